@@ -1,0 +1,42 @@
+# make demo   set everything up, train on corpora/, predict
+# make test   set everything up, run every check and test
+# make check  every check but the tests (pre-commit runs the same)
+# make docs   rewrite the generated references
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test check docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "lmctl needs Python 3.11 to 3.13, and $(PYTHON) is $$($(PYTHON) -V 2>&1); set PYTHON=..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/lmctl train corpora/zh.txt -o models/demo-zh
+	$(BIN)/lmctl train corpora/en.txt -o models/demo-en
+	$(BIN)/lmctl predict -m models/demo-zh 编程 我爱
+	$(BIN)/lmctl predict -m models/demo-en "the cat sat on" "she opened the"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate_docs --check
+
+test: check
+	$(BIN)/python -m pytest
+
+docs: setup
+	$(BIN)/python -m tools.generate_docs
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache models

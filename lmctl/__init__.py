@@ -1,0 +1,35 @@
+"""lmctl: train neural next-word models on text, and query them.
+
+import lmctl
+model = lmctl.load("models/news")
+model.predict("the cat sat on", k=3)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmctl.version import __version__
+
+if TYPE_CHECKING:
+    import os
+
+    from lmctl.query.model import Model
+
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Open a model for questions: predict, score, log_probs.
+
+    Args:
+        path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
+
+    Raises:
+        lmctl.errors.InputMissingError: there is no model there.
+        lmctl.errors.DataError: it is damaged, or of a format that this version does not read.
+    """
+    # Deferred so that importing lmctl costs nothing.
+    from lmctl.query.model import load as load_model
+
+    return load_model(path)

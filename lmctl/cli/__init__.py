@@ -1,0 +1,139 @@
+"""The `lmctl` command: its subcommands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from lmctl.errors import LmctlError
+from lmctl.version import __version__
+
+# Command -> (module of lmctl.cli, name in it); a module is imported when its command is run.
+COMMANDS = {
+    "prepare": ("prepare", "prepare"),
+    "train": ("train", "train"),
+    "predict": ("predict", "predict"),
+    "eval": ("eval", "evaluate"),
+    "info": ("info", "info"),
+    "verify": ("verify", "verify"),
+}
+
+SUMMARIES = {
+    "prepare": "Segment, count and encode texts ahead of training.",
+    "train": "Train a model on texts and publish it.",
+    "predict": "Print the most probable next words.",
+    "eval": "Say how well a model predicts texts.",
+    "info": "Show what a model is and how it came about.",
+    "verify": "Check every file of a model.",
+}
+
+EXIT_FAILED = 1
+EXIT_BUG = 70
+EXIT_IO = 74
+EXIT_BROKEN_PIPE = 141
+EXIT_SIGNAL = 128
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it or show its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"lmctl.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(cls=_LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="lmctl %(version)s")
+def lmctl() -> None:
+    """Train neural next-word models on English or Chinese text, and query them.
+
+    Results go to standard output, everything else to standard error.
+
+    \b
+    Example:
+        lmctl train corpus.txt
+        lmctl predict "the cat sat on the"
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    # A terminated run cleans up after itself, as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(EXIT_SIGNAL + number))
+    for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        if stream is not None:
+            stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or EXIT_BROKEN_PIPE
+        _discard_stdout()
+    except OSError as error:
+        code = code or EXIT_IO
+        _say(_describe(error))
+        _discard_stdout()
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns its exit code."""
+    try:
+        result: Any = lmctl.main(arguments, prog_name="lmctl", standalone_mode=False)
+    except LmctlError as error:
+        return _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "lmctl"
+        return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
+    except BrokenPipeError:
+        # The reader went away, as `head -1` does: nothing to say.
+        _discard_stdout()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        return _fail(_describe(error), EXIT_IO)
+    except MemoryError:
+        return _fail("out of memory", EXIT_FAILED)
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+        return _fail("this is a bug in lmctl; please report it with the lines above", EXIT_BUG)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    _say(message)
+    return code
+
+
+def _say(message: str) -> None:
+    one_line = " ".join(message.split())
+    click.echo(f"lmctl: {one_line}", err=True)
+
+
+def _describe(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _discard_stdout() -> None:
+    """Keep the interpreter from flushing what nobody reads, and from complaining that it cannot."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,135 @@
+"""`lmctl eval`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lmctl.cli.options import encoding_options, message_options, model_option
+from lmctl.errors import QualityGateError
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
+
+FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
+
+
+def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """`1,5,10` -> (1, 5, 10)."""
+    if value is None:
+        return ()
+    try:
+        ranks = tuple(sorted({int(part) for part in value.split(",")}))
+    except ValueError:
+        ranks = ()
+    if not ranks or ranks[0] < 1:
+        raise click.BadParameter(f"expected whole numbers from 1, such as 1,5,10, got {value!r}")
+    return ranks
+
+
+@click.command(name="eval")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+@model_option
+@click.option(
+    "--state",
+    type=click.Choice(["reset", "carry"]),
+    default="reset",
+    show_default=True,
+    help="reset: every line from the start of a sentence; carry: each continues the one before.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["summary", "sentence", "word"]),
+    default="summary",
+    show_default=True,
+    help="How much to print.",
+)
+@click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise tsv]")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@click.option(
+    "--accuracy-at",
+    callback=_ranks,
+    metavar="K,K,...",
+    help="Also report how often the next word was among the K most probable, and the mean reciprocal rank.",
+)
+@click.option(
+    "--blank-lines",
+    type=click.Choice(["drop", "keep"]),
+    help="keep: a line without words is a lone </s>.  [default: as in training]",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Also write the figures as JSON."
+)
+@click.option(
+    "--max-perplexity",
+    type=click.FloatRange(min=1),
+    metavar="X",
+    help="Exit with 3 where a perplexity (OOVs included) is above this.",
+)
+@encoding_options
+@message_options
+def evaluate(
+    files: tuple[str, ...],
+    model: str | None,
+    state: Any,
+    level: Any,
+    format: str | None,
+    as_json: bool,
+    accuracy_at: tuple[int, ...],
+    blank_lines: Any,
+    output: Path | None,
+    max_perplexity: float | None,
+    encoding: str | None,
+    errors: str | None,
+    messages: Messages,
+) -> None:
+    """Say how well a model predicts each FILE: perplexity, cross entropy, bits per character, OOV rate.
+
+    With no FILE, the text is read from standard input. A line is a sentence. docs/metrics.md defines every figure;
+    KenLM's and SRILM's formats state what those programs would: log10 probabilities.
+
+    \b
+    Example:
+        lmctl eval -m models/news test.txt other-domain.txt
+        lmctl eval -m models/news --format kenlm < test.txt
+    """
+    if not files and (sys.stdin is None or sys.stdin.isatty()):
+        raise click.UsageError("no FILE given, and standard input is a terminal")
+
+    from lmctl.cli import output as show
+    from lmctl.cli.evaluation import make_printer
+    from lmctl.query.evaluation import evaluate_file
+    from lmctl.query.model import Model
+    from lmctl.store.generations import open_model
+    from lmctl.text.reading import STDIN, check_sources
+
+    names = files or (STDIN,)
+    check_sources(names)
+    opened = Model(open_model(model))
+    printer = make_printer("jsonl" if as_json else format, level, opened)
+    results = []
+    with show.scoring_progress(messages) as on_sentence:
+        for name in names:
+            figures = evaluate_file(
+                opened,
+                name,
+                state=state,
+                blank_lines=blank_lines,
+                accuracy_at=accuracy_at,
+                encoding=encoding or "utf-8",
+                errors=errors or "strict",
+                on_sentence=lambda score, name=name: (printer.sentence(name, score), on_sentence(score)),
+            )
+            results.append((name, figures))
+            printer.text(name, figures)
+    printer.end(results)
+    if output is not None:
+        show.write_figures(output, opened.bundle.folder, results)
+    for name, figures in results:
+        if max_perplexity is not None and not figures.perplexity <= max_perplexity:
+            raise QualityGateError(
+                f"{name}: perplexity {figures.perplexity:.2f} is above --max-perplexity {max_perplexity:g}"
+            )

@@ -1,0 +1,33 @@
+"""`lmctl info`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lmctl.cli.options import message_options
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
+
+
+@click.command()
+@click.argument("model", required=False, metavar="[MODEL]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@message_options
+def info(model: str | None, as_json: bool, messages: Messages) -> None:  # noqa: ARG001
+    """Show what a model is: family, sizes, vocabulary, segmenter, corpus, training, metrics.
+
+    MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default $LMCTL_MODEL, else the
+    only model under ./models.
+
+    \b
+    Example:
+        lmctl info models/news
+        lmctl info models/news --json | jq .metrics.valid.perplexity
+    """
+    from lmctl.cli import output
+    from lmctl.store.generations import open_model
+
+    output.model_info(open_model(model), as_json)

@@ -1,0 +1,134 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lmctl.cli.output import configure_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def message_options(command: F) -> F:
+    """Add --quiet and --verbose, and apply them before the command runs."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+    @click.option(
+        "-v", "--verbose", count=True, help="Say more on standard error; twice: let TensorFlow and jieba speak."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, quiet: bool, verbose: int, **kwargs: Any) -> Any:
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose contradict each other")
+        return command(*args, messages=configure_messages(quiet, verbose), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def model_option(command: F) -> F:
+    """Add -m."""
+    return click.option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="A model's folder, MODEL@6 for one of its generations, or a bundle.  "
+        "[default: $LMCTL_MODEL, else the only model under ./models]",
+    )(command)
+
+
+def encoding_options(command: F) -> F:
+    """Add --encoding and --errors."""
+    command = click.option(
+        "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030.  [default: utf-8]"
+    )(command)
+    return click.option(
+        "--errors",
+        type=click.Choice(["strict", "replace", "skip"]),
+        help="What to do with bytes that are not text in that encoding.  [default: strict]",
+    )(command)
+
+
+def configuration_options(command: F) -> F:
+    """Add -c and --set."""
+    command = click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a configuration key; repeatable."
+    )(command)
+    return click.option(
+        "-c",
+        "--config",
+        "config_files",
+        multiple=True,
+        metavar="FILE",
+        help="YAML configuration; repeatable, later ones win.",
+    )(command)
+
+
+def text_options(command: F) -> F:
+    """Add the everyday flags that decide a prepared corpus; each means exactly its configuration key."""
+    for option in reversed(
+        [
+            click.option("--vocab-size", type=int, metavar="N", help="Most words kept.  [vocabulary.size]"),
+            click.option(
+                "--min-count", type=int, metavar="N", help="Leave out rarer words.  [vocabulary.min_count]"
+            ),
+            click.option(
+                "--vocab", "vocabulary", metavar="FILE", help="A fixed list of words.  [vocabulary.file]"
+            ),
+            click.option(
+                "--segmenter",
+                type=click.Choice(["auto", "space", "jieba", "char"]),
+                help="How text is cut into words.  [text.segmenter]",
+            ),
+            click.option("--user-dict", metavar="FILE", help="Words for jieba.  [text.user_dictionary]"),
+            click.option(
+                "--normalize", type=click.Choice(["nfc", "nfkc", "none"]), help="Unicode form.  [text.normalize]"
+            ),
+            click.option("--lowercase", is_flag=True, default=None, help="Lower-case the text.  [text.lowercase]"),
+            click.option("--stop-words", metavar="FILE", help="Words to leave out.  [text.stop_words]"),
+            click.option("--valid", metavar="FILE", help="Text to validate on.  [validation.file]"),
+            click.option(
+                "--valid-fraction",
+                type=float,
+                metavar="SHARE",
+                help="Share of lines to validate on.  [validation.fraction]",
+            ),
+            click.option(
+                "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
+            ),
+        ]
+    ):
+        command = option(command)
+    return encoding_options(command)
+
+
+# Flag -> the configuration key that it means.
+KEYS_OF_FLAGS = {
+    "vocab_size": "vocabulary.size",
+    "min_count": "vocabulary.min_count",
+    "vocabulary": "vocabulary.file",
+    "segmenter": "text.segmenter",
+    "user_dict": "text.user_dictionary",
+    "normalize": "text.normalize",
+    "lowercase": "text.lowercase",
+    "stop_words": "text.stop_words",
+    "encoding": "text.encoding",
+    "errors": "text.errors",
+    "valid": "validation.file",
+    "valid_fraction": "validation.fraction",
+    "embedding_dim": "model.embedding_dim",
+    "hidden_units": "model.hidden_units",
+    "epochs": "training.epochs",
+    "seed": "training.seed",
+    "device": "device.placement",
+}
+
+
+def given_keys(flags: dict[str, Any]) -> dict[str, object]:
+    """The configuration keys that were given as flags, with their values."""
+    return {KEYS_OF_FLAGS[flag]: value for flag, value in flags.items() if value is not None}

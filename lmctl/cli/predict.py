@@ -1,0 +1,139 @@
+"""`lmctl predict`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lmctl.cli.options import encoding_options, message_options, model_option
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lmctl.cli.output import Messages
+
+FORMATS = ("table", "plain", "words", "tsv", "jsonl")
+
+
+@click.command()
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@model_option
+@click.option("-f", "--file", metavar="FILE", help="Read contexts from a file, one a line; - is standard input.")
+@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many words.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Leave out words less probable than this.",
+)
+@click.option("--allow-unk", is_flag=True, help="Let <unk> be an answer.")
+@click.option("--allow-eos", is_flag=True, help="Let </s>, the end of the sentence, be an answer.")
+@click.option("--candidates", metavar="FILE", help="Answer with the words of this file alone, one a line.")
+@click.option("--mid-sentence", is_flag=True, help="The contexts do not start a sentence.")
+@click.option(
+    "--state",
+    type=click.Choice(["reset", "carry"]),
+    default="reset",
+    show_default=True,
+    help="carry: each context continues the one before.",
+)
+@click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise plain]")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@encoding_options
+@message_options
+def predict(
+    texts: tuple[str, ...],
+    model: str | None,
+    file: str | None,
+    k: int,
+    threshold: float,
+    allow_unk: bool,
+    allow_eos: bool,
+    candidates: str | None,
+    mid_sentence: bool,
+    state: Any,
+    format: str | None,
+    as_json: bool,
+    encoding: str | None,
+    errors: str | None,
+    messages: Messages,  # noqa: ARG001
+) -> None:
+    """Print the most probable next words after each TEXT, best first.
+
+    With no TEXT, contexts are read from standard input, one a line, and each is answered as soon as it arrives.
+    Probabilities are those of the whole distribution, whatever is left out of the answers.
+
+    \b
+    Formats:
+        plain   word probability word probability ... (six significant digits)
+        words   the words alone
+        tsv     line, rank, word, natural log of the probability (six decimals)
+        jsonl   line, context, oov, predictions: word, prob, logprob (natural log)
+
+    \b
+    Example:
+        lmctl predict "the cat sat on the"
+        cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
+    """
+    if texts and file is not None:
+        raise click.UsageError("TEXT and -f both name contexts; choose one")
+    if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise click.UsageError("no TEXT given, and standard input is a terminal")
+
+    from lmctl.cli import output
+    from lmctl.query.model import Model
+    from lmctl.query.prediction import Predictor
+    from lmctl.store.generations import open_model
+    from lmctl.text.normalization import read_word_list
+
+    predictor = Predictor(
+        Model(open_model(model)),
+        k=k,
+        threshold=threshold,
+        allow_unknown=allow_unk,
+        allow_sentence_end=allow_eos,
+        candidates=None if candidates is None else read_word_list(candidates),
+        mid_sentence=mid_sentence,
+        state=state,
+    )
+    printer = output.PredictionPrinter("jsonl" if as_json else format)
+    for contexts in _arriving_contexts(texts, file, encoding or "utf-8", errors or "strict"):
+        printer.print(predictor.answer(contexts))
+
+
+def _arriving_contexts(
+    texts: tuple[str, ...], file: str | None, encoding: str, errors: str
+) -> Iterator[list[str]]:
+    """Batches of contexts: all that have arrived so far."""
+    from lmctl.text.reading import STDIN, LineStream, read_lines
+
+    if texts:
+        yield [_checked(number, text) for number, text in enumerate(texts, start=1)]
+    elif file in (None, STDIN):
+        for arrived in LineStream(0, "standard input", encoding, errors):
+            yield from _batches(arrived)
+    else:
+        yield from _batches(read_lines(str(file), encoding=encoding, errors=errors))
+
+
+def _checked(number: int, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"TEXT {number}: not valid UTF-8 at character {error.start}") from error
+    return text
+
+
+def _batches(lines: Iterable[str], size: int = 256) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

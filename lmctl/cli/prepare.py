@@ -1,0 +1,61 @@
+"""`lmctl prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lmctl.cli.options import configuration_options, given_keys, message_options, text_options
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the prepared corpus goes."
+)
+@click.option("--stdout", is_flag=True, help="Print the segmented text instead, a line for each line of input.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@text_options
+@configuration_options
+@message_options
+def prepare(
+    inputs: tuple[str, ...],
+    output: Path | None,
+    stdout: bool,
+    as_json: bool,
+    jobs: int | None,
+    config_files: tuple[str, ...],
+    assignments: tuple[str, ...],
+    messages: Messages,
+    **flags: Any,
+) -> None:
+    """Segment, count and encode texts, ready for `lmctl train DIR`.
+
+    INPUT is a file (.gz, .bz2 and .xz are decompressed) or - for standard input; a line is a sentence.
+
+    \b
+    Example:
+        lmctl prepare news.txt.gz -o prepared/news --vocab-size 30000
+        lmctl prepare --stdout --segmenter jieba zh.txt > zh.words.txt
+    """
+    from lmctl.cli import output as show
+    from lmctl.config import read_settings
+    from lmctl.jobs import prepare as job
+
+    config = read_settings(config_files, assignments, given_keys(flags)).resolve()
+    if stdout:
+        if output is not None:
+            raise click.UsageError("--stdout prints text and -o writes a corpus; choose one")
+        for tokens in job.segment(inputs, config.text):
+            click.echo(" ".join(tokens))
+        return
+    if output is None:
+        raise click.UsageError("where to? -o DIR, or --stdout for segmented text")
+    with show.reading_progress(messages, inputs) as on_progress:
+        corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
+    show.corpus_summary(corpus.record, as_json)

@@ -1,0 +1,75 @@
+"""`lmctl train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lmctl.cli.options import configuration_options, given_keys, message_options, text_options
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="The model's folder.  [default: models/<name of the first corpus>]",
+)
+@click.option("--embedding-dim", type=int, metavar="N", help="Embedding dimension.  [model.embedding_dim]")
+@click.option("--hidden-units", type=int, metavar="N", help="Units of an LSTM layer.  [model.hidden_units]")
+@click.option("--epochs", type=int, metavar="N", help="Most passes over the text.  [training.epochs]")
+@click.option("--seed", type=int, metavar="N", help="Decides everything random.  [training.seed]")
+@click.option("--device", metavar="auto|cpu|gpu|gpu:N", help="Where to train.  [device.placement]")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
+@text_options
+@configuration_options
+@message_options
+def train(
+    corpus: tuple[str, ...],
+    output: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    jobs: int | None,
+    config_files: tuple[str, ...],
+    assignments: tuple[str, ...],
+    messages: Messages,
+    **flags: Any,
+) -> None:
+    """Train a model on CORPUS, publish it, and print the path of what was published.
+
+    CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
+    was published before stays untouched until the new model is complete, and is kept as an older generation.
+
+    \b
+    Example:
+        lmctl train corpus.txt
+        lmctl train news.txt -o models/news -c news.yaml --set model.layers=2
+    """
+    from lmctl.cli import output as show
+    from lmctl.config import read_settings
+    from lmctl.jobs import train as job
+
+    settings = read_settings(config_files, assignments, given_keys(flags))
+    if dry_run:
+        show.plan(job.plan(corpus, output, settings, jobs=jobs or 0), as_json)
+        return
+    with show.TrainingDisplay(messages) as display:
+        trained = job.train(
+            corpus,
+            output,
+            settings,
+            jobs=jobs or 0,
+            on_progress=display.on_progress,
+            on_event=display.on_event,
+            verbose=messages.third_parties,
+        )
+    display.finish(trained)
+    show.trained(trained, as_json)

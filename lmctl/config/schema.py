@@ -1,0 +1,223 @@
+"""Every configuration key: its type, range, default and description, each written once.
+
+Error messages, `configs/reference.yaml`, `configs/schema.json` and `docs/configuration.md` are all made from
+these structs. To add a key, add a field; to add a section, add a struct and a field of `Config`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a file"})]
+
+# What every consumer (a NumPy or TensorFlow int32, an array index) can hold; more is a slip of the finger.
+LARGEST_WHOLE_NUMBER = 2**31 - 1
+
+
+class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How raw text becomes tokens."""
+
+    segmenter: Annotated[
+        Literal["auto", "space", "jieba", "char"],
+        Meta(
+            description="How a line is cut into tokens: at white space, by jieba's Chinese segmentation, or into "
+            "characters; auto looks at the first MiB and takes jieba where most of it is Han, else space."
+        ),
+    ] = "auto"
+    engine: Annotated[
+        Literal["rjieba", "jieba"],
+        Meta(description="Which implementation of jieba segments: rjieba (Rust, fast) or jieba (Python)."),
+    ] = "rjieba"
+    normalize: Annotated[
+        Literal["nfc", "nfkc", "none"],
+        Meta(description="Unicode normalization form; nfkc also folds full-width and other compatibility forms."),
+    ] = "nfc"
+    lowercase: Annotated[bool, Meta(description="Whether text is lower-cased.")] = False
+    stop_words: Annotated[
+        FilePath | None,
+        Meta(description="File of words to leave out of the text, one a line; null leaves all in."),
+    ] = None
+    user_dictionary: Annotated[
+        FilePath | None, Meta(description="Dictionary in jieba's format, added to jieba's own; null adds none.")
+    ] = None
+    blank_lines: Annotated[
+        Literal["drop", "keep"],
+        Meta(description="Whether a blank line is left out, or kept as an empty sentence."),
+    ] = "drop"
+    encoding: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Character encoding of the text files.",
+            extra={"expected": "the name of a text encoding, such as utf-8 or gb18030"},
+        ),
+    ] = "utf-8"
+    errors: Annotated[
+        Literal["strict", "replace", "skip"],
+        Meta(
+            description="What to do with a line that cannot be decoded: stop, put U+FFFD for the bad bytes, or "
+            "leave the line out."
+        ),
+    ] = "strict"
+
+
+class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which words the model knows."""
+
+    size: Annotated[
+        Annotated[int, Meta(ge=3)] | None,
+        Meta(description="Most words kept, <unk> and </s> included; the rest become <unk>. null sets no limit."),
+    ] = 50_000
+    min_count: Annotated[
+        int, Meta(ge=1, description="Words that occur less often than this in the training text become <unk>.")
+    ] = 1
+    file: Annotated[
+        FilePath | None,
+        Meta(description="Fixed word list, one word a line, in place of size and min_count; null counts words."),
+    ] = None
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The network's shape."""
+
+    family: Annotated[Literal["lstm"], Meta(description="Kind of network.")] = "lstm"
+    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 200
+    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 200
+    layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 2
+    dropout: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of activations set to zero while training, between layers and around them.",
+        ),
+    ] = 0.2
+    tied: Annotated[
+        bool,
+        Meta(
+            description="Whether the output embedding is the input embedding; needs embedding_dim equal to "
+            "hidden_units."
+        ),
+    ] = False
+    softmax: Annotated[Literal["full"], Meta(description="Output layer: full computes every word's score.")] = (
+        "full"
+    )
+
+
+class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the network is trained."""
+
+    batch_size: Annotated[int, Meta(ge=1, description="Streams of text trained on side by side.")] = 20
+    num_steps: Annotated[
+        int, Meta(ge=1, description="Tokens of each stream in one step: the length of truncated backpropagation.")
+    ] = 35
+    epochs: Annotated[int, Meta(ge=1, description="Most passes over the training text.")] = 10
+    optimizer: Annotated[
+        Literal["sgd", "adam", "adagrad", "rmsprop"], Meta(description="Rule that turns gradients into updates.")
+    ] = "sgd"
+    learning_rate: Annotated[float, Meta(gt=0, description="Size of an update at the start of training.")] = 20.0
+    schedule: Annotated[
+        Literal["constant", "plateau", "linear", "cosine"],
+        Meta(
+            description="How the learning rate changes: not at all; divided by decay_factor when validation "
+            "perplexity does not improve; or along a line or a half cosine down to zero over the planned steps."
+        ),
+    ] = "plateau"
+    decay_factor: Annotated[
+        float, Meta(gt=1, description="What schedule plateau divides the learning rate by.")
+    ] = 4.0
+    clip_norm: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Largest global norm of the gradient, which is scaled down to it; null does not clip."),
+    ] = 0.25
+    patience: Annotated[
+        int, Meta(ge=1, description="Epochs without a better validation perplexity before training stops.")
+    ] = 2
+    reset_probability: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Probability that a stream restarts a segment from the state a query starts from, so that "
+            "the network knows this state.",
+        ),
+    ] = 0.02
+    init_scale: Annotated[
+        float, Meta(gt=0, description="Weights start uniformly between minus this and this.")
+    ] = 0.1
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LARGEST_WHOLE_NUMBER,
+            description="Seed of every random choice; the same seed, text and settings give the same model.",
+        ),
+    ] = 1
+
+
+class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What progress is measured on."""
+
+    file: Annotated[
+        FilePath | None, Meta(description="Text to validate on; null holds out a fraction of the corpus.")
+    ] = None
+    fraction: Annotated[
+        float,
+        Meta(ge=0, le=0.5, description="Share of lines held out, chosen by a hash of the line; 0 holds none out."),
+    ] = 0.05
+    state: Annotated[
+        Literal["carry", "reset"],
+        Meta(
+            description="Whether validation carries the recurrent state from line to line, or resets it at "
+            "each line."
+        ),
+    ] = "carry"
+
+
+class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where training runs."""
+
+    placement: Annotated[
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$",
+            description="Device to train on: auto takes a GPU where there is one; gpu fails where there is none; "
+            "gpu:N is the GPU of that number, from 0.",
+            extra={"expected": "auto, cpu, gpu or gpu:N"},
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int, Meta(ge=0, description="CPU threads to use; 0 is as many as there are cores this process may use.")
+    ] = 0
+    precision: Annotated[
+        Literal["float32", "mixed_bfloat16"],
+        Meta(description="Number format of the computation; mixed_bfloat16 keeps the weights in float32."),
+    ] = "float32"
+
+
+class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What becomes of a trained model."""
+
+    keep: Annotated[int, Meta(ge=1, description="Generations of the model kept, the current one included.")] = 3
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole configuration, every key with its value."""
+
+    preset: Annotated[
+        Literal["auto", "tiny", "small", "medium", "large", "zh", "gpu"],
+        Meta(
+            description="Named set of values that take the place of the defaults; auto chooses by the number of "
+            "training tokens."
+        ),
+    ] = "auto"
+    text: TextConfig = TextConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    validation: ValidationConfig = ValidationConfig()
+    device: DeviceConfig = DeviceConfig()
+    publishing: PublishingConfig = PublishingConfig()

@@ -1,0 +1,229 @@
+"""What the user asked for, merged, and the configuration that it resolves to."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from lmctl.config.documents import parse, read_document, scalar
+from lmctl.config.keys import KEYS, SECTIONS, one_line, shown, unknown_key
+from lmctl.config.schema import Config, ModelConfig
+from lmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
+PRESETS: tuple[str, ...] = tuple(name for name in get_args(get_args(KEYS["preset"].type)[0]) if name != "auto")
+
+# The presets that `auto` chooses among, each with the most training tokens it is chosen for.
+AUTOMATIC_PRESETS: dict[str, int | None] = {
+    "tiny": 20_000,
+    "small": 1_000_000,
+    "medium": 19_999_999,
+    "large": None,
+}
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the user asked for: checked key by key, not yet joined with a preset and the defaults.
+
+    Attributes:
+        explicit: the value of each key that a file, an assignment or a flag gave.
+    """
+
+    explicit: dict[str, object]
+
+    @property
+    def preset(self) -> str:
+        """The preset asked for; `auto` where none was."""
+        return str(self.explicit.get("preset", "auto"))
+
+    def given(self, key: str) -> bool:
+        """Whether a file, an assignment or a flag set a key, be it to its default."""
+        return KEYS[key].path in self.explicit
+
+    def keys(self) -> list[str]:
+        """Every key that was set, in the order in which it first was."""
+        return list(self.explicit)
+
+    def resolve(self, training_tokens: int | None = None) -> Config:
+        """The whole configuration: built-in defaults < preset < what the user set.
+
+        Args:
+            training_tokens: what preset `auto` chooses by. While it is not known, `model` and `training` hold the
+                defaults and what the user set, and only the other sections mean something.
+
+        Raises:
+            UsageError: two settings cannot both hold.
+        """
+        preset = self.preset
+        if preset == "auto" and training_tokens is not None:
+            preset = choose_preset(training_tokens)
+        values = {} if preset == "auto" else read_preset(preset)
+        values |= self.explicit
+        values["preset"] = preset
+        return _config(values)
+
+
+def read_settings(
+    files: Sequence[str] = (), assignments: Sequence[str] = (), flags: Mapping[str, object] | None = None
+) -> Settings:
+    """Merge what the user asked for; later files win, then assignments, then flags.
+
+    Args:
+        files: paths of YAML files, as given with `-c`.
+        assignments: `section.key=value` each, the value in YAML, as given with `--set`.
+        flags: values of the named flags that were given, by key.
+
+    Returns:
+        The settings, each key known and each value of its type and in its range.
+
+    Raises:
+        UsageError: a document, a key or a value is not right.
+        InputMissingError: there is no such file.
+        StorageError: a file cannot be read.
+    """
+    explicit: dict[str, object] = {}
+    for path in files:
+        explicit |= read_file(path)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--set: expected section.key=value, got {shown(assignment)}")
+        explicit |= _checked(_nested(key, parse(text, f"--set {key}")))
+    for key, value in (flags or {}).items():
+        explicit |= _checked(_nested(key, os.fspath(value) if isinstance(value, os.PathLike) else value))
+    return Settings(explicit)
+
+
+def read_file(path: str) -> dict[str, object]:
+    """The checked values in a YAML file, by key."""
+    return _checked(parse(read_document(path), path), f"{one_line(path)}: ")
+
+
+def read_preset(name: str) -> dict[str, object]:
+    """The checked values that a preset sets, by key."""
+    return read_file(str(PRESET_DIRECTORY / f"{name}.yaml"))
+
+
+def choose_preset(training_tokens: int) -> str:
+    """The preset that `auto` stands for, by the number of tokens there are to train on."""
+    return next(name for name, most in AUTOMATIC_PRESETS.items() if most is None or training_tokens <= most)
+
+
+def to_yaml(config: Config) -> str:
+    """A configuration as YAML, every key with its value, which `config_from_yaml` reads back."""
+    lines = [f"preset: {scalar(config.preset)}"]
+    for section in SECTIONS:
+        lines += ["", f"{section}:"]
+        values = msgspec.structs.asdict(getattr(config, section))
+        lines += [f"  {name}: {scalar(value)}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def config_from_yaml(text: str, source: str = "config.yaml") -> Config:
+    """The configuration that `to_yaml` wrote; a key that is missing has its built-in default, whatever the preset.
+
+    Args:
+        text: the YAML.
+        source: what messages call it.
+
+    Raises:
+        UsageError: it is not a valid configuration.
+    """
+    return _config(_checked(parse(text, source), f"{one_line(source)}: "))
+
+
+def _nested(key: str, value: object) -> dict[str, object]:
+    """A dotted key and its value, in the shape of a document."""
+    section, dot, name = key.partition(".")
+    return {section: {name: value}} if dot else {key: value}
+
+
+def _checked(document: object, where: str = "") -> dict[str, object]:
+    """A document's values by key, each key known and each value checked."""
+    if document is None:  # empty, or comments alone
+        return {}
+    if not isinstance(document, dict):
+        raise UsageError(f"{where}expected sections such as training:, got {shown(document)}")
+    values: dict[str, object] = {}
+    for section, content in document.items():
+        if section in SECTIONS:
+            # A section whose keys are all commented out is null.
+            if not isinstance(content, dict | NoneType):
+                raise UsageError(f"{where}{section}: expected a mapping of keys, got {shown(content)}")
+            entries = {f"{section}.{name}": value for name, value in (content or {}).items()}
+        elif section == "preset":
+            entries = {section: content}
+        else:
+            # With its first key, a misspelt section tells more of what was meant.
+            first = next(iter(content), "") if isinstance(content, dict) else ""
+            raise unknown_key(f"{section}.{first}" if first else section, where)
+        for path, value in entries.items():
+            if path not in KEYS:
+                raise unknown_key(path, where)
+            values[path] = KEYS[path].check(value, where)
+    return values
+
+
+def _config(values: Mapping[str, object]) -> Config:
+    """The configuration that holds these values, and the defaults; refused where they cannot hold together."""
+    document: dict[str, Any] = {}
+    for path, value in values.items():
+        key = KEYS[path]
+        (document.setdefault(key.section, {}) if key.section else document)[key.name] = value
+    config = msgspec.convert(document, Config)
+    _check_encoding(config.text.encoding)
+    _check_inputs(config)
+    # While preset auto is undecided, dimensions that it is yet to set cannot contradict each other.
+    if config.preset != "auto" or {"model.embedding_dim", "model.hidden_units"} <= values.keys():
+        _check_dimensions(config.model)
+    return config
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        codecs.lookup(name)
+        "a".encode(name)  # refuses codecs that turn bytes into bytes, such as hex
+    except (LookupError, ValueError):
+        expected = KEYS["text.encoding"].expected
+        raise UsageError(f"text.encoding: expected {expected}, got {shown(name)}") from None
+
+
+def _check_inputs(config: Config) -> None:
+    """Refuse settings of which one would leave the other without effect."""
+    text, vocabulary, validation = config.text, config.vocabulary, config.validation
+    if text.segmenter in ("space", "char"):
+        for name in ("engine", "user_dictionary"):
+            if (value := getattr(text, name)) != KEYS[f"text.{name}"].default:
+                raise UsageError(
+                    f"text.{name}: needs text.segmenter auto or jieba, "
+                    f"got {shown(value)} with text.segmenter {text.segmenter}"
+                )
+    if vocabulary.file is not None:
+        for name in ("size", "min_count"):
+            if (value := getattr(vocabulary, name)) != KEYS[f"vocabulary.{name}"].default:
+                raise UsageError(
+                    f"vocabulary.{name}: cannot be set together with vocabulary.file, which fixes the word list; "
+                    f"got {shown(value)} and {shown(vocabulary.file)}"
+                )
+    if validation.file is not None and validation.fraction != KEYS["validation.fraction"].default:
+        raise UsageError(
+            "validation.fraction: cannot be set together with validation.file, which takes its place; "
+            f"got {shown(validation.fraction)} and {shown(validation.file)}"
+        )
+
+
+def _check_dimensions(model: ModelConfig) -> None:
+    if model.tied and model.embedding_dim != model.hidden_units:
+        raise UsageError(
+            "model.tied: needs model.embedding_dim = model.hidden_units, "
+            f"got {model.embedding_dim} and {model.hidden_units}"
+        )

@@ -1,0 +1,1 @@
+"""Tokens become ids on disk: vocabulary, prepared corpus, training batches."""

@@ -1,0 +1,79 @@
+"""An id stream on disk: a one-dimensional .npy array, written as it comes and memory-mapped when read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from lmctl import files
+from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+HASH_DIGITS = 16
+DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
+
+
+class IdStreamWriter:
+    """Writes ids as they come, without knowing how many there will be.
+
+    The .npy header is written first as a placeholder and again when the length is known. (A memory map of
+    the output would be simpler, but its pages count as resident memory until it is as large as the corpus.)
+
+    Args:
+        path: a temporary place in the folder where the finished stream goes.
+        vocabulary_size: decides between uint16 and uint32.
+    """
+
+    def __init__(self, path: Path, vocabulary_size: int) -> None:
+        self.tokens = 0
+        self.unknown = 0
+        self._path = path
+        self._dtype = DTYPES[0] if vocabulary_size <= 2**16 else DTYPES[1]
+        self._file: BinaryIO = path.open("w+b")
+        self._header_bytes = self._write_header()
+
+    def append(self, token_ids: NDArray[np.integer[Any]]) -> None:
+        """Add ids, (tokens,), to the end of the stream."""
+        self.tokens += len(token_ids)
+        self.unknown += int(np.count_nonzero(token_ids == UNKNOWN_ID))
+        self._file.write(token_ids.astype(self._dtype).tobytes())
+
+    def commit(self, folder: Path, name: str) -> str:
+        """Move the finished stream to `folder`; its name, which carries its hash, is returned."""
+        self._file.seek(0)
+        if self._write_header() != self._header_bytes:
+            raise AssertionError("NumPy pads a header so that its shape may grow")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        named = f"{name}.{files.sha256_of(self._path)[:HASH_DIGITS]}.npy"
+        self._path.replace(folder / named)
+        return named
+
+    def _write_header(self) -> int:
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.tokens,)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
+
+
+def open_id_stream(path: Path, tokens: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Memory-map a stream, (tokens,).
+
+    Raises:
+        DataError: it is not a stream of that length.
+    """
+    try:
+        # An empty file cannot be mapped, and an empty stream is one header long: both are read instead.
+        stream = np.load(path, mmap_mode="r" if tokens else None, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if stream.shape != (tokens,) or stream.dtype not in DTYPES:
+        raise DataError(f"{path}: expected {tokens} token ids, got {stream.dtype} of shape {stream.shape}")
+    return stream  # type: ignore[no-any-return]

@@ -1,0 +1,208 @@
+"""Text becomes a prepared corpus: count, choose the vocabulary, encode.
+
+Each chunk of text is read once. A worker cuts it into tokens and leaves behind, on disk, the chunk's distinct
+words and its tokens as chunk-local ids. Then the counts are added up, the vocabulary is chosen, and the local
+ids are translated into the streams. Memory holds a few chunks at a time and a bounded table of counts, however
+long the text; the result depends on neither the number of workers nor the size of the chunks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import msgspec
+
+from lmctl import files
+from lmctl.corpus.characters import CharacterUnigram
+from lmctl.corpus.chunks import ChunkEncoder, EncodedChunk, Split, SplitRules
+from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
+from lmctl.corpus.prepared import (
+    CORPUS_FILE,
+    FORMAT_VERSION,
+    CorpusRecord,
+    PreparedCorpus,
+    SourceRecord,
+    SplitCounts,
+)
+from lmctl.corpus.recipe import TextRecipe, recipe_files
+from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, UNKNOWN, Vocabulary, choose_vocabulary
+from lmctl.corpus.word_counts import WordCounts
+from lmctl.errors import DataError
+from lmctl.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
+
+    from lmctl.text.reading import SourceChunk
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# A validation perplexity from fewer words than this says little: such a corpus is trained on whole.
+FEWEST_VALID_WORDS = 100
+
+DATA_FILE = re.compile(
+    r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyRules:
+    """Which words get an id: the most frequent, or a fixed list."""
+
+    size: int | None = None
+    min_count: int = 1
+    words: tuple[str, ...] | None = None
+
+
+def prepare_corpus(
+    chunks: Iterable[tuple[SourceChunk, Split]],
+    folder: Path,
+    split_rules: SplitRules,
+    vocabulary_rules: VocabularyRules,
+    *,
+    executor: Executor,
+    in_flight: int,
+    sources: Callable[[], Sequence[SourceRecord]],
+) -> PreparedCorpus:
+    """Make a prepared corpus in `folder` from chunks of text.
+
+    Args:
+        chunks: the text in order, each chunk with the split it belongs to (`hash`: line by line).
+        folder: where it goes; made if it is not there. What it held before stays whole until the last moment.
+        split_rules: how text becomes tokens, and which lines validate.
+        vocabulary_rules: which words get an id.
+        executor: where the chunks are worked on.
+        in_flight: how many chunks may wait or be worked on at once; bounds memory.
+        sources: called when all chunks have been read; what corpus.json says of the inputs.
+
+    Raises:
+        DataError: nothing to train on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".preparing-", dir=folder) as scratch:
+        encode = ChunkEncoder(split_rules, Path(scratch))
+        encoded = list(_bounded_map(executor, encode, enumerate(chunks), in_flight))
+        encoded = _settle_validation(encoded, split_rules.valid_fraction)
+        if not sum(chunk.train_words for chunk in encoded):
+            raise DataError("nothing to train on: the input has no words")
+
+        counts = WordCounts(Path(scratch))
+        for chunk in encoded:
+            counts.add(chunk.words(), chunk.word_counts())
+        vocabulary = _make_vocabulary(counts, vocabulary_rules, sum(chunk.train_sentences for chunk in encoded))
+        characters = CharacterUnigram.of_words(
+            (word, count) for word, count in counts.items() if word not in NEVER_WORDS
+        )
+        streams = {
+            split: IdStreamWriter(Path(scratch) / f"{split}.npy", len(vocabulary)) for split in ("train", "valid")
+        }
+        for chunk in encoded:
+            token_ids, is_valid = chunk.translate(vocabulary)
+            streams["train"].append(token_ids[~is_valid])
+            streams["valid"].append(token_ids[is_valid])
+        names = {split: stream.commit(folder, split) for split, stream in streams.items()}
+
+    texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
+    for name, content in (texts | recipe_files(split_rules.tokenizer)).items():
+        stem, suffix = name.split(".")
+        digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+        key = stem if name in texts else name
+        names[key] = f"{stem}.{digest}.{suffix}"
+        files.write_bytes(folder / names[key], content)
+
+    record = CorpusRecord(
+        format_version=FORMAT_VERSION,
+        lmctl_version=__version__,
+        recipe=TextRecipe.of(split_rules.tokenizer, split_rules.blank_lines),
+        vocabulary_size=len(vocabulary),
+        train=SplitCounts(
+            sentences=sum(chunk.train_sentences for chunk in encoded),
+            words=sum(chunk.train_words for chunk in encoded),
+            oov=streams["train"].unknown,
+            characters=sum(chunk.train_characters for chunk in encoded),
+        ),
+        valid=SplitCounts(
+            sentences=sum(chunk.valid_sentences for chunk in encoded),
+            words=sum(chunk.valid_words for chunk in encoded),
+            oov=streams["valid"].unknown,
+            characters=sum(chunk.valid_characters for chunk in encoded),
+        ),
+        sources=list(sources()),
+        files=names,
+    )
+    files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+    _remove_replaced(folder, set(names.values()))
+    if not record.train.oov:
+        logger.warning(
+            "every training word is in the vocabulary, so <unk> was never seen in training and its "
+            "probability means little; a smaller vocabulary.size or a vocabulary.min_count of 2 would train it"
+        )
+    return PreparedCorpus(folder, record)
+
+
+def _settle_validation(encoded: list[EncodedChunk], fraction: float) -> list[EncodedChunk]:
+    """Train on everything where the lines that the hash chose are too few to validate on."""
+    valid_words = sum(chunk.valid_words for chunk in encoded)
+    train_words = sum(chunk.train_words for chunk in encoded)
+    if not fraction or (valid_words >= FEWEST_VALID_WORDS and train_words >= valid_words):
+        return encoded
+    logger.warning(
+        "too little text to set %g of it aside: %d words would validate; training on all of it, "
+        "without early stopping (--valid FILE names text to validate on)",
+        fraction,
+        valid_words,
+    )
+    return [chunk.all_training() for chunk in encoded]
+
+
+def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:
+    """Choose the words that get an id; `<unk>` counts every word that does not."""
+    if rules.words is None:
+        chosen = choose_vocabulary(counts.items(), size=rules.size, min_count=rules.min_count)
+    else:
+        wanted = dict.fromkeys((word for word in rules.words if word not in NEVER_WORDS), 0)
+        for word, count in counts.items():
+            if word in wanted:
+                wanted[word] = count
+        chosen = sorted(wanted.items(), key=lambda entry: (-entry[1], entry[0]))
+    if not chosen:
+        raise DataError(
+            f"no word stands {rules.min_count} times, so the vocabulary would be empty; lower vocabulary.min_count"
+        )
+    known = sum(count for _, count in chosen)
+    words, word_counts = zip(*chosen, strict=True)
+    return Vocabulary(
+        (UNKNOWN, SENTENCE_END, *words),
+        (counts.total - known, sentences, *cast("tuple[int, ...]", word_counts)),
+    )
+
+
+def _bounded_map(
+    executor: Executor, function: Callable[[T], R], items: Iterable[T], in_flight: int
+) -> Iterator[R]:
+    """Like Executor.map, in order, but with no more than `in_flight` items taken and not yet done."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(executor.submit(function, item))
+        if len(waiting) >= in_flight:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _remove_replaced(folder: Path, kept: set[str]) -> None:
+    """Remove the data files of the corpus that was here before; a reader that has them open keeps them."""
+    for path in folder.iterdir():
+        if DATA_FILE.fullmatch(path.name) and path.name not in kept:
+            path.unlink()

@@ -1,0 +1,139 @@
+"""A prepared corpus on disk: id streams, vocabulary, and what they were made from.
+
+    corpus.json                      format version, text recipe, counts per split, sources, names of the files
+    vocabulary.<hash>.tsv            word TAB count; line n is id n
+    characters.<hash>.tsv            character counts, for the spelling of out-of-vocabulary words
+    train.<hash>.npy valid.<hash>.npy   id streams, uint16 or uint32; a sentence ends with </s>
+
+Data files carry their content's hash in their names, so replacing corpus.json is the one moment of change:
+before it the old corpus is whole, after it the new one is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl import files
+from lmctl.corpus.characters import CharacterUnigram
+from lmctl.corpus.id_stream import HASH_DIGITS, open_id_stream
+from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
+from lmctl.corpus.vocabulary import Vocabulary
+from lmctl.errors import DataError, InputMissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CORPUS_FILE = "corpus.json"
+FORMAT_VERSION = 1
+
+
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One input as it was read: its size and hash are of the decompressed bytes."""
+
+    name: str
+    split: str
+    bytes: int
+    sha256: str
+
+
+class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a split holds: W words (O of them out of vocabulary), S sentences; W + S tokens in the stream."""
+
+    sentences: int = 0
+    words: int = 0
+    oov: int = 0
+    characters: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Length of the id stream: every word, and `</s>` after every sentence."""
+        return self.words + self.sentences
+
+    @property
+    def oov_rate(self) -> float:
+        """Out-of-vocabulary words over all words; 0 where there are none."""
+        return self.oov / self.words if self.words else 0.0
+
+
+class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of corpus.json."""
+
+    format_version: int
+    lmctl_version: str
+    recipe: TextRecipe
+    vocabulary_size: int
+    train: SplitCounts
+    valid: SplitCounts
+    sources: list[SourceRecord]
+    files: dict[str, str]
+
+
+class PreparedCorpus:
+    """A prepared corpus, opened: its streams are memory-mapped, so opening costs no memory."""
+
+    def __init__(self, folder: Path, record: CorpusRecord) -> None:
+        self.folder = folder
+        self.record = record
+        self.vocabulary = Vocabulary.from_tsv(self._path("vocabulary"))
+        self.characters = CharacterUnigram.from_tsv(self._path("characters"))
+        self.train = open_id_stream(self._path("train"), record.train.tokens)
+        self.valid = open_id_stream(self._path("valid"), record.valid.tokens)
+        if len(self.vocabulary) != record.vocabulary_size:
+            raise DataError(
+                f"{self._path('vocabulary')}: {len(self.vocabulary)} words, "
+                f"but {CORPUS_FILE} says {record.vocabulary_size}"
+            )
+
+    @classmethod
+    def open(cls, folder: Path) -> PreparedCorpus:
+        """Open a folder that `lmctl prepare` wrote, checking every file against the hash in its name.
+
+        Raises:
+            InputMissingError: there is no prepared corpus there.
+            DataError: a file is missing or damaged, or of another format version.
+        """
+        path = folder / CORPUS_FILE
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputMissingError(f"{folder}: not a prepared corpus; it has no {CORPUS_FILE}") from error
+        try:
+            version = msgspec.json.decode(content, type=_Versioned).format_version
+            if version != FORMAT_VERSION:
+                raise DataError(
+                    f"{path}: format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again"
+                )
+            record = msgspec.json.decode(content, type=CorpusRecord)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: {error}") from error
+        for name in record.files.values():
+            data_file = folder / name
+            if "/" in name or not data_file.is_file():
+                raise DataError(f"{data_file}: missing; prepare the corpus again")
+            if files.sha256_of(data_file)[:HASH_DIGITS] != name.split(".")[1]:
+                raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")
+        return cls(folder, record)
+
+    def recipe_files(self) -> dict[str, bytes]:
+        """The dictionaries of the text recipe: name -> content."""
+        names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
+        return {name: self._path(name).read_bytes() for name in names if name in self.record.files}
+
+    def _path(self, name: str) -> Path:
+        try:
+            return self.folder / self.record.files[name]
+        except KeyError:
+            raise DataError(f"{self.folder / CORPUS_FILE}: names no {name} file") from None
+
+
+class _Versioned(msgspec.Struct):
+    """Only the version, so that a newer format is named as such before its other keys are refused."""
+
+    format_version: int
+
+
+def is_prepared(folder: Path) -> bool:
+    """Does `folder` hold a prepared corpus?"""
+    return (folder / CORPUS_FILE).is_file()

@@ -1,0 +1,113 @@
+"""The vocabulary: which words a model knows, and the id of each.
+
+Ids are given by falling count, ties in code-point order, so the same text has the same ids on every
+machine. Two specials come first: `<unk>` (id 0) stands for every other word, `</s>` (id 1) ends a sentence
+and is the context that a sentence starts from.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+UNKNOWN, UNKNOWN_ID = "<unk>", 0
+SENTENCE_END, SENTENCE_END_ID = "</s>", 1
+SPECIALS = (UNKNOWN, SENTENCE_END)
+
+# Written in a text, these are not words that a model may predict: `<unk>` is the unknown word itself (the
+# Penn Treebank and WikiText have it), the other two are out of vocabulary.
+NEVER_WORDS = frozenset({UNKNOWN, SENTENCE_END, "<s>"})
+
+
+class Vocabulary:
+    """Words and their ids; line n of `vocabulary.tsv` is id n.
+
+    Args:
+        words: every word in the order of its id, the two specials first.
+        counts: how often each stood in the training text, in the same order.
+
+    Raises:
+        DataError: the specials are not first, a word stands twice, or it contains whitespace.
+    """
+
+    def __init__(self, words: Sequence[str], counts: Sequence[int]) -> None:
+        self.words = tuple(words)
+        self.counts = tuple(counts)
+        if self.words[:2] != SPECIALS:
+            raise DataError(f"a vocabulary starts with {UNKNOWN} and {SENTENCE_END}, not {list(words[:2])}")
+        self._ids = {word: token_id for token_id, word in enumerate(self.words)}
+        if len(self._ids) != len(self.words) or len(self.counts) != len(self.words):
+            raise DataError("a vocabulary has every word once, with its count")
+        # A literal `</s>` in a text is an unknown word, not the end of its sentence.
+        self._ids[SENTENCE_END] = UNKNOWN_ID
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.words == other.words and self.counts == other.counts
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Ids of `tokens`; one that is not in the vocabulary is `<unk>`."""
+        get = self._ids.get
+        return [get(token, UNKNOWN_ID) for token in tokens]
+
+    def decode(self, token_ids: Iterable[int]) -> list[str]:
+        """Words of `token_ids`."""
+        return [self.words[token_id] for token_id in token_ids]
+
+    def to_tsv(self) -> str:
+        """The text of `vocabulary.tsv`: word, TAB, count, a line for each id."""
+        return "".join(f"{word}\t{count}\n" for word, count in zip(self.words, self.counts, strict=True))
+
+    @classmethod
+    def from_tsv(cls, path: Path) -> Vocabulary:
+        """Read `vocabulary.tsv`.
+
+        Raises:
+            DataError: it is not what `to_tsv` writes; the message names the file and the line.
+        """
+        try:
+            lines = path.read_bytes().decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: byte {error.start} is not valid UTF-8") from error
+        if lines[-1]:
+            raise DataError(f"{path}: cut off; the last line has no newline")
+        words, counts = [], []
+        for number, line in enumerate(lines[:-1], start=1):
+            word, tab, count = line.partition("\t")
+            if not tab or not word or not count.isdecimal() or not count.isascii():
+                raise DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
+            words.append(word)
+            counts.append(int(count))
+        try:
+            return cls(words, counts)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def choose_vocabulary(
+    counts: Iterable[tuple[str, int]], *, size: int | None, min_count: int
+) -> list[tuple[str, int]]:
+    """The most frequent words, by falling count, ties in code-point order; the specials are not among them.
+
+    Args:
+        counts: every distinct word with its count, in any order; may be a stream.
+        size: most entries of the vocabulary, its two specials included; None for no limit.
+        min_count: a rarer word is left out.
+    """
+    eligible = ((-count, word) for word, count in counts if count >= max(min_count, 1) and word not in NEVER_WORDS)
+    # nsmallest keeps no more than `size` words in memory, however many distinct ones stream past.
+    chosen = sorted(eligible) if size is None else heapq.nsmallest(size - len(SPECIALS), eligible)
+    return [(word, -negative) for negative, word in chosen]

@@ -1,0 +1,73 @@
+"""What can go wrong for a user, and the exit code each kind of failure has.
+
+The command line turns an `LmctlError` into one line on stderr and its exit code; a caller of the Python
+API catches it like any exception. Codes from 64 up follow sysexits.h. Anything that is not an `LmctlError`,
+an `OSError` or a `MemoryError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class LmctlError(Exception):
+    """A failure that a user, the data or the machine caused; its message is one clear line."""
+
+    exit_code = 1
+
+
+class UsageError(LmctlError):
+    """The request itself is wrong: an option, a configuration key, a combination of them."""
+
+    exit_code = 2
+
+
+class MissingExtraError(LmctlError):
+    """The request needs an optional part of lmctl that is not installed."""
+
+    exit_code = 2
+
+
+class DeviceError(LmctlError):
+    """The configured device is not there."""
+
+    exit_code = 2
+
+
+class QualityGateError(LmctlError):
+    """A quality threshold was not met; what was published before stays."""
+
+    exit_code = 3
+
+
+class DataError(LmctlError):
+    """The data does not make sense: undecodable text, an empty corpus, a damaged bundle."""
+
+    exit_code = 65
+
+
+class InputMissingError(LmctlError):
+    """An input is missing, or is a folder where a file belongs."""
+
+    exit_code = 66
+
+
+class StorageError(LmctlError):
+    """Something could not be read or written: disk full, permissions."""
+
+    exit_code = 74
+
+
+class DivergenceError(LmctlError):
+    """Training produced a loss that is not a number; nothing is published."""
+
+
+class InterruptedRunError(LmctlError):
+    """A signal ended the run; what it had done so far is on disk.
+
+    Args:
+        message: what is where.
+        signal_number: which signal; the exit code is 128 more, as shells have it.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,1 @@
+"""What a command sets in motion, end to end."""

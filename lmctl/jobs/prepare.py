@@ -1,0 +1,174 @@
+"""From texts to a prepared corpus."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import itertools
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl.corpus.chunks import Split, SplitRules
+from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
+from lmctl.corpus.prepared import SourceRecord
+from lmctl.errors import DataError, InputMissingError
+from lmctl.text.normalization import Normalization, read_word_list
+from lmctl.text.reading import STDIN, check_sources, read_chunks, read_lines
+from lmctl.text.segmentation import detect_segmenter, make_segmenter
+from lmctl.text.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lmctl.config import Config, TextConfig
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.text.reading import SourceChunk
+
+    OnProgress = Callable[[int], None]
+
+DETECTION_BYTES = 1 << 20
+
+# Large enough to keep a worker busy, small enough that its tokens stay in the processor's caches.
+CHUNK_BYTES = 1 << 20
+
+
+def prepare(
+    sources: Sequence[str],
+    folder: Path,
+    config: Config,
+    *,
+    jobs: int = 0,
+    on_progress: OnProgress = lambda _bytes: None,
+) -> PreparedCorpus:
+    """Segment, count and encode texts.
+
+    Args:
+        sources: files, or "-" for standard input, in the order they are to be read.
+        folder: where the prepared corpus goes.
+        config: of which text, vocabulary and validation matter here.
+        jobs: how many processes; 0: as many as there are cores. The result does not depend on it.
+        on_progress: told of the number of bytes read, again and again.
+
+    Raises:
+        LmctlError: an input is missing or is not text, or there is nothing in it.
+        OSError: the folder cannot be written.
+    """
+    held_out = [config.validation.file] if config.validation.file else []
+    check_sources([*sources, *held_out])
+    words = None if config.vocabulary.file is None else read_word_list(config.vocabulary.file)
+    reader = _Reader(config.text, on_progress)
+    chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
+    # With one chunk there is nothing to share out, and starting processes would take longer than the work.
+    first = list(itertools.islice(chunks, 2))
+    if not first:
+        raise DataError(f"{', '.join(sources)}: empty; expected text, a sentence a line")
+    tokenizer = make_tokenizer(config.text, sample=first[0][0].text()[:DETECTION_BYTES])
+    jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
+    with make_executor(jobs) as executor:
+        return prepare_corpus(
+            itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
+            folder,
+            SplitRules(tokenizer, config.text.blank_lines, config.validation.fraction),
+            VocabularyRules(config.vocabulary.size, config.vocabulary.min_count, words),
+            executor=executor,
+            in_flight=2 * jobs,
+            sources=reader.records,
+        )
+
+
+def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
+    """The tokens of every line of the sources, blank lines included.
+
+    Raises:
+        LmctlError: an input is missing or is not text.
+    """
+    check_sources(sources)
+    lines = itertools.chain.from_iterable(
+        read_lines(source, encoding=text.encoding, errors=text.errors) for source in sources
+    )
+    sample: list[str] = []
+    size = 0
+    while size < DETECTION_BYTES and (line := next(lines, None)) is not None:
+        sample.append(line)
+        size += len(line.encode("utf-8", "surrogatepass"))
+    tokenizer = make_tokenizer(text, sample="\n".join(sample))
+    for line in itertools.chain(sample, lines):
+        yield tokenizer.tokens(line)
+
+
+def make_tokenizer(text: TextConfig, sample: str) -> Tokenizer:
+    """The tokenizer that is configured; `auto` looks at a sample of the text."""
+    name = detect_segmenter(sample) if text.segmenter == "auto" else text.segmenter
+    user_dictionary = b"" if text.user_dictionary is None else _read_small_file(text.user_dictionary)
+    return Tokenizer(
+        Normalization(text.normalize, text.lowercase),
+        make_segmenter(name, text.engine, user_dictionary if name == "jieba" else b""),
+        frozenset() if text.stop_words is None else frozenset(read_word_list(text.stop_words)),
+    )
+
+
+def make_executor(jobs: int) -> Executor:
+    """Where chunks are worked on: this process, or several new ones."""
+    if jobs == 1:
+        return ThreadPoolExecutor(max_workers=1)
+    # Spawned, not forked: a worker inherits neither threads nor locks nor open files.
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Tokens make no reference cycles, and looking for some in lists of a million strings halves the speed.
+    gc.disable()
+
+
+class _Reader:
+    """Reads sources as chunks, and takes note of their sizes and hashes."""
+
+    def __init__(self, text: TextConfig, on_progress: OnProgress) -> None:
+        self._text = text
+        self._on_progress = on_progress
+        self._total_bytes = 0
+        self._records: list[tuple[str, str, list[int], hashlib._Hash]] = []
+
+    def chunks(self, sources: Sequence[str], split: Split) -> Iterator[tuple[SourceChunk, Split]]:
+        """The chunks of all sources, each with its split."""
+        for source in sources:
+            name = STDIN if source == STDIN else str(Path(source).resolve())
+            size, digest = [0], hashlib.sha256()
+            self._records.append((name, "valid" if split == "valid" else "train", size, digest))
+
+            def take_note(
+                _source: str, content: bytes, size: list[int] = size, digest: hashlib._Hash = digest
+            ) -> None:
+                size[0] += len(content)
+                digest.update(content)
+                self._total_bytes += len(content)
+                self._on_progress(self._total_bytes)
+
+            for chunk in read_chunks(
+                [source],
+                encoding=self._text.encoding,
+                errors=self._text.errors,
+                chunk_bytes=CHUNK_BYTES,
+                on_bytes=take_note,
+            ):
+                yield chunk, split
+
+    def records(self) -> list[SourceRecord]:
+        """What was read so far."""
+        return [
+            SourceRecord(name=name, split=split, bytes=size[0], sha256=digest.hexdigest())
+            for name, split, size, digest in self._records
+        ]
+
+
+def _read_small_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputMissingError(f"{path}: {error.strerror}") from error

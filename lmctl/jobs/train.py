@@ -1,0 +1,355 @@
+"""From texts to a published model: prepare, train, verify, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from lmctl.config import to_yaml
+from lmctl.corpus.prepared import PreparedCorpus, is_prepared
+from lmctl.errors import DataError, InterruptedRunError, LmctlError, MissingExtraError, UsageError
+from lmctl.jobs.prepare import prepare
+from lmctl.runtime import load_language_model
+from lmctl.runtime.lstm import weight_shapes
+from lmctl.store.bundle import (
+    CorpusSummary,
+    LSTMSizes,
+    ModelRecord,
+    TrainingSummary,
+    open_bundle,
+    verify_bundle,
+    weights_file,
+    write_bundle,
+)
+from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
+from lmctl.text.reading import STDIN
+from lmctl.training.events import ignore_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lmctl.config import Config, Settings
+    from lmctl.training.events import OnEvent
+    from lmctl.training.trainer import TrainingResult
+
+# What is decided when a corpus is prepared cannot be asked for again when it is trained on.
+DECIDED_BY_PREPARATION = ("text.", "vocabulary.", "validation.file", "validation.fraction")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training run would do."""
+
+    model: Path
+    config: Config
+    sizes: LSTMSizes
+    parameters: int
+    training_tokens: int
+    valid_tokens: int
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training run did."""
+
+    published: str
+    model: str
+    preset: str
+    epochs: int
+    best_epoch: int
+    steps: int
+    tokens: int
+    vocabulary_size: int
+    parameters: int
+    train_perplexity: float
+    valid_perplexity: float | None
+    valid_oov_rate: float | None
+    valid_state: str | None
+
+
+def train(
+    sources: Sequence[str],
+    model: Path | None,
+    settings: Settings,
+    *,
+    jobs: int = 0,
+    on_progress: Callable[[int], None] = lambda _bytes: None,
+    on_event: OnEvent = ignore_event,
+    verbose: bool = False,
+) -> Trained:
+    """Train a network and publish it as the model's next generation.
+
+    Until the last moment nothing that was published before is touched.
+
+    Args:
+        sources: texts, or one prepared folder.
+        model: the model's folder; None: models/<name of the first source>.
+        settings: what the user asked for.
+        jobs: processes for preparation; 0: as many as there are cores.
+        on_progress: told of bytes read by preparation.
+        on_event: told of training's steps and epochs.
+        verbose: let TensorFlow say what it wants to say.
+
+    Raises:
+        LmctlError: see its children; what was published before stays.
+    """
+    settings.resolve()
+    place = _choose_folder(sources, model)
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingExtraError("training needs TensorFlow, which is not installed: pip install 'lmctl[train]'")
+    folder = ModelFolder.create(place)
+    with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
+        config = _resolve(settings, corpus)
+        with _listening_for_signals() as received:
+            result = _train_network(corpus, config, on_event, lambda: bool(received), verbose)
+        bundle = folder.work / ("interrupted" if result.interrupted else "finished")
+        if bundle.exists():
+            shutil.rmtree(bundle)
+        _write(bundle, corpus, config, result)
+        _verify(bundle, corpus)
+    if result.interrupted:
+        raise InterruptedRunError(
+            f"interrupted in epoch {len(result.history) + 1}; nothing was published, "
+            f"and the best so far ({_figure(result)}) is in {bundle}",
+            received[0],
+        )
+    published = folder.publish(bundle, config.publishing.keep)
+    best = result.history[result.best_epoch - 1]
+    has_validation = best.valid_perplexity is not None
+    return Trained(
+        published=str(published),
+        model=str(place),
+        preset=config.preset,
+        epochs=len(result.history),
+        best_epoch=result.best_epoch,
+        steps=result.steps,
+        tokens=result.tokens,
+        vocabulary_size=len(corpus.vocabulary),
+        parameters=result.parameters,
+        train_perplexity=best.train_perplexity,
+        valid_perplexity=best.valid_perplexity,
+        valid_oov_rate=corpus.record.valid.oov_rate if has_validation else None,
+        valid_state=config.validation.state if has_validation else None,
+    )
+
+
+def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:
+    """What `train` would do; the text is read, and nothing is kept.
+
+    Raises:
+        LmctlError: what `train` would raise before its first step.
+    """
+    settings.resolve()
+    place = _choose_folder(sources, model)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None) as corpus,
+    ):
+        config = _resolve(settings, corpus)
+        sizes = _sizes(corpus, config)
+        return Plan(
+            model=place,
+            config=config,
+            sizes=sizes,
+            parameters=sum(int(np.prod(shape)) for shape in weight_shapes(sizes).values()),
+            training_tokens=len(corpus.train),
+            valid_tokens=len(corpus.valid),
+        )
+
+
+def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
+    """Where the model goes; without -o, a folder named after the first source, unless another corpus has it."""
+    if model is not None:
+        return model
+    if sources[0] == STDIN:
+        raise UsageError("a model trained on standard input needs a name: -o MODEL")
+    place = DEFAULT_FOLDER / Path(sources[0]).resolve().name.split(".")[0]
+    current = ModelFolder(place).current()
+    if current is None:
+        return place
+    before = [source.name for source in open_bundle(current).record.corpus.sources if source.split == "train"]
+    if before != _source_names(sources):
+        raise UsageError(
+            f"{place} was trained on other sources ({', '.join(before)}); "
+            "name another model with -o, or this one to replace it"
+        )
+    return place
+
+
+def _source_names(sources: Sequence[str]) -> list[str]:
+    if len(sources) == 1 and is_prepared(Path(sources[0])):
+        record = PreparedCorpus.open(Path(sources[0])).record
+        return [source.name for source in record.sources if source.split == "train"]
+    return [STDIN if source == STDIN else str(Path(source).resolve()) for source in sources]
+
+
+@contextlib.contextmanager
+def _opened_corpus(
+    sources: Sequence[str],
+    work: Path,
+    settings: Settings,
+    jobs: int,
+    on_progress: Callable[[int], None],
+) -> Iterator[PreparedCorpus]:
+    """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
+    if len(sources) == 1 and is_prepared(Path(sources[0])):
+        decided = [key for key in settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
+        if decided:
+            raise UsageError(
+                f"{decided[0]}: {sources[0]} is prepared already, and that decided it; "
+                "leave it out, or prepare the text again"
+            )
+        yield PreparedCorpus.open(Path(sources[0]))
+        return
+    folder = work / "corpus"
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        yield prepare(sources, folder, settings.resolve(), jobs=jobs, on_progress=on_progress)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
+    """The whole configuration: the preset chosen by the size of the corpus, the text's part as prepared."""
+    config = settings.resolve(corpus.record.train.tokens)
+    recipe = corpus.record.recipe
+    replace = msgspec.structs.replace
+    text = replace(
+        config.text,
+        segmenter=recipe.segmenter.name,
+        engine=recipe.segmenter.engine or config.text.engine,
+        normalize=recipe.normalize,
+        lowercase=recipe.lowercase,
+        blank_lines=recipe.blank_lines,
+    )
+    return replace(config, text=text)
+
+
+def _sizes(corpus: PreparedCorpus, config: Config) -> LSTMSizes:
+    return LSTMSizes(
+        vocabulary_size=len(corpus.vocabulary),
+        embedding_dim=config.model.embedding_dim,
+        hidden_units=config.model.hidden_units,
+        layers=config.model.layers,
+        tied=config.model.tied,
+    )
+
+
+def _train_network(
+    corpus: PreparedCorpus,
+    config: Config,
+    on_event: OnEvent,
+    interrupted: Callable[[], bool],
+    verbose: bool,
+) -> TrainingResult:
+    if not verbose:
+        # Read by TensorFlow's C++ side when it is loaded: errors only.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Deferred: the configuration has been checked and the text has turned out to be there.
+    from lmctl.training.trainer import train_network
+
+    try:
+        return train_network(corpus, config, on_event=on_event, interrupted=interrupted)
+    except MemoryError as error:
+        raise LmctlError(
+            "out of memory; a smaller training.batch_size, vocabulary.size or model.hidden_units needs less"
+        ) from error
+
+
+@contextlib.contextmanager
+def _listening_for_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them; a second one does what it always does."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def receive(number: int, _frame: Any) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write(bundle: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> None:
+    record = ModelRecord(
+        family=config.model.family,
+        sizes=result.sizes,
+        recipe=corpus.record.recipe,
+        corpus=CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources),
+        training=TrainingSummary(
+            preset=config.preset,
+            seed=config.training.seed,
+            epochs=len(result.history),
+            best_epoch=result.best_epoch,
+            steps=result.steps,
+            tokens=result.tokens,
+            parameters=result.parameters,
+            device=result.device,
+            interrupted=result.interrupted,
+        ),
+    )
+    contents = {
+        "vocabulary.tsv": corpus.vocabulary.to_tsv().encode(),
+        "characters.tsv": corpus.characters.to_tsv().encode(),
+        "weights.safetensors": weights_file(result.weights),
+        "config.yaml": to_yaml(config).encode(),
+        "metrics.json": msgspec.json.format(msgspec.json.encode(_metrics(corpus, config, result))) + b"\n",
+        "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
+    }
+    write_bundle(bundle, record, contents | corpus.recipe_files())
+
+
+def _metrics(corpus: PreparedCorpus, config: Config, result: TrainingResult) -> dict[str, Any]:
+    """The figures of the best epoch; perplexities include OOVs."""
+    best = result.history[result.best_epoch - 1] if result.best_epoch else None
+    valid = None
+    if result.valid_cross_entropy_nats is not None and best is not None:
+        valid = {
+            "cross_entropy_nats": result.valid_cross_entropy_nats,
+            "perplexity": best.valid_perplexity,
+            "state": config.validation.state,
+            "vocabulary_size": len(corpus.vocabulary),
+            "oov_rate": corpus.record.valid.oov_rate,
+        }
+    return {"valid": valid, "train": {"perplexity": None if best is None else best.train_perplexity}}
+
+
+def _verify(folder: Path, corpus: PreparedCorpus) -> None:
+    """Open the bundle as a query would and ask it something: every file sound, the distribution normalised."""
+    language_model = load_language_model(verify_bundle(folder))
+    context = corpus.train[:32].astype(np.int64)[:, None]
+    log_probs = language_model.log_probs(language_model.advance(language_model.null_state(1), context))
+    total = float(np.exp(log_probs.astype(np.float64)).sum())
+    if not abs(total - 1.0) < 1e-4:
+        raise DataError(f"{folder}: the trained network answers with probabilities that sum to {total}")
+
+
+def _figure(result: TrainingResult) -> str:
+    if not result.best_epoch:
+        return "no epoch was finished"
+    best = result.history[result.best_epoch - 1]
+    if best.valid_perplexity is None:
+        return f"epoch {best.epoch}, training perplexity {best.train_perplexity:.1f}"
+    return f"epoch {best.epoch}, validation perplexity {best.valid_perplexity:.1f}"

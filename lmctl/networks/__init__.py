@@ -1,0 +1,1 @@
+"""What is trained: Keras networks, one file per family."""

@@ -1,0 +1,1 @@
+"""What people ask of a model, in words, whatever its family."""

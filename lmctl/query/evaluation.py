@@ -1,0 +1,53 @@
+"""The figures of a text file under a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from lmctl.errors import DataError
+from lmctl.query.metrics import Figures, Tally
+from lmctl.query.scoring import score_sentences
+from lmctl.text.reading import STDIN, read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lmctl.query.model import Model
+    from lmctl.query.scoring import SentenceScore
+
+
+def evaluate_file(
+    model: Model,
+    path: str,
+    *,
+    state: Literal["reset", "carry"] = "reset",
+    blank_lines: Literal["drop", "keep"] | None = None,
+    accuracy_at: Sequence[int] = (),
+    encoding: str = "utf-8",
+    errors: str = "strict",
+    on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
+) -> Figures:
+    """Score a text, a sentence a line, and add it up.
+
+    Args:
+        model: whose probabilities.
+        path: a file, or "-" for standard input.
+        state: whether the state is carried from line to line.
+        blank_lines: whether a line without words is a sentence; by default as in training.
+        accuracy_at: the k of accuracy@k; empty: no ranks.
+        encoding: of the text.
+        errors: strict, replace or skip.
+        on_sentence: told of every sentence's scores, in order.
+
+    Raises:
+        DataError: there was nothing to score, or it is not text.
+    """
+    tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+    lines = read_lines(path, encoding=encoding, errors=errors)
+    for score in score_sentences(model, lines, state=state, blank_lines=blank_lines, ranks=bool(accuracy_at)):
+        tally.add(score)
+        on_sentence(score)
+    if not tally.sentences:
+        name = "standard input" if path == STDIN else path
+        raise DataError(f"{name}: nothing to score; expected text, a sentence a line")
+    return tally.figures(len(model.vocabulary), state)

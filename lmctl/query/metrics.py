@@ -1,0 +1,136 @@
+"""What scores add up to: perplexities and the rest, as docs/metrics.md defines them.
+
+With L the sum of log10 probabilities of all scored tokens, W words (O of them out of vocabulary) and S
+sentences: the perplexity including OOVs is 10^(-L / (W + S)), as KenLM's "including OOVs" has it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl.corpus.vocabulary import UNKNOWN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.corpus.characters import CharacterUnigram
+    from lmctl.query.scoring import SentenceScore
+
+LN_10 = math.log(10.0)
+LN_2 = math.log(2.0)
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one text under one model.
+
+    Attributes:
+        sentences: S.
+        words: W.
+        oov: O.
+        tokens: W + S, what was scored.
+        oov_rate: O / W.
+        characters: code points of the normalised lines and their ends.
+        logprob10: L, log10 of the probability of the text, an OOV scored as `<unk>`.
+        perplexity: including OOVs, 10^(-L / (W + S)).
+        perplexity_excluding_oov: OOV terms left out of L and of the count.
+        ppl1: as SRILM's: excluding OOVs, and `</s>` left out of the denominator alone.
+        cross_entropy_nats: mean of -ln p over the tokens.
+        bits_per_character: with the spelling of every OOV; None where stop words were removed.
+        accuracy: share of tokens that were among the k most probable, by k; None unless ranked.
+        mean_reciprocal_rank: None unless ranked.
+        vocabulary_size: V.
+        state: "reset" or "carry".
+    """
+
+    sentences: int
+    words: int
+    oov: int
+    tokens: int
+    oov_rate: float
+    characters: int
+    logprob10: float
+    perplexity: float
+    perplexity_excluding_oov: float
+    ppl1: float
+    cross_entropy_nats: float
+    bits_per_character: float | None
+    accuracy: dict[str, float] | None
+    mean_reciprocal_rank: float | None
+    vocabulary_size: int
+    state: str
+
+
+class Tally:
+    """Adds up the scores of sentences; every sum is a float64.
+
+    Args:
+        spelling: what an OOV's characters cost; None: no bits per character.
+        accuracy_at: the k of accuracy@k; empty: ranks are not looked at.
+    """
+
+    def __init__(self, spelling: CharacterUnigram | None, accuracy_at: Sequence[int] = ()) -> None:
+        self._spelling = spelling
+        self._hits = dict.fromkeys(accuracy_at, 0)
+        self._reciprocal_ranks = 0.0
+        self._spelling_bits = 0.0
+        self._total_nats = 0.0
+        self._oov_nats = 0.0
+        self.sentences = self.words = self.oov = self.characters = 0
+
+    def add(self, score: SentenceScore) -> None:
+        """Count one sentence."""
+        self.sentences += 1
+        self.words += len(score.words)
+        self.characters += score.characters
+        self._total_nats -= score.total_log_prob
+        unknown = [place for place, token_id in enumerate(score.token_ids) if token_id == UNKNOWN_ID]
+        self.oov += len(unknown)
+        self._oov_nats -= float(score.log_probs[unknown].sum())
+        if self._spelling is not None:
+            self._spelling_bits += sum(self._spelling.spelling_bits(score.words[place]) for place in unknown)
+        if score.ranks is not None:
+            # An out-of-vocabulary word cannot be predicted: it is a miss, whatever the rank of `<unk>`.
+            ranks = [
+                rank
+                for token_id, rank in zip(score.token_ids, score.ranks.tolist(), strict=True)
+                if token_id != UNKNOWN_ID
+            ]
+            self._reciprocal_ranks += sum(1.0 / rank for rank in ranks)
+            for k in self._hits:
+                self._hits[k] += sum(rank <= k for rank in ranks)
+
+    def figures(self, vocabulary_size: int, state: str) -> Figures:
+        """What it all comes to; at least one sentence must have been added."""
+        tokens = self.words + self.sentences
+        known_nats = self._total_nats - self._oov_nats
+        known_words = self.words - self.oov
+        bits = self._total_nats / LN_2 + self._spelling_bits
+        return Figures(
+            sentences=self.sentences,
+            words=self.words,
+            oov=self.oov,
+            tokens=tokens,
+            oov_rate=self.oov / self.words if self.words else 0.0,
+            characters=self.characters,
+            logprob10=-self._total_nats / LN_10,
+            perplexity=_exp(self._total_nats / tokens),
+            perplexity_excluding_oov=_exp(known_nats / (tokens - self.oov)),
+            ppl1=_exp(known_nats / known_words) if known_words else math.inf,
+            cross_entropy_nats=self._total_nats / tokens,
+            bits_per_character=None if self._spelling is None else bits / self.characters,
+            accuracy={str(k): hits / tokens for k, hits in self._hits.items()} if self._hits else None,
+            mean_reciprocal_rank=self._reciprocal_ranks / tokens if self._hits else None,
+            vocabulary_size=vocabulary_size,
+            state=state,
+        )
+
+
+def _exp(nats: float) -> float:
+    """exp, or infinity where a float cannot hold it."""
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,132 @@
+"""A model opened for questions: a vocabulary, a tokenizer and a language model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.runtime import load_language_model
+from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
+from lmctl.store.generations import find_bundle
+
+if TYPE_CHECKING:
+    import os
+
+    from lmctl.corpus.characters import CharacterUnigram
+    from lmctl.query.prediction import Prediction
+    from lmctl.query.scoring import SentenceScore
+    from lmctl.runtime.base import Float32Array
+    from lmctl.text.tokenization import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """A text as the model reads it; words that are out of the vocabulary have the id of `<unk>`."""
+
+    words: list[str]
+    token_ids: list[int]
+    characters: int
+
+
+class Model:
+    """A trained model that answers questions in words.
+
+    Made by `lmctl.load`. Everything is deterministic; nothing is written.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.vocabulary = bundle.vocabulary()
+        self.language_model = load_language_model(bundle)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the model was trained with."""
+        recipe = self.bundle.record.recipe
+        tokenizer = recipe.tokenizer(self.bundle.recipe_files())
+        if tokenizer.segmenter.identity != recipe.segmenter:
+            logger.warning(
+                "this model was trained with %s, and %s is installed: some words may be cut differently",
+                _version(recipe.segmenter),
+                _version(tokenizer.segmenter.identity),
+            )
+        return tokenizer
+
+    @cached_property
+    def characters(self) -> CharacterUnigram:
+        """What spelling an out-of-vocabulary word costs."""
+        return self.bundle.characters()
+
+    def encode(self, text: str) -> EncodedText:
+        """Cut a line of text into tokens, as the training text was."""
+        normalized = self.tokenizer.normalized(text)
+        words = self.tokenizer.tokens(text)
+        return EncodedText(words, self.vocabulary.encode(words), len(normalized))
+
+    def predict(self, text: str, k: int = 5) -> list[Prediction]:
+        """The k most probable next words after a text that starts a sentence, best first.
+
+        `<unk>` and `</s>` are left out; probabilities are those of the whole distribution.
+
+        Args:
+            text: the context, a line without its end; may be empty.
+            k: how many words to answer with.
+        """
+        from lmctl.query.prediction import Predictor
+
+        return Predictor(self, k=k).answer([text])[0].predictions
+
+    def score(self, text: str) -> SentenceScore:
+        """Log probability (natural) of every word of a sentence, and of its end.
+
+        Args:
+            text: one sentence, a line without its end.
+        """
+        from lmctl.query.scoring import score_sentences
+
+        return next(score_sentences(self, [text], blank_lines="keep"))
+
+    def log_probs(self, text: str) -> Float32Array:
+        """Natural log probability of every next token after a text that starts a sentence, (V,).
+
+        Args:
+            text: the context, a line without its end; may be empty.
+        """
+        token_ids = np.array(self.encode(text).token_ids, dtype=np.int64)[:, None]
+        state: Any = self.language_model.initial_state(1)
+        return self.language_model.log_probs(self.language_model.advance(state, token_ids))[0]  # type: ignore[no-any-return]
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Open a model for questions.
+
+    Args:
+        path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
+
+    Raises:
+        InputMissingError: there is no model there.
+        DataError: it is damaged, or of a format that this version does not read.
+    """
+    return Model(open_bundle(find_bundle(str(Path(path)))))
+
+
+def _version(identity: Any) -> str:
+    return " ".join(filter(None, (identity.engine or identity.name, identity.engine_version)))
+
+
+def verify_model(folder: Path) -> None:
+    """Check all of a bundle: every file, and that its weights and text recipe make a model.
+
+    Raises:
+        InputMissingError: there is no bundle there.
+        DataError: what does not fit, by name.
+    """
+    model = Model(verify_bundle(folder))
+    model.log_probs("")

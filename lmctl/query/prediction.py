@@ -1,0 +1,143 @@
+"""Next words: contexts in, the most probable continuations out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
+from lmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lmctl.query.model import EncodedText, Model
+    from lmctl.runtime.base import BoolArray
+
+# Contexts that are read side by side; of like length, so that little is padding.
+LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer: a word, its probability, and the natural logarithm of that."""
+
+    word: str
+    prob: float
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answers to one context, and which of its words the model does not know."""
+
+    context: str
+    oov: list[str]
+    predictions: list[Prediction]
+
+
+class Predictor:
+    """Answers contexts, in batches or one by one.
+
+    Args:
+        model: whom to ask.
+        k: how many words to answer with.
+        threshold: leave out words that are less probable than this.
+        allow_unknown: `<unk>` may be answered.
+        allow_sentence_end: `</s>` may be answered.
+        candidates: answer with these words alone; ones that are not in the vocabulary can never be answered.
+        mid_sentence: contexts do not start a sentence.
+        state: "reset": every context stands for itself; "carry": each one continues the one before.
+
+    Raises:
+        UsageError: none of the candidates is in the vocabulary.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        k: int = 5,
+        threshold: float = 0.0,
+        allow_unknown: bool = False,
+        allow_sentence_end: bool = False,
+        candidates: Iterable[str] | None = None,
+        mid_sentence: bool = False,
+        state: Literal["reset", "carry"] = "reset",
+    ) -> None:
+        self._model = model
+        self._k = k
+        self._threshold = threshold
+        self._allowed = _allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
+        # What stands before a context: the end of the sentence before it, or something unknown.
+        self._before = [] if mid_sentence else [SENTENCE_END_ID]
+        self._carried: Any = self._read(model.language_model.null_state(1), [self._before])
+        self._carry = state == "carry"
+
+    def answer(self, contexts: Sequence[str]) -> list[Answer]:
+        """Answer every context, in order."""
+        encoded = [self._model.encode(context) for context in contexts]
+        found = [self._continue(text) for text in encoded] if self._carry else self._answer_batches(encoded)
+        return [
+            Answer(context, self._unknown_words(text), predictions)
+            for context, text, predictions in zip(contexts, encoded, found, strict=True)
+        ]
+
+    def _answer_batches(self, encoded: list[EncodedText]) -> list[list[Prediction]]:
+        found: list[list[Prediction]] = [[] for _ in encoded]
+        by_length = sorted(range(len(encoded)), key=lambda place: len(encoded[place].token_ids))
+        for first in range(0, len(by_length), LARGEST_BATCH):
+            places = by_length[first : first + LARGEST_BATCH]
+            contexts = [self._before + encoded[place].token_ids for place in places]
+            state = self._read(self._model.language_model.null_state(len(places)), contexts)
+            for place, predictions in zip(places, self._best(state), strict=True):
+                found[place] = predictions
+        return found
+
+    def _continue(self, text: EncodedText) -> list[Prediction]:
+        self._carried = self._read(self._carried, [text.token_ids])
+        return self._best(self._carried)[0]
+
+    def _read(self, state: Any, contexts: list[list[int]]) -> Any:
+        """The state after reading contexts side by side, each in a column of its own."""
+        lengths = np.array([len(token_ids) for token_ids in contexts])
+        columns = np.full((int(lengths.max()), len(contexts)), SENTENCE_END_ID)
+        for column, token_ids in enumerate(contexts):
+            columns[: len(token_ids), column] = token_ids
+        return self._model.language_model.advance(state, columns, lengths)
+
+    def _best(self, state: Any) -> list[list[Prediction]]:
+        token_ids, log_probs = self._model.language_model.top_k(state, self._k, self._allowed)
+        words = self._model.vocabulary.words
+        return [
+            [
+                Prediction(words[token_id], math.exp(log_prob), log_prob)
+                for token_id, log_prob in zip(ids, row, strict=True)
+                if math.exp(log_prob) >= self._threshold
+            ]
+            for ids, row in zip(token_ids.tolist(), log_probs.tolist(), strict=True)
+        ]
+
+    def _unknown_words(self, text: EncodedText) -> list[str]:
+        return [word for word, token_id in zip(text.words, text.token_ids, strict=True) if token_id == UNKNOWN_ID]
+
+
+def _allowed_tokens(
+    model: Model, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
+) -> BoolArray:
+    """Which tokens may be answered, (V,)."""
+    if candidates is None:
+        allowed = np.ones(len(model.vocabulary), dtype=bool)
+        allowed[UNKNOWN_ID], allowed[SENTENCE_END_ID] = allow_unknown, allow_sentence_end
+        return allowed
+    allowed = np.zeros(len(model.vocabulary), dtype=bool)
+    wanted = list(candidates)
+    allowed[model.vocabulary.encode(word for word in wanted if word not in SPECIALS)] = True
+    allowed[UNKNOWN_ID] = allow_unknown
+    allowed[SENTENCE_END_ID] = allow_sentence_end
+    if not allowed.any():
+        raise UsageError(f"none of the {len(wanted)} candidates is in the model's vocabulary")
+    return allowed

@@ -1,0 +1,181 @@
+"""How probable a text is: log probabilities of its words and sentence ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.runtime.base import Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lmctl.query.model import EncodedText, Model
+    from lmctl.runtime.base import Float64Array, IntArray, LanguageModel
+
+# A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
+# a window's, however long the text.
+WINDOW_TOKENS = 1 << 15
+BATCH_TOKENS = 1 << 13
+LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """The log probabilities of one sentence.
+
+    Attributes:
+        words: the words as they stand in the text, after segmentation.
+        token_ids: of the words, `<unk>`'s where one is out of vocabulary; then `</s>`.
+        log_probs: natural logs, one for each token id.
+        ranks: place of each token in the whole distribution, from 1, ties counted against it; or None.
+        characters: code points of the normalised line, plus one for its end.
+    """
+
+    words: list[str]
+    token_ids: list[int]
+    log_probs: Float64Array
+    ranks: IntArray | None
+    characters: int
+
+    @property
+    def oov(self) -> int:
+        """How many of the words are out of vocabulary."""
+        return self.token_ids.count(UNKNOWN_ID)
+
+    @property
+    def total_log_prob(self) -> float:
+        """Natural log probability of the sentence, its end included."""
+        return float(self.log_probs.sum())
+
+
+def score_sentences(
+    model: Model,
+    lines: Iterable[str],
+    *,
+    state: Literal["reset", "carry"] = "reset",
+    blank_lines: Literal["drop", "keep"] | None = None,
+    ranks: bool = False,
+) -> Iterator[SentenceScore]:
+    """Score a text, a sentence a line, in order.
+
+    Args:
+        model: whose probabilities.
+        lines: the text; read as it is needed.
+        state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
+        blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
+        ranks: also find each token's rank.
+    """
+    keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
+    score_window = _Carried(model, ranks) if state == "carry" else _Reset(model, ranks)
+    window: list[EncodedText] = []
+    tokens = 0
+    for line in lines:
+        text = model.encode(line)
+        if text.words or keep:
+            window.append(text)
+            tokens += len(text.words) + 1
+        if tokens >= WINDOW_TOKENS:
+            yield from score_window(window)
+            window, tokens = [], 0
+    if window:
+        yield from score_window(window)
+
+
+class _Reset:
+    """Scores windows of sentences that stand each for itself."""
+
+    def __init__(self, model: Model, ranks: bool) -> None:
+        self._language_model = model.language_model
+        self._ranks = ranks
+
+    def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
+        scores: dict[int, SentenceScore] = {}
+        for places in _batches(window):
+            lengths = np.array([len(window[place].token_ids) + 1 for place in places])
+            inputs, targets = _side_by_side([window[place].token_ids for place in places], int(lengths.max()))
+            state = self._language_model.null_state(len(places))
+            found, _ = _score_in_blocks(self._language_model, inputs, targets, lengths, state, self._ranks)
+            for column, place in enumerate(places):
+                scores[place] = _sentence_score(window[place], found, slice(0, lengths[column]), column)
+        return [scores[place] for place in range(len(window))]
+
+
+class _Carried:
+    """Scores windows of one long text, the state carried through them all."""
+
+    def __init__(self, model: Model, ranks: bool) -> None:
+        self._language_model = model.language_model
+        self._ranks = ranks
+        self._state: Any = model.language_model.null_state(1)
+
+    def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
+        targets = np.array([token for text in window for token in (*text.token_ids, SENTENCE_END_ID)])[:, None]
+        # Before the first word of every sentence stands `</s>`: its own start, or the end of the one before.
+        inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
+        found, self._state = _score_in_blocks(
+            self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._ranks
+        )
+        ends = np.cumsum([len(text.token_ids) + 1 for text in window]).tolist()
+        return [
+            _sentence_score(text, found, slice(start, end), 0)
+            for text, start, end in zip(window, [0, *ends], ends, strict=False)
+        ]
+
+
+def _batches(window: list[EncodedText]) -> Iterator[list[int]]:
+    """Places in the window whose sentences are scored side by side: of like length, and not too many tokens."""
+    places: list[int] = []
+    for place in sorted(range(len(window)), key=lambda place: len(window[place].token_ids)):
+        longest = len(window[place].token_ids) + 1
+        if places and (len(places) == LARGEST_BATCH or (len(places) + 1) * longest > BATCH_TOKENS):
+            yield places
+            places = []
+        places.append(place)
+    if places:
+        yield places
+
+
+def _side_by_side(sentences: list[list[int]], steps: int) -> tuple[IntArray, IntArray]:
+    """Inputs and targets, both (T, B): each sentence after `</s>`, and each followed by `</s>`."""
+    inputs = np.full((steps, len(sentences)), SENTENCE_END_ID)
+    targets = np.full((steps, len(sentences)), SENTENCE_END_ID)
+    for column, token_ids in enumerate(sentences):
+        inputs[1 : len(token_ids) + 1, column] = token_ids
+        targets[: len(token_ids), column] = token_ids
+    return inputs, targets
+
+
+def _score_in_blocks(
+    language_model: LanguageModel[Any],
+    inputs: IntArray,
+    targets: IntArray,
+    lengths: IntArray,
+    state: Any,
+    ranks: bool,
+) -> tuple[Scores, Any]:
+    """Score (T, B) a block of time at a time, so that a very long sentence takes no more memory."""
+    steps = max(1, BATCH_TOKENS // inputs.shape[1])
+    parts = []
+    for first in range(0, len(inputs), steps):
+        block = slice(first, first + steps)
+        there = np.clip(lengths - first, 0, len(inputs[block]))
+        part, state = language_model.score(inputs[block], targets[block], there, state, ranks=ranks)
+        parts.append(part)
+    return Scores(
+        np.concatenate([part.log_probs for part in parts]),
+        np.concatenate([part.ranks for part in parts if part.ranks is not None]) if ranks else None,
+    ), state
+
+
+def _sentence_score(text: EncodedText, found: Scores, there: slice, column: int) -> SentenceScore:
+    return SentenceScore(
+        text.words,
+        [*text.token_ids, SENTENCE_END_ID],
+        found.log_probs[there, column],
+        None if found.ranks is None else found.ranks[there, column],
+        text.characters + 1,
+    )

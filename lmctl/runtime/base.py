@@ -1,0 +1,117 @@
+"""What every family of language models can do, on token ids.
+
+Prediction, scoring and whatever else people ask are written once over these operations. Axes: T time, B batch,
+V vocabulary. A state is what a model carries from one token to the next; it is never changed in place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    BoolArray = NDArray[np.bool_]
+    Float32Array = NDArray[np.float32]
+    Float64Array = NDArray[np.float64]
+    IntArray = NDArray[np.integer]
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Log probabilities of target tokens.
+
+    Attributes:
+        log_probs: natural logs, (T, B); 0 where a sequence has ended.
+        ranks: place of the target in the whole distribution, from 1, ties counted against it, (T, B); 0 where a
+            sequence has ended. None unless asked for.
+    """
+
+    log_probs: Float64Array
+    ranks: IntArray | None
+
+
+class LanguageModel(ABC, Generic[State]):
+    """A distribution over the next token, given the tokens so far."""
+
+    vocabulary_size: int
+
+    @abstractmethod
+    def null_state(self, batch: int) -> State:
+        """The state of knowing nothing of what stood before: the middle of a text."""
+
+    def initial_state(self, batch: int) -> State:
+        """The start of a sentence: the null state advanced by `</s>`."""
+        return self.advance(self.null_state(batch), np.full((1, batch), SENTENCE_END_ID))
+
+    @abstractmethod
+    def advance(self, state: State, token_ids: IntArray, lengths: IntArray | None = None) -> State:
+        """The state after reading tokens.
+
+        Args:
+            state: where to start from.
+            token_ids: (T, B).
+            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+        """
+
+    @abstractmethod
+    def log_probs(self, state: State) -> Float32Array:
+        """Natural log probability of every next token, (B, V); each row sums to 1 in probability."""
+
+    def top_k(self, state: State, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
+        """The k most probable next tokens, best first; of equal ones the smaller id first.
+
+        Args:
+            state: the contexts.
+            k: how many; fewer come back where fewer are allowed.
+            allowed: tokens that may be answered, (V,); probabilities are not renormalised over them.
+
+        Returns:
+            Token ids and natural log probabilities, both (B, k).
+        """
+        log_probs = self.log_probs(state)
+        candidates = np.arange(self.vocabulary_size) if allowed is None else np.flatnonzero(allowed)
+        return _largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
+
+    @abstractmethod
+    def score(
+        self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: State, *, ranks: bool = False
+    ) -> tuple[Scores, State]:
+        """Log probability of each target after the inputs up to it, and the state at the end.
+
+        Args:
+            inputs: token ids, (T, B); the first is read from `state`.
+            targets: the token that followed each input, (T, B).
+            lengths: how many of a column's T positions are there, (B,).
+            state: where each column starts from.
+            ranks: also find each target's rank in the whole distribution.
+        """
+
+    @abstractmethod
+    def features(self, state: State) -> Float32Array:
+        """A vector for each context, (B, H): alike contexts have alike vectors."""
+
+
+def _largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntArray, Float32Array]:
+    """The k largest of each row, with the ids of their columns (which rise)."""
+    rows, columns = log_probs.shape
+    if k == 0:
+        return np.zeros((rows, 0), dtype=np.int64), np.zeros((rows, 0), dtype=np.float32)
+    best_ids = np.empty((rows, k), dtype=np.int64)
+    best = np.empty((rows, k), dtype=np.float32)
+    # argpartition leaves open which of several equal values makes the cut: take all that equal the k-th.
+    smallest = np.partition(log_probs, columns - k, axis=1)[:, columns - k]
+    for row in range(rows):
+        contenders = np.flatnonzero(log_probs[row] >= smallest[row])
+        order = np.argsort(-log_probs[row, contenders], kind="stable")[:k]
+        best_ids[row] = token_ids[contenders[order]]
+        best[row] = log_probs[row, contenders[order]]
+    return best_ids, best

@@ -1,0 +1,1 @@
+"""Models on disk: bundles, and the generations of a named model."""

@@ -1,0 +1,159 @@
+"""A named model: a folder that outlives any one training run.
+
+current -> generations/000007      swapped by one rename
+generations/000006/ 000007/        bundles; a number is never used twice
+work/                              the run in progress, or what was left of one
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl import files
+from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CURRENT, GENERATIONS, WORK = "current", "generations", "work"
+GENERATION = re.compile(r"[0-9]{6,}")
+MODEL_VARIABLE = "LMCTL_MODEL"
+DEFAULT_FOLDER = Path("models")
+
+
+class ModelFolder:
+    """The generations of one model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / WORK
+
+    @classmethod
+    def create(cls, folder: Path) -> ModelFolder:
+        """Make the folder, or take one that holds a model already.
+
+        Raises:
+            UsageError: there is something there that is not a model.
+            OSError: it cannot be made.
+        """
+        if folder.is_dir() and not is_model(folder) and any(folder.iterdir()):
+            raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
+        if (folder / MODEL_FILE).exists():
+            raise UsageError(f"{folder}: is a bundle, which never changes; name a model's folder with -o")
+        model = cls(folder)
+        (folder / GENERATIONS).mkdir(parents=True, exist_ok=True)
+        model.work.mkdir(exist_ok=True)
+        return model
+
+    def numbers(self) -> list[int]:
+        """The generations that are there, rising."""
+        try:
+            names = [path.name for path in (self.folder / GENERATIONS).iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(int(name) for name in names if GENERATION.fullmatch(name))
+
+    def generation(self, number: int) -> Path:
+        """The bundle folder of a generation."""
+        return self.folder / GENERATIONS / f"{number:06d}"
+
+    def current(self) -> Path | None:
+        """The published bundle's folder, resolved once; None where nothing is published."""
+        try:
+            target = (self.folder / CURRENT).readlink()
+        except OSError:
+            return None
+        return self.folder / target
+
+    def publish(self, bundle: Path, keep: int) -> Path:
+        """Make a finished bundle the current generation, by one rename; older ones than `keep` go.
+
+        Args:
+            bundle: a bundle folder under `work`.
+            keep: how many generations stay.
+
+        Returns:
+            Where the bundle is now.
+        """
+        number = max(self.numbers(), default=0) + 1
+        place = self.generation(number)
+        files.sync_folder(bundle)
+        bundle.rename(place)
+        files.sync_folder(place.parent)
+        link = self.work / CURRENT
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(GENERATIONS) / place.name)
+        link.rename(self.folder / CURRENT)
+        files.sync_folder(self.folder)
+        self._prune(keep)
+        return place
+
+    def _prune(self, keep: int) -> None:
+        """Remove all but the newest generations; out of readers' sight first, so none is ever half there."""
+        for number in self.numbers()[:-keep]:
+            place = self.generation(number)
+            if place == self.current():
+                continue
+            doomed = self.work / f"pruned-{place.name}"
+            place.rename(doomed)
+            shutil.rmtree(doomed)
+
+
+def is_model(folder: Path) -> bool:
+    """Does `folder` hold, or is it about to hold, the generations of a model?"""
+    return (folder / GENERATIONS).is_dir()
+
+
+def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The bundle folder that `-m NAME` means.
+
+    Args:
+        name: a model's folder, `folder@6` for one of its generations, or a bare bundle's folder. None: the
+            variable LMCTL_MODEL, else the only model under ./models.
+        environment: the process's environment.
+
+    Raises:
+        UsageError: nothing was named and there is not exactly one model.
+        InputMissingError: there is no model there.
+        DataError: what is current is not there.
+    """
+    if name is None:
+        name = environment.get(MODEL_VARIABLE) or str(_only_model())
+    folder, at, number = name.rpartition("@")
+    if at and number.isdecimal() and is_model(Path(folder)):
+        place = ModelFolder(Path(folder)).generation(int(number))
+        if not place.is_dir():
+            there = ", ".join(map(str, ModelFolder(Path(folder)).numbers())) or "none"
+            raise InputMissingError(f"{name}: no such generation; there are: {there}")
+        return place
+    path = Path(name)
+    if not path.exists():
+        raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
+    if not path.is_dir():
+        raise InputMissingError(f"{name}: is a file; expected a model's folder")
+    if not is_model(path):
+        return path
+    current = ModelFolder(path).current()
+    if current is None:
+        raise InputMissingError(f"{name}: nothing has been published there yet")
+    if not current.is_dir():
+        raise DataError(f"{path / CURRENT}: leads to {current.name}, which is not there")
+    return current
+
+
+def open_model(name: str | None) -> Bundle:
+    """Open the bundle that `-m NAME` means."""
+    return open_bundle(find_bundle(name))
+
+
+def _only_model() -> Path:
+    found = sorted(path for path in DEFAULT_FOLDER.glob("*") if is_model(path) or (path / MODEL_FILE).exists())
+    if len(found) == 1:
+        return found[0]
+    there = f"{len(found)} models under {DEFAULT_FOLDER}" if found else f"no model under {DEFAULT_FOLDER}"
+    raise UsageError(f"which model? {there}; name one with -m MODEL or ${MODEL_VARIABLE}")

@@ -1,0 +1,67 @@
+"""Normalization: Unicode form and lower-casing, and the word lists that go with them."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from lmctl.errors import DataError, UsageError
+from lmctl.text.reading import read_lines
+
+_FORMS = {"nfc": "NFC", "nfkc": "NFKC"}
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """One spelling for what should count as one word.
+
+    A line end never combines with what stands around it, so that a text may be normalized whole or line by
+    line, with the same result and the same number of lines.
+
+    Attributes:
+        form: "nfc" (canonical composition), "nfkc" (full-width letters, ligatures and the like too) or "none".
+        lowercase: whether capital letters become small ones.
+
+    Raises:
+        UsageError: `form` is unknown.
+    """
+
+    form: str
+    lowercase: bool
+
+    def __post_init__(self) -> None:
+        if self.form not in (*_FORMS, "none"):
+            raise UsageError(f"{self.form}: unknown normalization; expected nfc, nfkc or none")
+
+    def __call__(self, text: str) -> str:
+        """Normalize a text of any number of lines."""
+        text = self._to_form(text)
+        # Small letters may compose where their capitals do not: J with caron.
+        return self._to_form(text.lower()) if self.lowercase else text
+
+    def _to_form(self, text: str) -> str:
+        if self.form == "none" or text.isascii():
+            return text
+        return unicodedata.normalize(cast('Literal["NFC", "NFKC"]', _FORMS[self.form]), text)
+
+
+def read_word_list(path: str) -> tuple[str, ...]:
+    """Read stop words or a fixed vocabulary: UTF-8, one word a line, what follows a TAB ignored.
+
+    Returns:
+        The words in file order, each once, without the whitespace around them; blank lines give none.
+
+    Raises:
+        InputMissingError: there is no such file.
+        StorageError: the file could not be read.
+        DataError: it is not UTF-8, or a line holds more than one word.
+    """
+    words: dict[str, None] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        word = line.split("\t", maxsplit=1)[0].strip()
+        if len(word.split()) > 1:
+            raise DataError(f"{path}: line {number}: '{word}' has whitespace inside; expected one word a line")
+        if word:
+            words[word] = None
+    return tuple(words)

@@ -1,0 +1,1 @@
+"""How networks are trained. Only `events` may be imported without TensorFlow."""

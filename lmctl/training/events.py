@@ -1,0 +1,58 @@
+"""What a training run tells whoever watches it; free of TensorFlow, so that anybody may import it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """The network is built and the first step is next."""
+
+    preset: str
+    device: str
+    parameters: int
+    vocabulary_size: int
+    tokens_per_epoch: int
+    epochs: int
+    has_validation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One optimizer update."""
+
+    epoch: int
+    epochs: int
+    step: int
+    epoch_tokens: int
+    tokens_per_epoch: int
+    tokens_per_second: float
+    train_perplexity: float
+    valid_perplexity: float | None
+    seconds_left: float
+
+
+class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of history.jsonl; perplexities include OOVs, `train` is with dropout on."""
+
+    epoch: int
+    step: int
+    tokens: int
+    learning_rate: float
+    train_perplexity: float
+    valid_perplexity: float | None
+    best: bool
+    tokens_per_second: float
+    seconds: float
+
+
+TrainingEvent = TrainingStarted | StepDone | EpochDone
+OnEvent = Callable[[TrainingEvent], None]
+
+
+def ignore_event(event: TrainingEvent) -> None:
+    """Watch nothing."""

@@ -1,0 +1,53 @@
+"""How the learning rate changes, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lmctl.config import TrainingConfig
+
+
+class Schedule:
+    """The learning rate at every point of training, and the patience with epochs that do not improve.
+
+    Args:
+        training: learning_rate, schedule, decay_factor, epochs, patience.
+    """
+
+    def __init__(self, training: TrainingConfig) -> None:
+        self._training = training
+        self._decays = 0
+        self._best = math.inf
+        self._epochs_without_improvement = 0
+
+    def learning_rate(self, epochs_done: float) -> float:
+        """The rate after `epochs_done` epochs, a part of one counted as such."""
+        rate = self._training.learning_rate
+        left = max(0.0, 1.0 - epochs_done / self._training.epochs)
+        if self._training.schedule == "linear":
+            return rate * left
+        if self._training.schedule == "cosine":
+            return rate * 0.5 * (1.0 - math.cos(math.pi * left))
+        return rate / self._training.decay_factor**self._decays
+
+    def epoch_done(self, cross_entropy_nats: float | None) -> tuple[bool, bool]:
+        """Take note of an epoch's validation.
+
+        Args:
+            cross_entropy_nats: of the validation text; None where there is none.
+
+        Returns:
+            Whether this epoch is the best so far, and whether patience is at its end.
+        """
+        if cross_entropy_nats is None:
+            return True, False
+        if cross_entropy_nats < self._best:
+            self._best = cross_entropy_nats
+            self._epochs_without_improvement = 0
+            return True, False
+        self._epochs_without_improvement += 1
+        if self._training.schedule == "plateau":
+            self._decays += 1
+        return False, self._epochs_without_improvement >= self._training.patience

@@ -1,0 +1,382 @@
+import bz2
+import gzip
+import io
+import itertools
+import logging
+import lzma
+import os
+import pickle
+import sys
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
+from lmctl.text import reading
+from lmctl.text.reading import LineStream, SourceChunk, check_sources, read_chunks, read_lines
+
+same_folder_for_all_examples = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def write(folder, content, name="corpus.txt"):
+    path = folder / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def chunk(content, *, encoding="utf-8", errors="strict", first_line=1, first_byte=0):
+    return SourceChunk("corpus.txt", content, encoding, errors, first_line, first_byte)
+
+
+# SourceChunk
+
+
+def test_a_byte_order_mark_is_dropped_at_the_start_of_the_source_alone():
+    assert chunk(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n").lines() == ["a", "\ufeffb"]
+    assert chunk(b"\xef\xbb\xbfa\n", first_line=9, first_byte=100).lines() == ["\ufeffa"]
+
+
+def test_crlf_ends_a_line_and_a_lone_carriage_return_does_not():
+    assert chunk(b"a\r\nb\rc\r\n\r\nd\r").lines() == ["a", "b\rc", "", "d\r"]
+
+
+def test_other_separators_do_not_end_a_line():
+    text = "a\x0bb\x0cc\x1cd\x85e\u2028f\u2029g"
+    assert chunk(text.encode()).lines() == [text]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [(b"", []), (b"\n", [""]), (b"\n\n", ["", ""]), (b"a", ["a"]), (b"a\n", ["a"])]
+)
+def test_the_last_line_needs_no_newline(content, lines):
+    assert chunk(content).lines() == lines
+
+
+def test_an_undecodable_byte_is_located_in_the_source():
+    with pytest.raises(DataError) as caught:
+        chunk(b"good\nbad \xb0\n", first_line=16, first_byte=2036).text()
+    assert str(caught.value) == (
+        "corpus.txt: line 17, byte 2045: not valid utf-8 (0xb0); "
+        "name the encoding with --encoding, or use --errors replace|skip"
+    )
+
+
+def test_undecodable_bytes_are_replaced_or_left_out_on_request():
+    assert chunk(b"a\xb0b", errors="replace").text() == "a\ufffdb"
+    assert chunk(b"a\xb0b", errors="skip").text() == "ab"
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace", "skip"])
+def test_a_nul_is_refused_whatever_errors_says(errors):
+    with pytest.raises(DataError, match="line 2, byte 3: a NUL byte; this looks like a binary file"):
+        chunk(b"a\nb\0", errors=errors).lines()
+
+
+def test_the_first_of_a_bad_byte_and_a_nul_is_reported():
+    with pytest.raises(DataError, match=r"byte 1: not valid utf-8 \(0xff\)"):
+        chunk(b"a\xffb\0").text()
+    with pytest.raises(DataError, match="byte 1: a NUL byte"):
+        chunk(b"a\0b\xff").text()
+
+
+def test_a_chunk_can_be_pickled():
+    original = chunk("词\n".encode("gb18030"), encoding="gb18030")
+    assert pickle.loads(pickle.dumps(original)).lines() == ["词"]  # noqa: S301
+
+
+# read_chunks
+
+
+@same_folder_for_all_examples
+@given(
+    text=st.text(alphabet="ab \r\n词\u2028\ufeff", max_size=60),
+    chunk_bytes=st.integers(1, 80),
+    read_bytes=st.integers(1, 80),
+    encoding=st.sampled_from(["utf-8", "gb18030", "utf-16", "utf-16-be", "utf-32"]),
+)
+def test_lines_do_not_depend_on_the_size_of_chunks_or_reads(tmp_path, text, chunk_bytes, read_bytes, encoding):
+    content = text.encode(encoding)
+    expected = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    if not expected[-1]:
+        expected.pop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_READ_BYTES", read_bytes)
+        chunks = list(read_chunks([write(tmp_path, content)], encoding=encoding, chunk_bytes=chunk_bytes))
+
+    assert [line for chunk in chunks for line in chunk.lines()] == expected
+    assert all(chunk.content.endswith(b"\n") for chunk in chunks[:-1])
+    for before, after in itertools.pairwise(chunks):
+        assert after.first_byte == before.first_byte + len(before.content)
+        assert after.first_line == before.first_line + before.content.count(b"\n")
+
+
+def test_chunks_hold_about_as_much_as_asked_and_never_two_sources(tmp_path):
+    one = write(tmp_path, b"aa\nbb\ncc\n", "one.txt")
+    two = write(tmp_path, b"dd", "two.txt")
+
+    chunks = list(read_chunks([one, two], chunk_bytes=7))
+
+    assert [(c.source, c.content, c.first_line, c.first_byte) for c in chunks] == [
+        (one, b"aa\nbb\n", 1, 0),
+        (one, b"cc\n", 3, 6),
+        (two, b"dd", 1, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [("a.gz", gzip.compress), ("a.txt.BZ2", bz2.compress), ("a.xz", lzma.compress), ("a.zip", bytes)],
+)
+def test_files_are_decompressed_by_suffix_and_handed_over_as_read(tmp_path, name, compress):
+    seen = []
+    path = write(tmp_path, compress(b"a b\nc\n"), name)
+
+    chunks = list(read_chunks([path], on_bytes=lambda source, piece: seen.append((source, piece))))
+
+    assert [line for chunk in chunks for line in chunk.lines()] == ["a b", "c"]
+    assert seen == [(path, b"a b\nc\n")]
+
+
+def truncated(compressed):
+    return compressed[:-6]
+
+
+def never_compressed(compressed):
+    return b"not compressed at all"
+
+
+def damaged(compressed):
+    return compressed[:20] + bytes(byte ^ 0xFF for byte in compressed[20:30]) + compressed[30:]
+
+
+@pytest.mark.parametrize("damage", [truncated, never_compressed, damaged])
+@pytest.mark.parametrize(
+    ("name", "compress"), [("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)]
+)
+def test_a_damaged_or_truncated_compressed_file_is_named(tmp_path, name, compress, damage):
+    path = write(tmp_path, damage(compress(bytes(range(1, 256)) * 20)), name)
+    with pytest.raises(DataError, match=f"{name}: damaged or cut off"):
+        list(read_chunks([path]))
+
+
+def test_dash_is_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeff一\r\n二".encode()), encoding="ascii"))
+    chunks = list(read_chunks(["-"]))
+    assert [(c.source, c.lines()) for c in chunks] == [("standard input", ["一", "二"])]
+
+
+def test_a_closed_standard_input_is_a_storage_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(StorageError, match="standard input: cannot be read: Bad file descriptor"):
+        list(read_chunks(["-"]))
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "hz", "big5", "gbk"])
+def test_east_asian_encodings_are_read(tmp_path, encoding):
+    path = write(tmp_path, "第一行\n第二行 a\n".encode(encoding))
+    assert list(read_lines(path, encoding=encoding)) == ["第一行", "第二行 a"]
+
+
+def test_gb18030_with_its_byte_order_mark_is_read():
+    assert chunk("\ufeff词语\n".encode("gb18030"), encoding="gb18030").lines() == ["词语"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "place"),
+    [
+        (
+            "utf-16",
+            b"\xff\xfea\0\n\0b\0\x00\xd8c\0",
+            r"line 2, byte 8: not valid utf-16 \(0x00\)",
+        ),
+        ("utf-16-be", b"\0a\0\n\0b\xdc\x01\0c", r"line 2, byte 6: not valid utf-16-be \(0xdc\)"),
+        ("utf-16-le", b"a\0\n\0b", r"line 2, byte 4: not valid utf-16-le \(0x62\)"),
+        ("utf-32-le", b"a\0\0\0\n\0\0\0\xff\xff\xff\xff", r"line 2, byte 8: not valid utf-32-le \(0xff\)"),
+        ("utf-16-le", b"a\0\n\0\n\0b\0\0\0c\0", "line 3, byte 8: a NUL byte"),
+    ],
+)
+@pytest.mark.parametrize("read_bytes", [1, 3, 1000])
+def test_faults_in_wide_encodings_are_located_in_the_original(
+    tmp_path, monkeypatch, encoding, content, place, read_bytes
+):
+    monkeypatch.setattr(reading, "_READ_BYTES", read_bytes)
+    with pytest.raises(DataError, match=place):
+        list(read_chunks([write(tmp_path, content)], encoding=encoding))
+
+
+def test_faults_in_wide_encodings_are_replaced_or_left_out_on_request(tmp_path):
+    path = write(tmp_path, b"a\0\x01\xdcb\0")
+    assert list(read_lines(path, encoding="utf-16-le", errors="replace")) == ["a\ufffdb"]
+    assert list(read_lines(path, encoding="utf-16-le", errors="skip")) == ["ab"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-99", "", "rot13", "idna", "utf-7", "unicode_escape"])
+def test_an_encoding_that_no_text_file_has_is_a_usage_error(tmp_path, encoding):
+    with pytest.raises(UsageError, match="unknown text encoding; expected one that Python knows"):
+        list(read_chunks([write(tmp_path, b"a")], encoding=encoding))
+
+
+def test_an_unknown_way_to_treat_errors_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="ignore: unknown way to treat errors; expected strict, replace or skip"):
+        list(read_lines(write(tmp_path, b"a"), errors="ignore"))
+
+
+# Long lines
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 4, 10, 1000])
+def test_a_long_line_is_cut_at_its_last_blank_that_fits(tmp_path, monkeypatch, caplog, chunk_bytes):
+    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 10)
+    path = write(tmp_path, b"short\naa bb cc dd ee\n0123456789\nff gg hh ii jj\n")
+
+    with caplog.at_level(logging.WARNING):
+        chunks = list(read_chunks([path], chunk_bytes=chunk_bytes))
+
+    lines = [line for chunk in chunks for line in chunk.lines()]
+    assert lines == ["short", "aa bb cc ", "dd ee", "0123456789", "ff gg hh ", "ii jj"]
+    assert b"".join(chunk.content for chunk in chunks) == (tmp_path / "corpus.txt").read_bytes()
+    assert caplog.messages == [f"{path}: line 2 is longer than 10 bytes; it is treated as several sentences"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+def test_a_long_line_without_blanks_is_cut_between_characters(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 11)
+    text = "语言模型𠀀预测下一个词" * 5
+
+    lines = list(read_lines(write(tmp_path, f"{text}\n".encode(encoding)), encoding=encoding))
+
+    assert "".join(lines) == text
+    assert all(len(line.encode()) <= 11 * 3 for line in lines)
+    assert len(lines) > 5
+
+
+def test_a_long_line_is_not_cut_inside_its_crlf(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 4)
+    assert list(read_lines(write(tmp_path, b"abc\r\nd\r\n"))) == ["abc", "d"]
+    assert list(read_lines(write(tmp_path, b"abcdefg\r\nh"))) == ["abcd", "efg", "h"]
+
+
+def test_errors_after_a_cut_still_give_the_line_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 4)
+    with pytest.raises(DataError, match="line 2, byte 12: not valid"):
+        list(read_lines(write(tmp_path, b"a\nbbbbbbbbbb\xff\n")))
+
+
+# Missing and unreadable
+
+
+def test_missing_files_and_folders_are_told_apart_before_and_while_reading(tmp_path):
+    missing, inside_a_file = str(tmp_path / "corpus.txt"), write(tmp_path, b"", "file") + "/x"
+    for read in (check_sources, lambda paths: list(read_chunks(paths))):
+        for path in (missing, inside_a_file, missing + ".gz"):
+            with pytest.raises(InputMissingError) as caught:
+                read([path])
+            assert str(caught.value) == f"{path}: no such file"
+        with pytest.raises(InputMissingError) as caught:
+            read([str(tmp_path)])
+        assert str(caught.value) == f"{tmp_path}: is a folder; expected a text file"
+        with pytest.raises(StorageError, match="cannot be read: embedded null byte"):
+            read(["a\0b"])
+
+
+def test_a_file_that_may_not_be_read_is_a_storage_error(tmp_path, monkeypatch):
+    # The superuser, who runs many a test, may read everything.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StorageError, match=r"corpus\.txt: cannot be read: Permission denied"):
+        check_sources([write(tmp_path, b"a")])
+
+
+def test_standard_input_can_be_named_once():
+    check_sources(["-"])
+    with pytest.raises(UsageError, match="named more than once"):
+        check_sources(["-", "-"])
+
+
+def test_checking_a_named_pipe_does_not_open_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    check_sources([str(tmp_path / "pipe")])
+
+
+# LineStream
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    open_ends = {reader, writer}
+
+    def close(end):
+        open_ends.discard(end)
+        os.close(end)
+
+    yield reader, writer, close
+    for end in open_ends:
+        os.close(end)
+
+
+def test_each_line_is_answered_before_the_next_is_written(pipe):
+    reader, writer, close = pipe
+    batches = iter(LineStream(reader, "standard input"))
+    for text in ["one", "", "三"]:
+        os.write(writer, f"{text}\n".encode())
+        assert next(batches) == [text]
+    os.write(writer, b"four\nfive\nhalf")
+    assert next(batches) == ["four", "five"]
+    os.write(writer, b" a line")
+    close(writer)
+    assert list(batches) == [["half a line"]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    text=st.text(alphabet="ab \r\n词\ufeff", max_size=40),
+    writes=st.integers(1, 20),
+    read_bytes=st.integers(1, 20),
+    encoding=st.sampled_from(["utf-8", "gb18030", "utf-16", "utf-32-le"]),
+)
+def test_a_stream_gives_the_same_lines_however_it_arrives(text, writes, read_bytes, encoding):
+    content = text.encode(encoding)
+    reader, writer = os.pipe()
+
+    def write_all():
+        for start in range(0, len(content), writes):
+            os.write(writer, content[start : start + writes])
+        os.close(writer)
+
+    thread = threading.Thread(target=write_all)
+    thread.start()
+    batches = list(LineStream(reader, "standard input", encoding=encoding, read_bytes=read_bytes))
+    thread.join()
+    os.close(reader)
+
+    expected = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    assert [line for batch in batches for line in batch] == (expected if expected[-1] else expected[:-1])
+    assert all(batches)
+
+
+def test_a_stream_locates_what_it_cannot_decode(pipe):
+    reader, writer, _ = pipe
+    batches = iter(LineStream(reader, "standard input"))
+    os.write(writer, b"fine\n")
+    assert next(batches) == ["fine"]
+    os.write(writer, b"b\xffd\n")
+    with pytest.raises(DataError, match="standard input: line 2, byte 6: not valid utf-8"):
+        next(batches)
+
+
+def test_a_stream_without_line_ends_is_cut_and_not_collected(pipe, monkeypatch):
+    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 8)
+    reader, writer, _ = pipe
+    os.write(writer, b"x" * 20)
+    assert next(iter(LineStream(reader, "standard input"))) == ["x" * 8, "x" * 8]
+
+
+def test_a_stream_that_cannot_be_read_is_a_storage_error(pipe):
+    reader, _, close = pipe
+    close(reader)
+    with pytest.raises(StorageError, match="standard input: cannot be read: Bad file descriptor"):
+        next(iter(LineStream(reader, "standard input")))

@@ -1,0 +1,1 @@
+"""Tools for working on lmctl itself; not installed with it."""

@@ -1,0 +1,165 @@
+"""Write the documents that are made from the code, or check that they are up to date.
+
+    python -m tools.generate_docs            write them
+    python -m tools.generate_docs --check    exit 1 and name each one that differs
+
+To generate another document, write a function that returns its text and enter it in GENERATED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl.config import KEYS, PRESETS, SECTIONS, Key, json_schema
+from lmctl.config.documents import scalar
+from lmctl.config.settings import PRESET_DIRECTORY, read_preset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA_LINE = "# yaml-language-server: $schema=schema.json"
+COMMENT_WIDTH = 100
+
+
+def reference_yaml() -> str:
+    """A configuration file that holds every key with its default, explained."""
+    lines = [
+        SCHEMA_LINE,
+        "# Every key, with its built-in default. Generated: python -m tools.generate_docs",
+        "#",
+        *_comment(
+            "Copy the lines that you want to change. What a file sets wins over a preset, so this file as a "
+            "whole leaves a preset nothing to say."
+        ),
+    ]
+    for section, keys in _keys_by_section().items():
+        indent = "  " if section else ""
+        if section:
+            lines += ["", *_comment(SECTIONS[section]), f"{section}:"]
+        for number, key in enumerate(keys):
+            lines += [""] if number or not section else []
+            lines += _comment(key.description, indent)
+            lines += _comment(f"Takes {key.allowed}.", indent)
+            lines.append(f"{indent}{key.name}: {scalar(key.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def schema_json() -> str:
+    """The JSON Schema that editors complete and check configuration files with."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def configuration_md() -> str:
+    """The configuration reference: how settings combine, the presets, and a table a section."""
+    lines = [
+        "<!-- Generated: python -m tools.generate_docs -->",
+        "",
+        "# Configuration",
+        "",
+        "Built-in defaults < preset < `-c FILE` (repeatable, later wins) < `--set section.key=value` < the named",
+        "flags. `--dry-run` prints the outcome.",
+        "",
+        "```yaml",
+        "preset: small",
+        "model:",
+        "  hidden_units: 256",
+        "training:",
+        "  learning_rate: 1e-3",
+        "```",
+        "",
+        "A key that does not exist, a key given twice in a file, and a value of another type or out of range are",
+        "errors. `true` and `false` are the only booleans; `yes`, `no`, `on` and `off` are text. Anchors, aliases",
+        "and tags are refused. Paths are relative to the directory in which lmctl runs.",
+        "[configs/reference.yaml](../lmctl/configs/reference.yaml) holds every key with its default.",
+        "",
+        "## Presets",
+        "",
+        "`preset: auto` takes one of the first four by the number of training tokens.",
+        "",
+        "| preset | meant for | sets |",
+        "|---|---|---|",
+    ]
+    for preset in PRESETS:
+        values = [f"`{path}: {scalar(value)}`" for path, value in read_preset(preset).items() if path != "preset"]
+        lines.append(f"| `{preset}` | {_cell(_opening_comment(preset))} | {'<br>'.join(values) or 'nothing'} |")
+    for section, keys in _keys_by_section().items():
+        lines += ["", f"## {section or 'preset'}", ""]
+        lines += [SECTIONS[section], ""] if section else []
+        lines += ["| key | default | takes | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{key.path}` | `{scalar(key.default)}` | {_cell(key.allowed)} | {_cell(key.description)} |"
+            for key in keys
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _keys_by_section() -> dict[str, list[Key]]:
+    return {section: [key for key in KEYS.values() if key.section == section] for section in ("", *SECTIONS)}
+
+
+def _comment(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        COMMENT_WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _cell(text: str) -> str:
+    """Text for a Markdown table: `<unk>` is no HTML, and `|` ends no cell."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _opening_comment(preset: str) -> str:
+    """What a preset's file says of itself: its comment lines before the first key, without the editor's line."""
+    lines = (PRESET_DIRECTORY / f"{preset}.yaml").read_text(encoding="utf-8").splitlines()
+    first_key = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    return " ".join(line.lstrip("# ") for line in lines[:first_key] if line != SCHEMA_LINE)
+
+
+GENERATED: dict[Path, Callable[[], str]] = {
+    Path("lmctl/configs/reference.yaml"): reference_yaml,
+    Path("lmctl/configs/schema.json"): schema_json,
+    Path("docs/configuration.md"): configuration_md,
+}
+
+
+def stale() -> list[Path]:
+    """The generated files that are missing or differ from what the code says, relative to the repository."""
+    return [path for path, generate in GENERATED.items() if _written(path) != generate()]
+
+
+def _written(path: Path) -> str | None:
+    file = ROOT / path
+    return file.read_text(encoding="utf-8") if file.exists() else None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the tool; the exit code is 1 where --check finds a stale file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.generate_docs", description="Write the generated documents."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not up to date")
+    check = parser.parse_args(arguments).check
+    out_of_date = stale()
+    for path in out_of_date:
+        if check:
+            print(f"{path}: out of date; run python -m tools.generate_docs", file=sys.stderr)
+        else:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_text(GENERATED[path](), encoding="utf-8")
+            print(path)
+    return 1 if check and out_of_date else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
