@@ -13,6 +13,7 @@ from lmctl.errors import QualityGateError
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
+    from lmctl.query.scoring import SentenceScore
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
 
@@ -113,6 +114,11 @@ def evaluate(
     results = []
     with show.scoring_progress(messages) as on_sentence:
         for name in names:
+
+            def show_sentence(score: SentenceScore, name: str = name) -> None:
+                printer.sentence(name, score)
+                on_sentence(score)
+
             figures = evaluate_file(
                 opened,
                 name,
@@ -121,7 +127,7 @@ def evaluate(
                 accuracy_at=accuracy_at,
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
-                on_sentence=lambda score, name=name: (printer.sentence(name, score), on_sentence(score)),
+                on_sentence=show_sentence,
             )
             results.append((name, figures))
             printer.text(name, figures)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmctl.corpus.prepared import SplitCounts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     BoolArray = NDArray[np.bool_]
     IntArray = NDArray[np.integer]
+
+SPLITS = ("train", "valid")
 
 # Where a chunk belongs; `hash` decides line by line.
 Split = Literal["train", "valid", "hash"]
@@ -50,51 +55,34 @@ def line_is_valid(line: str, fraction: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
-    """A chunk as tokens: what the worker counted, and where it left the rest."""
+    """A chunk as tokens: what the worker counted, and where it left the rest.
+
+    Attributes:
+        stem: of the names of its files in the scratch folder.
+        train: sentences, words and characters of the lines that train.
+        valid: likewise of those that validate.
+    """
 
     stem: Path
-    train_sentences: int
-    train_words: int
-    train_characters: int
-    valid_sentences: int
-    valid_words: int
-    valid_characters: int
+    train: SplitCounts
+    valid: SplitCounts
 
-    def words(self) -> list[str]:
-        """The distinct words of the chunk, by local id from 1."""
-        text = self.stem.with_suffix(".words").read_bytes().decode("utf-8", "surrogatepass")
-        return text.split("\n") if text else []
-
-    def word_counts(self) -> list[int]:
-        """How often each of `words()` stood in the training lines."""
-        local_ids, is_valid = self._tokens()
-        size = len(self.words()) + 1
-        return cast("list[int]", np.bincount(local_ids[~is_valid], minlength=size)[1:].tolist())
+    def word_counts(self, splits: Sequence[str]) -> tuple[list[str], list[int]]:
+        """The chunk's distinct words, and how often each stands in the lines of `splits`."""
+        counts = np.load(self.stem.with_suffix(".counts.npy"))
+        rows = [SPLITS.index(split) for split in splits]
+        return self._words(), counts[rows].sum(axis=0).tolist()
 
     def translate(self, vocabulary: Vocabulary) -> tuple[IntArray, BoolArray]:
         """The chunk's token ids, and which of them validate; both (tokens,)."""
-        token_ids = np.array([SENTENCE_END_ID, *vocabulary.encode(self.words())], dtype=np.uint32)
-        local_ids, is_valid = self._tokens()
-        return token_ids[local_ids], is_valid
-
-    def all_training(self) -> EncodedChunk:
-        """The same chunk with its validation lines trained on."""
-        np.save(self.stem.with_suffix(".valid.npy"), np.zeros(self.train_sentences + self.valid_sentences, bool))
-        return EncodedChunk(
-            self.stem,
-            self.train_sentences + self.valid_sentences,
-            self.train_words + self.valid_words,
-            self.train_characters + self.valid_characters,
-            0,
-            0,
-            0,
-        )
-
-    def _tokens(self) -> tuple[IntArray, BoolArray]:
+        token_ids = np.array([SENTENCE_END_ID, *vocabulary.encode(self._words())], dtype=np.uint32)
         local_ids = np.load(self.stem.with_suffix(".ids.npy"))
-        ends = np.flatnonzero(local_ids == LOCAL_SENTENCE_END)
-        lengths = np.diff(ends, prepend=-1)
-        return local_ids, np.repeat(np.load(self.stem.with_suffix(".valid.npy")), lengths)
+        return token_ids[local_ids], np.load(self.stem.with_suffix(".valid.npy"))
+
+    def _words(self) -> list[str]:
+        """The distinct words, by local id from 1."""
+        text = self.stem.with_suffix(".words").read_bytes().decode("utf-8", "surrogatepass")
+        return text.split("\n") if text else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +93,12 @@ class ChunkEncoder:
     scratch: Path
 
     def __call__(self, numbered: tuple[int, tuple[SourceChunk, Split]]) -> EncodedChunk:
-        """Cut the chunk into tokens, and leave words and local ids in the scratch folder."""
+        """Cut the chunk into tokens, and leave words, counts and local ids in the scratch folder."""
         number, (chunk, split) = numbered
         lines = self.rules.tokenizer.normalized(chunk.text()).split("\n")
         if not lines[-1]:
             lines.pop()
-        sentences = self.rules.tokenizer.tokenize_lines(lines)
+        sentences = list(map(self.rules.tokenizer.segment, lines))
         is_valid = self._is_valid(lines, sentences, split)
         if self.rules.blank_lines == "drop":
             kept = [bool(tokens) for tokens in sentences]
@@ -118,28 +106,35 @@ class ChunkEncoder:
             sentences = list(itertools.compress(sentences, kept))
             is_valid = is_valid[np.array(kept, dtype=bool)]
 
-        flat = list(itertools.chain.from_iterable(sentences))
-        local_id = {word: index for index, word in enumerate(dict.fromkeys(flat), start=1)}
+        # A word takes the next id where it is first looked up.
+        local_id: defaultdict[str, int] = defaultdict(itertools.count(LOCAL_SENTENCE_END + 1).__next__)
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
-        ids = np.fromiter(map(local_id.__getitem__, flat), dtype=np.uint32, count=len(flat))
+        ids = np.fromiter(
+            map(local_id.__getitem__, itertools.chain.from_iterable(sentences)),
+            dtype=np.uint32,
+            count=int(lengths.sum()),
+        )
         ids = np.insert(ids, np.cumsum(lengths), LOCAL_SENTENCE_END)
+        token_is_valid = np.repeat(is_valid, lengths + 1)
+        counts = [np.bincount(ids[token_is_valid == held_out], minlength=len(local_id) + 1) for held_out in (0, 1)]
 
         stem = self.scratch / f"{number:06d}"
         np.save(stem.with_suffix(".ids.npy"), ids)
-        np.save(stem.with_suffix(".valid.npy"), is_valid)
+        np.save(stem.with_suffix(".valid.npy"), token_is_valid)
+        np.save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
         stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
 
-        # A line's end is a character too: EVALUATION's bits per character counts it.
+        # A line's end is a character too, as bits per character counts it.
         characters = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines)) + 1
-        return EncodedChunk(
-            stem,
-            train_sentences=int((~is_valid).sum()),
-            train_words=int(lengths[~is_valid].sum()),
-            train_characters=int(characters[~is_valid].sum()),
-            valid_sentences=int(is_valid.sum()),
-            valid_words=int(lengths[is_valid].sum()),
-            valid_characters=int(characters[is_valid].sum()),
+        train, valid = (
+            SplitCounts(
+                sentences=int(np.count_nonzero(chosen)),
+                words=int(lengths[chosen].sum()),
+                characters=int(characters[chosen].sum()),
+            )
+            for chosen in (~is_valid, is_valid)
         )
+        return EncodedChunk(stem, train, valid)
 
     def _is_valid(self, lines: list[str], sentences: list[list[str]], split: Split) -> BoolArray:
         """Which lines validate, (lines,); a blank line goes with the line before it."""

@@ -21,7 +21,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.chunks import ChunkEncoder, EncodedChunk, Split, SplitRules
+from lmctl.corpus.chunks import SPLITS, ChunkEncoder, Split, SplitRules
 from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
 from lmctl.corpus.prepared import (
     CORPUS_FILE,
@@ -93,24 +93,29 @@ def prepare_corpus(
     with tempfile.TemporaryDirectory(prefix=".preparing-", dir=folder) as scratch:
         encode = ChunkEncoder(split_rules, Path(scratch))
         encoded = list(_bounded_map(executor, encode, enumerate(chunks), in_flight))
-        encoded = _settle_validation(encoded, split_rules.valid_fraction)
-        if not sum(chunk.train_words for chunk in encoded):
+        train, valid = _total(chunk.train for chunk in encoded), _total(chunk.valid for chunk in encoded)
+        # With too little to validate on, the lines that the hash chose train as well.
+        held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
+        if not held_out:
+            train, valid = _total((train, valid)), SplitCounts()
+        if not train.words:
             raise DataError("nothing to train on: the input has no words")
 
         counts = WordCounts(Path(scratch))
         for chunk in encoded:
-            counts.add(chunk.words(), chunk.word_counts())
-        vocabulary = _make_vocabulary(counts, vocabulary_rules, sum(chunk.train_sentences for chunk in encoded))
+            counts.add(*chunk.word_counts(["train"] if held_out else SPLITS))
+        vocabulary = _make_vocabulary(counts, vocabulary_rules, train.sentences)
         characters = CharacterUnigram.of_words(
             (word, count) for word, count in counts.items() if word not in NEVER_WORDS
         )
-        streams = {
-            split: IdStreamWriter(Path(scratch) / f"{split}.npy", len(vocabulary)) for split in ("train", "valid")
-        }
+        streams = {split: IdStreamWriter(Path(scratch) / f"{split}.npy", len(vocabulary)) for split in SPLITS}
         for chunk in encoded:
             token_ids, is_valid = chunk.translate(vocabulary)
-            streams["train"].append(token_ids[~is_valid])
-            streams["valid"].append(token_ids[is_valid])
+            if held_out and is_valid.any():
+                streams["train"].append(token_ids[~is_valid])
+                streams["valid"].append(token_ids[is_valid])
+            else:
+                streams["train"].append(token_ids)
         names = {split: stream.commit(folder, split) for split, stream in streams.items()}
 
     texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
@@ -126,18 +131,8 @@ def prepare_corpus(
         lmctl_version=__version__,
         recipe=TextRecipe.of(split_rules.tokenizer, split_rules.blank_lines),
         vocabulary_size=len(vocabulary),
-        train=SplitCounts(
-            sentences=sum(chunk.train_sentences for chunk in encoded),
-            words=sum(chunk.train_words for chunk in encoded),
-            oov=streams["train"].unknown,
-            characters=sum(chunk.train_characters for chunk in encoded),
-        ),
-        valid=SplitCounts(
-            sentences=sum(chunk.valid_sentences for chunk in encoded),
-            words=sum(chunk.valid_words for chunk in encoded),
-            oov=streams["valid"].unknown,
-            characters=sum(chunk.valid_characters for chunk in encoded),
-        ),
+        train=msgspec.structs.replace(train, oov=streams["train"].unknown),
+        valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
         sources=list(sources()),
         files=names,
     )
@@ -151,19 +146,28 @@ def prepare_corpus(
     return PreparedCorpus(folder, record)
 
 
-def _settle_validation(encoded: list[EncodedChunk], fraction: float) -> list[EncodedChunk]:
-    """Train on everything where the lines that the hash chose are too few to validate on."""
-    valid_words = sum(chunk.valid_words for chunk in encoded)
-    train_words = sum(chunk.train_words for chunk in encoded)
-    if not fraction or (valid_words >= FEWEST_VALID_WORDS and train_words >= valid_words):
-        return encoded
+def _total(counts: Iterable[SplitCounts]) -> SplitCounts:
+    every = list(counts)
+    return SplitCounts(
+        sentences=sum(part.sentences for part in every),
+        words=sum(part.words for part in every),
+        characters=sum(part.characters for part in every),
+    )
+
+
+def _is_worth_holding_out(train: SplitCounts, valid: SplitCounts, fraction: float) -> bool:
+    """Whether to validate on the lines set aside: always on a text of its own, on chosen lines if they suffice."""
+    if not fraction:
+        return bool(valid.words)
+    if valid.words >= FEWEST_VALID_WORDS and train.words >= valid.words:
+        return True
     logger.warning(
         "too little text to set %g of it aside: %d words would validate; training on all of it, "
         "without early stopping (--valid FILE names text to validate on)",
         fraction,
-        valid_words,
+        valid.words,
     )
-    return [chunk.all_training() for chunk in encoded]
+    return False
 
 
 def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:

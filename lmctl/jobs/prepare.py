@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import itertools
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 DETECTION_BYTES = 1 << 20
 
-# Large enough to keep a worker busy, small enough that its tokens stay in the processor's caches.
-CHUNK_BYTES = 1 << 20
+# A larger chunk has fewer distinct words a token to be added up, and takes more memory a worker (about 200 MB).
+CHUNK_BYTES = 1 << 22
 
 
 def prepare(
@@ -68,16 +69,20 @@ def prepare(
         raise DataError(f"{', '.join(sources)}: empty; expected text, a sentence a line")
     tokenizer = make_tokenizer(config.text, sample=first[0][0].text()[:DETECTION_BYTES])
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
-    with make_executor(jobs) as executor:
-        return prepare_corpus(
+    fraction = 0.0 if held_out else config.validation.fraction
+    with make_executor(jobs) as executor, _without_cycle_collection():
+        corpus = prepare_corpus(
             itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
             folder,
-            SplitRules(tokenizer, config.text.blank_lines, config.validation.fraction),
+            SplitRules(tokenizer, config.text.blank_lines, fraction),
             VocabularyRules(config.vocabulary.size, config.vocabulary.min_count, words),
             executor=executor,
             in_flight=2 * jobs,
             sources=reader.records,
         )
+    if held_out and not corpus.record.valid.words:
+        raise DataError(f"{held_out[0]}: nothing to validate on; the text has no words")
+    return corpus
 
 
 def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
@@ -122,8 +127,19 @@ def make_executor(jobs: int) -> Executor:
 def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Tokens make no reference cycles, and looking for some in lists of a million strings halves the speed.
     gc.disable()
+
+
+@contextlib.contextmanager
+def _without_cycle_collection() -> Iterator[None]:
+    """Tokens make no reference cycles, and looking for some in lists of a million strings halves the speed."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reader:

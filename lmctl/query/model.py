@@ -67,7 +67,7 @@ class Model:
     def encode(self, text: str) -> EncodedText:
         """Cut a line of text into tokens, as the training text was."""
         normalized = self.tokenizer.normalized(text)
-        words = self.tokenizer.tokens(text)
+        words = self.tokenizer.segment(normalized)
         return EncodedText(words, self.vocabulary.encode(words), len(normalized))
 
     def predict(self, text: str, k: int = 5) -> list[Prediction]:

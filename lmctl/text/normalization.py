@@ -43,7 +43,9 @@ class Normalization:
     def _to_form(self, text: str) -> str:
         if self.form == "none" or text.isascii():
             return text
-        return unicodedata.normalize(cast('Literal["NFC", "NFKC"]', _FORMS[self.form]), text)
+        form = cast('Literal["NFC", "NFKC"]', _FORMS[self.form])
+        # Line by line: most lines pass Unicode's quick check, and one that does not would cost all of them it.
+        return "\n".join([unicodedata.normalize(form, line) for line in text.split("\n")])
 
 
 def read_word_list(path: str) -> tuple[str, ...]:

@@ -31,22 +31,13 @@ class Tokenizer:
         """Normalize a text of any number of lines."""
         return self.normalization(text)
 
-    def tokens(self, line: str) -> list[str]:
-        """Tokens of one line."""
-        return self._cut(self.normalization(line))
-
-    def tokenize_lines(self, lines: list[str]) -> list[list[str]]:
-        """Tokens of each line, as `tokens` gives them; faster than one line at a time."""
-        normalized = self.normalization("\n".join(lines)).split("\n")
-        # Not so where a line has a line end inside, or where there is no line at all.
-        if len(normalized) != len(lines):
-            return [self.tokens(line) for line in lines]
-        if self.stop_words:
-            return [self._cut(line) for line in normalized]
-        return list(map(self.segmenter.segment, normalized))
-
-    def _cut(self, line: str) -> list[str]:
-        tokens = self.segmenter.segment(line)
+    def segment(self, normalized_line: str) -> list[str]:
+        """Tokens of a line that has been normalized already."""
+        tokens = self.segmenter.segment(normalized_line)
         if not self.stop_words:
             return tokens
         return [token for token in tokens if token not in self.stop_words]
+
+    def tokens(self, line: str) -> list[str]:
+        """Tokens of a line."""
+        return self.segment(self.normalized(line))

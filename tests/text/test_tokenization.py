@@ -25,14 +25,15 @@ def test_stop_words_are_normalized_like_the_text():
 
 
 @pytest.mark.parametrize("stop_words", [(), ("a",)])
-@given(lines=st.lists(st.text(alphabet="aB É\u0301\r\n\u2028\x85Σ")))
-def test_many_lines_give_what_each_line_gives(stop_words, lines):
+@given(lines=st.lists(st.text(alphabet="aB É\u0301\r\u2028\x85Σ")))
+def test_a_text_normalized_whole_gives_what_each_line_gives(stop_words, lines):
     made = tokenizer(stop_words=stop_words)
-    assert made.tokenize_lines(lines) == [made.tokens(line) for line in lines]
+    normalized = made.normalized("\n".join(lines)).split("\n") if lines else []
+    assert [made.segment(line) for line in normalized] == [made.tokens(line) for line in lines]
 
 
-def test_blank_lines_keep_their_place():
-    assert tokenizer("jieba").tokenize_lines(["我们", "", " \t"]) == [["我们"], [], []]
+def test_a_blank_line_has_no_tokens():
+    assert [tokenizer("jieba").tokens(line) for line in ("我们", "", " \t")] == [["我们"], [], []]
 
 
 @pytest.mark.parametrize("name", ["space", "jieba"])
