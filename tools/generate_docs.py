@@ -15,6 +15,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from lmctl.cli import COMMANDS, lmctl
 from lmctl.config import KEYS, PRESETS, SECTIONS, Key, json_schema
 from lmctl.config.documents import scalar
 from lmctl.config.settings import PRESET_DIRECTORY, read_preset
@@ -126,7 +129,45 @@ def _opening_comment(preset: str) -> str:
     return " ".join(line.lstrip("# ") for line in lines[:first_key] if line != SCHEMA_LINE)
 
 
+def cli_md() -> str:
+    """The command reference: what --help says, and the exit codes."""
+    lines = [
+        "# Commands",
+        "",
+        "Generated: python -m tools.generate_docs",
+        "",
+        "Results go to standard output; progress, warnings and errors to standard error. Progress is drawn",
+        "where standard error is a terminal; elsewhere only warnings and errors appear, and `--verbose` adds",
+        "plain lines.",
+        "`-` is standard input. Text is UTF-8 whatever the locale.",
+        "",
+        "| exit | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
+    ]
+    for name in COMMANDS:
+        command = lmctl.get_command(click.Context(lmctl), name)
+        if command is not None:
+            context = click.Context(command, info_name=f"lmctl {name}", terminal_width=100)
+            lines += ["", f"## lmctl {name}", "", "```text", command.get_help(context), "```"]
+    return "\n".join(lines) + "\n"
+
+
+EXIT_CODES = {
+    "0": "done, or nothing to do",
+    "1": "failed while running: training diverged, out of memory",
+    "2": "usage or configuration error; an extra that is not installed; a GPU that is not there",
+    "3": "a quality gate was not met",
+    "65": "bad data: undecodable text, empty corpus, damaged bundle",
+    "66": "an input is missing, or is a folder where a file belongs",
+    "70": "a bug, with its traceback",
+    "74": "could not read or write: disk full, permissions",
+    "130, 143": "interrupted by SIGINT, SIGTERM; a second signal stops at once",
+    "141": "the reader went away, as `head -1` does: silent",
+}
+
 GENERATED: dict[Path, Callable[[], str]] = {
+    Path("docs/cli.md"): cli_md,
     Path("lmctl/configs/reference.yaml"): reference_yaml,
     Path("lmctl/configs/schema.json"): schema_json,
     Path("docs/configuration.md"): configuration_md,

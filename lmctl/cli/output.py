@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import sys
 import time
 import warnings
@@ -77,7 +78,11 @@ def terminal_console(stderr: bool = False) -> Console:
     """A rich console on one of the standard streams."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    if not stderr:
+        return Console(highlight=False)
+    # A descriptor of its own: drawing goes on while TensorFlow is loaded and descriptor 2 is silenced.
+    file = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
+    return Console(file=file, highlight=False)
 
 
 # Preparation

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import os
 import shutil
 import signal
 import tempfile
@@ -19,7 +17,7 @@ import numpy as np
 
 from lmctl.config import to_yaml
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared
-from lmctl.errors import DataError, InterruptedRunError, LmctlError, MissingExtraError, UsageError
+from lmctl.errors import DataError, InterruptedRunError, LmctlError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.runtime import load_language_model
 from lmctl.runtime.lstm import weight_shapes
@@ -36,6 +34,7 @@ from lmctl.store.bundle import (
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
 from lmctl.text.reading import STDIN
 from lmctl.training.events import ignore_event
+from lmctl.training.loading import load_tensorflow, require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,8 +107,7 @@ def train(
     """
     settings.resolve()
     place = _choose_folder(sources, model)
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingExtraError("training needs TensorFlow, which is not installed: pip install 'lmctl[train]'")
+    require_tensorflow()
     folder = ModelFolder.create(place)
     with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
         config = _resolve(settings, corpus)
@@ -256,12 +254,8 @@ def _train_network(
     interrupted: Callable[[], bool],
     verbose: bool,
 ) -> TrainingResult:
-    if not verbose:
-        # Read by TensorFlow's C++ side when it is loaded: errors only.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     # Deferred: the configuration has been checked and the text has turned out to be there.
+    load_tensorflow(verbose=verbose)
     from lmctl.training.trainer import train_network
 
     try:

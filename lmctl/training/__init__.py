@@ -1,1 +1,1 @@
-"""How networks are trained. Only `events` may be imported without TensorFlow."""
+"""How networks are trained. Only `events` and `loading` may be imported without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Benchmarks of lmctl against its peers; each module is a command."""
