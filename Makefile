@@ -22,8 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/lmctl train corpora/zh.txt -o models/demo-zh
 	$(BIN)/lmctl train corpora/en.txt -o models/demo-en
-	$(BIN)/lmctl predict -m models/demo-zh 编程 我爱
-	$(BIN)/lmctl predict -m models/demo-en "the cat sat on" "she opened the"
+	$(BIN)/lmctl predict -m models/demo-zh 编程 今天天气
+	$(BIN)/lmctl predict -m models/demo-en "i would like a cup of" "she opened the"
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ A kill at any instant leaves either the old file or the new one, never a part of
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -26,7 +27,14 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is not there, is not writable, or is full; `path` is as it was.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        # The caller knows nothing of a file beside.
+        error.filename = str(path)
+        raise
     beside = Path(temporary)
     try:
         with os.fdopen(descriptor, "w+b") as file:
@@ -59,6 +67,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""A path that can be stored as text: bytes of it that are not UTF-8 become \xff and the like."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def sha256_of(path: Path) -> str:

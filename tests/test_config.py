@@ -441,14 +441,6 @@ def test_a_file_name_that_no_file_can_have_is_a_usage_error():
     ("assignments", "expected"),
     [
         (
-            ["model.tied=true", "preset=medium", "model.hidden_units=650"],
-            "model.tied: needs model.embedding_dim = model.hidden_units, got 200 and 650",
-        ),
-        (
-            ["model.tied=true", "model.embedding_dim=3", "model.hidden_units=4"],
-            "model.tied: needs model.embedding_dim = model.hidden_units, got 3 and 4",
-        ),
-        (
             ["vocabulary.file=words.txt", "vocabulary.size=100"],
             (
                 "vocabulary.size: cannot be set together with vocabulary.file, which fixes the word list; "
@@ -481,15 +473,6 @@ def test_a_file_name_that_no_file_can_have_is_a_usage_error():
 )
 def test_settings_that_cannot_hold_together_are_refused(assignments, expected):
     assert message(*assignments) == expected
-
-
-def test_tied_dimensions_that_a_preset_is_yet_to_set_are_judged_once_it_is_known():
-    asked = read_settings([], ["model.tied=true", "model.embedding_dim=64"], {})
-
-    assert asked.resolve().model.tied
-    assert asked.resolve(100).model.hidden_units == 64
-    with pytest.raises(UsageError, match="got 64 and 128"):
-        asked.resolve(100_000)
 
 
 # Round trips

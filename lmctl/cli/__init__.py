@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -38,6 +38,9 @@ EXIT_BUG = 70
 EXIT_IO = 74
 EXIT_BROKEN_PIPE = 141
 EXIT_SIGNAL = 128
+
+# Asks for what a shell needs to complete commands and options.
+COMPLETION_VARIABLE = "_LMCTL_COMPLETE"
 
 
 class _LazyGroup(click.Group):
@@ -72,39 +75,60 @@ def lmctl() -> None:
     """
 
 
+class _TerminatedError(SystemExit):
+    """SIGTERM arrived; as a SystemExit, nothing takes it for a failure on its way out."""
+
+
+def _terminate(number: int, _frame: object) -> NoReturn:
+    raise _TerminatedError(EXIT_SIGNAL + number)
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # A terminated run cleans up after itself, as an interrupted one does.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(EXIT_SIGNAL + number))
-    for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+    signal.signal(signal.SIGTERM, _terminate)
+    # A path that is not UTF-8 comes out byte for byte as it came in.
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if stream is not None:
             stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    if sys.stdout is None:
+        _say("standard output is closed; results need somewhere to go")
+        sys.exit(EXIT_IO)
     code = run(sys.argv[1:])
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         code = code or EXIT_BROKEN_PIPE
         _discard_stdout()
     except OSError as error:
         code = code or EXIT_IO
-        _say(_describe(error))
+        _say(f"standard output: {_describe(error)}")
         _discard_stdout()
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line; returns its exit code."""
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(lmctl, {}, "lmctl", COMPLETION_VARIABLE, instruction)
     try:
-        result: Any = lmctl.main(arguments, prog_name="lmctl", standalone_mode=False)
+        # Not Command.main, which turns a closed pipe into exit code 1 and Ctrl-C into a blank line.
+        with lmctl.make_context("lmctl", arguments) as context:
+            lmctl.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except LmctlError as error:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "lmctl"
+        where = getattr(error, "ctx", None)
+        path = where.command_path if where is not None else "lmctl"
         return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
+    except _TerminatedError:
+        return _fail("terminated", EXIT_SIGNAL + signal.SIGTERM)
     except BrokenPipeError:
         # The reader went away, as `head -1` does: nothing to say.
         _discard_stdout()
@@ -116,7 +140,7 @@ def run(arguments: list[str]) -> int:
     except Exception:  # noqa: BLE001
         traceback.print_exc()
         return _fail("this is a bug in lmctl; please report it with the lines above", EXIT_BUG)
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _fail(message: str, code: int) -> int:

@@ -98,7 +98,8 @@ def evaluate(
         lmctl eval -m models/news --format kenlm < test.txt
     """
     if not files and (sys.stdin is None or sys.stdin.isatty()):
-        raise click.UsageError("no FILE given, and standard input is a terminal")
+        there = "closed" if sys.stdin is None else "a terminal"
+        raise click.UsageError(f"no FILE given, and standard input is {there}")
 
     from lmctl.cli import output as show
     from lmctl.cli.evaluation import make_printer

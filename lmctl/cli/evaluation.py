@@ -10,11 +10,14 @@ import click
 import msgspec
 import numpy as np
 
+from lmctl.cli.output import echo_json, terminal_console
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.table import Table
 
     from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
@@ -117,7 +120,7 @@ class SRILMPrinter(Printer):
         for place, (word, token_id, nats) in enumerate(
             zip(words, score.token_ids, score.log_probs.tolist(), strict=True)
         ):
-            context = words[place - 1] + (" ..." if place > 1 else " ") if place else "<s> "
+            context = f"{words[place - 1]} " if place else "<s> "
             if token_id == UNKNOWN_ID:
                 found = "[OOV] 0 [ -inf ]"
             else:
@@ -190,56 +193,63 @@ class JSONLPrinter(Printer):
                 zip((*score.words, SENTENCE_END), score.token_ids, score.log_probs.tolist(), ranks, strict=True),
                 start=1,
             ):
-                _echo(
+                echo_json(
                     {"level": "word", **place, "position": position, "word": word}
                     | {"oov": token_id == UNKNOWN_ID, "logprob": nats, "rank": rank}
                 )
         if self._shows_sentences:
-            _echo(
+            echo_json(
                 {"level": "sentence", **place, "words": len(score.words), "oov": score.oov}
                 | {"characters": score.characters, "logprob": score.total_log_prob}
             )
 
     def text(self, name: str, figures: Figures) -> None:
-        _echo({"level": "summary", "file": name, **msgspec.to_builtins(figures)})
+        echo_json({"level": "summary", "file": name, **msgspec.to_builtins(figures)})
 
 
 class TablePrinter(Printer):
-    """For people: a row for each text."""
+    """For people: a row for each text; ranks, where they were asked for, in a table of their own."""
 
     def end(self, results: Sequence[tuple[str, Figures]]) -> None:
-        from rich.table import Table
         from rich.text import Text
 
-        from lmctl.cli.output import terminal_console
-
-        table = Table(box=None, pad_edge=False)
-        table.add_column("text", overflow="fold")
-        for heading in ("tokens", "OOV", "perplexity", "without OOVs", "nats/token", "bits/character"):
-            table.add_column(heading, justify="right")
-        for k in results[0][1].accuracy or {}:
-            table.add_column(f"accuracy@{k}", justify="right")
-        if results[0][1].accuracy:
-            table.add_column("MRR", justify="right")
+        console = terminal_console()
+        first = results[0][1]
+        figures_table = _table(
+            "tokens", "OOV", "perplexity", "without\nOOVs", "nats per\ntoken", "bits per\ncharacter"
+        )
+        ranks_table = _table(*(f"accuracy@{k}" for k in first.accuracy or {}), "MRR")
         for name, figures in results:
-            row = [
+            figures_table.add_row(
+                Text(name),
                 f"{figures.tokens:,}",
                 f"{100 * figures.oov_rate:.2f} %",
                 f"{figures.perplexity:.2f}",
                 f"{figures.perplexity_excluding_oov:.2f}",
                 f"{figures.cross_entropy_nats:.4f}",
                 "" if figures.bits_per_character is None else f"{figures.bits_per_character:.4f}",
-            ]
+            )
             if figures.accuracy and figures.mean_reciprocal_rank is not None:
-                row += [f"{100 * share:.2f} %" for share in figures.accuracy.values()]
-                row.append(f"{figures.mean_reciprocal_rank:.4f}")
-            table.add_row(Text(name), *row)
-        console = terminal_console()
-        console.print(table)
-        first = results[0][1]
+                shares = [f"{100 * share:.2f} %" for share in figures.accuracy.values()]
+                ranks_table.add_row(Text(name), *shares, f"{figures.mean_reciprocal_rank:.4f}")
+        console.print(figures_table)
+        if first.accuracy:
+            console.print()
+            console.print(ranks_table)
         console.print(
             f"vocabulary {first.vocabulary_size:,}; state {first.state}; perplexity includes OOVs as <unk>"
         )
+
+
+def _table(*headings: str) -> Table:
+    """A table with a row for each text; where the terminal is narrow, names are folded, figures never."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("text", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def _flat(figures: Figures) -> dict[str, Any]:
@@ -254,7 +264,3 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _echo(value: dict[str, Any]) -> None:
-    click.echo(msgspec.json.encode(value))

@@ -45,12 +45,12 @@ def model_option(command: F) -> F:
 def encoding_options(command: F) -> F:
     """Add --encoding and --errors."""
     command = click.option(
-        "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030.  [default: utf-8]"
-    )(command)
-    return click.option(
         "--errors",
         type=click.Choice(["strict", "replace", "skip"]),
         help="What to do with bytes that are not text in that encoding.  [default: strict]",
+    )(command)
+    return click.option(
+        "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030.  [default: utf-8]"
     )(command)
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 import msgspec
 
+from lmctl import files
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -52,7 +54,7 @@ class Messages:
 
 def configure_messages(quiet: bool, verbose: int) -> Messages:
     """Send lmctl's own warnings to standard error, and nobody else's unless asked twice."""
-    handler = logging.StreamHandler()
+    handler = _StandardErrorHandler()
     handler.setFormatter(_MessageFormatter())
     root = logging.getLogger("lmctl")
     root.handlers = [handler]
@@ -64,6 +66,15 @@ def configure_messages(quiet: bool, verbose: int) -> Messages:
     return Messages(live=terminal and not quiet, plain=bool(verbose) and not terminal, third_parties=verbose >= 2)
 
 
+class _StandardErrorHandler(logging.Handler):
+    """Writes to what is standard error now: while rich draws there, that puts lines above its drawing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+
+
 class _MessageFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return f"lmctl: {record.levelname.lower()}: {record.getMessage()}"
@@ -71,7 +82,30 @@ class _MessageFormatter(logging.Formatter):
 
 def echo_json(value: object) -> None:
     """One JSON object on a line; a number that is not finite is null."""
-    click.echo(msgspec.json.encode(value))
+    click.echo(encode_json(value))
+
+
+def encode_json(value: object) -> bytes:
+    """A value as JSON; where a path in it is not UTF-8, printable."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_printable(msgspec.to_builtins(value)))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _printable(content) for name, content in value.items()}
+    if isinstance(value, list):
+        return [_printable(content) for content in value]
+    return files.printable(value) if isinstance(value, str) else value
+
+
+def _echo_rows(rows: dict[str, str]) -> None:
+    """A name and a value a line: a TAB between them, or, for somebody who watches, aligned."""
+    width = max(map(len, rows)) + 2 if sys.stdout.isatty() else 0
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}{value}" if width else f"{name}\t{value}")
 
 
 def terminal_console(stderr: bool = False) -> Console:
@@ -94,12 +128,22 @@ def reading_progress(messages: Messages, sources: Sequence[str]) -> Iterator[Cal
     if not messages.live:
         yield _PlainReading(messages)
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Progress(*columns, console=terminal_console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=_known_size(sources))
-        yield lambda read: progress.update(task, completed=read)
+        total = _known_size(sources)
+        task = progress.add_task("reading", total=total)
+        # What has been read is still to be cut into words and counted.
+        yield lambda read: progress.update(
+            task, completed=read, description="counting" if read == total else "reading"
+        )
 
 
 class _PlainReading:
@@ -138,13 +182,13 @@ def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"vocabulary\t{record.vocabulary_size}")
-    click.echo(f"segmenter\t{describe_segmenter(identity)}")
+    rows = {"vocabulary": str(record.vocabulary_size), "segmenter": describe_segmenter(identity)}
     for name, counts in (("train", record.train), ("valid", record.valid)):
-        click.echo(
-            f"{name}\t{counts.sentences} lines\t{counts.words} words\t{counts.tokens} tokens\t"
+        rows[name] = (
+            f"{counts.sentences} lines\t{counts.words} words\t{counts.tokens} tokens\t"
             f"{100 * counts.oov_rate:.2f} % OOV"
         )
+    _echo_rows(rows)
 
 
 def describe_segmenter(identity: Any) -> str:
@@ -391,13 +435,11 @@ def scoring_progress(messages: Messages) -> Iterator[Callable[[SentenceScore], N
 
 def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]]) -> None:
     """Write the figures of every text as one JSON document."""
-    from lmctl import files
-
     document = {
         "model": str(model),
         "texts": [{"file": name, **msgspec.to_builtins(figures)} for name, figures in results],
     }
-    files.write_bytes(path, msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+    files.write_bytes(path, msgspec.json.format(encode_json(document)) + b"\n")
 
 
 # Models
@@ -427,12 +469,12 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         "train": f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)",
         "valid": "no validation text"
         if valid is None
-        else f"perplexity {_number(valid['perplexity'])} including OOVs (state {valid['state']}, "
+        else f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
+        f"(state {valid['state']}, "
         f"vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)",
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
-    for name, value in rows.items():
-        click.echo(f"{name}\t{value}")
+    _echo_rows(rows)
 
 
 def _describe_text(recipe: Any) -> str:

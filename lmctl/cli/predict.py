@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,16 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
 @click.option("-f", "--file", metavar="FILE", help="Read contexts from a file, one a line; - is standard input.")
-@click.option("-k", "--top", "k", type=click.IntRange(min=1), default=5, show_default=True, help="How many words.")
+@click.option(
+    "-k",
+    "--top",
+    "k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many words.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -82,7 +92,8 @@ def predict(
     if texts and file is not None:
         raise click.UsageError("TEXT and -f both name contexts; choose one")
     if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
-        raise click.UsageError("no TEXT given, and standard input is a terminal")
+        there = "closed" if sys.stdin is None else "a terminal"
+        raise click.UsageError(f"no TEXT given, and standard input is {there}")
 
     from lmctl.cli import output
     from lmctl.query.model import Model
@@ -112,7 +123,7 @@ def _arriving_contexts(
     from lmctl.text.reading import STDIN, LineStream, read_lines
 
     if texts:
-        yield [_checked(number, text) for number, text in enumerate(texts, start=1)]
+        yield [_as_utf8(number, text) for number, text in enumerate(texts, start=1)]
     elif file in (None, STDIN):
         for arrived in LineStream(0, "standard input", encoding, errors):
             yield from _batches(arrived)
@@ -120,12 +131,14 @@ def _arriving_contexts(
         yield from _batches(read_lines(str(file), encoding=encoding, errors=errors))
 
 
-def _checked(number: int, text: str) -> str:
+def _as_utf8(number: int, text: str) -> str:
+    """An argument as UTF-8, whatever the locale that Python decoded it by."""
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"TEXT {number}: not valid UTF-8 at character {error.start}") from error
-    return text
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"TEXT {number}: byte {error.start}: not valid UTF-8 (0x{error.object[error.start]:02x})"
+        ) from error
 
 
 def _batches(lines: Iterable[str], size: int = 256) -> Iterator[list[str]]:

@@ -98,10 +98,10 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     tied: Annotated[
         bool,
         Meta(
-            description="Whether the output embedding is the input embedding; needs embedding_dim equal to "
-            "hidden_units."
+            description="Whether the output embedding is the input embedding, behind a projection where "
+            "embedding_dim and hidden_units differ."
         ),
-    ] = False
+    ] = True
     softmax: Annotated[Literal["full"], Meta(description="Output layer: full computes every word's score.")] = (
         "full"
     )
@@ -144,7 +144,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             description="Probability that a stream restarts a segment from the state a query starts from, so that "
             "the network knows this state.",
         ),
-    ] = 0.02
+    ] = 0.05
     init_scale: Annotated[
         float, Meta(gt=0, description="Weights start uniformly between minus this and this.")
     ] = 0.1

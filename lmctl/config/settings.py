@@ -12,7 +12,7 @@ import msgspec
 
 from lmctl.config.documents import parse, read_document, scalar
 from lmctl.config.keys import KEYS, SECTIONS, one_line, shown, unknown_key
-from lmctl.config.schema import Config, ModelConfig
+from lmctl.config.schema import Config
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -182,9 +182,6 @@ def _config(values: Mapping[str, object]) -> Config:
     config = msgspec.convert(document, Config)
     _check_encoding(config.text.encoding)
     _check_inputs(config)
-    # While preset auto is undecided, dimensions that it is yet to set cannot contradict each other.
-    if config.preset != "auto" or {"model.embedding_dim", "model.hidden_units"} <= values.keys():
-        _check_dimensions(config.model)
     return config
 
 
@@ -218,12 +215,4 @@ def _check_inputs(config: Config) -> None:
         raise UsageError(
             "validation.fraction: cannot be set together with validation.file, which takes its place; "
             f"got {shown(validation.fraction)} and {shown(validation.file)}"
-        )
-
-
-def _check_dimensions(model: ModelConfig) -> None:
-    if model.tied and model.embedding_dim != model.hidden_units:
-        raise UsageError(
-            "model.tied: needs model.embedding_dim = model.hidden_units, "
-            f"got {model.embedding_dim} and {model.hidden_units}"
         )

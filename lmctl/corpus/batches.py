@@ -67,7 +67,7 @@ class TrainingBatches:
         self, stream: Stream, *, batch_size: int, num_steps: int, reset_probability: float = 0.0, seed: int = 0
     ) -> None:
         self._stream = stream
-        self._starts = column_starts(stream, batch_size)
+        self._starts = column_starts(stream, batch_size, num_steps)
         self._ends = np.append(self._starts[1:], len(stream))
         self._reset_probability = reset_probability
         self._seed = seed
@@ -110,17 +110,19 @@ def sentence_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Ite
         yield from _ColumnWalk(stream, starts[group], ends[group], min(num_steps, longest), _never)
 
 
-def column_starts(stream: Stream, batch_size: int) -> Positions:
+def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:
     """Where each column starts, (B,): equal shares, moved on to the next start of a sentence.
 
-    Where a sentence is longer than half a share, the column starts inside it. Columns that would be empty are
-    left out.
+    Where no sentence starts within half a share, the column starts inside one, unless shares are shorter than a
+    segment: then there are fewer columns.
     """
     share = len(stream) / batch_size
     starts = [0]
     for column in range(1, batch_size):
         wanted = int(column * share)
         end = _next_sentence_end(stream, wanted - 1, wanted + int(share / 2))
+        if end is None and share < num_steps:
+            end = _next_sentence_end(stream, wanted - 1, len(stream))
         start = wanted if end is None else end + 1
         if starts[-1] < start < len(stream):
             starts.append(start)

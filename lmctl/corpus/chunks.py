@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -61,11 +61,24 @@ class EncodedChunk:
         stem: of the names of its files in the scratch folder.
         train: sentences, words and characters of the lines that train.
         valid: likewise of those that validate.
+        leading: likewise of the blank lines it starts with, which follow a line of an earlier chunk; they are in
+            neither of the two until `after`.
+        ends_valid: whether its last line with words validates; None where no line has any.
+        leading_is_valid: whether the blank lines it starts with validate.
     """
 
     stem: Path
     train: SplitCounts
     valid: SplitCounts
+    leading: SplitCounts
+    ends_valid: bool | None
+    leading_is_valid: bool = False
+
+    def after(self, line_is_valid: bool) -> EncodedChunk:
+        """The chunk behind a line that validates or does not: the blank lines it starts with go the same way."""
+        if line_is_valid:
+            return replace(self, valid=self.valid + self.leading, leading_is_valid=True)
+        return replace(self, train=self.train + self.leading)
 
     def word_counts(self, splits: Sequence[str]) -> tuple[list[str], list[int]]:
         """The chunk's distinct words, and how often each stands in the lines of `splits`."""
@@ -77,7 +90,9 @@ class EncodedChunk:
         """The chunk's token ids, and which of them validate; both (tokens,)."""
         token_ids = np.array([SENTENCE_END_ID, *vocabulary.encode(self._words())], dtype=np.uint32)
         local_ids = np.load(self.stem.with_suffix(".ids.npy"))
-        return token_ids[local_ids], np.load(self.stem.with_suffix(".valid.npy"))
+        is_valid = np.load(self.stem.with_suffix(".valid.npy"))
+        is_valid[: self.leading.tokens] = self.leading_is_valid
+        return token_ids[local_ids], is_valid
 
     def _words(self) -> list[str]:
         """The distinct words, by local id from 1."""
@@ -105,6 +120,9 @@ class ChunkEncoder:
             lines = list(itertools.compress(lines, kept))
             sentences = list(itertools.compress(sentences, kept))
             is_valid = is_valid[np.array(kept, dtype=bool)]
+        has_words = np.array(list(map(bool, sentences)), dtype=bool)
+        # Only the hash lets lines of one chunk go different ways.
+        leading = np.zeros(len(lines), dtype=bool) if split != "hash" else np.cumsum(has_words) == 0
 
         # A word takes the next id where it is first looked up.
         local_id: defaultdict[str, int] = defaultdict(itertools.count(LOCAL_SENTENCE_END + 1).__next__)
@@ -126,15 +144,15 @@ class ChunkEncoder:
 
         # A line's end is a character too, as bits per character counts it.
         characters = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines)) + 1
-        train, valid = (
+        train, valid, before = (
             SplitCounts(
                 sentences=int(np.count_nonzero(chosen)),
                 words=int(lengths[chosen].sum()),
                 characters=int(characters[chosen].sum()),
             )
-            for chosen in (~is_valid, is_valid)
+            for chosen in (~is_valid & ~leading, is_valid, leading)
         )
-        return EncodedChunk(stem, train, valid)
+        return EncodedChunk(stem, train, valid, before, bool(is_valid[-1]) if has_words.any() else None)
 
     def _is_valid(self, lines: list[str], sentences: list[list[str]], split: Split) -> BoolArray:
         """Which lines validate, (lines,); a blank line goes with the line before it."""

@@ -13,6 +13,7 @@ import logging
 import re
 import tempfile
 from collections import deque
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -21,7 +22,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.chunks import SPLITS, ChunkEncoder, Split, SplitRules
+from lmctl.corpus.chunks import SPLITS, ChunkEncoder, EncodedChunk, Split, SplitRules
 from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
 from lmctl.corpus.prepared import (
     CORPUS_FILE,
@@ -87,19 +88,23 @@ def prepare_corpus(
         sources: called when all chunks have been read; what corpus.json says of the inputs.
 
     Raises:
-        DataError: nothing to train on.
+        DataError: nothing to train on, or nothing in the text to validate on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".preparing-", dir=folder) as scratch:
         encode = ChunkEncoder(split_rules, Path(scratch))
-        encoded = list(_bounded_map(executor, encode, enumerate(chunks), in_flight))
-        train, valid = _total(chunk.train for chunk in encoded), _total(chunk.valid for chunk in encoded)
+        encoded = list(_in_order(_bounded_map(executor, encode, enumerate(chunks), in_flight)))
+        train = sum((chunk.train for chunk in encoded), SplitCounts())
+        valid = sum((chunk.valid for chunk in encoded), SplitCounts())
+        records = list(sources())
+        if not valid.words and (empty := [record.name for record in records if record.split == "valid"]):
+            raise DataError(f"{empty[0]}: nothing to validate on; the text has no words")
+        if not train.words and not (split_rules.valid_fraction and valid.words):
+            raise DataError("nothing to train on: the input has no words")
         # With too little to validate on, the lines that the hash chose train as well.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
         if not held_out:
-            train, valid = _total((train, valid)), SplitCounts()
-        if not train.words:
-            raise DataError("nothing to train on: the input has no words")
+            train, valid = train + valid, SplitCounts()
 
         counts = WordCounts(Path(scratch))
         for chunk in encoded:
@@ -133,7 +138,7 @@ def prepare_corpus(
         vocabulary_size=len(vocabulary),
         train=msgspec.structs.replace(train, oov=streams["train"].unknown),
         valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
-        sources=list(sources()),
+        sources=records,
         files=names,
     )
     files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
@@ -146,13 +151,13 @@ def prepare_corpus(
     return PreparedCorpus(folder, record)
 
 
-def _total(counts: Iterable[SplitCounts]) -> SplitCounts:
-    every = list(counts)
-    return SplitCounts(
-        sentences=sum(part.sentences for part in every),
-        words=sum(part.words for part in every),
-        characters=sum(part.characters for part in every),
-    )
+def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
+    """Let the blank lines that a chunk starts with follow the last line of the chunks before."""
+    is_valid = False
+    for chunk in chunks:
+        yield chunk.after(is_valid)
+        if chunk.ends_valid is not None:
+            is_valid = chunk.ends_valid
 
 
 def _is_worth_holding_out(train: SplitCounts, valid: SplitCounts, fraction: float) -> bool:
@@ -197,12 +202,16 @@ def _bounded_map(
 ) -> Iterator[R]:
     """Like Executor.map, in order, but with no more than `in_flight` items taken and not yet done."""
     waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(executor.submit(function, item))
-        if len(waiting) >= in_flight:
+    try:
+        for item in items:
+            waiting.append(executor.submit(function, item))
+            if len(waiting) >= in_flight:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    finally:
+        # After a failure: what still runs writes into a scratch folder that is about to be removed.
+        wait([future for future in waiting if not future.cancel()])
 
 
 def _remove_replaced(folder: Path, kept: set[str]) -> None:

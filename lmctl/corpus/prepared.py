@@ -46,6 +46,14 @@ class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     oov: int = 0
     characters: int = 0
 
+    def __add__(self, other: SplitCounts) -> SplitCounts:
+        return SplitCounts(
+            sentences=self.sentences + other.sentences,
+            words=self.words + other.words,
+            oov=self.oov + other.oov,
+            characters=self.characters + other.characters,
+        )
+
     @property
     def tokens(self) -> int:
         """Length of the id stream: every word, and `</s>` after every sentence."""
@@ -112,7 +120,7 @@ class PreparedCorpus:
             data_file = folder / name
             if "/" in name or not data_file.is_file():
                 raise DataError(f"{data_file}: missing; prepare the corpus again")
-            if files.sha256_of(data_file)[:HASH_DIGITS] != name.split(".")[1]:
+            if files.sha256_of(data_file)[:HASH_DIGITS] not in name.split("."):
                 raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")
         return cls(folder, record)
 

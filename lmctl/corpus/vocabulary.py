@@ -41,9 +41,11 @@ class Vocabulary:
         self.counts = tuple(counts)
         if self.words[:2] != SPECIALS:
             raise DataError(f"a vocabulary starts with {UNKNOWN} and {SENTENCE_END}, not {list(words[:2])}")
-        self._ids = {word: token_id for token_id, word in enumerate(self.words)}
+        self._ids = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self._ids) != len(self.words) or len(self.counts) != len(self.words):
             raise DataError("a vocabulary has every word once, with its count")
+        if " ".join(self.words).split() != list(self.words):
+            raise DataError("a vocabulary has no word that is empty or has whitespace inside")
         # A literal `</s>` in a text is an unknown word, not the end of its sentence.
         self._ids[SENTENCE_END] = UNKNOWN_ID
 
@@ -84,17 +86,27 @@ class Vocabulary:
             raise DataError(f"{path}: byte {error.start} is not valid UTF-8") from error
         if lines[-1]:
             raise DataError(f"{path}: cut off; the last line has no newline")
-        words, counts = [], []
-        for number, line in enumerate(lines[:-1], start=1):
-            word, tab, count = line.partition("\t")
-            if not tab or not word or not count.isdecimal() or not count.isascii():
-                raise DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
-            words.append(word)
-            counts.append(int(count))
+        # Checked as a whole, for a query waits for this; a second look finds the line to name.
         try:
-            return cls(words, counts)
+            words, counts = zip(*[line.split("\t") for line in lines[:-1]], strict=True)
+        except ValueError:
+            words, counts = (), ("",)
+        digits = "".join(counts)
+        if not (all(words) and all(counts) and digits.isdecimal() and digits.isascii()):
+            raise _bad_line(path, lines[:-1])
+        try:
+            return cls(words, tuple(map(int, counts)))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
+
+
+def _bad_line(path: Path, lines: Sequence[str]) -> DataError:
+    """Name the first line that is not a word, a TAB and a count."""
+    for number, line in enumerate(lines, start=1):
+        word, _, count = line.partition("\t")
+        if not word or not count.isdecimal() or not count.isascii():
+            return DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
+    return DataError(f"{path}: empty; expected a word, a TAB and its count on each line")
 
 
 def choose_vocabulary(

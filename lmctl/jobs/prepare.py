@@ -10,13 +10,15 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, InputMissingError
+from lmctl.errors import DataError, InputMissingError, LmctlError
 from lmctl.text.normalization import Normalization, read_word_list
 from lmctl.text.reading import STDIN, check_sources, read_chunks, read_lines
 from lmctl.text.segmentation import detect_segmenter, make_segmenter
@@ -25,7 +27,7 @@ from lmctl.text.tokenization import Tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lmctl.config import Config, TextConfig
+    from lmctl.config import Config, TextConfig, VocabularyConfig
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.text.reading import SourceChunk
 
@@ -60,7 +62,6 @@ def prepare(
     """
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *held_out])
-    words = None if config.vocabulary.file is None else read_word_list(config.vocabulary.file)
     reader = _Reader(config.text, on_progress)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
     # With one chunk there is nothing to share out, and starting processes would take longer than the work.
@@ -70,19 +71,21 @@ def prepare(
     tokenizer = make_tokenizer(config.text, sample=first[0][0].text()[:DETECTION_BYTES])
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
-    with make_executor(jobs) as executor, _without_cycle_collection():
-        corpus = prepare_corpus(
-            itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
-            folder,
-            SplitRules(tokenizer, config.text.blank_lines, fraction),
-            VocabularyRules(config.vocabulary.size, config.vocabulary.min_count, words),
-            executor=executor,
-            in_flight=2 * jobs,
-            sources=reader.records,
-        )
-    if held_out and not corpus.record.valid.words:
-        raise DataError(f"{held_out[0]}: nothing to validate on; the text has no words")
-    return corpus
+    try:
+        with make_executor(jobs) as executor, _without_cycle_collection():
+            return prepare_corpus(
+                itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
+                folder,
+                SplitRules(tokenizer, config.text.blank_lines, fraction),
+                _vocabulary_rules(config.vocabulary, tokenizer),
+                executor=executor,
+                in_flight=2 * jobs,
+                sources=reader.records,
+            )
+    except BrokenProcessPool as error:
+        raise LmctlError(
+            "a worker process was killed, which is what happens when memory runs out; fewer --jobs need less"
+        ) from error
 
 
 def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
@@ -114,6 +117,16 @@ def make_tokenizer(text: TextConfig, sample: str) -> Tokenizer:
         make_segmenter(name, text.engine, user_dictionary if name == "jieba" else b""),
         frozenset() if text.stop_words is None else frozenset(read_word_list(text.stop_words)),
     )
+
+
+def _vocabulary_rules(vocabulary: VocabularyConfig, tokenizer: Tokenizer) -> VocabularyRules:
+    """Which words get an id; those of a fixed list are normalized as the text is."""
+    if vocabulary.file is None:
+        return VocabularyRules(vocabulary.size, vocabulary.min_count)
+    words = tuple(map(tokenizer.normalized, read_word_list(vocabulary.file)))
+    if not words:
+        raise DataError(f"{vocabulary.file}: no words; expected one a line")
+    return VocabularyRules(words=words)
 
 
 def make_executor(jobs: int) -> Executor:
@@ -154,7 +167,7 @@ class _Reader:
     def chunks(self, sources: Sequence[str], split: Split) -> Iterator[tuple[SourceChunk, Split]]:
         """The chunks of all sources, each with its split."""
         for source in sources:
-            name = STDIN if source == STDIN else str(Path(source).resolve())
+            name = STDIN if source == STDIN else files.printable(Path(source).resolve())
             size, digest = [0], hashlib.sha256()
             self._records.append((name, "valid" if split == "valid" else "train", size, digest))
 

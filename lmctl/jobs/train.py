@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from lmctl import files
 from lmctl.config import to_yaml
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared
 from lmctl.errors import DataError, InterruptedRunError, LmctlError, UsageError
@@ -191,7 +192,7 @@ def _source_names(sources: Sequence[str]) -> list[str]:
     if len(sources) == 1 and is_prepared(Path(sources[0])):
         record = PreparedCorpus.open(Path(sources[0])).record
         return [source.name for source in record.sources if source.split == "train"]
-    return [STDIN if source == STDIN else str(Path(source).resolve()) for source in sources]
+    return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
 
 
 @contextlib.contextmanager
@@ -317,13 +318,14 @@ def _write(bundle: Path, corpus: PreparedCorpus, config: Config, result: Trainin
 
 
 def _metrics(corpus: PreparedCorpus, config: Config, result: TrainingResult) -> dict[str, Any]:
-    """The figures of the best epoch; perplexities include OOVs."""
+    """The figures of the best epoch."""
     best = result.history[result.best_epoch - 1] if result.best_epoch else None
     valid = None
     if result.valid_cross_entropy_nats is not None and best is not None:
         valid = {
             "cross_entropy_nats": result.valid_cross_entropy_nats,
             "perplexity": best.valid_perplexity,
+            "includes_oov": corpus.record.train.oov > 0,
             "state": config.validation.state,
             "vocabulary_size": len(corpus.vocabulary),
             "oov_rate": corpus.record.valid.oov_rate,

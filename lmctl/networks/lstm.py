@@ -119,6 +119,8 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
             named[f"lstm.{index}.bias"] = layer.cell.bias
         if not self.sizes.tied:
             named["softmax.embedding"] = self.softmax.embedding
+        elif self.softmax.projection is not None:
+            named["softmax.projection"] = self.softmax.projection
         named["softmax.bias"] = self.softmax.bias
         return {name: getattr(variable, "value", variable) for name, variable in named.items()}
 

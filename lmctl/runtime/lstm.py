@@ -51,7 +51,7 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
             for layer in range(sizes.layers)
         ]
         output_embedding = self._embedding if sizes.tied else weights["softmax.embedding"]
-        self._softmax = FullSoftmax(output_embedding, weights["softmax.bias"])
+        self._softmax = FullSoftmax(output_embedding, weights["softmax.bias"], weights.get("softmax.projection"))
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> LSTMLanguageModel:
@@ -144,10 +144,10 @@ class _Layer:
         self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Outputs (T, B, H), and the last output and cell of each column, (B, H), for inputs (T, B, E)."""
-        steps, batch, _ = inputs.shape
+        steps, batch, width = inputs.shape
         units = self.recurrent_kernel.shape[0]
         # What the inputs contribute is one product over all steps; only the recurrent part is step by step.
-        projected = inputs.reshape(steps * batch, -1) @ self.kernel
+        projected = inputs.reshape(steps * batch, width) @ self.kernel
         projected += self.bias
         projected = projected.reshape(steps, batch, 4 * units)
         outputs = np.empty((steps, batch, units), dtype=np.float32)
@@ -177,6 +177,8 @@ def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
         shapes[f"lstm.{layer}.bias"] = (4 * units,)
     if not sizes.tied:
         shapes["softmax.embedding"] = (sizes.vocabulary_size, units)
+    elif sizes.embedding_dim != units:
+        shapes["softmax.projection"] = (units, sizes.embedding_dim)
     shapes["softmax.bias"] = (sizes.vocabulary_size,)
     return shapes
 

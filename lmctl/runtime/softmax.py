@@ -21,12 +21,14 @@ class FullSoftmax:
     """Logits are the products of the hidden vector with every word's output embedding, plus a bias.
 
     Attributes:
-        embedding: (V, H).
+        embedding: (V, H), or (V, E) behind a projection.
         bias: (V,).
+        projection: (H, E), where hidden vectors and embedding differ in dimension; else None.
     """
 
     embedding: Float32Array
     bias: Float32Array
+    projection: Float32Array | None = None
 
     def log_probs(self, hidden: Float32Array) -> Float32Array:
         """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
@@ -57,6 +59,8 @@ class FullSoftmax:
         return log_probs, target_ranks
 
     def _logits(self, hidden: Float32Array) -> Float32Array:
+        if self.projection is not None:
+            hidden = hidden @ self.projection
         logits: Float32Array = hidden @ self.embedding.T
         logits += self.bias
         return logits

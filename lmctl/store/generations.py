@@ -41,10 +41,10 @@ class ModelFolder:
             UsageError: there is something there that is not a model.
             OSError: it cannot be made.
         """
-        if folder.is_dir() and not is_model(folder) and any(folder.iterdir()):
-            raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         if (folder / MODEL_FILE).exists():
             raise UsageError(f"{folder}: is a bundle, which never changes; name a model's folder with -o")
+        if folder.is_dir() and not is_model(folder) and any(folder.iterdir()):
+            raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         model = cls(folder)
         (folder / GENERATIONS).mkdir(parents=True, exist_ok=True)
         model.work.mkdir(exist_ok=True)
@@ -152,7 +152,12 @@ def open_model(name: str | None) -> Bundle:
 
 
 def _only_model() -> Path:
-    found = sorted(path for path in DEFAULT_FOLDER.glob("*") if is_model(path) or (path / MODEL_FILE).exists())
+    # A model of which nothing has been published yet, in training or failed, is not in question.
+    found = sorted(
+        path
+        for path in DEFAULT_FOLDER.glob("*")
+        if ModelFolder(path).current() is not None or (path / MODEL_FILE).exists()
+    )
     if len(found) == 1:
         return found[0]
     there = f"{len(found)} models under {DEFAULT_FOLDER}" if found else f"no model under {DEFAULT_FOLDER}"

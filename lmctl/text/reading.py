@@ -6,17 +6,13 @@ encodings whose line end is not the single byte 0x0A (utf-16, utf-32) are decode
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import contextlib
 import errno
-import gzip
 import logging
-import lzma
 import os
 import stat
 import sys
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +20,9 @@ from typing import TYPE_CHECKING
 from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
 
 if TYPE_CHECKING:
+    import bz2
+    import gzip
+    import lzma
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
@@ -339,7 +338,7 @@ def _pieces(path: str, source: str) -> Iterator[bytes]:
         with _open(path) as stream:
             while piece := stream.read(_READ_BYTES):
                 yield piece
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
+    except _decompression_errors() as error:
         raise _damaged(source, error) from error
     except (OSError, ValueError) as error:
         # gzip and bz2 report bad data as an OSError that no system call made.
@@ -348,17 +347,32 @@ def _pieces(path: str, source: str) -> Iterator[bytes]:
         raise _unreadable(source, error) from error
 
 
+def _decompression_errors() -> tuple[type[Exception], ...]:
+    """What damaged data makes the decompressors raise; looked up only when something is raised."""
+    import lzma
+    import zlib
+
+    return EOFError, zlib.error, lzma.LZMAError
+
+
 def _open(path: str) -> AbstractContextManager[BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]:
+    # Imported where they are needed: a query that reads no compressed file should not wait for three libraries.
     if path == STDIN:
         if sys.stdin is None:  # started with standard input closed
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return contextlib.nullcontext(sys.stdin.buffer)
     match Path(path).suffix.lower():
         case ".gz":
+            import gzip
+
             return gzip.open(path, "rb")
         case ".bz2":
+            import bz2
+
             return bz2.open(path, "rb")
         case ".xz":
+            import lzma
+
             return lzma.open(path, "rb")
     return Path(path).open("rb")
 

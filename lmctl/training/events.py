@@ -37,7 +37,11 @@ class StepDone:
 
 
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of history.jsonl; perplexities include OOVs, `train` is with dropout on."""
+    """One line of history.jsonl.
+
+    `train_perplexity` is measured with dropout on; `valid_perplexity` includes OOVs, unless nothing in training
+    maps to `<unk>`.
+    """
 
     epoch: int
     step: int

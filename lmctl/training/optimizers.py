@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 
 def make_optimizer(name: str, learning_rate: float) -> Any:
@@ -16,3 +17,16 @@ def make_optimizer(name: str, learning_rate: float) -> Any:
         "rmsprop": keras.optimizers.RMSprop,
     }
     return optimizers[name](learning_rate=learning_rate)
+
+
+def summed_rows(gradient: Any) -> Any:
+    """A gradient in which each row of an embedding stands once.
+
+    TensorFlow's gradient of an embedding has a row for every token that was read. The norm of the gradient and all
+    optimizers but sgd square it, and would square the rows of a word one by one in place of their sum.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches, carried_segments, sentence_segments
+from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DivergenceError
 from lmctl.networks.lstm import LSTMNetwork
 from lmctl.store.bundle import LSTMSizes
 from lmctl.training.devices import use_device
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event
-from lmctl.training.optimizers import make_optimizer
+from lmctl.training.optimizers import make_optimizer, summed_rows
 from lmctl.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train_network(
         interrupted: asked after every step; once it says yes, training ends with the best so far.
 
     Raises:
-        DivergenceError: the loss is not a number any more.
+        DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
         DeviceError: the configured device is not there.
     """
     placement, description = use_device(config.device)
@@ -111,6 +112,9 @@ class _Trainer:
         self._optimizer = make_optimizer(training.optimizer, training.learning_rate)
         self._optimizer.build(self._network.trainable_variables)
         self._schedule = Schedule(training)
+        # Where nothing in training maps to <unk>, its probability falls without end, and would decide alone
+        # which epoch is the best: then OOVs are left out of validation.
+        self._scores_oov = corpus.record.train.oov > 0
         self._history: list[EpochDone] = []
         self._best: tuple[int, float | None, dict[str, NDArray[np.float32]]] | None = None
         self._step = 0
@@ -167,7 +171,8 @@ class _Trainer:
             self._step += 1
             self._epoch_tokens += segment.tokens
             self._epoch_nats += float(total_nats)
-            if not math.isfinite(self._epoch_nats):
+            # Saturated gates keep the loss of runaway weights finite, though far beyond what exp can hold.
+            if not math.isfinite(_perplexity(self._epoch_nats / self._epoch_tokens)):
                 raise DivergenceError(
                     f"training diverged: the loss is {float(total_nats)} at epoch {epoch + 1}, step {self._step}; "
                     f"a lower training.learning_rate (now {rate:g}) or training.clip_norm may help"
@@ -201,7 +206,7 @@ class _Trainer:
         seconds = time.perf_counter() - self._epoch_began
         rate = float(self._optimizer.learning_rate.numpy())
         valid_nats = self._validate()
-        if valid_nats is not None and not math.isfinite(valid_nats):
+        if valid_nats is not None and not math.isfinite(_perplexity(valid_nats)):
             raise DivergenceError(f"training diverged: the validation loss of epoch {epoch + 1} is {valid_nats}")
         is_best, out_of_patience = self._schedule.epoch_done(valid_nats)
         if is_best:
@@ -222,16 +227,16 @@ class _Trainer:
         return out_of_patience
 
     def _validate(self) -> float | None:
-        """Cross-entropy of the validation text in nats a token, OOVs as `<unk>`; None where there is none."""
+        """Cross-entropy of the validation text in nats a token; None where there is none."""
         if not len(self._corpus.valid):
             return None
         total_nats, tokens, state = 0.0, 0, None
         for segment in self._valid_segments():
             if state is None or state.shape[2] != segment.inputs.shape[1]:
                 state = self._network.null_state(segment.inputs.shape[1])
-            nats, state = self._valid_step(*_tensors(segment), state)
+            nats, scored, state = self._valid_step(*_tensors(segment), state)
             total_nats += float(nats)
-            tokens += segment.tokens
+            tokens += int(scored)
         return total_nats / tokens
 
     def _valid_segments(self) -> Iterator[Segment]:
@@ -246,28 +251,35 @@ class _Trainer:
         """One optimizer update; returns the summed loss in nats and the state to carry on."""
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            total_nats, state = self._loss(inputs, targets, lengths, restart, state, seed)
+            nats, there, state = self._cross_entropy(inputs, targets, lengths, restart, state, seed)
+            total_nats = tf.reduce_sum(nats * there)
             # Over all positions, the padded ones too: a batch that is nearly empty takes a smaller step.
             loss = total_nats / tf.cast(tf.size(targets), tf.float32)
-        gradients = tape.gradient(loss, variables)
+        gradients = [summed_rows(gradient) for gradient in tape.gradient(loss, variables)]
         if self._config.training.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._config.training.clip_norm)
         self._optimizer.apply(gradients, variables)
         return total_nats, state
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def _valid_step(self, inputs: Any, targets: Any, lengths: Any, restart: Any, state: Any) -> tuple[Any, Any]:
-        return self._loss(inputs, targets, lengths, restart, state, None)
+    def _valid_step(
+        self, inputs: Any, targets: Any, lengths: Any, restart: Any, state: Any
+    ) -> tuple[Any, Any, Any]:
+        """Summed cross-entropy in nats, of how many targets, and the state to carry on."""
+        nats, there, state = self._cross_entropy(inputs, targets, lengths, restart, state, None)
+        if not self._scores_oov:
+            there *= tf.cast(targets != UNKNOWN_ID, tf.float32)
+        return tf.reduce_sum(nats * there), tf.reduce_sum(there), state
 
-    def _loss(
+    def _cross_entropy(
         self, inputs: Any, targets: Any, lengths: Any, restart: Any, state: Any, dropout_seed: Any
-    ) -> tuple[Any, Any]:
-        """Summed cross-entropy of the targets that are there, in nats, and the state at the end."""
+    ) -> tuple[Any, Any, Any]:
+        """Nats of each target, (T, B); 1 where it is there and 0 where it is padding, (T, B); the state."""
         kept = tf.cast(~restart, tf.float32)[None, None, :, None]
         logits, state = self._network(inputs, state * kept, dropout_seed)
-        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)  # (T, B)
-        there = tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32)  # (B, T)
-        return tf.reduce_sum(nats * tf.transpose(there)), state
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+        there = tf.transpose(tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32))
+        return nats, there, state
 
 
 def _tensors(segment: Segment) -> tuple[Any, Any, Any, Any]:

@@ -1,0 +1,132 @@
+"""For every room: a small bundle, made without training."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from lmctl.config import Config, DeviceConfig, to_yaml
+from lmctl.corpus.characters import CharacterUnigram
+from lmctl.corpus.prepared import SourceRecord, SplitCounts
+from lmctl.corpus.recipe import TextRecipe, recipe_files
+from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, Vocabulary
+from lmctl.runtime.lstm import weight_shapes
+from lmctl.store.bundle import (
+    CorpusSummary,
+    LSTMSizes,
+    ModelRecord,
+    TrainingSummary,
+    weights_file,
+    write_bundle,
+)
+from lmctl.text.normalization import Normalization
+from lmctl.text.segmentation import make_segmenter
+from lmctl.text.tokenization import Tokenizer
+from lmctl.training.loading import load_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("lmctl", deadline=None)
+settings.load_profile("lmctl")
+
+WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
+
+
+def write_small_bundle(
+    folder: Path,
+    *,
+    words: Sequence[str] = WORDS,
+    sizes: Mapping[str, int | bool] | None = None,
+    segmenter: str = "space",
+    lowercase: bool = False,
+    stop_words: Sequence[str] = (),
+    scale: float = 1.0,
+    seed: int = 1,
+) -> Path:
+    """Write the bundle of an LSTM language model with random weights; the same arguments give the same bytes.
+
+    Args:
+        folder: where it goes; must be empty or not there.
+        words: the vocabulary after its two specials, by id from 2; their counts fall to 1.
+        sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False and the
+            vocabulary's size.
+        segmenter: "space", "char" or "jieba".
+        lowercase: whether queries are lower-cased.
+        stop_words: words that are left out of queries.
+        scale: weights are normally distributed with this standard deviation; 0 gives a uniform model.
+        seed: of the weights.
+
+    Returns:
+        `folder`.
+    """
+    counts = range(len(words), 0, -1)
+    vocabulary = Vocabulary((UNKNOWN, SENTENCE_END, *words), (1, 2, *counts))
+    shape: dict[str, int | bool] = {"embedding_dim": 3, "hidden_units": 4, "layers": 2, "tied": False}
+    dimensions = msgspec.convert({"vocabulary_size": len(vocabulary)} | shape | dict(sizes or {}), type=LSTMSizes)
+    generator = np.random.default_rng(seed)
+    weights = {
+        name: generator.normal(scale=scale, size=shape).astype(np.float32)
+        for name, shape in weight_shapes(dimensions).items()
+    }
+    tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter(segmenter), frozenset(stop_words))
+    total = 1 + sum(counts)
+    record = ModelRecord(
+        family="lstm",
+        sizes=dimensions,
+        recipe=TextRecipe.of(tokenizer, "drop"),
+        corpus=CorpusSummary(
+            train=SplitCounts(sentences=2, words=total, oov=1, characters=6 * total),
+            valid=SplitCounts(),
+            sources=[SourceRecord(name="corpus.txt", split="train", bytes=6 * total, sha256="0" * 64)],
+        ),
+        training=TrainingSummary(
+            preset="tiny",
+            seed=seed,
+            epochs=1,
+            best_epoch=1,
+            steps=3,
+            tokens=total + 2,
+            parameters=sum(weight.size for weight in weights.values()),
+            device="cpu",
+            interrupted=False,
+        ),
+    )
+    contents = {
+        "vocabulary.tsv": vocabulary.to_tsv().encode(),
+        "characters.tsv": CharacterUnigram.of_words(zip(words, counts, strict=True)).to_tsv().encode(),
+        "weights.safetensors": weights_file(weights),
+        "config.yaml": to_yaml(Config()).encode(),
+        "metrics.json": b'{"valid": null, "train": {"perplexity": 9.5}}\n',
+        "history.jsonl": b'{"epoch": 1, "train_perplexity": 9.5}\n',
+    }
+    write_bundle(folder, record, contents | recipe_files(tokenizer))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    """`make_bundle(folder, *, words=..., sizes=..., segmenter=...)`: see `write_small_bundle`."""
+    return write_small_bundle
+
+
+@pytest.fixture(scope="session")
+def cpu() -> None:
+    """TensorFlow on the processor, with as many threads as there are cores.
+
+    It can be set up once a process: every training in this one must ask for `device.placement: cpu` and leave
+    `device.threads` alone.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("needs TensorFlow")
+    load_tensorflow(verbose=False)
+    from lmctl.training.devices import use_device
+
+    use_device(DeviceConfig(placement="cpu"))

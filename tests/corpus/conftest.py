@@ -1,0 +1,55 @@
+"""For the tests of prepared corpora: a corpus from text that stands in the test."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lmctl.corpus.chunks import SplitRules
+from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
+from lmctl.corpus.prepared import SourceRecord
+from lmctl.text.normalization import Normalization
+from lmctl.text.reading import SourceChunk
+from lmctl.text.segmentation import make_segmenter
+from lmctl.text.tokenization import Tokenizer
+
+
+def prepare_texts(
+    folder,
+    *texts,
+    valid=None,
+    segmenter="space",
+    form="nfc",
+    lowercase=False,
+    stop_words=(),
+    blank_lines="drop",
+    fraction=0.0,
+    size=None,
+    min_count=1,
+    words=None,
+):
+    """Prepare a corpus; each of `texts` is a chunk of its own, and `valid` a text to validate on."""
+    first = "hash" if fraction else "train"
+    chunks = [
+        (SourceChunk("text", text.encode(), "utf-8", "strict", 1, 0), split)
+        for text, split in [(text, first) for text in texts] + [(valid, "valid")] * (valid is not None)
+    ]
+    records = [SourceRecord(name="text", split="train", bytes=0, sha256="")]
+    if valid is not None:
+        records.append(SourceRecord(name="held out", split="valid", bytes=0, sha256=""))
+    tokenizer = Tokenizer(Normalization(form, lowercase), make_segmenter(segmenter), frozenset(stop_words))
+    with ThreadPoolExecutor(1) as executor:
+        return prepare_corpus(
+            chunks,
+            folder,
+            SplitRules(tokenizer, blank_lines, fraction),
+            VocabularyRules(size, min_count, words),
+            executor=executor,
+            in_flight=2,
+            sources=lambda: records,
+        )
+
+
+@pytest.fixture(scope="session")
+def prepare():
+    """`prepare(folder, *texts, ...)`: see `prepare_texts`."""
+    return prepare_texts

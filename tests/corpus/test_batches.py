@@ -1,0 +1,284 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmctl.corpus import batches
+from lmctl.corpus.batches import TrainingBatches, carried_segments, column_starts, sentence_segments
+
+END = 1
+
+
+def stream_of(lengths):
+    """Sentences of so many words each, whose words are numbered from 2 on, each one different."""
+    number = itertools.count(2)
+    ids = [token for length in lengths for token in [*itertools.islice(number, length), END]]
+    return np.array(ids, dtype=np.uint16)
+
+
+def columns_read(segments):
+    """The runs of tokens that the columns read without a restart: the inputs and targets of each."""
+    runs, open_runs = [], {}
+    for segment in segments:
+        for column, length in enumerate(segment.lengths):
+            if segment.restart[column]:
+                open_runs[column] = ([], [])
+                runs.append(open_runs[column])
+            inputs, targets = open_runs[column]
+            inputs += segment.inputs[:length, column].tolist()
+            targets += segment.targets[:length, column].tolist()
+    return [run for run in runs if run[1]]
+
+
+def as_bytes(segments):
+    return [
+        b"".join(array.tobytes() for array in (part.inputs, part.targets, part.lengths, part.restart))
+        for part in segments
+    ]
+
+
+sentence_lengths = st.lists(st.integers(0, 12), min_size=1, max_size=40)
+batch_sizes = st.integers(1, 9)
+step_counts = st.integers(1, 8)
+probabilities = st.sampled_from([0.0, 0.3, 1.0])
+
+
+@given(sentence_lengths, batch_sizes, step_counts, probabilities, st.integers(0, 3))
+def test_every_token_is_a_target_exactly_once_an_epoch(lengths, batch_size, num_steps, reset_probability, epoch):
+    stream = stream_of(lengths)
+    training = TrainingBatches(
+        stream, batch_size=batch_size, num_steps=num_steps, reset_probability=reset_probability
+    )
+    segments = list(training.segments(epoch))
+    starts = [*column_starts(stream, batch_size, num_steps), len(stream)]
+
+    assert sum(segment.tokens for segment in segments) == len(stream)
+    for column in range(training.batch_size):
+        read = [token for part in segments for token in part.targets[: part.lengths[column], column].tolist()]
+        assert read == stream[starts[column] : starts[column + 1]].tolist()
+
+
+@given(sentence_lengths, batch_sizes, step_counts, probabilities)
+def test_inputs_are_the_tokens_before_the_targets(lengths, batch_size, num_steps, reset_probability):
+    stream = stream_of(lengths)
+    before = dict(zip(stream.tolist(), [END, *stream.tolist()], strict=False))
+    segments = TrainingBatches(
+        stream, batch_size=batch_size, num_steps=num_steps, reset_probability=reset_probability
+    ).segments(0)
+
+    for inputs, targets in columns_read(segments):
+        assert inputs[1:] == targets[:-1]
+        # Words are all different, so what stands before one is known; before `</s>` anything may stand.
+        assert inputs[0] in stream if targets[0] == END else inputs[0] == before[targets[0]]
+
+
+@given(st.lists(st.integers(0, 12), min_size=30, max_size=40), step_counts, st.integers(0, 5))
+def test_restarts_are_at_starts_of_sentences(lengths, num_steps, seed):
+    stream = stream_of(lengths)
+    segments = list(
+        TrainingBatches(stream, batch_size=2, num_steps=num_steps, reset_probability=0.5, seed=seed).segments(0)
+    )
+
+    assert segments[0].restart.all()
+    for part in segments:
+        assert (part.inputs[0, part.restart] == END).all()
+
+
+def test_without_resets_only_the_first_segment_starts_afresh():
+    segments = list(carried_segments(stream_of([3] * 20), batch_size=4, num_steps=5))
+
+    assert [part.restart.tolist() for part in segments] == [[True] * 4] + [[False] * 4] * 3
+    assert [part.lengths.tolist() for part in segments] == [[5] * 4] * 4
+
+
+def test_a_reset_stops_a_segment_at_its_last_sentence_end():
+    # 2 3 </s> 4 5 </s> 6 7 </s>, four tokens a step, a restart after each.
+    batches_of_one = TrainingBatches(stream_of([2, 2, 2]), batch_size=1, num_steps=4, reset_probability=1.0)
+    segments = list(batches_of_one.segments(0))
+
+    assert [part.targets[:, 0].tolist() for part in segments] == [
+        [2, 3, END, END],
+        [4, 5, END, END],
+        [6, 7, END, END],
+    ]
+    assert [part.inputs[:, 0].tolist() for part in segments] == [
+        [END, 2, 3, END],
+        [END, 4, 5, END],
+        [END, 6, 7, END],
+    ]
+    assert [part.lengths.tolist() for part in segments] == [[3], [3], [3]]
+    assert [part.restart.tolist() for part in segments] == [[True], [True], [True]]
+
+
+def test_a_reset_waits_for_a_segment_in_which_a_sentence_ends(monkeypatch):
+    # 2 3 4 5 6 </s> 7 </s>, two tokens a step: the first two steps have no sentence end.
+    monkeypatch.setattr(TrainingBatches, "_draw", lambda _self, _epoch, step: np.array([step == 0]))
+    segments = list(TrainingBatches(stream_of([5, 1]), batch_size=1, num_steps=2).segments(0))
+
+    assert [part.targets[: part.lengths[0], 0].tolist() for part in segments] == [
+        [2, 3],
+        [4, 5],
+        [6, END],
+        [7, END],
+    ]
+    assert [bool(part.restart[0]) for part in segments] == [True, False, False, True]
+
+
+def test_a_reset_is_as_frequent_as_asked_for():
+    # One-word sentences, so that every segment of 10 tokens ends with `</s>` and any draw takes effect.
+    segments = TrainingBatches(
+        stream_of([1] * 20_000), batch_size=20, num_steps=10, reset_probability=0.1
+    ).segments(0)
+    restarts = np.concatenate([part.restart for part in itertools.islice(segments, 1, None)])
+
+    # 3,980 draws: the standard deviation of their mean is 0.0048.
+    assert len(restarts) == 3_980
+    assert restarts.mean() == pytest.approx(0.1, abs=0.02)
+
+
+@given(sentence_lengths, batch_sizes, step_counts, probabilities, st.integers(0, 60))
+def test_seeking_gives_the_same_segments_as_walking(lengths, batch_size, num_steps, probability, first_step):
+    training = TrainingBatches(
+        stream_of(lengths), batch_size=batch_size, num_steps=num_steps, reset_probability=probability
+    )
+
+    assert as_bytes(training.segments(2, first_step)) == as_bytes(training.segments(2))[first_step:]
+
+
+def test_the_same_seed_gives_the_same_segments_and_another_others():
+    def segments(seed, epoch):
+        training = TrainingBatches(
+            stream_of([3, 5, 2] * 50), batch_size=4, num_steps=7, reset_probability=0.3, seed=seed
+        )
+        return as_bytes(training.segments(epoch))
+
+    assert segments(1, 0) == segments(1, 0)
+    assert segments(1, 0) != segments(2, 0)
+    assert segments(1, 0) != segments(1, 1)
+
+
+def test_segments_have_one_shape_and_are_contiguous():
+    training = TrainingBatches(stream_of([4, 9, 1] * 9), batch_size=3, num_steps=5, reset_probability=0.5)
+    for part in training.segments(0):
+        assert part.inputs.shape == part.targets.shape == (5, 3)
+        assert part.lengths.shape == part.restart.shape == (3,)
+        assert part.inputs.dtype == part.targets.dtype == part.lengths.dtype == np.int32
+        assert part.inputs.flags.c_contiguous
+        assert part.targets.flags.c_contiguous
+
+
+@pytest.mark.parametrize("scan_tokens", [1, 3, 1 << 16])
+def test_columns_start_at_the_sentence_after_their_share(monkeypatch, scan_tokens):
+    monkeypatch.setattr(batches, "SCAN_TOKENS", scan_tokens)
+    # Sentences of 4, 3, 5, 3, 1 and 8 tokens start at 0, 4, 7, 12, 15 and 16; shares of 8 at 0, 8 and 16.
+    assert column_starts(stream_of([3, 2, 4, 2, 0, 7]), 3, num_steps=2).tolist() == [0, 12, 16]
+
+
+@given(st.lists(st.integers(0, 12), min_size=100, max_size=150), st.integers(1, 5))
+def test_columns_start_at_starts_of_sentences(lengths, batch_size):
+    stream = stream_of(lengths)
+    starts = column_starts(stream, batch_size, num_steps=1)
+
+    assert starts[0] == 0
+    assert (np.diff(starts) > 0).all()
+    if len(stream) / batch_size / 2 > 12:
+        assert len(starts) == batch_size
+        assert (stream[starts[1:] - 1] == END).all()
+
+
+@given(sentence_lengths, batch_sizes)
+def test_a_column_starts_inside_a_sentence_only_where_half_a_share_has_no_end(lengths, batch_size):
+    stream = stream_of(lengths)
+    share = len(stream) / batch_size
+
+    for start in column_starts(stream, batch_size, num_steps=1)[1:].tolist():
+        if stream[start - 1] != END:
+            assert END not in stream[start : start - 1 + int(share / 2)]
+
+
+def test_one_long_sentence_is_cut_into_equal_columns():
+    stream = stream_of([999])
+
+    assert column_starts(stream, 4, num_steps=5).tolist() == [0, 250, 500, 750]
+    segments = list(carried_segments(stream, batch_size=4, num_steps=250))
+    assert segments[0].inputs[0].tolist() == [END, *stream[[249, 499, 749]].tolist()]
+    assert np.concatenate(segments[0].targets.T).tolist() == stream.tolist()
+
+
+def test_a_long_sentence_among_short_ones_takes_no_column_of_its_own_start():
+    # Shares of 10: the column at 10 finds no sentence end up to 15, so it starts inside the long sentence.
+    stream = stream_of([4, 29, 4])
+
+    assert column_starts(stream, 4, num_steps=5).tolist() == [0, 10, 20, 35]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
+def test_one_sentence_is_read_once_however_many_columns_are_wanted(batch_size):
+    stream = stream_of([4])
+    segments = list(carried_segments(stream, batch_size=batch_size, num_steps=35))
+
+    assert sorted(token for _, targets in columns_read(segments) for token in targets) == [1, 2, 3, 4, 5]
+    assert all(part.targets.shape[1] <= 5 for part in segments)
+
+
+def test_columns_that_would_be_empty_are_left_out():
+    training = TrainingBatches(stream_of([0, 0, 0]), batch_size=10, num_steps=35)
+
+    assert training.batch_size == 3
+    assert [part.targets.tolist() for part in training.segments(0)] == [[[END, END, END]]]
+
+
+def test_num_steps_is_no_longer_than_the_longest_column():
+    training = TrainingBatches(stream_of([3, 3]), batch_size=1, num_steps=35)
+
+    assert training.num_steps == 8
+    assert [part.lengths.tolist() for part in training.segments(0)] == [[8]]
+
+
+def test_an_empty_stream_has_no_segments():
+    empty = np.array([], dtype=np.uint16)
+
+    assert list(carried_segments(empty, batch_size=4, num_steps=5)) == []
+    assert list(sentence_segments(empty, batch_size=4, num_steps=5)) == []
+
+
+@given(sentence_lengths, batch_sizes, step_counts)
+def test_every_sentence_is_read_once_from_its_start(lengths, batch_size, num_steps):
+    stream = stream_of(lengths)
+    runs = columns_read(sentence_segments(stream, batch_size=batch_size, num_steps=num_steps))
+
+    sentences = [part.tolist() for part in np.split(stream, np.flatnonzero(stream == END)[:-1] + 1)]
+    assert sorted(targets for _, targets in runs) == sorted(sentences)
+    assert all(inputs == [END, *targets[:-1]] for inputs, targets in runs)
+
+
+def test_sentences_of_like_length_stand_side_by_side():
+    segments = list(sentence_segments(stream_of([1, 7, 1, 6]), batch_size=2, num_steps=35))
+
+    assert [part.lengths.tolist() for part in segments] == [[2, 2], [7, 8]]
+
+
+def test_a_sentence_longer_than_a_step_carries_its_state():
+    segments = list(sentence_segments(stream_of([4, 1]), batch_size=2, num_steps=2))
+
+    assert [part.targets.T.tolist() for part in segments] == [
+        [[6, END], [2, 3]],
+        [[END, END], [4, 5]],
+        [[END, END], [END, END]],
+    ]
+    assert [part.lengths.tolist() for part in segments] == [[2, 2], [0, 2], [0, 1]]
+    assert [part.restart.tolist() for part in segments] == [[True, True], [False, False], [False, False]]
+
+
+def test_shares_shorter_than_a_segment_are_not_cut_out_of_a_sentence():
+    one_sentence = stream_of([5])
+
+    assert column_starts(one_sentence, 20, num_steps=35).tolist() == [0]
+
+
+def test_shares_shorter_than_a_segment_start_at_the_next_sentence_however_far():
+    stream = stream_of([11, 2, 2])
+
+    assert column_starts(stream, 6, num_steps=35).tolist() == [0, 12, 15]

@@ -1,0 +1,84 @@
+import msgspec
+import pytest
+
+from lmctl.corpus.recipe import TextRecipe, recipe_files
+from lmctl.text.normalization import Normalization
+from lmctl.text.segmentation import make_segmenter
+from lmctl.text.tokenization import Tokenizer
+
+
+def made_again(tokenizer):
+    """Through JSON and files, as a bundle keeps them."""
+    recipe = TextRecipe.of(tokenizer, "drop")
+    stored = msgspec.json.decode(msgspec.json.encode(recipe), type=TextRecipe)
+    assert stored == recipe
+    return stored.tokenizer(recipe_files(tokenizer))
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "line", "tokens"),
+    [
+        (
+            Tokenizer(Normalization("nfc", False), make_segmenter("space"), frozenset()),
+            "The ＣＡＴ",
+            ["The", "ＣＡＴ"],
+        ),
+        (
+            Tokenizer(Normalization("nfkc", True), make_segmenter("space"), frozenset()),
+            "The ＣＡＴ",
+            ["the", "cat"],
+        ),
+        (
+            Tokenizer(Normalization("nfkc", True), make_segmenter("space"), frozenset(["The", "ｏｎ"])),
+            "The cat sat on it",
+            ["cat", "sat", "it"],
+        ),
+        (
+            Tokenizer(Normalization("none", False), make_segmenter("char"), frozenset()),
+            "我 爱e\u0301",
+            [*"我爱e\u0301"],
+        ),
+        (
+            Tokenizer(Normalization("nfc", False), make_segmenter("jieba"), frozenset(["是"])),
+            "编程是一种艺术。",
+            ["编程", "一种", "艺术", "。"],
+        ),
+        (
+            Tokenizer(
+                Normalization("nfc", False),
+                make_segmenter("jieba", "rjieba", "编程是 100000\n".encode()),
+                frozenset(),
+            ),
+            "编程是一种艺术。",
+            ["编程是", "一种", "艺术", "。"],
+        ),
+    ],
+)
+def test_the_tokenizer_made_again_cuts_alike(tokenizer, line, tokens):
+    again = made_again(tokenizer)
+
+    assert tokenizer.tokens(line) == tokens
+    assert again.tokens(line) == tokens
+    assert again.segmenter.identity == tokenizer.segmenter.identity
+
+
+def test_without_dictionaries_there_are_no_files():
+    assert recipe_files(Tokenizer(Normalization("nfc", False), make_segmenter("space"), frozenset())) == {}
+
+
+def test_dictionaries_are_files_in_a_fixed_order():
+    tokenizer = Tokenizer(
+        Normalization("nfc", False), make_segmenter("jieba", "rjieba", "云计算 5\n".encode()), frozenset("cab")
+    )
+
+    assert recipe_files(tokenizer) == {
+        "user_dictionary.txt": "云计算 5\n".encode(),
+        "stop_words.txt": b"a\nb\nc\n",
+    }
+    assert TextRecipe.of(tokenizer, "keep").stop_words == 3
+
+
+def test_the_engine_is_made_again_too():
+    tokenizer = Tokenizer(Normalization("nfc", False), make_segmenter("jieba", "jieba"), frozenset())
+
+    assert made_again(tokenizer).segmenter.identity.engine == "jieba"

@@ -1,0 +1,354 @@
+import bz2
+import gzip
+import hashlib
+import io
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lmctl.config import Config, TextConfig, ValidationConfig, VocabularyConfig
+from lmctl.corpus import preparation
+from lmctl.corpus.prepared import PreparedCorpus
+from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
+from lmctl.jobs import prepare as job
+from lmctl.jobs.prepare import make_executor, make_tokenizer, prepare, segment
+
+ALICE = (
+    "Alice was beginning to get very tired of sitting by her sister on the bank\n"
+    "and of having nothing to do\n"
+    "\n"
+    "once or twice she had peeped into the book her sister was reading\n"
+    "but it had no pictures or conversations in it\n"
+    " \n"
+    "and what is the use of a book thought Alice without pictures or conversations\n"
+)
+CHINESE = "我爱编程。\n编程是一种艺术。\n艺术是人类创造的。\n创造是人类的天赋。\n"
+
+
+def config(*, text=None, vocabulary=None, fraction=0.0, file=None):
+    return Config(
+        text=TextConfig(**(text or {})),
+        vocabulary=VocabularyConfig(**(vocabulary or {})),
+        validation=ValidationConfig(fraction=fraction, file=None if file is None else str(file)),
+    )
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def words_of(corpus, stream):
+    return " ".join(corpus.vocabulary.decode(stream.tolist()))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def long_texts(write):
+    """Two files of 250 lines, some more than once, blank ones among them."""
+    generator = np.random.default_rng(1)
+    words = np.array(["the", "cat", "sat", "on", "a", "mat", "猫", "坐", "Ünited", *map(str, range(100))])
+    lines = [" ".join(generator.choice(words, generator.integers(0, 9))) + "\n" for _ in range(220)]
+    return [write("first.txt", "".join(lines[:150])), write("second.txt", "".join(lines[120:]))]
+
+
+@pytest.mark.parametrize(
+    ("setting", "chunks"),
+    [
+        (config(fraction=0.3), [(97, 1), (1_000, 3)]),
+        (config(fraction=0.3, text={"blank_lines": "keep"}, vocabulary={"size": 50}), [(97, 1), (1_000, 1)]),
+        (
+            config(
+                text={"segmenter": "char", "normalize": "nfkc", "lowercase": True}, vocabulary={"min_count": 50}
+            ),
+            [(1_000, 1)],
+        ),
+    ],
+)
+def test_chunks_of_any_size_and_any_number_of_workers_give_the_same_bytes(
+    tmp_path, long_texts, monkeypatch, setting, chunks
+):
+    whole = prepare(long_texts, tmp_path / "whole", setting, jobs=1)
+    assert whole.record.train.sentences > 100
+    assert bool(whole.record.valid.words) is bool(setting.validation.fraction)
+
+    for chunk_bytes, jobs in chunks:
+        monkeypatch.setattr(job, "CHUNK_BYTES", chunk_bytes)
+        folder = tmp_path / f"{chunk_bytes}-{jobs}"
+        prepare(long_texts, folder, setting, jobs=jobs)
+        assert contents(folder) == contents(whole.folder)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    # At 0.25 "abc" validates and "a" does not; the others are blank.
+    lines=st.lists(st.sampled_from(["a", "abc", "", " ", "the"]), max_size=12),
+    chunk_bytes=st.integers(1, 12),
+    blank_lines=st.sampled_from(["drop", "keep"]),
+)
+def test_where_a_chunk_ends_never_matters(tmp_path_factory, monkeypatch, lines, chunk_bytes, blank_lines):
+    folder = tmp_path_factory.mktemp("corpora")
+    text, stop_words = folder / "text", folder / "stop words"
+    text.write_text("".join(f"{line}\n" for line in ["a", *lines]))
+    stop_words.write_text("the\n")
+    setting = config(fraction=0.25, text={"blank_lines": blank_lines, "stop_words": str(stop_words)})
+    with monkeypatch.context() as patched:
+        patched.setattr(preparation, "FEWEST_VALID_WORDS", 0)
+        whole = prepare([str(text)], folder / "whole", setting)
+        patched.setattr(job, "CHUNK_BYTES", chunk_bytes)
+        pieces = prepare([str(text)], folder / "pieces", setting, jobs=1)
+
+    assert contents(pieces.folder) == contents(whole.folder)
+
+
+def test_one_chunk_is_worked_on_in_this_process_and_more_in_others():
+    with make_executor(1) as executor:
+        assert isinstance(executor, ThreadPoolExecutor)
+    with make_executor(2) as executor:
+        assert isinstance(executor, ProcessPoolExecutor)
+
+
+def test_what_the_record_says_of_the_sources_is_of_their_decompressed_bytes(write, tmp_path):
+    first = write("alice.txt.gz", gzip.compress(ALICE.encode()))
+    second = write("chinese.txt.bz2", bz2.compress(CHINESE.encode()))
+    held_out = write("held out.txt", b"the book\n")
+    record = prepare([first, second], tmp_path / "corpus", config(file=held_out), jobs=1).record
+
+    assert [msgspec.to_builtins(source) for source in record.sources] == [
+        {
+            "name": name,
+            "split": split,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        for name, split, content in [
+            (first, "train", ALICE.encode()),
+            (second, "train", CHINESE.encode()),
+            (held_out, "valid", b"the book\n"),
+        ]
+    ]
+
+
+def test_sources_are_read_in_the_order_given(write, tmp_path):
+    first, second = write("b.txt", "one\ntwo"), write("a.txt", "three\n")
+
+    assert [
+        words_of(corpus, corpus.train)
+        for corpus in (
+            prepare([first, second], tmp_path / "1", config(), jobs=1),
+            prepare([second, first], tmp_path / "2", config(), jobs=1),
+        )
+    ] == ["one </s> two </s> three </s>", "three </s> one </s> two </s>"]
+
+
+def test_standard_input_is_a_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the cat\n")))
+    corpus = prepare(["-"], tmp_path, config())
+
+    assert words_of(corpus, corpus.train) == "the cat </s>"
+    assert corpus.record.sources[0].name == "-"
+
+
+def test_progress_is_the_number_of_bytes_read_so_far(write, tmp_path):
+    seen = []
+    first, second = write("first.txt", ALICE), write("second.txt", CHINESE)
+    prepare([first, second], tmp_path / "corpus", config(), jobs=1, on_progress=seen.append)
+
+    assert seen == sorted(seen)
+    assert seen[-1] == len(ALICE.encode()) + len(CHINESE.encode())
+
+
+def test_a_file_to_validate_on_is_held_out_however_small(write, tmp_path, caplog):
+    text, held_out = write("text.txt", ALICE), write("held out.txt", "the book\n")
+    corpus = prepare([text], tmp_path / "corpus", config(file=held_out, fraction=0.5))
+
+    assert words_of(corpus, corpus.valid) == "the book </s>"
+    # With a text of its own, no line of the corpus is held out.
+    assert corpus.record.train.sentences == 5
+    assert "too little" not in caplog.text
+
+
+def test_too_little_text_is_trained_on_whole(write, tmp_path, caplog):
+    corpus = prepare([write("text.txt", ALICE)], tmp_path / "corpus", config(fraction=0.5))
+
+    assert corpus.record.train.sentences == 5
+    assert corpus.record.valid.tokens == 0
+    assert "too little text to set 0.5 of it aside" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "segmenter", "tokens"),
+    [(ALICE, "space", 57), (CHINESE, "jieba", 21), (f"x\n{CHINESE}", "jieba", 22)],
+)
+def test_auto_chooses_the_segmenter_by_the_text(write, tmp_path, text, segmenter, tokens):
+    record = prepare([write("text.txt", text)], tmp_path / "corpus", config()).record
+
+    assert record.recipe.segmenter.name == segmenter
+    assert record.train.words == tokens
+
+
+def test_dictionaries_are_stored_with_the_corpus(write, tmp_path):
+    dictionary, stop_words = write("words.txt", "编程是 100000\n"), write("stop.txt", "。\n的\n")
+    corpus = prepare(
+        [write("text.txt", CHINESE)],
+        tmp_path / "corpus",
+        config(text={"user_dictionary": dictionary, "stop_words": stop_words}),
+    )
+
+    assert corpus.recipe_files() == {
+        "user_dictionary.txt": "编程是 100000\n".encode(),
+        "stop_words.txt": "。\n的\n".encode(),
+    }
+    again = PreparedCorpus.open(corpus.folder)
+    tokenizer = again.record.recipe.tokenizer(again.recipe_files())
+    assert tokenizer.tokens("编程是一种艺术。") == ["编程是", "一种", "艺术"]
+    assert words_of(corpus, corpus.train).startswith("我 爱 编程 </s> 编程是 一种 艺术 </s>")
+
+
+def test_a_user_dictionary_is_not_used_where_auto_chooses_space(write):
+    text = TextConfig(user_dictionary=write("words.txt", "编程是 100000\n"))
+
+    assert make_tokenizer(text, sample=ALICE).segmenter.user_dictionary == b""
+
+
+def test_a_fixed_vocabulary_takes_the_place_of_size_and_min_count(write, tmp_path):
+    fixed = write("vocabulary.txt", "book\t3\npictures\n\nAlice\n")
+    corpus = prepare(
+        [write("text.txt", ALICE)],
+        tmp_path / "corpus",
+        config(vocabulary={"file": fixed, "size": 3, "min_count": 9}),
+    )
+
+    assert corpus.vocabulary.words == ("<unk>", "</s>", "Alice", "book", "pictures")
+    assert corpus.record.train.oov == 57 - 6
+
+
+def test_the_encoding_is_the_one_configured(write, tmp_path):
+    text = write("text.txt", CHINESE.encode("gb18030"))
+    corpus = prepare([text], tmp_path / "corpus", config(text={"encoding": "gb18030", "segmenter": "char"}))
+
+    assert words_of(corpus, corpus.train).startswith("我 爱 编 程 。 </s>")
+
+
+# Failures -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("bad", [b"caf\xe9 \n", b"a\0b\n"])
+def test_a_failure_half_way_leaves_the_old_corpus_and_no_scratch(write, tmp_path, monkeypatch, jobs, bad):
+    folder = tmp_path / "corpus"
+    prepare([write("old.txt", "the old corpus\n")], folder, config())
+    before = contents(folder)
+    line = b"a line that can be read\n"
+    text = write("text.txt", line * 40 + bad + line * 40)
+    monkeypatch.setattr(job, "CHUNK_BYTES", 200)
+
+    with pytest.raises(DataError, match=r"text\.txt: line 41, byte"):
+        prepare([text], folder, config(), jobs=jobs)
+
+    assert contents(folder) == before
+    corpus = PreparedCorpus.open(folder)
+    assert words_of(corpus, corpus.train) == "the old corpus </s>"
+
+
+def test_a_cut_off_archive_leaves_the_old_corpus_and_no_scratch(write, tmp_path):
+    folder = tmp_path / "corpus"
+    prepare([write("old.txt", "the old corpus\n")], folder, config())
+    before = contents(folder)
+    text = write("text.txt.gz", gzip.compress(np.random.default_rng(1).bytes(1_000).hex().encode())[:-100])
+
+    with pytest.raises(DataError, match=r"text\.txt\.gz: damaged or cut off"):
+        prepare([write("sound.txt", ALICE), text], folder, config(), jobs=1)
+
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("held_out", ["", "\n \n"])
+def test_a_file_with_nothing_to_validate_on_leaves_the_old_corpus(write, tmp_path, held_out):
+    folder = tmp_path / "corpus"
+    prepare([write("old.txt", "the old corpus\n")], folder, config())
+    before = contents(folder)
+
+    with pytest.raises(DataError, match=r"held out\.txt: nothing to validate on; the text has no words"):
+        prepare([write("text.txt", ALICE)], folder, config(file=write("held out.txt", held_out)))
+
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "empty; expected text"), ("\n \n", "nothing to train on: the input has no words")]
+)
+def test_text_without_words_is_refused(write, tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        prepare([write("text.txt", text)], tmp_path / "corpus", config())
+
+    assert not list(tmp_path.glob("corpus/*"))
+
+
+@pytest.mark.parametrize("missing", ["source", "file", "vocabulary", "stop_words", "user_dictionary"])
+def test_a_missing_file_is_refused_by_name_before_anything_is_written(write, tmp_path, missing):
+    text, nowhere = write("text.txt", CHINESE), str(tmp_path / "nowhere.txt")
+    setting = config(
+        text={missing: nowhere} if missing in ("stop_words", "user_dictionary") else {},
+        vocabulary={"file": nowhere} if missing == "vocabulary" else {},
+        file=nowhere if missing == "file" else None,
+    )
+
+    with pytest.raises(InputMissingError, match=r"nowhere\.txt: "):
+        prepare([text, nowhere] if missing == "source" else [text], tmp_path / "corpus", setting)
+
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_standard_input_can_be_read_only_once(tmp_path):
+    with pytest.raises(UsageError, match="more than once"):
+        prepare(["-"], tmp_path / "corpus", config(file="-"))
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(write, tmp_path):
+    text = write("text.txt", ALICE)
+
+    with pytest.raises((OSError, StorageError), match=r"text\.txt"):
+        prepare([text], tmp_path / "text.txt" / "corpus", config())
+
+
+# Segmented text -------------------------------------------------------------------------------------------
+
+
+def test_segmented_text_has_a_line_for_each_line(write):
+    text = write("text.txt", "我爱编程。\n\n编程是一种艺术。\n")
+
+    assert list(segment([text], TextConfig())) == [
+        ["我", "爱", "编程", "。"],
+        [],
+        ["编程", "是", "一种", "艺术", "。"],
+    ]
+
+
+@pytest.mark.parametrize("detection_bytes", [1, 20, 1 << 20])
+def test_no_line_is_lost_by_detection(write, monkeypatch, detection_bytes):
+    monkeypatch.setattr(job, "DETECTION_BYTES", detection_bytes)
+    first, second = write("first.txt", "a b\n\nc\n"), write("second.txt", "d\ne f")
+
+    assert list(segment([first, second], TextConfig())) == [["a", "b"], [], ["c"], ["d"], ["e", "f"]]
+
+
+def test_segmented_text_is_what_a_corpus_would_hold(write, tmp_path):
+    text = write("text.txt", CHINESE)
+    corpus = prepare([text], tmp_path / "corpus", config())
+
+    segmented = segment([text], TextConfig())
+    assert " ".join(" ".join([*tokens, "</s>"]) for tokens in segmented) == words_of(corpus, corpus.train)

@@ -1,0 +1,301 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.store.bundle import open_bundle
+from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model
+
+
+@pytest.fixture
+def model(tmp_path):
+    return ModelFolder.create(tmp_path / "news")
+
+
+def finished(model, content):
+    """A bundle, as far as publishing looks at one."""
+    folder = model.work / "bundle"
+    folder.mkdir()
+    (folder / "model.json").write_text(content)
+    return folder
+
+
+def publish(model, count, keep=3):
+    for _ in range(count):
+        model.publish(finished(model, "{}"), keep)
+
+
+def test_generations_are_numbered_from_one(model):
+    places = [model.publish(finished(model, content), keep=3) for content in "abc"]
+
+    assert [place.name for place in places] == ["000001", "000002", "000003"]
+    assert model.numbers() == [1, 2, 3]
+    assert [model.generation(number) for number in (1, 2, 3)] == places
+    assert [(place / "model.json").read_text() for place in places] == ["a", "b", "c"]
+    assert list(model.work.iterdir()) == []
+
+
+def test_current_leads_to_the_newest_by_a_relative_link(model, tmp_path):
+    assert model.current() is None
+    for number in (1, 2):
+        publish(model, 1)
+        assert (model.folder / "current").readlink() == Path(f"generations/00000{number}")
+        assert model.current() == model.generation(number)
+
+    moved = model.folder.rename(tmp_path / "moved")
+    assert ModelFolder(moved).current() == moved / "generations" / "000002"
+    assert (moved / "current" / "model.json").is_file()
+
+
+def test_current_is_swapped_by_one_rename(model, monkeypatch):
+    publish(model, 1)
+    seen, rename = [], Path.rename
+
+    def watched(path, target):
+        before = (model.folder / "current").readlink().name
+        result = rename(path, target)
+        seen.append((Path(target).name, before, (model.folder / "current").readlink().name))
+        return result
+
+    monkeypatch.setattr(Path, "rename", watched)
+    publish(model, 1)
+
+    assert seen == [("000002", "000001", "000001"), ("current", "000001", "000002")]
+
+
+def test_a_reader_who_resolved_current_keeps_its_generation(model):
+    publish(model, 1)
+    reader = model.current()
+    publish(model, 1)
+
+    assert reader.name == "000001"
+    assert (reader / "model.json").is_file()
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, [5]), (2, [4, 5]), (3, [3, 4, 5]), (9, [1, 2, 3, 4, 5])])
+def test_the_oldest_generations_go(model, keep, left):
+    publish(model, 5, keep)
+
+    assert model.numbers() == left
+    assert model.current().name == "000005"
+    assert list(model.work.iterdir()) == []
+
+
+def test_a_number_is_never_used_twice(model):
+    publish(model, 3, keep=1)
+    assert model.numbers() == [3]
+
+    # The newest stays when an older one was made current by hand, and the next number is one more.
+    publish(model, 1, keep=2)
+    (model.folder / "current").unlink()
+    (model.folder / "current").symlink_to("generations/000003")
+    publish(model, 1, keep=2)
+    assert model.numbers() == [4, 5]
+    assert model.current().name == "000005"
+
+
+def test_the_current_generation_is_never_pruned(model):
+    publish(model, 3, keep=3)
+    (model.folder / "current").unlink()
+    (model.folder / "current").symlink_to("generations/000001")
+
+    model._prune(keep=1)
+
+    assert model.numbers() == [1, 3]
+    assert (model.current() / "model.json").is_file()
+
+
+def test_a_publication_cut_off_before_its_last_rename_leaves_the_old_one_current(model, monkeypatch):
+    publish(model, 1)
+    rename = Path.rename
+
+    def cut_off(path, target):
+        if Path(target).name == "current":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            publish(model, 1)
+    assert model.current().name == "000001"
+    assert find_bundle(str(model.folder)).name == "000001"
+
+    publish(model, 1)
+    assert model.current().name == "000003"
+
+
+def test_what_is_not_a_generation_is_not_counted(model):
+    for name in ("7", "00007x", "pruned-000009", ".000008"):
+        (model.folder / "generations" / name).mkdir()
+    publish(model, 1)
+
+    assert model.numbers() == [1]
+
+
+def test_numbers_may_outgrow_six_digits(model):
+    (model.folder / "generations" / "999999").mkdir()
+    publish(model, 1)
+
+    assert model.numbers() == [999_999, 1_000_000]
+    assert find_bundle(f"{model.folder}@1000000").name == "1000000"
+
+
+def test_a_folder_that_is_not_there_has_no_generations(tmp_path):
+    assert ModelFolder(tmp_path / "nowhere").numbers() == []
+    assert not is_model(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "a model"])
+def test_create_makes_a_model_or_takes_one(tmp_path, before):
+    folder = tmp_path / "models" / "news"
+    if before != "nothing":
+        folder.mkdir(parents=True)
+    if before == "a model":
+        publish(ModelFolder.create(folder), 2)
+
+    model = ModelFolder.create(folder)
+
+    assert is_model(folder)
+    assert model.work.is_dir()
+    assert model.numbers() == ([1, 2] if before == "a model" else [])
+
+
+def test_create_refuses_a_folder_of_other_things(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(UsageError, match="exists and is not a model"):
+        ModelFolder.create(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_create_refuses_a_bundle(tmp_path, make_bundle):
+    bundle = make_bundle(tmp_path / "bundle")
+    before = sorted(bundle.iterdir())
+
+    with pytest.raises(UsageError, match="is a bundle, which never changes"):
+        ModelFolder.create(bundle)
+
+    assert sorted(bundle.iterdir()) == before
+
+
+def test_create_refuses_a_file(tmp_path):
+    (tmp_path / "file").write_text("content")
+
+    with pytest.raises(OSError, match="file"):
+        ModelFolder.create(tmp_path / "file")
+
+
+@pytest.fixture
+def published(model):
+    publish(model, 3)
+    return model
+
+
+def test_a_model_means_its_current_generation(published):
+    assert find_bundle(str(published.folder)) == published.generation(3)
+    assert find_bundle(f"{published.folder}/") == published.generation(3)
+
+
+def test_current_is_resolved_once(published):
+    found = find_bundle(str(published.folder))
+    publish(published, 1)
+
+    assert found.name == "000003"
+
+
+@pytest.mark.parametrize("number", ["2", "02", "000002"])
+def test_a_generation_is_named_by_its_number(published, number):
+    assert find_bundle(f"{published.folder}@{number}") == published.generation(2)
+
+
+def test_a_generation_that_is_not_there_is_refused_with_those_that_are(published):
+    with pytest.raises(InputMissingError, match=r"@7: no such generation; there are: 1, 2, 3$"):
+        find_bundle(f"{published.folder}@7")
+
+
+def test_an_at_sign_may_be_part_of_a_folders_name(tmp_path):
+    model = ModelFolder.create(tmp_path / "me@example@2")
+    publish(model, 2)
+
+    assert find_bundle(str(model.folder)).name == "000002"
+    assert find_bundle(f"{model.folder}@1").name == "000001"
+
+
+def test_a_bare_bundle_means_itself(tmp_path, make_bundle):
+    bundle = make_bundle(tmp_path / "bundle")
+
+    assert find_bundle(str(bundle)) == bundle
+    assert open_model(str(bundle)).vocabulary().words == open_bundle(bundle).vocabulary().words
+
+
+def test_a_published_bundle_can_be_opened(model, make_bundle):
+    model.publish(make_bundle(model.work / "bundle", words=("one", "two")), keep=1)
+
+    assert open_model(str(model.folder)).vocabulary().words == ("<unk>", "</s>", "one", "two")
+
+
+def test_a_name_that_leads_nowhere_is_a_missing_input(tmp_path):
+    name = str(tmp_path / "nowhere")
+
+    with pytest.raises(InputMissingError, match=f"{name}: no such model"):
+        find_bundle(name)
+
+
+def test_a_file_is_not_a_model(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(InputMissingError, match="is a file; expected a model's folder"):
+        find_bundle(str(tmp_path / "file"))
+
+
+def test_a_model_without_a_generation_is_a_missing_input(model):
+    with pytest.raises(InputMissingError, match="nothing has been published there yet"):
+        find_bundle(str(model.folder))
+
+
+def test_a_current_generation_that_is_gone_is_damage(published):
+    shutil.rmtree(published.generation(3))
+
+    with pytest.raises(DataError, match="current: leads to 000003, which is not there"):
+        find_bundle(str(published.folder))
+
+
+def test_the_environment_names_a_model(published):
+    assert find_bundle(None, {"LMCTL_MODEL": str(published.folder)}) == published.generation(3)
+    assert find_bundle(None, {"LMCTL_MODEL": f"{published.folder}@1"}) == published.generation(1)
+
+
+def test_a_name_comes_before_the_environment(published, tmp_path):
+    assert find_bundle(str(published.folder), {"LMCTL_MODEL": str(tmp_path / "nowhere")}) == published.generation(
+        3
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, {"LMCTL_MODEL": ""}])
+def test_the_only_model_under_models_needs_no_name(tmp_path, monkeypatch, environment):
+    monkeypatch.chdir(tmp_path)
+    publish(ModelFolder.create(Path("models/news")), 1)
+    Path("models/notes").mkdir()
+    Path("models/README").write_text("")
+
+    assert find_bundle(None, environment) == Path("models/news/generations/000001")
+
+
+def test_the_only_bundle_under_models_needs_no_name(tmp_path, monkeypatch, make_bundle):
+    monkeypatch.chdir(tmp_path)
+    make_bundle(Path("models/bundle"))
+
+    assert find_bundle(None, {}) == Path("models/bundle")
+
+
+@pytest.mark.parametrize("names", [[], ["news", "wiki"]])
+def test_without_a_name_there_must_be_exactly_one_model(tmp_path, monkeypatch, names):
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        publish(ModelFolder.create(Path("models") / name), 1)
+
+    with pytest.raises(UsageError, match=r"2 models under models; name one" if names else "no model under models"):
+        find_bundle(None, {})

@@ -1,0 +1,121 @@
+import os
+import stat
+
+import pytest
+
+from lmctl import files
+
+# RFC 6234's test vector: the hash of "abc".
+SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path):
+    path = tmp_path / "new.txt"
+    with files.written_whole(path) as file:
+        file.write(b"whole")
+        file.flush()
+        assert not path.exists()
+
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_file_stays_until_the_block_ends(tmp_path):
+    path = tmp_path / "old.txt"
+    path.write_bytes(b"old")
+    with files.written_whole(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_failure_leaves_the_old_file_and_no_temporary(tmp_path, error, old):
+    path = tmp_path / "old.txt"
+    if old is not None:
+        path.write_bytes(old)
+
+    with pytest.raises(error), files.written_whole(path) as file:  # noqa: PT012
+        file.write(b"half of the n")
+        raise error
+
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == ([("old.txt", old)] if old else [])
+
+
+def test_a_failed_rename_leaves_no_temporary(tmp_path):
+    folder = tmp_path / "is a folder"
+    folder.mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        files.write_bytes(folder, b"content")
+
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.write_bytes(tmp_path / "missing" / "file", b"content")
+
+
+def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+
+    files.write_bytes(link, b"new")
+
+    assert not link.is_symlink()
+    assert (target.read_bytes(), link.read_bytes()) == (b"old", b"new")
+
+
+def test_the_file_can_be_read_and_sought_while_it_is_written(tmp_path):
+    with files.written_whole(tmp_path / "file") as file:
+        file.write(b"0000 body")
+        file.seek(0)
+        file.write(b"head")
+        file.seek(0)
+        assert file.read() == b"head body"
+
+    assert (tmp_path / "file").read_bytes() == b"head body"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600), (0o000, 0o666)])
+def test_permission_bits_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        files.write_bytes(tmp_path / "file", b"")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_everything_is_synced_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
+    path, seen = tmp_path / "file", []
+    sync = os.fsync
+
+    def watched(descriptor):
+        seen.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        seen.append("renamed" if path.exists() else "not renamed")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    files.write_bytes(path, b"content")
+
+    assert seen == ["file", "not renamed", "folder", "renamed"]
+
+
+def test_text_is_written_as_utf_8_with_its_line_ends_untouched(tmp_path):
+    files.write_text(tmp_path / "file", "猫\r\n\n")
+
+    assert (tmp_path / "file").read_bytes() == b"\xe7\x8c\xab\r\n\n"
+
+
+def test_sha256_of_a_file_is_the_hash_of_its_content(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+
+    assert files.sha256_of(tmp_path / "file") == SHA256_OF_ABC
