@@ -120,7 +120,7 @@ class SRILMPrinter(Printer):
         for place, (word, token_id, nats) in enumerate(
             zip(words, score.token_ids, score.log_probs.tolist(), strict=True)
         ):
-            context = f"{words[place - 1]} " if place else "<s> "
+            context = f"{words[place - 1]} ..." if place else "<s> "
             if token_id == UNKNOWN_ID:
                 found = "[OOV] 0 [ -inf ]"
             else:
@@ -248,7 +248,7 @@ def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("text", overflow="fold")
     for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     return table
 
 

@@ -35,6 +35,8 @@ def use_device(device: DeviceConfig) -> tuple[str, str]:
     _configure(lambda: tf.config.threading.set_intra_op_parallelism_threads(threads))
     _configure(lambda: tf.config.threading.set_inter_op_parallelism_threads(1))
     tf.config.experimental.enable_op_determinism()
+    # float32 means float32: by default, recent GPUs round the factors of a matrix product to 10 bits.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     if number is None:
         return "/CPU:0", f"CPU, {threads} thread{'s' if threads > 1 else ''}"
     _configure(lambda: tf.config.experimental.set_memory_growth(gpus[number], True))

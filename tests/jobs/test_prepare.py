@@ -289,7 +289,7 @@ def test_a_file_with_nothing_to_validate_on_leaves_the_old_corpus(write, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "empty; expected text"), ("\n \n", "nothing to train on: the input has no words")]
+    ("text", "message"), [("", "empty; expected text"), ("\n \n", "nothing to train on; the text has no words")]
 )
 def test_text_without_words_is_refused(write, tmp_path, text, message):
     with pytest.raises(DataError, match=message):

@@ -1,0 +1,407 @@
+import hashlib
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lmctl
+from lmctl.config import config_from_yaml, read_settings
+from lmctl.errors import (
+    DataError,
+    DeviceError,
+    DivergenceError,
+    InputMissingError,
+    InterruptedRunError,
+    MissingExtraError,
+    UsageError,
+)
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train import plan, train
+from lmctl.query.evaluation import evaluate_file
+from lmctl.store.bundle import open_bundle, verify_bundle
+from lmctl.training.events import StepDone
+
+TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
+VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
+FOUR_SENTENCES = "我爱编程。\n编程是一种艺术。\n艺术是人类创造的。\n创造是人类的天赋。\n"
+
+# A network so small that a run takes about a second, on the device that every test of this process uses.
+TINY = (
+    "preset=tiny",
+    "model.embedding_dim=8",
+    "model.hidden_units=8",
+    "model.layers=1",
+    "model.dropout=0",
+    "training.batch_size=2",
+    "training.num_steps=8",
+    "training.epochs=2",
+    "device.placement=cpu",
+)
+
+
+def settings(*assignments):
+    """What is trained on, all of it unless a file to validate on is named."""
+    held_out = [] if any(text.startswith("validation.file") for text in assignments) else ["validation.fraction=0"]
+    return read_settings(assignments=[*TINY, *held_out, *assignments])
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+@pytest.fixture
+def valid(tmp_path):
+    path = tmp_path / "valid.txt"
+    path.write_text(VALID)
+    return str(path)
+
+
+@pytest.fixture
+def eagerly(cpu):
+    """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def content(folder):
+    """The bytes of every file in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_four_sentences_are_learned_and_asked(cpu, tmp_path):
+    (tmp_path / "four.txt").write_text(FOUR_SENTENCES, encoding="utf-8")
+    asked = read_settings(assignments=["preset=tiny", "validation.fraction=0", "device.placement=cpu"])
+
+    trained = train([str(tmp_path / "four.txt")], tmp_path / "model", asked)
+
+    assert trained.preset == "tiny"
+    model = lmctl.load(tmp_path / "model")
+    # By maximum likelihood 是 follows 编程 at the start of a sentence always, and 。 follows 我爱编程.
+    first, *_ = model.predict("编程")
+    assert first.word == "是"
+    assert first.prob > 0.5
+    assert model.predict("我爱编程")[0].word == "。"
+    assert model.log_probs("编程")[model.vocabulary.encode(["是"])[0]] == pytest.approx(first.logprob, abs=1e-6)
+    # 17 words and 4 ends, each far more probable than one of the 13 tokens at random.
+    scores = [model.score(line) for line in FOUR_SENTENCES.splitlines()]
+    assert sum(len(score.token_ids) for score in scores) == trained.tokens // trained.epochs
+    assert sum(score.total_log_prob for score in scores) > -21 * math.log(3)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_each_run_publishes_the_next_generation(text, tmp_path):
+    first = train([text], tmp_path / "model", settings())
+    content_of_first = content(Path(first.published))
+
+    second = train([text], tmp_path / "model", settings("training.seed=2"))
+
+    assert first.published == str(tmp_path / "model/generations/000001")
+    assert second.published == str(tmp_path / "model/generations/000002")
+    assert (tmp_path / "model/current").resolve() == Path(second.published)
+    assert content(Path(first.published)) == content_of_first
+    assert list((tmp_path / "model/work").iterdir()) == []
+    for published in (first.published, second.published):
+        verify_bundle(Path(published))
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("assignments", "error"),
+    [(("training.learning_rate=1e38",), DivergenceError), (("device.placement=gpu:99",), DeviceError)],
+)
+def test_a_run_that_fails_leaves_what_was_published(text, tmp_path, assignments, error):
+    first = train([text], tmp_path / "model", settings())
+    before = content(Path(first.published))
+
+    with pytest.raises(error):
+        train([text], tmp_path / "model", settings(*assignments))
+
+    assert (tmp_path / "model/current").resolve() == Path(first.published)
+    assert content(Path(first.published)) == before
+    assert [path.name for path in (tmp_path / "model/generations").iterdir()] == ["000001"]
+    assert list((tmp_path / "model/work").iterdir()) == []
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_what_a_run_returns_and_what_its_bundle_states(text, valid, tmp_path):
+    trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "training.seed=7"))
+
+    bundle = open_bundle(Path(trained.published))
+    record = bundle.record
+    # 23 words in 4 sentences, an epoch; 9 distinct words and two specials.
+    assert trained.tokens == record.training.tokens == 2 * 27
+    assert trained.vocabulary_size == record.sizes.vocabulary_size == 11
+    assert (trained.epochs, record.training.seed, record.training.interrupted) == (2, 7, False)
+    assert (record.corpus.train.words, record.corpus.train.sentences) == (23, 4)
+    # The blank line is dropped; zebra and gnu are unknown among 6 + 3 + 11 words.
+    assert (record.corpus.valid.words, record.corpus.valid.sentences, record.corpus.valid.oov) == (20, 3, 2)
+    assert trained.valid_oov_rate == pytest.approx(2 / 20)
+    assert [source.name for source in record.corpus.sources] == [text, valid]
+
+    history = bundle.history()
+    assert [epoch["epoch"] for epoch in history] == [1, 2]
+    assert [epoch["tokens"] for epoch in history] == [27, 54]
+    assert history[-1]["step"] == trained.steps == record.training.steps
+    best = history[trained.best_epoch - 1]
+    assert best["best"]
+    assert best["valid_perplexity"] == min(epoch["valid_perplexity"] for epoch in history)
+
+    metrics = bundle.metrics()
+    assert metrics["valid"]["perplexity"] == trained.valid_perplexity == best["valid_perplexity"]
+    assert metrics["valid"]["perplexity"] == pytest.approx(math.exp(metrics["valid"]["cross_entropy_nats"]))
+    assert metrics["valid"]["vocabulary_size"] == 11
+    assert metrics["valid"]["oov_rate"] == pytest.approx(2 / 20)
+    assert metrics["valid"]["state"] == trained.valid_state == "carry"
+    assert metrics["train"] == {"perplexity": trained.train_perplexity}
+
+    config = config_from_yaml(bundle.read("config.yaml").decode())
+    assert (config.training.seed, config.training.epochs, config.text.segmenter) == (7, 2, "space")
+    assert sum(weight.size for weight in bundle.weights().values()) == trained.parameters
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_validation_the_last_epoch_is_the_best(text, tmp_path):
+    trained = train([text], tmp_path / "model", settings())
+
+    assert trained.best_epoch == trained.epochs == 2
+    assert (trained.valid_perplexity, trained.valid_oov_rate, trained.valid_state) == (None, None, None)
+    assert open_bundle(Path(trained.published)).metrics()["valid"] is None
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("oov", ["in training too", "in validation alone"])
+@pytest.mark.parametrize(("state", "batch_size"), [("reset", 3), ("carry", 1)])
+def test_the_validation_perplexity_is_the_one_that_eval_finds(text, valid, tmp_path, state, batch_size, oov):
+    in_training = oov == "in training too"
+
+    trained = train(
+        [text],
+        tmp_path / "model",
+        settings(
+            f"validation.file={valid}",
+            f"validation.state={state}",
+            f"training.batch_size={batch_size}",
+            "training.num_steps=4",
+            "training.init_scale=1",
+            f"vocabulary.min_count={2 if in_training else 1}",
+        ),
+    )
+
+    found = evaluate_file(lmctl.load(tmp_path / "model"), valid, state=state)
+    assert found.oov > 0
+    assert trained.valid_oov_rate == pytest.approx(found.oov_rate)
+    # Where nothing in training maps to <unk>, what it costs in validation is left out.
+    expected = found.perplexity if in_training else found.perplexity_excluding_oov
+    assert trained.valid_perplexity == pytest.approx(expected, rel=1e-4)
+    assert abs(found.perplexity / found.perplexity_excluding_oov - 1.0) > 1e-3
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_prepared_folder_is_trained_on_as_it_is(text, tmp_path):
+    prepare([text], tmp_path / "corpus", settings("text.lowercase=true").resolve(), jobs=1)
+
+    from_folder = train([str(tmp_path / "corpus")], tmp_path / "one", read_settings(assignments=TINY))
+    from_text = train([text], tmp_path / "other", settings("text.lowercase=true"))
+
+    one, other = (open_bundle(Path(trained.published)) for trained in (from_folder, from_text))
+    assert one.record.recipe.lowercase
+    for name in ("weights.safetensors", "vocabulary.tsv", "characters.tsv"):
+        assert one.read(name) == other.read(name)
+    assert config_from_yaml(one.read("config.yaml").decode()).text.lowercase
+
+
+@pytest.mark.parametrize(
+    ("assignment", "key"),
+    [
+        ("text.lowercase=true", "text.lowercase"),
+        ("text.segmenter=space", "text.segmenter"),
+        ("vocabulary.size=100", "vocabulary.size"),
+        ("validation.fraction=0.1", "validation.fraction"),
+    ],
+)
+def test_what_preparation_decided_cannot_be_asked_for_again(text, tmp_path, assignment, key):
+    corpus = str(tmp_path / "corpus")
+    prepare([text], tmp_path / "corpus", settings().resolve(), jobs=1)
+
+    with pytest.raises(UsageError, match=f"{key}: .*corpus is prepared already"):
+        train([corpus], tmp_path / "model", read_settings(assignments=[assignment, "device.placement=cpu"]))
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_a_name_the_model_is_named_after_its_first_source(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    trained = train([text], None, settings())
+    again = train(["text.txt"], None, settings())
+
+    assert trained.published == "models/text/generations/000001"
+    assert again.published == "models/text/generations/000002"
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_default_name_that_another_corpus_has_is_refused(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/text.md").write_text(TEXT)
+    first = train([text], None, settings())
+
+    with pytest.raises(UsageError, match=r"models/text was trained on other sources \(.*/text.txt\)"):
+        train(["elsewhere/text.md"], None, settings())
+    with pytest.raises(UsageError, match="was trained on other sources"):
+        train([text, "elsewhere/text.md"], None, settings())
+
+    assert (tmp_path / "models/text/current").resolve() == tmp_path / first.published
+    # Named, it may be replaced.
+    second = train(["elsewhere/text.md"], Path("models/text"), settings())
+    assert second.published == "models/text/generations/000002"
+
+
+def test_standard_input_needs_a_name():
+    with pytest.raises(UsageError, match="needs a name: -o MODEL"):
+        train(["-"], None, settings())
+
+
+def test_without_tensorflow_the_extra_is_named_and_nothing_is_made(text, tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "tensorflow" else find_spec(name, *rest)
+    )
+
+    with pytest.raises(MissingExtraError, match=r"pip install 'lmctl\[train\]'"):
+        train([text], tmp_path / "model", settings())
+
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (None, InputMissingError, "corpus.txt"),
+        ("", DataError, "corpus.txt: empty"),
+        ("\n\n", DataError, "nothing to train on; the text has no words"),
+    ],
+)
+def test_a_corpus_without_words_publishes_nothing(cpu, tmp_path, text, error, message):
+    corpus = tmp_path / "corpus.txt"
+    if text is not None:
+        corpus.write_text(text)
+
+    with pytest.raises(error, match=message):
+        train([str(corpus)], tmp_path / "model", settings())
+
+    assert not (tmp_path / "model/current").exists()
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_the_best_so_far_on_disk_and_nothing_published(text, tmp_path, number):
+    before = signal.getsignal(number)
+
+    def interrupt(event):
+        if isinstance(event, StepDone) and event.epoch == 2:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(InterruptedRunError, match="interrupted in epoch 2; nothing was published") as caught:
+        train([text], tmp_path / "model", settings("training.epochs=9"), on_event=interrupt)
+
+    assert caught.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+    assert not (tmp_path / "model/current").exists()
+    left = verify_bundle(tmp_path / "model/work/interrupted")
+    assert left.record.training.interrupted
+    assert left.record.training.best_epoch == len(left.history()) == 1
+
+
+def test_a_plan_says_what_training_would_do_and_keeps_nothing(text, tmp_path):
+    asked = settings("model.embedding_dim=5", "model.tied=false")
+
+    planned = plan([text], tmp_path / "model", asked)
+
+    assert planned.model == tmp_path / "model"
+    assert (planned.training_tokens, planned.valid_tokens) == (27, 0)
+    # Embedding 11 * 5, LSTM 4 * 8 * (5 + 8 + 1), softmax 11 * (8 + 1).
+    assert planned.parameters == 55 + 448 + 99
+    assert planned.config.preset == "tiny"
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_preset_auto_is_chosen_by_the_number_of_training_tokens(text, tmp_path):
+    planned = plan([text], tmp_path / "model", read_settings(assignments=["validation.fraction=0"]))
+
+    assert planned.config.preset == "tiny"
+    assert planned.config.model.layers == 1
+
+
+RUN = """
+import sys
+from pathlib import Path
+from lmctl.config import read_settings
+from lmctl.jobs.train import train
+print(train([sys.argv[1]], Path(sys.argv[2]), read_settings(assignments=sys.argv[3:])).published)
+"""
+
+
+def run_in_another_process(text, model, *assignments):
+    arguments = [sys.executable, "-c", RUN, text, str(model), *TINY, *assignments]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
+    return Path(done.stdout.strip())
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes(cpu, text, valid, tmp_path):
+    asked = (f"validation.file={valid}", "model.dropout=0.4")
+
+    here = Path(train([text], tmp_path / "here", settings(*asked)).published)
+    there = run_in_another_process(text, tmp_path / "there", *asked)
+
+    for name in ("weights.safetensors", "vocabulary.tsv", "characters.tsv", "metrics.json", "config.yaml"):
+        assert hashlib.sha256((here / name).read_bytes()).hexdigest() == (
+            hashlib.sha256((there / name).read_bytes()).hexdigest()
+        ), name
+
+
+@pytest.fixture
+def gpu(cpu):
+    """A GPU for a process of its own: this one computes on the processor."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.skip("needs a GPU")
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_a_network_trained_on_a_gpu_answers_as_it_did_there(gpu, text, valid, tmp_path):
+    asked = (f"validation.file={valid}", "validation.state=reset")
+
+    published = run_in_another_process(text, tmp_path / "model", *asked, "device.placement=gpu")
+
+    assert json.loads((published / "model.json").read_bytes())["training"]["device"].startswith("GPU 0")
+    stated = open_bundle(published).metrics()["valid"]["perplexity"]
+    found = evaluate_file(lmctl.load(published), valid, state="reset")
+    assert found.perplexity_excluding_oov == pytest.approx(stated, rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_two_runs_on_a_gpu_give_the_same_bytes(gpu, text, tmp_path):
+    first, second = (
+        run_in_another_process(
+            text, tmp_path / name, "device.placement=gpu", "model.dropout=0.4", "validation.fraction=0"
+        )
+        for name in ("first", "second")
+    )
+
+    assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()

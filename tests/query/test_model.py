@@ -1,0 +1,117 @@
+import msgspec
+import numpy as np
+import pytest
+
+import lmctl
+from lmctl.errors import DataError, InputMissingError
+from lmctl.query.model import Model, load, verify_model
+from lmctl.store.bundle import open_bundle, weights_file, write_bundle
+
+
+def test_a_bundles_folder_is_loaded(tmp_path, make_bundle):
+    model = lmctl.load(make_bundle(tmp_path / "bundle"))
+
+    assert model.vocabulary.words[:4] == ("<unk>", "</s>", "the", "cat")
+    assert len(model.predict("the", k=2)) == 2
+
+
+def test_what_is_not_there_cannot_be_loaded(tmp_path):
+    with pytest.raises(InputMissingError, match="no such model"):
+        load(tmp_path / "nothing")
+
+
+def test_log_probs_are_a_distribution_over_the_vocabulary(model):
+    for context in ("", "the", "the zebra sat"):
+        log_probs = model.log_probs(context)
+        assert log_probs.shape == (9,)
+        assert np.exp(log_probs.astype(np.float64)).sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_predict_leaves_out_the_specials(model):
+    found = model.predict("the", k=50)
+
+    assert {prediction.word for prediction in found} == set(model.vocabulary.words[2:])
+    expected = dict(zip(model.vocabulary.words, model.log_probs("the").tolist(), strict=True))
+    assert [prediction.logprob for prediction in found] == pytest.approx(
+        sorted((expected[word] for word in model.vocabulary.words[2:]), reverse=True), abs=1e-6
+    )
+
+
+def test_predict_answers_five_words_unless_asked(model):
+    assert len(model.predict("")) == 5
+
+
+def test_a_blank_line_scores_as_a_lone_sentence_end(model):
+    score = model.score("")
+
+    assert score.token_ids == [1]
+    assert score.log_probs == pytest.approx([model.log_probs("")[1]], abs=1e-6)
+
+
+def test_text_is_cut_as_the_training_text_was(make_model):
+    model = make_model(words=("the", "c", "a", "t"), segmenter="char", lowercase=True)
+
+    text = model.encode("A c\u0301T")
+
+    # Lower-cased, c and its accent composed, and cut into characters without the white space.
+    assert text.words == ["a", "\u0107", "t"]
+    assert text.token_ids == [4, 0, 5]
+    assert text.characters == 4
+
+
+def test_stop_words_are_left_out_of_what_is_asked(make_model):
+    model = make_model(stop_words=("the",))
+
+    assert model.encode("the cat on the mat").words == ["cat", "on", "mat"]
+
+
+def test_literal_specials_in_a_text_are_unknown_words(model):
+    assert model.encode("<unk> </s> <s> the").token_ids == [0, 0, 0, 2]
+
+
+def test_another_version_of_the_segmenter_is_warned_of(tmp_path, make_bundle, caplog):
+    bundle = open_bundle(make_bundle(tmp_path / "bundle", words=("\u7f16\u7a0b",), segmenter="jieba"))
+    segmenter = bundle.record.recipe.segmenter
+    older = msgspec.structs.replace(
+        bundle.record.recipe, segmenter=type(segmenter)(name="jieba", engine="rjieba", engine_version="0.0.1")
+    )
+    bundle.record = msgspec.structs.replace(bundle.record, recipe=older)
+
+    assert Model(bundle).encode("\u7f16\u7a0b").token_ids == [2]
+
+    (message,) = caplog.messages
+    assert message == (
+        f"this model was trained with rjieba 0.0.1, and rjieba {segmenter.engine_version} is installed: "
+        "some words may be cut differently"
+    )
+
+
+def test_the_same_segmenter_is_not_warned_of(make_model, caplog):
+    make_model(words=("\u7f16\u7a0b",), segmenter="jieba").encode("\u7f16\u7a0b")
+
+    assert caplog.messages == []
+
+
+def test_a_sound_bundle_is_verified(tmp_path, make_bundle):
+    verify_model(make_bundle(tmp_path / "bundle"))
+
+
+@pytest.mark.parametrize("name", ["vocabulary.tsv", "weights.safetensors", "metrics.json", "characters.tsv"])
+def test_verification_names_the_file_that_is_damaged(tmp_path, make_bundle, name):
+    path = make_bundle(tmp_path / "bundle") / name
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=f"{name}: damaged"):
+        verify_model(tmp_path / "bundle")
+
+
+def test_verification_finds_weights_that_make_no_model(tmp_path, make_bundle):
+    sound = open_bundle(make_bundle(tmp_path / "sound"))
+    contents = {name: sound.read(name) for name in sound.record.files}
+    weights = {name: weight for name, weight in sound.weights().items() if name != "softmax.bias"}
+    write_bundle(tmp_path / "bundle", sound.record, contents | {"weights.safetensors": weights_file(weights)})
+
+    with pytest.raises(DataError, match=r"weight softmax\.bias is missing"):
+        verify_model(tmp_path / "bundle")
