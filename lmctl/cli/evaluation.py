@@ -248,7 +248,7 @@ def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("text", overflow="fold")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 

@@ -100,8 +100,8 @@ def prepare_corpus(
         if not valid.words and (empty := [record.name for record in records if record.split == "valid"]):
             raise DataError(f"{empty[0]}: nothing to validate on; the text has no words")
         if not train.words and not (split_rules.valid_fraction and valid.words):
-            names = ", ".join(record.name for record in records if record.split == "train")
-            raise DataError(f"{names}: nothing to train on; the text has no words")
+            inputs = ", ".join(record.name for record in records if record.split == "train")
+            raise DataError(f"{inputs}: nothing to train on; the text has no words")
         # With too little to validate on, the lines that the hash chose train as well.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
         if not held_out:
