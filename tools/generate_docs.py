@@ -145,10 +145,11 @@ def cli_md() -> str:
         "|---|---|",
         *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
     ]
+    group = click.Context(lmctl, info_name="lmctl", terminal_width=100, **lmctl.context_settings)
     for name in COMMANDS:
-        command = lmctl.get_command(click.Context(lmctl), name)
+        command = lmctl.get_command(group, name)
         if command is not None:
-            context = click.Context(command, info_name=f"lmctl {name}", terminal_width=100)
+            context = click.Context(command, parent=group, info_name=name)
             lines += ["", f"## lmctl {name}", "", "```text", command.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 

@@ -101,8 +101,10 @@ def main() -> NoReturn:
         code = code or EXIT_BROKEN_PIPE
         _discard_stdout()
     except OSError as error:
+        # What did not fit is still in the buffer: where that has been said, it fails a second time here.
+        if code != EXIT_IO:
+            _say(f"standard output: {_describe(error)}")
         code = code or EXIT_IO
-        _say(f"standard output: {_describe(error)}")
         _discard_stdout()
     sys.exit(code)
 

@@ -1,0 +1,131 @@
+"""Runs the command as a user does, or, where no stream of the process matters, in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lmctl import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+COMMAND = (sys.executable, "-m", "lmctl")
+CORPORA = Path(__file__).parents[2] / "corpora"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run of the command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [line.split("\t") for line in self.lines]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what chooses a model or Python's buffering, and with changes."""
+    there = os.environ.items()
+    return {name: value for name, value in there if name != "LMCTL_MODEL" and not name.startswith("PYTHON")} | {
+        "COLUMNS": "80",
+        **changes,
+    }
+
+
+def run_command(
+    *arguments: str | bytes | Path,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run the command in a process of its own."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        env=environment() | dict(env or {}),
+        timeout=120,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def lmctl() -> Callable[..., Finished]:
+    """`lmctl(*arguments, stdin=b"", cwd=None, env=None)`: the command in a process of its own."""
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def command() -> tuple[str, ...]:
+    """How the command is started."""
+    return COMMAND
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> Callable[..., dict[str, str]]:
+    """`clean_environment(**changes)`: an environment to start the command in."""
+    return environment
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
+    """`call(*arguments)`: the command in this process, thirty times as fast to start."""
+    monkeypatch.delenv("LMCTL_MODEL", raising=False)
+    messages = logging.getLogger("lmctl")
+    before = messages.handlers, messages.propagate, messages.level
+
+    def run(*arguments: str | Path) -> Finished:
+        capsys.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        return Finished(code, *capsys.readouterr())
+
+    yield run
+    messages.handlers, messages.propagate = before[0], before[1]
+    messages.setLevel(before[2])
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The texts that come with lmctl."""
+    return CORPORA
+
+
+@pytest.fixture(scope="session")
+def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of `the cat sat on mat dog .` with random weights; nobody writes into it."""
+    return make_bundle(tmp_path_factory.mktemp("random") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def uniform(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the same words that gives each of its nine tokens the probability 1/9."""
+    return make_bundle(tmp_path_factory.mktemp("uniform") / "bundle", scale=0.0)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, bytes], Path]:
+    """`write(name, content)`: a file below the test's folder."""
+
+    def write_file(name: str, content: bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write_file

@@ -1,0 +1,514 @@
+"""Where errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lmctl.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GB18030 = "好的\n我爱编程\n".encode("gb18030")
+
+# What is wrong with an input: its content (None: it is not there; a folder is made where the name says so), the
+# exit code, and what the message must name.
+BAD_INPUTS = {
+    "missing": (None, 66, "no such file"),
+    "folder": (None, 66, "is a folder; expected a text file"),
+    "empty": (b"", 65, "expected text"),
+    "blank": (b"\n  \n\t\n", 65, "no words"),
+    "binary": (b"ELF\n\x01\0\x02", 65, "line 2, byte 5: a NUL byte"),
+    "latin": (b"good\nna\xefve\n", 65, "line 2, byte 7: not valid utf-8 (0xef)"),
+    "gb18030": (GB18030, 65, "line 1, byte 0: not valid utf-8 (0xba)"),
+}
+
+# Every way to read a text; {} is the text. predict answers an empty file with nothing, and blank lines.
+READERS = {
+    "prepare": ("prepare", "{}", "-o", "prepared"),
+    "prepare --stdout": ("prepare", "--stdout", "{}"),
+    "train": ("train", "{}", "-o", "model"),
+    "train --dry-run": ("train", "{}", "-o", "model", "--dry-run"),
+    "predict": ("predict", "-m", "bundle", "-f", "{}"),
+    "eval": ("eval", "-m", "bundle", "{}"),
+    "validation": ("prepare", "good.txt", "-o", "prepared", "--valid", "{}"),
+}
+NOTHING_TO_SAY_OF = {
+    ("prepare --stdout", "empty"),
+    ("prepare --stdout", "blank"),
+    ("predict", "empty"),
+    ("predict", "blank"),
+}
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a text and a model in it, to work in."""
+    (tmp_path / "good.txt").write_bytes(b"the cat sat\nthe dog sat\n")
+    (tmp_path / "bundle").symlink_to(bundle)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def assert_refused(finished: object, code: int, *parts: str) -> None:
+    """One line that says all of it, and nothing else."""
+    assert finished.err.count("\n") == 1, finished.err
+    assert finished.err.startswith("lmctl: ")
+    assert finished.code == code
+    for part in parts:
+        assert part in finished.err
+
+
+@pytest.mark.parametrize(
+    ("reader", "problem"),
+    [
+        (reader, problem)
+        for reader in READERS
+        for problem in BAD_INPUTS
+        if (reader, problem) not in NOTHING_TO_SAY_OF
+    ],
+)
+def test_an_input_that_cannot_be_used_is_named_in_one_line(call, workplace, reader, problem):
+    content, code, reason = BAD_INPUTS[problem]
+    if problem == "folder":
+        (workplace / problem).mkdir()
+    elif content is not None:
+        (workplace / problem).write_bytes(content)
+
+    finished = call(*(part.format(problem) for part in READERS[reader]))
+
+    assert_refused(finished, code)
+    assert finished.out == "" or reader == "prepare --stdout"
+    if problem in ("empty", "blank"):
+        # What is missing depends on what was wanted: text, words, something to score or to validate on.
+        assert "expected text" in finished.err or "no words" in finished.err
+    else:
+        assert f"{problem}: " in finished.err
+        assert reason in finished.err
+
+
+def test_a_process_ends_with_the_code_and_the_line_and_no_traceback(lmctl, workplace):
+    (workplace / "latin.txt").write_bytes(b"good\nna\xefve\n")
+
+    finished = lmctl("eval", "-m", "bundle", "latin.txt", cwd=workplace)
+
+    assert finished.code == 65
+    assert finished.out == ""
+    assert finished.err == (
+        "lmctl: latin.txt: line 2, byte 7: not valid utf-8 (0xef); "
+        "name the encoding with --encoding, or use --errors replace|skip\n"
+    )
+
+
+# What `-m` may name by mistake, the exit code, and what is said of it; info reads neither weights nor vocabulary.
+BAD_MODELS = {
+    "nowhere": (66, "nowhere: no such model"),
+    "good.txt": (66, "good.txt: is a file; expected a model's folder"),
+    "folder": (66, "folder: not a model"),
+    "altered": (65, "altered/model.json: damaged"),
+    "newer": (65, "newer/model.json: bundle format 99"),
+    "damaged": (65, "damaged/weights.safetensors: damaged"),
+    "cut": (65, "cut/vocabulary.tsv: damaged"),
+    "incomplete": (65, "incomplete/vocabulary.tsv: expected a file of this bundle"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (command, name)
+        for command in ("predict", "eval", "verify", "info")
+        for name in BAD_MODELS
+        if command != "info" or name not in ("damaged", "cut", "incomplete")
+    ],
+)
+def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, name):
+    (workplace / "folder").mkdir()
+    for copy in ("damaged", "cut", "altered", "newer", "incomplete"):
+        shutil.copytree(workplace / "bundle", workplace / copy)
+    weights = bytearray((workplace / "damaged/weights.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (workplace / "damaged/weights.safetensors").write_bytes(weights)
+    vocabulary = (workplace / "cut/vocabulary.tsv").read_bytes()
+    (workplace / "cut/vocabulary.tsv").write_bytes(vocabulary[:-4])
+    record = (workplace / "altered/model.json").read_text()
+    (workplace / "altered/model.json").write_text(record.replace('"layers": 2', '"layers": 3'))
+    (workplace / "newer/model.json").write_text(record.replace('"format_version": 1', '"format_version": 99'))
+    (workplace / "incomplete/vocabulary.tsv").unlink()
+    arguments = {
+        "predict": ("predict", "-m", name, "the"),
+        "eval": ("eval", "-m", name, "good.txt"),
+        "info": ("info", name),
+        "verify": ("verify", name),
+    }
+
+    assert_refused(call(*arguments[command]), *BAD_MODELS[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "Missing command; see lmctl --help"),
+        (("frobnicate",), "No such command 'frobnicate'; see lmctl --help"),
+        (("--frobnicate",), "No such option '--frobnicate'; see lmctl --help"),
+        (("predict", "--zzz", "x"), "No such option '--zzz'; see lmctl predict --help"),
+        (("eval", "--formt", "tsv"), "Did you mean '--format'?; see lmctl eval --help"),
+        (("prepare",), "Missing argument 'INPUT...'; see lmctl prepare --help"),
+        (("train",), "Missing argument 'CORPUS...'; see lmctl train --help"),
+        (("prepare", "good.txt"), "where to? -o DIR"),
+        (
+            ("prepare", "good.txt", "--stdout", "-o", "x"),
+            "--stdout prints text and -o writes a corpus; choose one",
+        ),
+        (("prepare", "good.txt", "-o", "x", "--jobs", "0"), "--jobs"),
+        (("train", "-"), "a model trained on standard input needs a name: -o MODEL"),
+        (("train", "good.txt", "-o", "bundle"), "is a bundle, which never changes"),
+        (
+            ("train", "good.txt", "--device", "tpu"),
+            "device.placement: expected auto, cpu, gpu or gpu:N, got 'tpu'",
+        ),
+        (
+            ("train", "good.txt", "--embedding-dim", "0"),
+            "model.embedding_dim: expected a whole number of at least 1",
+        ),
+        (("train", "good.txt", "--epochs", "many"), "'many' is not a valid integer"),
+        (("train", "good.txt", "--set", "training.epochs"), "--set: expected section.key=value"),
+        (("train", "good.txt", "--encoding", "klingon"), "text.encoding: expected the name of a text encoding"),
+        (("predict", "-m", "bundle", "-k", "0", "x"), "0 is not in the range x>=1"),
+        (("predict", "-m", "bundle", "--threshold", "2", "x"), "2.0 is not in the range 0<=x<=1"),
+        (("predict", "-m", "bundle", "--format", "xml", "x"), "'xml' is not one of"),
+        (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both name contexts; choose one"),
+        (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
+        (("predict", "x"), "which model? no model under models"),
+        (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
+        (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),
+        (("eval", "-m", "bundle", "--max-perplexity", "0.5", "good.txt"), "0.5 is not in the range x>=1"),
+        (("eval", "-m", "bundle", "-", "-"), 'standard input ("-") is named more than once'),
+        (("eval", "-m", "bundle", "--encoding", "klingon", "good.txt"), "klingon: unknown text encoding"),
+        (
+            ("eval", "-m", "bundle", "--level", "word", "--format", "table", "good.txt"),
+            "--format table shows summaries; for --level word use",
+        ),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_a_usage_error(call, workplace, arguments, reason):
+    assert_refused(call(*arguments), 2, reason)
+
+
+@pytest.mark.parametrize("command", ["prepare", "train"])
+@pytest.mark.parametrize(
+    ("yaml", "reason"),
+    [
+        ("model:\n  embeding_dim: 8\n", "model.embeding_dim: unknown key; did you mean model.embedding_dim?"),
+        ("modle:\n  layers: 1\n", "did you mean model.layers?"),
+        ("vocabulary:\n  size: lots\n", "vocabulary.size: expected a whole number of at least 3, got 'lots'"),
+        ("model:\n  embedding_dim: 0\n", "model.embedding_dim: expected a whole number of at least 1, got 0"),
+        ("model: [\n", "line 2, column 1: not valid YAML"),
+        ("model:\n  layers: 1\n  layers: 2\n", "layers"),
+        ("just words\n", "expected sections such as training:, got 'just words'"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused_before_anything_else(
+    call, workplace, command, yaml, reason
+):
+    (workplace / "wrong.yaml").write_text(yaml)
+
+    finished = call(command, "good.txt", "-o", "made", "-c", "wrong.yaml")
+
+    assert_refused(finished, 2, "wrong.yaml: ", reason)
+    assert not (workplace / "made").exists()
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.yaml", "no such"), ("folder", "got a folder")])
+def test_a_configuration_that_is_not_there_is_a_missing_input(call, workplace, name, reason):
+    (workplace / "folder").mkdir()
+
+    assert_refused(call("train", "good.txt", "-o", "made", "-c", name), 66, f"{name}: ", reason)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("prepare", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
+        (("prepare", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
+        (("prepare", "good.txt", "-o", "good.txt"), "good.txt: "),
+        (("train", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
+        (("train", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
+        (("eval", "-m", "bundle", "good.txt", "-o", "good.txt/below"), "good.txt/below: Not a directory"),
+        (("eval", "-m", "bundle", "good.txt", "-o", "/dev/null/below"), "/dev/null/below: Not a directory"),
+        (("eval", "-m", "bundle", "good.txt", "-o", "nowhere/metrics.json"), "nowhere/metrics.json: No such file"),
+        (("eval", "-m", "bundle", "good.txt", "-o", "."), "Is a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_named_and_nothing_else_is_touched(call, workplace, arguments, named):
+    before = sorted(path.name for path in workplace.iterdir())
+
+    assert_refused(call(*arguments), 74, named)
+
+    assert sorted(path.name for path in workplace.iterdir()) == before
+    assert (workplace / "good.txt").read_bytes() == b"the cat sat\nthe dog sat\n"
+
+
+@pytest.mark.parametrize("problem", ["empty", "blank", "binary", "latin"])
+def test_a_prepared_corpus_survives_a_failed_preparation_in_its_place(call, workplace, problem):
+    assert call("prepare", "good.txt", "-o", "prepared").code == 0
+    before = {path.name: path.read_bytes() for path in (workplace / "prepared").iterdir()}
+    (workplace / problem).write_bytes(BAD_INPUTS[problem][0])
+
+    assert call("prepare", problem, "-o", "prepared").code == 65
+
+    assert {path.name: path.read_bytes() for path in (workplace / "prepared").iterdir()} == before
+
+
+def test_a_metrics_file_survives_an_evaluation_that_fails(call, workplace):
+    (workplace / "metrics.json").write_text("old")
+    (workplace / "bad.txt").write_bytes(b"the cat\n\xff\n")
+
+    assert call("eval", "-m", "bundle", "good.txt", "bad.txt", "-o", "metrics.json").code == 65
+
+    assert (workplace / "metrics.json").read_text() == "old"
+
+
+def test_an_argument_that_is_not_text_is_bad_data(lmctl, bundle):
+    finished = lmctl("predict", "-m", bundle, "fine", b"the \xff cat")
+
+    assert_refused(finished, 65, "TEXT 2: byte 4: not valid UTF-8 (0xff)")
+    assert finished.out == ""
+
+
+def start_reading(command, clean_environment, arguments, lines):
+    """Start the command with standard output in a pipe of which only a few lines will be read."""
+    process = subprocess.Popen(
+        [*command, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    read = [process.stdout.readline() for _ in range(lines)]
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    return read, process.wait(60), error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "-m", "{bundle}", "-k", "7", "-f", "{text}"),
+        ("eval", "-m", "{bundle}", "--level", "word", "--format", "kenlm", "{text}"),
+        ("prepare", "--stdout", "{text}"),
+    ],
+    ids=["predict", "eval", "prepare"],
+)
+def test_a_reader_that_goes_away_ends_the_command_silently(command, clean_environment, write, bundle, arguments):
+    text = write("long.txt", b"the cat sat on the mat .\n" * 5000)
+
+    read, code, error = start_reading(
+        command, clean_environment, [part.format(bundle=bundle, text=text) for part in arguments], 1
+    )
+
+    assert read[0].startswith((b"the", b"mat", b"dog", b"cat", b"sat", b"on", b"."))
+    assert (code, error) == (141, b"")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("info", "{bundle}"), ("predict", "-m", "{bundle}", "the")])
+def test_a_reader_that_is_gone_before_a_short_answer_is_141_too(command, clean_environment, bundle, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        finished = subprocess.run(
+            [*command, *(part.format(bundle=bundle) for part in arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+
+    assert (finished.returncode, finished.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("arguments", [("predict", "-m", "{bundle}", "the"), ("info", "{bundle}"), ("--help",)])
+def test_results_that_do_not_fit_on_the_disk_are_an_error(command, clean_environment, bundle, arguments):
+    shell = 'exec "$@" > /dev/full'
+    finished = subprocess.run(
+        ["sh", "-c", shell, "sh", *command, *(part.format(bundle=bundle) for part in arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        timeout=60,
+        check=False,
+    )
+
+    assert finished.returncode == 74
+    assert finished.stderr.count("\n") == 1
+    assert "No space left on device" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "code", "reason"),
+    [
+        ("<&-", ("predict", "-m", "{bundle}"), 2, "no TEXT given, and standard input is closed"),
+        ("<&-", ("eval", "-m", "{bundle}"), 2, "no FILE given, and standard input is closed"),
+        ("<&-", ("predict", "-m", "{bundle}", "-f", "-"), 74, "standard input: cannot be read"),
+        ("<&-", ("eval", "-m", "{bundle}", "-"), 74, "standard input: cannot be read"),
+        (">&-", ("predict", "-m", "{bundle}", "the"), 74, "standard output is closed"),
+        (">&-", ("info", "{bundle}"), 74, "standard output is closed"),
+    ],
+)
+def test_a_closed_stream_is_an_error_and_no_bug(
+    command, clean_environment, bundle, redirection, arguments, code, reason
+):
+    finished = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command]
+        + [part.format(bundle=bundle) for part in arguments],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        timeout=60,
+        check=False,
+    )
+
+    assert_refused(Streams(finished), code, reason)
+
+
+class Streams:
+    """A completed process under the names of `Finished`."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+def test_a_closed_standard_error_costs_no_result(command, clean_environment, bundle):
+    finished = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command, "predict", "-m", str(bundle), "-k", "1", "the"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        timeout=60,
+        check=False,
+    )
+
+    assert finished.returncode == 0
+    assert len(finished.stdout.split()) == 2
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("predict", "TEXT"), ("eval", "FILE")])
+def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
+    command, clean_environment, bundle, name, wanted
+):
+    keyboard, terminal = pty.openpty()
+    try:
+        finished = subprocess.run(
+            [*command, name, "-m", str(bundle)],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+    assert_refused(
+        Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; see lmctl {name} --help"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
+    process = subprocess.Popen(
+        [*command, "predict", "-m", str(bundle), "-k", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    process.stdin.write(b"the\n")
+    process.stdin.flush()
+    process.stdout.readline()  # it is up, and waits for more
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+
+    assert process.returncode == code
+    assert error == f"lmctl: {word}\n".encode()
+
+
+def test_a_bug_keeps_its_traceback(call, bundle, monkeypatch):
+    def broken(self: object, contexts: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", broken)
+
+    finished = call("predict", "-m", bundle, "the")
+
+    assert finished.code == 70
+    assert finished.err.startswith("Traceback (most recent call last):")
+    assert "KeyError: 'surprise'" in finished.err
+    assert finished.err.splitlines()[-1] == "lmctl: this is a bug in lmctl; please report it with the lines above"
+
+
+def test_running_out_of_memory_is_a_failure_and_no_bug(call, bundle, monkeypatch):
+    def exhausted(self: object, contexts: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", exhausted)
+
+    assert_refused(call("predict", "-m", bundle, "the"), 1, "out of memory")
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_goes_to_standard_output_and_names_every_option(call, name):
+    from lmctl.cli import lmctl as group
+
+    subject = group if name is None else group.get_command(None, name)
+    finished = call(*([] if name is None else [name]), "--help")
+
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out.startswith(f"Usage: lmctl{'' if name is None else f' {name}'} ")
+    options = [option for parameter in subject.params for option in (*parameter.opts, *parameter.secondary_opts)]
+    for option in (option for option in options if option.startswith("-")):
+        assert option in finished.out
+    for parameter in subject.params:
+        if parameter.param_type_name == "option":
+            assert parameter.help or parameter.name == "format", f"{parameter.name} says nothing"
+    if name is None:
+        assert [line.split()[0] for line in finished.lines[-len(COMMANDS) :]] == list(COMMANDS)
+    else:
+        assert "Example:" in finished.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_help_is_wider_than_a_terminal(call, name):
+    assert max(map(len, call(name, "--help").lines)) <= 80
+
+
+def test_version_is_the_packages(call):
+    from lmctl import __version__
+
+    assert call("--version").out == f"lmctl {__version__}\n"
+
+
+def test_a_shell_can_complete_commands(lmctl):
+    finished = lmctl(env={"_LMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "lmctl pre", "COMP_CWORD": "1"})
+
+    assert finished.lines == ["plain,prepare", "plain,predict"]

@@ -1,0 +1,387 @@
+"""`lmctl eval`: the figures, in the formats of three toolkits."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+
+import lmctl as api
+
+TEXT = b"the cat sat on the mat .\nthe zebra sat\n\ndog\n"
+
+# What a KenLM user's scripts look for in the output of `query`.
+KENLM = {
+    "including": r"^Perplexity including OOVs:\t(\S+)$",
+    "excluding": r"^Perplexity excluding OOVs:\t(\S+)$",
+    "oovs": r"^OOVs:\t(\d+)$",
+    "tokens": r"^Tokens:\t(\d+)$",
+}
+# And an SRILM user's in that of `ngram -ppl`.
+SRILM_COUNTS = re.compile(r"^file (\S+): (\d+) sentences, (\d+) words, (\d+) OOVs$", re.MULTILINE)
+SRILM_FIGURES = re.compile(r"^(\d+) zeroprobs, logprob= (\S+) ppl= (\S+) ppl1= (\S+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def text(write):
+    return write("text.txt", TEXT)
+
+
+@pytest.fixture(scope="module")
+def scores(bundle):
+    """The sentences' scores by the Python API."""
+    model = api.load(bundle)
+    return [model.score(line) for line in TEXT.decode().split("\n") if line]
+
+
+def summary(call, *arguments):
+    """The only JSON object of `eval --json`."""
+    finished = call("eval", "--json", *arguments)
+    assert (finished.code, finished.err) == (0, "")
+    return json.loads(finished.out)
+
+
+def log10(nats) -> float:
+    return float(nats) / math.log(10)
+
+
+def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores):
+    found = summary(call, "-m", bundle, text)
+
+    total = sum(score.total_log_prob for score in scores)
+    oov = float(scores[1].log_probs[1])
+    assert found == {
+        "level": "summary",
+        "file": str(text),
+        "sentences": 3,
+        "words": 11,
+        "oov": 1,
+        "tokens": 14,
+        "oov_rate": pytest.approx(1 / 11),
+        "characters": sum(len(line) + 1 for line in TEXT.decode().split("\n") if line),
+        "logprob10": pytest.approx(log10(total)),
+        "perplexity": pytest.approx(math.exp(-total / 14)),
+        "perplexity_excluding_oov": pytest.approx(math.exp(-(total - oov) / 13)),
+        "ppl1": pytest.approx(math.exp(-(total - oov) / 10)),
+        "cross_entropy_nats": pytest.approx(-total / 14),
+        "bits_per_character": found["bits_per_character"],
+        "accuracy": None,
+        "mean_reciprocal_rank": None,
+        "vocabulary_size": 9,
+        "state": "reset",
+    }
+    assert found["bits_per_character"] > -total / math.log(2) / found["characters"]
+
+
+def test_a_uniform_model_has_the_perplexity_of_its_vocabulary(call, uniform, write):
+    found = summary(call, "-m", uniform, write("known.txt", b"the cat sat on the mat\n"))
+
+    assert found["perplexity"] == pytest.approx(9.0)
+    assert found["cross_entropy_nats"] == pytest.approx(math.log(9))
+    assert found["bits_per_character"] == pytest.approx(7 * math.log2(9) / 23)
+
+
+def test_kenlm_summary_is_read_by_a_kenlm_users_expressions(call, bundle, text):
+    finished = call("eval", "-m", bundle, "--format", "kenlm", text)
+
+    found = {name: re.search(pattern, finished.out, re.MULTILINE).group(1) for name, pattern in KENLM.items()}
+    figures = summary(call, "-m", bundle, text)
+    assert len(finished.lines) == 4
+    assert found == {
+        "including": f"{figures['perplexity']:.10g}",
+        "excluding": f"{figures['perplexity_excluding_oov']:.10g}",
+        "oovs": "1",
+        "tokens": "14",
+    }
+
+
+def test_kenlm_sentences_and_words_add_up_to_the_summary(call, bundle, text, scores):
+    sentences = call("eval", "-m", bundle, "--format", "kenlm", "--level", "sentence", text)
+    words = call("eval", "-m", bundle, "--format", "kenlm", "--level", "word", text)
+
+    assert sentences.lines[:3] == [
+        f"Total: {log10(score.total_log_prob):.6g} OOV: {score.oov}" for score in scores
+    ]
+    assert len(sentences.lines) == len(words.lines) == 3 + 4
+    assert sentences.lines[3:] == words.lines[3:]
+    *tokens, total = words.lines[1].split("\t")
+    assert total == sentences.lines[1]
+    assert [token.split(" ")[:2] for token in tokens] == [
+        ["the=2", "2"],
+        ["zebra=0", "3"],
+        ["sat=4", "4"],
+        ["</s>=1", "5"],
+    ]
+    assert [token.split(" ")[2] for token in tokens] == [f"{log10(nats):.6g}" for nats in scores[1].log_probs]
+
+
+def test_srilm_summary_follows_srilms_formulas(call, bundle, text, scores):
+    finished = call("eval", "-m", bundle, "--format", "srilm", text)
+
+    name, sentences, words, oovs = SRILM_COUNTS.search(finished.out).groups()
+    zeroprobs, logprob, ppl, ppl1 = map(float, SRILM_FIGURES.search(finished.out).groups())
+    assert len(finished.lines) == 2
+    assert (name, sentences, words, oovs, zeroprobs) == (str(text), "3", "11", "1", 0)
+    known = sum(score.total_log_prob for score in scores) - float(scores[1].log_probs[1])
+    assert logprob == pytest.approx(log10(known), rel=1e-5)
+    assert ppl == pytest.approx(10 ** (-logprob / (11 - 1 + 3)), rel=1e-4)
+    assert ppl1 == pytest.approx(10 ** (-logprob / (11 - 1)), rel=1e-4)
+
+
+def test_srilm_words_are_as_debug_2_prints_them(call, bundle, text, scores):
+    finished = call("eval", "-m", bundle, "--format", "srilm", "--level", "word", text)
+
+    known = [f"{math.exp(nats):.6g} [ {log10(nats):.6g} ]" for nats in scores[1].log_probs]
+    start = finished.lines.index("the zebra sat")
+    assert finished.lines[start + 1 : start + 6] == [
+        f"\tp( the | <s> ) \t= [2gram] {known[0]}",
+        "\tp( <unk> | the ...) \t= [OOV] 0 [ -inf ]",
+        f"\tp( sat | <unk> ...) \t= [4gram] {known[2]}",
+        f"\tp( </s> | sat ...) \t= [5gram] {known[3]}",
+        "1 sentences, 3 words, 1 OOVs",
+    ]
+    assert len(SRILM_FIGURES.findall(finished.out)) == 3 + 1
+
+
+def test_srilm_sentences_have_their_own_figures(call, bundle, text):
+    finished = call("eval", "-m", bundle, "--format", "srilm", "--level", "sentence", text)
+
+    blocks = finished.out.split("\n\n")
+    assert [block.split("\n")[0] for block in blocks[:3]] == ["the cat sat on the mat .", "the zebra sat", "dog"]
+    assert blocks[2].split("\n")[1] == "1 sentences, 1 words, 0 OOVs"
+    _, logprob, ppl, ppl1 = map(float, SRILM_FIGURES.search(blocks[2]).groups())
+    assert (ppl, ppl1) == (pytest.approx(10 ** (-logprob / 2), rel=1e-4), pytest.approx(10**-logprob, rel=1e-4))
+    assert SRILM_COUNTS.match(blocks[3])
+
+
+def test_a_text_of_oovs_alone_has_no_ppl1(call, bundle, write):
+    text = write("unknown.txt", b"zebra\nyak\n")
+
+    finished = call("eval", "-m", bundle, "--format", "srilm", text)
+
+    assert finished.lines[1].endswith(" ppl1= undefined")
+    found = summary(call, "-m", bundle, text)
+    assert found["ppl1"] is None
+    assert (found["oov"], found["oov_rate"]) == (2, 1.0)
+    rows = call("eval", "-m", bundle, "--format", "tsv", text).rows
+    assert dict(zip(*rows, strict=True))["ppl1"] == "inf"
+
+
+def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
+    other = write("other.txt", b"the dog\n")
+
+    finished = call("eval", "-m", bundle, text, other)
+
+    header, *rows = finished.rows
+    assert header == [
+        *("file", "sentences", "words", "oov", "tokens", "oov_rate", "characters", "logprob10", "perplexity"),
+        *("perplexity_excluding_oov", "ppl1", "cross_entropy_nats", "bits_per_character", "mean_reciprocal_rank"),
+        *("vocabulary_size", "state"),
+    ]
+    assert [row[0] for row in rows] == [str(text), str(other)]
+    for row, name in zip(rows, (text, other), strict=True):
+        figures = summary(call, "-m", bundle, name)
+        found = dict(zip(header, row, strict=True))
+        assert found["perplexity"] == f"{figures['perplexity']:.6f}"
+        assert found["logprob10"] == f"{figures['logprob10']:.6f}"
+        assert found["tokens"] == str(figures["tokens"])
+        assert (found["mean_reciprocal_rank"], found["state"]) == ("", "reset")
+
+
+def test_tsv_sentences(call, bundle, text, scores):
+    finished = call("eval", "-m", bundle, "--level", "sentence", text)
+
+    assert finished.rows == [
+        ["file", "sentence", "words", "oov", "logprob10", "perplexity"],
+        *(
+            [
+                *(str(text), str(number), str(len(score.words)), str(score.oov)),
+                f"{log10(score.total_log_prob):.6f}",
+                f"{math.exp(-score.total_log_prob / len(score.token_ids)):.6f}",
+            ]
+            for number, score in enumerate(scores, start=1)
+        ),
+    ]
+
+
+def test_tsv_words(call, bundle, text, scores):
+    finished = call("eval", "-m", bundle, "--level", "word", text)
+
+    assert finished.rows[0] == ["file", "sentence", "position", "word", "oov", "logprob10", "rank"]
+    assert len(finished.rows) == 1 + 14
+    second = [row for row in finished.rows[1:] if row[1] == "2"]
+    assert [row[2:5] for row in second] == [
+        ["1", "the", "0"],
+        ["2", "zebra", "1"],
+        ["3", "sat", "0"],
+        ["4", "</s>", "0"],
+    ]
+    assert [row[5] for row in second] == [f"{log10(nats):.6f}" for nats in scores[1].log_probs]
+    assert {row[6] for row in second} == {""}
+
+
+def test_jsonl_levels_are_told_apart_and_nested(call, bundle, text, scores):
+    finished = call("eval", "-m", bundle, "--json", "--level", "word", "--accuracy-at", "1", text)
+
+    records = [json.loads(line) for line in finished.lines]
+    words = [record for record in records if record["level"] == "word"]
+    sentences = [record for record in records if record["level"] == "sentence"]
+    assert [record["level"] for record in records[-3:]] == ["word", "sentence", "summary"]
+    assert list(words[0]) == ["level", "file", "sentence", "position", "word", "oov", "logprob", "rank"]
+    assert list(sentences[0]) == ["level", "file", "sentence", "words", "oov", "characters", "logprob"]
+    assert [record["logprob"] for record in words] == pytest.approx(
+        [float(nats) for score in scores for nats in score.log_probs]
+    )
+    assert [record["logprob"] for record in sentences] == pytest.approx([score.total_log_prob for score in scores])
+    assert all(1 <= record["rank"] <= 9 for record in words)
+
+
+def test_sentences_are_counted_anew_in_each_text(call, bundle, write):
+    first, second = write("first.txt", b"the\ncat\n"), write("second.txt", b"dog\n")
+
+    finished = call("eval", "-m", bundle, "--level", "sentence", first, second)
+
+    assert [row[:2] for row in finished.rows[1:]] == [[str(first), "1"], [str(first), "2"], [str(second), "1"]]
+
+
+def test_a_table_shows_the_texts_side_by_side_and_fits_a_terminal(call, bundle, text, write, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    other = write("a-rather-long-name-of-another-text-file.txt", b"the dog\n" * 600)
+
+    finished = call("eval", "-m", bundle, "--format", "table", "--accuracy-at", "1,5,10", text, other)
+
+    figures = [summary(call, "-m", bundle, name) for name in (text, other)]
+    assert max(map(len, finished.lines)) <= 80
+    assert "…" not in finished.out
+    for row in figures:
+        shown = (f"{row['tokens']:,}", f"{100 * row['oov_rate']:.2f} %", f"{row['perplexity']:.2f}")
+        assert " +".join(map(re.escape, shown))
+        assert re.search(" +".join(map(re.escape, shown)), finished.out)
+    for heading in ("perplexity", "character", "accuracy@1 ", "accuracy@5", "accuracy@10", "MRR"):
+        assert heading in finished.out
+    assert finished.lines[-1] == "vocabulary 9; state reset; perplexity includes OOVs as <unk>"
+
+
+def test_accuracy_and_reciprocal_rank_follow_from_the_ranks(call, bundle, text):
+    found = summary(call, "-m", bundle, "--accuracy-at", "5,1,3", text)
+    rows = call("eval", "-m", bundle, "--level", "word", "--accuracy-at", "1", text).rows
+
+    ranks = [int(row[6]) for row in rows[1:] if row[4] == "0"]  # an OOV is a miss
+    assert len(ranks) == 13
+    assert found["accuracy"] == {str(k): pytest.approx(sum(rank <= k for rank in ranks) / 14) for k in (1, 3, 5)}
+    assert found["mean_reciprocal_rank"] == pytest.approx(sum(1 / rank for rank in ranks) / 14)
+    header, row = call("eval", "-m", bundle, "--accuracy-at", "5,1", text).rows
+    assert [name for name in header if name.startswith("accuracy")] == ["accuracy@1", "accuracy@5"]
+    assert row[header.index("accuracy@5")] == f"{found['accuracy']['5']:.6f}"
+
+
+def test_ties_count_against_the_model(call, uniform, write):
+    found = summary(call, "-m", uniform, "--accuracy-at", "8,9", write("known.txt", b"the cat\n"))
+
+    assert found["accuracy"] == {"8": 0.0, "9": 1.0}
+    assert found["mean_reciprocal_rank"] == pytest.approx(1 / 9)
+
+
+def test_carry_scores_each_line_after_the_one_before(call, bundle, text):
+    reset = summary(call, "-m", bundle, text)
+    carry = summary(call, "-m", bundle, "--state", "carry", text)
+
+    assert (reset["state"], carry["state"]) == ("reset", "carry")
+    assert carry["tokens"] == reset["tokens"]
+    assert carry["perplexity"] != pytest.approx(reset["perplexity"], rel=1e-4)
+    levels = [
+        [
+            float(row[4])
+            for row in call("eval", "-m", bundle, "--level", "sentence", "--state", mode, text).rows[1:]
+        ]
+        for mode in ("reset", "carry")
+    ]
+    assert levels[0][0] == levels[1][0]
+    assert levels[0][1] != levels[1][1]
+
+
+def test_blank_lines_are_sentences_when_kept(call, bundle, text):
+    dropped = summary(call, "-m", bundle, text)
+    kept = summary(call, "-m", bundle, "--blank-lines", "keep", text)
+
+    assert (kept["sentences"], kept["tokens"]) == (dropped["sentences"] + 1, dropped["tokens"] + 1)
+    assert kept["words"] == dropped["words"]
+
+
+def test_metrics_are_also_written_as_one_json_document(call, bundle, text, write, tmp_path):
+    other = write("other.txt", b"the dog\n")
+    finished = call("eval", "-m", bundle, "-o", tmp_path / "metrics.json", "--format", "kenlm", text, other)
+
+    document = json.loads((tmp_path / "metrics.json").read_text())
+    assert len(finished.lines) == 8
+    assert document["model"] == str(bundle)
+    for found, name in zip(document["texts"], (text, other), strict=True):
+        expected = summary(call, "-m", bundle, name)
+        del expected["level"]
+        assert found == expected
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_standard_input_is_scored_as_a_file_is(lmctl, call, bundle, text, arguments):
+    finished = lmctl("eval", "-m", bundle, "--json", *arguments, stdin=TEXT)
+
+    found = json.loads(finished.out)
+    assert (finished.code, finished.err) == (0, "")
+    assert found == summary(call, "-m", bundle, text) | {"file": "-"}
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n  \n"])
+def test_nothing_to_score_is_bad_data_and_no_figure(lmctl, bundle, stdin):
+    finished = lmctl("eval", "-m", bundle, "--format", "kenlm", stdin=stdin)
+
+    assert (finished.code, finished.out) == (65, "")
+    assert finished.err == "lmctl: standard input: nothing to score; expected text, a sentence a line\n"
+
+
+@pytest.mark.parametrize(("limit", "code"), [("9.01", 0), ("8.99", 3)])
+def test_a_perplexity_above_the_limit_is_exit_3_after_the_figures(lmctl, uniform, limit, code):
+    finished = lmctl(
+        "eval", "-m", uniform, "--max-perplexity", limit, "--format", "kenlm", "-", stdin=b"the cat\n"
+    )
+
+    assert finished.code == code
+    assert finished.lines[0].startswith("Perplexity including OOVs:\t9")
+    assert finished.err == ("" if code == 0 else "lmctl: -: perplexity 9.00 is above --max-perplexity 8.99\n")
+
+
+def test_any_text_above_the_limit_fails_and_metrics_are_written_still(call, bundle, write, tmp_path):
+    texts = [write("one.txt", b"the cat\n"), write("two.txt", b"zebra yak dog\n")]
+    perplexities = [summary(call, "-m", bundle, text)["perplexity"] for text in texts]
+    limit = sum(perplexities) / 2
+
+    finished = call("eval", "-m", bundle, *texts, "--max-perplexity", str(limit), "-o", tmp_path / "metrics.json")
+
+    worst = texts[perplexities.index(max(perplexities))]
+    assert finished.code == 3
+    assert finished.err.startswith(f"lmctl: {worst}: perplexity ")
+    assert len(json.loads((tmp_path / "metrics.json").read_text())["texts"]) == 2
+
+
+def test_gb18030_by_name(call, make_bundle, write, tmp_path):
+    bundle = make_bundle(tmp_path / "zh", words=("我", "爱", "编", "程"), segmenter="char")
+
+    found = [
+        summary(call, "-m", bundle, write("utf8.txt", "我爱编程\n".encode())),
+        summary(call, "-m", bundle, "--encoding", "gb18030", write("gb.txt", "我爱编程\n".encode("gb18030"))),
+    ]
+
+    assert found[0]["words"] == 4
+    assert found[0] | {"file": ""} == found[1] | {"file": ""}
+
+
+def test_a_file_whose_name_is_not_utf8_is_scored_and_named(lmctl, bundle, tmp_path):
+    name = b"na\xefve.txt"
+    (tmp_path / name.decode(errors="surrogateescape")).write_bytes(b"the cat\n")
+
+    as_json = lmctl("eval", "-m", bundle, "--json", "-o", "metrics.json", name, cwd=tmp_path)
+
+    assert (as_json.code, as_json.err) == (0, "")
+    assert json.loads(as_json.out)["file"] == "na\\xefve.txt"
+    assert json.loads((tmp_path / "metrics.json").read_text())["texts"][0]["file"] == "na\\xefve.txt"

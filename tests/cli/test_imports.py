@@ -1,0 +1,115 @@
+"""What a command imports: queries run where TensorFlow is not installed, and start fast."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Prints which modules a command left in sys.modules.
+LIST_MODULES = """
+import json, sys
+from lmctl import cli
+code = cli.run(sys.argv[1:])
+sys.stderr.write(json.dumps([code, sorted(name.split(".")[0] for name in sys.modules)]))
+"""
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path, clean_environment):
+    """An environment in which importing TensorFlow or Keras raises."""
+    folder = tmp_path / "poison"
+    folder.mkdir()
+    for name in ("tensorflow", "keras"):
+        (folder / f"{name}.py").write_text(f'raise RuntimeError("{name} was imported")\n')
+    return clean_environment(PYTHONPATH=str(folder))
+
+
+def imported(arguments, environment, cwd=None):
+    """The exit code of a command and the top-level modules it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_MODULES, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        timeout=60,
+        check=True,
+    )
+    code, modules = json.loads(done.stderr)
+    return code, set(modules)
+
+
+def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
+    finished = lmctl("train", corpora / "four-sentences.txt", "-o", tmp_path / "model", env=without_tensorflow)
+
+    assert finished.code == 70
+    assert "was imported" in finished.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("train", "--help"),
+        ("predict", "-m", "{bundle}", "the cat"),
+        ("eval", "-m", "{bundle}", "{text}"),
+        ("info", "{bundle}"),
+        ("verify", "{bundle}"),
+        ("prepare", "{text}", "-o", "prepared", "-q"),
+        ("prepare", "--stdout", "{text}"),
+        ("train", "{text}", "-o", "model", "--dry-run", "-q"),
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_only_training_imports_tensorflow(lmctl, without_tensorflow, bundle, write, tmp_path, arguments):
+    text = write("text.txt", b"the cat sat on the mat .\n")
+
+    finished = lmctl(
+        *(part.format(bundle=bundle, text=text) for part in arguments), env=without_tensorflow, cwd=tmp_path
+    )
+
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "banned"),
+    [
+        (("--help",), {"numpy", "msgspec", "yaml", "rich", "jieba", "rjieba", "tensorflow", "multiprocessing"}),
+        (("predict", "-m", "{bundle}", "the cat"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
+        (("eval", "-m", "{bundle}", "{text}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
+        (("info", "{bundle}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
+        (("prepare", "{text}", "-o", "{text}.prepared", "-q"), {"yaml", "rich", "jieba", "rjieba", "tensorflow"}),
+    ],
+    ids=["help", "predict", "eval", "info", "prepare"],
+)
+def test_a_command_imports_only_what_it_needs(clean_environment, bundle, write, arguments, banned):
+    text = write("text.txt", b"the cat sat on the mat .\n")
+
+    code, modules = imported([part.format(bundle=bundle, text=text) for part in arguments], clean_environment())
+
+    assert code == 0
+    assert "lmctl" in modules
+    assert modules & banned == set()
+
+
+def test_predict_for_a_chinese_model_imports_one_engine(clean_environment, make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "zh", words=("编程", "艺术"), segmenter="jieba")
+
+    code, modules = imported(["predict", "-m", bundle, "编程"], clean_environment())
+
+    assert code == 0
+    assert modules & {"jieba", "rjieba", "yaml", "rich", "tensorflow"} == {"rjieba"}
+
+
+def test_importing_lmctl_costs_nothing(clean_environment):
+    script = "import sys, lmctl; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=clean_environment(), check=True
+    )
+
+    assert not {"numpy", "click", "msgspec"} & set(done.stdout.replace("'", "").strip("[]\n").split(", "))

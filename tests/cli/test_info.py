@@ -1,0 +1,84 @@
+"""`lmctl info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def model(make_bundle, tmp_path):
+    """A model of two generations, of which the second is current."""
+    for number in (1, 2):
+        make_bundle(tmp_path / f"model/generations/{number:06d}", seed=number)
+    (tmp_path / "model/current").symlink_to(Path("generations/000002"))
+    return tmp_path / "model"
+
+
+def test_text_says_what_the_model_is_a_name_and_a_value_a_line(call, bundle):
+    finished = call("info", bundle)
+
+    rows = dict(finished.rows)
+    assert (finished.code, finished.err) == (0, "")
+    assert rows["folder"] == str(bundle)
+    assert rows["family"] == "lstm, 2 x 4 units, embedding 3"
+    assert rows["vocabulary"] == "9 words, <unk> and </s> included"
+    assert rows["segmenter"] == "space"
+    assert rows["sources"] == "corpus.txt"
+    assert rows["train"].startswith("perplexity 9.50")
+    assert rows["valid"] == "no validation text"
+    assert "seed 1" in rows["training"]
+
+
+def test_json_is_the_record_the_folder_and_the_metrics(call, bundle):
+    found = json.loads(call("info", bundle, "--json").out)
+
+    record = json.loads((bundle / "model.json").read_text())
+    assert found == {
+        "folder": str(bundle),
+        **record,
+        "metrics": {"valid": None, "train": {"perplexity": 9.5}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "generation"), [("{}", 2), ("{}@1", 1), ("{}@2", 2), ("{}/generations/000001", 1), ("{}/current", 2)]
+)
+def test_a_model_means_its_current_generation_unless_one_is_named(call, model, name, generation):
+    found = json.loads(call("info", name.format(model), "--json").out)
+
+    assert found["training"]["seed"] == generation
+
+
+def test_a_generation_that_is_not_there_is_missing_and_the_others_are_listed(call, model):
+    finished = call("info", f"{model}@7")
+
+    assert finished.code == 66
+    assert finished.err == f"lmctl: {model}@7: no such generation; there are: 1, 2\n"
+
+
+def test_a_model_whose_current_generation_is_gone_is_damaged(call, model):
+    (model / "current").unlink()
+    (model / "current").symlink_to(Path("generations/000009"))
+
+    finished = call("info", model)
+
+    assert finished.code == 65
+    assert finished.err == f"lmctl: {model}/current: leads to 000009, which is not there\n"
+
+
+def test_a_model_with_nothing_published_is_missing(call, tmp_path):
+    (tmp_path / "new/generations").mkdir(parents=True)
+
+    finished = call("info", tmp_path / "new")
+
+    assert finished.code == 66
+    assert finished.err == f"lmctl: {tmp_path}/new: nothing has been published there yet\n"
+
+
+def test_the_model_may_come_from_the_variable(call, bundle, monkeypatch):
+    monkeypatch.setenv("LMCTL_MODEL", str(bundle))
+
+    assert dict(call("info").rows)["folder"] == str(bundle)

@@ -1,0 +1,413 @@
+"""`lmctl predict`: every format, every source of contexts, and who may wait for whom."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import lmctl as api
+
+WORDS = ("<unk>", "</s>", "the", "cat", "sat", "on", "mat", "dog", ".")
+
+
+@pytest.fixture(scope="module")
+def ranked(bundle):
+    """`ranked(context, k)`: the best words after a context by the Python API's whole distribution."""
+    model = api.load(bundle)
+
+    def best(context: str, k: int = 5, left_out: tuple[str, ...] = ("<unk>", "</s>")) -> list[tuple[str, float]]:
+        log_probs = model.log_probs(context)
+        order = [index for index in np.argsort(-log_probs).tolist() if WORDS[index] not in left_out]
+        return [(WORDS[index], float(log_probs[index])) for index in order[:k]]
+
+    return best
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a record in the plain format."""
+    return line.split(" ")[::2]
+
+
+def test_plain_is_words_and_probabilities_as_fasttext_has_them(call, bundle, ranked):
+    finished = call("predict", "-m", bundle, "-k", "3", "the cat")
+
+    expected = " ".join(f"{word} {math.exp(logprob):.6g}" for word, logprob in ranked("the cat", 3))
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out == expected + "\n"
+
+
+def test_words_are_words_alone(call, bundle, ranked):
+    finished = call("predict", "-m", bundle, "--format", "words", "the cat", "the dog")
+
+    assert finished.lines == [" ".join(word for word, _ in ranked(context)) for context in ("the cat", "the dog")]
+
+
+def test_tsv_has_line_rank_word_and_natural_logarithm(call, bundle, ranked):
+    finished = call("predict", "-m", bundle, "--format", "tsv", "-k", "2", "the cat", "", "sat")
+
+    assert finished.rows == [
+        [str(line), str(rank), word, f"{logprob:.6f}"]
+        for line, context in enumerate(["the cat", "", "sat"], start=1)
+        for rank, (word, logprob) in enumerate(ranked(context, 2), start=1)
+    ]
+
+
+@pytest.mark.parametrize("asked", [("--json",), ("--format", "jsonl")])
+def test_jsonl_has_line_context_oov_and_predictions(call, bundle, ranked, asked):
+    finished = call("predict", "-m", bundle, *asked, "-k", "2", "the zebra ate", "the cat")
+
+    records = [json.loads(line) for line in finished.lines]
+    assert [list(record) for record in records] == [["line", "context", "oov", "predictions"]] * 2
+    assert [record["line"] for record in records] == [1, 2]
+    assert [record["context"] for record in records] == ["the zebra ate", "the cat"]
+    assert [record["oov"] for record in records] == [["zebra", "ate"], []]
+    for found, (word, logprob) in zip(records[1]["predictions"], ranked("the cat", 2), strict=True):
+        assert found == {"word": word, "prob": pytest.approx(math.exp(logprob)), "logprob": pytest.approx(logprob)}
+
+
+def on_terminal(command, arguments, clean_environment, columns=80):
+    """What a terminal shows when the command writes to it."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*command, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        env=clean_environment(TERM="xterm", COLUMNS=str(columns), NO_COLOR="1"),
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while piece := os.read(screen, 4096):
+            shown += piece
+    except OSError:  # Linux says EIO when the other side is closed
+        pass
+    os.close(screen)
+    assert process.wait(30) == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+
+
+def test_on_a_terminal_the_answers_are_a_table(command, clean_environment, bundle, ranked):
+    shown = on_terminal(command, ("predict", "-m", bundle, "-k", "2", "the zebra", ""), clean_environment)
+
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[0] == "the zebra"
+    assert lines[1].split() == ["word", "probability"]
+    assert lines[4] == "not in the vocabulary: zebra"
+    assert lines[6:8] == ["(start of a sentence)", lines[1]]
+    best = [
+        [word, f"{math.exp(logprob):.4f}", "━" * round(24 * math.exp(logprob))] for word, logprob in ranked("", 2)
+    ]
+    assert [line.split() for line in lines[8:10]] == best
+
+
+def test_table_can_be_asked_for_where_there_is_no_terminal(call, bundle):
+    finished = call("predict", "-m", bundle, "--format", "table", "-k", "1", "the")
+
+    assert finished.lines[0].strip() == "the"
+    assert finished.lines[1].split() == ["word", "probability"]
+
+
+def test_plain_can_be_asked_for_on_a_terminal(command, clean_environment, bundle, call):
+    arguments = ("predict", "-m", bundle, "--format", "plain", "the")
+
+    assert on_terminal(command, arguments, clean_environment) == call(*arguments).out
+
+
+# Contexts
+
+
+def test_blank_lines_and_a_last_line_without_an_end_are_answered(call, bundle, write):
+    contexts = write("contexts.txt", b"the cat\n\n   \nthe dog")
+
+    finished = call("predict", "-m", bundle, "-f", contexts)
+
+    by_text = call("predict", "-m", bundle, "the cat", "", "", "the dog")
+    assert finished.lines == by_text.lines
+    assert len(finished.lines) == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xef\xbb\xbfthe cat\r\nthe dog\r\n", b"the cat\r\nthe dog", "the cat\nthe dog\n".encode("utf-16")],
+    ids=["BOM and CRLF", "CRLF", "utf-16"],
+)
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_how_lines_are_written_does_not_matter(lmctl, bundle, write, content, source):
+    encoding = ("--encoding", "utf-16") if content.startswith(b"\xff") else ()
+    path = write("contexts.txt", content)
+    stdin, where = (content, "-") if source == "stdin" else (b"", path)
+
+    finished = lmctl("predict", "-m", bundle, "--json", *encoding, "-f", where, stdin=stdin)
+
+    records = [json.loads(line) for line in finished.lines]
+    assert [record["context"] for record in records] == ["the cat", "the dog"]
+    assert [record["oov"] for record in records] == [[], []]
+
+
+def test_piped_input_and_dash_are_the_same(lmctl, bundle):
+    piped = lmctl("predict", "-m", bundle, stdin=b"the cat\n\non\n")
+    dash = lmctl("predict", "-m", bundle, "-f", "-", stdin=b"the cat\n\non\n")
+
+    assert (piped.code, piped.err) == (0, "")
+    assert len(piped.lines) == 3
+    assert piped == dash
+
+
+def test_text_arguments_leave_standard_input_alone(lmctl, bundle):
+    finished = lmctl("predict", "-m", bundle, "the", stdin=b"never\nread\n")
+
+    assert len(finished.lines) == 1
+
+
+def test_no_contexts_are_no_answers(lmctl, bundle):
+    finished = lmctl("predict", "-m", bundle, stdin=b"")
+
+    assert (finished.code, finished.out, finished.err) == (0, "", "")
+
+
+def test_compressed_contexts_are_read(call, bundle, tmp_path):
+    import gzip
+
+    path = tmp_path / "contexts.gz"
+    path.write_bytes(gzip.compress(b"the cat\n"))
+
+    assert call("predict", "-m", bundle, "-f", path).out == call("predict", "-m", bundle, "the cat").out
+
+
+@pytest.mark.parametrize(("errors", "context"), [("replace", "the \ufffd cat"), ("skip", "the  cat")])
+def test_bytes_that_are_not_text_are_replaced_or_skipped_when_asked(call, bundle, write, errors, context):
+    path = write("bad.txt", b"the \xff cat\n")
+
+    finished = call("predict", "-m", bundle, "--json", "--errors", errors, "-f", path)
+
+    assert json.loads(finished.out)["context"] == context
+
+
+def test_what_came_before_a_bad_byte_has_been_answered(lmctl, bundle):
+    finished = lmctl("predict", "-m", bundle, "-f", "-", stdin=(b"w" * 1999 + b"\n") * 500 + b"\xff\n")
+
+    assert finished.code == 65
+    assert len(finished.lines) > 100
+    assert finished.err.startswith("lmctl: standard input: line 501, byte 1000000: ")
+
+
+# Which words
+
+
+def test_k_is_how_many(call, bundle):
+    for k in (1, 4, 7, 100):
+        assert len(words_of(call("predict", "-m", bundle, "-k", str(k), "the").lines[0])) == min(k, 7)
+
+
+def test_unk_and_end_are_answers_only_when_allowed_and_nothing_is_renormalised(call, bundle, ranked):
+    def answers(*flags: str) -> dict[str, float]:
+        finished = call("predict", "-m", bundle, "--json", "-k", "9", *flags, "the cat")
+        return {found["word"]: found["prob"] for found in json.loads(finished.out)["predictions"]}
+
+    plain, unk, eos = answers(), answers("--allow-unk"), answers("--allow-eos")
+    both = answers("--allow-unk", "--allow-eos")
+
+    assert set(plain) == set(WORDS[2:])
+    assert set(unk) - set(plain) == {"<unk>"}
+    assert set(eos) - set(plain) == {"</s>"}
+    assert set(both) == set(WORDS)
+    assert sum(both.values()) == pytest.approx(1.0, abs=1e-6)
+    assert {word: both[word] for word in plain} == plain
+    assert list(both) == [word for word, _ in ranked("the cat", 9, ())]
+
+
+def test_threshold_leaves_out_what_is_less_probable(call, bundle, ranked):
+    probabilities = [math.exp(logprob) for _, logprob in ranked("the cat", 7)]
+    threshold = (probabilities[2] + probabilities[3]) / 2
+
+    finished = call("predict", "-m", bundle, "-k", "7", "--threshold", str(threshold), "the cat")
+    nothing = call("predict", "-m", bundle, "--threshold", "1", "the cat", "the dog")
+
+    assert words_of(finished.lines[0]) == [word for word, _ in ranked("the cat", 3)]
+    assert nothing.out == "\n\n"
+    assert call("predict", "-m", bundle, "--format", "tsv", "--threshold", "1", "the cat").out == ""
+
+
+def test_candidates_are_the_only_answers(call, bundle, ranked, write):
+    candidates = write("candidates.txt", b"dog\t12\nzebra\n\ncat\ndog\n")
+
+    finished = call("predict", "-m", bundle, "--candidates", candidates, "the cat")
+
+    expected = [(word, logprob) for word, logprob in ranked("the cat", 7) if word in ("dog", "cat")]
+    assert finished.lines == [" ".join(f"{word} {math.exp(logprob):.6g}" for word, logprob in expected)]
+
+
+def test_candidates_of_which_the_model_knows_none_are_refused(call, bundle, write):
+    finished = call("predict", "-m", bundle, "--candidates", write("none.txt", b"zebra\nyak\n"), "the")
+
+    assert finished.code == 2
+    assert finished.err == "lmctl: none of the 2 candidates is in the model's vocabulary\n"
+
+
+# What a context follows
+
+
+def test_mid_sentence_differs_from_the_start_of_one(call, bundle):
+    start = call("predict", "-m", bundle, "cat", "")
+    middle = call("predict", "-m", bundle, "--mid-sentence", "cat", "")
+
+    assert middle.code == 0
+    assert len(middle.lines) == 2
+    assert start.lines[0] != middle.lines[0]
+    assert start.lines[1] != middle.lines[1]
+
+
+def test_carry_continues_the_line_before_and_a_blank_line_adds_nothing(call, bundle):
+    carried = call("predict", "-m", bundle, "--state", "carry", "the cat", "", "sat on", "the")
+    whole = call("predict", "-m", bundle, "the cat", "the cat", "the cat sat on", "the cat sat on the")
+    reset = call("predict", "-m", bundle, "the cat", "", "sat on", "the")
+
+    assert words_of(carried.lines[3]) == words_of(whole.lines[3])
+    numbers = [[float(number) for number in line.split(" ")[1::2]] for line in carried.lines]
+    expected = [[float(number) for number in line.split(" ")[1::2]] for line in whole.lines]
+    assert numbers == [pytest.approx(row, rel=1e-4) for row in expected]
+    assert carried.lines[3] != reset.lines[3]
+
+
+def test_a_text_is_cut_as_the_training_text_was(call, make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "zh", words=("编程", "艺术", "是", "我", "爱"), segmenter="jieba")
+
+    finished = call("predict", "-m", bundle, "--json", "-k", "1", "我爱编程", "我 爱\u3000编程", "编程斑马")
+
+    records = [json.loads(line) for line in finished.lines]
+    assert records[0]["predictions"] == records[1]["predictions"]
+    assert [record["oov"] for record in records] == [[], [], ["斑马"]]
+
+
+# Which model
+
+
+def test_the_model_is_m_then_the_variable_then_the_only_one_under_models(lmctl, make_bundle, tmp_path):
+    for number, name in enumerate(("named", "variable", "only"), start=1):
+        folder = tmp_path / ("models/only" if name == "only" else name)
+        make_bundle(folder, words=(name,), seed=number)
+
+    def answer(*arguments: str, **env: str) -> str:
+        return words_of(lmctl("predict", *arguments, "x", cwd=tmp_path, env=env).out.strip())[0]
+
+    assert answer() == "only"
+    assert answer(LMCTL_MODEL="variable") == "variable"
+    assert answer("-m", "named", LMCTL_MODEL="variable") == "named"
+
+
+def test_two_models_are_one_too_many_but_one_that_was_never_published_does_not_count(
+    call, bundle, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(bundle, "models/first")
+    (tmp_path / "models/failed/generations").mkdir(parents=True)
+
+    assert call("predict", "the").code == 0
+
+    shutil.copytree(bundle, "models/second")
+    finished = call("predict", "the")
+    assert finished.code == 2
+    assert finished.err == "lmctl: which model? 2 models under models; name one with -m MODEL or $LMCTL_MODEL\n"
+
+
+# Streams
+
+
+def test_output_is_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "words", words=("naïve", "日本", "🌲"))
+
+    finished = lmctl(
+        *("predict", "-m", bundle, "--format", "words", "日本 naïve"),
+        env={"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+
+    assert (finished.code, finished.err) == (0, "")
+    assert sorted(finished.out.split()) == sorted(["naïve", "日本", "🌲"])
+
+
+def test_contexts_as_arguments_are_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "words", words=("naïve", "日本"))
+
+    finished = lmctl("predict", "-m", bundle, "--json", "日本 naïve", env={"LANG": "C", "LC_ALL": "C"})
+
+    record = json.loads(finished.out)
+    assert (record["context"], record["oov"]) == ("日本 naïve", [])
+
+
+@pytest.fixture
+def coprocess(command, clean_environment, bundle):
+    """A running `lmctl predict`, to write to and read from; ended after half a minute, so that no test hangs."""
+    with subprocess.Popen(
+        [*command, "predict", "-m", str(bundle)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=clean_environment(),
+    ) as process:
+        limit = threading.Timer(30, process.kill)
+        limit.start()
+        yield process
+        limit.cancel()
+        process.kill()
+
+
+def test_a_writer_that_waits_for_each_answer_gets_it_a_thousand_times(coprocess, bundle, call):
+    expected = call("predict", "-m", bundle, "the cat", "the dog").out.encode().splitlines(keepends=True)
+
+    answers = []
+    for number in range(1000):
+        coprocess.stdin.write([b"the cat\n", b"the dog\n"][number % 2])
+        coprocess.stdin.flush()
+        answers.append(coprocess.stdout.readline())
+    coprocess.stdin.close()
+
+    assert answers == expected * 500
+    assert coprocess.stdout.read() == b""
+    assert coprocess.wait(30) == 0
+
+
+def test_lines_that_arrive_in_pieces_are_put_together(coprocess, bundle, call):
+    for piece in (b"the c", b"at\nthe d"):
+        coprocess.stdin.write(piece)
+        coprocess.stdin.flush()
+    first = coprocess.stdout.readline()
+    rest, _ = coprocess.communicate(b"og\nsat")
+
+    assert first + rest == call("predict", "-m", bundle, "the cat", "the dog", "sat").out.encode()
+
+
+def peak_kilobytes(command, bundle, contexts, clean_environment):
+    """The most memory a run of predict had, as its parent sees it, and how many lines it answered."""
+    script = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True)\n"
+        "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command, "predict", "-m", str(bundle), "-k", "1", "--format", "words"],
+        input=contexts,
+        capture_output=True,
+        env=clean_environment(),
+        timeout=120,
+        check=True,
+    )
+    return int(done.stderr), done.stdout.count(b"\n")
+
+
+def test_memory_does_not_grow_with_the_stream(command, clean_environment, bundle):
+    line = (b"w" * 199 + b" ") * 100 + b"\n"  # 20 kB of a hundred words: many bytes, quick to answer
+    short, answered_short = peak_kilobytes(command, bundle, line * 20, clean_environment)
+    long, answered_long = peak_kilobytes(command, bundle, line * 1000, clean_environment)
+
+    assert (answered_short, answered_long) == (20, 1000)
+    assert long < short + 6_000

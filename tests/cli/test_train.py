@@ -1,0 +1,218 @@
+"""`lmctl train`: two short runs on four sentences, and what needs no run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from lmctl.config import config_from_yaml, to_yaml
+
+# Enough to learn four sentences, and quick.
+QUICK = ("--embedding-dim", "16", "--hidden-units", "16", "--epochs", "3", "--set", "model.layers=1")
+
+
+@pytest.fixture(scope="module")
+def run(lmctl, corpora, tmp_path_factory):
+    """A folder with models/four-sentences, trained there, and what the command said."""
+    folder = tmp_path_factory.mktemp("training")
+    shutil.copy(corpora / "four-sentences.txt", folder)
+    return folder, lmctl("train", "four-sentences.txt", *QUICK, "--json", "-q", cwd=folder)
+
+
+def plan(call, *arguments):
+    """The document of `train --dry-run --json`."""
+    finished = call("train", "--dry-run", "--json", *arguments)
+    assert finished.code == 0, finished.err
+    return json.loads(finished.out)
+
+
+@pytest.fixture
+def text(corpora, tmp_path, monkeypatch):
+    """A copy of a text in a folder of its own, to work in."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copy(corpora / "four-sentences.txt", tmp_path)
+
+
+def test_json_is_the_summary_of_the_run(run):
+    _, finished = run
+
+    found = json.loads(finished.out)
+    assert (finished.code, finished.err) == (0, "")
+    assert {
+        *("published", "model", "preset", "epochs", "best_epoch", "steps", "tokens", "vocabulary_size"),
+        *("parameters", "train_perplexity", "valid_perplexity", "valid_oov_rate", "valid_state"),
+    } <= set(found)
+    assert found["published"] == "models/four-sentences/generations/000001"
+    assert found["model"] == "models/four-sentences"
+    assert (found["preset"], found["epochs"], found["tokens"]) == ("tiny", 3, 3 * 25)
+    assert found["valid_perplexity"] is None
+    assert 1 < found["train_perplexity"] < 100
+
+
+def test_what_was_published_answers_and_is_sound(lmctl, run):
+    folder, _ = run
+
+    predicted = lmctl("predict", "--format", "words", "编程", cwd=folder)
+    verified = lmctl("verify", cwd=folder)
+
+    assert (predicted.code, predicted.err) == (0, "")
+    assert len(predicted.out.split()) == 5
+    assert verified.out == "models/four-sentences/generations/000001: ok\n"
+
+
+def test_info_tells_of_the_run(lmctl, run):
+    folder, finished = run
+
+    found = json.loads(lmctl("info", "--json", cwd=folder).out)
+
+    summary = json.loads(finished.out)
+    assert found["training"]["epochs"] == 3
+    assert found["training"]["parameters"] == summary["parameters"]
+    assert found["sizes"]["hidden_units"] == 16
+    assert found["recipe"]["segmenter"]["name"] == "jieba"
+    assert [source["name"] for source in found["corpus"]["sources"]] == [str(folder / "four-sentences.txt")]
+
+
+def test_the_name_of_other_sources_model_is_refused_before_training(call, run, monkeypatch):
+    folder, _ = run
+    monkeypatch.chdir(folder)
+    (folder / "elsewhere").mkdir(exist_ok=True)
+    (folder / "elsewhere/four-sentences.txt").write_bytes(b"something else\n")
+
+    finished = call("train", "elsewhere/four-sentences.txt")
+
+    assert finished.code == 2
+    assert finished.err.count("\n") == 1
+    assert "models/four-sentences was trained on other sources" in finished.err
+
+
+@pytest.mark.parametrize(("problem", "code"), [("empty.txt", 65), ("missing.txt", 66)])
+def test_a_run_that_fails_leaves_the_published_model_as_it_was(call, run, monkeypatch, problem, code):
+    folder, _ = run
+    monkeypatch.chdir(folder)
+    (folder / "empty.txt").write_bytes(b"")
+    before = contents(folder / "models/four-sentences/current")
+
+    finished = call("train", problem, "-o", "models/four-sentences")
+
+    assert finished.code == code
+    assert finished.err.count("\n") == 1
+    assert (folder / "models/four-sentences/current").readlink().name == "000001"
+    assert contents(folder / "models/four-sentences/current") == before
+    assert [path.name for path in (folder / "models/four-sentences/generations").iterdir()] == ["000001"]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
+    command, clean_environment, run, tmp_path
+):
+    folder, _ = run
+    runs = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        model = shutil.copytree(folder / "models/four-sentences", tmp_path / number.name, symlinks=True)
+        runs[number] = subprocess.Popen(
+            [
+                *(*command, "train", folder / "four-sentences.txt", "-o", model, *QUICK, "--verbose"),
+                *("--epochs", "100000", "--set", "training.patience=100000"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        )
+    for number, process in runs.items():
+        for line in process.stderr:
+            if line.startswith("lmctl: epoch 2 "):
+                break
+        process.send_signal(number)
+    for number, process in runs.items():
+        out, err = process.communicate(timeout=60)
+        model = tmp_path / number.name
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], err
+        assert out == ""
+        assert "Traceback" not in err
+        assert err.splitlines()[-1].startswith("lmctl: interrupted in epoch ")
+        assert (model / "current").readlink().name == "000001"
+        assert contents(model / "current") == contents(folder / "models/four-sentences/current")
+
+
+def test_dry_run_prints_yaml_that_reads_back_to_the_same_configuration(call, text):
+    finished = call("train", text, "--dry-run", "-q", *QUICK)
+    found = plan(call, text, "-q", *QUICK)
+
+    config = config_from_yaml(finished.out)
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out.startswith(to_yaml(config))
+    assert config.model.hidden_units == 16
+    assert config.text.segmenter == "jieba"
+    assert json.loads(json.dumps(found["config"])) == as_document(config)
+
+
+def as_document(config):
+    import msgspec
+
+    return msgspec.to_builtins(config)
+
+
+def test_dry_run_output_is_a_configuration_to_train_with(call, text, write):
+    first = call("train", text, "--dry-run", "-q", *QUICK)
+    resolved = write("resolved.yaml", first.out.encode())
+
+    again = call("train", text, "--dry-run", "-q", "-c", resolved)
+
+    assert (again.code, again.out) == (0, first.out)
+
+
+def test_dry_run_states_the_plan_and_writes_nothing(call, text, tmp_path):
+    found = plan(call, text, "-q", *QUICK)
+    lines = call("train", text, "--dry-run", "-q", *QUICK).lines
+
+    assert {name: value for name, value in found.items() if name != "config"} == {
+        "model": "models/four-sentences",
+        "preset": "tiny",
+        "parameters": 13 * 16 + 2 * 16 * 64 + 64 + 13 * (0 if found["config"]["model"]["tied"] else 16) + 13,
+        "vocabulary_size": 13,
+        "training_tokens": 25,
+        "valid_tokens": 0,
+    }
+    assert lines[-6:] == [
+        f"# {name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "config"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["four-sentences.txt"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "assignment"),
+    [
+        (("--embedding-dim", "24", "--hidden-units", "24"), "model={embedding_dim: 24, hidden_units: 24}"),
+        (("--epochs", "7"), "training.epochs=7"),
+        (("--seed", "11"), "training.seed=11"),
+        (("--device", "cpu"), "device.placement=cpu"),
+        (("--vocab-size", "9"), "vocabulary.size=9"),
+        (("--segmenter", "char"), "text.segmenter=char"),
+    ],
+)
+def test_a_flag_means_exactly_its_key(call, text, flags, assignment):
+    by_flag, by_key = plan(call, text, "-q", *flags), plan(call, text, "-q", "--set", assignment)
+
+    assert by_flag == by_key
+    assert by_flag != plan(call, text, "-q")
+
+
+def test_a_prepared_corpus_is_trained_on_as_it_is(call, text):
+    assert call("prepare", text, "-o", "prepared", "--segmenter", "char", "-q").code == 0
+
+    found = plan(call, "prepared", "-o", "model", "-q")
+    finished = call("train", "prepared", "-o", "model", "--vocab-size", "5")
+
+    assert found["config"]["text"]["segmenter"] == "char"
+    assert finished.code == 2
+    assert finished.err.startswith("lmctl: vocabulary.size: prepared is prepared already")
