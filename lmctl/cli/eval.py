@@ -101,19 +101,20 @@ def evaluate(
         there = "closed" if sys.stdin is None else "a terminal"
         raise click.UsageError(f"no FILE given, and standard input is {there}")
 
-    from lmctl.cli import output as show
-    from lmctl.cli.evaluation import make_printer
+    from lmctl.cli.progress import scoring_progress
+    from lmctl.cli.reports import write_figures
+    from lmctl.cli.scores import make_printer
     from lmctl.query.evaluation import evaluate_file
     from lmctl.query.model import Model
     from lmctl.store.generations import open_model
-    from lmctl.text.reading import STDIN, check_sources
+    from lmctl.text.sources import STDIN, check_sources
 
     names = files or (STDIN,)
     check_sources(names)
     opened = Model(open_model(model))
     printer = make_printer("jsonl" if as_json else format, level, opened)
     results = []
-    with show.scoring_progress(messages) as on_sentence:
+    with scoring_progress(messages) as on_sentence:
         for name in names:
 
             def show_sentence(score: SentenceScore, name: str = name) -> None:
@@ -134,7 +135,7 @@ def evaluate(
             printer.text(name, figures)
     printer.end(results)
     if output is not None:
-        show.write_figures(output, opened.bundle.folder, results)
+        write_figures(output, opened.bundle.folder, results)
     for name, figures in results:
         if max_perplexity is not None and not figures.perplexity <= max_perplexity:
             raise QualityGateError(

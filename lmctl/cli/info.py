@@ -27,7 +27,7 @@ def info(model: str | None, as_json: bool, messages: Messages) -> None:  # noqa:
         lmctl info models/news
         lmctl info models/news --json | jq .metrics.valid.perplexity
     """
-    from lmctl.cli import output
+    from lmctl.cli.reports import model_info
     from lmctl.store.generations import open_model
 
-    output.model_info(open_model(model), as_json)
+    model_info(open_model(model), as_json)

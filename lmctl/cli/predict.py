@@ -95,7 +95,7 @@ def predict(
         there = "closed" if sys.stdin is None else "a terminal"
         raise click.UsageError(f"no TEXT given, and standard input is {there}")
 
-    from lmctl.cli import output
+    from lmctl.cli.predictions import PredictionPrinter
     from lmctl.query.model import Model
     from lmctl.query.prediction import Predictor
     from lmctl.store.generations import open_model
@@ -111,7 +111,7 @@ def predict(
         mid_sentence=mid_sentence,
         state=state,
     )
-    printer = output.PredictionPrinter("jsonl" if as_json else format)
+    printer = PredictionPrinter("jsonl" if as_json else format)
     for contexts in _arriving_contexts(texts, file, encoding or "utf-8", errors or "strict"):
         printer.print(predictor.answer(contexts))
 
@@ -120,7 +120,8 @@ def _arriving_contexts(
     texts: tuple[str, ...], file: str | None, encoding: str, errors: str
 ) -> Iterator[list[str]]:
     """Batches of contexts: all that have arrived so far."""
-    from lmctl.text.reading import STDIN, LineStream, read_lines
+    from lmctl.text.reading import LineStream, read_lines
+    from lmctl.text.sources import STDIN
 
     if texts:
         yield [_as_utf8(number, text) for number, text in enumerate(texts, start=1)]

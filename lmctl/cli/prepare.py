@@ -43,7 +43,8 @@ def prepare(
         lmctl prepare news.txt.gz -o prepared/news --vocab-size 30000
         lmctl prepare --stdout --segmenter jieba zh.txt > zh.words.txt
     """
-    from lmctl.cli import output as show
+    from lmctl.cli.progress import reading_progress
+    from lmctl.cli.reports import corpus_summary
     from lmctl.config import read_settings
     from lmctl.jobs import prepare as job
 
@@ -56,6 +57,6 @@ def prepare(
         return
     if output is None:
         raise click.UsageError("where to? -o DIR, or --stdout for segmented text")
-    with show.reading_progress(messages, inputs) as on_progress:
+    with reading_progress(messages, inputs) as on_progress:
         corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
-    show.corpus_summary(corpus.record, as_json)
+    corpus_summary(corpus.record, as_json)

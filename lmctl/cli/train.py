@@ -53,15 +53,16 @@ def train(
         lmctl train corpus.txt
         lmctl train news.txt -o models/news -c news.yaml --set model.layers=2
     """
-    from lmctl.cli import output as show
+    from lmctl.cli import reports
+    from lmctl.cli.progress import TrainingDisplay
     from lmctl.config import read_settings
     from lmctl.jobs import train as job
 
     settings = read_settings(config_files, assignments, given_keys(flags))
     if dry_run:
-        show.plan(job.plan(corpus, output, settings, jobs=jobs or 0), as_json)
+        reports.plan(job.plan(corpus, output, settings, jobs=jobs or 0), as_json)
         return
-    with show.TrainingDisplay(messages) as display:
+    with TrainingDisplay(messages) as display:
         trained = job.train(
             corpus,
             output,
@@ -72,4 +73,4 @@ def train(
             verbose=messages.third_parties,
         )
     display.finish(trained)
-    show.trained(trained, as_json)
+    reports.trained(trained, as_json)

@@ -20,8 +20,9 @@ from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, InputMissingError, LmctlError
 from lmctl.text.normalization import Normalization, read_word_list
-from lmctl.text.reading import STDIN, check_sources, read_chunks, read_lines
+from lmctl.text.reading import read_chunks, read_lines
 from lmctl.text.segmentation import detect_segmenter, make_segmenter
+from lmctl.text.sources import STDIN, check_sources
 from lmctl.text.tokenization import Tokenizer
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from lmctl.store.bundle import (
     write_bundle,
 )
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
-from lmctl.text.reading import STDIN
+from lmctl.text.sources import STDIN
 from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from lmctl.errors import DataError
 from lmctl.query.metrics import Figures, Tally
 from lmctl.query.scoring import score_sentences
-from lmctl.text.reading import STDIN, read_lines
+from lmctl.text.reading import read_lines
+from lmctl.text.sources import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

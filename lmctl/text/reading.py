@@ -1,4 +1,4 @@
-"""Reading text: paths, "-", .gz, .bz2 and .xz -> chunks of whole lines, and where a bad byte stands.
+"""Reading text: sources -> chunks of whole lines, or lines as they arrive.
 
 Reading only finds line ends; decoding waits in `SourceChunk.text`, so that worker processes can share it. Only
 encodings whose line end is not the single byte 0x0A (utf-16, utf-32) are decoded here, and passed on as UTF-8.
@@ -7,33 +7,18 @@ encodings whose line end is not the single byte 0x0A (utf-16, utf-32) are decode
 from __future__ import annotations
 
 import codecs
-import contextlib
-import errno
 import logging
 import os
-import stat
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
+from lmctl.text.encodings import DECODE_ERRORS, Transcoder, nul_byte, resolve_encoding, undecodable
+from lmctl.text.sources import STDIN, read_pieces, unreadable
 
 if TYPE_CHECKING:
-    import bz2
-    import gzip
-    import lzma
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-    from typing import BinaryIO
 
-STDIN = "-"
 LONGEST_LINE_BYTES = 16 << 20
-_READ_BYTES = 1 << 20
-
-_DECODE_ERRORS = {"strict": "strict", "replace": "replace", "skip": "ignore"}
-# Codecs for identifiers and literals: they may yield line ends or lone surrogates from plain letters.
-_NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7"}
 
 _log = logging.getLogger(__name__)
 
@@ -67,14 +52,14 @@ class SourceChunk:
         """
         text, bad = "", len(self.content)
         try:
-            text = self.content.decode(self.encoding, _DECODE_ERRORS[self.errors])
+            text = self.content.decode(self.encoding, DECODE_ERRORS[self.errors])
         except UnicodeDecodeError as error:
             bad = error.start
         nul = self.content.find(b"\0", 0, bad)
         if nul >= 0:
-            raise _nul(self.source, *self._place(nul))
+            raise nul_byte(self.source, *self._place(nul))
         if bad < len(self.content):
-            raise _undecodable(self.source, *self._place(bad), self.encoding, self.content[bad])
+            raise undecodable(self.source, *self._place(bad), self.encoding, self.content[bad])
         if self.first_byte == 0:
             text = text.removeprefix("\ufeff")
         return text.replace("\r\n", "\n")
@@ -93,28 +78,6 @@ class SourceChunk:
     def _place(self, position: int) -> tuple[int, int]:
         """Line and byte in the source of a byte of `content`."""
         return self.first_line + self.content.count(b"\n", 0, position), self.first_byte + position
-
-
-def check_sources(paths: Sequence[str]) -> None:
-    """Check that every path could be read, without opening one: a pipe loses nothing.
-
-    Raises:
-        UsageError: "-" stands more than once.
-        InputMissingError: a path does not exist or is a folder.
-        StorageError: a path may not be read.
-    """
-    if list(paths).count(STDIN) > 1:
-        raise UsageError('standard input ("-") is named more than once; it can be read only once')
-    for path in paths:
-        if path == STDIN:
-            continue
-        try:
-            if stat.S_ISDIR(Path(path).stat().st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not os.access(path, os.R_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
 
 
 def read_chunks(
@@ -146,7 +109,7 @@ def read_chunks(
     for path in paths:
         source = "standard input" if path == STDIN else path
         cutter = _ChunkCutter(source, encoding, errors, chunk_bytes)
-        for piece in _pieces(path, source):
+        for piece in read_pieces(path, source):
             if on_bytes is not None:
                 on_bytes(source, piece)
             yield from cutter.feed(piece)
@@ -207,7 +170,7 @@ class LineStream:
         try:
             return os.read(self._file_descriptor, self._read_bytes)
         except OSError as error:
-            raise _unreadable(self._source, error) from error
+            raise unreadable(self._source, error) from error
 
 
 class _ChunkCutter:
@@ -215,8 +178,8 @@ class _ChunkCutter:
 
     def __init__(self, source: str, encoding: str, errors: str, chunk_bytes: int) -> None:
         self._source = source
-        self._encoding, self._errors, transcode = _resolve_encoding(encoding, errors)
-        self._transcoder = _Transcoder(source, encoding, errors) if transcode else None
+        self._encoding, self._errors, transcode = resolve_encoding(encoding, errors)
+        self._transcoder = Transcoder(source, encoding, errors) if transcode else None
         # A chunk is never longer than the longest line, so only a line at its start can be too long.
         self._chunk_bytes = min(max(chunk_bytes, 1), LONGEST_LINE_BYTES)
         self._buffer = bytearray()
@@ -281,149 +244,3 @@ class _ChunkCutter:
         self._line += content.count(b"\n")
         self._byte += end
         return chunk
-
-
-class _Transcoder:
-    """Turns one source into UTF-8, in pieces, knowing where in the original a bad byte stands."""
-
-    def __init__(self, source: str, encoding: str, errors: str) -> None:
-        self._source = source
-        self._encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)(_DECODE_ERRORS[errors])
-        self._line = 1
-        self._byte = 0
-
-    def feed(self, piece: bytes, *, final: bool = False) -> bytes:
-        """Decode the next bytes of the source.
-
-        Raises:
-            DataError: a byte cannot be decoded, or a character is NUL.
-        """
-        state = self._decoder.getstate()
-        try:
-            text = self._decoder.decode(piece, final)
-        except UnicodeDecodeError:
-            raise self._first_fault(state, piece) from None
-        if "\0" in text:
-            raise self._first_fault(state, piece)
-        self._line += text.count("\n")
-        self._byte += len(piece)
-        return text.encode("utf-8")
-
-    def _first_fault(self, state: tuple[bytes, int], piece: bytes) -> DataError:
-        """Decode a piece again, byte by byte, up to the character that is at fault."""
-        decoder = self._decoder
-        decoder.setstate(state)
-        pending = state[0]
-        line, character_byte = self._line, self._byte - len(pending)
-        for position in range(len(piece)):
-            pending += piece[position : position + 1]
-            try:
-                text = decoder.decode(piece[position : position + 1])
-            except UnicodeDecodeError as error:
-                byte = character_byte + error.start
-                return _undecodable(self._source, line, byte, self._encoding, pending[error.start])
-            if "\0" in text:
-                return _nul(self._source, line, character_byte)
-            line += text.count("\n")
-            pending = decoder.getstate()[0]
-            character_byte = self._byte + position + 1 - len(pending)
-        # Every byte fits so far: the source ends inside a character.
-        return _undecodable(self._source, line, character_byte, self._encoding, pending[0])
-
-
-def _pieces(path: str, source: str) -> Iterator[bytes]:
-    """Read one source, decompressed, in pieces of at most `_READ_BYTES`."""
-    try:
-        with _open(path) as stream:
-            while piece := stream.read(_READ_BYTES):
-                yield piece
-    except _decompression_errors() as error:
-        raise _damaged(source, error) from error
-    except (OSError, ValueError) as error:
-        # gzip and bz2 report bad data as an OSError that no system call made.
-        if isinstance(error, OSError) and error.errno is None:
-            raise _damaged(source, error) from error
-        raise _unreadable(source, error) from error
-
-
-def _decompression_errors() -> tuple[type[Exception], ...]:
-    """What damaged data makes the decompressors raise; looked up only when something is raised."""
-    import lzma
-    import zlib
-
-    return EOFError, zlib.error, lzma.LZMAError
-
-
-def _open(path: str) -> AbstractContextManager[BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]:
-    # Imported where they are needed: a query that reads no compressed file should not wait for three libraries.
-    if path == STDIN:
-        if sys.stdin is None:  # started with standard input closed
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return contextlib.nullcontext(sys.stdin.buffer)
-    match Path(path).suffix.lower():
-        case ".gz":
-            import gzip
-
-            return gzip.open(path, "rb")
-        case ".bz2":
-            import bz2
-
-            return bz2.open(path, "rb")
-        case ".xz":
-            import lzma
-
-            return lzma.open(path, "rb")
-    return Path(path).open("rb")
-
-
-def _resolve_encoding(encoding: str, errors: str) -> tuple[str, str, bool]:
-    """Encoding and errors of the chunks to come, and whether the reader must turn them into UTF-8.
-
-    Raises:
-        UsageError: one of the two is unknown.
-    """
-    if errors not in _DECODE_ERRORS:
-        raise UsageError(f"{errors}: unknown way to treat errors; expected strict, replace or skip")
-    try:
-        name = codecs.lookup(encoding).name.replace("_", "-")
-        line_end = "\n".encode(encoding)
-    except (LookupError, ValueError):
-        name, line_end = "undefined", b""
-    if name in _NOT_FOR_FILES:
-        raise UsageError(
-            f"{encoding}: unknown text encoding; expected one that Python knows, such as utf-8, gb18030, "
-            "big5, latin-1 or utf-16"
-        )
-    if name == "utf-8-sig":  # a byte order mark is dropped anyway
-        return "utf-8", errors, False
-    # iso-2022 and hz carry their state over line ends.
-    if line_end != b"\n" or name.startswith(("iso2022", "hz")):
-        return "utf-8", "strict", True
-    return encoding, errors, False
-
-
-def _undecodable(source: str, line: int, byte: int, encoding: str, value: int) -> DataError:
-    return DataError(
-        f"{source}: line {line}, byte {byte}: not valid {encoding} (0x{value:02x}); "
-        "name the encoding with --encoding, or use --errors replace|skip"
-    )
-
-
-def _nul(source: str, line: int, byte: int) -> DataError:
-    return DataError(f"{source}: line {line}, byte {byte}: a NUL byte; this looks like a binary file")
-
-
-def _damaged(source: str, error: Exception) -> DataError:
-    return DataError(f"{source}: damaged or cut off ({error}); compress or copy it again")
-
-
-def _unreadable(source: str, error: OSError | ValueError) -> LmctlError:
-    match error:
-        case FileNotFoundError() | NotADirectoryError():
-            return InputMissingError(f"{source}: no such file")
-        case IsADirectoryError():
-            return InputMissingError(f"{source}: is a folder; expected a text file")
-        case OSError():
-            return StorageError(f"{source}: cannot be read: {error.strerror}")
-    return StorageError(f"{source}: cannot be read: {error}")

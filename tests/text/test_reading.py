@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
-from lmctl.text import reading
-from lmctl.text.reading import LineStream, SourceChunk, check_sources, read_chunks, read_lines
+from lmctl.text import reading, sources
+from lmctl.text.reading import LineStream, SourceChunk, read_chunks, read_lines
+from lmctl.text.sources import check_sources
 
 same_folder_for_all_examples = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -104,7 +105,7 @@ def test_lines_do_not_depend_on_the_size_of_chunks_or_reads(tmp_path, text, chun
     if not expected[-1]:
         expected.pop()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_READ_BYTES", read_bytes)
+        patch.setattr(sources, "_READ_BYTES", read_bytes)
         chunks = list(read_chunks([write(tmp_path, content)], encoding=encoding, chunk_bytes=chunk_bytes))
 
     assert [line for chunk in chunks for line in chunk.lines()] == expected
@@ -203,7 +204,7 @@ def test_gb18030_with_its_byte_order_mark_is_read():
 def test_faults_in_wide_encodings_are_located_in_the_original(
     tmp_path, monkeypatch, encoding, content, place, read_bytes
 ):
-    monkeypatch.setattr(reading, "_READ_BYTES", read_bytes)
+    monkeypatch.setattr(sources, "_READ_BYTES", read_bytes)
     with pytest.raises(DataError, match=place):
         list(read_chunks([write(tmp_path, content)], encoding=encoding))
 

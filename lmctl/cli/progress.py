@@ -1,0 +1,202 @@
+"""Progress on standard error: drawn on a terminal, plain lines on request, otherwise nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from lmctl.cli.output import terminal_console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lmctl.cli.output import Messages
+    from lmctl.jobs.train import Trained
+    from lmctl.query.scoring import SentenceScore
+
+# How often plain progress says something.
+PLAIN_PROGRESS_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def reading_progress(messages: Messages, sources: Sequence[str]) -> Iterator[Callable[[int], None]]:
+    """Show how much has been read; yields what is to be told of the bytes read so far."""
+    if not messages.live:
+        yield _PlainReading(messages)
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=terminal_console(stderr=True), transient=True) as progress:
+        total = _known_size(sources)
+        task = progress.add_task("reading", total=total)
+        # What has been read is still to be cut into words and counted.
+        yield lambda read: progress.update(
+            task, completed=read, description="counting" if read == total else "reading"
+        )
+
+
+class _PlainReading:
+    def __init__(self, messages: Messages) -> None:
+        self._plain = messages.plain
+        self._last = time.monotonic()
+
+    def __call__(self, read: int) -> None:
+        if self._plain and time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            click.echo(f"lmctl: read {read / 1e6:.0f} MB", err=True)
+
+
+def _known_size(sources: Sequence[str]) -> int | None:
+    """Bytes to be read, where no source is compressed or a stream."""
+    paths = [Path(source) for source in sources]
+    if not all(path.is_file() and path.suffix.lower() not in (".gz", ".bz2", ".xz") for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)
+
+
+class TrainingDisplay:
+    """Shows a training run on standard error, as it goes: nothing, plain lines, or one live line."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._reading = _PlainReading(messages)
+        self._last = time.monotonic()
+        self._status: Any = None
+        self._console = terminal_console(stderr=True) if messages.live else None
+        self._epochs: list[Any] = []
+        self._has_validation = False
+
+    def __enter__(self) -> Self:
+        if self._console is not None:
+            self._status = self._console.status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def on_progress(self, read: int) -> None:
+        """Take note of bytes read by preparation."""
+        if self._status is not None:
+            self._status.update(f"reading  {read / 1e6:.1f} MB")
+        else:
+            self._reading(read)
+
+    def on_event(self, event: Any) -> None:
+        """Take note of a training event."""
+        from lmctl.training.events import EpochDone, StepDone, TrainingStarted
+
+        if isinstance(event, TrainingStarted):
+            self._started(event)
+        elif isinstance(event, EpochDone):
+            self._epoch_done(event)
+        elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
+            self._last = time.monotonic()
+            self._say(_live_line(event))
+
+    def finish(self, trained: Trained) -> None:
+        """After publishing: the table of epochs, and how to query the model."""
+        if self._console is None:
+            return
+        self._console.print(_epoch_table(self._epochs))
+        self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
+
+    def _interval(self) -> float:
+        return 0.2 if self._status is not None else PLAIN_PROGRESS_SECONDS
+
+    def _started(self, event: Any) -> None:
+        self._has_validation = event.has_validation
+        text = (
+            f"preset {event.preset}: {event.parameters:,} parameters, vocabulary {event.vocabulary_size:,}, "
+            f"{event.tokens_per_epoch:,} tokens an epoch, on {event.device}"
+        )
+        if self._console is not None:
+            self._console.print(text)
+            self._status.update("compiling")
+        elif self._messages.plain:
+            click.echo(f"lmctl: {text}", err=True)
+
+    def _epoch_done(self, event: Any) -> None:
+        self._epochs.append(event)
+        if self._messages.plain:
+            valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.2f}"
+            self._say(
+                f"epoch {event.epoch}  {event.tokens_per_second:,.0f} tokens/s  "
+                f"train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
+            )
+
+    def _say(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(text)
+        elif self._messages.plain:
+            click.echo(f"lmctl: {text}", err=True)
+
+
+def _live_line(event: Any) -> str:
+    valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.1f}"
+    return (
+        f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
+        f"{event.tokens_per_second:,.0f} tokens/s  train {event.train_perplexity:.1f}{valid}  "
+        f"{_duration(event.seconds_left)} left"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _epoch_table(epochs: list[Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("epoch", "tokens/s", "rate", "train perplexity", "valid perplexity", ""):
+        table.add_column(heading, justify="right")
+    for epoch in epochs:
+        table.add_row(
+            str(epoch.epoch),
+            f"{epoch.tokens_per_second:,.0f}",
+            f"{epoch.learning_rate:.4g}",
+            f"{epoch.train_perplexity:.2f}",
+            "" if epoch.valid_perplexity is None else f"{epoch.valid_perplexity:.2f}",
+            "best" if epoch.best and epoch is _last_best(epochs) else "",
+        )
+    return table
+
+
+def _last_best(epochs: list[Any]) -> Any:
+    return [epoch for epoch in epochs if epoch.best][-1]
+
+
+@contextlib.contextmanager
+def scoring_progress(messages: Messages) -> Iterator[Callable[[SentenceScore], None]]:
+    """Show how many tokens have been scored; yields what is to be told of each sentence."""
+    if not messages.live:
+        yield lambda _score: None
+        return
+    console = terminal_console(stderr=True)
+    tokens, shown = 0, time.monotonic()
+    with console.status("scoring") as status:
+
+        def on_sentence(score: SentenceScore) -> None:
+            nonlocal tokens, shown
+            tokens += len(score.token_ids)
+            if time.monotonic() - shown >= 0.2:
+                shown = time.monotonic()
+                status.update(f"scoring  {tokens:,} tokens")
+
+        yield on_sentence

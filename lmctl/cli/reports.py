@@ -1,0 +1,137 @@
+"""Results on standard output: what was prepared, trained or would be, and what a model is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from lmctl import files
+from lmctl.cli.output import echo_json, echo_rows, encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lmctl.corpus.prepared import CorpusRecord
+    from lmctl.jobs.train import Plan, Trained
+    from lmctl.query.metrics import Figures
+    from lmctl.store.bundle import Bundle
+
+
+def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
+    """Print what a prepared corpus holds."""
+    identity = record.recipe.segmenter
+    if as_json:
+        splits = {
+            name: msgspec.to_builtins(counts) | {"tokens": counts.tokens, "oov_rate": counts.oov_rate}
+            for name, counts in (("train", record.train), ("valid", record.valid))
+        }
+        echo_json(
+            {
+                **splits,
+                "vocabulary_size": record.vocabulary_size,
+                "segmenter": identity,
+                "sources": record.sources,
+            }
+        )
+        return
+    rows = {"vocabulary": str(record.vocabulary_size), "segmenter": describe_segmenter(identity)}
+    for name, counts in (("train", record.train), ("valid", record.valid)):
+        rows[name] = (
+            f"{counts.sentences} lines\t{counts.words} words\t{counts.tokens} tokens\t"
+            f"{100 * counts.oov_rate:.2f} % OOV"
+        )
+    echo_rows(rows)
+
+
+def describe_segmenter(identity: Any) -> str:
+    """A segmenter in a few words: jieba (rjieba 0.2.2, user dictionary)."""
+    details = " ".join(filter(None, (identity.engine, identity.engine_version)))
+    if identity.dictionary_sha256:
+        details += ", user dictionary"
+    return f"{identity.name} ({details})" if details else str(identity.name)
+
+
+def trained(summary: Trained, as_json: bool) -> None:
+    """Print the path of what was published, or the whole summary."""
+    if as_json:
+        echo_json(summary)
+    else:
+        click.echo(summary.published)
+
+
+def plan(planned: Plan, as_json: bool) -> None:
+    """Print the resolved configuration and what would be done."""
+    from lmctl.config import to_yaml
+
+    figures = {
+        "model": str(planned.model),
+        "preset": planned.config.preset,
+        "parameters": planned.parameters,
+        "vocabulary_size": planned.sizes.vocabulary_size,
+        "training_tokens": planned.training_tokens,
+        "valid_tokens": planned.valid_tokens,
+    }
+    if as_json:
+        echo_json(figures | {"config": planned.config})
+        return
+    click.echo(to_yaml(planned.config), nl=False)
+    for name, value in figures.items():
+        click.echo(f"# {name.replace('_', ' ')}: {value}")
+
+
+def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]]) -> None:
+    """Write the figures of every text as one JSON document."""
+    document = {
+        "model": str(model),
+        "texts": [{"file": name, **msgspec.to_builtins(figures)} for name, figures in results],
+    }
+    files.write_bytes(path, msgspec.json.format(encode_json(document)) + b"\n")
+
+
+def model_info(bundle: Bundle, as_json: bool) -> None:
+    """Print what a model is and how it came about."""
+    record, metrics = bundle.record, bundle.metrics()
+    if as_json:
+        echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})
+        return
+    sizes, training, corpus = record.sizes, record.training, record.corpus
+    valid = metrics.get("valid")
+    rows = {
+        "folder": str(bundle.folder),
+        "family": f"{record.family}, {sizes.layers} x {sizes.hidden_units} units, embedding {sizes.embedding_dim}"
+        + (", tied" if sizes.tied else ""),
+        "parameters": f"{training.parameters:,}",
+        "vocabulary": f"{sizes.vocabulary_size:,} words, <unk> and </s> included",
+        "segmenter": describe_segmenter(record.recipe.segmenter),
+        "text": _describe_text(record.recipe),
+        "corpus": f"{corpus.train.tokens:,} tokens in {corpus.train.sentences:,} lines; "
+        f"{100 * corpus.train.oov_rate:.2f} % OOV",
+        "sources": ", ".join(source.name for source in corpus.sources),
+        "training": f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
+        f"{training.steps:,} steps, seed {training.seed}, {training.device}",
+        "train": f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)",
+        "valid": "no validation text"
+        if valid is None
+        else f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
+        f"(state {valid['state']}, "
+        f"vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)",
+        "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
+    }
+    echo_rows(rows)
+
+
+def _describe_text(recipe: Any) -> str:
+    parts = [f"normalized {recipe.normalize}", f"blank lines {recipe.blank_lines}"]
+    if recipe.lowercase:
+        parts.append("lower-cased")
+    if recipe.stop_words:
+        parts.append(f"{recipe.stop_words} stop words removed")
+    return ", ".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None or not math.isfinite(value) else f"{value:.2f}"
