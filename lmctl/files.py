@@ -49,6 +49,20 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
+def check_writable(path: Path) -> None:
+    """See that a file could be written to `path`, before work is done whose result would go there.
+
+    Raises:
+        OSError: it could not.
+    """
+    with contextlib.suppress(_NotYetError), written_whole(path):
+        raise _NotYetError
+
+
+class _NotYetError(Exception):
+    """Nothing is to be written yet."""
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with written_whole(path) as file:

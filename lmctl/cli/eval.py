@@ -104,6 +104,7 @@ def evaluate(
     from lmctl.cli.progress import scoring_progress
     from lmctl.cli.reports import write_figures
     from lmctl.cli.scores import make_printer
+    from lmctl.files import check_writable
     from lmctl.query.evaluation import evaluate_file
     from lmctl.query.model import Model
     from lmctl.store.generations import open_model
@@ -111,6 +112,8 @@ def evaluate(
 
     names = files or (STDIN,)
     check_sources(names)
+    if output is not None:
+        check_writable(output)
     opened = Model(open_model(model))
     printer = make_printer("jsonl" if as_json else format, level, opened)
     results = []

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
-import signal
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from lmctl import files
-from lmctl.config import to_yaml
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared
-from lmctl.errors import DataError, InterruptedRunError, LmctlError, UsageError
+from lmctl.errors import InterruptedRunError, LmctlError, UsageError
+from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.prepare import prepare
-from lmctl.runtime import load_language_model
+from lmctl.jobs.signals import listening_for_signals
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
-    CorpusSummary,
     LSTMSizes,
-    ModelRecord,
-    TrainingSummary,
     open_bundle,
-    verify_bundle,
-    weights_file,
-    write_bundle,
 )
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
 from lmctl.text.sources import STDIN
@@ -46,8 +37,6 @@ if TYPE_CHECKING:
 
 # What is decided when a corpus is prepared cannot be asked for again when it is trained on.
 DECIDED_BY_PREPARATION = ("text.", "vocabulary.", "validation.file", "validation.fraction")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +101,13 @@ def train(
     folder = ModelFolder.create(place)
     with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
         config = _resolve(settings, corpus)
-        with _listening_for_signals() as received:
+        with listening_for_signals() as received:
             result = _train_network(corpus, config, on_event, lambda: bool(received), verbose)
         bundle = folder.work / ("interrupted" if result.interrupted else "finished")
         if bundle.exists():
             shutil.rmtree(bundle)
-        _write(bundle, corpus, config, result)
-        _verify(bundle, corpus)
+        bundle_result(bundle, corpus, config, result)
+        verify_answers(bundle, corpus)
     if result.interrupted:
         raise InterruptedRunError(
             f"interrupted in epoch {len(result.history) + 1}; nothing was published, "
@@ -158,7 +147,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
         _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None) as corpus,
     ):
         config = _resolve(settings, corpus)
-        sizes = _sizes(corpus, config)
+        sizes = LSTMSizes.of(len(corpus.vocabulary), config.model)
         return Plan(
             model=place,
             config=config,
@@ -238,16 +227,6 @@ def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
     return replace(config, text=text)
 
 
-def _sizes(corpus: PreparedCorpus, config: Config) -> LSTMSizes:
-    return LSTMSizes(
-        vocabulary_size=len(corpus.vocabulary),
-        embedding_dim=config.model.embedding_dim,
-        hidden_units=config.model.hidden_units,
-        layers=config.model.layers,
-        tied=config.model.tied,
-    )
-
-
 def _train_network(
     corpus: PreparedCorpus,
     config: Config,
@@ -265,82 +244,6 @@ def _train_network(
         raise LmctlError(
             "out of memory; a smaller training.batch_size, vocabulary.size or model.hidden_units needs less"
         ) from error
-
-
-@contextlib.contextmanager
-def _listening_for_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one does what it always does."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def receive(number: int, _frame: Any) -> None:
-        received.append(number)
-        signal.signal(number, before[number])
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before: dict[int, Any] = {number: signal.signal(number, receive) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _write(bundle: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> None:
-    record = ModelRecord(
-        family=config.model.family,
-        sizes=result.sizes,
-        recipe=corpus.record.recipe,
-        corpus=CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources),
-        training=TrainingSummary(
-            preset=config.preset,
-            seed=config.training.seed,
-            epochs=len(result.history),
-            best_epoch=result.best_epoch,
-            steps=result.steps,
-            tokens=result.tokens,
-            parameters=result.parameters,
-            device=result.device,
-            interrupted=result.interrupted,
-        ),
-    )
-    contents = {
-        "vocabulary.tsv": corpus.vocabulary.to_tsv().encode(),
-        "characters.tsv": corpus.characters.to_tsv().encode(),
-        "weights.safetensors": weights_file(result.weights),
-        "config.yaml": to_yaml(config).encode(),
-        "metrics.json": msgspec.json.format(msgspec.json.encode(_metrics(corpus, config, result))) + b"\n",
-        "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
-    }
-    write_bundle(bundle, record, contents | corpus.recipe_files())
-
-
-def _metrics(corpus: PreparedCorpus, config: Config, result: TrainingResult) -> dict[str, Any]:
-    """The figures of the best epoch."""
-    best = result.history[result.best_epoch - 1] if result.best_epoch else None
-    valid = None
-    if result.valid_cross_entropy_nats is not None and best is not None:
-        valid = {
-            "cross_entropy_nats": result.valid_cross_entropy_nats,
-            "perplexity": best.valid_perplexity,
-            "includes_oov": corpus.record.train.oov > 0,
-            "state": config.validation.state,
-            "vocabulary_size": len(corpus.vocabulary),
-            "oov_rate": corpus.record.valid.oov_rate,
-        }
-    return {"valid": valid, "train": {"perplexity": None if best is None else best.train_perplexity}}
-
-
-def _verify(folder: Path, corpus: PreparedCorpus) -> None:
-    """Open the bundle as a query would and ask it something: every file sound, the distribution normalised."""
-    language_model = load_language_model(verify_bundle(folder))
-    context = corpus.train[:32].astype(np.int64)[:, None]
-    log_probs = language_model.log_probs(language_model.advance(language_model.null_state(1), context))
-    total = float(np.exp(log_probs.astype(np.float64)).sum())
-    if not abs(total - 1.0) < 1e-4:
-        raise DataError(f"{folder}: the trained network answers with probabilities that sum to {total}")
 
 
 def _figure(result: TrainingResult) -> str:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmctl.config import ModelConfig
+
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 FORMAT_VERSION = 1
@@ -49,6 +51,17 @@ class LSTMSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hidden_units: int
     layers: int
     tied: bool
+
+    @classmethod
+    def of(cls, vocabulary_size: int, model: ModelConfig) -> LSTMSizes:
+        """The sizes that a configuration asks for, with a vocabulary of this many words."""
+        return cls(
+            vocabulary_size=vocabulary_size,
+            embedding_dim=model.embedding_dim,
+            hidden_units=model.hidden_units,
+            layers=model.layers,
+            tied=model.tied,
+        )
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

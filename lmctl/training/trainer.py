@@ -95,13 +95,7 @@ class _Trainer:
             reset_probability=training.reset_probability,
             seed=training.seed,
         )
-        self._sizes = LSTMSizes(
-            vocabulary_size=len(corpus.vocabulary),
-            embedding_dim=model.embedding_dim,
-            hidden_units=model.hidden_units,
-            layers=model.layers,
-            tied=model.tied,
-        )
+        self._sizes = LSTMSizes.of(len(corpus.vocabulary), model)
         self._network = LSTMNetwork(
             self._sizes,
             dropout=model.dropout,
