@@ -14,7 +14,7 @@ import numpy as np
 
 from lmctl import files
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared
-from lmctl.errors import InterruptedRunError, LmctlError, UsageError
+from lmctl.errors import InterruptedRunError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.signals import listening_for_signals
@@ -238,12 +238,7 @@ def _train_network(
     load_tensorflow(verbose=verbose)
     from lmctl.training.trainer import train_network
 
-    try:
-        return train_network(corpus, config, on_event=on_event, interrupted=interrupted)
-    except MemoryError as error:
-        raise LmctlError(
-            "out of memory; a smaller training.batch_size, vocabulary.size or model.hidden_units needs less"
-        ) from error
+    return train_network(corpus, config, on_event=on_event, interrupted=interrupted)
 
 
 def _figure(result: TrainingResult) -> str:

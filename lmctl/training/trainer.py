@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches, carried_segments, sentence_segments
 from lmctl.corpus.vocabulary import UNKNOWN_ID
-from lmctl.errors import DivergenceError
+from lmctl.errors import DivergenceError, LmctlError
 from lmctl.networks.lstm import LSTMNetwork
 from lmctl.store.bundle import LSTMSizes
 from lmctl.training.devices import use_device
@@ -65,10 +65,17 @@ def train_network(
     Raises:
         DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
         DeviceError: the configured device is not there.
+        LmctlError: its memory is not enough.
     """
     placement, description = use_device(config.device)
-    with tf.device(placement):
-        return _Trainer(corpus, config, description, on_event, interrupted).run()
+    try:
+        with tf.device(placement):
+            return _Trainer(corpus, config, description, on_event, interrupted).run()
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise LmctlError(
+            f"out of memory on {description}; a smaller training.batch_size, vocabulary.size or "
+            "model.hidden_units needs less"
+        ) from error
 
 
 class _Trainer:

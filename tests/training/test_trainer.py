@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lmctl.errors import DivergenceError
+from lmctl.errors import DivergenceError, LmctlError
 from lmctl.runtime.lstm import LSTMLanguageModel
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted
 
@@ -420,3 +420,18 @@ def test_mixed_precision_trains_as_float32_does_but_for_rounding(make_corpus, ma
     for rounded, epoch in zip(mixed.history, full.history, strict=True):
         assert rounded.train_perplexity == pytest.approx(epoch.train_perplexity, rel=0.05)
     assert mixed.history[-1].train_perplexity < 9 < 10 < mixed.history[0].train_perplexity
+
+
+def test_memory_that_runs_out_is_one_line_that_says_what_needs_less(make_corpus, make_config, monkeypatch):
+    import tensorflow as tf
+
+    from lmctl.training import trainer
+
+    def exhausted(self):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\na tensor")
+
+    monkeypatch.setattr(trainer._Trainer, "run", exhausted)
+
+    with pytest.raises(LmctlError, match="^out of memory on CPU") as caught:
+        train(make_corpus(), make_config())
+    assert "\n" not in str(caught.value)
