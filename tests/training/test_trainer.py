@@ -432,6 +432,6 @@ def test_memory_that_runs_out_is_one_line_that_says_what_needs_less(make_corpus,
 
     monkeypatch.setattr(trainer._Trainer, "run", exhausted)
 
-    with pytest.raises(LmctlError, match="^out of memory on CPU") as caught:
+    with pytest.raises(LmctlError, match=r"^out of memory on CPU") as caught:
         train(make_corpus(), make_config())
     assert "\n" not in str(caught.value)
