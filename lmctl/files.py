@@ -9,7 +9,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +26,9 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is not there, is not writable, or is full; `path` is as it was.
     """
+    # Deferred: a query writes nothing, and need not wait for it.
+    import tempfile
+
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     try:

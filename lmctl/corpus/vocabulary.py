@@ -8,6 +8,7 @@ and is the context that a sentence starts from.
 from __future__ import annotations
 
 import heapq
+import re
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
@@ -23,6 +24,8 @@ SPECIALS = (UNKNOWN, SENTENCE_END)
 # Written in a text, these are not words that a model may predict: `<unk>` is the unknown word itself (the
 # Penn Treebank and WikiText have it), the other two are out of vocabulary.
 NEVER_WORDS = frozenset({UNKNOWN, SENTENCE_END, "<s>"})
+
+_ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
 
 class Vocabulary:
@@ -80,33 +83,34 @@ class Vocabulary:
         Raises:
             DataError: it is not what `to_tsv` writes; the message names the file and the line.
         """
+        content = path.read_bytes()
         try:
-            lines = path.read_bytes().decode().split("\n")
+            text = content.decode()
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: byte {error.start} is not valid UTF-8") from error
-        if lines[-1]:
-            raise DataError(f"{path}: cut off; the last line has no newline")
-        # Checked as a whole, for a query waits for this; a second look finds the line to name.
-        try:
-            words, counts = zip(*[line.split("\t") for line in lines[:-1]], strict=True)
-        except ValueError:
-            words, counts = (), ("",)
+        if not content.endswith(b"\n"):
+            raise DataError(f"{path}: {'cut off; the last line has no newline' if content else 'empty'}")
+        # Taken apart as a whole, without a list for each line, for every query waits for this.
+        fields = text.replace("\n", "\t").split("\t")
+        words, counts = fields[:-1:2], fields[1::2]
         digits = "".join(counts)
-        if not (all(words) and all(counts) and digits.isdecimal() and digits.isascii()):
-            raise _bad_line(path, lines[:-1])
+        alternate = content.translate(None, _ALL_BUT_SEPARATORS) == b"\t\n" * len(words)
+        if not (alternate and all(words) and all(counts) and digits.isdecimal() and digits.isascii()):
+            raise _bad_line(path, text)
         try:
             return cls(words, tuple(map(int, counts)))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 
 
-def _bad_line(path: Path, lines: Sequence[str]) -> DataError:
-    """Name the first line that is not a word, a TAB and a count."""
-    for number, line in enumerate(lines, start=1):
-        word, _, count = line.partition("\t")
-        if not word or not count.isdecimal() or not count.isascii():
-            return DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
-    return DataError(f"{path}: empty; expected a word, a TAB and its count on each line")
+def _bad_line(path: Path, text: str) -> DataError:
+    """Name the first line that is not a word, a TAB and a count; there is one."""
+    number, line = next(
+        (number, line)
+        for number, line in enumerate(text.split("\n"), start=1)
+        if not re.fullmatch(r"[^\t]+\t[0-9]+", line)
+    )
+    return DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
 
 
 def choose_vocabulary(
