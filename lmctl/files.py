@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only when the block ends without an error.
 
+    A symbolic link is followed, and what is no file (a pipe, /dev/stdout) is written as it is, never replaced.
+
     Yields:
         A file that is readable, writable and seekable, in the folder of `path`.
 
@@ -31,6 +33,11 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve() if path.is_symlink() else path
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
@@ -57,6 +64,9 @@ def check_writable(path: Path) -> None:
     Raises:
         OSError: it could not.
     """
+    # Opening a pipe only to close it would tell its reader that this was all.
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return
     with contextlib.suppress(_NotYetError), written_whole(path):
         raise _NotYetError
 
