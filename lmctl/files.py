@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only when the block ends without an error.
 
-    A symbolic link is followed, and what is no file (a pipe, /dev/stdout) is written as it is, never replaced.
+    What is no file (a pipe, /dev/stdout) is written as it is, never replaced.
 
     Yields:
         A file that is readable, writable and seekable, in the folder of `path`.
@@ -37,7 +37,6 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as file:
             yield file
         return
-    path = path.resolve() if path.is_symlink() else path
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:

@@ -121,15 +121,6 @@ def test_sha256_of_a_file_is_the_hash_of_its_content(tmp_path):
     assert files.sha256_of(tmp_path / "file") == SHA256_OF_ABC
 
 
-def test_a_link_is_followed_and_stays(tmp_path):
-    (tmp_path / "link").symlink_to("target")
-
-    files.write_bytes(tmp_path / "link", b"new")
-
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "target").read_bytes() == b"new"
-
-
 def test_a_pipe_is_written_and_never_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
