@@ -97,18 +97,11 @@ def test_explicit_values_win_over_the_preset_wherever_the_preset_is_named(write)
     assert (config.preset, config.training.epochs, config.training.optimizer) == ("tiny", 3, "adam")
 
 
-def test_given_tells_what_was_set_even_to_its_default(write):
+def test_what_was_set_is_kept_even_where_it_is_the_default(write):
     path = write("model: {layers: 2}")
     asked = read_settings([path], ["training.epochs=10"], {"device.placement": "auto"})
 
-    assert [key for key in KEYS if asked.given(key)] == ["model.layers", "training.epochs", "device.placement"]
-    assert asked.keys() == ["model.layers", "training.epochs", "device.placement"]
-    assert not read_settings([], ["preset=gpu"], {}).given("device.placement")
-
-
-def test_given_refuses_a_key_that_does_not_exist():
-    with pytest.raises(KeyError):
-        read_settings([], [], {}).given("training.epoch")
+    assert list(asked.explicit) == ["model.layers", "training.epochs", "device.placement"]
 
 
 def test_settings_tell_the_preset_that_was_asked_for():

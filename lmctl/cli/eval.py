@@ -62,7 +62,11 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="keep: a line without words is a lone </s>.  [default: as in training]",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Also write the figures as JSON."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the figures as JSON, too; - is standard output.",
 )
 @click.option(
     "--max-perplexity",
@@ -101,6 +105,7 @@ def evaluate(
         there = "closed" if sys.stdin is None else "a terminal"
         raise click.UsageError(f"no FILE given, and standard input is {there}")
 
+    from lmctl.cli.output import STDOUT
     from lmctl.cli.progress import scoring_progress
     from lmctl.cli.reports import write_figures
     from lmctl.cli.scores import make_printer
@@ -112,10 +117,10 @@ def evaluate(
 
     names = files or (STDIN,)
     check_sources(names)
-    if output is not None:
+    if output is not None and str(output) != STDOUT:
         check_writable(output)
     opened = Model(open_model(model))
-    printer = make_printer("jsonl" if as_json else format, level, opened)
+    printer = make_printer("jsonl" if as_json else format, level)
     results = []
     with scoring_progress(messages) as on_sentence:
         for name in names:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+STDOUT = "-"
+
+
 @dataclass(frozen=True, slots=True)
 class Messages:
     """How much to say on standard error.

@@ -100,7 +100,11 @@ def predict(
     from lmctl.query.prediction import Predictor
     from lmctl.store.generations import open_model
     from lmctl.text.normalization import read_word_list
+    from lmctl.text.sources import STDIN, check_sources
 
+    contexts_file = [file or STDIN] if not texts else []
+    if candidates is not None:
+        check_sources([candidates, *contexts_file])
     predictor = Predictor(
         Model(open_model(model)),
         k=k,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,26 @@ def prepare(
     if stdout:
         if output is not None:
             raise click.UsageError("--stdout prints text and -o writes a corpus; choose one")
+        for option, value in {"--json": as_json or None, "--jobs": jobs, **_of_corpus(flags)}.items():
+            if value is not None:
+                raise click.UsageError(f"{option} has no meaning for segmented text; leave it out with --stdout")
         for tokens in job.segment(inputs, config.text):
-            click.echo(" ".join(tokens))
+            sys.stdout.write(" ".join(tokens) + "\n")
         return
     if output is None:
         raise click.UsageError("where to? -o DIR, or --stdout for segmented text")
     with reading_progress(messages, inputs) as on_progress:
         corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
     corpus_summary(corpus.record, as_json)
+
+
+def _of_corpus(flags: dict[str, Any]) -> dict[str, object]:
+    """The options that decide a corpus and not how text is cut, with what was given for them."""
+    names = {
+        "--vocab-size": "vocab_size",
+        "--min-count": "min_count",
+        "--vocab": "vocabulary",
+        "--valid": "valid",
+        "--valid-fraction": "valid_fraction",
+    }
+    return {option: flags[name] for option, name in names.items()}

@@ -75,7 +75,7 @@ class TrainingDisplay:
         self._status: Any = None
         self._console = terminal_console(stderr=True) if messages.live else None
         self._epochs: list[Any] = []
-        self._has_validation = False
+        self._caption = ""
 
     def __enter__(self) -> Self:
         if self._console is not None:
@@ -111,13 +111,20 @@ class TrainingDisplay:
         if self._console is None:
             return
         self._console.print(_epoch_table(self._epochs))
+        if self._caption:
+            self._console.print(self._caption)
         self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
 
     def _interval(self) -> float:
         return 0.2 if self._status is not None else PLAIN_PROGRESS_SECONDS
 
     def _started(self, event: Any) -> None:
-        self._has_validation = event.has_validation
+        if event.validation is not None:
+            terms = event.validation
+            self._caption = (
+                f"valid: vocabulary {event.vocabulary_size:,}, state {terms.state}, "
+                f"{100 * terms.oov_rate:.2f} % OOV, OOVs {'included' if terms.includes_oov else 'left out'}"
+            )
         text = (
             f"preset {event.preset}: {event.parameters:,} parameters, vocabulary {event.vocabulary_size:,}, "
             f"{event.tokens_per_epoch:,} tokens an epoch, on {event.device}"
@@ -126,7 +133,8 @@ class TrainingDisplay:
             self._console.print(text)
             self._status.update("compiling")
         elif self._messages.plain:
-            click.echo(f"lmctl: {text}", err=True)
+            for line in filter(None, (text, self._caption)):
+                click.echo(f"lmctl: {line}", err=True)
 
     def _epoch_done(self, event: Any) -> None:
         self._epochs.append(event)

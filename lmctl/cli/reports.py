@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from lmctl import files
-from lmctl.cli.output import echo_json, echo_rows, encode_json
+from lmctl.cli.output import STDOUT, echo_json, echo_rows, encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,11 @@ def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]
         "model": str(model),
         "texts": [{"file": name, **msgspec.to_builtins(figures)} for name, figures in results],
     }
-    files.write_bytes(path, msgspec.json.format(encode_json(document)) + b"\n")
+    content = msgspec.json.format(encode_json(document)) + b"\n"
+    if str(path) == STDOUT:
+        click.echo(content, nl=False)
+    else:
+        files.write_bytes(path, content)
 
 
 def model_info(bundle: Bundle, as_json: bool) -> None:

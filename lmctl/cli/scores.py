@@ -6,13 +6,12 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
-import numpy as np
 
-from lmctl.cli.output import echo_json, terminal_console
+from lmctl.cli.output import encode_json, terminal_console
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
 from lmctl.errors import UsageError
+from lmctl.query.metrics import LN_10, sentence_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +19,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lmctl.query.metrics import Figures
-    from lmctl.query.model import Model
     from lmctl.query.scoring import SentenceScore
 
-LN_10 = math.log(10.0)
-LEVELS = ("summary", "sentence", "word")
 
-
-def make_printer(format: str | None, level: str, model: Model) -> Printer:
+def make_printer(format: str | None, level: str) -> Printer:
     """The printer of a format; None: a table on a terminal, otherwise tsv."""
     if format is None:
         format = "table" if sys.stdout.isatty() and level == "summary" else "tsv"
@@ -35,8 +30,8 @@ def make_printer(format: str | None, level: str, model: Model) -> Printer:
     if format == "table":
         if level != "summary":
             raise UsageError(f"--format table shows summaries; for --level {level} use kenlm, srilm, tsv or jsonl")
-        return TablePrinter(level, model)
-    return printers[format](level, model)
+        return TablePrinter(level)
+    return printers[format](level)
 
 
 class Printer:
@@ -44,13 +39,11 @@ class Printer:
 
     Args:
         level: summary, sentence or word.
-        model: whose scores they are.
     """
 
-    def __init__(self, level: str, model: Model) -> None:
+    def __init__(self, level: str) -> None:
         self._shows_words = level == "word"
         self._shows_sentences = level != "summary"
-        self._model = model
 
     def sentence(self, name: str, score: SentenceScore) -> None:
         """One sentence of a text has been scored."""
@@ -70,7 +63,7 @@ class KenLMPrinter(Printer):
             words = (*score.words, SENTENCE_END)
             logs = (score.log_probs / LN_10).tolist()
             # An n-gram model states how long an n-gram it found; a network has read the whole sentence.
-            click.echo(
+            _echo(
                 "".join(
                     f"{word}={token_id} {length} {log10:.6g}\t"
                     for length, (word, token_id, log10) in enumerate(
@@ -80,13 +73,13 @@ class KenLMPrinter(Printer):
                 nl=False,
             )
         if self._shows_sentences:
-            click.echo(f"Total: {score.total_log_prob / LN_10:.6g} OOV: {score.oov}")
+            _echo(f"Total: {score.total_log_prob / LN_10:.6g} OOV: {score.oov}")
 
     def text(self, name: str, figures: Figures) -> None:  # noqa: ARG002
-        click.echo(f"Perplexity including OOVs:\t{figures.perplexity:.10g}")
-        click.echo(f"Perplexity excluding OOVs:\t{figures.perplexity_excluding_oov:.10g}")
-        click.echo(f"OOVs:\t{figures.oov}")
-        click.echo(f"Tokens:\t{figures.tokens}")
+        _echo(f"Perplexity including OOVs:\t{figures.perplexity:.10g}")
+        _echo(f"Perplexity excluding OOVs:\t{figures.perplexity_excluding_oov:.10g}")
+        _echo(f"OOVs:\t{figures.oov}")
+        _echo(f"Tokens:\t{figures.tokens}")
 
 
 class SRILMPrinter(Printer):
@@ -95,22 +88,14 @@ class SRILMPrinter(Printer):
     def sentence(self, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         if not self._shows_sentences:
             return
-        click.echo(" ".join(score.words))
+        _echo(" ".join(score.words))
         if self._shows_words:
             self._words(score)
-        known = float(score.log_probs[np.array(score.token_ids) != UNKNOWN_ID].sum()) / LN_10
-        self._counts("1", len(score.words), score.oov, known)
-        click.echo()
+        self._counts("1", sentence_figures(score))
+        _echo("")
 
     def text(self, name: str, figures: Figures) -> None:
-        known = figures.tokens - figures.oov
-        self._counts(
-            f"file {name}: {figures.sentences}",
-            figures.words,
-            figures.oov,
-            -known * math.log10(figures.perplexity_excluding_oov),
-            sentences=figures.sentences,
-        )
+        self._counts(f"file {name}: {figures.sentences}", figures)
 
     def _words(self, score: SentenceScore) -> None:
         words = [
@@ -125,32 +110,31 @@ class SRILMPrinter(Printer):
                 found = "[OOV] 0 [ -inf ]"
             else:
                 found = f"[{place + 2}gram] {math.exp(nats):.6g} [ {nats / LN_10:.6g} ]"
-            click.echo(f"\tp( {word} | {context}) \t= {found}")
+            _echo(f"\tp( {word} | {context}) \t= {found}")
 
     @staticmethod
-    def _counts(sentences_text: str, words: int, oov: int, log10: float, sentences: int = 1) -> None:
-        known_words = words - oov
-        ppl = 10 ** (-log10 / (known_words + sentences))
-        ppl1 = f"{10 ** (-log10 / known_words):.6g}" if known_words else "undefined"
-        click.echo(f"{sentences_text} sentences, {words} words, {oov} OOVs")
-        click.echo(f"0 zeroprobs, logprob= {log10:.6g} ppl= {ppl:.6g} ppl1= {ppl1}")
+    def _counts(sentences: str, figures: Figures) -> None:
+        ppl1 = f"{figures.ppl1:.6g}" if figures.words > figures.oov else "undefined"
+        _echo(f"{sentences} sentences, {figures.words} words, {figures.oov} OOVs")
+        _echo(
+            f"0 zeroprobs, logprob= {figures.logprob10_excluding_oov:.6g} "
+            f"ppl= {figures.perplexity_excluding_oov:.6g} ppl1= {ppl1}"
+        )
 
 
 class TSVPrinter(Printer):
     """Tab-separated with a header line; logprob10 is log10; nothing is rounded below 1e-6."""
 
-    def __init__(self, level: str, model: Model) -> None:
-        super().__init__(level, model)
+    def __init__(self, level: str) -> None:
+        super().__init__(level)
         self._number = 0
-        self._name = ""
         if self._shows_words:
-            click.echo("file\tsentence\tposition\tword\toov\tlogprob10\trank")
+            _echo("file\tsentence\tposition\tword\toov\tlogprob10\trank")
         elif self._shows_sentences:
-            click.echo("file\tsentence\twords\toov\tlogprob10\tperplexity")
+            _echo("file\tsentence\twords\toov\tlogprob10\tperplexity")
 
     def sentence(self, name: str, score: SentenceScore) -> None:
-        self._number = self._number + 1 if name == self._name else 1
-        self._name = name
+        self._number += 1
         if self._shows_words:
             ranks = [""] * len(score.token_ids) if score.ranks is None else list(map(str, score.ranks.tolist()))
             for position, (word, token_id, nats, rank) in enumerate(
@@ -158,34 +142,35 @@ class TSVPrinter(Printer):
                 start=1,
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
-                click.echo(f"{name}\t{self._number}\t{position}\t{word}\t{is_oov}\t{nats / LN_10:.6f}\t{rank}")
+                _echo(f"{name}\t{self._number}\t{position}\t{word}\t{is_oov}\t{nats / LN_10:.6f}\t{rank}")
         elif self._shows_sentences:
-            tokens = len(score.token_ids)
-            click.echo(
-                f"{name}\t{self._number}\t{len(score.words)}\t{score.oov}\t{score.total_log_prob / LN_10:.6f}\t"
-                f"{math.exp(-score.total_log_prob / tokens):.6f}"
+            figures = sentence_figures(score)
+            _echo(
+                f"{name}\t{self._number}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
+                f"{figures.perplexity:.6f}"
             )
+
+    def text(self, name: str, figures: Figures) -> None:  # noqa: ARG002
+        self._number = 0
 
     def end(self, results: Sequence[tuple[str, Figures]]) -> None:
         if self._shows_sentences:
             return
         rows = [{"file": name} | _flat(figures) for name, figures in results]
-        click.echo("\t".join(rows[0]))
+        _echo("\t".join(rows[0]))
         for row in rows:
-            click.echo("\t".join(_cell(value) for value in row.values()))
+            _echo("\t".join(_cell(value) for value in row.values()))
 
 
 class JSONLPrinter(Printer):
     """One JSON object a line, told apart by `level`; logprob is the natural log."""
 
-    def __init__(self, level: str, model: Model) -> None:
-        super().__init__(level, model)
+    def __init__(self, level: str) -> None:
+        super().__init__(level)
         self._number = 0
-        self._name = ""
 
     def sentence(self, name: str, score: SentenceScore) -> None:
-        self._number = self._number + 1 if name == self._name else 1
-        self._name = name
+        self._number += 1
         place = {"file": name, "sentence": self._number}
         if self._shows_words:
             ranks = [None] * len(score.token_ids) if score.ranks is None else score.ranks.tolist()
@@ -193,18 +178,19 @@ class JSONLPrinter(Printer):
                 zip((*score.words, SENTENCE_END), score.token_ids, score.log_probs.tolist(), ranks, strict=True),
                 start=1,
             ):
-                echo_json(
+                _echo_json(
                     {"level": "word", **place, "position": position, "word": word}
                     | {"oov": token_id == UNKNOWN_ID, "logprob": nats, "rank": rank}
                 )
         if self._shows_sentences:
-            echo_json(
+            _echo_json(
                 {"level": "sentence", **place, "words": len(score.words), "oov": score.oov}
                 | {"characters": score.characters, "logprob": score.total_log_prob}
             )
 
     def text(self, name: str, figures: Figures) -> None:
-        echo_json({"level": "summary", "file": name, **msgspec.to_builtins(figures)})
+        self._number = 0
+        _echo_json({"level": "summary", "file": name, **msgspec.to_builtins(figures)})
 
 
 class TablePrinter(Printer):
@@ -264,3 +250,12 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _echo(text: str, *, nl: bool = True) -> None:
+    """Print without flushing: there may be a line for every word of a corpus."""
+    sys.stdout.write(f"{text}\n" if nl else text)
+
+
+def _echo_json(value: dict[str, Any]) -> None:
+    _echo(encode_json(value).decode())

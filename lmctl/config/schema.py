@@ -58,8 +58,8 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     errors: Annotated[
         Literal["strict", "replace", "skip"],
         Meta(
-            description="What to do with a line that cannot be decoded: stop, put U+FFFD for the bad bytes, or "
-            "leave the line out."
+            description="What to do with bytes that are not text in that encoding: stop, put U+FFFD in their "
+            "place, or leave them out."
         ),
     ] = "strict"
 
@@ -146,7 +146,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 0.05
     init_scale: Annotated[
-        float, Meta(gt=0, description="Weights start uniformly between minus this and this.")
+        float, Meta(gt=0, description="Embeddings start uniformly between minus this and this.")
     ] = 0.1
     seed: Annotated[
         int,

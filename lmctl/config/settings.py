@@ -12,7 +12,7 @@ import msgspec
 
 from lmctl.config.documents import parse, read_document, scalar
 from lmctl.config.keys import KEYS, SECTIONS, one_line, shown, unknown_key
-from lmctl.config.schema import Config
+from lmctl.config.schema import Config, TrainingConfig
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,14 +43,6 @@ class Settings(msgspec.Struct, frozen=True):
     def preset(self) -> str:
         """The preset asked for; `auto` where none was."""
         return str(self.explicit.get("preset", "auto"))
-
-    def given(self, key: str) -> bool:
-        """Whether a file, an assignment or a flag set a key, be it to its default."""
-        return KEYS[key].path in self.explicit
-
-    def keys(self) -> list[str]:
-        """Every key that was set, in the order in which it first was."""
-        return list(self.explicit)
 
     def resolve(self, training_tokens: int | None = None) -> Config:
         """The whole configuration: built-in defaults < preset < what the user set.
@@ -182,6 +174,9 @@ def _config(values: Mapping[str, object]) -> Config:
     config = msgspec.convert(document, Config)
     _check_encoding(config.text.encoding)
     _check_inputs(config)
+    # Before a preset is chosen, the rate may still be the default of another optimizer.
+    if config.preset != "auto" or "training.learning_rate" in values:
+        _check_optimizer(config.training)
     return config
 
 
@@ -192,6 +187,15 @@ def _check_encoding(name: str) -> None:
     except (LookupError, ValueError):
         expected = KEYS["text.encoding"].expected
         raise UsageError(f"text.encoding: expected {expected}, got {shown(name)}") from None
+
+
+def _check_optimizer(training: TrainingConfig) -> None:
+    """Refuse a rate that only plain gradient descent can take: the others divide a gradient by its size."""
+    if training.optimizer != "sgd" and training.learning_rate >= 1:
+        raise UsageError(
+            f"training.learning_rate: {training.learning_rate:g} suits sgd, not {training.optimizer}; "
+            "set a rate below 1, such as 0.002"
+        )
 
 
 def _check_inputs(config: Config) -> None:

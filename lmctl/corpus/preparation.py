@@ -16,7 +16,7 @@ from collections import deque
 from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -39,7 +39,7 @@ from lmctl.errors import DataError
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     from lmctl.text.reading import SourceChunk
@@ -75,6 +75,7 @@ def prepare_corpus(
     executor: Executor,
     in_flight: int,
     sources: Callable[[], Sequence[SourceRecord]],
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> PreparedCorpus:
     """Make a prepared corpus in `folder` from chunks of text.
 
@@ -86,6 +87,7 @@ def prepare_corpus(
         executor: where the chunks are worked on.
         in_flight: how many chunks may wait or be worked on at once; bounds memory.
         sources: called when all chunks have been read; what corpus.json says of the inputs.
+        settings: sections of the configuration that was followed, for corpus.json.
 
     Raises:
         DataError: nothing to train on, or nothing in the text to validate on.
@@ -141,6 +143,7 @@ def prepare_corpus(
         valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
         sources=records,
         files=names,
+        settings={section: dict(values) for section, values in (settings or {}).items()},
     )
     files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     _remove_replaced(folder, set(names.values()))

@@ -11,7 +11,7 @@ before it the old corpus is whole, after it the new one is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -66,7 +66,7 @@ class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of corpus.json."""
+    """The content of corpus.json; `settings` are the configuration's sections that preparation followed."""
 
     format_version: int
     lmctl_version: str
@@ -76,6 +76,7 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     valid: SplitCounts
     sources: list[SourceRecord]
     files: dict[str, str]
+    settings: dict[str, dict[str, Any]] = {}
 
 
 class PreparedCorpus:
@@ -102,20 +103,7 @@ class PreparedCorpus:
             InputMissingError: there is no prepared corpus there.
             DataError: a file is missing or damaged, or of another format version.
         """
-        path = folder / CORPUS_FILE
-        try:
-            content = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputMissingError(f"{folder}: not a prepared corpus; it has no {CORPUS_FILE}") from error
-        try:
-            version = msgspec.json.decode(content, type=_Versioned).format_version
-            if version != FORMAT_VERSION:
-                raise DataError(
-                    f"{path}: format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again"
-                )
-            record = msgspec.json.decode(content, type=CorpusRecord)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: {error}") from error
+        record = read_record(folder)
         for name in record.files.values():
             data_file = folder / name
             if "/" in name or not data_file.is_file():
@@ -134,6 +122,30 @@ class PreparedCorpus:
             return self.folder / self.record.files[name]
         except KeyError:
             raise DataError(f"{self.folder / CORPUS_FILE}: names no {name} file") from None
+
+
+def read_record(folder: Path) -> CorpusRecord:
+    """Read corpus.json alone.
+
+    Raises:
+        InputMissingError: there is no prepared corpus there.
+        DataError: it is damaged, or of another format version.
+    """
+    path = folder / CORPUS_FILE
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputMissingError(f"{folder}: not a prepared corpus; it has no {CORPUS_FILE}") from error
+    try:
+        version = msgspec.json.decode(content, type=_Versioned).format_version
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"{path}: format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again"
+            )
+        record = msgspec.json.decode(content, type=CorpusRecord)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    return record
 
 
 class _Versioned(msgspec.Struct):

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import hashlib
 import itertools
+import logging
 import multiprocessing
 import os
 import signal
@@ -14,13 +15,15 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, InputMissingError, LmctlError
 from lmctl.text.normalization import Normalization, read_word_list
-from lmctl.text.reading import read_chunks, read_lines
+from lmctl.text.reading import read_chunks
 from lmctl.text.segmentation import detect_segmenter, make_segmenter
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.text.tokenization import Tokenizer
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[[int], None]
 
-DETECTION_BYTES = 1 << 20
+logger = logging.getLogger(__name__)
 
 # A larger chunk has fewer distinct words a token to be added up, and takes more memory a worker (about 200 MB).
 CHUNK_BYTES = 1 << 22
@@ -69,7 +72,7 @@ def prepare(
     first = list(itertools.islice(chunks, 2))
     if not first:
         raise DataError(f"{', '.join(sources)}: empty; expected text, a sentence a line")
-    tokenizer = make_tokenizer(config.text, sample=first[0][0].text()[:DETECTION_BYTES])
+    tokenizer = make_tokenizer(config.text, sample=first[0][0].text())
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
     try:
@@ -82,6 +85,11 @@ def prepare(
                 executor=executor,
                 in_flight=2 * jobs,
                 sources=reader.records,
+                settings={
+                    "text": msgspec.to_builtins(config.text),
+                    "vocabulary": msgspec.to_builtins(config.vocabulary),
+                    "validation": msgspec.to_builtins(config.validation),
+                },
             )
     except BrokenProcessPool as error:
         raise LmctlError(
@@ -96,22 +104,22 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
         LmctlError: an input is missing or is not text.
     """
     check_sources(sources)
-    lines = itertools.chain.from_iterable(
-        read_lines(source, encoding=text.encoding, errors=text.errors) for source in sources
-    )
-    sample: list[str] = []
-    size = 0
-    while size < DETECTION_BYTES and (line := next(lines, None)) is not None:
-        sample.append(line)
-        size += len(line.encode("utf-8", "surrogatepass"))
-    tokenizer = make_tokenizer(text, sample="\n".join(sample))
-    for line in itertools.chain(sample, lines):
-        yield tokenizer.tokens(line)
+    chunks = read_chunks(sources, encoding=text.encoding, errors=text.errors, chunk_bytes=CHUNK_BYTES)
+    first = next(chunks, None)
+    if first is None:
+        return
+    tokenizer = make_tokenizer(text, sample=first.text())
+    for chunk in itertools.chain([first], chunks):
+        yield from map(tokenizer.tokens, chunk.lines())
 
 
 def make_tokenizer(text: TextConfig, sample: str) -> Tokenizer:
-    """The tokenizer that is configured; `auto` looks at a sample of the text."""
+    """The tokenizer that is configured; `auto` looks at the start of the first input."""
     name = detect_segmenter(sample) if text.segmenter == "auto" else text.segmenter
+    if text.user_dictionary is not None and name != "jieba":
+        logger.warning(
+            "the text is cut by %s, so text.user_dictionary is not used; text.segmenter: jieba would use it", name
+        )
     user_dictionary = b"" if text.user_dictionary is None else _read_small_file(text.user_dictionary)
     return Tokenizer(
         Normalization(text.normalize, text.lowercase),
@@ -125,6 +133,9 @@ def _vocabulary_rules(vocabulary: VocabularyConfig, tokenizer: Tokenizer) -> Voc
     if vocabulary.file is None:
         return VocabularyRules(vocabulary.size, vocabulary.min_count)
     words = tuple(map(tokenizer.normalized, read_word_list(vocabulary.file)))
+    for word in words:
+        if word.split() != [word]:
+            raise DataError(f"{vocabulary.file}: {word!r}, as normalized, is not one word")
     if not words:
         raise DataError(f"{vocabulary.file}: no words; expected one a line")
     return VocabularyRules(words=words)

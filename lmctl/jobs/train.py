@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from lmctl import files
-from lmctl.corpus.prepared import PreparedCorpus, is_prepared
+from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.prepare import prepare
@@ -24,7 +24,7 @@ from lmctl.store.bundle import (
     open_bundle,
 )
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
-from lmctl.text.sources import STDIN
+from lmctl.text.sources import STDIN, check_sources
 from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
 
@@ -65,6 +65,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     train_perplexity: float
     valid_perplexity: float | None
+    valid_includes_oov: bool | None
     valid_oov_rate: float | None
     valid_state: str | None
 
@@ -95,7 +96,7 @@ def train(
     Raises:
         LmctlError: see its children; what was published before stays.
     """
-    settings.resolve()
+    _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
     require_tensorflow()
     folder = ModelFolder.create(place)
@@ -129,6 +130,7 @@ def train(
         parameters=result.parameters,
         train_perplexity=best.train_perplexity,
         valid_perplexity=best.valid_perplexity,
+        valid_includes_oov=corpus.record.train.oov > 0 if has_validation else None,
         valid_oov_rate=corpus.record.valid.oov_rate if has_validation else None,
         valid_state=config.validation.state if has_validation else None,
     )
@@ -140,7 +142,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
     Raises:
         LmctlError: what `train` would raise before its first step.
     """
-    settings.resolve()
+    _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -158,13 +160,27 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
         )
 
 
+def _check_inputs(sources: Sequence[str], config: Config) -> None:
+    """See that every input is there before anything is made."""
+    if not _is_prepared(sources):
+        check_sources([*sources, *filter(None, [config.validation.file])])
+
+
+def _is_prepared(sources: Sequence[str]) -> bool:
+    return len(sources) == 1 and is_prepared(Path(sources[0]))
+
+
 def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
     """Where the model goes; without -o, a folder named after the first source, unless another corpus has it."""
     if model is not None:
         return model
     if sources[0] == STDIN:
         raise UsageError("a model trained on standard input needs a name: -o MODEL")
-    place = DEFAULT_FOLDER / Path(sources[0]).resolve().name.split(".")[0]
+    first = Path(sources[0]).resolve()
+    name = first.name.lstrip(".").split(".")[0]
+    if not name or not (first.is_file() or first.is_dir()):
+        raise UsageError(f"a model trained on {sources[0]} needs a name: -o MODEL")
+    place = DEFAULT_FOLDER / name
     current = ModelFolder(place).current()
     if current is None:
         return place
@@ -178,8 +194,8 @@ def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
 
 
 def _source_names(sources: Sequence[str]) -> list[str]:
-    if len(sources) == 1 and is_prepared(Path(sources[0])):
-        record = PreparedCorpus.open(Path(sources[0])).record
+    if _is_prepared(sources):
+        record = read_record(Path(sources[0]))
         return [source.name for source in record.sources if source.split == "train"]
     return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
 
@@ -193,7 +209,7 @@ def _opened_corpus(
     on_progress: Callable[[int], None],
 ) -> Iterator[PreparedCorpus]:
     """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
-    if len(sources) == 1 and is_prepared(Path(sources[0])):
+    if _is_prepared(sources):
         decided = [key for key in settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
         if decided:
             raise UsageError(
@@ -212,19 +228,18 @@ def _opened_corpus(
 
 
 def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
-    """The whole configuration: the preset chosen by the size of the corpus, the text's part as prepared."""
-    config = settings.resolve(corpus.record.train.tokens)
-    recipe = corpus.record.recipe
+    """The whole configuration: the preset chosen by the size of the corpus, the text's part as it was prepared."""
+    record = corpus.record
+    config = settings.resolve(record.train.tokens)
+    text, vocabulary, validation = (record.settings.get(name, {}) for name in ("text", "vocabulary", "validation"))
     replace = msgspec.structs.replace
-    text = replace(
-        config.text,
-        segmenter=recipe.segmenter.name,
-        engine=recipe.segmenter.engine or config.text.engine,
-        normalize=recipe.normalize,
-        lowercase=recipe.lowercase,
-        blank_lines=recipe.blank_lines,
+    return replace(
+        config,
+        # What `auto` turned out to be.
+        text=replace(config.text, **text | {"segmenter": record.recipe.segmenter.name}),
+        vocabulary=replace(config.vocabulary, **vocabulary),
+        validation=replace(config.validation, **validation | {"state": config.validation.state}),
     )
-    return replace(config, text=text)
 
 
 def _train_network(

@@ -34,6 +34,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         oov_rate: O / W.
         characters: code points of the normalised lines and their ends.
         logprob10: L, log10 of the probability of the text, an OOV scored as `<unk>`.
+        logprob10_excluding_oov: the same with OOV terms left out, as SRILM's logprob.
         perplexity: including OOVs, 10^(-L / (W + S)).
         perplexity_excluding_oov: OOV terms left out of L and of the count.
         ppl1: as SRILM's: excluding OOVs, and `</s>` left out of the denominator alone.
@@ -52,6 +53,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     oov_rate: float
     characters: int
     logprob10: float
+    logprob10_excluding_oov: float
     perplexity: float
     perplexity_excluding_oov: float
     ppl1: float
@@ -116,6 +118,7 @@ class Tally:
             oov_rate=self.oov / self.words if self.words else 0.0,
             characters=self.characters,
             logprob10=-self._total_nats / LN_10,
+            logprob10_excluding_oov=-known_nats / LN_10,
             perplexity=_exp(self._total_nats / tokens),
             perplexity_excluding_oov=_exp(known_nats / (tokens - self.oov)),
             ppl1=_exp(known_nats / known_words) if known_words else math.inf,
@@ -126,6 +129,13 @@ class Tally:
             vocabulary_size=vocabulary_size,
             state=state,
         )
+
+
+def sentence_figures(score: SentenceScore) -> Figures:
+    """The figures of one sentence by itself; they never add up to those of a text by averaging."""
+    tally = Tally(None)
+    tally.add(score)
+    return tally.figures(vocabulary_size=0, state="")
 
 
 def _exp(nats: float) -> float:

@@ -17,7 +17,6 @@ from lmctl.store.generations import find_bundle
 if TYPE_CHECKING:
     import os
 
-    from lmctl.corpus.characters import CharacterUnigram
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
     from lmctl.runtime.base import Float32Array
@@ -43,6 +42,9 @@ class Model:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        # Small files are read now: once a newer generation has been published, this one may be removed.
+        self._recipe_files = bundle.recipe_files()
+        self.characters = bundle.characters()
         self.vocabulary = bundle.vocabulary()
         self.language_model = load_language_model(bundle)
 
@@ -50,7 +52,7 @@ class Model:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
         recipe = self.bundle.record.recipe
-        tokenizer = recipe.tokenizer(self.bundle.recipe_files())
+        tokenizer = recipe.tokenizer(self._recipe_files)
         if tokenizer.segmenter.identity != recipe.segmenter:
             logger.warning(
                 "this model was trained with %s, and %s is installed: some words may be cut differently",
@@ -58,11 +60,6 @@ class Model:
                 _version(tokenizer.segmenter.identity),
             )
         return tokenizer
-
-    @cached_property
-    def characters(self) -> CharacterUnigram:
-        """What spelling an out-of-vocabulary word costs."""
-        return self.bundle.characters()
 
     def encode(self, text: str) -> EncodedText:
         """Cut a line of text into tokens, as the training text was."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
+from lmctl.query.batching import batches_by_length, blocks_of_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from lmctl.query.model import EncodedText, Model
     from lmctl.runtime.base import BoolArray
 
-# Contexts that are read side by side; of like length, so that little is padding.
-LARGEST_BATCH = 64
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,7 @@ class Predictor:
 
     def _answer_batches(self, encoded: list[EncodedText]) -> list[list[Prediction]]:
         found: list[list[Prediction]] = [[] for _ in encoded]
-        by_length = sorted(range(len(encoded)), key=lambda place: len(encoded[place].token_ids))
-        for first in range(0, len(by_length), LARGEST_BATCH):
-            places = by_length[first : first + LARGEST_BATCH]
+        for places in batches_by_length([len(self._before) + len(text.token_ids) for text in encoded]):
             contexts = [self._before + encoded[place].token_ids for place in places]
             state = self._read(self._model.language_model.null_state(len(places)), contexts)
             for place, predictions in zip(places, self._best(state), strict=True):
@@ -107,7 +107,10 @@ class Predictor:
         columns = np.full((int(lengths.max()), len(contexts)), SENTENCE_END_ID)
         for column, token_ids in enumerate(contexts):
             columns[: len(token_ids), column] = token_ids
-        return self._model.language_model.advance(state, columns, lengths)
+        for block in blocks_of_time(*columns.shape):
+            there = np.clip(lengths - block.start, 0, block.stop - block.start)
+            state = self._model.language_model.advance(state, columns[block], there)
+        return state
 
     def _best(self, state: Any) -> list[list[Prediction]]:
         token_ids, log_probs = self._model.language_model.top_k(state, self._k, self._allowed)
@@ -134,10 +137,17 @@ def _allowed_tokens(
         allowed[UNKNOWN_ID], allowed[SENTENCE_END_ID] = allow_unknown, allow_sentence_end
         return allowed
     allowed = np.zeros(len(model.vocabulary), dtype=bool)
-    wanted = list(candidates)
-    allowed[model.vocabulary.encode(word for word in wanted if word not in SPECIALS)] = True
+    wanted = [model.tokenizer.normalized(word) for word in candidates]
+    known = set(model.vocabulary.encode(wanted)) - {UNKNOWN_ID, SENTENCE_END_ID}
+    allowed[list(known)] = True
     allowed[UNKNOWN_ID] = allow_unknown
     allowed[SENTENCE_END_ID] = allow_sentence_end
     if not allowed.any():
         raise UsageError(f"none of the {len(wanted)} candidates is in the model's vocabulary")
+    if len(known) < len(set(wanted)):
+        logger.warning(
+            "%d of %d candidates are not in the model's vocabulary and cannot be answered",
+            len(set(wanted)) - len(known),
+            len(set(wanted)),
+        )
     return allowed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.query.batching import batches_by_length, blocks_of_time
 from lmctl.runtime.base import Scores
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 # A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
 # a window's, however long the text.
 WINDOW_TOKENS = 1 << 15
-BATCH_TOKENS = 1 << 13
-LARGEST_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class _Reset:
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
-        for places in _batches(window):
+        for places in batches_by_length([len(text.token_ids) + 1 for text in window]):
             lengths = np.array([len(window[place].token_ids) + 1 for place in places])
             inputs, targets = _side_by_side([window[place].token_ids for place in places], int(lengths.max()))
             state = self._language_model.null_state(len(places))
@@ -126,19 +125,6 @@ class _Carried:
         ]
 
 
-def _batches(window: list[EncodedText]) -> Iterator[list[int]]:
-    """Places in the window whose sentences are scored side by side: of like length, and not too many tokens."""
-    places: list[int] = []
-    for place in sorted(range(len(window)), key=lambda place: len(window[place].token_ids)):
-        longest = len(window[place].token_ids) + 1
-        if places and (len(places) == LARGEST_BATCH or (len(places) + 1) * longest > BATCH_TOKENS):
-            yield places
-            places = []
-        places.append(place)
-    if places:
-        yield places
-
-
 def _side_by_side(sentences: list[list[int]], steps: int) -> tuple[IntArray, IntArray]:
     """Inputs and targets, both (T, B): each sentence after `</s>`, and each followed by `</s>`."""
     inputs = np.full((steps, len(sentences)), SENTENCE_END_ID)
@@ -158,11 +144,9 @@ def _score_in_blocks(
     ranks: bool,
 ) -> tuple[Scores, Any]:
     """Score (T, B) a block of time at a time, so that a very long sentence takes no more memory."""
-    steps = max(1, BATCH_TOKENS // inputs.shape[1])
     parts = []
-    for first in range(0, len(inputs), steps):
-        block = slice(first, first + steps)
-        there = np.clip(lengths - first, 0, len(inputs[block]))
+    for block in blocks_of_time(*inputs.shape):
+        there = np.clip(lengths - block.start, 0, block.stop - block.start)
         part, state = language_model.score(inputs[block], targets[block], there, state, ranks=ranks)
         parts.append(part)
     return Scores(

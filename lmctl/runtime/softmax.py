@@ -32,8 +32,11 @@ class FullSoftmax:
 
     def log_probs(self, hidden: Float32Array) -> Float32Array:
         """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
-        logits = self._logits(hidden)
-        log_probs: Float32Array = (logits - _log_sum_exp(logits)[:, None]).astype(np.float32)
+        log_probs = np.empty((len(hidden), len(self.bias)), dtype=np.float32)
+        rows = max(1, LOGITS_AT_ONCE // len(self.bias))
+        for first in range(0, len(hidden), rows):
+            logits = self._logits(hidden[first : first + rows])
+            log_probs[first : first + rows] = logits - _log_sum_exp(logits)[:, None]
         return log_probs
 
     def score(

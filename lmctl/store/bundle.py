@@ -20,11 +20,12 @@ import msgspec
 import numpy as np
 
 from lmctl import files
+from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
-from lmctl.errors import DataError, InputMissingError
+from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def write_bundle(folder: Path, record: ModelRecord, contents: Mapping[str, bytes
             for name, content in sorted(contents.items())
         },
     )
-    record = msgspec.structs.replace(record, sha256=_own_hash(record))
+    record = msgspec.structs.replace(record, sha256=_own_hash(msgspec.json.encode(record)))
     files.write_bytes(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
 
 
@@ -234,9 +235,10 @@ def open_bundle(folder: Path) -> Bundle:
                 f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
             )
         record = msgspec.json.decode(content, type=ModelRecord)
+        own_hash = _own_hash(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path}: damaged; {error}") from error
-    if record.sha256 != _own_hash(record):
+    if record.sha256 != own_hash:
         raise DataError(f"{path}: damaged; its content does not have the hash it states")
     return Bundle(folder, record)
 
@@ -258,6 +260,10 @@ def verify_bundle(folder: Path) -> Bundle:
     bundle.characters()
     bundle.metrics()
     bundle.history()
+    try:
+        config_from_yaml(bundle.read("config.yaml").decode(), str(folder / "config.yaml"))
+    except (UsageError, UnicodeDecodeError) as error:
+        raise DataError(f"{folder / 'config.yaml'}: {error}") from error
     return bundle
 
 
@@ -274,6 +280,8 @@ class _Versioned(msgspec.Struct):
     format_version: int
 
 
-def _own_hash(record: ModelRecord) -> str:
-    """SHA-256 of the record with its own hash left empty."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(record, sha256=""))).hexdigest()
+def _own_hash(content: bytes) -> str:
+    """SHA-256 of model.json without the hash it states: of what stands there, not of what is made of it."""
+    document = msgspec.json.decode(content, type=dict[str, Any])
+    document.pop("sha256", None)
+    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()

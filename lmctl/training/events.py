@@ -9,6 +9,15 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationTerms:
+    """What a validation perplexity must be stated with; `includes_oov` is false where `<unk>` is not trained."""
+
+    state: str
+    oov_rate: float
+    includes_oov: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStarted:
     """The network is built and the first step is next."""
 
@@ -18,7 +27,7 @@ class TrainingStarted:
     vocabulary_size: int
     tokens_per_epoch: int
     epochs: int
-    has_validation: bool
+    validation: ValidationTerms | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lmctl.errors import DivergenceError, LmctlError
 from lmctl.networks.lstm import LSTMNetwork
 from lmctl.store.bundle import LSTMSizes
 from lmctl.training.devices import use_device
-from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event
+from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ValidationTerms, ignore_event
 from lmctl.training.optimizers import make_optimizer, summed_rows
 from lmctl.training.schedule import Schedule
 
@@ -131,7 +131,7 @@ class _Trainer:
                 vocabulary_size=self._sizes.vocabulary_size,
                 tokens_per_epoch=len(self._corpus.train),
                 epochs=epochs,
-                has_validation=bool(len(self._corpus.valid)),
+                validation=self._validation_terms(),
             )
         )
         stopped = False
@@ -157,6 +157,12 @@ class _Trainer:
             valid_cross_entropy_nats=valid_nats,
             interrupted=stopped,
         )
+
+    def _validation_terms(self) -> ValidationTerms | None:
+        if not len(self._corpus.valid):
+            return None
+        oov_rate = self._corpus.record.valid.oov_rate
+        return ValidationTerms(self._config.validation.state, oov_rate, self._scores_oov)
 
     def _train_epoch(self, epoch: int) -> bool:
         """Every token of the stream once; False where training was interrupted."""

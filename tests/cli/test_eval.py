@@ -62,6 +62,7 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
         "oov_rate": pytest.approx(1 / 11),
         "characters": sum(len(line) + 1 for line in TEXT.decode().split("\n") if line),
         "logprob10": pytest.approx(log10(total)),
+        "logprob10_excluding_oov": pytest.approx(log10(total - oov)),
         "perplexity": pytest.approx(math.exp(-total / 14)),
         "perplexity_excluding_oov": pytest.approx(math.exp(-(total - oov) / 13)),
         "ppl1": pytest.approx(math.exp(-(total - oov) / 10)),
@@ -176,7 +177,18 @@ def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
 
     header, *rows = finished.rows
     assert header == [
-        *("file", "sentences", "words", "oov", "tokens", "oov_rate", "characters", "logprob10", "perplexity"),
+        *(
+            "file",
+            "sentences",
+            "words",
+            "oov",
+            "tokens",
+            "oov_rate",
+            "characters",
+            "logprob10",
+            "logprob10_excluding_oov",
+            "perplexity",
+        ),
         *("perplexity_excluding_oov", "ppl1", "cross_entropy_nats", "bits_per_character", "mean_reciprocal_rank"),
         *("vocabulary_size", "state"),
     ]

@@ -338,9 +338,9 @@ def test_segmented_text_has_a_line_for_each_line(write):
     ]
 
 
-@pytest.mark.parametrize("detection_bytes", [1, 20, 1 << 20])
-def test_no_line_is_lost_by_detection(write, monkeypatch, detection_bytes):
-    monkeypatch.setattr(job, "DETECTION_BYTES", detection_bytes)
+@pytest.mark.parametrize("chunk_bytes", [1, 20, 1 << 20])
+def test_no_line_is_lost_by_detection(write, monkeypatch, chunk_bytes):
+    monkeypatch.setattr(job, "CHUNK_BYTES", chunk_bytes)
     first, second = write("first.txt", "a b\n\nc\n"), write("second.txt", "d\ne f")
 
     assert list(segment([first, second], TextConfig())) == [["a", "b"], [], ["c"], ["d"], ["e", "f"]]

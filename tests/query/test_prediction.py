@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import UsageError
-from lmctl.query import prediction
+from lmctl.query import batching
 from lmctl.query.prediction import Predictor
 
 WORDS = ["the", "cat", "sat", "on", "mat", "dog", "."]
@@ -155,7 +155,7 @@ def test_carried_from_mid_sentence_there_is_no_sentence_end_before_the_first_con
 @pytest.mark.parametrize("mid_sentence", [False, True])
 @pytest.mark.parametrize("largest_batch", [1, 2, 64])
 def test_contexts_of_all_lengths_are_answered_together_as_alone(model, monkeypatch, largest_batch, mid_sentence):
-    monkeypatch.setattr(prediction, "LARGEST_BATCH", largest_batch)
+    monkeypatch.setattr(batching, "LARGEST_BATCH", largest_batch)
     contexts = ["the cat sat on the mat", "", "dog", "the zebra", "", "cat sat on", "dog"]
     predictor = Predictor(model, mid_sentence=mid_sentence)
 

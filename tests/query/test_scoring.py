@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from lmctl.query import scoring
+from lmctl.query import batching, scoring
 from lmctl.query.metrics import Tally
 from lmctl.query.scoring import score_sentences
 
@@ -68,8 +68,8 @@ def test_sizes_of_windows_and_batches_change_nothing(
     expected = list(score_sentences(model, lines, state=state, blank_lines="keep", ranks=True))
 
     monkeypatch.setattr(scoring, "WINDOW_TOKENS", window_tokens)
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch_tokens)
-    monkeypatch.setattr(scoring, "LARGEST_BATCH", largest_batch)
+    monkeypatch.setattr(batching, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(batching, "LARGEST_BATCH", largest_batch)
     found = list(score_sentences(model, lines, state=state, blank_lines="keep", ranks=True))
 
     assert [score.words for score in found] == [line.split() for line in lines]
@@ -94,7 +94,7 @@ def test_a_sentence_longer_than_a_batch_is_scored_whole(model, monkeypatch):
     assert len(words) == 200
     expected = model.score(line).log_probs
 
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", 16)
+    monkeypatch.setattr(batching, "BATCH_TOKENS", 16)
     found = model.score(line).log_probs
 
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -291,7 +291,7 @@ def test_a_run_tells_of_its_start_every_step_and_every_epoch(cpu, make_corpus, m
     steps = [event for event in rest if isinstance(event, StepDone)]
     epochs = [event for event in rest if isinstance(event, EpochDone)]
     assert isinstance(started, TrainingStarted)
-    assert (started.preset, started.epochs, started.has_validation) == ("tiny", 2, True)
+    assert (started.preset, started.epochs, started.validation.state) == ("tiny", 2, "carry")
     # Three sentences of 6 words and one of 5, and their ends; 9 distinct words and two specials.
     assert started.tokens_per_epoch == 27
     assert started.vocabulary_size == result.sizes.vocabulary_size == 11
