@@ -611,3 +611,15 @@ def test_importing_config_imports_neither_yaml_nor_anything_heavy():
     )
 
     assert output.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "rmsprop"])
+def test_a_rate_that_only_plain_gradient_descent_can_take_is_refused(optimizer):
+    asked = read_settings([], ["preset=medium", f"training.optimizer={optimizer}"], {})
+
+    with pytest.raises(
+        UsageError, match=rf"^training.learning_rate: 20 suits sgd, not {optimizer}; set a rate below 1"
+    ):
+        asked.resolve()
+    with_a_rate = ["preset=medium", f"training.optimizer={optimizer}", "training.learning_rate=0.002"]
+    assert read_settings([], with_a_rate, {}).resolve().training.learning_rate == 0.002

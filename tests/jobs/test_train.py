@@ -119,7 +119,10 @@ def test_each_run_publishes_the_next_generation(text, tmp_path):
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("assignments", "error"),
-    [(("training.learning_rate=1e38",), DivergenceError), (("device.placement=gpu:99",), DeviceError)],
+    [
+        (("training.optimizer=sgd", "training.learning_rate=1e38"), DivergenceError),
+        (("device.placement=gpu:99",), DeviceError),
+    ],
 )
 def test_a_run_that_fails_leaves_what_was_published(text, tmp_path, assignments, error):
     first = train([text], tmp_path / "model", settings())

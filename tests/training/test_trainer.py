@@ -358,19 +358,12 @@ def test_a_linear_schedule_lowers_the_rate_at_every_step(make_corpus, make_confi
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(
-    ("optimizer", "learning_rate", "loss"),
-    [
-        ("sgd", "1e30", r"\d\.\d+e\+30"),  # a number still: tanh and sigmoid are bounded
-        ("adam", "1e38", "nan"),
-        ("adagrad", "1e38", "inf"),
-    ],
-)
-def test_a_loss_beyond_all_measure_ends_training(make_corpus, make_config, optimizer, learning_rate, loss):
-    config = make_config(f"training.learning_rate={learning_rate}", f"training.optimizer={optimizer}")
+def test_a_loss_beyond_all_measure_ends_training(make_corpus, make_config):
+    # The loss is a number still, for tanh and sigmoid are bounded.
+    loss = r"\d\.\d+e\+30"
 
-    with pytest.raises(DivergenceError, match=f"training diverged: the loss is {loss} at epoch 1, step 2;"):
-        train(make_corpus(), config)
+    with pytest.raises(DivergenceError, match=rf"training diverged: the loss is {loss} at epoch 1, step 2;"):
+        train(make_corpus(), make_config("training.learning_rate=1e30"))
 
 
 @pytest.mark.usefixtures("eagerly")
