@@ -397,3 +397,22 @@ def test_a_file_whose_name_is_not_utf8_is_scored_and_named(lmctl, bundle, tmp_pa
     assert (as_json.code, as_json.err) == (0, "")
     assert json.loads(as_json.out)["file"] == "na\\xefve.txt"
     assert json.loads((tmp_path / "metrics.json").read_text())["texts"][0]["file"] == "na\\xefve.txt"
+
+
+def test_a_text_named_twice_is_numbered_from_one_twice(call, bundle, write):
+    text = write("text.txt", b"the cat\nthe dog\n")
+
+    finished = call("eval", "-m", bundle, "--level", "sentence", text, text)
+
+    assert [row[1] for row in finished.rows[1:]] == ["1", "2", "1", "2"]
+
+
+def test_figures_go_to_standard_output_under_its_usual_name(call, bundle, write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = write("text.txt", b"the cat\n")
+
+    finished = call("eval", "-m", bundle, "--format", "kenlm", "-o", "-", text)
+
+    document = json.loads(finished.out[finished.out.index("{") :])
+    assert document["texts"][0]["tokens"] == 3
+    assert not (tmp_path / "-").exists()

@@ -228,3 +228,14 @@ def test_a_file_whose_name_is_not_utf8_is_read(lmctl, tmp_path):
 
     assert finished.code == 0
     assert json.loads(finished.out)["sources"][0]["name"] == f"{tmp_path}/na\\xefve.txt"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--json"], ["--jobs", "2"], ["--vocab-size", "5"], ["--min-count", "2"], ["--valid-fraction", "0.1"]],
+)
+def test_what_segmented_text_has_no_use_for_is_refused(call, text, option):
+    finished = call("prepare", "--stdout", text, *option)
+
+    assert (finished.code, finished.out) == (2, "")
+    assert f"{option[0]} has no meaning for segmented text" in finished.err

@@ -352,3 +352,19 @@ def test_segmented_text_is_what_a_corpus_would_hold(write, tmp_path):
 
     segmented = segment([text], TextConfig())
     assert " ".join(" ".join([*tokens, "</s>"]) for tokens in segmented) == words_of(corpus, corpus.train)
+
+
+def test_the_first_input_alone_decides_how_all_are_segmented(write):
+    english, chinese = write("en.txt", "the cat sat\n"), write("zh.txt", "我爱编程。\n" * 20)
+
+    assert list(segment([english, chinese], TextConfig()))[:2] == [["the", "cat", "sat"], ["我爱编程。"]]
+
+
+def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):
+    text, dictionary = write("en.txt", "the cat sat\n"), write("words.txt", "编程\n")
+
+    list(segment([text], TextConfig(user_dictionary=dictionary)))
+
+    assert caplog.messages == [
+        "the text is cut by space, so text.user_dictionary is not used; text.segmenter: jieba would use it"
+    ]

@@ -408,3 +408,31 @@ def test_two_runs_on_a_gpu_give_the_same_bytes(gpu, text, tmp_path):
     )
 
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
+
+
+def test_an_input_that_is_missing_leaves_no_folder_behind(tmp_path):
+    from lmctl.errors import InputMissingError
+
+    with pytest.raises(InputMissingError, match="no such file"):
+        train([str(tmp_path / "typo.txt")], tmp_path / "model", read_settings([], [], {}))
+
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_prepared_corpus_brings_the_settings_it_was_prepared_with(tmp_path):
+    from lmctl.jobs.prepare import prepare
+
+    (tmp_path / "text.txt").write_text("a b c d e\n" * 9)
+    settings = read_settings([], ["vocabulary.size=4", "validation.fraction=0"], {})
+    prepare([str(tmp_path / "text.txt")], tmp_path / "prepared", settings.resolve())
+
+    planned = plan([str(tmp_path / "prepared")], tmp_path / "model", read_settings([], [], {}))
+
+    assert (planned.config.vocabulary.size, planned.config.validation.fraction) == (4, 0)
+    assert planned.config.text.segmenter == "space"
+
+
+def test_a_source_without_a_name_of_its_own_needs_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="needs a name: -o MODEL"):
+        plan(["/dev/null"], None, read_settings([], [], {}))

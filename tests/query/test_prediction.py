@@ -173,3 +173,20 @@ def test_an_answer_names_the_words_that_the_model_does_not_know(model):
 
 def test_no_contexts_have_no_answers(model):
     assert Predictor(model).answer([]) == []
+
+
+def test_no_more_than_a_batch_of_positions_is_read_at_once(model, monkeypatch):
+    monkeypatch.setattr(batching, "BATCH_TOKENS", 8)
+    sizes = []
+    advance = model.language_model.advance
+
+    def remember(state, token_ids, lengths=None):
+        sizes.append(token_ids.size)
+        return advance(state, token_ids, lengths)
+
+    monkeypatch.setattr(model.language_model, "advance", remember)
+
+    Predictor(model).answer(["the cat " * 20, "the", "dog", "the cat"])
+
+    assert max(sizes) <= 8
+    assert sum(sizes) >= 41 + 2 + 2 + 3
