@@ -66,6 +66,12 @@ def measure(command: Sequence[str]) -> Measured:
     return Measured(seconds, cpu, peak[0], output, errors)
 
 
+def own_peak_rss_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
 def _sample(root: int, peak: list[int], done: threading.Event) -> None:
     while not done.wait(SAMPLE_SECONDS):
         peak[0] = max(peak[0], sum(map(_rss_bytes, _descendants(root))))

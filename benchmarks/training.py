@@ -1,21 +1,22 @@
-"""Speed and validation perplexity of `lmctl train`, beside another program on the same text.
+"""Speed of `lmctl train` in tokens a second, beside another program on the same text, in alternating short runs.
 
     python -m benchmarks.training train.txt valid.txt --yardstick "python torch_wordlm.py" \
-        --yardstick-steps 2984 --set training.epochs=1
+        --rounds 5 --steps 300 --lmctl-steps 1000 --set preset=medium
 
-The yardstick is called with TRAIN VALID --steps N, and its last line that says `valid PERPLEXITY` counts.
+Each run validates once, unmeasured. lmctl's speed includes about 2 s in which TensorFlow compiles, the yardstick's
+leaves out its first 100 steps: with few steps lmctl looks slower than it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import shlex
+import statistics
 import tempfile
+from collections import Counter
 from pathlib import Path
 
-from benchmarks.processes import Measured, lmctl_program, measure
+from benchmarks.yardstick import FEWEST_STEPS, LmctlRun, YardstickRun, prepare_corpus, run_lmctl, run_yardstick
+from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN
 
 
 def main() -> None:
@@ -23,33 +24,62 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
-    parser.add_argument("--yardstick", help="a program with torch_wordlm.py's command line")
-    parser.add_argument("--yardstick-steps", type=int, default=2984, help="how many steps of 20 x 35 tokens")
+    parser.add_argument("--yardstick", required=True, help="a program with torch_wordlm.py's command line")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each program")
+    parser.add_argument("--steps", type=int, default=300, help="of a run of the yardstick, 20 x 35 tokens each")
+    parser.add_argument("--lmctl-steps", type=int, default=1000, help="of a run of lmctl")
+    parser.add_argument("--vocabulary", type=int, metavar="N", help="words known to both, <unk> and </s> included")
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     arguments = parser.parse_args()
-    print("program\tseconds, all\ttokens/s, training alone\tvalid perplexity\tpeak RSS")
-    if arguments.yardstick:
-        steps = ["--steps", str(arguments.yardstick_steps)]
-        run = measure([*shlex.split(arguments.yardstick), str(arguments.train), str(arguments.valid), *steps])
-        speeds = re.findall(r"([0-9.]+) tokens/s", run.output)
-        perplexities = re.findall(r"valid ([0-9.]+)", run.output)
-        _print_row("yardstick", run, float(speeds[-1]), float(perplexities[-1]))
-    with tempfile.TemporaryDirectory() as scratch:
-        model = Path(scratch) / "model"
-        settings = [part for assignment in arguments.assignments for part in ("--set", assignment)]
-        command = [lmctl_program(), "train", str(arguments.train), "--valid", str(arguments.valid)]
-        run = measure([*command, "-o", str(model), "--set", "text.blank_lines=keep", "--json", *settings])
-        history = [json.loads(line) for line in (model / "current/history.jsonl").read_text().splitlines()]
-        seconds = sum(epoch["seconds"] for epoch in history)
-        _print_row("lmctl", run, history[-1]["tokens"] / seconds, json.loads(run.output)["valid_perplexity"])
+    if arguments.steps < FEWEST_STEPS:
+        parser.error(f"--steps: at least {FEWEST_STEPS}, for a speed after the warm-up")
+    runs: dict[str, list[LmctlRun | YardstickRun]] = {"yardstick": [], "lmctl": []}
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        train, valid = arguments.train, arguments.valid
+        if arguments.vocabulary is not None:
+            train, valid = limit_vocabulary(train, valid, arguments.vocabulary, scratch)
+        prepare_corpus(train, valid, scratch / "corpus")
+        assignments = [*arguments.assignments, f"training.steps={arguments.lmctl_steps}"]
+        for _ in range(arguments.rounds):
+            runs["yardstick"].append(run_yardstick(arguments.yardstick, train, valid, arguments.steps))
+            runs["lmctl"].append(run_lmctl(scratch / "corpus", scratch / "model", assignments))
+    _print_table(runs)
 
 
-def _print_row(program: str, run: Measured, tokens_per_second: float, perplexity: float) -> None:
-    print(
-        f"{program}\t{run.seconds:.0f}\t{tokens_per_second:,.0f}\t{perplexity:.2f}\t"
-        f"{run.peak_rss_bytes / 1e9:.2f} GB",
-        flush=True,
-    )
+def limit_vocabulary(train: Path, valid: Path, size: int, folder: Path) -> tuple[Path, Path]:
+    """Write copies of two texts in which all but the most frequent words of the first are `<unk>`.
+
+    Args:
+        train: the text whose words are counted; words stand between white space.
+        valid: the other text.
+        size: how many words are left, `<unk>` and the end of a sentence included.
+        folder: where the copies go.
+
+    Returns:
+        The copies, in the same order.
+    """
+    with train.open(encoding="utf-8") as lines:
+        counts = Counter(word for line in lines for word in line.split() if word not in NEVER_WORDS)
+    known = {word for word, _ in counts.most_common(size - 2)}
+    copies = folder / "train.txt", folder / "valid.txt"
+    for text, copy in zip((train, valid), copies, strict=True):
+        with text.open(encoding="utf-8") as lines, copy.open("w", encoding="utf-8") as file:
+            for line in lines:
+                print(*(word if word in known else UNKNOWN for word in line.split()), file=file)
+    return copies
+
+
+def _print_table(runs: dict[str, list[LmctlRun | YardstickRun]]) -> None:
+    speeds = {program: [run.tokens_per_second for run in of_program] for program, of_program in runs.items()}
+    print("program\ttokens/s, median\tmin\tmax\tratio\tpeak RSS")
+    for program, of_program in runs.items():
+        median = statistics.median(speeds[program])
+        print(
+            f"{program}\t{median:,.0f}\t{min(speeds[program]):,.0f}\t{max(speeds[program]):,.0f}\t"
+            f"{median / statistics.median(speeds['yardstick']):.2f}\t"
+            f"{max(run.peak_rss_bytes for run in of_program) / 1e9:.2f} GB"
+        )
 
 
 if __name__ == "__main__":

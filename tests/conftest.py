@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -44,7 +44,7 @@ def write_small_bundle(
     folder: Path,
     *,
     words: Sequence[str] = WORDS,
-    sizes: Mapping[str, int | bool] | None = None,
+    sizes: Mapping[str, Any] | None = None,
     segmenter: str = "space",
     lowercase: bool = False,
     stop_words: Sequence[str] = (),
@@ -56,8 +56,8 @@ def write_small_bundle(
     Args:
         folder: where it goes; must be empty or not there.
         words: the vocabulary after its two specials, by id from 2; their counts fall to 1.
-        sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False and the
-            vocabulary's size.
+        sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False, the
+            vocabulary's size and one cluster.
         segmenter: "space", "char" or "jieba".
         lowercase: whether queries are lower-cased.
         stop_words: words that are left out of queries.
@@ -69,8 +69,11 @@ def write_small_bundle(
     """
     counts = range(len(words), 0, -1)
     vocabulary = Vocabulary((UNKNOWN, SENTENCE_END, *words), (1, 2, *counts))
-    shape: dict[str, int | bool] = {"embedding_dim": 3, "hidden_units": 4, "layers": 2, "tied": False}
-    dimensions = msgspec.convert({"vocabulary_size": len(vocabulary)} | shape | dict(sizes or {}), type=LSTMSizes)
+    shape: dict[str, Any] = {"embedding_dim": 3, "hidden_units": 4, "layers": 2, "tied": False}
+    shape |= {"vocabulary_size": len(vocabulary)} | dict(sizes or {})
+    width = shape["embedding_dim"] if shape["tied"] else shape["hidden_units"]
+    shape.setdefault("clusters", [{"words": shape["vocabulary_size"], "width": width}])
+    dimensions = msgspec.convert(shape, type=LSTMSizes)
     generator = np.random.default_rng(seed)
     weights = {
         name: generator.normal(scale=scale, size=shape).astype(np.float32)
@@ -93,6 +96,7 @@ def write_small_bundle(
             epochs=1,
             best_epoch=1,
             steps=3,
+            planned_steps=None,
             tokens=total + 2,
             parameters=sum(weight.size for weight in weights.values()),
             device="cpu",

@@ -23,6 +23,7 @@ from lmctl.config import (
     config_from_yaml,
     json_schema,
     read_settings,
+    seconds_of,
     to_yaml,
 )
 from lmctl.config.documents import LARGEST_DOCUMENT_BYTES, parse, scalar
@@ -67,7 +68,7 @@ def test_nothing_asked_for_gives_the_built_in_defaults():
     config = read_settings([], [], {}).resolve()
 
     assert config == Config()
-    assert (config.preset, config.vocabulary.size, config.training.learning_rate) == ("auto", 50_000, 20.0)
+    assert (config.preset, config.vocabulary.size, config.training.learning_rate) == ("auto", 50_000, 0.003)
     assert (config.validation.fraction, config.device.placement, config.publishing.keep) == (0.05, "auto", 3)
 
 
@@ -274,8 +275,12 @@ def test_an_unknown_flag_is_refused():
         ("model.family=gru", "lstm, got 'gru'"),
         ("training.optimizer=adamw", "one of sgd, adam, adagrad, rmsprop, got 'adamw'"),
         ("preset=huge", "one of auto, tiny, small, medium, large, zh, gpu, got 'huge'"),
-        ("device.placement=cuda", "auto, cpu, gpu or gpu:N, got 'cuda'"),
-        ("device.placement=gpu:x", "auto, cpu, gpu or gpu:N, got 'gpu:x'"),
+        ("device.placement=cuda", "auto, cpu, gpu, gpu:N or gpus, got 'cuda'"),
+        ("device.placement=gpu:x", "auto, cpu, gpu, gpu:N or gpus, got 'gpu:x'"),
+        ("training.steps=0", "a whole number of at least 1, got 0"),
+        ("training.time_limit=50", "a time such as 90s, 50m, 1.5h or 2d, got 50; put it in quotes"),
+        ("training.time_limit=2x", "a time such as 90s, 50m, 1.5h or 2d, got '2x'"),
+        ("training.time_limit=.s", "a time such as 90s, 50m, 1.5h or 2d, got '.s'"),
         ("validation.file=2024", "the path of a file, got 2024; put it in quotes"),
         ("validation.file=''", "the path of a file, got ''"),
         ('validation.file="a\\nb"', r"text without control characters or broken Unicode, got 'a\nb'"),
@@ -300,11 +305,12 @@ def test_a_wrong_value_in_a_file_is_refused_with_the_files_name(write):
     ("assignment", "value"),
     [
         ("training.learning_rate=1e-3", 0.001),
-        ("training.learning_rate=1E3", 1000.0),
+        ("training.learning_rate=1E-3", 0.001),
         ("training.learning_rate=.5", 0.5),
-        ("training.learning_rate=+2.", 2.0),
-        ("training.learning_rate=20", 20.0),
-        ("training.learning_rate=100000000000000000000", 1e20),
+        ("training.clip_norm=+2.", 2.0),
+        ("training.clip_norm=1E3", 1000.0),
+        ("training.clip_norm=20", 20.0),
+        ("training.clip_norm=100000000000000000000", 1e20),
         ("training.clip_norm=null", None),
         ("training.clip_norm=~", None),
         ("vocabulary.size=", None),
@@ -325,6 +331,14 @@ def test_a_value_is_read_as_yaml_1_2_has_it(assignment, value):
 
     assert read == value
     assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"), [("90s", 90.0), ("50m", 3000.0), ("1.5h", 5400.0), (".5m", 30.0), ("2d", 172800.0)]
+)
+def test_a_time_is_a_number_and_its_unit(time, seconds):
+    assert resolved(f"training.time_limit={time}").training.time_limit == time
+    assert seconds_of(time) == seconds
 
 
 @pytest.mark.parametrize("key", ["training.epochs", "training.learning_rate"])
@@ -613,9 +627,20 @@ def test_importing_config_imports_neither_yaml_nor_anything_heavy():
     assert output.stdout == "set()\n"
 
 
+def test_plain_gradient_descent_needs_a_rate_of_its_own():
+    with pytest.raises(
+        UsageError, match=r"^training.learning_rate: 0.003 does not suit sgd; set a rate such as 20"
+    ):
+        read_settings([], ["preset=medium", "training.optimizer=sgd"], {}).resolve()
+    asked = ["preset=medium", "training.optimizer=sgd", "training.learning_rate=0.01"]
+    assert read_settings([], asked, {}).resolve().training.learning_rate == 0.01
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad", "rmsprop"])
 def test_a_rate_that_only_plain_gradient_descent_can_take_is_refused(optimizer):
-    asked = read_settings([], ["preset=medium", f"training.optimizer={optimizer}"], {})
+    asked = read_settings(
+        [], ["preset=medium", f"training.optimizer={optimizer}", "training.learning_rate=20"], {}
+    )
 
     with pytest.raises(
         UsageError, match=rf"^training.learning_rate: 20 suits sgd, not {optimizer}; set a rate below 1"

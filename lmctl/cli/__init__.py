@@ -87,6 +87,9 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # A terminated run cleans up after itself, as an interrupted one does.
     signal.signal(signal.SIGTERM, _terminate)
+    # NumPy's products are small here: a second thread saves little on an idle machine, and on a busy one, where
+    # the threads wait for each other, it makes a query thirty times slower (docs/benchmarks.md).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A path that is not UTF-8 comes out byte for byte as it came in.
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if stream is not None:

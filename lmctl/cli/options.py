@@ -125,6 +125,7 @@ KEYS_OF_FLAGS = {
     "hidden_units": "model.hidden_units",
     "epochs": "training.epochs",
     "seed": "training.seed",
+    "time_limit": "training.time_limit",
     "device": "device.placement",
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.corpus.clusters import Cluster
     from lmctl.corpus.prepared import CorpusRecord
     from lmctl.jobs.train import Plan, Trained
     from lmctl.query.metrics import Figures
@@ -108,6 +109,7 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         "folder": str(bundle.folder),
         "family": f"{record.family}, {sizes.layers} x {sizes.hidden_units} units, embedding {sizes.embedding_dim}"
         + (", tied" if sizes.tied else ""),
+        "softmax": _describe_softmax(sizes.clusters),
         "parameters": f"{training.parameters:,}",
         "vocabulary": f"{sizes.vocabulary_size:,} words, <unk> and </s> included",
         "segmenter": describe_segmenter(record.recipe.segmenter),
@@ -126,6 +128,12 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     echo_rows(rows)
+
+
+def _describe_softmax(clusters: Sequence[Cluster]) -> str:
+    if len(clusters) == 1:
+        return "full"
+    return "adaptive, " + " + ".join(f"{cluster.words:,} words x {cluster.width}" for cluster in clusters)
 
 
 def _describe_text(recipe: Any) -> str:

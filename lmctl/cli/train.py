@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 @click.option("--embedding-dim", type=int, metavar="N", help="Embedding dimension.  [model.embedding_dim]")
 @click.option("--hidden-units", type=int, metavar="N", help="Units of an LSTM layer.  [model.hidden_units]")
 @click.option("--epochs", type=int, metavar="N", help="Most passes over the text.  [training.epochs]")
+@click.option(
+    "--time-limit", metavar="TIME", help="Time for the whole run, such as 50m or 1.5h.  [training.time_limit]"
+)
 @click.option("--seed", type=int, metavar="N", help="Decides everything random.  [training.seed]")
-@click.option("--device", metavar="auto|cpu|gpu|gpu:N", help="Where to train.  [device.placement]")
+@click.option("--device", metavar="auto|cpu|gpu|gpu:N|gpus", help="Where to train.  [device.placement]")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
 @text_options

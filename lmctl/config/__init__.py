@@ -23,6 +23,7 @@ from lmctl.config.settings import (
     choose_preset,
     config_from_yaml,
     read_settings,
+    seconds_of,
     to_yaml,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "config_from_yaml",
     "json_schema",
     "read_settings",
+    "seconds_of",
     "to_yaml",
 ]

@@ -16,6 +16,9 @@ FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a f
 # What every consumer (a NumPy or TensorFlow int32, an array index) can hold; more is a slip of the finger.
 LARGEST_WHOLE_NUMBER = 2**31 - 1
 
+# A number and its unit: seconds, minutes, hours or days.
+TIME_PATTERN = r"^([0-9]+|[0-9]*\.[0-9]+)(s|m|h|d)$"
+
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How raw text becomes tokens."""
@@ -84,17 +87,31 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The network's shape."""
 
     family: Annotated[Literal["lstm"], Meta(description="Kind of network.")] = "lstm"
-    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 200
-    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 200
-    layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 2
+    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 256
+    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 512
+    layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 1
     dropout: Annotated[
         float,
-        Meta(
-            ge=0,
-            lt=1,
-            description="Share of activations set to zero while training, between layers and around them.",
-        ),
+        Meta(ge=0, lt=1, description="Share of the elements of each layer's output left out while training."),
     ] = 0.2
+    input_dropout: Annotated[
+        float, Meta(ge=0, lt=1, description="Share of the elements of the embedded words left out while training.")
+    ] = 0.2
+    word_dropout: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="Share of the vocabulary whose words are read as zeros in a training step."),
+    ] = 0.0
+    weight_dropout: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="Share of the recurrent weights left out in a training step (DropConnect)."),
+    ] = 0.0
+    locked_dropout: Annotated[
+        bool,
+        Meta(
+            description="Whether dropout and input_dropout leave out the same elements at all tokens of a segment "
+            "(variational dropout), or others at each."
+        ),
+    ] = True
     tied: Annotated[
         bool,
         Meta(
@@ -102,40 +119,80 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "embedding_dim and hidden_units differ."
         ),
     ] = True
-    softmax: Annotated[Literal["full"], Meta(description="Output layer: full computes every word's score.")] = (
-        "full"
-    )
+    softmax: Annotated[
+        Literal["auto", "full", "adaptive"],
+        Meta(
+            description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
+            "that are computed only where they are needed, and is exact too; auto is adaptive from 5,000 words on."
+        ),
+    ] = "auto"
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the network is trained."""
 
-    batch_size: Annotated[int, Meta(ge=1, description="Streams of text trained on side by side.")] = 20
+    batch_size: Annotated[int, Meta(ge=1, description="Streams of text trained on side by side.")] = 32
     num_steps: Annotated[
         int, Meta(ge=1, description="Tokens of each stream in one step: the length of truncated backpropagation.")
     ] = 35
     epochs: Annotated[int, Meta(ge=1, description="Most passes over the training text.")] = 10
+    steps: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Updates to train for, and to plan the schedule for, in place of epochs; null: epochs."),
+    ] = None
+    time_limit: Annotated[
+        Annotated[str, Meta(pattern=TIME_PATTERN, extra={"expected": "a time such as 90s, 50m, 1.5h or 2d"})]
+        | None,
+        Meta(
+            description="Time that the whole run may take. The schedule is planned for as many steps as fit, but "
+            "for no more than epochs has; null sets no limit.",
+        ),
+    ] = None
     optimizer: Annotated[
         Literal["sgd", "adam", "adagrad", "rmsprop"], Meta(description="Rule that turns gradients into updates.")
-    ] = "sgd"
-    learning_rate: Annotated[float, Meta(gt=0, description="Size of an update at the start of training.")] = 20.0
+    ] = "adam"
+    learning_rate: Annotated[
+        float,
+        Meta(gt=0, description="Size of an update, before the schedule; the right one differs by optimizer."),
+    ] = 0.003
+    weight_decay: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of every weight matrix taken away at each update, times the learning rate; of an "
+            "untied embedding, only from the rows that a step reads.",
+        ),
+    ] = 0.0
+    average_decay: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="The model is a running average of the weights, of which this share stays after each step "
+            "(0.999: about the last 1,000 steps); 0 takes the last weights.",
+        ),
+    ] = 0.0
     schedule: Annotated[
         Literal["constant", "plateau", "linear", "cosine"],
         Meta(
             description="How the learning rate changes: not at all; divided by decay_factor when validation "
             "perplexity does not improve; or along a line or a half cosine down to zero over the planned steps."
         ),
-    ] = "plateau"
+    ] = "linear"
+    warmup_steps: Annotated[
+        int, Meta(ge=0, description="Steps over which the learning rate rises from 0 at the start.")
+    ] = 200
     decay_factor: Annotated[
         float, Meta(gt=1, description="What schedule plateau divides the learning rate by.")
     ] = 4.0
     clip_norm: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="Largest global norm of the gradient, which is scaled down to it; null does not clip."),
-    ] = 0.25
+    ] = 1.0
     patience: Annotated[
         int, Meta(ge=1, description="Epochs without a better validation perplexity before training stops.")
-    ] = 2
+    ] = 5
     reset_probability: Annotated[
         float,
         Meta(
@@ -183,10 +240,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     placement: Annotated[
         str,
         Meta(
-            pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$",
+            pattern=r"^(auto|cpu|gpus|gpu(:[0-9]+)?)$",
             description="Device to train on: auto takes a GPU where there is one; gpu fails where there is none; "
-            "gpu:N is the GPU of that number, from 0.",
-            extra={"expected": "auto, cpu, gpu or gpu:N"},
+            "gpu:N is the GPU of that number, from 0; gpus shares every batch among all GPUs.",
+            extra={"expected": "auto, cpu, gpu, gpu:N or gpus"},
         ),
     ] = "auto"
     threads: Annotated[

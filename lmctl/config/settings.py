@@ -60,7 +60,17 @@ class Settings(msgspec.Struct, frozen=True):
         values = {} if preset == "auto" else read_preset(preset)
         values |= self.explicit
         values["preset"] = preset
-        return _config(values)
+        config = _config(values)
+        self._check_rate(config.training)
+        return config
+
+    def _check_rate(self, training: TrainingConfig) -> None:
+        """Refuse the rate of another optimizer where plain gradient descent was asked for."""
+        asked = self.explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in self.explicit
+        if asked and training.learning_rate < 0.1:
+            raise UsageError(
+                f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
+            )
 
 
 def read_settings(
@@ -108,6 +118,11 @@ def read_preset(name: str) -> dict[str, object]:
 def choose_preset(training_tokens: int) -> str:
     """The preset that `auto` stands for, by the number of tokens there are to train on."""
     return next(name for name, most in AUTOMATIC_PRESETS.items() if most is None or training_tokens <= most)
+
+
+def seconds_of(time: str) -> float:
+    """Seconds in a time as the configuration has it, such as 90s, 50m, 1.5h or 2d."""
+    return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[time[-1]]
 
 
 def to_yaml(config: Config) -> str:

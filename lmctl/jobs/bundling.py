@@ -40,6 +40,7 @@ def bundle_result(folder: Path, corpus: PreparedCorpus, config: Config, result: 
             epochs=len(result.history),
             best_epoch=result.best_epoch,
             steps=result.steps,
+            planned_steps=result.planned_steps,
             tokens=result.tokens,
             parameters=result.parameters,
             device=result.device,

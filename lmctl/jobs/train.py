@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 
 from lmctl import files
+from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
@@ -96,6 +98,7 @@ def train(
     Raises:
         LmctlError: see its children; what was published before stays.
     """
+    began = time.monotonic()
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
     require_tensorflow()
@@ -103,7 +106,9 @@ def train(
     with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
         config = _resolve(settings, corpus)
         with listening_for_signals() as received:
-            result = _train_network(corpus, config, on_event, lambda: bool(received), verbose)
+            limit = config.training.time_limit
+            deadline = None if limit is None else began + seconds_of(limit)
+            result = _train_network(corpus, config, deadline, on_event, lambda: bool(received), verbose)
         bundle = folder.work / ("interrupted" if result.interrupted else "finished")
         if bundle.exists():
             shutil.rmtree(bundle)
@@ -149,7 +154,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
         _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None) as corpus,
     ):
         config = _resolve(settings, corpus)
-        sizes = LSTMSizes.of(len(corpus.vocabulary), config.model)
+        sizes = LSTMSizes.of(corpus.vocabulary, config.model)
         return Plan(
             model=place,
             config=config,
@@ -245,6 +250,7 @@ def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
 def _train_network(
     corpus: PreparedCorpus,
     config: Config,
+    deadline: float | None,
     on_event: OnEvent,
     interrupted: Callable[[], bool],
     verbose: bool,
@@ -253,7 +259,7 @@ def _train_network(
     load_tensorflow(verbose=verbose)
     from lmctl.training.trainer import train_network
 
-    return train_network(corpus, config, on_event=on_event, interrupted=interrupted)
+    return train_network(corpus, config, deadline=deadline, on_event=on_event, interrupted=interrupted)
 
 
 def _figure(result: TrainingResult) -> str:

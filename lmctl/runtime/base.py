@@ -79,7 +79,7 @@ class LanguageModel(ABC, Generic[State]):
         """
         log_probs = self.log_probs(state)
         candidates = np.arange(self.vocabulary_size) if allowed is None else np.flatnonzero(allowed)
-        return _largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
+        return largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
 
     @abstractmethod
     def score(
@@ -100,7 +100,7 @@ class LanguageModel(ABC, Generic[State]):
         """A vector for each context, (B, H): alike contexts have alike vectors."""
 
 
-def _largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntArray, Float32Array]:
+def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntArray, Float32Array]:
     """The k largest of each row, with the ids of their columns (which rise)."""
     rows, columns = log_probs.shape
     if k == 0:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl.corpus.clusters import one_cluster
 from lmctl.errors import DataError
 from lmctl.runtime.base import LanguageModel, Scores
-from lmctl.runtime.softmax import FullSoftmax
+from lmctl.runtime.embedding import WordVectors, word_vector_shapes
+from lmctl.runtime.softmax import AdaptiveSoftmax, FullSoftmax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lmctl.runtime.base import Float32Array, IntArray
+    from lmctl.runtime.base import BoolArray, Float32Array, IntArray
     from lmctl.store.bundle import Bundle, LSTMSizes
 
 
@@ -41,7 +43,8 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
     def __init__(self, sizes: LSTMSizes, weights: Mapping[str, Float32Array]) -> None:
         self.vocabulary_size = sizes.vocabulary_size
         self.sizes = sizes
-        self._embedding = weights["embedding"]
+        in_clusters = sizes.clusters if sizes.tied else one_cluster(sizes.vocabulary_size, sizes.embedding_dim)
+        self._embedding = WordVectors("embedding", in_clusters, weights)
         self._layers = [
             _Layer.from_keras(
                 weights[f"lstm.{layer}.kernel"],
@@ -50,8 +53,14 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
             )
             for layer in range(sizes.layers)
         ]
-        output_embedding = self._embedding if sizes.tied else weights["softmax.embedding"]
-        self._softmax = FullSoftmax(output_embedding, weights["softmax.bias"], weights.get("softmax.projection"))
+        vectors = self._embedding if sizes.tied else WordVectors("softmax.embedding", sizes.clusters, weights)
+        projection = weights.get("softmax.projection")
+        self._softmax: FullSoftmax | AdaptiveSoftmax
+        if len(sizes.clusters) == 1:
+            self._softmax = FullSoftmax(vectors.tables[0], weights["softmax.bias"], projection)
+        else:
+            clusters = weights["softmax.clusters"], weights["softmax.clusters.bias"]
+            self._softmax = AdaptiveSoftmax(vectors, weights["softmax.bias"], *clusters, projection)
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> LSTMLanguageModel:
@@ -85,6 +94,12 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         """See `LanguageModel.log_probs`."""
         return self._softmax.log_probs(state.hidden[-1])
 
+    def top_k(self, state: LSTMState, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
+        """See `LanguageModel.top_k`; an adaptive softmax leaves out the clusters that cannot matter."""
+        if isinstance(self._softmax, FullSoftmax):
+            return super().top_k(state, k, allowed)
+        return self._softmax.top_k(state.hidden[-1], k, allowed)
+
     def score(
         self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: LSTMState, *, ranks: bool = False
     ) -> tuple[Scores, LSTMState]:
@@ -108,7 +123,7 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None
     ) -> tuple[Float32Array, LSTMState]:
         """Outputs of the last layer, (T, B, H), and the state at each column's end."""
-        outputs = self._embedding[token_ids]
+        outputs = self._embedding(token_ids)
         hidden, cell = np.empty_like(state.hidden), np.empty_like(state.cell)
         # Where a column has ended its state must stay, unless all columns are as long as the batch.
         ragged = None if lengths is None or (lengths == len(token_ids)).all() else lengths
@@ -170,16 +185,20 @@ class _Layer:
 def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights of an LSTM language model."""
     units = sizes.hidden_units
-    shapes: dict[str, tuple[int, ...]] = {"embedding": (sizes.vocabulary_size, sizes.embedding_dim)}
+    in_clusters = sizes.clusters if sizes.tied else one_cluster(sizes.vocabulary_size, sizes.embedding_dim)
+    shapes = word_vector_shapes("embedding", in_clusters)
     for layer in range(sizes.layers):
         shapes[f"lstm.{layer}.kernel"] = (units if layer else sizes.embedding_dim, 4 * units)
         shapes[f"lstm.{layer}.recurrent_kernel"] = (units, 4 * units)
         shapes[f"lstm.{layer}.bias"] = (4 * units,)
     if not sizes.tied:
-        shapes["softmax.embedding"] = (sizes.vocabulary_size, units)
+        shapes |= word_vector_shapes("softmax.embedding", sizes.clusters)
     elif sizes.embedding_dim != units:
         shapes["softmax.projection"] = (units, sizes.embedding_dim)
     shapes["softmax.bias"] = (sizes.vocabulary_size,)
+    if tails := len(sizes.clusters) - 1:
+        shapes["softmax.clusters"] = (tails, sizes.clusters[0].width)
+        shapes["softmax.clusters.bias"] = (tails,)
     return shapes
 
 

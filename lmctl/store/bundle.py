@@ -22,6 +22,7 @@ import numpy as np
 from lmctl import files
 from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import CharacterUnigram
+from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
@@ -38,30 +39,50 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
+# `model.softmax: auto` is adaptive for vocabularies of this many words and more (docs/benchmarks.md).
+ADAPTIVE_FROM = 5000
+
 
 class LSTMSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The dimensions of an LSTM language model."""
+    """The dimensions of an LSTM language model.
+
+    Attributes:
+        clusters: those of the output's word vectors, and of the input's where the two are tied; one is a full
+            softmax, more are an adaptive one.
+    """
 
     vocabulary_size: int
     embedding_dim: int
     hidden_units: int
     layers: int
     tied: bool
+    clusters: list[Cluster]
+
+    def __post_init__(self) -> None:
+        """Refuse clusters that are not those of this vocabulary and these dimensions."""
+        words = [cluster.words for cluster in self.clusters]
+        width = self.embedding_dim if self.tied else self.hidden_units
+        fits = sum(words) == self.vocabulary_size and min(words, default=0) > 0
+        if not fits or self.clusters[0].width != width or min(cluster.width for cluster in self.clusters) < 1:
+            raise ValueError(f"clusters do not fit a vocabulary of {self.vocabulary_size} and vectors of {width}")
 
     @classmethod
-    def of(cls, vocabulary_size: int, model: ModelConfig) -> LSTMSizes:
-        """The sizes that a configuration asks for, with a vocabulary of this many words."""
+    def of(cls, vocabulary: Vocabulary, model: ModelConfig) -> LSTMSizes:
+        """The sizes that a configuration asks for, with this vocabulary."""
+        size, dim = len(vocabulary), model.embedding_dim if model.tied else model.hidden_units
+        adaptive = model.softmax == "adaptive" or (model.softmax == "auto" and size >= ADAPTIVE_FROM)
         return cls(
-            vocabulary_size=vocabulary_size,
+            vocabulary_size=size,
             embedding_dim=model.embedding_dim,
             hidden_units=model.hidden_units,
             layers=model.layers,
             tied=model.tied,
+            clusters=choose_clusters(vocabulary.counts, dim) if adaptive else one_cluster(size, dim),
         )
 
 
@@ -74,13 +95,18 @@ class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model was trained; no times, so that the same training gives the same record."""
+    """How the model was trained; no times, so that the same training gives the same record.
+
+    Attributes:
+        planned_steps: `training.steps`, or what a time limit was turned into; None where epochs were the plan.
+    """
 
     preset: str
     seed: int
     epochs: int
     best_epoch: int
     steps: int
+    planned_steps: int | None
     tokens: int
     parameters: int
     device: str

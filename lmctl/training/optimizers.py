@@ -1,29 +1,203 @@
-"""Optimizers by their configured names, all of them Keras's own."""
+"""Optimizers: rules that turn gradients into updates, of whole variables or of the rows that were seen.
+
+A step sees a small part of a large embedding table. Where a gradient has only those rows, only they and their
+slots are updated: a rare word's running means then stand still while it is not seen, in place of decaying towards
+zero. The rules are those of keras.optimizers, which the tests compare with.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import keras
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
-def make_optimizer(name: str, learning_rate: float) -> Any:
-    """A Keras optimizer with its published defaults but for the learning rate."""
-    optimizers = {
-        "sgd": keras.optimizers.SGD,
-        "adam": keras.optimizers.Adam,
-        "adagrad": keras.optimizers.Adagrad,
-        "rmsprop": keras.optimizers.RMSprop,
-    }
-    return optimizers[name](learning_rate=learning_rate)
+    from lmctl.config import TrainingConfig
+
+# Steps between two looks at the weights by their running average.
+AVERAGE_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One optimizer.
+
+    Attributes:
+        slots: the initial value of each further number that is kept for each weight.
+        change: (gradient, slots, rate, step from 1) -> what to take from the weights, and the new slots.
+    """
+
+    slots: tuple[float, ...]
+    change: Callable[[Any, Sequence[Any], Any, Any], tuple[Any, list[Any]]]
+
+
+def _sgd(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+    return rate * gradient, []
+
+
+def _adam(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:
+    """Kingma & Ba 2015, arXiv:1412.6980: the variant before section 2.1, as Keras has it."""
+    first_decay, second_decay, epsilon = 0.9, 0.999, 1e-7
+    first, second = slots
+    first += (1 - first_decay) * (gradient - first)
+    second += (1 - second_decay) * (gradient * gradient - second)
+    step = tf.cast(step, tf.float32)
+    rate *= tf.sqrt(1 - second_decay**step) / (1 - first_decay**step)
+    return rate * first / (tf.sqrt(second) + epsilon), [first, second]
+
+
+def _adagrad(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+    """Duchi, Hazan & Singer 2011."""
+    total = slots[0] + gradient * gradient
+    return rate * gradient / tf.sqrt(total + 1e-7), [total]
+
+
+def _rmsprop(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+    """Tieleman & Hinton 2012."""
+    mean = 0.9 * slots[0] + 0.1 * gradient * gradient
+    return rate * gradient / tf.sqrt(mean + 1e-7), [mean]
+
+
+_RULES = {
+    "sgd": _Rule((), _sgd),
+    "adam": _Rule((0.0, 0.0), _adam),
+    "adagrad": _Rule((0.1,), _adagrad),
+    "rmsprop": _Rule((0.0,), _rmsprop),
+}
+
+
+class Optimizer:
+    """Updates the variables of a network.
+
+    Weight decay is decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101) and concerns matrices,
+    not biases; of a table whose gradient has only the rows that were seen, it concerns those rows.
+
+    Args:
+        variables: by name.
+        training: optimizer, clip_norm, weight_decay, average_decay.
+        compiled: let XLA make one pass of each update.
+    """
+
+    def __init__(self, variables: Mapping[str, Any], training: TrainingConfig, *, compiled: bool) -> None:
+        self._rule = _RULES[training.optimizer]
+        self._clip_norm = training.clip_norm
+        self._decay = training.weight_decay
+        self.variables = dict(variables)
+        self.slots = {
+            name: [
+                tf.Variable(tf.fill(variable.shape, initial), trainable=False, name=f"{name}_slot_{index}")
+                for index, initial in enumerate(self._rule.slots)
+            ]
+            for name, variable in self.variables.items()
+        }
+        self._updated = tf.function(self._update, jit_compile=compiled or None, autograph=False)
+
+    def apply(self, gradients: Mapping[str, Any], rate: Any, step: Any) -> None:
+        """Update every variable by its gradient.
+
+        Args:
+            gradients: by name, each of its variable's shape, or its rows as tf.IndexedSlices, each row once.
+            rate: learning rate.
+            step: number of this update, from 1.
+        """
+        scale = self._scale(gradients)
+        replica = tf.distribute.get_replica_context()
+        for name, variable in self.variables.items():
+            gradient, slots = gradients[name], self.slots[name]
+            if replica is None or replica.num_replicas_in_sync == 1:
+                self._assign(variable, gradient, slots, rate, step, scale)
+            else:
+                replica.merge_call(self._assign_replicas, args=(variable, gradient, slots, rate, step, scale))
+
+    def reset(self) -> None:
+        """Forget all steps so far."""
+        for slots in self.slots.values():
+            for slot, initial in zip(slots, self._rule.slots, strict=True):
+                slot.assign(tf.fill(slot.shape, initial))
+
+    def _scale(self, gradients: Mapping[str, Any]) -> Any:
+        """What brings the norm of the whole gradient down to its limit."""
+        if self._clip_norm is None:
+            return tf.constant(1.0)
+        return self._clip_norm / tf.maximum(tf.linalg.global_norm(list(gradients.values())), self._clip_norm)
+
+    def _assign_replicas(self, strategy: Any, variable: Any, *arguments: Any) -> None:
+        """Update the copies of a variable, which stay the same as all are given the same gradient."""
+        strategy.extended.update(variable, self._assign, args=arguments)
+
+    def _assign(self, variable: Any, gradient: Any, slots: Any, rate: Any, step: Any, scale: Any) -> None:
+        if not isinstance(gradient, tf.IndexedSlices):
+            before = [slot.read_value() for slot in slots]
+            values, new_slots = self._updated(variable.read_value(), gradient, before, rate, step, scale)
+            variable.assign(values)
+            for slot, new in zip(slots, new_slots, strict=True):
+                slot.assign(new)
+            return
+        rows = gradient.indices
+        seen = [tf.gather(part, rows) for part in (variable, *slots)]
+        # The number of rows changes from step to step, and XLA would compile each anew.
+        values, new_slots = self._update(seen[0], gradient.values, seen[1:], rate, step, scale)
+        for part, new in zip((variable, *slots), (values, *new_slots), strict=True):
+            part.scatter_update(tf.IndexedSlices(new, rows))
+
+    def _update(
+        self, values: Any, gradient: Any, slots: Sequence[Any], rate: Any, step: Any, scale: Any
+    ) -> tuple[Any, list[Any]]:
+        change, new_slots = self._rule.change(gradient * scale, slots, rate, step)
+        if self._decay and len(values.shape) > 1:
+            change += rate * self._decay * values
+        return values - change, new_slots
+
+
+class AveragedWeights:
+    """A running average of the weights, which predicts better than the last ones (Polyak & Juditsky 1992).
+
+    Args:
+        variables: by name.
+        decay: share of the average that stays after a step.
+    """
+
+    def __init__(self, variables: Mapping[str, Any], decay: float) -> None:
+        self._variables = dict(variables)
+        self._decay = decay
+        self._averages = {
+            name: tf.Variable(variable.read_value(), trainable=False) for name, variable in variables.items()
+        }
+        self._updates = 0
+
+    def step_done(self, step: int) -> None:
+        """Take note of the weights, every `AVERAGE_EVERY` steps."""
+        if step % AVERAGE_EVERY:
+            return
+        # At first the average is of all weights so far; without that, it would remember the random first ones.
+        decay = min(self._decay**AVERAGE_EVERY, self._updates / (self._updates + 1))
+        self._updates += 1
+        self._update(tf.constant(decay))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def _update(self, decay: Any) -> None:
+        for name, average in self._averages.items():
+            average.assign(decay * average + (1 - decay) * self._variables[name])
+
+    def swap(self) -> None:
+        """Exchange the weights and their average; where there is none yet, the weights stay."""
+        if not self._updates:
+            return
+        for name, average in self._averages.items():
+            variable = self._variables[name]
+            weights = variable.read_value()
+            variable.assign(average)
+            average.assign(weights)
 
 
 def summed_rows(gradient: Any) -> Any:
     """A gradient in which each row of an embedding stands once.
 
     TensorFlow's gradient of an embedding has a row for every token that was read. The norm of the gradient and all
-    optimizers but sgd square it, and would square the rows of a word one by one in place of their sum.
+    rules but sgd square it, and would square the rows of a word one by one in place of their sum.
     """
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient

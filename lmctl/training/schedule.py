@@ -13,7 +13,7 @@ class Schedule:
     """The learning rate at every point of training, and the patience with epochs that do not improve.
 
     Args:
-        training: learning_rate, schedule, decay_factor, epochs, patience.
+        training: learning_rate, schedule, warmup_steps, decay_factor, patience.
     """
 
     def __init__(self, training: TrainingConfig) -> None:
@@ -22,15 +22,21 @@ class Schedule:
         self._best = math.inf
         self._epochs_without_improvement = 0
 
-    def learning_rate(self, epochs_done: float) -> float:
-        """The rate after `epochs_done` epochs, a part of one counted as such."""
-        rate = self._training.learning_rate
-        left = max(0.0, 1.0 - epochs_done / self._training.epochs)
-        if self._training.schedule == "linear":
+    def learning_rate(self, step: int, progress: float) -> float:
+        """The rate of one update.
+
+        Args:
+            step: its number, from 0.
+            progress: how much of the planned training is done, 0 to 1.
+        """
+        training = self._training
+        rate = training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
+        left = max(0.0, 1.0 - progress)
+        if training.schedule == "linear":
             return rate * left
-        if self._training.schedule == "cosine":
+        if training.schedule == "cosine":
             return rate * 0.5 * (1.0 - math.cos(math.pi * left))
-        return rate / self._training.decay_factor**self._decays
+        return rate / training.decay_factor**self._decays
 
     def epoch_done(self, cross_entropy_nats: float | None) -> tuple[bool, bool]:
         """Take note of an epoch's validation.

@@ -24,12 +24,21 @@ def test_text_says_what_the_model_is_a_name_and_a_value_a_line(call, bundle):
     assert (finished.code, finished.err) == (0, "")
     assert rows["folder"] == str(bundle)
     assert rows["family"] == "lstm, 2 x 4 units, embedding 3"
+    assert rows["softmax"] == "full"
     assert rows["vocabulary"] == "9 words, <unk> and </s> included"
     assert rows["segmenter"] == "space"
     assert rows["sources"] == "corpus.txt"
     assert rows["train"].startswith("perplexity 9.50")
     assert rows["valid"] == "no validation text"
     assert "seed 1" in rows["training"]
+
+
+def test_text_says_which_words_share_a_table(call, make_bundle, tmp_path):
+    clusters = [{"words": 4, "width": 4}, {"words": 3, "width": 2}, {"words": 2, "width": 1}]
+
+    rows = dict(call("info", make_bundle(tmp_path / "bundle", sizes={"clusters": clusters})).rows)
+
+    assert rows["softmax"] == "adaptive, 4 words x 4 + 3 words x 2 + 2 words x 1"
 
 
 def test_json_is_the_record_the_folder_and_the_metrics(call, bundle):

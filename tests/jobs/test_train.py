@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lmctl
@@ -212,6 +213,39 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(text, valid, tmp_p
 
 
 @pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("tied", ["true", "false"])
+def test_an_adaptive_softmax_is_validated_as_eval_scores_it(text, tmp_path, tied):
+    # 2,500 words that occur once each: more than the smallest head takes.
+    rare = tmp_path / "rare.txt"
+    rare.write_text("".join(f"w{number} the cat\n" for number in range(2500)))
+    valid = tmp_path / "valid.txt"
+    valid.write_text("the cat sat\nw7 w2400 w1200\nw2499 the\n")
+
+    trained = train(
+        [text, str(rare)],
+        tmp_path / "model",
+        settings(
+            f"validation.file={valid}",
+            "validation.state=reset",
+            "model.softmax=adaptive",
+            f"model.tied={tied}",
+            "training.init_scale=1",
+            "training.steps=30",
+        ),
+    )
+
+    model = lmctl.load(tmp_path / "model")
+    clusters = model.bundle.record.sizes.clusters
+    assert sum(cluster.words for cluster in clusters) == len(model.vocabulary)
+    assert [cluster.width for cluster in clusters] == [8, 4, 2]
+    found = evaluate_file(model, str(valid), state="reset")
+    assert trained.valid_perplexity == pytest.approx(found.perplexity_excluding_oov, rel=1e-4)
+    # Several of the targets are in the later clusters, and all words together have probability 1.
+    assert max(model.vocabulary.encode(["w7", "w2400", "w1200", "w2499"])) > clusters[0].words
+    assert np.exp(model.log_probs("the cat").astype(np.float64)).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_prepared_folder_is_trained_on_as_it_is(text, tmp_path):
     prepare([text], tmp_path / "corpus", settings("text.lowercase=true").resolve(), jobs=1)
 
@@ -395,6 +429,23 @@ def test_a_network_trained_on_a_gpu_answers_as_it_did_there(gpu, text, valid, tm
     stated = open_bundle(published).metrics()["valid"]["perplexity"]
     found = evaluate_file(lmctl.load(published), valid, state="reset")
     assert found.perplexity_excluding_oov == pytest.approx(stated, rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.parametrize("dropconnect", ["0", "0.5"])
+def test_a_gpu_trains_as_the_processor_does(gpu, text, valid, tmp_path, dropconnect):
+    # keras.layers.LSTM, which is cuDNN's there, beside the loop of our own; with DropConnect both run the loop.
+    asked = (f"validation.file={valid}", "training.epochs=4", f"model.weight_dropout={dropconnect}")
+
+    histories = [
+        open_bundle(run_in_another_process(text, tmp_path / place, *asked, f"device.placement={place}")).history()
+        for place in ("cpu", "gpu")
+    ]
+
+    for on_cpu, on_gpu in zip(*histories, strict=True):
+        assert on_gpu["train_perplexity"] == pytest.approx(on_cpu["train_perplexity"], rel=1e-3)
+        assert on_gpu["valid_perplexity"] == pytest.approx(on_cpu["valid_perplexity"], rel=1e-3)
 
 
 @pytest.mark.gpu

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lmctl.corpus.clusters import Cluster, one_cluster
 from lmctl.store.bundle import LSTMSizes
 
 if TYPE_CHECKING:
@@ -14,28 +15,65 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_network(cpu: None) -> Callable[..., Any]:
-    """`make_network(layers=, tied=, embedding_dim=, hidden_units=, vocabulary_size=, ...)`."""
-    from lmctl.networks.lstm import LSTMNetwork
+    """`make_network(layers=, tied=, adaptive=, embedding_dim=, ...)`; further options are shares of `Dropout`."""
+    from lmctl.networks.lstm import Dropout, LSTMNetwork
 
     def make(
         *,
         layers: int = 1,
         tied: bool = False,
+        adaptive: bool = False,
         embedding_dim: int = 3,
         hidden_units: int = 4,
         vocabulary_size: int = 7,
-        dropout: float = 0.0,
         init_scale: float = 0.1,
         seed: int = 1,
         precision: str = "float32",
+        recurrence: str = "scan",
+        **dropout: Any,
     ) -> LSTMNetwork:
+        dim = embedding_dim if tied else hidden_units
+        clusters = one_cluster(vocabulary_size, dim)
+        if adaptive:
+            clusters = [
+                Cluster(words=vocabulary_size - 3, width=dim),
+                Cluster(words=2, width=dim // 2),
+                Cluster(words=1, width=1),
+            ]
         sizes = LSTMSizes(
             vocabulary_size=vocabulary_size,
             embedding_dim=embedding_dim,
             hidden_units=hidden_units,
             layers=layers,
             tied=tied,
+            clusters=clusters,
         )
-        return LSTMNetwork(sizes, dropout=dropout, init_scale=init_scale, seed=seed, precision=precision)
+        return LSTMNetwork(
+            sizes,
+            dropout=Dropout(**dropout),
+            init_scale=init_scale,
+            seed=seed,
+            precision=precision,
+            recurrence=recurrence,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_vectors(cpu: None) -> Callable[..., Any]:
+    """`make_vectors((words, width), ..., scale=)`: word vectors in these clusters, normally distributed."""
+    import keras
+
+    from lmctl.networks.embedding import WordVectors
+
+    def make(*clusters: tuple[int, int], scale: float = 1.0, seed: int = 1) -> WordVectors:
+        seeds = iter(range(seed, seed + len(clusters)))
+        return WordVectors(
+            [Cluster(words=words, width=width) for words, width in clusters],
+            initializer=lambda: keras.initializers.RandomNormal(stddev=scale, seed=next(seeds)),
+            seed=seed,
+            name="embedding",
+        )
 
     return make

@@ -4,19 +4,31 @@ import msgspec
 import numpy as np
 import pytest
 
+from lmctl.corpus.clusters import Cluster, one_cluster
 from lmctl.errors import DataError
 from lmctl.runtime import load_language_model
+from lmctl.runtime.base import LanguageModel
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
 from lmctl.store.bundle import LSTMSizes, open_bundle, weights_file, write_bundle
 
 
-def make_sizes(layers=2, tied=False, embedding_dim=3, hidden_units=4, vocabulary_size=9):
+def make_sizes(layers=2, tied=False, embedding_dim=None, hidden_units=4, vocabulary_size=9, adaptive=False):
+    embedding_dim = embedding_dim or (hidden_units if tied else 3)
+    dim = embedding_dim if tied else hidden_units
+    clusters = one_cluster(vocabulary_size, dim)
+    if adaptive:
+        clusters = [
+            Cluster(words=vocabulary_size - 4, width=dim),
+            Cluster(words=2, width=2),
+            Cluster(words=2, width=1),
+        ]
     return LSTMSizes(
         vocabulary_size=vocabulary_size,
-        embedding_dim=hidden_units if tied else embedding_dim,
+        embedding_dim=embedding_dim,
         hidden_units=hidden_units,
         layers=layers,
         tied=tied,
+        clusters=clusters,
     )
 
 
@@ -69,10 +81,11 @@ def test_one_unit_follows_the_equations_of_the_lstm():
     assert model.log_probs(state)[0, 0] == pytest.approx(math.log(sigmoid(2.0 * hidden + 0.5 + hidden)), abs=1e-6)
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_reading_in_two_segments_is_reading_in_one(layers, tied):
-    model = make_model(layers=layers, tied=tied)
+def test_reading_in_two_segments_is_reading_in_one(layers, tied, adaptive):
+    model = make_model(layers=layers, tied=tied, adaptive=adaptive)
     token_ids = np.random.default_rng(1).integers(0, 9, (7, 3))
 
     whole = model.advance(model.null_state(3), token_ids)
@@ -81,8 +94,9 @@ def test_reading_in_two_segments_is_reading_in_one(layers, tied):
     assert_states_equal(parts, whole)
 
 
-def test_padding_changes_neither_scores_nor_states():
-    model = make_model()
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_padding_changes_neither_scores_nor_states(adaptive):
+    model = make_model(adaptive=adaptive)
     generator = np.random.default_rng(2)
     inputs, targets = generator.integers(0, 9, (2, 6, 4))
     lengths = np.array([6, 1, 0, 4])
@@ -103,8 +117,10 @@ def test_padding_changes_neither_scores_nor_states():
             assert_states_equal(type(start)(ended.hidden[:, [column]], ended.cell[:, [column]]), end)
 
 
-def test_score_is_log_probs_of_each_target_after_the_inputs_up_to_it():
-    model = make_model()
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_score_is_log_probs_of_each_target_after_the_inputs_up_to_it(adaptive, tied):
+    model = make_model(adaptive=adaptive, tied=tied)
     inputs, targets = np.random.default_rng(3).integers(0, 9, (2, 5, 2))
 
     found, _ = model.score(inputs, targets, np.array([5, 5]), model.null_state(2))
@@ -117,8 +133,22 @@ def test_score_is_log_probs_of_each_target_after_the_inputs_up_to_it():
     assert found.ranks is None
 
 
-def test_rank_one_is_the_word_that_top_k_answers_first():
-    model = make_model()
+@pytest.mark.parametrize("allowed", [None, np.arange(9) % 2 == 1, np.arange(9) > 5])
+@pytest.mark.parametrize("k", [0, 1, 4, 9, 12])
+def test_the_adaptive_top_k_is_that_of_all_log_probabilities(k, allowed):
+    model = make_model(adaptive=True)
+    state = model.advance(model.null_state(3), np.array([[2, 7, 8]]))
+
+    found = model.top_k(state, k, allowed)
+
+    ids, log_probs = LanguageModel.top_k(model, state, k, allowed)
+    np.testing.assert_array_equal(found[0], ids)
+    np.testing.assert_allclose(found[1], log_probs, atol=1e-6)
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_rank_one_is_the_word_that_top_k_answers_first(adaptive):
+    model = make_model(adaptive=adaptive)
     inputs = np.array([[3], [5]])
     first, _ = model.top_k(model.advance(model.null_state(1), inputs), 1)
 
@@ -186,18 +216,52 @@ def test_tied_weights_have_no_output_embedding():
 
 
 def test_tied_to_an_embedding_of_another_dimension_there_is_a_projection():
-    sizes = LSTMSizes(vocabulary_size=9, embedding_dim=3, hidden_units=4, layers=1, tied=True)
+    shapes = weight_shapes(make_sizes(tied=True, embedding_dim=3))
 
-    assert weight_shapes(sizes)["softmax.projection"] == (4, 3)
-    assert "softmax.embedding" not in weight_shapes(sizes)
+    assert shapes["softmax.projection"] == (4, 3)
+    assert "softmax.embedding" not in shapes
+
+
+def test_weight_shapes_of_an_adaptive_softmax():
+    assert weight_shapes(make_sizes(layers=1, adaptive=True)) == {
+        "embedding": (9, 3),
+        "lstm.0.kernel": (3, 16),
+        "lstm.0.recurrent_kernel": (4, 16),
+        "lstm.0.bias": (16,),
+        "softmax.embedding.0": (5, 4),
+        "softmax.embedding.1": (2, 2),
+        "softmax.embedding.1.projection": (2, 4),
+        "softmax.embedding.2": (2, 1),
+        "softmax.embedding.2.projection": (1, 4),
+        "softmax.bias": (9,),
+        "softmax.clusters": (2, 4),
+        "softmax.clusters.bias": (2,),
+    }
+
+
+def test_tied_to_an_adaptive_softmax_the_input_embedding_is_in_clusters():
+    assert weight_shapes(make_sizes(layers=1, tied=True, embedding_dim=3, adaptive=True)) == {
+        "embedding.0": (5, 3),
+        "embedding.1": (2, 2),
+        "embedding.1.projection": (2, 3),
+        "embedding.2": (2, 1),
+        "embedding.2.projection": (1, 3),
+        "lstm.0.kernel": (3, 16),
+        "lstm.0.recurrent_kernel": (4, 16),
+        "lstm.0.bias": (16,),
+        "softmax.projection": (4, 3),
+        "softmax.bias": (9,),
+        "softmax.clusters": (2, 3),
+        "softmax.clusters.bias": (2,),
+    }
 
 
 @pytest.fixture
 def rewrite(tmp_path, make_bundle):
     """Write a sound bundle again, with `change` made to its weights or to its record."""
 
-    def write(change=dict.copy, **record):
-        sound = open_bundle(make_bundle(tmp_path / "sound"))
+    def write(change=dict.copy, sizes=None, **record):
+        sound = open_bundle(make_bundle(tmp_path / "sound", sizes=sizes))
         weights = sound.weights()
         change(weights)
         contents = {name: sound.read(name) for name in sound.record.files}
@@ -208,8 +272,11 @@ def rewrite(tmp_path, make_bundle):
     return write
 
 
-def test_a_bundle_gives_the_weights_that_were_written(rewrite):
-    bundle = rewrite()
+@pytest.mark.parametrize(
+    "sizes", [{}, {"clusters": [{"words": 6, "width": 4}, {"words": 3, "width": 2}]}], ids=["full", "adaptive"]
+)
+def test_a_bundle_gives_the_weights_that_were_written(rewrite, sizes):
+    bundle = rewrite(sizes=sizes)
     weights = bundle.weights()
 
     model = load_language_model(bundle)

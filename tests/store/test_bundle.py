@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lmctl.config import ModelConfig
+from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
+from lmctl.corpus.vocabulary import SPECIALS, Vocabulary
 from lmctl.errors import DataError, InputMissingError
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
 from lmctl.store import bundle as bundle_module
-from lmctl.store.bundle import open_bundle, verify_bundle, weights_file, write_bundle
+from lmctl.store.bundle import FORMAT_VERSION, LSTMSizes, open_bundle, verify_bundle, weights_file, write_bundle
 
 FILES = [
     "characters.tsv",
@@ -202,7 +205,13 @@ def test_no_bundle_at_all_is_a_missing_input(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "advice"), [(2, "upgrade lmctl"), (99, "upgrade lmctl"), (0, "train the model again")]
+    ("version", "advice"),
+    [
+        (FORMAT_VERSION + 1, "upgrade lmctl"),
+        (99, "upgrade lmctl"),
+        (FORMAT_VERSION - 1, "train the model again"),
+        (0, "train the model again"),
+    ],
 )
 def test_another_format_version_is_named_as_such(bundle, version, advice):
     # A newer format may have keys that this version does not know, and no valid hash by its rules.
@@ -223,7 +232,7 @@ def test_another_format_version_is_named_as_such(bundle, version, advice):
         ("sha256", ""),
         ("files", {}),
         ("files.weights.safetensors.bytes", 1),
-        ("sizes.hidden_units", 5),
+        ("sizes.layers", 3),
         ("training.seed", 2),
         ("recipe.lowercase", True),
         ("recipe.segmenter.name", "char"),
@@ -244,7 +253,7 @@ def test_an_edited_record_is_refused(bundle, key, value):
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"[]", b"null", b'{"format_version": "1"}', b'{"format_version": 1}', b"\xff\xfe", b"[" * 100_000],
+    [b"{", b"[]", b"null", b'{"format_version": "2"}', b'{"format_version": 2}', b"\xff\xfe", b"[" * 100_000],
 )
 def test_a_record_that_is_none_is_refused(bundle, content):
     (bundle / "model.json").write_bytes(content)
@@ -263,13 +272,23 @@ def test_no_bit_of_the_record_can_be_flipped(bundle, sound, where, bit):
 
 
 def test_a_vocabulary_of_another_size_than_the_model_is_refused(bundle):
-    rewrite(bundle, sizes=msgspec.structs.replace(open_bundle(bundle).record.sizes, vocabulary_size=10))
+    larger = {"vocabulary_size": 10, "clusters": one_cluster(10, 4)}
+    rewrite(bundle, sizes=msgspec.structs.replace(open_bundle(bundle).record.sizes, **larger))
 
     for act in (lambda folder: open_bundle(folder).vocabulary(), verify_bundle):
         assert "9 words, but the model has 10" in refused(act, bundle, "vocabulary.tsv")
 
 
-@pytest.mark.parametrize("change", [{"hidden_units": 5}, {"layers": 1}, {"layers": 3}, {"tied": True}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_units": 5, "clusters": one_cluster(9, 5)},
+        {"layers": 1},
+        {"layers": 3},
+        {"tied": True, "clusters": one_cluster(9, 3)},
+        {"clusters": [Cluster(words=6, width=4), Cluster(words=3, width=2)]},
+    ],
+)
 def test_weights_that_do_not_fit_the_sizes_are_refused(bundle, change):
     rewrite(bundle, sizes=msgspec.structs.replace(open_bundle(bundle).record.sizes, **change))
 
@@ -344,6 +363,49 @@ def test_weights_of_any_memory_layout_are_written_alike():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
 
     assert weights_file({"w": np.asfortranarray(array)}) == weights_file({"w": array})
+
+
+@pytest.mark.parametrize(
+    "clusters",
+    [
+        [],
+        [(8, 4)],  # of 9 words
+        [(10, 4)],
+        [(9, 3)],  # the embedding's width, where untied vectors have that of the hidden units
+        [(9, 4), (0, 2)],
+        [(12, 4), (-3, 2)],
+        [(5, 4), (4, 0)],
+    ],
+)
+def test_clusters_that_do_not_fit_the_other_sizes_are_refused(bundle, clusters):
+    document = json.loads((bundle / "model.json").read_bytes())
+    document["sizes"]["clusters"] = [{"words": words, "width": width} for words, width in clusters]
+    (bundle / "model.json").write_text(json.dumps(document))
+
+    assert "clusters do not fit a vocabulary of 9" in refused(open_bundle, bundle, "model.json")
+
+
+@pytest.mark.parametrize(
+    ("softmax", "words", "tied", "clusters"),
+    [
+        ("auto", 4_998, True, 1),
+        ("auto", 4_999, True, 3),
+        ("full", 9_000, True, 1),
+        ("adaptive", 3_000, True, 3),
+        ("adaptive", 3_000, False, 3),
+        ("adaptive", 1_000, True, 1),  # too few words for a tail
+    ],
+)
+def test_the_softmax_that_is_asked_for(softmax, words, tied, clusters):
+    vocabulary = Vocabulary([*SPECIALS, *map(str, range(words - 1))], range(words + 1, 0, -1))
+    model = ModelConfig(softmax=softmax, tied=tied, embedding_dim=16, hidden_units=24)
+
+    sizes = LSTMSizes.of(vocabulary, model)
+
+    assert len(sizes.clusters) == clusters
+    assert sizes.clusters[0].width == (16 if tied else 24)
+    if clusters > 1:
+        assert sizes.clusters == choose_clusters(vocabulary.counts, sizes.clusters[0].width)
 
 
 def test_the_sizes_decide_the_number_of_parameters(sound):

@@ -30,6 +30,7 @@ def make_config() -> Callable[..., Config]:
             "model.hidden_units=5",
             "model.layers=1",
             "model.dropout=0",
+            "model.input_dropout=0",
             "model.tied=false",
             "training.optimizer=sgd",
             "training.learning_rate=0.5",
@@ -66,11 +67,12 @@ def make_corpus(tmp_path: Path) -> Callable[..., PreparedCorpus]:
 @pytest.fixture
 def make_trainer(cpu: None) -> Callable[[PreparedCorpus, Config], Any]:
     """`make_trainer(corpus, config)`: a training run that has not begun."""
+    from lmctl.training.devices import use_device
     from lmctl.training.events import ignore_event
-    from lmctl.training.trainer import _Trainer
+    from lmctl.training.trainer import Trainer
 
-    def make(corpus: PreparedCorpus, config: Config) -> _Trainer:
-        return _Trainer(corpus, config, "CPU", ignore_event, lambda: False)
+    def make(corpus: PreparedCorpus, config: Config) -> Trainer:
+        return Trainer(corpus, config, use_device(config.device), None, ignore_event, lambda: False)
 
     return make
 

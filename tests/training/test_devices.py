@@ -13,23 +13,33 @@ def gpus():
 
 
 @pytest.mark.parametrize(
-    ("placement", "there", "number"),
-    [("cpu", 0, None), ("cpu", 2, None), ("auto", 0, None), ("auto", 2, 0), ("gpu", 1, 0), ("gpu:1", 2, 1)],
+    ("placement", "there", "numbers"),
+    [
+        ("cpu", 0, []),
+        ("cpu", 2, []),
+        ("auto", 0, []),
+        ("auto", 2, [0]),
+        ("gpu", 1, [0]),
+        ("gpu:1", 2, [1]),
+        ("gpus", 1, [0]),
+        ("gpus", 3, [0, 1, 2]),
+    ],
 )
-def test_which_gpu_a_placement_means(placement, there, number):
-    from lmctl.training.devices import _gpu_number
+def test_which_gpus_a_placement_means(placement, there, numbers):
+    from lmctl.training.devices import _gpu_numbers
 
-    assert _gpu_number(placement, there) == number
+    assert _gpu_numbers(placement, there) == numbers
 
 
 @pytest.mark.parametrize(
-    ("placement", "there", "seen"), [("gpu", 0, "no GPUs"), ("gpu:1", 1, "1 GPU"), ("gpu:2", 2, "2 GPUs")]
+    ("placement", "there", "seen"),
+    [("gpu", 0, "no GPUs"), ("gpu:1", 1, "1 GPU"), ("gpu:2", 2, "2 GPUs"), ("gpus", 0, "no GPUs")],
 )
 def test_a_gpu_that_is_not_there_is_refused_with_what_is(placement, there, seen):
-    from lmctl.training.devices import _gpu_number
+    from lmctl.training.devices import _gpu_numbers
 
     with pytest.raises(DeviceError, match=rf"device.placement: {placement} was asked for.* sees {seen};"):
-        _gpu_number(placement, there)
+        _gpu_numbers(placement, there)
 
 
 def test_asking_tensorflow_for_a_gpu_beyond_the_last_is_refused(cpu):
@@ -44,10 +54,10 @@ def test_the_processor_is_named_with_its_threads(cpu):
 
     cores = len(os.sched_getaffinity(0))
 
-    placement, description = use_device(DeviceConfig(placement="cpu"))
+    device = use_device(DeviceConfig(placement="cpu"))
 
-    assert placement == "/CPU:0"
-    assert description == ("CPU, 1 thread" if cores == 1 else f"CPU, {cores} threads")
+    assert (device.placement, device.is_gpu, device.strategy.num_replicas_in_sync) == ("/CPU:0", False, 1)
+    assert device.description == ("CPU, 1 thread" if cores == 1 else f"CPU, {cores} threads")
 
 
 def test_other_settings_in_a_process_that_computes_already_are_refused(cpu):

@@ -3,9 +3,19 @@ import pytest
 from lmctl.config import TrainingConfig
 from lmctl.training.schedule import Schedule
 
+SCHEDULES = ["constant", "plateau", "linear", "cosine"]
 
-def make_schedule(name, **training):
-    return Schedule(TrainingConfig(schedule=name, learning_rate=8.0, epochs=4, **training))
+
+def make_schedule(name, *, warmup_steps=0, decay_factor=4.0, patience=2):
+    return Schedule(
+        TrainingConfig(
+            schedule=name,
+            learning_rate=8.0,
+            warmup_steps=warmup_steps,
+            decay_factor=decay_factor,
+            patience=patience,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -18,18 +28,36 @@ def make_schedule(name, **training):
         ("cosine", [8.0, 6.82843, 4.0, 1.17157, 0.0]),
     ],
 )
-def test_learning_rate_after_each_of_four_epochs(name, rates):
+def test_learning_rate_at_each_quarter_of_training(name, rates):
     schedule = make_schedule(name)
 
-    assert [schedule.learning_rate(epochs_done) for epochs_done in range(5)] == pytest.approx(rates, abs=1e-5)
+    found = [schedule.learning_rate(step, step / 4) for step in range(5)]
+
+    assert found == pytest.approx(rates, abs=1e-5)
 
 
-def test_a_part_of_an_epoch_counts_as_such():
-    assert make_schedule("linear").learning_rate(2.5) == pytest.approx(3.0)
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_beyond_the_plan_the_rate_stays_at_zero(name):
+    assert make_schedule(name).learning_rate(4, 1.0001) == 0.0
 
 
-def test_the_rate_never_falls_below_zero():
-    assert make_schedule("linear").learning_rate(4.0001) == 0.0
+def test_the_rate_rises_in_equal_steps_to_its_full_size_at_the_last_step_of_the_warm_up():
+    schedule = make_schedule("constant", warmup_steps=4)
+
+    assert [schedule.learning_rate(step, 0.0) for step in range(6)] == [2.0, 4.0, 6.0, 8.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1])
+def test_without_a_warm_up_the_first_step_has_the_full_rate(warmup_steps):
+    assert make_schedule("constant", warmup_steps=warmup_steps).learning_rate(0, 0.0) == 8.0
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_warm_up_takes_its_share_of_what_the_schedule_says(name):
+    warm, cold = make_schedule(name, warmup_steps=10), make_schedule(name)
+
+    # The third of ten steps.
+    assert warm.learning_rate(2, 0.25) == pytest.approx(0.3 * cold.learning_rate(2, 0.25))
 
 
 def test_plateau_divides_the_rate_after_every_epoch_that_did_not_improve():
@@ -37,7 +65,7 @@ def test_plateau_divides_the_rate_after_every_epoch_that_did_not_improve():
     rates = []
     for cross_entropy in (3.0, 2.0, 2.0, 1.9, 2.5, 2.4):
         schedule.epoch_done(cross_entropy)
-        rates.append(schedule.learning_rate(1))
+        rates.append(schedule.learning_rate(100, 0.5))
 
     # An equal cross-entropy is no improvement; a better one later does not bring the old rate back.
     assert rates == [8.0, 8.0, 2.0, 2.0, 0.5, 0.125]
@@ -49,7 +77,7 @@ def test_other_schedules_do_not_look_at_validation(name):
     watched.epoch_done(1.0)
     watched.epoch_done(2.0)
 
-    assert watched.learning_rate(1.5) == unwatched.learning_rate(1.5)
+    assert watched.learning_rate(9, 0.4) == unwatched.learning_rate(9, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -76,4 +104,4 @@ def test_without_validation_every_epoch_is_the_best_and_patience_never_ends():
     schedule = make_schedule("plateau", patience=1)
 
     assert [schedule.epoch_done(None) for _ in range(3)] == [(True, False)] * 3
-    assert schedule.learning_rate(3) == 8.0
+    assert schedule.learning_rate(3, 0.3) == 8.0

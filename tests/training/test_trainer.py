@@ -1,4 +1,6 @@
+import dataclasses
 import math
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -14,12 +16,6 @@ def train(corpus, config, **callbacks):
     return train_network(corpus, config, **callbacks)
 
 
-def tensors(segment):
-    from lmctl.training.trainer import _tensors
-
-    return _tensors(segment)
-
-
 def only_segment(trainer):
     (segment,) = trainer._batches.segments(0)
     return segment
@@ -27,8 +23,10 @@ def only_segment(trainer):
 
 def step(trainer, segment):
     """One optimizer update from the null state."""
-    state = trainer._network.null_state(segment.inputs.shape[1])
-    return trainer._train_step(*tensors(segment), state, np.array([1, 0], np.int32))
+    rate = trainer._config.training.learning_rate
+    return trainer._steps.train(
+        segment, trainer._network.null_state(len(segment.lengths)), seed=1, step=0, rate=rate
+    )
 
 
 def mean_nats(sizes, weights, segment):
@@ -145,11 +143,11 @@ def test_a_words_gradient_is_summed_over_its_places_before_it_is_squared(make_co
 @pytest.mark.usefixtures("eagerly")
 def test_a_column_that_restarts_has_the_loss_of_a_fresh_state(make_corpus, make_config, make_trainer):
     trainer = make_trainer(make_corpus(), make_config("training.init_scale=1"))
-    inputs, targets, lengths, _ = tensors(next(iter(trainer._batches.segments(0))))
+    segment = next(iter(trainer._batches.segments(0)))
     left_over = np.random.default_rng(9).normal(size=(1, 2, 2, 5)).astype(np.float32)
 
     def loss(state, *restart):
-        return float(trainer._valid_step(inputs, targets, lengths, np.array(restart), state)[0])
+        return trainer._steps.validate(dataclasses.replace(segment, restart=np.array(restart)), state)[0]
 
     fresh_second = left_over * np.array([1, 0], np.float32)[None, None, :, None]
     assert loss(left_over, True, True) == loss(trainer._network.null_state(2), False, False)
@@ -176,17 +174,16 @@ def test_padding_has_no_loss(make_corpus, make_config, make_trainer):
     there = np.arange(len(targets))[:, None] < segment.lengths
     targets[~there] = 3
     assert (~there).any()
-    inputs, as_read, lengths, restart = tensors(segment)
 
     start = trainer._network.null_state(2)
-    nats, tokens, _ = trainer._valid_step(inputs, as_read, lengths, restart, start)
-    other_nats, _, _ = trainer._valid_step(inputs, targets, lengths, restart, start)
+    nats, tokens, _ = trainer._steps.validate(segment, start)
+    other_nats, _, _ = trainer._steps.validate(dataclasses.replace(segment, targets=targets), start)
 
-    assert float(other_nats) == float(nats)
-    assert int(tokens) == segment.tokens == 27
+    assert other_nats == nats
+    assert tokens == segment.tokens == 27
     weights = trainer._network.export_weights()
     expected = mean_nats(trainer._sizes, weights, segment) * segment.targets.size
-    assert float(nats) == pytest.approx(expected, rel=1e-5)
+    assert nats == pytest.approx(expected, rel=1e-5)
 
 
 # Dropout
@@ -199,11 +196,11 @@ def test_dropout_masks_depend_on_seed_and_step_alone(make_corpus, make_config, m
     losses = {}
     for order in ((0, 1, 7), (7, 1, 0)):
         trainer = make_trainer(corpus, config)
-        segment = tensors(next(iter(trainer._batches.segments(0))))
+        segment = next(iter(trainer._batches.segments(0)))
         for number in order:
-            seed = np.array([1, number], np.int32)
-            total_nats, _ = trainer._train_step(*segment, trainer._network.null_state(2), seed)
-            losses.setdefault(number, []).append(float(total_nats))
+            start = trainer._network.null_state(2)
+            total_nats, _ = trainer._steps.train(segment, start, seed=1, step=number, rate=1e-30)
+            losses.setdefault(number, []).append(total_nats)
 
     assert all(first == second for first, second in losses.values())
     assert len({first for first, _ in losses.values()}) == 3
@@ -213,17 +210,103 @@ def test_dropout_masks_depend_on_seed_and_step_alone(make_corpus, make_config, m
 def test_a_run_draws_its_masks_from_its_seed_and_the_number_of_the_step(make_corpus, make_config, make_trainer):
     trainer = make_trainer(make_corpus(), make_config("training.seed=6", "training.epochs=2"))
     seeds = []
-    take_step = trainer._train_step
+    take_step = trainer._steps.train
 
-    def remember(*arguments):
-        seeds.append(np.asarray(arguments[-1]).tolist())
-        return take_step(*arguments)
+    def remember(*arguments, seed, step, rate):
+        seeds.append((seed, step))
+        return take_step(*arguments, seed=seed, step=step, rate=rate)
 
-    trainer._train_step = remember
+    trainer._steps.train = remember
     trainer.run()
 
-    assert seeds == [[6, number] for number in range(trainer._step)]
+    assert seeds == [(6, number) for number in range(trainer._step)]
     assert trainer._step == 4
+
+
+# Limits
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_training_has_as_many_steps_as_are_asked_for_and_plans_its_rate_for_them(
+    make_corpus, make_config, make_trainer
+):
+    settings = ("training.schedule=linear", "training.learning_rate=1", "training.num_steps=5")
+    trainer = make_trainer(make_corpus(), make_config(*settings, "training.steps=4", "training.epochs=1"))
+    rates = []
+    take_step = trainer._steps.train
+
+    def remember(*arguments, rate, **numbers):
+        rates.append(rate)
+        return take_step(*arguments, rate=rate, **numbers)
+
+    trainer._steps.train = remember
+    result = trainer.run()
+
+    # An epoch has 3 steps: the fourth is the first of another, and is validated at its end.
+    assert (result.steps, len(result.history), result.history[1].tokens) == (4, 2, 27 + 10)
+    assert rates == [1.0, 0.75, 0.5, 0.25]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_trains_the_model_that_as_many_steps_train(make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    settings = ("training.schedule=linear", "training.optimizer=adam", "training.epochs=50", "model.dropout=0.3")
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: 7)
+
+    limited = train(corpus, make_config(*settings), deadline=monotonic() + 3600)
+
+    again = train(corpus, make_config(*settings, "training.steps=7"))
+    assert (limited.steps, limited.planned_steps) == (again.steps, again.planned_steps) == (7, 7)
+    for name, weight in limited.weights.items():
+        assert weight.tobytes() == again.weights[name].tobytes()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(make_corpus, make_config):
+    corpus = make_corpus()
+    limited = train(corpus, make_config("training.epochs=2"), deadline=monotonic() + 3600)
+    free = train(corpus, make_config("training.epochs=2"))
+
+    assert (limited.steps, limited.planned_steps) == (free.steps, None)
+    for name, weight in free.weights.items():
+        assert weight.tobytes() == limited.weights[name].tobytes()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_machine_that_turns_slow_stops_training_with_what_there_is(make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    # Before the first step and after it there is time, after the second there is none.
+    answers = iter([False, False, True, True])
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "is_over", lambda _: next(answers))
+
+    result = train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+
+    assert (result.steps, len(result.history), result.interrupted) == (2, 1, False)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_time_that_is_over_before_training_begins_is_said(make_corpus, make_config):
+    with pytest.raises(LmctlError, match=r"^the time limit was over before training began"):
+        train(make_corpus(), make_config(), deadline=monotonic() - 1)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_model_is_the_average_of_the_weights_where_one_is_asked_for(make_corpus, make_config):
+    corpus = make_corpus()
+    weights = [
+        train(corpus, make_config("training.num_steps=5", f"training.steps={steps}")).weights for steps in (10, 20)
+    ]
+    averaged = train(
+        corpus, make_config("training.num_steps=5", "training.steps=20", "training.average_decay=0.999")
+    ).weights
+
+    # A look at every tenth step, and so early all looks weigh the same.
+    for name, average in averaged.items():
+        np.testing.assert_allclose(average, (weights[0][name] + weights[1][name]) / 2, atol=1e-6)
 
 
 # Same in, same out
@@ -265,10 +348,8 @@ def test_the_runtime_gives_a_trained_networks_log_probabilities(make_corpus, mak
     result = trainer.run()
     token_ids = corpus.train.astype(np.int32)[:, None]
 
-    logits, _ = trainer._network(token_ids, trainer._network.null_state(1))
+    expected = np.asarray(trainer._network.log_probs(token_ids, trainer._network.null_state(1)))[:, 0]
 
-    logits = np.asarray(logits, np.float64)[:, 0]
-    expected = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     model = LSTMLanguageModel(result.sizes, result.weights)
     state = model.null_state(1)
     for position in range(len(token_ids)):
@@ -344,13 +425,13 @@ def test_a_linear_schedule_lowers_the_rate_at_every_step(make_corpus, make_confi
     settings = ("training.schedule=linear", "training.learning_rate=1", "training.num_steps=5")
     trainer = make_trainer(make_corpus(), make_config(*settings))
     rates = []
-    take_step = trainer._train_step
+    take_step = trainer._steps.train
 
-    def remember(*arguments):
-        rates.append(float(trainer._optimizer.learning_rate.numpy()))
-        return take_step(*arguments)
+    def remember(*arguments, rate, **numbers):
+        rates.append(rate)
+        return take_step(*arguments, rate=rate, **numbers)
 
-    trainer._train_step = remember
+    trainer._steps.train = remember
     trainer.run()
 
     # Columns of 14 and 13 tokens, 5 at a time: 10, 20, then 27 of 27 tokens are read.
@@ -423,7 +504,7 @@ def test_memory_that_runs_out_is_one_line_that_says_what_needs_less(make_corpus,
     def exhausted(self):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\na tensor")
 
-    monkeypatch.setattr(trainer._Trainer, "run", exhausted)
+    monkeypatch.setattr(trainer.Trainer, "run", exhausted)
 
     with pytest.raises(LmctlError, match=r"^out of memory on CPU") as caught:
         train(make_corpus(), make_config())

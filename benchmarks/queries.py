@@ -1,0 +1,75 @@
+"""Next-word queries of a model that is in memory: time of one, and throughput of many at once.
+
+python -m benchmarks.queries models/news valid.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import lmctl
+from benchmarks.processes import own_peak_rss_bytes
+from lmctl.query.prediction import Predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEED = 1
+WARM_UP_CALLS = 20
+
+
+def main() -> None:
+    """Print a row for `Model.predict`, and one for each size of batch."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("model")
+    parser.add_argument("text", type=Path, help="where contexts come from, words between white space")
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--words", type=int, default=20, help="of a context")
+    parser.add_argument("-k", type=int, default=5, help="words to answer with")
+    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1000], help="contexts in a call")
+    arguments = parser.parse_args()
+    contexts = sample_contexts(arguments.text, arguments.queries, arguments.words)
+    model = lmctl.load(arguments.model)
+    print("contexts in a call\tcalls\tp50 ms\tp99 ms\tcontexts/s\tpeak RSS so far")
+    for context in contexts[:WARM_UP_CALLS]:
+        model.predict(context, k=arguments.k)
+    seconds = []
+    for context in contexts:
+        began = time.perf_counter()
+        model.predict(context, k=arguments.k)
+        seconds.append(time.perf_counter() - began)
+    _print_row(1, seconds, len(contexts))
+    predictor = Predictor(model, k=arguments.k)
+    for size in arguments.batches:
+        predictor.answer(contexts[:size])
+        seconds = []
+        for first in range(0, len(contexts), size):
+            began = time.perf_counter()
+            predictor.answer(contexts[first : first + size])
+            seconds.append(time.perf_counter() - began)
+        _print_row(size, seconds, len(contexts))
+
+
+def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
+    """As many stretches of `length` words from anywhere in a text, the same ones each time."""
+    words = text.read_text(encoding="utf-8").split()
+    starts = np.random.default_rng(SEED).integers(len(words) - length + 1, size=contexts).tolist()
+    return [" ".join(words[start : start + length]) for start in starts]
+
+
+def _print_row(size: int, seconds: Sequence[float], contexts: int) -> None:
+    median, slow = 1000 * np.percentile(seconds, [50, 99])
+    print(
+        f"{size}\t{len(seconds)}\t{median:.2f}\t{slow:.2f}\t{contexts / sum(seconds):,.0f}\t"
+        f"{own_peak_rss_bytes() / 1e6:.0f} MB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Training on the same text with lmctl and with a yardstick, a program with torch_wordlm.py's command line.
+
+The yardstick is called with TRAIN VALID --steps N. It cuts lines at white space, knows every word, and takes steps
+of 20 columns x 35 tokens. It prints, every 100 steps, `step N S s T tokens` (seconds of training alone and tokens,
+so far), and after each epoch, and after the last step, `epoch N S s valid P`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks.processes import lmctl_program, measure
+from lmctl.training.events import EpochDone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+COLUMNS, STEPS_OF_COLUMN = 20, 35
+FEWEST_STEPS = 200  # two lines of progress, and a speed between them
+
+# What makes lmctl read a text as the yardstick does.
+SAME_TEXT = ("text.segmenter=space", "text.normalize=none", "text.blank_lines=keep", "vocabulary.size=null")
+
+
+@dataclass(frozen=True, slots=True)
+class YardstickRun:
+    """One run of the yardstick.
+
+    Attributes:
+        progress: seconds of training and tokens, so far, after every 100 steps.
+        seconds: of training, in all.
+        valid_perplexity: after the last step.
+        peak_rss_bytes: largest resident memory.
+    """
+
+    progress: list[tuple[float, int]]
+    seconds: float
+    valid_perplexity: float
+    peak_rss_bytes: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Of training, without the first 100 steps, in which the program warms up; needs `FEWEST_STEPS`."""
+        (first_seconds, first_tokens), (last_seconds, last_tokens) = self.progress[0], self.progress[-1]
+        return (last_tokens - first_tokens) / (last_seconds - first_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LmctlRun:
+    """One run of `lmctl train` on a prepared corpus.
+
+    Attributes:
+        history: what each epoch came to; its seconds are those of training, TensorFlow's compilation of the first
+            step (about 2 s) included, validation left out.
+        peak_rss_bytes: largest resident memory.
+    """
+
+    history: list[EpochDone]
+    peak_rss_bytes: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Of training, from the first step to the last."""
+        return self.history[-1].tokens / sum(epoch.seconds for epoch in self.history)
+
+
+def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> YardstickRun:
+    """Train with the yardstick; `command` is a shell's, without the texts."""
+    run = measure([*shlex.split(command), str(train), str(valid), "--steps", str(steps)])
+    progress = [
+        (float(seconds), int(tokens))
+        for seconds, tokens in re.findall(r"step \d+ ([\d.]+) s (\d+) tok", run.output)
+    ]
+    seconds, perplexity = re.findall(r"epoch \d+ ([\d.]+) s valid ([\d.]+)", run.output)[-1]
+    return YardstickRun(
+        progress=progress,
+        seconds=float(seconds),
+        valid_perplexity=float(perplexity),
+        peak_rss_bytes=run.peak_rss_bytes,
+    )
+
+
+def yardstick_steps_per_epoch(train: Path) -> int:
+    """How many steps the yardstick takes to read a text once; a line's end is a token."""
+    with train.open(encoding="utf-8") as lines:
+        tokens = sum(len(line.split()) + 1 for line in lines)
+    return -(-(tokens // COLUMNS - 1) // STEPS_OF_COLUMN)
+
+
+def prepare_corpus(train: Path, valid: Path, folder: Path) -> None:
+    """Prepare the two texts for `run_lmctl`, to the words that the yardstick sees."""
+    measure([lmctl_program(), "prepare", str(train), "--valid", str(valid), "-o", str(folder), *_set(SAME_TEXT)])
+
+
+def run_lmctl(corpus: Path, model: Path, assignments: Sequence[str]) -> LmctlRun:
+    """Train with lmctl on a prepared corpus, with `--set` for each assignment."""
+    run = measure([lmctl_program(), "train", str(corpus), "-o", str(model), *_set(assignments)])
+    lines = (model / "current/history.jsonl").read_bytes().splitlines()
+    return LmctlRun([msgspec.json.decode(line, type=EpochDone) for line in lines], run.peak_rss_bytes)
+
+
+def _set(assignments: Sequence[str]) -> list[str]:
+    return [part for assignment in assignments for part in ("--set", assignment)]

@@ -1,0 +1,194 @@
+"""An LSTM layer that trains fast on a processor: one loop forward, one backward, large matrix products outside.
+
+Automatic differentiation through time adds to the gradient of both weight matrices at every step, a product of two
+thin matrices. Here the loop backward carries only the gradients of output and cell, and keeps those of the gates;
+what they mean for weights and inputs is then one product each, over all steps at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lmctl.networks.products import product
+
+
+class LSTM(keras.layers.LSTM):  # type: ignore[misc]
+    """`keras.layers.LSTM` with `scan`, which gives the same results and gradients.
+
+    `call` stays Keras's own; on a GPU that is cuDNN's implementation, which is faster still. Weights and their
+    layout are Keras's: kernel (E, 4H), recurrent kernel (H, 4H), bias (4H,), gates in the order input, forget,
+    candidate, output.
+
+    Args:
+        units: H.
+        options: of keras.layers.LSTM; activations, masks and dropout are left at their defaults.
+    """
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__(units, return_sequences=True, return_state=True, **options)
+
+    def scan(
+        self, inputs: Any, hidden: Any, cell: Any, *, recurrent_kernel: Any = None, compiled: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Run over a segment, time first.
+
+        Args:
+            inputs: (T, B, E) float32.
+            hidden: output before the first step, (B, H) float32.
+            cell: cell before the first step, (B, H) float32.
+            recurrent_kernel: what to use in place of the layer's own, (H, 4H): the same with some entries dropped.
+            compiled: let XLA compile the loops, which pays where one shape is met again and again; within a
+                tf.function alone.
+
+        Returns:
+            Outputs (T, B, H), last output (B, H), last cell (B, H), float32 all.
+        """
+        if recurrent_kernel is None:
+            recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        # oneDNN multiplies bfloat16 twice as fast as XLA does, and float32 in small products slower.
+        compiled = compiled and self.compute_dtype == "float32"
+        forward, backward = (_FORWARD_COMPILED, _BACKWARD_COMPILED) if compiled else (_forward, _backward)
+        dtype = self.compute_dtype
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
+            weights = (kernel, recurrent_kernel)
+            outputs, cells, gates = forward(inputs, hidden, cell, *weights, bias, dtype=dtype)
+
+            def gradient(d_outputs: Any, d_hidden: Any, d_cell: Any) -> Any:
+                before = (inputs, hidden, cell)
+                return backward(before, weights, (outputs, cells, gates), d_outputs, d_hidden, d_cell, dtype=dtype)
+
+            return (outputs, outputs[-1], cells[-1]), gradient
+
+        kernel, bias = tf.convert_to_tensor(self.cell.kernel), tf.convert_to_tensor(self.cell.bias)
+        return run(inputs, hidden, cell, kernel, recurrent_kernel, bias)  # type: ignore[no-any-return]
+
+
+def _forward(
+    inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *, dtype: str
+) -> tuple[Any, Any, Any]:
+    """Outputs (T, B, H), cells (T, B, H), and gates (T, B, 4H) behind their activations."""
+    (steps, batch), (batch_shape, width) = _times(inputs), inputs.shape[1:]
+    units = recurrent_kernel.shape[0]
+    # What the inputs contribute is one product over all steps; only the recurrent part is step by step.
+    projected = product(tf.reshape(inputs, (steps * batch, width)), kernel, dtype) + bias
+    projected = _array(tf.reshape(projected, (steps, batch, 4 * units)))
+    recurrent_kernel = tf.cast(recurrent_kernel, dtype)
+
+    def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
+        scores = projected.read(time) + product(hidden, recurrent_kernel, dtype)
+        input_gate, forget_gate, candidate, output_gate = tf.split(scores, 4, axis=1)
+        input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
+        candidate = tf.tanh(candidate)
+        cell = forget_gate * cell + input_gate * candidate
+        hidden = output_gate * tf.tanh(cell)
+        all_gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
+        return (
+            time + 1,
+            hidden,
+            cell,
+            outputs.write(time, hidden),
+            cells.write(time, cell),
+            gates.write(time, all_gates),
+        )
+
+    begin = (0, hidden, cell, _empty(steps, batch_shape, units), _empty(steps, batch_shape, units))
+    *_, outputs, cells, gates = tf.while_loop(
+        lambda time, *_: time < steps,
+        step,
+        (*begin, _empty(steps, batch_shape, 4 * units)),
+        parallel_iterations=1,
+        maximum_iterations=steps,
+    )
+    return outputs.stack(), cells.stack(), gates.stack()
+
+
+def _backward(
+    before: tuple[Any, Any, Any],
+    weights: tuple[Any, Any],
+    made: tuple[Any, Any, Any],
+    d_outputs: Any,
+    d_hidden: Any,
+    d_cell: Any,
+    *,
+    dtype: str,
+) -> tuple[Any, ...]:
+    """Gradients of inputs, first hidden, first cell, kernel, recurrent kernel, bias.
+
+    Args:
+        before: what `_forward` was given: inputs, hidden, cell.
+        weights: kernel and recurrent kernel.
+        made: what `_forward` returned: outputs, cells, gates.
+        d_outputs: gradient of the outputs, (T, B, H).
+        d_hidden: gradient of the last output beyond that, (B, H).
+        d_cell: gradient of the last cell, (B, H).
+        dtype: of the matrix products.
+    """
+    (inputs, first_hidden, first_cell), (kernel, recurrent_kernel), (outputs, cells, gates) = before, weights, made
+    (steps, batch), (batch_shape, width) = _times(inputs), inputs.shape[1:]
+    units = recurrent_kernel.shape[0]
+    earlier_cells = _array(tf.concat([first_cell[None], cells[:-1]], axis=0))
+    gates, cells, d_outputs = _array(gates), _array(cells), _array(d_outputs)
+    recurrent_transposed = tf.cast(tf.transpose(recurrent_kernel), dtype)
+
+    def step(time: Any, d_hidden: Any, d_cell: Any, d_scores: Any) -> Any:
+        input_gate, forget_gate, candidate, output_gate = tf.split(gates.read(time), 4, axis=1)
+        squashed = tf.tanh(cells.read(time))
+        d_hidden += d_outputs.read(time)
+        d_cell += d_hidden * output_gate * (1 - squashed * squashed)
+        d_all = tf.concat(
+            [
+                d_cell * candidate * input_gate * (1 - input_gate),
+                d_cell * earlier_cells.read(time) * forget_gate * (1 - forget_gate),
+                d_cell * input_gate * (1 - candidate * candidate),
+                d_hidden * squashed * output_gate * (1 - output_gate),
+            ],
+            axis=1,
+        )
+        d_hidden = product(d_all, recurrent_transposed, dtype)
+        return time - 1, d_hidden, d_cell * forget_gate, d_scores.write(time, d_all)
+
+    _, d_hidden, d_cell, d_scores = tf.while_loop(
+        lambda time, *_: time >= 0,
+        step,
+        (steps - 1, d_hidden, d_cell, _empty(steps, batch_shape, 4 * units)),
+        parallel_iterations=1,
+        maximum_iterations=steps,
+    )
+    d_scores = tf.reshape(d_scores.stack(), (steps * batch, 4 * units))
+    flat_inputs = tf.reshape(inputs, (steps * batch, width))
+    earlier_hidden = tf.reshape(tf.concat([first_hidden[None], outputs[:-1]], axis=0), (steps * batch, units))
+    return (
+        tf.reshape(product(d_scores, kernel, dtype, transpose_b=True), (steps, batch, width)),
+        d_hidden,
+        d_cell,
+        product(flat_inputs, d_scores, dtype, transpose_a=True),
+        product(earlier_hidden, d_scores, dtype, transpose_a=True),
+        tf.reduce_sum(d_scores, axis=0),
+    )
+
+
+_FORWARD_COMPILED = tf.function(_forward, jit_compile=True, autograph=False)
+_BACKWARD_COMPILED = tf.function(_backward, jit_compile=True, autograph=False)
+
+
+def _times(values: Any) -> tuple[Any, Any]:
+    """T and B: numbers where they are known while the graph is built, which XLA needs; else tensors."""
+    return tuple(
+        known or there for known, there in zip(values.shape[:2], tf.unstack(tf.shape(values)[:2]), strict=True)
+    )
+
+
+def _array(values: Any) -> Any:
+    """(T, ...) as an array that a loop reads one step at a time."""
+    steps, _ = _times(values)
+    return tf.TensorArray(values.dtype, size=steps, element_shape=values.shape[1:]).unstack(values)
+
+
+def _empty(steps: Any, *shape: int | None) -> Any:
+    """An array for a loop to write one step at a time."""
+    return tf.TensorArray(tf.float32, size=steps, element_shape=shape)

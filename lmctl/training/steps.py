@@ -1,0 +1,140 @@
+"""The compiled steps of training and validation, on one device or on copies of the network side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.training.optimizers import summed_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lmctl.corpus.batches import Segment
+    from lmctl.networks.lstm import LSTMNetwork
+    from lmctl.training.optimizers import Optimizer
+
+
+class Steps:
+    """Training and validation, a segment at a time.
+
+    With several copies of the network, each reads its share of a segment's columns; gradients are added up, so
+    that the copies stay the same.
+
+    Args:
+        network: made in the strategy's scope.
+        optimizer: of the network's variables, made there too.
+        strategy: where the copies are.
+        scores_oov: whether validation counts targets that are `<unk>`.
+    """
+
+    def __init__(self, network: LSTMNetwork, optimizer: Optimizer, strategy: Any, *, scores_oov: bool) -> None:
+        self._network = network
+        self._optimizer = optimizer
+        self._strategy = strategy
+        self._scores_oov = scores_oov
+        self._copies = strategy.num_replicas_in_sync
+
+    def null_state(self, columns: int) -> Any:
+        """The state before anything was read, for segments of so many columns."""
+        share = -(-columns // self._copies)
+        return self._on_each_copy(lambda _copy: self._network.null_state(share))
+
+    def train(self, segment: Segment, state: Any, *, seed: int, step: int, rate: float) -> tuple[float, Any]:
+        """One optimizer update.
+
+        Args:
+            segment: what to read.
+            state: from the step before.
+            seed: of the run; with the step, it decides what dropout leaves out.
+            step: number of this update, from 0.
+            rate: learning rate.
+
+        Returns:
+            Summed cross-entropy in nats of the segment's targets, and the state to carry on.
+        """
+        numbers = (tf.constant([seed, step], tf.int32), tf.constant(rate, tf.float32))
+        positions = tf.constant(float(segment.targets.size))
+        nats, state = self._train(self._shares(segment), state, *numbers, positions)
+        return float(nats), state
+
+    def validate(self, segment: Segment, state: Any) -> tuple[float, int, Any]:
+        """Summed cross-entropy in nats, of how many targets, and the state to carry on."""
+        nats, targets, state = self._validate(self._shares(segment), state)
+        return float(nats), int(targets), state
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def _train(self, share: Any, state: Any, seed: Any, rate: Any, positions: Any) -> tuple[Any, Any]:
+        arguments = (share, state, seed, rate, positions)
+        nats, state = self._strategy.run(self._train_copy, args=arguments)
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, nats, axis=None), state
+
+    def _train_copy(self, share: Any, state: Any, seed: Any, rate: Any, positions: Any) -> tuple[Any, Any]:
+        variables = self._network.named_weights()
+        replica = tf.distribute.get_replica_context()
+        masks_seed = seed
+        if self._copies > 1:
+            masks_seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
+        with tf.GradientTape() as tape:
+            nats, there, state = self._cross_entropy(share, state, masks_seed)
+            total_nats = tf.reduce_sum(nats * there)
+            # Over all positions, the padded ones too: a batch that is nearly empty takes a smaller step.
+            loss = total_nats / positions
+        found = tape.gradient(loss, list(variables.values()))
+        if self._copies > 1:
+            found = replica.all_reduce(tf.distribute.ReduceOp.SUM, found)
+        gradients = {name: summed_rows(gradient) for name, gradient in zip(variables, found, strict=True)}
+        self._optimizer.apply(gradients, rate, seed[1] + 1)
+        return total_nats, state
+
+    # Sentences side by side come in many lengths, each of which would be compiled anew.
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
+    def _validate(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
+        nats, targets, state = self._strategy.run(self._validate_copy, args=(share, state))
+        total = tf.distribute.ReduceOp.SUM
+        return (
+            self._strategy.reduce(total, nats, axis=None),
+            self._strategy.reduce(total, targets, axis=None),
+            state,
+        )
+
+    def _validate_copy(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
+        nats, there, state = self._cross_entropy(share, state, None)
+        if not self._scores_oov:
+            there *= tf.cast(share[1] != UNKNOWN_ID, tf.float32)
+        return tf.reduce_sum(nats * there), tf.reduce_sum(there), state
+
+    def _cross_entropy(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
+        """Nats of each target, (T, B); 1 where it is there and 0 where it is padding, (T, B); the state."""
+        inputs, targets, lengths, restart = share
+        kept = tf.cast(~restart, tf.float32)[None, None, :, None]
+        hidden, state = self._network(inputs, state * kept, dropout_seed)
+        flat = tf.reshape(hidden, (-1, hidden.shape[-1]))
+        nats = self._network.softmax.cross_entropy(flat, tf.reshape(targets, (-1,)))
+        there = tf.transpose(tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32))
+        return tf.reshape(nats, tf.shape(targets)), there, state
+
+    def _shares(self, segment: Segment) -> Any:
+        """A segment's columns dealt out to the copies; empty columns make the shares equal."""
+        parts: tuple[NDArray[Any], ...] = (segment.inputs, segment.targets, segment.lengths, segment.restart)
+        missing = -len(segment.lengths) % self._copies
+        if missing:
+            parts = tuple(np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, missing)]) for part in parts)
+        columns = (len(segment.lengths) + missing) // self._copies
+
+        def share(copy: int) -> tuple[Any, ...]:
+            return tuple(tf.constant(part[..., copy * columns : (copy + 1) * columns]) for part in parts)
+
+        return self._on_each_copy(share)
+
+    def _on_each_copy(self, make: Callable[[int], Any]) -> Any:
+        if self._copies == 1:
+            return make(0)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: make(int(context.replica_id_in_sync_group))
+        )

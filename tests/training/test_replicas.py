@@ -1,0 +1,65 @@
+"""Copies of a network side by side; in a process of its own, for devices are set up once a process."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Two logical devices on one processor stand for two GPUs.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from lmctl.config import read_settings
+from lmctl.corpus.prepared import PreparedCorpus
+from lmctl.training.loading import load_tensorflow
+load_tensorflow(verbose=False)
+import tensorflow as tf
+from lmctl.training.devices import Device, mirrored
+from lmctl.training.events import ignore_event
+from lmctl.training.trainer import Trainer
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.experimental.enable_op_determinism()
+corpus = PreparedCorpus.open(Path(sys.argv[1]))
+config = read_settings(assignments=sys.argv[2:]).resolve()
+for strategy in (tf.distribute.get_strategy(), mirrored(["CPU:0", "CPU:1"])):
+    device = Device("/CPU:0", "", is_gpu=False, strategy=strategy)
+    with device.scope():
+        result = Trainer(corpus, config, device, None, ignore_event, lambda: False).run()
+    weights = {name: float(abs(weight).sum()) for name, weight in result.weights.items()}
+    epochs = [[epoch.train_perplexity, epoch.valid_perplexity] for epoch in result.history]
+    print(json.dumps({"epochs": epochs, "weights": weights}))
+"""
+
+
+def run(corpus, *assignments):
+    command = [sys.executable, "-c", PROGRAM, str(corpus.folder), *assignments]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return [json.loads(line) for line in finished.stdout.splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cpu")
+def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    # Three columns on two devices: one of them has an empty column beside its own. An untied embedding has
+    # row-wise gradients, and a restart ends a segment early.
+    settings = (
+        "preset=tiny",
+        "model.tied=false",
+        "model.dropout=0",
+        "model.input_dropout=0",
+        "training.batch_size=3",
+        "training.num_steps=5",
+        "training.epochs=4",
+        "training.reset_probability=0.5",
+    )
+
+    one, two = run(corpus, *settings)
+
+    for alone, together in zip(one["epochs"], two["epochs"], strict=True):
+        assert together == pytest.approx(alone, rel=1e-5)
+    assert two["weights"] == pytest.approx(one["weights"], rel=1e-5)
+    assert one["epochs"][-1][0] < one["epochs"][0][0] - 1  # it has learned something
