@@ -26,7 +26,7 @@ STATES: tuple[Literal["reset", "carry"], ...] = ("reset", "carry")
 
 
 def main() -> None:
-    """Print the medians of alternating runs, and their ratios to the first, which is the peer's if there is one."""
+    """Print the medians of alternating runs, and their ratios to the first: the peer's, if there is one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model")
     parser.add_argument("text")

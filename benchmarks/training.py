@@ -3,8 +3,8 @@
     python -m benchmarks.training train.txt valid.txt --yardstick "python torch_wordlm.py" \
         --rounds 5 --steps 300 --lmctl-steps 1000 --set preset=medium
 
-Each run validates once, unmeasured. lmctl's speed includes about 2 s in which TensorFlow compiles, the yardstick's
-leaves out its first 100 steps: with few steps lmctl looks slower than it is.
+Both validate, which the speed leaves out and the peak memory counts. lmctl's speed includes about 2 s in which
+TensorFlow compiles, the yardstick's leaves out its first 100 steps: with few steps lmctl looks slower than it is.
 """
 
 from __future__ import annotations

@@ -76,8 +76,10 @@ class Predictor:
         self._allowed = _allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
         # What stands before a context: the end of the sentence before it, or something unknown.
         self._before = [] if mid_sentence else [SENTENCE_END_ID]
-        self._carried: Any = self._read(model.language_model.null_state(1), [self._before])
         self._carry = state == "carry"
+        self._carried: Any = None
+        if self._carry:
+            self._carried = self._read(model.language_model.null_state(1), [self._before])
 
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
         """Answer every context, in order."""

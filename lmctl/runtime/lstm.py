@@ -136,7 +136,10 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One LSTM layer; sigmoid(x) is computed as (1 + tanh(x/2)) / 2, so that one tanh serves all four gates.
+    """One LSTM layer, laid out for answering.
+
+    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates, and the three sigmoid gates
+    stand side by side: input, forget, output, candidate.
 
     Attributes:
         kernel: (E, 4H), the columns of the three sigmoid gates halved (which is exact in binary).
@@ -151,9 +154,10 @@ class _Layer:
     @classmethod
     def from_keras(cls, kernel: Float32Array, recurrent_kernel: Float32Array, bias: Float32Array) -> _Layer:
         units = len(bias) // 4
+        order = np.arange(4 * units).reshape(4, units)[[0, 1, 3, 2]].ravel()
         half = np.full(4 * units, 0.5, dtype=np.float32)
-        half[2 * units : 3 * units] = 1.0
-        return cls(kernel * half, recurrent_kernel * half, bias * half)
+        half[3 * units :] = 1.0
+        return cls(kernel[:, order] * half, recurrent_kernel[:, order] * half, bias[order] * half)
 
     def run(
         self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
@@ -170,10 +174,14 @@ class _Layer:
             gates = projected[step]
             gates += hidden @ self.recurrent_kernel
             np.tanh(gates, out=gates)
-            input_gate, forget_gate, candidate, output_gate = gates.reshape(batch, 4, units).swapaxes(0, 1)
-            new_cell = 0.5 * ((forget_gate + 1) * cell + (input_gate + 1) * candidate)
-            new_hidden = (0.5 * (output_gate + 1)) * np.tanh(new_cell)
-            outputs[step] = new_hidden
+            sigmoids = gates[:, : 3 * units]
+            sigmoids *= 0.5
+            sigmoids += 0.5
+            new_cell = gates[:, units : 2 * units] * cell
+            new_cell += gates[:, :units] * gates[:, 3 * units :]
+            new_hidden = outputs[step]
+            np.tanh(new_cell, out=new_hidden)
+            new_hidden *= gates[:, 2 * units : 3 * units]
             if lengths is not None:
                 ended = (step >= lengths)[:, None]
                 new_cell = np.where(ended, cell, new_cell)
