@@ -48,19 +48,28 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
         """
         if recurrent_kernel is None:
             recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
-        # oneDNN multiplies bfloat16 twice as fast as XLA does, and float32 in small products slower.
-        compiled = compiled and self.compute_dtype == "float32"
         forward, backward = (_FORWARD_COMPILED, _BACKWARD_COMPILED) if compiled else (_forward, _backward)
         dtype = self.compute_dtype
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
-            weights = (kernel, recurrent_kernel)
-            outputs, cells, gates = forward(inputs, hidden, cell, *weights, bias, dtype=dtype)
+            scores = _by_time(product(_rows(inputs), kernel, dtype) + bias, inputs)
+            outputs, cells, gates = forward(scores, hidden, cell, recurrent_kernel)
 
             def gradient(d_outputs: Any, d_hidden: Any, d_cell: Any) -> Any:
-                before = (inputs, hidden, cell)
-                return backward(before, weights, (outputs, cells, gates), d_outputs, d_hidden, d_cell, dtype=dtype)
+                earlier_cells = tf.concat([cell[None], cells[:-1]], axis=0)
+                made = (gates, cells, earlier_cells)
+                d_scores, d_hidden, d_cell = backward(made, recurrent_kernel, d_outputs, d_hidden, d_cell)
+                d_scores = _rows(d_scores)
+                earlier_outputs = _rows(tf.concat([hidden[None], outputs[:-1]], axis=0))
+                return (
+                    _by_time(product(d_scores, kernel, dtype, transpose_b=True), inputs),
+                    d_hidden,
+                    d_cell,
+                    product(_rows(inputs), d_scores, dtype, transpose_a=True),
+                    product(earlier_outputs, d_scores, dtype, transpose_a=True),
+                    tf.reduce_sum(d_scores, axis=0),
+                )
 
             return (outputs, outputs[-1], cells[-1]), gradient
 
@@ -68,39 +77,37 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
         return run(inputs, hidden, cell, kernel, recurrent_kernel, bias)  # type: ignore[no-any-return]
 
 
-def _forward(
-    inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *, dtype: str
-) -> tuple[Any, Any, Any]:
-    """Outputs (T, B, H), cells (T, B, H), and gates (T, B, 4H) behind their activations."""
-    (steps, batch), (batch_shape, width) = _times(inputs), inputs.shape[1:]
-    units = recurrent_kernel.shape[0]
-    # What the inputs contribute is one product over all steps; only the recurrent part is step by step.
-    projected = product(tf.reshape(inputs, (steps * batch, width)), kernel, dtype) + bias
-    projected = _array(tf.reshape(projected, (steps, batch, 4 * units)))
-    recurrent_kernel = tf.cast(recurrent_kernel, dtype)
+def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:
+    """The loop forward: only what depends on the step before.
+
+    Args:
+        scores: what the inputs contribute to the gates, (T, B, 4H).
+        hidden: output before the first step, (B, H).
+        cell: cell before the first step, (B, H).
+        recurrent_kernel: (H, 4H).
+
+    Returns:
+        Outputs (T, B, H), cells (T, B, H), and gates (T, B, 4H) behind their activations.
+    """
+    (steps, _), batch, units = _times(scores), scores.shape[1], recurrent_kernel.shape[0]
+    scores = _array(scores)
 
     def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
-        scores = projected.read(time) + product(hidden, recurrent_kernel, dtype)
-        input_gate, forget_gate, candidate, output_gate = tf.split(scores, 4, axis=1)
+        sums = scores.read(time) + tf.matmul(hidden, recurrent_kernel)
+        input_gate, forget_gate, candidate, output_gate = tf.split(sums, 4, axis=1)
         input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
         candidate = tf.tanh(candidate)
         cell = forget_gate * cell + input_gate * candidate
         hidden = output_gate * tf.tanh(cell)
         all_gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
-        return (
-            time + 1,
-            hidden,
-            cell,
-            outputs.write(time, hidden),
-            cells.write(time, cell),
-            gates.write(time, all_gates),
-        )
+        written = outputs.write(time, hidden), cells.write(time, cell), gates.write(time, all_gates)
+        return time + 1, hidden, cell, *written
 
-    begin = (0, hidden, cell, _empty(steps, batch_shape, units), _empty(steps, batch_shape, units))
+    arrays = _empty(steps, batch, units), _empty(steps, batch, units), _empty(steps, batch, 4 * units)
     *_, outputs, cells, gates = tf.while_loop(
         lambda time, *_: time < steps,
         step,
-        (*begin, _empty(steps, batch_shape, 4 * units)),
+        (0, hidden, cell, *arrays),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
@@ -108,39 +115,31 @@ def _forward(
 
 
 def _backward(
-    before: tuple[Any, Any, Any],
-    weights: tuple[Any, Any],
-    made: tuple[Any, Any, Any],
-    d_outputs: Any,
-    d_hidden: Any,
-    d_cell: Any,
-    *,
-    dtype: str,
-) -> tuple[Any, ...]:
-    """Gradients of inputs, first hidden, first cell, kernel, recurrent kernel, bias.
+    made: tuple[Any, Any, Any], recurrent_kernel: Any, d_outputs: Any, d_hidden: Any, d_cell: Any
+) -> tuple[Any, Any, Any]:
+    """The loop backward.
 
     Args:
-        before: what `_forward` was given: inputs, hidden, cell.
-        weights: kernel and recurrent kernel.
-        made: what `_forward` returned: outputs, cells, gates.
+        made: gates (T, B, 4H), cells (T, B, H), and the cells before each of those, (T, B, H).
+        recurrent_kernel: (H, 4H).
         d_outputs: gradient of the outputs, (T, B, H).
         d_hidden: gradient of the last output beyond that, (B, H).
         d_cell: gradient of the last cell, (B, H).
-        dtype: of the matrix products.
+
+    Returns:
+        Gradients of the scores, (T, B, 4H), of the first hidden and of the first cell, (B, H).
     """
-    (inputs, first_hidden, first_cell), (kernel, recurrent_kernel), (outputs, cells, gates) = before, weights, made
-    (steps, batch), (batch_shape, width) = _times(inputs), inputs.shape[1:]
-    units = recurrent_kernel.shape[0]
-    earlier_cells = _array(tf.concat([first_cell[None], cells[:-1]], axis=0))
-    gates, cells, d_outputs = _array(gates), _array(cells), _array(d_outputs)
-    recurrent_transposed = tf.cast(tf.transpose(recurrent_kernel), dtype)
+    (steps, _), batch, units = _times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
+    gates, cells, earlier_cells = map(_array, made)
+    d_outputs = _array(d_outputs)
+    recurrent_transposed = tf.transpose(recurrent_kernel)
 
     def step(time: Any, d_hidden: Any, d_cell: Any, d_scores: Any) -> Any:
         input_gate, forget_gate, candidate, output_gate = tf.split(gates.read(time), 4, axis=1)
         squashed = tf.tanh(cells.read(time))
         d_hidden += d_outputs.read(time)
         d_cell += d_hidden * output_gate * (1 - squashed * squashed)
-        d_all = tf.concat(
+        d_sums = tf.concat(
             [
                 d_cell * candidate * input_gate * (1 - input_gate),
                 d_cell * earlier_cells.read(time) * forget_gate * (1 - forget_gate),
@@ -149,27 +148,17 @@ def _backward(
             ],
             axis=1,
         )
-        d_hidden = product(d_all, recurrent_transposed, dtype)
-        return time - 1, d_hidden, d_cell * forget_gate, d_scores.write(time, d_all)
+        d_hidden = tf.matmul(d_sums, recurrent_transposed)
+        return time - 1, d_hidden, d_cell * forget_gate, d_scores.write(time, d_sums)
 
     _, d_hidden, d_cell, d_scores = tf.while_loop(
         lambda time, *_: time >= 0,
         step,
-        (steps - 1, d_hidden, d_cell, _empty(steps, batch_shape, 4 * units)),
+        (steps - 1, d_hidden, d_cell, _empty(steps, batch, 4 * units)),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
-    d_scores = tf.reshape(d_scores.stack(), (steps * batch, 4 * units))
-    flat_inputs = tf.reshape(inputs, (steps * batch, width))
-    earlier_hidden = tf.reshape(tf.concat([first_hidden[None], outputs[:-1]], axis=0), (steps * batch, units))
-    return (
-        tf.reshape(product(d_scores, kernel, dtype, transpose_b=True), (steps, batch, width)),
-        d_hidden,
-        d_cell,
-        product(flat_inputs, d_scores, dtype, transpose_a=True),
-        product(earlier_hidden, d_scores, dtype, transpose_a=True),
-        tf.reduce_sum(d_scores, axis=0),
-    )
+    return d_scores.stack(), d_hidden, d_cell
 
 
 _FORWARD_COMPILED = tf.function(_forward, jit_compile=True, autograph=False)
@@ -178,9 +167,18 @@ _BACKWARD_COMPILED = tf.function(_backward, jit_compile=True, autograph=False)
 
 def _times(values: Any) -> tuple[Any, Any]:
     """T and B: numbers where they are known while the graph is built, which XLA needs; else tensors."""
-    return tuple(
-        known or there for known, there in zip(values.shape[:2], tf.unstack(tf.shape(values)[:2]), strict=True)
-    )
+    there = tf.unstack(tf.shape(values)[:2])
+    return tuple(known or found for known, found in zip(values.shape[:2], there, strict=True))
+
+
+def _rows(values: Any) -> Any:
+    """(T, B, N) as one matrix, (T * B, N)."""
+    return tf.reshape(values, (-1, values.shape[2]))
+
+
+def _by_time(rows: Any, like: Any) -> Any:
+    """(T * B, N) with the T and B of another tensor, (T, B, N)."""
+    return tf.reshape(rows, (*_times(like), rows.shape[1]))
 
 
 def _array(values: Any) -> Any:

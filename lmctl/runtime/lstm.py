@@ -138,8 +138,8 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
 class _Layer:
     """One LSTM layer, laid out for answering.
 
-    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates, and the three sigmoid gates
-    stand side by side: input, forget, output, candidate.
+    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates, and the three sigmoid
+    gates stand side by side: input, forget, output, candidate.
 
     Attributes:
         kernel: (E, 4H), the columns of the three sigmoid gates halved (which is exact in binary).

@@ -107,7 +107,7 @@ class Optimizer:
         replica = tf.distribute.get_replica_context()
         for name, variable in self.variables.items():
             gradient, slots = gradients[name], self.slots[name]
-            if replica is None or replica.num_replicas_in_sync == 1:
+            if replica.num_replicas_in_sync == 1:
                 self._assign(variable, gradient, slots, rate, step, scale)
             else:
                 replica.merge_call(self._assign_replicas, args=(variable, gradient, slots, rate, step, scale))

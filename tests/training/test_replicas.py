@@ -45,7 +45,7 @@ def run(corpus, *assignments):
 def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     # Three columns on two devices: one of them has an empty column beside its own. An untied embedding has
-    # row-wise gradients, and a restart ends a segment early.
+    # row-wise gradients, a restart ends a segment early, and what is validated is an average of the weights.
     settings = (
         "preset=tiny",
         "model.tied=false",
@@ -55,6 +55,7 @@ def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
         "training.num_steps=5",
         "training.epochs=4",
         "training.reset_probability=0.5",
+        "training.average_decay=0.9",
     )
 
     one, two = run(corpus, *settings)
