@@ -100,7 +100,6 @@ def write_small_bundle(
             tokens=total + 2,
             parameters=sum(weight.size for weight in weights.values()),
             device="cpu",
-            interrupted=False,
         ),
     )
     contents = {

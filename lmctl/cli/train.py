@@ -11,6 +11,7 @@ from lmctl.cli.options import configuration_options, given_keys, message_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
+    from lmctl.jobs.resuming import ResumePolicy
 
 
 @click.command()
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, metavar="N", help="Decides everything random.  [training.seed]")
 @click.option("--device", metavar="auto|cpu|gpu|gpu:N|gpus", help="Where to train.  [device.placement]")
+@click.option(
+    "--resume",
+    type=click.Choice(["auto", "never", "require"]),
+    default="auto",
+    show_default=True,
+    help="Continue a run that was cut off: where it is the same run, never, or else fail.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
 @text_options
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 def train(
     corpus: tuple[str, ...],
     output: Path | None,
+    resume: ResumePolicy,
     dry_run: bool,
     as_json: bool,
     jobs: int | None,
@@ -47,6 +56,9 @@ def train(
     **flags: Any,
 ) -> None:
     """Train a model on CORPUS, publish it, and print the path of what was published.
+
+    A run that was cut off, by a signal, a kill or a power cut, is continued by the same command from its last
+    checkpoint, and gives byte for byte the model that it would have given.
 
     CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
     was published before stays untouched until the new model is complete, and is kept as an older generation.
@@ -70,6 +82,7 @@ def train(
             corpus,
             output,
             settings,
+            resume=resume,
             jobs=jobs or 0,
             on_progress=display.on_progress,
             on_event=display.on_event,

@@ -259,6 +259,15 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """What becomes of a trained model."""
 
     keep: Annotated[int, Meta(ge=1, description="Generations of the model kept, the current one included.")] = 3
+    checkpoint_every: Annotated[
+        str,
+        Meta(
+            pattern=TIME_PATTERN,
+            description="Time between two checkpoints, from which an interrupted run continues; there is one "
+            "after each epoch, too.",
+            extra={"expected": "a time such as 90s, 50m, 1.5h or 2d"},
+        ),
+    ] = "5m"
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -44,7 +44,6 @@ def bundle_result(folder: Path, corpus: PreparedCorpus, config: Config, result: 
             tokens=result.tokens,
             parameters=result.parameters,
             device=result.device,
-            interrupted=result.interrupted,
         ),
     )
     contents = {

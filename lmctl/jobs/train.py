@@ -19,6 +19,7 @@ from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.prepare import prepare
+from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lmctl.config import Config, Settings
+    from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.events import OnEvent
     from lmctl.training.trainer import TrainingResult
 
@@ -77,6 +80,7 @@ def train(
     model: Path | None,
     settings: Settings,
     *,
+    resume: ResumePolicy = "auto",
     jobs: int = 0,
     on_progress: Callable[[int], None] = lambda _bytes: None,
     on_event: OnEvent = ignore_event,
@@ -90,6 +94,8 @@ def train(
         sources: texts, or one prepared folder.
         model: the model's folder; None: models/<name of the first source>.
         settings: what the user asked for.
+        resume: what to do about a run that was cut off: "auto" continues it, or starts over where it was of
+            another corpus or configuration; "require" refuses to start over; "never" starts over.
         jobs: processes for preparation; 0: as many as there are cores.
         on_progress: told of bytes read by preparation.
         on_event: told of training's steps and epochs.
@@ -106,21 +112,20 @@ def train(
     with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
         config = _resolve(settings, corpus)
         with listening_for_signals() as received:
-            limit = config.training.time_limit
-            deadline = None if limit is None else began + seconds_of(limit)
-            result = _train_network(corpus, config, deadline, on_event, lambda: bool(received), verbose)
-        bundle = folder.work / ("interrupted" if result.interrupted else "finished")
+            run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
+            checkpoint = run.resume_from(resume)
+            result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
+        if result is None:
+            raise InterruptedRunError(
+                f"interrupted; nothing was published, and the same command continues from {run.path}", received[0]
+            )
+        bundle = folder.work / "finished"
         if bundle.exists():
             shutil.rmtree(bundle)
         bundle_result(bundle, corpus, config, result)
         verify_answers(bundle, corpus)
-    if result.interrupted:
-        raise InterruptedRunError(
-            f"interrupted in epoch {len(result.history) + 1}; nothing was published, "
-            f"and the best so far ({_figure(result)}) is in {bundle}",
-            received[0],
-        )
     published = folder.publish(bundle, config.publishing.keep)
+    run.finish()
     best = result.history[result.best_epoch - 1]
     has_validation = best.valid_perplexity is not None
     return Trained(
@@ -250,22 +255,20 @@ def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
 def _train_network(
     corpus: PreparedCorpus,
     config: Config,
-    deadline: float | None,
+    began: float,
+    run: ResumableRun,
+    checkpoint: Checkpoint | None,
     on_event: OnEvent,
-    interrupted: Callable[[], bool],
+    received: list[int],
     verbose: bool,
-) -> TrainingResult:
+) -> TrainingResult | None:
     # Deferred: the configuration has been checked and the text has turned out to be there.
     load_tensorflow(verbose=verbose)
-    from lmctl.training.trainer import train_network
+    from lmctl.training.trainer import Watch, train_network
 
-    return train_network(corpus, config, deadline=deadline, on_event=on_event, interrupted=interrupted)
-
-
-def _figure(result: TrainingResult) -> str:
-    if not result.best_epoch:
-        return "no epoch was finished"
-    best = result.history[result.best_epoch - 1]
-    if best.valid_perplexity is None:
-        return f"epoch {best.epoch}, training perplexity {best.train_perplexity:.1f}"
-    return f"epoch {best.epoch}, validation perplexity {best.valid_perplexity:.1f}"
+    deadline = None
+    if config.training.time_limit is not None:
+        spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
+        deadline = began + seconds_of(config.training.time_limit) - spent
+    watch = Watch(on_event, lambda: bool(received), run.save, seconds_of(config.publishing.checkpoint_every))
+    return train_network(corpus, config, deadline=deadline, resume_from=checkpoint, watch=watch)

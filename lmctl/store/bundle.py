@@ -110,7 +110,6 @@ class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tokens: int
     parameters: int
     device: str
-    interrupted: bool
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -118,6 +118,20 @@ class Optimizer:
             for slot, initial in zip(slots, self._rule.slots, strict=True):
                 slot.assign(tf.fill(slot.shape, initial))
 
+    def export_slots(self) -> dict[str, Any]:
+        """Every slot by its variable's name and its number."""
+        return {
+            f"{name}/{index}": slot.numpy()
+            for name, slots in self.slots.items()
+            for index, slot in enumerate(slots)
+        }
+
+    def import_slots(self, values: Mapping[str, Any]) -> None:
+        """Take the slots that `export_slots` gave."""
+        for name, slots in self.slots.items():
+            for index, slot in enumerate(slots):
+                slot.assign(values[f"{name}/{index}"])
+
     def _scale(self, gradients: Mapping[str, Any]) -> Any:
         """What brings the norm of the whole gradient down to its limit."""
         if self._clip_norm is None:
@@ -166,15 +180,25 @@ class AveragedWeights:
         self._averages = {
             name: tf.Variable(variable.read_value(), trainable=False) for name, variable in variables.items()
         }
-        self._updates = 0
+        self.updates = 0
+
+    def export(self) -> dict[str, Any]:
+        """The averages by name."""
+        return {name: average.numpy() for name, average in self._averages.items()}
+
+    def restore(self, averages: Mapping[str, Any], updates: int) -> None:
+        """Take the averages that `export` gave, and how many looks they are of."""
+        for name, average in self._averages.items():
+            average.assign(averages[name])
+        self.updates = updates
 
     def step_done(self, step: int) -> None:
         """Take note of the weights, every `AVERAGE_EVERY` steps."""
         if step % AVERAGE_EVERY:
             return
         # At first the average is of all weights so far; without that, it would remember the random first ones.
-        decay = min(self._decay**AVERAGE_EVERY, self._updates / (self._updates + 1))
-        self._updates += 1
+        decay = min(self._decay**AVERAGE_EVERY, self.updates / (self.updates + 1))
+        self.updates += 1
         self._update(tf.constant(decay))
 
     @tf.function  # type: ignore[untyped-decorator]
@@ -184,7 +208,7 @@ class AveragedWeights:
 
     def swap(self) -> None:
         """Exchange the weights and their average; where there is none yet, the weights stay."""
-        if not self._updates:
+        if not self.updates:
             return
         for name, average in self._averages.items():
             variable = self._variables[name]

@@ -22,6 +22,17 @@ class Schedule:
         self._best = math.inf
         self._epochs_without_improvement = 0
 
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Decays so far, and the epochs since the best one."""
+        return self._decays, self._epochs_without_improvement
+
+    def restore(self, decays: int, best_nats: float | None, epochs_without_improvement: int) -> None:
+        """Go on from where another run stood."""
+        self._decays = decays
+        self._best = math.inf if best_nats is None else best_nats
+        self._epochs_without_improvement = epochs_without_improvement
+
     def learning_rate(self, step: int, progress: float) -> float:
         """The rate of one update.
 
@@ -38,22 +49,27 @@ class Schedule:
             return rate * 0.5 * (1.0 - math.cos(math.pi * left))
         return rate / training.decay_factor**self._decays
 
-    def epoch_done(self, cross_entropy_nats: float | None) -> tuple[bool, bool]:
+    @property
+    def is_out_of_patience(self) -> bool:
+        """Whether too many epochs have brought nothing."""
+        return self._epochs_without_improvement >= self._training.patience
+
+    def epoch_done(self, cross_entropy_nats: float | None) -> bool:
         """Take note of an epoch's validation.
 
         Args:
             cross_entropy_nats: of the validation text; None where there is none.
 
         Returns:
-            Whether this epoch is the best so far, and whether patience is at its end.
+            Whether this epoch is the best so far.
         """
         if cross_entropy_nats is None:
-            return True, False
+            return True
         if cross_entropy_nats < self._best:
             self._best = cross_entropy_nats
             self._epochs_without_improvement = 0
-            return True, False
+            return True
         self._epochs_without_improvement += 1
         if self._training.schedule == "plateau":
             self._decays += 1
-        return False, self._epochs_without_improvement >= self._training.patience
+        return False

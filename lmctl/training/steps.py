@@ -37,13 +37,22 @@ class Steps:
         self._network = network
         self._optimizer = optimizer
         self._strategy = strategy
-        self._scores_oov = scores_oov
+        self.scores_oov = scores_oov
         self._copies = strategy.num_replicas_in_sync
 
     def null_state(self, columns: int) -> Any:
         """The state before anything was read, for segments of so many columns."""
         share = -(-columns // self._copies)
         return self._on_each_copy(lambda _copy: self._network.null_state(share))
+
+    def export_state(self, state: Any) -> NDArray[np.float32]:
+        """A state as one array, the columns of all copies side by side, (L, 2, B, H)."""
+        return np.concatenate([part.numpy() for part in self._strategy.experimental_local_results(state)], axis=2)
+
+    def import_state(self, state: NDArray[np.float32]) -> Any:
+        """A state that `export_state` gave."""
+        share = state.shape[2] // self._copies
+        return self._on_each_copy(lambda copy: tf.constant(state[:, :, copy * share : (copy + 1) * share]))
 
     def train(self, segment: Segment, state: Any, *, seed: int, step: int, rate: float) -> tuple[float, Any]:
         """One optimizer update.
@@ -105,7 +114,7 @@ class Steps:
 
     def _validate_copy(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
         nats, there, state = self._cross_entropy(share, state, None)
-        if not self._scores_oov:
+        if not self.scores_oov:
             there *= tf.cast(share[1] != UNKNOWN_ID, tf.float32)
         return tf.reduce_sum(nats * there), tf.reduce_sum(there), state
 

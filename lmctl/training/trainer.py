@@ -6,38 +6,36 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from lmctl.corpus.batches import TrainingBatches, carried_segments, sentence_segments
+from lmctl.corpus.batches import TrainingBatches
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.networks.lstm import Dropout, LSTMNetwork
 from lmctl.store.bundle import LSTMSizes
+from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.devices import use_device
-from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ValidationTerms, ignore_event
+from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event
 from lmctl.training.optimizers import AveragedWeights, Optimizer
 from lmctl.training.schedule import Schedule
 from lmctl.training.steps import Steps
 from lmctl.training.time_limit import TimeLimit
+from lmctl.training.validation import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
     from lmctl.config import Config
-    from lmctl.corpus.batches import Segment
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.training.devices import Device
     from lmctl.training.events import OnEvent
 
 logger = logging.getLogger(__name__)
-
-# Segments of the validation text that are timed to know what all of it takes.
-TIMED_SEGMENTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,23 @@ class TrainingResult:
     parameters: int
     device: str
     valid_cross_entropy_nats: float | None
-    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a training run does beside training.
+
+    Attributes:
+        on_event: told of every step and epoch.
+        interrupted: asked after every step; once it says yes, training ends with a checkpoint.
+        save: keeps a checkpoint: every so often, after each epoch, and when training is interrupted.
+        save_every_seconds: how often.
+    """
+
+    on_event: OnEvent = ignore_event
+    interrupted: Callable[[], bool] = lambda: False
+    save: Callable[[Checkpoint], None] = lambda _checkpoint: None
+    save_every_seconds: float = math.inf
 
 
 def train_network(
@@ -66,17 +80,21 @@ def train_network(
     config: Config,
     *,
     deadline: float | None = None,
-    on_event: OnEvent = ignore_event,
-    interrupted: Callable[[], bool] = lambda: False,
-) -> TrainingResult:
+    resume_from: Checkpoint | None = None,
+    watch: Watch | None = None,
+) -> TrainingResult | None:
     """Train a network on a prepared corpus, as configured, on the configured device.
 
     Args:
         corpus: the id streams; without validation tokens there is no early stopping.
         config: fully resolved.
         deadline: when the run is to be over, in seconds of time.monotonic(); None: when training is done.
-        on_event: told of every step and epoch.
-        interrupted: asked after every step; once it says yes, training ends with the best so far.
+        resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
+            that of a run that was never cut off.
+        watch: what to do beside it.
+
+    Returns:
+        What training leaves; None where it was interrupted.
 
     Raises:
         DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
@@ -86,7 +104,7 @@ def train_network(
     device = use_device(config.device)
     try:
         with device.scope():
-            return Trainer(corpus, config, device, deadline, on_event, interrupted).run()
+            return Trainer(corpus, config, device, deadline, resume_from, watch or Watch()).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
             f"out of memory on {device.description}; a smaller training.batch_size, vocabulary.size or "
@@ -103,14 +121,13 @@ class Trainer:
         config: Config,
         device: Device,
         deadline: float | None,
-        on_event: OnEvent,
-        interrupted: Callable[[], bool],
+        resume_from: Checkpoint | None,
+        watch: Watch,
     ) -> None:
         self._corpus = corpus
         self._config = config
         self._device = device
-        self._on_event = on_event
-        self._interrupted = interrupted
+        self._watch = watch
         training = config.training
         self._batches = TrainingBatches(
             corpus.train,
@@ -134,21 +151,25 @@ class Trainer:
         self._average = AveragedWeights(variables, training.average_decay) if training.average_decay else None
         # Where nothing in training maps to <unk>, its probability falls without end, and would decide alone
         # which epoch is the best: then OOVs are left out of validation.
-        self._scores_oov = corpus.record.train.oov > 0
-        self._steps = Steps(self._network, self._optimizer, device.strategy, scores_oov=self._scores_oov)
+        scores_oov = corpus.record.train.oov > 0
+        self._steps = Steps(self._network, self._optimizer, device.strategy, scores_oov=scores_oov)
+        self._validation = Validation(corpus, config, self._steps)
         self._schedule = Schedule(training)
         self._steps_per_epoch = len(corpus.train) / (self._batches.batch_size * self._batches.num_steps)
         self._time_limit = None if deadline is None else TimeLimit(deadline, self._steps_per_epoch)
         self._planned_steps: int | None = training.steps
         self._history: list[EpochDone] = []
         self._best: tuple[int, float | None, dict[str, NDArray[np.float32]]] | None = None
-        self._step = 0
-        self._tokens = 0
+        self._step, self._tokens, self._rate = 0, 0, 0.0
+        self._saved, self._began, self._seconds_before = time.monotonic(), time.monotonic(), 0.0
+        self._begin_epoch(0)
+        if resume_from is not None:
+            self._restore(resume_from)
 
-    def run(self) -> TrainingResult:
-        """Train to the end of the plan, of the time or of patience."""
+    def run(self) -> TrainingResult | None:
+        """Train to the end of the plan, of the time or of patience; None where training was interrupted."""
         epochs = self._config.training.epochs
-        self._on_event(
+        self._watch.on_event(
             TrainingStarted(
                 preset=self._config.preset,
                 device=self._device.description,
@@ -156,20 +177,18 @@ class Trainer:
                 vocabulary_size=self._sizes.vocabulary_size,
                 tokens_per_epoch=len(self._corpus.train),
                 epochs=epochs,
-                validation=self._validation_terms(),
+                validation=self._validation.terms(),
             )
         )
-        if self._time_limit is not None and self._planned_steps is None:
+        if self._time_limit is not None and self._planned_steps is None and not self._step:
             self._plan(self._time_limit)
-        epoch, stopped, out_of_patience = 0, False, False
-        while not (stopped or out_of_patience or self._is_done(epoch)):
-            stopped = not self._train_epoch(epoch)
-            if not stopped:
-                out_of_patience = self._finish_epoch(epoch)
-            epoch += 1
+        # An epoch that was cut off at its last step has its validation before it.
+        while self._epoch_steps or not (self._schedule.is_out_of_patience or self._is_done()):
+            if not self._train_epoch():
+                return None
+            self._finish_epoch()
         if self._best is None:
-            # Interrupted before the first epoch's end: what there is, unvalidated, is the best so far.
-            self._best = (0, None, self._network.export_weights())
+            raise LmctlError("nothing was trained; nothing was published")
         best_epoch, valid_nats, weights = self._best
         return TrainingResult(
             sizes=self._sizes,
@@ -182,43 +201,42 @@ class Trainer:
             parameters=self._parameters,
             device=self._device.description,
             valid_cross_entropy_nats=valid_nats,
-            interrupted=stopped,
         )
 
-    def _validation_terms(self) -> ValidationTerms | None:
-        if not len(self._corpus.valid):
-            return None
-        oov_rate = self._corpus.record.valid.oov_rate
-        return ValidationTerms(self._config.validation.state, oov_rate, self._scores_oov)
-
-    def _is_done(self, epochs: int) -> bool:
-        """Whether so many epochs and the steps so far are all there is to do."""
+    def _is_done(self) -> bool:
+        """Whether there is no more to do."""
         if self._time_limit is not None and self._time_limit.is_over():
             if not self._step:
                 raise LmctlError("the time limit was over before training began; nothing was published")
             return True
         if self._planned_steps is not None:
             return self._step >= self._planned_steps
-        return epochs >= self._config.training.epochs
+        return self._epoch >= self._config.training.epochs
 
-    def _progress(self, epoch: int) -> float:
+    def _progress(self) -> float:
         """How much of the planned training is done, 0 to 1."""
         if self._planned_steps is not None:
             return self._step / self._planned_steps
-        return (epoch + self._epoch_tokens / len(self._corpus.train)) / self._config.training.epochs
+        return (self._epoch + self._epoch_tokens / len(self._corpus.train)) / self._config.training.epochs
 
-    def _train_epoch(self, epoch: int) -> bool:
+    def _begin_epoch(self, epoch: int) -> None:
+        """Set the sums of an epoch to zero."""
+        self._epoch, self._epoch_steps = epoch, 0
+        self._epoch_nats, self._epoch_tokens, self._epoch_seconds = 0.0, 0, 0.0
+        self._state = self._steps.null_state(self._batches.batch_size)
+
+    def _train_epoch(self) -> bool:
         """Every token of the stream once, or as far as the plan goes; False where training was interrupted."""
-        state = self._steps.null_state(self._batches.batch_size)
-        self._epoch_nats, self._epoch_tokens = 0.0, 0
-        self._epoch_began = time.perf_counter()
-        for segment in self._batches.segments(epoch):
-            rate = self._schedule.learning_rate(self._step, self._progress(epoch))
-            self._rate = rate
-            total_nats, state = self._steps.train(
-                segment, state, seed=self._config.training.seed, step=self._step, rate=rate
+        for segment in self._batches.segments(self._epoch, self._epoch_steps):
+            if self._epoch_steps and self._is_done():
+                break
+            began = time.perf_counter()
+            self._rate = self._schedule.learning_rate(self._step, self._progress())
+            total_nats, self._state = self._steps.train(
+                segment, self._state, seed=self._config.training.seed, step=self._step, rate=self._rate
             )
             self._step += 1
+            self._epoch_steps += 1
             if self._average is not None:
                 self._average.step_done(self._step)
             self._epoch_tokens += segment.tokens
@@ -226,14 +244,16 @@ class Trainer:
             # Saturated gates keep the loss of runaway weights finite, though far beyond what exp can hold.
             if not math.isfinite(_perplexity(self._epoch_nats / self._epoch_tokens)):
                 raise DivergenceError(
-                    f"training diverged: the loss is {total_nats} at epoch {epoch + 1}, step {self._step}; "
-                    f"a lower training.learning_rate (now {rate:g}) or training.clip_norm may help"
+                    f"training diverged: the loss is {total_nats} at epoch {self._epoch + 1}, step {self._step}; "
+                    f"a lower training.learning_rate (now {self._rate:g}) or training.clip_norm may help"
                 )
-            self._report_step(epoch)
-            if self._interrupted():
+            self._epoch_seconds += time.perf_counter() - began
+            self._report_step()
+            if self._watch.interrupted():
+                self._save()
                 return False
-            if self._is_done(epoch):
-                break
+            if time.monotonic() - self._saved >= self._watch.save_every_seconds:
+                self._save()
         self._tokens += self._epoch_tokens
         return True
 
@@ -245,33 +265,23 @@ class Trainer:
             # At rate 0 a step changes no weight, and what the optimizer remembers of it is forgotten.
             _, state = self._steps.train(segment, state, seed=self._config.training.seed, step=0, rate=0.0)
             time_limit.step_took(time.perf_counter() - began)
-            if time_limit.measured or time_limit.is_over() or self._interrupted():
+            if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
                 break
         self._optimizer.reset()
-        planned = time_limit.plan(self._seconds_of_validation())
+        planned = time_limit.plan(self._validation.seconds())
         # A limit that leaves time for all epochs changes nothing.
         if planned < self._config.training.epochs * self._steps_per_epoch:
             self._planned_steps = planned
             logger.info("the time limit leaves %d steps, %.1f epochs", planned, planned / self._steps_per_epoch)
 
-    def _seconds_of_validation(self) -> float:
-        """What a validation takes, judged by a part of it."""
-        if not len(self._corpus.valid):
-            return 0.0
-        self._validate(TIMED_SEGMENTS)  # compiles
-        began = time.perf_counter()
-        tokens = self._validate(TIMED_SEGMENTS)[1]
-        return (time.perf_counter() - began) * len(self._corpus.valid) / max(tokens, 1)
-
-    def _report_step(self, epoch: int) -> None:
-        seconds = time.perf_counter() - self._epoch_began
+    def _report_step(self) -> None:
         per_epoch, epochs = len(self._corpus.train), self._config.training.epochs
-        speed = self._epoch_tokens / seconds
-        progress = self._progress(epoch)
+        speed = self._epoch_tokens / self._epoch_seconds
+        progress = self._progress()
         tokens = self._tokens + self._epoch_tokens
-        self._on_event(
+        self._watch.on_event(
             StepDone(
-                epoch=epoch + 1,
+                epoch=self._epoch + 1,
                 epochs=epochs
                 if self._planned_steps is None
                 else math.ceil(self._planned_steps / self._steps_per_epoch),
@@ -285,50 +295,84 @@ class Trainer:
             )
         )
 
-    def _finish_epoch(self, epoch: int) -> bool:
-        """Validate, remember the weights if they are the best; True where patience is at its end."""
-        seconds = time.perf_counter() - self._epoch_began
+    def _finish_epoch(self) -> None:
+        """Validate, and remember the weights if they are the best."""
+        epoch = self._epoch + 1
         if self._average is not None:
             self._average.swap()
-        valid_nats = self._validate()[0] if len(self._corpus.valid) else None
+        valid_nats = self._validation.cross_entropy()
         if valid_nats is not None and not math.isfinite(_perplexity(valid_nats)):
-            raise DivergenceError(f"training diverged: the validation loss of epoch {epoch + 1} is {valid_nats}")
-        is_best, out_of_patience = self._schedule.epoch_done(valid_nats)
+            raise DivergenceError(f"training diverged: the validation loss of epoch {epoch} is {valid_nats}")
+        is_best = self._schedule.epoch_done(valid_nats)
         if is_best:
-            self._best = (epoch + 1, valid_nats, self._network.export_weights())
+            self._best = (epoch, valid_nats, self._network.export_weights())
         if self._average is not None:
             self._average.swap()
         done = EpochDone(
-            epoch=epoch + 1,
+            epoch=epoch,
             step=self._step,
             tokens=self._tokens,
             learning_rate=self._rate,
             train_perplexity=_perplexity(self._epoch_nats / self._epoch_tokens),
             valid_perplexity=None if valid_nats is None else _perplexity(valid_nats),
             best=is_best,
-            tokens_per_second=self._epoch_tokens / seconds,
-            seconds=seconds,
+            tokens_per_second=self._epoch_tokens / self._epoch_seconds,
+            seconds=self._epoch_seconds,
         )
         self._history.append(done)
-        self._on_event(done)
-        return out_of_patience
+        self._begin_epoch(epoch)
+        self._save()
+        self._watch.on_event(done)
 
-    def _validate(self, most_segments: int | None = None) -> tuple[float, int]:
-        """Cross-entropy of the validation text in nats a token, and of how many tokens."""
-        total_nats, tokens, state, columns = 0.0, 0, None, 0
-        for segment in islice(self._valid_segments(), most_segments):
-            if len(segment.lengths) != columns:
-                columns = len(segment.lengths)
-                state = self._steps.null_state(columns)
-            nats, scored, state = self._steps.validate(segment, state)
-            total_nats += nats
-            tokens += scored
-        return total_nats / max(tokens, 1), tokens
+    def _save(self) -> None:
+        """Hand all that the next step depends on to whoever keeps it."""
+        self._saved = time.monotonic()
+        best_epoch, best_nats, best = self._best or (0, None, {})
+        decays, epochs_without_improvement = self._schedule.standing
+        groups = {
+            "weights": self._network.export_weights(),
+            "slots": self._optimizer.export_slots(),
+            "average": self._average.export() if self._average is not None else {},
+            "best": best,
+        }
+        arrays = {f"{group}/{name}": array for group, named in groups.items() for name, array in named.items()}
+        progress = Progress(
+            epoch=self._epoch,
+            epoch_steps=self._epoch_steps,
+            epoch_tokens=self._epoch_tokens,
+            epoch_nats=self._epoch_nats,
+            epoch_seconds=self._epoch_seconds,
+            step=self._step,
+            tokens=self._tokens,
+            planned_steps=self._planned_steps,
+            rate=self._rate,
+            decays=decays,
+            best_nats=best_nats,
+            best_epoch=best_epoch,
+            epochs_without_improvement=epochs_without_improvement,
+            average_updates=self._average.updates if self._average is not None else 0,
+            seconds=self._seconds_before + time.monotonic() - self._began,
+            history=list(self._history),
+        )
+        self._watch.save(Checkpoint(progress, arrays | {"state": self._steps.export_state(self._state)}))
 
-    def _valid_segments(self) -> Iterator[Segment]:
-        read = carried_segments if self._config.validation.state == "carry" else sentence_segments
-        training = self._config.training
-        return read(self._corpus.valid, batch_size=training.batch_size, num_steps=training.num_steps)
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Stand where another run stood."""
+        progress = checkpoint.progress
+        self._network.import_weights(checkpoint.part("weights"))
+        self._optimizer.import_slots(checkpoint.part("slots"))
+        if self._average is not None:
+            self._average.restore(checkpoint.part("average"), progress.average_updates)
+        self._schedule.restore(progress.decays, progress.best_nats, progress.epochs_without_improvement)
+        if progress.best_epoch:
+            self._best = (progress.best_epoch, progress.best_nats, checkpoint.part("best"))
+        self._history = list(progress.history)
+        self._step, self._tokens, self._rate = progress.step, progress.tokens, progress.rate
+        self._planned_steps, self._seconds_before = progress.planned_steps, progress.seconds
+        self._epoch, self._epoch_steps = progress.epoch, progress.epoch_steps
+        self._epoch_nats, self._epoch_tokens = progress.epoch_nats, progress.epoch_tokens
+        self._epoch_seconds = progress.epoch_seconds
+        self._state = self._steps.import_state(checkpoint.arrays["state"])
 
 
 def _perplexity(cross_entropy_nats: float) -> float:

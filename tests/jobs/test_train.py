@@ -147,7 +147,7 @@ def test_what_a_run_returns_and_what_its_bundle_states(text, valid, tmp_path):
     # 23 words in 4 sentences, an epoch; 9 distinct words and two specials.
     assert trained.tokens == record.training.tokens == 2 * 27
     assert trained.vocabulary_size == record.sizes.vocabulary_size == 11
-    assert (trained.epochs, record.training.seed, record.training.interrupted) == (2, 7, False)
+    assert (trained.epochs, record.training.seed) == (2, 7)
     assert (record.corpus.train.words, record.corpus.train.sentences) == (23, 4)
     # The blank line is dropped; zebra and gnu are unknown among 6 + 3 + 11 words.
     assert (record.corpus.valid.words, record.corpus.valid.sentences, record.corpus.valid.oov) == (20, 3, 2)
@@ -343,22 +343,89 @@ def test_a_corpus_without_words_publishes_nothing(cpu, tmp_path, text, error, me
 
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_with_the_best_so_far_on_disk_and_nothing_published(text, tmp_path, number):
+def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_path, number):
     before = signal.getsignal(number)
 
     def interrupt(event):
         if isinstance(event, StepDone) and event.epoch == 2:
             os.kill(os.getpid(), number)
 
-    with pytest.raises(InterruptedRunError, match="interrupted in epoch 2; nothing was published") as caught:
-        train([text], tmp_path / "model", settings("training.epochs=9"), on_event=interrupt)
+    whole = Path(train([text], tmp_path / "whole", settings("training.epochs=4")).published)
+    with pytest.raises(InterruptedRunError, match="^interrupted; nothing was published") as caught:
+        train([text], tmp_path / "model", settings("training.epochs=4"), on_event=interrupt)
 
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(number) is before
     assert not (tmp_path / "model/current").exists()
-    left = verify_bundle(tmp_path / "model/work/interrupted")
-    assert left.record.training.interrupted
-    assert left.record.training.best_epoch == len(left.history()) == 1
+    seen = []
+    continued = train([text], tmp_path / "model", settings("training.epochs=4"), on_event=seen.append)
+
+    assert min(event.epoch for event in seen if isinstance(event, StepDone)) == 2
+    for name in ("weights.safetensors", "vocabulary.tsv", "config.yaml", "metrics.json"):
+        assert (Path(continued.published) / name).read_bytes() == (whole / name).read_bytes()
+    assert list((tmp_path / "model/work").iterdir()) == []
+
+
+@pytest.fixture
+def cut_off(text, tmp_path):
+    """A model's folder in which a run was interrupted after its first step."""
+
+    def interrupt(event):
+        if isinstance(event, StepDone):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError):
+        train([text], tmp_path / "model", settings(), on_event=interrupt)
+    return tmp_path / "model"
+
+
+def first_step_of(text, model, *assignments, resume="auto"):
+    """The first step of a run in this folder: 1 where it starts over."""
+    seen = []
+    train([text], model, settings(*assignments), resume=resume, on_event=seen.append)
+    return next(event.step for event in seen if isinstance(event, StepDone))
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("asked", "resume", "first"),
+    [
+        ((), "auto", 2),
+        ((), "require", 2),
+        ((), "never", 1),
+        (("publishing.keep=5",), "auto", 2),  # what becomes of the model does not matter
+        (("training.seed=2",), "auto", 1),
+        (("vocabulary.size=5",), "auto", 1),
+    ],
+)
+def test_where_a_run_begins_that_finds_a_checkpoint(text, cut_off, asked, resume, first):
+    assert first_step_of(text, cut_off, *asked, resume=resume) == first
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_starting_over_is_explained(text, cut_off, caplog):
+    first_step_of(text, cut_off, "training.seed=2")
+
+    assert f"{cut_off}/work/checkpoint is of another configuration; starting over" in caplog.messages
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_to_require_a_checkpoint_is_to_refuse_another_run_or_none(text, cut_off, tmp_path):
+    with pytest.raises(UsageError, match="--resume require: .*/checkpoint is of another configuration"):
+        train([text], cut_off, settings("training.seed=2"), resume="require")
+    with pytest.raises(UsageError, match="--resume require: there is no checkpoint"):
+        train([text], tmp_path / "other", settings(), resume="require")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_damaged_checkpoint_is_not_believed(text, cut_off, caplog):
+    checkpoint = cut_off / "work/checkpoint"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+
+    with pytest.raises(DataError, match="/checkpoint: damaged"):
+        train([text], cut_off, settings(), resume="require")
+    assert first_step_of(text, cut_off) == 1
+    assert any("checkpoint: damaged" in message for message in caplog.messages)
 
 
 def test_a_plan_says_what_training_would_do_and_keeps_nothing(text, tmp_path):

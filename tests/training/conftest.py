@@ -68,11 +68,10 @@ def make_corpus(tmp_path: Path) -> Callable[..., PreparedCorpus]:
 def make_trainer(cpu: None) -> Callable[[PreparedCorpus, Config], Any]:
     """`make_trainer(corpus, config)`: a training run that has not begun."""
     from lmctl.training.devices import use_device
-    from lmctl.training.events import ignore_event
-    from lmctl.training.trainer import Trainer
+    from lmctl.training.trainer import Trainer, Watch
 
     def make(corpus: PreparedCorpus, config: Config) -> Trainer:
-        return Trainer(corpus, config, use_device(config.device), None, ignore_event, lambda: False)
+        return Trainer(corpus, config, use_device(config.device), None, None, Watch())
 
     return make
 

@@ -91,17 +91,22 @@ def test_other_schedules_do_not_look_at_validation(name):
 def test_patience_is_at_its_end_after_that_many_epochs_in_a_row_without_improvement(patience, ends):
     schedule = make_schedule("constant", patience=patience)
 
-    assert [schedule.epoch_done(nats)[1] for nats in (3.0, 3.5, 2.0, 2.5, 2.0)] == ends
+    found = []
+    for nats in (3.0, 3.5, 2.0, 2.5, 2.0):
+        schedule.epoch_done(nats)
+        found.append(schedule.is_out_of_patience)
+    assert found == ends
 
 
 def test_the_best_epochs_are_those_below_all_before():
     schedule = make_schedule("plateau", patience=9)
 
-    assert [schedule.epoch_done(nats)[0] for nats in (3.0, 3.5, 2.0, 2.0, 1.0)] == [True, False, True, False, True]
+    assert [schedule.epoch_done(nats) for nats in (3.0, 3.5, 2.0, 2.0, 1.0)] == [True, False, True, False, True]
 
 
 def test_without_validation_every_epoch_is_the_best_and_patience_never_ends():
     schedule = make_schedule("plateau", patience=1)
 
-    assert [schedule.epoch_done(None) for _ in range(3)] == [(True, False)] * 3
+    assert [schedule.epoch_done(None) for _ in range(3)] == [True] * 3
+    assert not schedule.is_out_of_patience
     assert schedule.learning_rate(3, 0.3) == 8.0

@@ -10,10 +10,10 @@ from lmctl.runtime.lstm import LSTMLanguageModel
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted
 
 
-def train(corpus, config, **callbacks):
-    from lmctl.training.trainer import train_network
+def train(corpus, config, *, deadline=None, resume_from=None, **watched):
+    from lmctl.training.trainer import Watch, train_network
 
-    return train_network(corpus, config, **callbacks)
+    return train_network(corpus, config, deadline=deadline, resume_from=resume_from, watch=Watch(**watched))
 
 
 def only_segment(trainer):
@@ -285,7 +285,7 @@ def test_a_machine_that_turns_slow_stops_training_with_what_there_is(make_corpus
 
     result = train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
 
-    assert (result.steps, len(result.history), result.interrupted) == (2, 1, False)
+    assert (result.steps, len(result.history)) == (2, 1)
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -455,31 +455,6 @@ def test_a_validation_loss_beyond_all_measure_ends_training(make_corpus, make_co
 
     with pytest.raises(DivergenceError, match=r"the validation loss of epoch 1 is \d\.\d+e\+\d\d"):
         train(corpus, config)
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_an_interruption_before_the_first_epochs_end_leaves_the_weights_as_they_are(make_corpus, make_config):
-    result = train(make_corpus(), make_config(), interrupted=lambda: True)
-
-    assert result.interrupted
-    assert (result.steps, result.best_epoch, result.history) == (1, 0, [])
-    assert result.valid_cross_entropy_nats is None
-    assert {weight.dtype for weight in result.weights.values()} == {np.dtype(np.float32)}
-    assert np.abs(result.weights["softmax.bias"]).max() > 0.0
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_an_interruption_later_leaves_the_best_epochs_weights(make_corpus, make_config):
-    corpus = make_corpus()
-    one_epoch = train(corpus, make_config())
-    steps = iter([False] * one_epoch.steps + [True])
-
-    result = train(corpus, make_config("training.epochs=9"), interrupted=lambda: next(steps))
-
-    assert result.interrupted
-    assert (result.steps, result.best_epoch, len(result.history)) == (one_epoch.steps + 1, 1, 1)
-    for name, weight in one_epoch.weights.items():
-        np.testing.assert_array_equal(result.weights[name], weight)
 
 
 @pytest.mark.usefixtures("eagerly")

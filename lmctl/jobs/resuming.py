@@ -1,0 +1,93 @@
+"""A training run that may be cut off, and continued by the same command."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lmctl.config import PublishingConfig, to_yaml
+from lmctl.errors import DataError, UsageError
+from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
+from lmctl.training.devices import usable_cores
+from lmctl.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint"
+# What decides the bytes of the weights.
+COMPUTING_PACKAGES = ("tensorflow", "keras", "numpy")
+
+ResumePolicy = Literal["auto", "require", "never"]
+
+
+class ResumableRun:
+    """The checkpoint of one run.
+
+    Args:
+        path: where the checkpoint is, or will be.
+        corpus: what is trained on.
+        config: fully resolved.
+    """
+
+    def __init__(self, path: Path, corpus: PreparedCorpus, config: Config) -> None:
+        self.path = path
+        self._identity = RunIdentity(
+            corpus=corpus.record.files,
+            configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
+            threads=config.device.threads or usable_cores(),
+            versions={"lmctl": __version__} | {name: _version(name) for name in COMPUTING_PACKAGES},
+        )
+
+    def resume_from(self, policy: ResumePolicy) -> Checkpoint | None:
+        """The checkpoint to continue from; None to start over.
+
+        Raises:
+            UsageError: the policy is "require" and there is no checkpoint of this run.
+            DataError: the policy is "require" and the checkpoint is damaged.
+        """
+        if policy == "never":
+            return None
+        try:
+            found = read_checkpoint(self.path)
+        except DataError as error:
+            if policy == "require":
+                raise
+            logger.warning("%s; starting over", error)
+            return None
+        if found is None:
+            if policy == "require":
+                raise UsageError(f"--resume require: there is no checkpoint {self.path}")
+            return None
+        identity, checkpoint = found
+        difference = self._identity.difference(identity)
+        if difference is None:
+            logger.info("continuing from step %d", checkpoint.progress.step)
+            return checkpoint
+        if policy == "require":
+            raise UsageError(f"--resume require: {self.path} is of another {difference}")
+        logger.warning("%s is of another %s; starting over", self.path, difference)
+        return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint in the place of the one before."""
+        write_checkpoint(self.path, self._identity, checkpoint)
+
+    def finish(self) -> None:
+        """Remove the checkpoint: the run has been published."""
+        self.path.unlink(missing_ok=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,157 @@
+"""A checkpoint: all that the next step of a training run depends on, in one file.
+
+The file is a SHA-256 and what it is of: safetensors, whose metadata is the rest as JSON. Being one file, it is
+replaced by one rename; being hashed, it is never believed when it is damaged. Random numbers need no state: they
+follow from seed and step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from lmctl import files
+from lmctl.errors import DataError
+from lmctl.training.events import EpochDone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DIGEST_BYTES = 32
+METADATA = "checkpoint"
+
+
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """What two runs must share for the one to continue the other.
+
+    Attributes:
+        corpus: the hashes of the prepared corpus.
+        configuration: the resolved configuration, but for what becomes of the model.
+        threads: how many threads compute, which decides the order of sums.
+        versions: of the packages that compute.
+    """
+
+    corpus: dict[str, str]
+    configuration: str
+    threads: int
+    versions: dict[str, str]
+
+    def difference(self, other: RunIdentity) -> str | None:
+        """What is not the same, in a word or two; None where nothing is."""
+        names = {"corpus": "corpus", "configuration": "configuration", "threads": "thread count"}
+        for name, words in names.items():
+            if getattr(self, name) != getattr(other, name):
+                return words
+        return None if self.versions == other.versions else "package version"
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is.
+
+    Attributes:
+        epoch: the epoch that is next or in progress, from 0.
+        epoch_steps: how many of its steps are done.
+        epoch_tokens: targets of those.
+        epoch_nats: their summed cross-entropy.
+        epoch_seconds: time spent on them.
+        step: steps in all.
+        tokens: targets of the epochs before.
+        planned_steps: what a time limit was turned into.
+        rate: the last learning rate.
+        decays: how often a plateau has lowered it.
+        best_nats: of the validation text in the best epoch.
+        best_epoch: its number, from 1; 0 where there is none yet.
+        epochs_without_improvement: since then.
+        average_updates: looks at the weights by their running average.
+        seconds: spent on the run, in all.
+        history: the epochs before.
+    """
+
+    epoch: int
+    epoch_steps: int
+    epoch_tokens: int
+    epoch_nats: float
+    epoch_seconds: float
+    step: int
+    tokens: int
+    planned_steps: int | None
+    rate: float
+    decays: int
+    best_nats: float | None
+    best_epoch: int
+    epochs_without_improvement: int
+    average_updates: int
+    seconds: float
+    history: list[EpochDone]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run between two steps.
+
+    Attributes:
+        progress: its numbers.
+        arrays: weights, optimizer slots, averages, the best epoch's weights, the recurrent state; by name.
+    """
+
+    progress: Progress
+    arrays: Mapping[str, NDArray[np.float32]]
+
+    def part(self, prefix: str) -> dict[str, NDArray[np.float32]]:
+        """The arrays whose names begin with `prefix/`, by the rest of their names."""
+        start = f"{prefix}/"
+        return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
+
+
+class _Document(msgspec.Struct, frozen=True):
+    identity: RunIdentity
+    progress: Progress
+
+
+def write_checkpoint(path: Path, identity: RunIdentity, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in the place of the one before.
+
+    Raises:
+        OSError: it cannot be written; the one before stays.
+    """
+    import safetensors.numpy
+
+    document = msgspec.json.encode(_Document(identity, checkpoint.progress)).decode()
+    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
+    content = safetensors.numpy.save(arrays, metadata={METADATA: document})
+    with files.written_whole(path) as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
+
+
+def read_checkpoint(path: Path) -> tuple[RunIdentity, Checkpoint] | None:
+    """The checkpoint in a file; None where there is no such file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import safetensors
+    import safetensors.numpy
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    if path.is_symlink() or hashlib.sha256(body).digest() != digest:
+        raise DataError(f"{path}: damaged; its content does not have the hash it begins with")
+    try:
+        header_bytes = int.from_bytes(body[:8], "little")
+        header = msgspec.json.decode(body[8 : 8 + header_bytes], type=dict[str, Any])
+        document = msgspec.json.decode(header["__metadata__"][METADATA], type=_Document)
+        arrays = safetensors.numpy.load(body)
+    except (safetensors.SafetensorError, msgspec.DecodeError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a checkpoint of this version; {error}") from error
+    return document.identity, Checkpoint(document.progress, arrays)

@@ -1,0 +1,192 @@
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from lmctl.errors import DataError
+from lmctl.training.checkpoint import Checkpoint, Progress, RunIdentity, read_checkpoint, write_checkpoint
+from lmctl.training.events import EpochDone
+
+EPOCH = EpochDone(
+    epoch=1,
+    step=7,
+    tokens=99,
+    learning_rate=0.1,
+    train_perplexity=3.0,
+    valid_perplexity=None,
+    best=True,
+    tokens_per_second=2.5,
+    seconds=0.3,
+)
+PROGRESS = Progress(
+    epoch=1,
+    epoch_steps=2,
+    epoch_tokens=30,
+    epoch_nats=0.1 + 0.2,
+    epoch_seconds=0.25,
+    step=9,
+    tokens=99,
+    planned_steps=40,
+    rate=0.1,
+    decays=1,
+    best_nats=None,
+    best_epoch=1,
+    epochs_without_improvement=0,
+    average_updates=3,
+    seconds=1.5,
+    history=[EPOCH],
+)
+IDENTITY = RunIdentity(corpus={"train": "a"}, configuration="preset: tiny\n", threads=2, versions={"numpy": "2"})
+
+
+@pytest.fixture
+def path(tmp_path):
+    arrays = {
+        "weights/lstm.0.kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "weights/softmax.bias": np.array([np.nextafter(np.float32(1), np.float32(2))], np.float32),
+        "state": np.zeros((1, 2, 2, 3), np.float32),
+    }
+    write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
+    return tmp_path / "checkpoint"
+
+
+def test_what_is_written_is_read_again_to_the_last_bit(path):
+    identity, checkpoint = read_checkpoint(path)
+
+    assert (identity, checkpoint.progress) == (IDENTITY, PROGRESS)
+    assert set(checkpoint.part("weights")) == {"lstm.0.kernel", "softmax.bias"}
+    assert checkpoint.part("weights")["softmax.bias"].tobytes() == np.float32(1.0000001).tobytes()
+    assert checkpoint.arrays["state"].shape == (1, 2, 2, 3)
+
+
+def test_no_file_is_no_checkpoint(tmp_path):
+    assert read_checkpoint(tmp_path / "checkpoint") is None
+
+
+def test_no_bit_can_be_flipped_and_no_byte_be_missing(path):
+    content = path.read_bytes()
+    damaged = [content[:-1], content[1:], b"", content + b"x", content[:40]]
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        damaged.append(bytes(flipped))
+
+    for other in damaged:
+        path.write_bytes(other)
+        with pytest.raises(DataError, match=f"^{path}: damaged"):
+            read_checkpoint(path)
+
+
+def test_a_link_is_not_followed(path, tmp_path):
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(DataError, match=f"^{path}: damaged"):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_shape_is_refused_though_its_hash_is_right(path):
+    import hashlib
+
+    import safetensors.numpy
+
+    for document in ({}, {"checkpoint": "{"}, {"checkpoint": json.dumps({"identity": {}})}):
+        body = safetensors.numpy.save({"a": np.zeros(1, np.float32)}, metadata=document or None)
+        path.write_bytes(hashlib.sha256(body).digest() + body)
+        with pytest.raises(DataError, match=f"^{path}: not a checkpoint of this version"):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({}, None),
+        ({"corpus": {"train": "b"}}, "corpus"),
+        ({"configuration": "preset: small\n"}, "configuration"),
+        ({"threads": 1}, "thread count"),
+        ({"versions": {"numpy": "3"}}, "package version"),
+    ],
+)
+def test_what_two_runs_do_not_share_is_named(change, difference):
+    assert IDENTITY.difference(msgspec.structs.replace(IDENTITY, **change)) == difference
+
+
+# Resumed runs
+
+
+def cut_off(corpus, config, after):
+    """The checkpoint of a run that was interrupted after so many steps, as a file would bring it back."""
+    from lmctl.training.trainer import Watch, train_network
+
+    kept, steps = [], iter(range(1, 10**6))
+    interrupted = train_network(
+        corpus, config, watch=Watch(interrupted=lambda: next(steps) == after, save=kept.append)
+    )
+    assert interrupted is None
+    return kept[-1]
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("training.optimizer=adam", "training.average_decay=0.9", "training.schedule=linear"),
+        ("training.schedule=plateau", "training.learning_rate=9", "training.patience=2", "model.tied=true"),
+    ],
+    ids=["adam-average-linear", "sgd-plateau-tied"],
+)
+def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_not(
+    make_corpus, make_config, settings
+):
+    from lmctl.training.trainer import train_network
+
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    config = make_config(
+        "training.num_steps=3",
+        "training.epochs=3",
+        "training.reset_probability=0.3",
+        "model.dropout=0.4",
+        "model.weight_dropout=0.3",
+        *settings,
+    )
+    whole = train_network(corpus, config)
+    assert whole.steps > 12
+
+    for after in range(1, whole.steps + 1):
+        resumed = train_network(corpus, config, resume_from=cut_off(corpus, config, after))
+
+        assert (resumed.steps, resumed.tokens, resumed.best_epoch) == (whole.steps, whole.tokens, whole.best_epoch)
+        assert resumed.valid_cross_entropy_nats == whole.valid_cross_entropy_nats
+        assert [epoch.train_perplexity for epoch in resumed.history] == [
+            epoch.train_perplexity for epoch in whole.history
+        ]
+        for name, weight in whole.weights.items():
+            assert resumed.weights[name].tobytes() == weight.tobytes(), (after, name)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_planned_run_that_was_cut_off_at_its_last_step_is_still_validated(make_corpus, make_config):
+    from lmctl.training.trainer import train_network
+
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    config = make_config("training.num_steps=3", "training.steps=7")
+    whole = train_network(corpus, config)
+
+    resumed = train_network(corpus, config, resume_from=cut_off(corpus, config, 7))
+
+    assert (resumed.steps, len(resumed.history)) == (7, len(whole.history))
+    assert resumed.valid_cross_entropy_nats == whole.valid_cross_entropy_nats
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_checkpoints_come_after_every_epoch_and_as_often_as_asked(make_corpus, make_config):
+    from lmctl.training.trainer import Watch, train_network
+
+    corpus, config = make_corpus(), make_config("training.num_steps=3", "training.epochs=2")
+    after_epochs, always = [], []
+    result = train_network(corpus, config, watch=Watch(save=after_epochs.append))
+    train_network(corpus, config, watch=Watch(save=always.append, save_every_seconds=0.0))
+
+    assert [(kept.progress.epoch, kept.progress.epoch_steps) for kept in after_epochs] == [(1, 0), (2, 0)]
+    assert len(always) == result.steps + 2
