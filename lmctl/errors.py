@@ -56,6 +56,12 @@ class StorageError(LmctlError):
     exit_code = 74
 
 
+class LockedError(LmctlError):
+    """Another process holds the lock; later it may be free."""
+
+    exit_code = 75
+
+
 class DivergenceError(LmctlError):
     """Training produced a loss that is not a number; nothing is published."""
 

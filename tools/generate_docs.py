@@ -163,7 +163,8 @@ EXIT_CODES = {
     "66": "an input is missing, or is a folder where a file belongs",
     "70": "a bug, with its traceback",
     "74": "could not read or write: disk full, permissions",
-    "130, 143": "interrupted by SIGINT, SIGTERM; a second signal stops at once",
+    "75": "another run holds the model's lock; try again later",
+    "130, 143": "interrupted by SIGINT, SIGTERM, after writing a checkpoint; a second signal stops at once",
     "141": "the reader went away, as `head -1` does: silent",
 }
 

@@ -108,6 +108,13 @@ class TrainingDisplay:
 
     def finish(self, trained: Trained) -> None:
         """After publishing: the table of epochs, and how to query the model."""
+        if trained.outcome == "unchanged":
+            text = f"unchanged: {trained.published} was made from these texts, with these settings"
+            if self._console is not None:
+                self._console.print(text, markup=False)
+            elif self._messages.plain:
+                click.echo(f"lmctl: {text}", err=True)
+            return
         if self._console is None:
             return
         self._console.print(_epoch_table(self._epochs))

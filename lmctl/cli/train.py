@@ -12,6 +12,7 @@ from lmctl.cli.options import configuration_options, given_keys, message_options
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
     from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.store.lock import LockPolicy
 
 
 @click.command()
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Continue a run that was cut off: where it is the same run, never, or else fail.",
 )
+@click.option(
+    "--lock",
+    type=click.Choice(["fail", "wait"]),
+    default="fail",
+    show_default=True,
+    help="Where another run trains this model: exit 75 at once, or wait for it.",
+)
+@click.option("--force", is_flag=True, help="Train even where nothing has changed since the last run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
 @text_options
@@ -47,6 +56,8 @@ def train(
     corpus: tuple[str, ...],
     output: Path | None,
     resume: ResumePolicy,
+    lock: LockPolicy,
+    force: bool,
     dry_run: bool,
     as_json: bool,
     jobs: int | None,
@@ -59,6 +70,9 @@ def train(
 
     A run that was cut off, by a signal, a kill or a power cut, is continued by the same command from its last
     checkpoint, and gives byte for byte the model that it would have given.
+
+    Where texts, settings and lmctl are those that the current generation was made by, nothing is done, and its
+    path is printed.
 
     CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
     was published before stays untouched until the new model is complete, and is kept as an older generation.
@@ -83,6 +97,8 @@ def train(
             output,
             settings,
             resume=resume,
+            lock=lock,
+            force=force,
             jobs=jobs or 0,
             on_progress=display.on_progress,
             on_event=display.on_event,

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -21,12 +21,14 @@ from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
+from lmctl.jobs.unchanged import describe_request, remember_request, unchanged_since
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
     LSTMSizes,
     open_bundle,
 )
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
+from lmctl.store.lock import locked
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config, Settings
     from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.store.lock import LockPolicy
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.events import OnEvent
     from lmctl.training.trainer import TrainingResult
@@ -57,8 +60,9 @@ class Plan:
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training run did."""
+    """What a training run did, or, where there was nothing to do, what the one before had done."""
 
+    outcome: Literal["published", "unchanged"]
     published: str
     model: str
     preset: str
@@ -81,6 +85,8 @@ def train(
     settings: Settings,
     *,
     resume: ResumePolicy = "auto",
+    lock: LockPolicy = "fail",
+    force: bool = False,
     jobs: int = 0,
     on_progress: Callable[[int], None] = lambda _bytes: None,
     on_event: OnEvent = ignore_event,
@@ -96,6 +102,8 @@ def train(
         settings: what the user asked for.
         resume: what to do about a run that was cut off: "auto" continues it, or starts over where it was of
             another corpus or configuration; "require" refuses to start over; "never" starts over.
+        lock: what to do where another run trains this model: "fail" at once, or "wait".
+        force: train even where the texts, the settings and lmctl are those of the published generation.
         jobs: processes for preparation; 0: as many as there are cores.
         on_progress: told of bytes read by preparation.
         on_event: told of training's steps and epochs.
@@ -107,9 +115,16 @@ def train(
     began = time.monotonic()
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
+    current = None if force else unchanged_since(ModelFolder(place), sources, settings)
+    if current is not None:
+        return _summary(place, current, "unchanged")
     require_tensorflow()
     folder = ModelFolder.create(place)
-    with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
+    request = describe_request(sources, settings)
+    with (
+        locked(folder.folder, lock),
+        _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus,
+    ):
         config = _resolve(settings, corpus)
         with listening_for_signals() as received:
             run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
@@ -124,26 +139,11 @@ def train(
             shutil.rmtree(bundle)
         bundle_result(bundle, corpus, config, result)
         verify_answers(bundle, corpus)
-    published = folder.publish(bundle, config.publishing.keep)
-    run.finish()
-    best = result.history[result.best_epoch - 1]
-    has_validation = best.valid_perplexity is not None
-    return Trained(
-        published=str(published),
-        model=str(place),
-        preset=config.preset,
-        epochs=len(result.history),
-        best_epoch=result.best_epoch,
-        steps=result.steps,
-        tokens=result.tokens,
-        vocabulary_size=len(corpus.vocabulary),
-        parameters=result.parameters,
-        train_perplexity=best.train_perplexity,
-        valid_perplexity=best.valid_perplexity,
-        valid_includes_oov=corpus.record.train.oov > 0 if has_validation else None,
-        valid_oov_rate=corpus.record.valid.oov_rate if has_validation else None,
-        valid_state=config.validation.state if has_validation else None,
-    )
+        published = folder.publish(bundle, config.publishing.keep)
+        run.finish()
+        if request is not None:
+            remember_request(folder, request, published)
+    return _summary(place, published, "published")
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:
@@ -168,6 +168,30 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
             training_tokens=len(corpus.train),
             valid_tokens=len(corpus.valid),
         )
+
+
+def _summary(place: Path, published: Path, outcome: Literal["published", "unchanged"]) -> Trained:
+    """What a published bundle says of its training."""
+    bundle = open_bundle(published)
+    training, metrics = bundle.record.training, bundle.metrics()
+    valid = metrics["valid"] or {}
+    return Trained(
+        outcome=outcome,
+        published=str(published),
+        model=str(place),
+        preset=training.preset,
+        epochs=training.epochs,
+        best_epoch=training.best_epoch,
+        steps=training.steps,
+        tokens=training.tokens,
+        vocabulary_size=bundle.record.sizes.vocabulary_size,
+        parameters=training.parameters,
+        train_perplexity=metrics["train"]["perplexity"],
+        valid_perplexity=valid.get("perplexity"),
+        valid_includes_oov=valid.get("includes_oov"),
+        valid_oov_rate=valid.get("oov_rate"),
+        valid_state=valid.get("state"),
+    )
 
 
 def _check_inputs(sources: Sequence[str], config: Config) -> None:

@@ -3,6 +3,7 @@
 current -> generations/000007      swapped by one rename
 generations/000006/ 000007/        bundles; a number is never used twice
 work/                              the run in progress, or what was left of one
+lock                               held by the run in progress, which holder.json names
 """
 
 from __future__ import annotations

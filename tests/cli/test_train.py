@@ -145,6 +145,48 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
         assert contents(model / "current") == contents(folder / "models/four-sentences/current")
 
 
+@pytest.mark.slow
+def test_of_three_runs_at_once_one_trains_and_the_others_exit_75_and_name_it(command, clean_environment, text):
+    arguments = [
+        *command,
+        "train",
+        text,
+        "-o",
+        "model",
+        *QUICK,
+        "--epochs",
+        "300",
+        "--set",
+        "training.patience=300",
+    ]
+    runs = [
+        subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment()
+        )
+        for _ in range(3)
+    ]
+
+    ends = sorted(((*run.communicate(timeout=120), run) for run in runs), key=lambda end: end[2].returncode)
+
+    assert [run.returncode for _, _, run in ends] == [0, 75, 75]
+    assert ends[0][0] == "model/generations/000001\n"
+    for out, err, _ in ends[1:]:
+        assert (out, err.count("\n")) == ("", 1)
+        assert f"(process {ends[0][2].pid} on " in err
+
+
+def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl, run, tmp_path):
+    folder, _ = run
+    # Importing TensorFlow is refused, as where it is not installed.
+    (tmp_path / "tensorflow.py").write_text("raise ImportError")
+
+    again = lmctl("train", "four-sentences.txt", *QUICK, cwd=folder, env={"PYTHONPATH": str(tmp_path)})
+
+    assert (again.code, again.out, again.err) == (0, "models/four-sentences/generations/000001\n", "")
+    verbose = lmctl("train", "four-sentences.txt", *QUICK, "-v", cwd=folder)
+    assert verbose.err.startswith("lmctl: unchanged: models/four-sentences/generations/000001 ")
+
+
 def test_dry_run_prints_yaml_that_reads_back_to_the_same_configuration(call, text):
     finished = call("train", text, "--dry-run", "-q", *QUICK)
     found = plan(call, text, "-q", *QUICK)

@@ -3,11 +3,13 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -212,6 +214,81 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(text, valid, tmp_p
     assert abs(found.perplexity / found.perplexity_excluding_oov - 1.0) > 1e-3
 
 
+# Nothing to do
+
+
+@pytest.fixture
+def published(text, valid, tmp_path):
+    """What a run did, whose settings name a file."""
+    return train([text], tmp_path / "model", settings(f"validation.file={valid}"))
+
+
+def again(text, tmp_path, valid, *assignments, **options):
+    return train([text], tmp_path / "model", settings(f"validation.file={valid}", *assignments), **options)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_same_run_again_has_nothing_to_do(published, text, valid, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr("lmctl.jobs.train._opened_corpus", fail)
+
+    found = again(text, tmp_path, valid)
+
+    assert found == msgspec.structs.replace(published, outcome="unchanged")
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("name", ["text.txt", "valid.txt"])
+def test_a_file_that_was_only_touched_or_copied_has_not_changed(published, text, valid, tmp_path, name):
+    file = tmp_path / name
+    os.utime(file, ns=(1, 1))
+    assert again(text, tmp_path, valid).outcome == "unchanged"
+    content_before = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content_before)
+
+    assert again(text, tmp_path, valid).outcome == "unchanged"
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("name", ["text.txt", "valid.txt"])
+def test_a_file_of_the_same_size_and_another_content_has_changed(published, text, valid, tmp_path, name):
+    file = tmp_path / name
+    file.write_text(file.read_text().replace("mat", "hat"))
+
+    assert again(text, tmp_path, valid).published.endswith("000002")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_other_settings_another_version_or_force_train_again(published, text, valid, tmp_path, monkeypatch):
+    assert again(text, tmp_path, valid, "training.seed=5").published.endswith("000002")
+    assert again(text, tmp_path, valid, "training.seed=5", force=True).published.endswith("000003")
+    assert again(text, tmp_path, valid, "training.seed=5").outcome == "unchanged"
+    monkeypatch.setattr("lmctl.jobs.unchanged.__version__", "99")
+    assert again(text, tmp_path, valid, "training.seed=5").published.endswith("000004")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_generation_that_is_gone_is_made_again(published, text, valid, tmp_path):
+    shutil.rmtree(published.published)
+    assert again(text, tmp_path, valid).outcome == "published"
+
+    (tmp_path / "model/request.json").write_text("{")
+    assert again(text, tmp_path, valid).outcome == "published"
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_prepared_folder_is_unchanged_while_its_record_is(text, tmp_path):
+    prepare([text], tmp_path / "prepared", settings().resolve(), jobs=1)
+    asked = read_settings(assignments=TINY)
+
+    first, second = (train([str(tmp_path / "prepared")], tmp_path / "model", asked) for _ in range(2))
+
+    assert (first.outcome, second.outcome) == ("published", "unchanged")
+
+
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_an_adaptive_softmax_is_validated_as_eval_scores_it(text, tmp_path, tied):
@@ -281,7 +358,7 @@ def test_without_a_name_the_model_is_named_after_its_first_source(text, tmp_path
     monkeypatch.chdir(tmp_path)
 
     trained = train([text], None, settings())
-    again = train(["text.txt"], None, settings())
+    again = train(["text.txt"], None, settings("training.seed=2"))
 
     assert trained.published == "models/text/generations/000001"
     assert again.published == "models/text/generations/000002"
@@ -351,7 +428,7 @@ def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_pat
             os.kill(os.getpid(), number)
 
     whole = Path(train([text], tmp_path / "whole", settings("training.epochs=4")).published)
-    with pytest.raises(InterruptedRunError, match="^interrupted; nothing was published") as caught:
+    with pytest.raises(InterruptedRunError, match=r"^interrupted; nothing was published") as caught:
         train([text], tmp_path / "model", settings("training.epochs=4"), on_event=interrupt)
 
     assert caught.value.exit_code == 128 + number
@@ -411,7 +488,7 @@ def test_starting_over_is_explained(text, cut_off, caplog):
 
 @pytest.mark.usefixtures("eagerly")
 def test_to_require_a_checkpoint_is_to_refuse_another_run_or_none(text, cut_off, tmp_path):
-    with pytest.raises(UsageError, match="--resume require: .*/checkpoint is of another configuration"):
+    with pytest.raises(UsageError, match=r"--resume require: .*/checkpoint is of another configuration"):
         train([text], cut_off, settings("training.seed=2"), resume="require")
     with pytest.raises(UsageError, match="--resume require: there is no checkpoint"):
         train([text], tmp_path / "other", settings(), resume="require")

@@ -1,0 +1,136 @@
+"""Whether a training run would only do again what the published generation was made by."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl import files
+from lmctl.corpus.prepared import CORPUS_FILE
+from lmctl.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.config import Settings
+    from lmctl.store.generations import ModelFolder
+
+REQUEST = "request.json"
+# What decides how a text is cut, beside the settings.
+SEGMENTING_PACKAGES = ("jieba", "rjieba")
+# Settings that name files, whose content counts as that of the texts.
+FILE_SETTINGS = ("validation.file", "vocabulary.file", "text.stop_words", "text.user_dictionary")
+
+
+class InputFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An input as it was when it was read; `modified_ns` is its modification time in nanoseconds."""
+
+    path: str
+    bytes: int
+    inode: int
+    modified_ns: int
+    sha256: str
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do.
+
+    Attributes:
+        generation: what it published.
+        settings: the SHA-256 of what the user asked for.
+        versions: of lmctl and of what segments.
+        inputs: the texts, and the files that settings name.
+    """
+
+    generation: str
+    settings: str
+    versions: dict[str, str]
+    inputs: list[InputFile]
+
+
+def describe_request(sources: Sequence[str], settings: Settings) -> Request | None:
+    """What a run is about to do, its inputs hashed; None where they are no files and cannot be read twice.
+
+    Raises:
+        OSError: an input cannot be read.
+    """
+    paths = _inputs(sources, settings)
+    if not all(path.is_file() for path in paths):
+        return None
+    inputs = [_stat(path, files.sha256_of(path)) for path in paths]
+    return Request(generation="", settings=_settings_hash(settings), versions=_versions(), inputs=inputs)
+
+
+def remember_request(folder: ModelFolder, request: Request, published: Path) -> None:
+    """Keep what the published generation was made by."""
+    request = msgspec.structs.replace(request, generation=published.name)
+    files.write_bytes(folder.folder / REQUEST, msgspec.json.encode(request) + b"\n")
+
+
+def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
+    """The current generation, where a run would only make it again; else None.
+
+    A file is the same if its size, inode and time of modification are, or else its content.
+    """
+    current = folder.current()
+    try:
+        known = msgspec.json.decode((folder.folder / REQUEST).read_bytes(), type=Request)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if current is None or not current.is_dir() or current.name != known.generation:
+        return None
+    paths = _inputs(sources, settings)
+    asked = (_settings_hash(settings), _versions(), [files.printable(path) for path in paths])
+    if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
+        return None
+    if not all(_is_same(path, file) for path, file in zip(paths, known.inputs, strict=True)):
+        return None
+    return current
+
+
+def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
+    named = [str(settings.explicit[key]) for key in FILE_SETTINGS if settings.explicit.get(key) is not None]
+    paths = [Path(source) for source in (*sources, *named)]
+    # A prepared folder is what its record says, by the hashes of its other files.
+    return [(path / CORPUS_FILE if path.is_dir() else path).absolute() for path in paths]
+
+
+def _is_same(path: Path, known: InputFile) -> bool:
+    if not path.is_file():
+        return False
+    found = path.stat()
+    if found.st_size != known.bytes:
+        return False
+    if (found.st_ino, found.st_mtime_ns) == (known.inode, known.modified_ns):
+        return True
+    return files.sha256_of(path) == known.sha256
+
+
+def _stat(path: Path, sha256: str) -> InputFile:
+    found = path.stat()
+    return InputFile(
+        path=files.printable(path),
+        bytes=found.st_size,
+        inode=found.st_ino,
+        modified_ns=found.st_mtime_ns,
+        sha256=sha256,
+    )
+
+
+def _settings_hash(settings: Settings) -> str:
+    return hashlib.sha256(msgspec.json.encode(sorted(settings.explicit.items()))).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {"lmctl": __version__} | {name: _version(name) for name in SEGMENTING_PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,75 @@
+"""One run a model: a lock of the operating system, gone with the process that holds it, however it ends.
+
+Who holds it stands in another file, which only explains: what counts is the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lmctl import files
+from lmctl.errors import LockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK, HOLDER = "lock", "holder.json"
+
+LockPolicy = Literal["fail", "wait"]
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a lock; `since` is an ISO 8601 time in UTC."""
+
+    pid: int
+    host: str
+    since: str
+
+
+@contextlib.contextmanager
+def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
+    """Hold the lock of a model's folder.
+
+    Args:
+        folder: the model's.
+        policy: what to do where another process holds it: fail at once, or wait for it.
+
+    Raises:
+        LockedError: another process holds it.
+        OSError: the folder cannot be written to.
+    """
+    # Deferred: queries take no lock.
+    import filelock
+
+    lock = filelock.FileLock(folder / LOCK, timeout=-1 if policy == "wait" else 0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise LockedError(
+            f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later, or --lock wait"
+        ) from None
+    try:
+        holder = Holder(
+            pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC).isoformat("T", "seconds")
+        )
+        files.write_bytes(folder / HOLDER, msgspec.json.encode(holder) + b"\n")
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(path: Path) -> str:
+    try:
+        holder = msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        # Between taking the lock and saying so.
+        return "which has only just begun"
+    return f"process {holder.pid} on {holder.host}, since {holder.since}"

@@ -1,0 +1,86 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lmctl.errors import LockedError
+from lmctl.store.lock import locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from lmctl.store.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process, which holds the lock."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_holder_is_named_while_the_lock_is_held_and_nothing_of_it_stays(tmp_path):
+    with locked(tmp_path):
+        holder = json.loads((tmp_path / "holder.json").read_text())
+        assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
+
+    assert not (tmp_path / "holder.json").exists()
+    with locked(tmp_path):
+        pass
+
+
+def test_a_lock_that_another_process_holds_is_refused_with_its_pid_host_and_start(tmp_path, other):
+    since = json.loads((tmp_path / "holder.json").read_text())["since"]
+
+    with pytest.raises(LockedError) as caught, locked(tmp_path):
+        pass
+
+    assert caught.value.exit_code == 75
+    assert f"(process {other.pid} on {socket.gethostname()}, since {since})" in str(caught.value)
+    assert (tmp_path / "holder.json").exists()
+
+
+def test_the_lock_goes_with_a_process_that_is_killed(tmp_path, other):
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+
+    with locked(tmp_path):
+        assert json.loads((tmp_path / "holder.json").read_text())["pid"] == os.getpid()
+
+
+def test_waiting_ends_when_the_lock_is_free(tmp_path, other):
+    program = HOLD.replace("locked(Path(sys.argv[1]))", "locked(Path(sys.argv[1]), 'wait')")
+    waiting = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    other.kill()
+
+    assert waiting.stdout.readline() == "held\n"
+    waiting.kill()
+    waiting.communicate()
+
+
+def test_a_holder_that_cannot_be_read_is_no_excuse(tmp_path, other):
+    (tmp_path / "holder.json").write_text("{")
+
+    with pytest.raises(LockedError, match="which has only just begun"), locked(tmp_path):
+        pass
+
+
+def test_other_models_are_not_locked(tmp_path, other):
+    (tmp_path / "another").mkdir()
+
+    with locked(tmp_path / "another"):
+        assert (tmp_path / "another/holder.json").exists()
