@@ -22,6 +22,8 @@ COMMANDS = {
     "eval": ("eval", "evaluate"),
     "info": ("info", "info"),
     "verify": ("verify", "verify"),
+    "models": ("models", "models"),
+    "rollback": ("rollback", "rollback"),
 }
 
 SUMMARIES = {
@@ -31,6 +33,8 @@ SUMMARIES = {
     "eval": "Say how well a model predicts texts.",
     "info": "Show what a model is and how it came about.",
     "verify": "Check every file of a model.",
+    "models": "List models and their generations.",
+    "rollback": "Make an older generation current again.",
 }
 
 EXIT_FAILED = 1

@@ -46,10 +46,11 @@ def configure_messages(quiet: bool, verbose: int) -> Messages:
     root = logging.getLogger("lmctl")
     root.handlers = [handler]
     root.propagate = False
-    root.setLevel(logging.ERROR if quiet else logging.WARNING)
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    told = logging.INFO if verbose or terminal else logging.WARNING
+    root.setLevel(logging.ERROR if quiet else told)
     if verbose < 2:
         warnings.simplefilter("ignore")
-    terminal = sys.stderr is not None and sys.stderr.isatty()
     return Messages(live=terminal and not quiet, plain=bool(verbose) and not terminal, third_parties=verbose >= 2)
 
 
@@ -64,7 +65,8 @@ class _StandardErrorHandler(logging.Handler):
 
 class _MessageFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"lmctl: {record.levelname.lower()}: {record.getMessage()}"
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"lmctl: {level}{record.getMessage()}"
 
 
 def echo_json(value: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lmctl.jobs.train import Plan, Trained
     from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle
+    from lmctl.store.generations import Generation
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
@@ -62,6 +64,49 @@ def trained(summary: Trained, as_json: bool) -> None:
         echo_json(summary)
     else:
         click.echo(summary.published)
+
+
+def generations(listed: Sequence[Generation], as_json: bool) -> None:
+    """Print a line for each generation, after a line of headings."""
+    if as_json:
+        for generation in listed:
+            echo_json(generation)
+        return
+    headings = (
+        "model",
+        "generation",
+        "current",
+        "valid_perplexity",
+        "state",
+        "oov_rate",
+        "vocabulary",
+        "tokens",
+        "preset",
+    )
+    rows = [headings, *map(_generation_row, listed)]
+    if sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rows = [tuple(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+    for row in rows:
+        click.echo(("  " if sys.stdout.isatty() else "\t").join(row).rstrip(" "))
+
+
+def _generation_row(generation: Generation) -> tuple[str, ...]:
+    if generation.damage is not None:
+        return (generation.model, str(generation.generation), "", "damaged", "", "", "", "", "")
+    mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
+    valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
+    return (
+        generation.model,
+        str(generation.generation),
+        mark,
+        "" if valid is None else f"{valid:.2f}",
+        generation.valid_state or "",
+        "" if oov_rate is None else f"{oov_rate:.4f}",
+        str(generation.vocabulary_size),
+        str(generation.tokens),
+        str(generation.preset),
+    )
 
 
 def plan(planned: Plan, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
+from lmctl.jobs.logged import log_unchanged, logged
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
@@ -115,35 +116,43 @@ def train(
     began = time.monotonic()
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
-    current = None if force else unchanged_since(ModelFolder(place), sources, settings)
+    folder = ModelFolder(place)
+    current = None if force else unchanged_since(folder, sources, settings)
     if current is not None:
+        log_unchanged(folder, current)
         return _summary(place, current, "unchanged")
     require_tensorflow()
     folder = ModelFolder.create(place)
-    request = describe_request(sources, settings)
-    with (
-        locked(folder.folder, lock),
-        _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus,
-    ):
-        config = _resolve(settings, corpus)
-        with listening_for_signals() as received:
-            run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
-            checkpoint = run.resume_from(resume)
-            result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
-        if result is None:
-            raise InterruptedRunError(
-                f"interrupted; nothing was published, and the same command continues from {run.path}", received[0]
-            )
-        bundle = folder.work / "finished"
-        if bundle.exists():
-            shutil.rmtree(bundle)
-        bundle_result(bundle, corpus, config, result)
-        verify_answers(bundle, corpus)
-        published = folder.publish(bundle, config.publishing.keep)
+    with locked(folder.folder, lock), logged(folder) as figures:
+        request = describe_request(sources, settings)
+        with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
+            config = _resolve(settings, corpus)
+            with listening_for_signals() as received:
+                run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
+                checkpoint = run.resume_from(resume)
+                result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
+            if result is None:
+                raise InterruptedRunError(
+                    f"interrupted; nothing was published, and the same command continues from {run.path}",
+                    received[0],
+                )
+            published = _publish(folder, corpus, config, result)
         run.finish()
         if request is not None:
             remember_request(folder, request, published)
-    return _summary(place, published, "published")
+        summary = _summary(place, published, "published")
+        figures.update(msgspec.structs.asdict(summary))
+    return summary
+
+
+def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> Path:
+    """Make a bundle of what was trained, ask it something, and publish it."""
+    bundle = folder.work / "finished"
+    if bundle.exists():
+        shutil.rmtree(bundle)
+    bundle_result(bundle, corpus, config, result)
+    verify_answers(bundle, corpus)
+    return folder.publish(bundle, config.publishing.keep)
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:

@@ -81,7 +81,10 @@ def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Setti
         known = msgspec.json.decode((folder.folder / REQUEST).read_bytes(), type=Request)
     except (OSError, msgspec.DecodeError):
         return None
-    if current is None or not current.is_dir() or current.name != known.generation:
+    if current is None or not current.is_dir():
+        return None
+    # What was rolled back is not made again from the same texts.
+    if current.name != known.generation and not folder.is_pinned():
         return None
     paths = _inputs(sources, settings)
     asked = (_settings_hash(settings), _versions(), [files.printable(path) for path in paths])

@@ -3,6 +3,8 @@
 current -> generations/000007      swapped by one rename
 generations/000006/ 000007/        bundles; a number is never used twice
 work/                              the run in progress, or what was left of one
+pin                                the generation that a rollback holds on to, until another is published
+runs.jsonl                         a line for each run
 lock                               held by the run in progress, which holder.json names
 """
 
@@ -14,14 +16,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lmctl import files
-from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
 from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CURRENT, GENERATIONS, WORK = "current", "generations", "work"
+CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
 GENERATION = re.compile(r"[0-9]{6,}")
 MODEL_VARIABLE = "LMCTL_MODEL"
 DEFAULT_FOLDER = Path("models")
@@ -86,13 +90,54 @@ class ModelFolder:
         files.sync_folder(bundle)
         bundle.rename(place)
         files.sync_folder(place.parent)
+        self._make_current(place)
+        (self.folder / PIN).unlink(missing_ok=True)
+        self._prune(keep)
+        return place
+
+    def roll_back(self, number: int | None = None) -> Path:
+        """Make an older generation current again, and hold on to it until another one is published.
+
+        Args:
+            number: which; None: the one before the current one.
+
+        Returns:
+            The folder of the generation that is current now.
+
+        Raises:
+            InputMissingError: there is no such generation.
+        """
+        current = self.current()
+        if number is None:
+            if current is None:
+                raise InputMissingError(f"{self.folder}: nothing has been published there yet")
+            older = [there for there in self.numbers() if there < int(current.name)]
+            if not older:
+                raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
+            number = older[-1]
+        place = self.generation(number)
+        if not place.is_dir():
+            there = ", ".join(map(str, self.numbers())) or "none"
+            raise InputMissingError(f"{self.folder}: no generation {number}; there are: {there}")
+        files.write_text(self.folder / PIN, f"{place.name}\n")
+        self._make_current(place)
+        return place
+
+    def is_pinned(self) -> bool:
+        """Whether the current generation is one that was rolled back to."""
+        current = self.current()
+        try:
+            pinned = (self.folder / PIN).read_text().strip()
+        except OSError:
+            return False
+        return current is not None and current.name == pinned
+
+    def _make_current(self, place: Path) -> None:
         link = self.work / CURRENT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(GENERATIONS) / place.name)
         link.rename(self.folder / CURRENT)
         files.sync_folder(self.folder)
-        self._prune(keep)
-        return place
 
     def _prune(self, keep: int) -> None:
         """Remove all but the newest generations; out of readers' sight first, so none is ever half there."""
@@ -145,6 +190,65 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not current.is_dir():
         raise DataError(f"{path / CURRENT}: leads to {current.name}, which is not there")
     return current
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One generation of a model, in a list.
+
+    Attributes:
+        model: the model's folder.
+        generation: its number.
+        current: whether it answers queries.
+        pinned: whether it was rolled back to.
+        damage: what is wrong with it; None where it can be opened, and then the rest says what it is.
+    """
+
+    model: str
+    generation: int
+    current: bool
+    pinned: bool
+    damage: str | None = None
+    preset: str | None = None
+    vocabulary_size: int | None = None
+    tokens: int | None = None
+    valid_perplexity: float | None = None
+    valid_state: str | None = None
+    valid_oov_rate: float | None = None
+
+
+def list_generations(folder: Path) -> list[Generation]:
+    """The generations of every model in a folder, or of the one model that it is.
+
+    Raises:
+        InputMissingError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputMissingError(f"{folder}: no such folder")
+    places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
+    models = map(ModelFolder, places)
+    return [_describe(model, number) for model in models for number in model.numbers()]
+
+
+def _describe(model: ModelFolder, number: int) -> Generation:
+    place = model.generation(number)
+    is_current = place == model.current()
+    listed = Generation(
+        model=str(model.folder), generation=number, current=is_current, pinned=is_current and model.is_pinned()
+    )
+    try:
+        bundle = open_bundle(place)
+        valid = bundle.metrics().get("valid") or {}
+    except LmctlError as error:
+        return msgspec.structs.replace(listed, damage=str(error))
+    return msgspec.structs.replace(
+        listed,
+        preset=bundle.record.training.preset,
+        vocabulary_size=bundle.record.sizes.vocabulary_size,
+        tokens=bundle.record.training.tokens,
+        valid_perplexity=valid.get("perplexity"),
+        valid_state=valid.get("state"),
+        valid_oov_rate=valid.get("oov_rate"),
+    )
 
 
 def open_model(name: str | None) -> Bundle:

@@ -25,9 +25,12 @@ from lmctl.errors import (
     UsageError,
 )
 from lmctl.jobs.prepare import prepare
+from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train import plan, train
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.bundle import open_bundle, verify_bundle
+from lmctl.store.generations import ModelFolder
+from lmctl.store.runs import RunLog
 from lmctl.training.events import StepDone
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
@@ -277,6 +280,33 @@ def test_a_generation_that_is_gone_is_made_again(published, text, valid, tmp_pat
 
     (tmp_path / "model/request.json").write_text("{")
     assert again(text, tmp_path, valid).outcome == "published"
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_what_was_rolled_back_is_not_made_again_from_the_same_texts(published, text, valid, tmp_path):
+    again(text, tmp_path, valid, "training.seed=2")
+    roll_back(tmp_path / "model")
+
+    found = again(text, tmp_path, valid, "training.seed=2")
+    assert (found.outcome, found.published[-6:]) == ("unchanged", "000001")
+    Path(text).write_text(TEXT + "a cat\n")
+    assert again(text, tmp_path, valid, "training.seed=2").published.endswith("000003")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_every_run_leaves_a_line_in_its_models_log(published, text, valid, tmp_path):
+    again(text, tmp_path, valid)
+    with pytest.raises(DivergenceError):
+        again(text, tmp_path, valid, "training.optimizer=sgd", "training.learning_rate=1e38")
+
+    made, unchanged, failed = RunLog(ModelFolder(tmp_path / "model")).read()
+
+    assert (made.outcome, made.exit_code, made.generation) == ("published", 0, "000001")
+    assert made.figures["valid_perplexity"] == published.valid_perplexity
+    assert made.figures["steps"] == published.steps
+    assert (unchanged.outcome, unchanged.exit_code, unchanged.generation) == ("unchanged", 0, "000001")
+    assert (failed.outcome, failed.exit_code, failed.generation) == ("failed", 1, None)
+    assert failed.message.startswith("training diverged")
 
 
 @pytest.mark.usefixtures("eagerly")

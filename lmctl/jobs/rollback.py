@@ -1,0 +1,33 @@
+"""Going back to an older generation of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmctl.errors import InputMissingError
+from lmctl.store.generations import ModelFolder, is_model
+from lmctl.store.lock import locked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def roll_back(model: Path, number: int | None = None) -> Path:
+    """Make an older generation current again; no run of the model may be in progress.
+
+    Args:
+        model: the model's folder.
+        number: which generation; None: the one before the current one.
+
+    Returns:
+        The folder of what is current now.
+
+    Raises:
+        InputMissingError: there is no such model or generation.
+        LockedError: a run is in progress.
+    """
+    if not is_model(model):
+        raise InputMissingError(f"{model}: not a model's folder; it has no generations")
+    folder = ModelFolder.create(model)
+    with locked(folder.folder):
+        return folder.roll_back(number)

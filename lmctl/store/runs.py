@@ -1,0 +1,115 @@
+"""runs.jsonl: a line for each training run of a model, appended when it ends.
+
+A run that was killed wrote none; the next one finds what it left at its start and writes the line for it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lmctl import files
+
+if TYPE_CHECKING:
+    from lmctl.store.generations import ModelFolder
+
+RUNS, BEGUN = "runs.jsonl", "begun.json"
+
+Outcome = Literal["published", "unchanged", "interrupted", "failed", "killed"]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run.
+
+    Attributes:
+        start: an ISO 8601 time in UTC.
+        end: likewise; None where the run was killed.
+        pid: of its process.
+        outcome: how it ended.
+        exit_code: of its process; None where it was killed.
+        generation: what it published, or what was current and needed no change; None where there is none.
+        message: what it said when it failed.
+        figures: of what it published: tokens, steps, perplexities.
+    """
+
+    start: str
+    end: str | None = None
+    pid: int
+    outcome: Outcome
+    exit_code: int | None = None
+    generation: str | None = None
+    message: str | None = None
+    figures: dict[str, float | int | str | None] = {}
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    start: str
+    pid: int
+
+
+class RunLog:
+    """The runs of a model; whoever writes holds the model's lock.
+
+    Args:
+        model: whose.
+    """
+
+    def __init__(self, model: ModelFolder) -> None:
+        self._path = model.folder / RUNS
+        self._begun = model.work / BEGUN
+
+    def begin(self) -> None:
+        """Take note that a run begins; one that was killed before it gets its line."""
+        try:
+            killed = msgspec.json.decode(self._begun.read_bytes(), type=_Begun)
+        except (OSError, msgspec.DecodeError):
+            killed = None
+        if killed is not None:
+            self.append(Run(start=killed.start, pid=killed.pid, outcome="killed"))
+        files.write_bytes(self._begun, msgspec.json.encode(_Begun(now(), os.getpid())))
+
+    def end(self, run: Run) -> None:
+        """Write the line of the run that began."""
+        self.append(run)
+        self._begun.unlink(missing_ok=True)
+
+    def started(self) -> str:
+        """When the run in progress began; now, where none has."""
+        try:
+            return msgspec.json.decode(self._begun.read_bytes(), type=_Begun).start
+        except (OSError, msgspec.DecodeError):
+            return now()
+
+    def read(self) -> list[Run]:
+        """All runs, the oldest first; a line that was torn is left out."""
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        runs = []
+        for line in lines:
+            try:
+                runs.append(msgspec.json.decode(line, type=Run))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return runs
+
+    def append(self, run: Run) -> None:
+        """Write a line; on its own, of a run that did not begin, for there was nothing to do."""
+        with self._path.open("ab+") as file:
+            # A line that a power cut tore has no end: a new one is begun, so that only it is lost.
+            torn = False
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                torn = file.read(1) != b"\n"
+            file.write((b"\n" if torn else b"") + msgspec.json.encode(run) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def now() -> str:
+    """The time, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat("T", "seconds")

@@ -1,0 +1,68 @@
+import json
+import os
+
+import pytest
+
+from lmctl.store.generations import ModelFolder
+from lmctl.store.runs import Run, RunLog
+
+
+@pytest.fixture
+def log(tmp_path):
+    return RunLog(ModelFolder.create(tmp_path / "news"))
+
+
+def run(**changes):
+    fields = {"start": "2026-01-02T03:04:05+00:00", "end": "2026-01-02T03:05:05+00:00", "pid": 7}
+    return Run(**fields | {"outcome": "published", "exit_code": 0} | changes)
+
+
+def test_no_run_has_no_line(log):
+    assert log.read() == []
+
+
+def test_every_run_has_a_line_of_json(log, tmp_path):
+    first = run(generation="000001", figures={"valid_perplexity": 9.5, "steps": 3})
+    second = run(outcome="failed", exit_code=74, message="disk full")
+    for each in (first, second):
+        log.begin()
+        log.end(each)
+
+    assert log.read() == [first, second]
+    lines = (tmp_path / "news/runs.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["figures"] == {"valid_perplexity": 9.5, "steps": 3}
+    assert json.loads(lines[1])["message"] == "disk full"
+    assert list((tmp_path / "news/work").iterdir()) == []
+
+
+def test_the_next_run_writes_the_line_of_one_that_was_killed(log):
+    log.begin()
+    start = log.started()
+
+    log.begin()
+    log.end(run())
+
+    killed, ended = log.read()
+    assert (killed.outcome, killed.start, killed.end, killed.exit_code) == ("killed", start, None, None)
+    assert killed.pid == os.getpid()
+    assert ended.outcome == "published"
+
+
+@pytest.mark.parametrize("torn", [b'{"start": "2026', b"\xff\xfe", b"[]\n", b"\n"])
+def test_a_torn_line_is_skipped_and_does_not_spoil_the_next(log, tmp_path, torn):
+    log.append(run(pid=1))
+    with (tmp_path / "news/runs.jsonl").open("ab") as file:
+        file.write(torn)
+
+    log.append(run(pid=2))
+
+    assert [each.pid for each in log.read()] == [1, 2]
+
+
+def test_a_note_of_the_beginning_that_cannot_be_read_is_forgotten(log, tmp_path):
+    (tmp_path / "news/work/begun.json").write_text("{")
+
+    log.begin()
+    log.end(run())
+
+    assert [each.outcome for each in log.read()] == ["published"]
