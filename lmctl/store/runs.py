@@ -42,7 +42,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     generation: str | None = None
     message: str | None = None
-    figures: dict[str, float | int | str | None] = {}
+    figures: dict[str, bool | int | float | str | None] = {}
 
 
 class _Begun(msgspec.Struct, frozen=True):
