@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where another run trains this model: exit 75 at once, or wait for it.",
 )
+@click.option(
+    "--gate/--no-gate",
+    default=None,
+    help="Publish only what is not worse than what is published, or whatever comes.  [publishing.gate]",
+)
 @click.option("--force", is_flag=True, help="Train even where nothing has changed since the last run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")

@@ -259,6 +259,17 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """What becomes of a trained model."""
 
     keep: Annotated[int, Meta(ge=1, description="Generations of the model kept, the current one included.")] = 3
+    gate: Annotated[
+        bool,
+        Meta(
+            description="Whether a new model takes the place of the published one only if it is not worse, by "
+            "bits per character of the validation text."
+        ),
+    ] = True
+    gate_tolerance: Annotated[
+        float,
+        Meta(ge=0, description="Share by which the new model may be worse: 0.01 is one percent."),
+    ] = 0.01
     checkpoint_every: Annotated[
         str,
         Meta(

@@ -94,6 +94,11 @@ class EncodedChunk:
         is_valid[: self.leading.tokens] = self.leading_is_valid
         return token_ids[local_ids], is_valid
 
+    def valid_text(self) -> bytes:
+        """The lines that validate, as they came, each with its end."""
+        blank = b"\n" * self.leading.sentences if self.leading_is_valid else b""
+        return blank + self.stem.with_suffix(".valid.txt").read_bytes()
+
     def _words(self) -> list[str]:
         """The distinct words, by local id from 1."""
         text = self.stem.with_suffix(".words").read_bytes().decode("utf-8", "surrogatepass")
@@ -110,7 +115,10 @@ class ChunkEncoder:
     def __call__(self, numbered: tuple[int, tuple[SourceChunk, Split]]) -> EncodedChunk:
         """Cut the chunk into tokens, and leave words, counts and local ids in the scratch folder."""
         number, (chunk, split) = numbered
-        lines = self.rules.tokenizer.normalized(chunk.text()).split("\n")
+        text = chunk.text()
+        # No normalization adds or takes away a line.
+        as_they_came = text.split("\n")
+        lines = self.rules.tokenizer.normalized(text).split("\n")
         if not lines[-1]:
             lines.pop()
         sentences = list(map(self.rules.tokenizer.segment, lines))
@@ -118,6 +126,7 @@ class ChunkEncoder:
         if self.rules.blank_lines == "drop":
             kept = [bool(tokens) for tokens in sentences]
             lines = list(itertools.compress(lines, kept))
+            as_they_came = list(itertools.compress(as_they_came, kept))
             sentences = list(itertools.compress(sentences, kept))
             is_valid = is_valid[np.array(kept, dtype=bool)]
         has_words = np.array(list(map(bool, sentences)), dtype=bool)
@@ -141,6 +150,8 @@ class ChunkEncoder:
         np.save(stem.with_suffix(".valid.npy"), token_is_valid)
         np.save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
         stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
+        valid_text = "".join(f"{line}\n" for line in itertools.compress(as_they_came, is_valid & ~leading))
+        stem.with_suffix(".valid.txt").write_bytes(valid_text.encode("utf-8", "surrogatepass"))
 
         # A line's end is a character too, as bits per character counts it.
         characters = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines)) + 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import tempfile
 from collections import deque
@@ -27,6 +28,7 @@ from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
 from lmctl.corpus.prepared import (
     CORPUS_FILE,
     FORMAT_VERSION,
+    VALID_TEXT,
     CorpusRecord,
     PreparedCorpus,
     SourceRecord,
@@ -125,6 +127,7 @@ def prepare_corpus(
             else:
                 streams["train"].append(token_ids)
         names = {split: stream.commit(folder, split) for split, stream in streams.items()}
+        names[VALID_TEXT] = _write_valid_text(encoded if held_out else [], Path(scratch), folder)
 
     texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
     for name, content in (texts | recipe_files(split_rules.tokenizer)).items():
@@ -177,6 +180,19 @@ def _is_worth_holding_out(train: SplitCounts, valid: SplitCounts, fraction: floa
         valid.words,
     )
     return False
+
+
+def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path, folder: Path) -> str:
+    """Write the lines that validate, as they came; returns the file's name, which carries its hash."""
+    path = scratch / "valid.txt"
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk.valid_text())
+        file.flush()
+        os.fsync(file.fileno())
+    named = f"valid.{files.sha256_of(path)[:HASH_DIGITS]}.txt"
+    path.replace(folder / named)
+    return named
 
 
 def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:

@@ -4,6 +4,7 @@
     vocabulary.<hash>.tsv            word TAB count; line n is id n
     characters.<hash>.tsv            character counts, for the spelling of out-of-vocabulary words
     train.<hash>.npy valid.<hash>.npy   id streams, uint16 or uint32; a sentence ends with </s>
+    valid.<hash>.txt                 the lines that validate, as they came
 
 Data files carry their content's hash in their names, so replacing corpus.json is the one moment of change:
 before it the old corpus is whole, after it the new one is.
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CORPUS_FILE = "corpus.json"
-FORMAT_VERSION = 1
+# The key of the text of the validation lines among a corpus's files.
+VALID_TEXT = "valid_text"
+FORMAT_VERSION = 2
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +114,11 @@ class PreparedCorpus:
             if files.sha256_of(data_file)[:HASH_DIGITS] not in name.split("."):
                 raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")
         return cls(folder, record)
+
+    @property
+    def valid_text(self) -> Path:
+        """The lines that validate, as they came: UTF-8, one a line."""
+        return self._path(VALID_TEXT)
 
     def recipe_files(self) -> dict[str, bytes]:
         """The dictionaries of the text recipe: name -> content."""

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmctl.errors import InterruptedRunError, LmctlError, StorageError
+from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, StorageError
 from lmctl.store.runs import Outcome, Run, RunLog, now
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _describe(error: BaseException) -> tuple[Outcome, int, str]:
     text = " ".join(str(error).split())
     if isinstance(error, InterruptedRunError):
         return "interrupted", error.exit_code, text
+    if isinstance(error, QualityGateError):
+        return "rejected", error.exit_code, text
     if isinstance(error, LmctlError):
         return "failed", error.exit_code, text
     if isinstance(error, KeyboardInterrupt):

@@ -16,13 +16,20 @@ import numpy as np
 from lmctl import files
 from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
-from lmctl.errors import InterruptedRunError, UsageError
+from lmctl.errors import InterruptedRunError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
+from lmctl.jobs.gate import compare
 from lmctl.jobs.logged import log_unchanged, logged
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
-from lmctl.jobs.unchanged import describe_request, remember_request, unchanged_since
+from lmctl.jobs.unchanged import (
+    describe_request,
+    rejected_before,
+    remember_rejection,
+    remember_request,
+    unchanged_since,
+)
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
     LSTMSizes,
@@ -121,6 +128,9 @@ def train(
     if current is not None:
         log_unchanged(folder, current)
         return _summary(place, current, "unchanged")
+    refused = None if force else rejected_before(folder, sources, settings)
+    if refused is not None:
+        raise QualityGateError(refused)
     require_tensorflow()
     folder = ModelFolder.create(place)
     with locked(folder.folder, lock), logged(folder) as figures:
@@ -136,7 +146,13 @@ def train(
                     f"interrupted; nothing was published, and the same command continues from {run.path}",
                     received[0],
                 )
-            published = _publish(folder, corpus, config, result)
+            try:
+                published = _publish(folder, corpus, config, result)
+            except QualityGateError as error:
+                run.finish()
+                if request is not None:
+                    remember_rejection(folder, request, str(error))
+                raise
         run.finish()
         if request is not None:
             remember_request(folder, request, published)
@@ -146,12 +162,27 @@ def train(
 
 
 def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> Path:
-    """Make a bundle of what was trained, ask it something, and publish it."""
+    """Make a bundle of what was trained, ask it something, and publish it if it is good enough.
+
+    Raises:
+        QualityGateError: it is worse than what is published.
+    """
     bundle = folder.work / "finished"
     if bundle.exists():
         shutil.rmtree(bundle)
     bundle_result(bundle, corpus, config, result)
     verify_answers(bundle, corpus)
+    current = folder.current()
+    if config.publishing.gate and current is not None:
+        comparison = compare(current, bundle, corpus, config)
+        if comparison is not None and not comparison.passed:
+            rejected = folder.work / "rejected"
+            if rejected.exists():
+                shutil.rmtree(rejected)
+            bundle.rename(rejected)
+            raise QualityGateError(
+                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes"
+            )
     return folder.publish(bundle, config.publishing.keep)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-REQUEST = "request.json"
+REQUEST, REJECTION = "request.json", "rejected.json"
 # What decides how a text is cut, beside the settings.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
 # Settings that name files, whose content counts as that of the texts.
@@ -52,6 +52,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[InputFile]
 
 
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """A run whose outcome the gate refused; `request.generation` is what was current then."""
+
+    request: Request
+    why: str
+
+
 def describe_request(sources: Sequence[str], settings: Settings) -> Request | None:
     """What a run is about to do, its inputs hashed; None where they are no files and cannot be read twice.
 
@@ -71,6 +78,27 @@ def remember_request(folder: ModelFolder, request: Request, published: Path) -> 
     files.write_bytes(folder.folder / REQUEST, msgspec.json.encode(request) + b"\n")
 
 
+def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:
+    """Keep what was asked for when the gate refused its outcome, and against which generation."""
+    current = folder.current()
+    rejection = Rejection(
+        request=msgspec.structs.replace(request, generation=current.name if current is not None else ""), why=why
+    )
+    files.write_bytes(folder.work / REJECTION, msgspec.json.encode(rejection) + b"\n")
+
+
+def rejected_before(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
+    """Why the gate refused the outcome of this same run, while nothing else has been published since."""
+    try:
+        known = msgspec.json.decode((folder.work / REJECTION).read_bytes(), type=Rejection)
+    except (OSError, msgspec.DecodeError):
+        return None
+    current = folder.current()
+    if current is None or current.name != known.request.generation:
+        return None
+    return known.why if _is_the_same(known.request, sources, settings) else None
+
+
 def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
     """The current generation, where a run would only make it again; else None.
 
@@ -86,13 +114,16 @@ def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Setti
     # What was rolled back is not made again from the same texts.
     if current.name != known.generation and not folder.is_pinned():
         return None
+    return current if _is_the_same(known, sources, settings) else None
+
+
+def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
+    """Whether a run would do what another one did."""
     paths = _inputs(sources, settings)
     asked = (_settings_hash(settings), _versions(), [files.printable(path) for path in paths])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
-        return None
-    if not all(_is_same(path, file) for path, file in zip(paths, known.inputs, strict=True)):
-        return None
-    return current
+        return False
+    return all(_is_same_file(path, file) for path, file in zip(paths, known.inputs, strict=True))
 
 
 def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
@@ -102,7 +133,7 @@ def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
     return [(path / CORPUS_FILE if path.is_dir() else path).absolute() for path in paths]
 
 
-def _is_same(path: Path, known: InputFile) -> bool:
+def _is_same_file(path: Path, known: InputFile) -> bool:
     if not path.is_file():
         return False
     found = path.stat()

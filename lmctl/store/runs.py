@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RUNS, BEGUN = "runs.jsonl", "begun.json"
 
-Outcome = Literal["published", "unchanged", "interrupted", "failed", "killed"]
+Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

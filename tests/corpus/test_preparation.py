@@ -190,6 +190,28 @@ def test_a_line_stays_in_its_split_when_the_corpus_grows(tmp_path, prepare):
     assert large.record.train.sentences + large.record.valid.sentences == 4_500
 
 
+@pytest.mark.parametrize("fraction", [0.2, 0.5])
+@pytest.mark.parametrize("blank_lines", ["keep", "drop"])
+def test_the_text_of_the_lines_that_validate_is_kept_as_it_came(tmp_path, prepare, fraction, blank_lines):
+    # Every chunk starts with a blank line, which follows the last line of the one before.
+    chunks = [f"\nLine NUMBER {number}  here\n\nLine NUMBER {number + 1}\n" for number in range(0, 600, 2)]
+    words = (*map(str, range(600)), "line", "number", "here")
+
+    corpus = prepare(tmp_path, *chunks, fraction=fraction, lowercase=True, blank_lines=blank_lines, words=words)
+
+    held_out = corpus.valid_text.read_text().splitlines()
+    assert [line.lower().split() for line in held_out] == [
+        line.split() for line in sentences(corpus, corpus.valid)
+    ]
+    assert len(held_out) == corpus.record.valid.sentences > 50
+    assert "Line NUMBER" in held_out[0] or not held_out[0]
+    assert any("  here" in line for line in held_out)
+
+
+def test_without_validation_its_text_is_empty(tmp_path, prepare):
+    assert prepare(tmp_path, "a b\nc d\n").valid_text.read_bytes() == b""
+
+
 def test_lines_keep_their_order(tmp_path, prepare):
     corpus = prepare(
         tmp_path, lines(0, 300), lines(300, 600), fraction=0.2, words=(*map(str, range(600)), "line", "number")
@@ -305,7 +327,14 @@ def test_a_blank_line_goes_with_the_line_before_it_whatever_chunk_that_is_in(tmp
 def test_a_prepared_corpus_is_its_record_and_the_files_that_it_names(tmp_path, prepare):
     corpus = prepare(tmp_path / "deep" / "corpus", "the cat\n", stop_words=["dog"])
 
-    assert sorted(corpus.record.files) == ["characters", "stop_words.txt", "train", "valid", "vocabulary"]
+    assert sorted(corpus.record.files) == [
+        "characters",
+        "stop_words.txt",
+        "train",
+        "valid",
+        "valid_text",
+        "vocabulary",
+    ]
     assert sorted(path.name for path in corpus.folder.iterdir()) == sorted(
         [*corpus.record.files.values(), "corpus.json"]
     )

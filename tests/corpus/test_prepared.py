@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from lmctl.corpus.prepared import PreparedCorpus, is_prepared
+from lmctl.corpus.prepared import FORMAT_VERSION, PreparedCorpus, is_prepared
 from lmctl.errors import DataError, InputMissingError
 
 KEYS = ["characters", "stop_words.txt", "train", "valid", "vocabulary"]
@@ -150,13 +150,13 @@ def test_a_record_that_names_a_place_elsewhere_is_refused(corpus, tmp_path, name
         PreparedCorpus.open(corpus)
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, FORMAT_VERSION - 1, FORMAT_VERSION + 1, 99])
 def test_another_format_version_is_named_as_such(corpus, version):
     # A newer format may have keys that this version does not know.
     edit(corpus, lambda document: document.update(format_version=version, something="new"))
 
     assert refused(corpus, "corpus.json").endswith(
-        f"format version {version}; this lmctl reads 1: prepare it again"
+        f"format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again"
     )
 
 

@@ -3,6 +3,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from lmctl.errors import (
     InputMissingError,
     InterruptedRunError,
     MissingExtraError,
+    QualityGateError,
     UsageError,
 )
 from lmctl.jobs.prepare import prepare
@@ -317,6 +319,89 @@ def test_a_prepared_folder_is_unchanged_while_its_record_is(text, tmp_path):
     first, second = (train([str(tmp_path / "prepared")], tmp_path / "model", asked) for _ in range(2))
 
     assert (first.outcome, second.outcome) == ("published", "unchanged")
+
+
+# The gate
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A text to validate on of which every word is in the training text."""
+    (tmp_path / "known.txt").write_text("the cat sat on a log\na dog sat on the mat\n")
+    return str(tmp_path / "known.txt")
+
+
+@pytest.fixture
+def good(text, known, tmp_path):
+    """A model that has learned something is published."""
+    return train([text], tmp_path / "model", settings(f"validation.file={known}", "training.epochs=30"))
+
+
+def retrain(text, known, tmp_path, *assignments, **options):
+    """A run that learns next to nothing."""
+    asked = settings(f"validation.file={known}", "training.learning_rate=1e-9", *assignments)
+    return train([text], tmp_path / "model", asked, **options)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, known, tmp_path):
+    with pytest.raises(QualityGateError) as caught:
+        retrain(text, known, tmp_path)
+
+    assert caught.value.exit_code == 3
+    assert (tmp_path / "model/current").resolve() == Path(good.published)
+    rejected = tmp_path / "model/work/rejected"
+    new, published = (
+        evaluate_file(lmctl.load(bundle), known, state="carry").bits_per_character
+        for bundle in (rejected, good.published)
+    )
+    assert f"{new:.4f} bits per character on the validation text, {published:.4f} for what" in str(caught.value)
+    assert f"{100 * (new / published - 1):+.1f} %" in str(caught.value)
+    (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (run.outcome, run.exit_code, run.generation) == ("rejected", 3, None)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_same_run_again_is_refused_again_without_training(good, text, known, tmp_path, monkeypatch):
+    with pytest.raises(QualityGateError) as caught:
+        retrain(text, known, tmp_path)
+    monkeypatch.setattr("lmctl.jobs.train._opened_corpus", None)
+
+    with pytest.raises(QualityGateError, match=re.escape(str(caught.value))):
+        retrain(text, known, tmp_path)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("assignments", "options"),
+    [
+        (("publishing.gate=false",), {}),
+        (("publishing.gate_tolerance=9",), {}),
+        (("training.learning_rate=0.01", "training.epochs=30", "training.seed=2"), {}),
+    ],
+    ids=["no gate", "a wide tolerance", "as good"],
+)
+def test_what_the_gate_lets_through_is_published(good, text, known, tmp_path, assignments, options):
+    with pytest.raises(QualityGateError):
+        retrain(text, known, tmp_path)
+
+    assert retrain(text, known, tmp_path, *assignments, **options).published.endswith("000002")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_published_model_that_is_damaged_is_no_standard(good, text, known, tmp_path, caplog):
+    (Path(good.published) / "weights.safetensors").write_bytes(b"")
+
+    assert retrain(text, known, tmp_path).published.endswith("000002")
+    assert any(message.startswith("no gate: what is published cannot be scored") for message in caplog.messages)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_a_text_to_validate_on_there_is_no_gate(text, tmp_path):
+    train([text], tmp_path / "model", settings("training.epochs=30"))
+
+    published = train([text], tmp_path / "model", settings("training.learning_rate=1e-9")).published
+    assert published.endswith("000002")
 
 
 @pytest.mark.usefixtures("eagerly")
