@@ -100,7 +100,8 @@ def prepare_corpus(train: Path, valid: Path, folder: Path) -> None:
 
 def run_lmctl(corpus: Path, model: Path, assignments: Sequence[str]) -> LmctlRun:
     """Train with lmctl on a prepared corpus, with `--set` for each assignment."""
-    run = measure([lmctl_program(), "train", str(corpus), "-o", str(model), *_set(assignments)])
+    command = [lmctl_program(), "train", str(corpus), "-o", str(model), "--force", "--no-gate"]
+    run = measure([*command, *_set(assignments)])
     lines = (model / "current/history.jsonl").read_bytes().splitlines()
     return LmctlRun([msgspec.json.decode(line, type=EpochDone) for line in lines], run.peak_rss_bytes)
 

@@ -111,15 +111,14 @@ def evaluate(
     from lmctl.cli.scores import make_printer
     from lmctl.files import check_writable
     from lmctl.query.evaluation import evaluate_file
-    from lmctl.query.model import Model
-    from lmctl.store.generations import open_model
+    from lmctl.query.model import load_named
     from lmctl.text.sources import STDIN, check_sources
 
     names = files or (STDIN,)
     check_sources(names)
     if output is not None and str(output) != STDOUT:
         check_writable(output)
-    opened = Model(open_model(model))
+    opened = load_named(model)
     printer = make_printer("jsonl" if as_json else format, level)
     results = []
     with scoring_progress(messages) as on_sentence:

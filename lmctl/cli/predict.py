@@ -96,9 +96,8 @@ def predict(
         raise click.UsageError(f"no TEXT given, and standard input is {there}")
 
     from lmctl.cli.predictions import PredictionPrinter
-    from lmctl.query.model import Model
+    from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
-    from lmctl.store.generations import open_model
     from lmctl.text.normalization import read_word_list
     from lmctl.text.sources import STDIN, check_sources
 
@@ -106,7 +105,7 @@ def predict(
     if candidates is not None:
         check_sources([candidates, *contexts_file])
     predictor = Predictor(
-        Model(open_model(model)),
+        load_named(model),
         k=k,
         threshold=threshold,
         allow_unknown=allow_unk,

@@ -109,7 +109,7 @@ class TrainingDisplay:
     def finish(self, trained: Trained) -> None:
         """After publishing: the table of epochs, and how to query the model."""
         if trained.outcome == "unchanged":
-            text = f"unchanged: {trained.published} was made from these texts, with these settings"
+            text = f"unchanged since the last run: {trained.published} stays current"
             if self._console is not None:
                 self._console.print(text, markup=False)
             elif self._messages.plain:

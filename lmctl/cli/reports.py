@@ -92,9 +92,9 @@ def generations(listed: Sequence[Generation], as_json: bool) -> None:
 
 
 def _generation_row(generation: Generation) -> tuple[str, ...]:
-    if generation.damage is not None:
-        return (generation.model, str(generation.generation), "", "damaged", "", "", "", "", "")
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
+    if generation.damage is not None:
+        return (generation.model, str(generation.generation), mark, "", "", "", "", "", "damaged")
     valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
     return (
         generation.model,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmctl import files
 from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, StorageError
-from lmctl.store.runs import Outcome, Run, RunLog, now
+from lmctl.store.runs import RUNS, Outcome, Run, RunLog, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmctl.store.generations import ModelFolder
 
-EXIT_BUG = 70
+logger = logging.getLogger(__name__)
+
+EXIT_BUG, EXIT_BROKEN_PIPE = 70, 141
 
 
 @contextlib.contextmanager
@@ -27,8 +31,7 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
         The run's summary, for the caller to fill in when it has published.
     """
     log = RunLog(folder)
-    log.begin()
-    start, summary = log.started(), dict[str, Any]()
+    start, summary = log.begin(), dict[str, Any]()
     outcome: Outcome = "failed"
     exit_code, message = EXIT_BUG, None
     try:
@@ -39,25 +42,39 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
         raise
     finally:
         published = summary.pop("published", None)
-        log.end(
-            Run(
-                start=start,
-                end=now(),
-                pid=os.getpid(),
-                outcome=outcome,
-                exit_code=exit_code,
-                generation=None if published is None else Path(published).name,
-                message=message,
-                figures={name: value for name, value in summary.items() if name not in ("outcome", "model")},
-            )
+        run = Run(
+            start=start,
+            end=now(),
+            pid=os.getpid(),
+            outcome=outcome,
+            exit_code=exit_code,
+            generation=None if published is None else Path(published).name,
+            message=None if message is None else files.printable(message),
+            figures={name: value for name, value in summary.items() if name not in ("outcome", "model")},
         )
+        # How the run ended is said by its exit code; a full disk must not change that.
+        try:
+            log.end(run)
+        except OSError as error:
+            logger.warning("%s: could not be written: %s", RUNS, error)
 
 
-def log_unchanged(folder: ModelFolder, current: Path) -> None:
-    """Log a run that had nothing to do."""
-    time = now()
-    run = Run(start=time, end=time, pid=os.getpid(), outcome="unchanged", exit_code=0, generation=current.name)
-    RunLog(folder).append(run)
+def log_without_a_run(folder: ModelFolder, outcome: Outcome, exit_code: int, message: str | None = None) -> None:
+    """Log that there was nothing to train."""
+    current, time = folder.current(), now()
+    run = Run(
+        start=time,
+        end=time,
+        pid=os.getpid(),
+        outcome=outcome,
+        exit_code=exit_code,
+        generation=None if current is None else current.name,
+        message=message,
+    )
+    try:
+        RunLog(folder).append(run)
+    except OSError as error:
+        logger.warning("%s: could not be written: %s", RUNS, error)
 
 
 def _describe(error: BaseException) -> tuple[Outcome, int, str]:
@@ -73,6 +90,8 @@ def _describe(error: BaseException) -> tuple[Outcome, int, str]:
         return "interrupted", 128 + signal.SIGINT, "interrupted"
     if isinstance(error, SystemExit):
         return "interrupted", error.code if isinstance(error.code, int) else 1, "terminated"
+    if isinstance(error, BrokenPipeError):
+        return "failed", EXIT_BROKEN_PIPE, text
     if isinstance(error, OSError):
         return "failed", StorageError.exit_code, text
     return "failed", LmctlError.exit_code if isinstance(error, MemoryError) else EXIT_BUG, text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -12,7 +11,7 @@ from lmctl.config import PublishingConfig, to_yaml
 from lmctl.errors import DataError, UsageError
 from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
 from lmctl.training.devices import usable_cores
-from lmctl.version import __version__
+from lmctl.version import __version__, package_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +43,7 @@ class ResumableRun:
             corpus=corpus.record.files,
             configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
             threads=config.device.threads or usable_cores(),
-            versions={"lmctl": __version__} | {name: _version(name) for name in COMPUTING_PACKAGES},
+            versions={"lmctl": __version__} | {name: package_version(name) for name in COMPUTING_PACKAGES},
         )
 
     def resume_from(self, policy: ResumePolicy) -> Checkpoint | None:
@@ -82,12 +81,5 @@ class ResumableRun:
         write_checkpoint(self.path, self._identity, checkpoint)
 
     def finish(self) -> None:
-        """Remove the checkpoint: the run has been published."""
+        """Remove the checkpoint: the run is at its end."""
         self.path.unlink(missing_ok=True)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmctl.errors import InputMissingError
+from lmctl.store.bundle import verify_bundle
 from lmctl.store.generations import ModelFolder, is_model
 from lmctl.store.lock import locked
 
@@ -24,10 +25,14 @@ def roll_back(model: Path, number: int | None = None) -> Path:
 
     Raises:
         InputMissingError: there is no such model or generation.
+        DataError: the generation is damaged; what is current stays.
         LockedError: a run is in progress.
     """
     if not is_model(model):
         raise InputMissingError(f"{model}: not a model's folder; it has no generations")
     folder = ModelFolder.create(model)
     with locked(folder.folder):
-        return folder.roll_back(number)
+        place = folder.generation_before() if number is None else folder.generation(number)
+        if place.is_dir():
+            verify_bundle(place)
+        return folder.roll_back(int(place.name))

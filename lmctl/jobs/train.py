@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import tempfile
 import time
@@ -16,14 +17,16 @@ import numpy as np
 from lmctl import files
 from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
-from lmctl.errors import InterruptedRunError, QualityGateError, UsageError
+from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.gate import compare
-from lmctl.jobs.logged import log_unchanged, logged
+from lmctl.jobs.logged import log_without_a_run, logged
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
 from lmctl.jobs.unchanged import (
+    REJECTED,
+    REJECTION,
     describe_request,
     rejected_before,
     remember_rejection,
@@ -35,8 +38,9 @@ from lmctl.store.bundle import (
     LSTMSizes,
     open_bundle,
 )
-from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
+from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder, remove
 from lmctl.store.lock import locked
+from lmctl.store.runs import BEGUN
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
@@ -50,6 +54,11 @@ if TYPE_CHECKING:
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.events import OnEvent
     from lmctl.training.trainer import TrainingResult
+
+logger = logging.getLogger(__name__)
+
+# What a run may find in the work folder and use; all else there is what a killed one left.
+KEPT_IN_WORK = frozenset({CHECKPOINT, BEGUN, REJECTED, REJECTION})
 
 # What is decided when a corpus is prepared cannot be asked for again when it is trained on.
 DECIDED_BY_PREPARATION = ("text.", "vocabulary.", "validation.file", "validation.fraction")
@@ -124,41 +133,71 @@ def train(
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
     folder = ModelFolder(place)
-    current = None if force else unchanged_since(folder, sources, settings)
-    if current is not None:
-        log_unchanged(folder, current)
-        return _summary(place, current, "unchanged")
-    refused = None if force else rejected_before(folder, sources, settings)
-    if refused is not None:
-        raise QualityGateError(refused)
+    if not force and (known := _known_outcome(folder, sources, settings)) is not None:
+        return known
     require_tensorflow()
     folder = ModelFolder.create(place)
-    with locked(folder.folder, lock), logged(folder) as figures:
-        request = describe_request(sources, settings)
-        with _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus:
-            config = _resolve(settings, corpus)
-            with listening_for_signals() as received:
+    with locked(folder.folder, lock):
+        if lock == "wait":
+            # Whoever held the lock may have done it; and waiting is not working.
+            began = time.monotonic()
+            if not force and (known := _known_outcome(folder, sources, settings)) is not None:
+                return known
+        with logged(folder) as summary:
+            folder.sweep(KEPT_IN_WORK)
+            request = describe_request(sources, settings)
+            with (
+                _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus,
+                listening_for_signals() as received,
+            ):
+                config = _resolve(settings, corpus)
                 run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
                 checkpoint = run.resume_from(resume)
                 result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
-            if result is None:
-                raise InterruptedRunError(
-                    f"interrupted; nothing was published, and the same command continues from {run.path}",
-                    received[0],
-                )
-            try:
-                published = _publish(folder, corpus, config, result)
-            except QualityGateError as error:
-                run.finish()
+                if result is None or received:
+                    there = run.path.exists()
+                    raise InterruptedRunError(
+                        "interrupted; nothing was published, and the same command "
+                        + (f"continues from {run.path}" if there else "starts over"),
+                        received[0],
+                    )
+                try:
+                    published = _publish(folder, corpus, config, result)
+                except QualityGateError as error:
+                    if request is not None:
+                        remember_rejection(folder, request, str(error))
+                    run.finish()
+                    raise
+                summary["published"] = str(published)
+                # What was published is remembered before the checkpoint that could make it again is forgotten.
                 if request is not None:
-                    remember_rejection(folder, request, str(error))
-                raise
-        run.finish()
-        if request is not None:
-            remember_request(folder, request, published)
-        summary = _summary(place, published, "published")
-        figures.update(msgspec.structs.asdict(summary))
-    return summary
+                    remember_request(folder, request, published)
+                run.finish()
+            trained = _summary(place, published, "published")
+            summary.update(msgspec.structs.asdict(trained))
+    return trained
+
+
+def _known_outcome(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Trained | None:
+    """What a run would come to, where that is known without it; None where it has to be run.
+
+    Raises:
+        QualityGateError: the gate refused what this same run made.
+    """
+    current = unchanged_since(folder, sources, settings)
+    if current is not None:
+        try:
+            known = _summary(folder.folder, current, "unchanged")
+        except LmctlError as error:
+            logger.warning("%s; training again", error)
+            return None
+        log_without_a_run(folder, "unchanged", 0)
+        return known
+    refused = rejected_before(folder, sources, settings)
+    if refused is not None:
+        log_without_a_run(folder, "rejected", QualityGateError.exit_code, refused)
+        raise QualityGateError(refused)
+    return None
 
 
 def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> Path:
@@ -168,17 +207,15 @@ def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result
         QualityGateError: it is worse than what is published.
     """
     bundle = folder.work / "finished"
-    if bundle.exists():
-        shutil.rmtree(bundle)
+    remove(bundle)
     bundle_result(bundle, corpus, config, result)
     verify_answers(bundle, corpus)
     current = folder.current()
     if config.publishing.gate and current is not None:
         comparison = compare(current, bundle, corpus, config)
         if comparison is not None and not comparison.passed:
-            rejected = folder.work / "rejected"
-            if rejected.exists():
-                shutil.rmtree(rejected)
+            rejected = folder.work / REJECTED
+            remove(rejected)
             bundle.rename(rejected)
             raise QualityGateError(
                 f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes"
@@ -258,7 +295,12 @@ def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
     current = ModelFolder(place).current()
     if current is None:
         return place
-    before = [source.name for source in open_bundle(current).record.corpus.sources if source.split == "train"]
+    try:
+        record = open_bundle(current).record
+    except LmctlError as error:
+        logger.warning("%s; training again", error)
+        return place
+    before = [source.name for source in record.corpus.sources if source.split == "train"]
     if before != _source_names(sources):
         raise UsageError(
             f"{place} was trained on other sources ({', '.join(before)}); "

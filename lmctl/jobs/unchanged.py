@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.prepared import CORPUS_FILE
-from lmctl.version import __version__
+from lmctl.store.generations import remove
+from lmctl.store.notes import read_note, write_note
+from lmctl.version import __version__, package_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-REQUEST, REJECTION = "request.json", "rejected.json"
+REQUEST = "request.json"
+# In a model's work folder: the bundle that the gate refused, and what it was made from.
+REJECTED, REJECTION = "rejected", "rejected.json"
 # What decides how a text is cut, beside the settings.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
 # Settings that name files, whose content counts as that of the texts.
@@ -75,26 +78,24 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
 def remember_request(folder: ModelFolder, request: Request, published: Path) -> None:
     """Keep what the published generation was made by."""
     request = msgspec.structs.replace(request, generation=published.name)
-    files.write_bytes(folder.folder / REQUEST, msgspec.json.encode(request) + b"\n")
+    write_note(folder.folder / REQUEST, request)
+    for name in (REJECTED, REJECTION):
+        remove(folder.work / name)
 
 
 def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:
     """Keep what was asked for when the gate refused its outcome, and against which generation."""
     current = folder.current()
-    rejection = Rejection(
-        request=msgspec.structs.replace(request, generation=current.name if current is not None else ""), why=why
-    )
-    files.write_bytes(folder.work / REJECTION, msgspec.json.encode(rejection) + b"\n")
+    against = current.name if current is not None else ""
+    rejection = Rejection(request=msgspec.structs.replace(request, generation=against), why=files.printable(why))
+    write_note(folder.work / REJECTION, rejection)
 
 
 def rejected_before(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
     """Why the gate refused the outcome of this same run, while nothing else has been published since."""
-    try:
-        known = msgspec.json.decode((folder.work / REJECTION).read_bytes(), type=Rejection)
-    except (OSError, msgspec.DecodeError):
-        return None
+    known = read_note(folder.work / REJECTION, Rejection)
     current = folder.current()
-    if current is None or current.name != known.request.generation:
+    if known is None or current is None or current.name != known.request.generation:
         return None
     return known.why if _is_the_same(known.request, sources, settings) else None
 
@@ -105,14 +106,14 @@ def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Setti
     A file is the same if its size, inode and time of modification are, or else its content.
     """
     current = folder.current()
-    try:
-        known = msgspec.json.decode((folder.folder / REQUEST).read_bytes(), type=Request)
-    except (OSError, msgspec.DecodeError):
+    known = read_note(folder.folder / REQUEST, Request)
+    if known is None or current is None or not current.is_dir():
         return None
-    if current is None or not current.is_dir():
-        return None
-    # What was rolled back is not made again from the same texts.
-    if current.name != known.generation and not folder.is_pinned():
+    # What was rolled back is not made again from the same texts, not by another version either.
+    pinned = folder.is_pinned()
+    if pinned:
+        known = msgspec.structs.replace(known, versions=_versions())
+    elif current.name != known.generation:
         return None
     return current if _is_the_same(known, sources, settings) else None
 
@@ -160,11 +161,4 @@ def _settings_hash(settings: Settings) -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {"lmctl": __version__} | {name: _version(name) for name in SEGMENTING_PACKAGES}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+    return {"lmctl": __version__} | {name: package_version(name) for name in SEGMENTING_PACKAGES}

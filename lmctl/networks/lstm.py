@@ -11,7 +11,6 @@ import keras
 import msgspec
 import tensorflow as tf
 
-from lmctl.corpus.clusters import one_cluster
 from lmctl.networks.embedding import WordVectors
 from lmctl.networks.lstm_layer import LSTM
 from lmctl.networks.softmax import Softmax
@@ -65,8 +64,8 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         dropout: what is left out while training; the masks follow from a seed that the caller gives.
         init_scale: word vectors start uniformly between minus this and this.
         seed: decides the initial weights.
-        precision: "float32", or "mixed_bfloat16", where the factors of matrix products are rounded; weights and
-            sums are float32 in both.
+        precision: "float32", or "mixed_bfloat16": "scan" then rounds the factors of the large products, "keras"
+            computes all of the recurrence in bfloat16. Weights and losses are float32 in both.
         recurrence: "scan", lmctl's own loop; or "keras", keras.layers.LSTM, which is cuDNN's on a GPU.
     """
 
@@ -90,8 +89,9 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         def uniform() -> Any:
             return keras.initializers.RandomUniform(-init_scale, init_scale, seed=next(seeds))
 
-        in_clusters = sizes.clusters if sizes.tied else one_cluster(sizes.vocabulary_size, sizes.embedding_dim)
-        self.embedding = WordVectors(in_clusters, initializer=uniform, seed=next(seeds) + 500, name="embedding")
+        self.embedding = WordVectors(
+            sizes.input_clusters, initializer=uniform, seed=next(seeds) + 500, name="embedding"
+        )
         self.lstm_layers = []
         width = sizes.embedding_dim
         for index in range(sizes.layers):
@@ -110,7 +110,13 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
             vectors = WordVectors(
                 sizes.clusters, initializer=uniform, seed=next(seeds) + 700, name="softmax.embedding"
             )
-        self.softmax = Softmax(vectors, sizes.hidden_units, initializer=uniform, dtype=policy.compute_dtype)
+        self.softmax = Softmax(
+            vectors,
+            sizes.hidden_units,
+            initializer=uniform,
+            dtype=policy.compute_dtype,
+            scatters=recurrence == "scan",
+        )
         self.built = True
 
     def null_state(self, batch: int) -> Any:

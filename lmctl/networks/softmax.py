@@ -30,13 +30,22 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         hidden_units: H. Where D is another length, a projection stands between.
         initializer: of the projection and the vectors of the clusters.
         dtype: of the matrix products.
+        scatters: the gradient is changed in place at the targets, which saves a pass over the logits on a
+            processor; on a GPU, TensorFlow's deterministic scatter would copy them to the host and back.
     """
 
     def __init__(
-        self, vectors: WordVectors, hidden_units: int, *, initializer: Any, dtype: str = "float32"
+        self,
+        vectors: WordVectors,
+        hidden_units: int,
+        *,
+        initializer: Any,
+        dtype: str = "float32",
+        scatters: bool = True,
     ) -> None:
         super().__init__(name="softmax", dtype="float32")
         self.vectors = vectors
+        self._scatters = scatters
         self._product_dtype = dtype
         self._head_words = vectors.clusters[0].words
         tails = len(vectors.clusters) - 1
@@ -134,7 +143,10 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
 
             def gradient(d_nats: Any) -> Any:
                 d_logits = exponentials * (d_nats[:, None] / sums)
-                d_logits = tf.tensor_scatter_nd_sub(d_logits, places, d_nats)
+                if self._scatters:
+                    d_logits = tf.tensor_scatter_nd_sub(d_logits, places, d_nats)
+                else:
+                    d_logits -= tf.one_hot(targets, tf.shape(logits)[1]) * d_nats[:, None]
                 return (
                     product(d_logits, table, self._product_dtype),
                     product(d_logits, hidden, self._product_dtype, transpose_a=True),

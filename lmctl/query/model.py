@@ -12,7 +12,7 @@ import numpy as np
 
 from lmctl.runtime import load_language_model
 from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
-from lmctl.store.generations import find_bundle
+from lmctl.store.generations import opened
 
 if TYPE_CHECKING:
     import os
@@ -111,7 +111,18 @@ def load(path: str | os.PathLike[str]) -> Model:
         InputMissingError: there is no model there.
         DataError: it is damaged, or of a format that this version does not read.
     """
-    return Model(open_bundle(find_bundle(str(Path(path)))))
+    return load_named(str(Path(path)))
+
+
+def load_named(name: str | None) -> Model:
+    """Open the model that `-m NAME` means; one that is published meanwhile is as good.
+
+    Raises:
+        UsageError: nothing was named and there is not exactly one model.
+        InputMissingError: there is no model there.
+        DataError: it is damaged, or of a format that this version does not read.
+    """
+    return opened(name, lambda folder: Model(open_bundle(folder)))
 
 
 def _version(identity: Any) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.corpus.clusters import one_cluster
 from lmctl.errors import DataError
 from lmctl.runtime.base import LanguageModel, Scores
 from lmctl.runtime.embedding import WordVectors, word_vector_shapes
@@ -43,8 +42,7 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
     def __init__(self, sizes: LSTMSizes, weights: Mapping[str, Float32Array]) -> None:
         self.vocabulary_size = sizes.vocabulary_size
         self.sizes = sizes
-        in_clusters = sizes.clusters if sizes.tied else one_cluster(sizes.vocabulary_size, sizes.embedding_dim)
-        self._embedding = WordVectors("embedding", in_clusters, weights)
+        self._embedding = WordVectors("embedding", sizes.input_clusters, weights)
         self._layers = [
             _Layer.from_keras(
                 weights[f"lstm.{layer}.kernel"],
@@ -193,8 +191,7 @@ class _Layer:
 def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights of an LSTM language model."""
     units = sizes.hidden_units
-    in_clusters = sizes.clusters if sizes.tied else one_cluster(sizes.vocabulary_size, sizes.embedding_dim)
-    shapes = word_vector_shapes("embedding", in_clusters)
+    shapes = word_vector_shapes("embedding", sizes.input_clusters)
     for layer in range(sizes.layers):
         shapes[f"lstm.{layer}.kernel"] = (units if layer else sizes.embedding_dim, 4 * units)
         shapes[f"lstm.{layer}.recurrent_kernel"] = (units, 4 * units)

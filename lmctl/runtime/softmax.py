@@ -127,8 +127,13 @@ class AdaptiveSoftmax:
         candidates = [
             np.flatnonzero(allowed[self._ids(cluster)]) for cluster in range(len(self._vectors.clusters))
         ]
-        for row in range(len(hidden)):
-            best_ids[row], best[row] = self._best_of_one(hidden[row : row + 1], k, candidates)
+        for rows in _row_blocks(len(hidden), len(self._head_bias)):
+            projected, head = self._head_log_probs(hidden[rows])
+            for row in range(len(head)):
+                place = rows.start + row
+                best_ids[place], best[place] = self._best_of_one(
+                    projected[row : row + 1], head[row], k, candidates
+                )
         return best_ids, best
 
     def score(
@@ -143,15 +148,19 @@ class AdaptiveSoftmax:
             targets: token ids, (N,).
             ranks: whether to count how many words are at least as probable as the target.
         """
+        log_probs = self._of_targets(hidden, targets)
+        if not ranks:
+            return log_probs, None
+        target_ranks = np.empty(len(targets), dtype=np.int64)
+        for rows in _row_blocks(len(targets), len(self._bias)):
+            of_all = self.log_probs(hidden[rows])
+            of_targets = np.take_along_axis(of_all, targets[rows, None], axis=1)
+            target_ranks[rows] = np.count_nonzero(of_all >= of_targets, axis=1)
+        return log_probs, target_ranks
+
+    def _of_targets(self, hidden: Float32Array, targets: IntArray) -> Float64Array:
+        """Natural log probability of each target, (N,)."""
         log_probs = np.empty(len(targets), dtype=np.float64)
-        if ranks:
-            target_ranks = np.empty(len(targets), dtype=np.int64)
-            for rows in _row_blocks(len(targets), len(self._bias)):
-                of_all = self.log_probs(hidden[rows])
-                of_targets = np.take_along_axis(of_all, targets[rows, None], axis=1)
-                target_ranks[rows] = np.count_nonzero(of_all >= of_targets, axis=1)
-                log_probs[rows] = of_targets[:, 0]
-            return log_probs, target_ranks
         cluster_of = self._vectors.cluster_of(targets)
         in_head = np.where(cluster_of == 0, targets, self._entry(cluster_of))
         projected = self._projected(hidden)
@@ -166,17 +175,23 @@ class AdaptiveSoftmax:
                 logits = self._logits_within(projected[some], cluster)
                 places = targets[some, None] - self._vectors.first_ids[cluster]
                 log_probs[some] += np.take_along_axis(logits, places, axis=1)[:, 0] - _log_sum_exp(logits)
-        return log_probs, None
+        return log_probs
 
     def _best_of_one(
-        self, hidden: Float32Array, k: int, candidates: list[NDArray[np.int64]]
+        self, projected: Float32Array, head: Float32Array, k: int, candidates: list[NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], Float32Array]:
-        """The k best of one context, (k,), among the allowed words of each cluster."""
-        projected, head = self._head_log_probs(hidden)
-        ids, log_probs = _best(candidates[0], head[0, candidates[0]], k)
+        """The k best of one context, (k,), among the allowed words of each cluster.
+
+        Args:
+            projected: its hidden vector, (1, D).
+            head: log probabilities of the head's words and of the clusters.
+            k: how many.
+            candidates: places of the allowed words in each cluster.
+        """
+        ids, log_probs = _best(candidates[0], head[candidates[0]], k)
         # The most probable cluster first: what it brings may rule out the others.
-        for cluster in sorted(self._tails(), key=lambda cluster: -head[0, self._entry(cluster)]):
-            of_cluster = head[0, self._entry(cluster)]
+        for cluster in sorted(self._tails(), key=lambda cluster: -head[self._entry(cluster)]):
+            of_cluster = head[self._entry(cluster)]
             if len(ids) == k and (k == 0 or of_cluster + ROUNDING < log_probs[-1]):
                 break
             within = of_cluster + _log_softmax(self._logits_within(projected, cluster))[0, candidates[cluster]]

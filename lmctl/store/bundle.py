@@ -71,6 +71,11 @@ class LSTMSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if not fits or self.clusters[0].width != width or min(cluster.width for cluster in self.clusters) < 1:
             raise ValueError(f"clusters do not fit a vocabulary of {self.vocabulary_size} and vectors of {width}")
 
+    @property
+    def input_clusters(self) -> list[Cluster]:
+        """The clusters of the input's word vectors."""
+        return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
+
     @classmethod
     def of(cls, vocabulary: Vocabulary, model: ModelConfig) -> LSTMSizes:
         """The sizes that a configuration asks for, with this vocabulary."""

@@ -6,15 +6,17 @@ work/                              the run in progress, or what was left of one
 pin                                the generation that a rollback holds on to, until another is published
 runs.jsonl                         a line for each run
 lock                               held by the run in progress, which holder.json names
+request.json                       what the current generation was made from
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -23,7 +25,11 @@ from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
 from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
 GENERATION = re.compile(r"[0-9]{6,}")
@@ -48,7 +54,8 @@ class ModelFolder:
         """
         if (folder / MODEL_FILE).exists():
             raise UsageError(f"{folder}: is a bundle, which never changes; name a model's folder with -o")
-        if folder.is_dir() and not is_model(folder) and any(folder.iterdir()):
+        # Looked at last: another run may be about to make it.
+        if folder.is_dir() and any(folder.iterdir()) and not is_model(folder):
             raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         model = cls(folder)
         (folder / GENERATIONS).mkdir(parents=True, exist_ok=True)
@@ -90,31 +97,35 @@ class ModelFolder:
         files.sync_folder(bundle)
         bundle.rename(place)
         files.sync_folder(place.parent)
+        before = self.current()
         self._make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
-        self._prune(keep)
+        self._prune(keep, place, before)
         return place
 
-    def roll_back(self, number: int | None = None) -> Path:
-        """Make an older generation current again, and hold on to it until another one is published.
+    def generation_before(self) -> Path:
+        """The newest generation that is older than the current one.
 
-        Args:
-            number: which; None: the one before the current one.
+        Raises:
+            InputMissingError: there is none.
+        """
+        current = self.current()
+        if current is None:
+            raise InputMissingError(f"{self.folder}: nothing has been published there yet")
+        older = [there for there in self.numbers() if there < int(current.name)]
+        if not older:
+            raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
+        return self.generation(older[-1])
+
+    def roll_back(self, number: int) -> Path:
+        """Make a generation current again, and hold on to it until another one is published.
 
         Returns:
-            The folder of the generation that is current now.
+            Its folder.
 
         Raises:
             InputMissingError: there is no such generation.
         """
-        current = self.current()
-        if number is None:
-            if current is None:
-                raise InputMissingError(f"{self.folder}: nothing has been published there yet")
-            older = [there for there in self.numbers() if there < int(current.name)]
-            if not older:
-                raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
-            number = older[-1]
         place = self.generation(number)
         if not place.is_dir():
             there = ", ".join(map(str, self.numbers())) or "none"
@@ -127,10 +138,10 @@ class ModelFolder:
         """Whether the current generation is one that was rolled back to."""
         current = self.current()
         try:
-            pinned = (self.folder / PIN).read_text().strip()
+            pinned = (self.folder / PIN).read_bytes().strip()
         except OSError:
             return False
-        return current is not None and current.name == pinned
+        return current is not None and os.fsencode(current.name) == pinned
 
     def _make_current(self, place: Path) -> None:
         link = self.work / CURRENT
@@ -139,15 +150,38 @@ class ModelFolder:
         link.rename(self.folder / CURRENT)
         files.sync_folder(self.folder)
 
-    def _prune(self, keep: int) -> None:
-        """Remove all but the newest generations; out of readers' sight first, so none is ever half there."""
-        for number in self.numbers()[:-keep]:
-            place = self.generation(number)
-            if place == self.current():
-                continue
-            doomed = self.work / f"pruned-{place.name}"
-            place.rename(doomed)
-            shutil.rmtree(doomed)
+    def _prune(self, keep: int, place: Path, before: Path | None) -> None:
+        """Remove all but so many generations; out of readers' sight first, so none is ever half there.
+
+        Kept are what is current, what was current before it, which readers have open, and the newest others.
+        """
+        newest_first = [self.generation(number) for number in reversed(self.numbers())]
+        wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
+        for doomed in list(wanted)[keep:]:
+            out_of_sight = self.work / f"pruned-{doomed.name}"
+            # The new generation has been published, whatever becomes of the old ones.
+            try:
+                doomed.rename(out_of_sight)
+                shutil.rmtree(out_of_sight)
+            except OSError as error:
+                logger.warning("%s: could not be removed: %s", doomed, error)
+
+    def sweep(self, kept: Collection[str]) -> None:
+        """Remove what runs that were killed left behind, but what is named; whoever does holds the lock."""
+        for path in self.work.iterdir():
+            if path.name not in kept:
+                remove(path)
+        for name in (PIN, "request.json", "holder.json"):
+            for path in self.folder.glob(f".{name}.*"):
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_model(folder: Path) -> bool:
@@ -185,6 +219,9 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not is_model(path):
         return path
     current = ModelFolder(path).current()
+    if current is not None and not current.is_dir():
+        # Another generation may have been published, and this one pruned, between the two looks.
+        current = ModelFolder(path).current()
     if current is None:
         raise InputMissingError(f"{name}: nothing has been published there yet")
     if not current.is_dir():
@@ -226,7 +263,13 @@ def list_generations(folder: Path) -> list[Generation]:
         raise InputMissingError(f"{folder}: no such folder")
     places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
     models = map(ModelFolder, places)
-    return [_describe(model, number) for model in models for number in model.numbers()]
+    listed = (_describe(model, number) for model in models for number in model.numbers())
+    # One that was pruned while the others were looked at is not there any more.
+    return [
+        each
+        for each in listed
+        if each.damage is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
+    ]
 
 
 def _describe(model: ModelFolder, number: int) -> Generation:
@@ -253,7 +296,23 @@ def _describe(model: ModelFolder, number: int) -> Generation:
 
 def open_model(name: str | None) -> Bundle:
     """Open the bundle that `-m NAME` means."""
-    return open_bundle(find_bundle(name))
+    return opened(name, open_bundle)
+
+
+def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
+    """What `open_folder` makes of the bundle folder that `-m NAME` means.
+
+    A reader that finds a generation gone, pruned between two looks, tries the one that has become current.
+    """
+    place = find_bundle(name)
+    while True:
+        try:
+            return open_folder(place)
+        except (LmctlError, OSError):
+            current = find_bundle(name)
+            if current == place:
+                raise
+            place = current
 
 
 def _only_model() -> Path:

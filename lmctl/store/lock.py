@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lmctl import files
 from lmctl.errors import LockedError
+from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,23 +53,23 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise LockedError(
-            f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later, or --lock wait"
+            f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later"
         ) from None
     try:
         holder = Holder(
             pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC).isoformat("T", "seconds")
         )
-        files.write_bytes(folder / HOLDER, msgspec.json.encode(holder) + b"\n")
+        write_note(folder / HOLDER, holder)
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / HOLDER).unlink()
         lock.release()
 
 
 def _describe(path: Path) -> str:
-    try:
-        holder = msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (OSError, msgspec.DecodeError):
+    holder = read_note(path, Holder)
+    if holder is None:
         # Between taking the lock and saying so.
         return "which has only just begun"
     return f"process {holder.pid} on {holder.host}, since {holder.since}"

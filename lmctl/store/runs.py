@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lmctl import files
+from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
     from lmctl.store.generations import ModelFolder
@@ -51,7 +51,7 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 class RunLog:
-    """The runs of a model; whoever writes holds the model's lock.
+    """The runs of a model; whoever begins one holds the model's lock.
 
     Args:
         model: whose.
@@ -61,27 +61,24 @@ class RunLog:
         self._path = model.folder / RUNS
         self._begun = model.work / BEGUN
 
-    def begin(self) -> None:
-        """Take note that a run begins; one that was killed before it gets its line."""
-        try:
-            killed = msgspec.json.decode(self._begun.read_bytes(), type=_Begun)
-        except (OSError, msgspec.DecodeError):
-            killed = None
-        if killed is not None:
+    def begin(self) -> str:
+        """Take note that a run begins, and when; one that was killed before it gets its line."""
+        killed = read_note(self._begun, _Begun)
+        # A kill between the line and the removal of the note leaves both.
+        if killed is not None and (killed.start, killed.pid) not in [
+            (run.start, run.pid) for run in self.read()[-1:]
+        ]:
             self.append(Run(start=killed.start, pid=killed.pid, outcome="killed"))
-        files.write_bytes(self._begun, msgspec.json.encode(_Begun(now(), os.getpid())))
+        begun = _Begun(now(), os.getpid())
+        write_note(self._begun, begun)
+        return begun.start
 
     def end(self, run: Run) -> None:
         """Write the line of the run that began."""
-        self.append(run)
-        self._begun.unlink(missing_ok=True)
-
-    def started(self) -> str:
-        """When the run in progress began; now, where none has."""
         try:
-            return msgspec.json.decode(self._begun.read_bytes(), type=_Begun).start
-        except (OSError, msgspec.DecodeError):
-            return now()
+            self.append(run)
+        finally:
+            self._begun.unlink(missing_ok=True)
 
     def read(self) -> list[Run]:
         """All runs, the oldest first; a line that was torn is left out."""

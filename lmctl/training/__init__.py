@@ -1,1 +1,4 @@
-"""How networks are trained. Only `events` and `loading` may be imported without TensorFlow."""
+"""How networks are trained.
+
+Free of TensorFlow until it is used: checkpoint, devices, events, loading, schedule, time_limit.
+"""

@@ -63,7 +63,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         epoch_seconds: time spent on them.
         step: steps in all.
         tokens: targets of the epochs before.
-        planned_steps: what a time limit was turned into.
+        planned_steps: `training.steps`, or what a time limit was turned into.
         rate: the last learning rate.
         decays: how often a plateau has lowered it.
         best_nats: of the validation text in the best epoch.
@@ -71,6 +71,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         epochs_without_improvement: since then.
         average_updates: looks at the weights by their running average.
         seconds: spent on the run, in all.
+        device: where it ran, in words; another one sums in another order.
         history: the epochs before.
     """
 
@@ -89,6 +90,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     epochs_without_improvement: int
     average_updates: int
     seconds: float
+    device: str
     history: list[EpochDone]
 
 
@@ -140,12 +142,15 @@ def read_checkpoint(path: Path) -> tuple[RunIdentity, Checkpoint] | None:
     import safetensors
     import safetensors.numpy
 
+    if path.is_symlink():
+        raise DataError(f"{path}: is a link; expected a checkpoint")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    if path.is_symlink() or hashlib.sha256(body).digest() != digest:
+    del content  # a checkpoint is five times as large as the model
+    if hashlib.sha256(body).digest() != digest:
         raise DataError(f"{path}: damaged; its content does not have the hash it begins with")
     try:
         header_bytes = int.from_bytes(body[:8], "little")

@@ -77,7 +77,7 @@ class Optimizer:
 
     Args:
         variables: by name.
-        training: optimizer, clip_norm, weight_decay, average_decay.
+        training: optimizer, clip_norm, weight_decay.
         compiled: let XLA make one pass of each update.
     """
 

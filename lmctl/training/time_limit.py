@@ -30,19 +30,18 @@ class TimeLimit:
 
     Args:
         deadline: when the whole run is to be over, in seconds of `clock`.
-        steps_per_epoch: about how many.
         clock: a monotonic clock.
+
+    Attributes:
+        validation_seconds: what the validation at the end takes.
     """
 
-    def __init__(
-        self, deadline: float, steps_per_epoch: float, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, deadline: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadline = deadline
-        self._steps_per_epoch = steps_per_epoch
         self._clock = clock
         self._began = clock()
         self._seconds: list[float] = []
-        self._validation_seconds = 0.0
+        self.validation_seconds = 0.0
         self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE * (deadline - self._began))
 
     @property
@@ -56,19 +55,20 @@ class TimeLimit:
         """Take note of one step's time."""
         self._seconds.append(seconds)
 
-    def plan(self, validation_seconds: float) -> int:
+    def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
         """How many steps training is to have.
 
         Args:
+            steps_per_epoch: about how many.
             validation_seconds: what a validation takes, one after each epoch and one at the end.
         """
-        self._validation_seconds = validation_seconds
+        self.validation_seconds = validation_seconds
         step_seconds = statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
         left = self._deadline - self._reserve - self._clock()
-        epoch_seconds = self._steps_per_epoch * step_seconds + validation_seconds
+        epoch_seconds = steps_per_epoch * step_seconds + validation_seconds
         validations = math.ceil(left / epoch_seconds)
         return max(1, int((left - validations * validation_seconds) / step_seconds))
 
     def is_over(self) -> bool:
         """Whether training must stop here, for what comes after it to be done before the deadline."""
-        return self._clock() > self._deadline - self._validation_seconds - self._reserve / 2
+        return self._clock() > self._deadline - self.validation_seconds - self._reserve / 2

@@ -43,7 +43,7 @@ class TrainingResult:
     """What training leaves: the best weights and how they came about.
 
     Attributes:
-        planned_steps: what a time limit was turned into; None where there was none, or where it was long enough.
+        planned_steps: `training.steps`, or what a time limit was turned into; None where epochs were the plan.
     """
 
     sizes: LSTMSizes
@@ -102,6 +102,10 @@ def train_network(
         LmctlError: its memory is not enough, or the time was over before the first step.
     """
     device = use_device(config.device)
+    if resume_from is not None and resume_from.progress.device != device.description:
+        before = resume_from.progress.device
+        logger.warning("the checkpoint is of %s, and this is %s; starting over", before, device.description)
+        resume_from = None
     try:
         with device.scope():
             return Trainer(corpus, config, device, deadline, resume_from, watch or Watch()).run()
@@ -156,7 +160,7 @@ class Trainer:
         self._validation = Validation(corpus, config, self._steps)
         self._schedule = Schedule(training)
         self._steps_per_epoch = len(corpus.train) / (self._batches.batch_size * self._batches.num_steps)
-        self._time_limit = None if deadline is None else TimeLimit(deadline, self._steps_per_epoch)
+        self._time_limit = None if deadline is None else TimeLimit(deadline)
         self._planned_steps: int | None = training.steps
         self._history: list[EpochDone] = []
         self._best: tuple[int, float | None, dict[str, NDArray[np.float32]]] | None = None
@@ -180,8 +184,13 @@ class Trainer:
                 validation=self._validation.terms(),
             )
         )
-        if self._time_limit is not None and self._planned_steps is None and not self._step:
-            self._plan(self._time_limit)
+        if self._time_limit is not None:
+            if not self._step:
+                self._plan(self._time_limit)
+            self._time_limit.validation_seconds = self._validation.seconds()
+            # Cut off while it was measured, the speed is no base for a plan.
+            if self._watch.interrupted():
+                return None
         # An epoch that was cut off at its last step has its validation before it.
         while self._epoch_steps or not (self._schedule.is_out_of_patience or self._is_done()):
             if not self._train_epoch():
@@ -259,18 +268,22 @@ class Trainer:
 
     def _plan(self, time_limit: TimeLimit) -> None:
         """Turn the time limit into a number of steps."""
-        state = self._steps.null_state(self._batches.batch_size)
+        state, steps, tokens = self._steps.null_state(self._batches.batch_size), 0, 0
         for segment in chain.from_iterable(map(self._batches.segments, count())):
             began = time.perf_counter()
             # At rate 0 a step changes no weight, and what the optimizer remembers of it is forgotten.
             _, state = self._steps.train(segment, state, seed=self._config.training.seed, step=0, rate=0.0)
             time_limit.step_took(time.perf_counter() - began)
+            tokens += segment.tokens
+            steps += 1
             if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
                 break
         self._optimizer.reset()
-        planned = time_limit.plan(self._validation.seconds())
-        # A limit that leaves time for all epochs changes nothing.
-        if planned < self._config.training.epochs * self._steps_per_epoch:
+        # Restarts cut segments short, so an epoch has more steps than full segments would make.
+        self._steps_per_epoch = len(self._corpus.train) * steps / tokens
+        planned = time_limit.plan(self._steps_per_epoch, self._validation.seconds())
+        # A limit that leaves time for all there is to do changes nothing.
+        if planned < (self._config.training.steps or self._config.training.epochs * self._steps_per_epoch):
             self._planned_steps = planned
             logger.info("the time limit leaves %d steps, %.1f epochs", planned, planned / self._steps_per_epoch)
 
@@ -352,6 +365,7 @@ class Trainer:
             epochs_without_improvement=epochs_without_improvement,
             average_updates=self._average.updates if self._average is not None else 0,
             seconds=self._seconds_before + time.monotonic() - self._began,
+            device=self._device.description,
             history=list(self._history),
         )
         self._watch.save(Checkpoint(progress, arrays | {"state": self._steps.export_state(self._state)}))

@@ -184,7 +184,8 @@ def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl,
 
     assert (again.code, again.out, again.err) == (0, "models/four-sentences/generations/000001\n", "")
     verbose = lmctl("train", "four-sentences.txt", *QUICK, "-v", cwd=folder)
-    assert verbose.err.startswith("lmctl: unchanged: models/four-sentences/generations/000001 ")
+    path = "models/four-sentences/generations/000001"
+    assert verbose.err == f"lmctl: unchanged since the last run: {path} stays current\n"
 
 
 def test_dry_run_prints_yaml_that_reads_back_to_the_same_configuration(call, text):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.errors import InputMissingError, LockedError
+from lmctl.errors import DataError, InputMissingError, LockedError
 from lmctl.jobs.rollback import roll_back
 from lmctl.store.generations import ModelFolder, list_generations
 from lmctl.store.lock import locked
@@ -43,7 +43,18 @@ def test_publishing_takes_the_pin_away_and_goes_on_counting(model, make_bundle):
     assert published.name == "000004"
     assert model.current() == published
     assert not model.is_pinned()
-    assert model.numbers() == [2, 3, 4]
+    # What readers had open a moment ago stays, though it is the oldest.
+    assert model.numbers() == [1, 3, 4]
+
+
+def test_a_damaged_generation_is_not_gone_back_to(model):
+    weights = model.generation(2) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+    with pytest.raises(DataError, match="weights.safetensors: damaged"):
+        roll_back(model.folder)
+    assert model.current() == model.generation(3)
+    assert not model.is_pinned()
 
 
 def test_what_is_no_model_is_not_rolled_back(tmp_path, make_bundle):

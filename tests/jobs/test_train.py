@@ -312,6 +312,43 @@ def test_every_run_leaves_a_line_in_its_models_log(published, text, valid, tmp_p
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_a_current_generation_that_is_damaged_is_made_again(published, text, valid, tmp_path, caplog):
+    (Path(published.published) / "model.json").write_bytes(b"{")
+
+    assert again(text, tmp_path, valid).published.endswith("000002")
+    assert "model.json: damaged" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_what_killed_runs_left_is_swept(published, text, valid, tmp_path):
+    model = tmp_path / "model"
+    for place in ("work/finished", "work/pruned-000001", "work/corpus"):
+        (model / place).mkdir()
+        (model / place / "file").write_text("left")
+    for place in ("work/.checkpoint.abc", ".request.json.abc", ".pin.abc"):
+        (model / place).write_text("left")
+
+    again(text, tmp_path, valid, force=True)
+
+    assert list((model / "work").iterdir()) == []
+    assert sorted(path.name for path in model.iterdir()) == [
+        *("current", "generations", "lock", "request.json", "runs.jsonl", "work")
+    ]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_log_that_cannot_be_written_changes_no_outcome(published, text, valid, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunLog, "append", full)
+
+    assert again(text, tmp_path, valid).outcome == "unchanged"
+    assert again(text, tmp_path, valid, force=True).outcome == "published"
+    assert "runs.jsonl: could not be written" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_prepared_folder_is_unchanged_while_its_record_is(text, tmp_path):
     prepare([text], tmp_path / "prepared", settings().resolve(), jobs=1)
     asked = read_settings(assignments=TINY)
@@ -369,6 +406,8 @@ def test_the_same_run_again_is_refused_again_without_training(good, text, known,
 
     with pytest.raises(QualityGateError, match=re.escape(str(caught.value))):
         retrain(text, known, tmp_path)
+    (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (run.outcome, run.exit_code, run.message) == ("rejected", 3, str(caught.value))
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -25,13 +25,14 @@ def make_softmax(make_vectors):
 
     from lmctl.networks.softmax import Softmax
 
-    def make(clusters, hidden_units=6, *, dtype="float32"):
+    def make(clusters, hidden_units=6, *, dtype="float32", scatters=True):
         seeds = iter(range(10))
         layer = Softmax(
             make_vectors(*clusters, scale=0.6),
             hidden_units,
             initializer=lambda: keras.initializers.RandomNormal(stddev=0.6, seed=next(seeds)),
             dtype=dtype,
+            scatters=scatters,
         )
         generator = np.random.default_rng(2)
         for weight in layer.trainable_variables:
@@ -150,10 +151,16 @@ def test_cross_entropy_is_minus_the_log_probability_of_each_target(make_softmax,
 @pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize("hidden_units", HIDDEN_UNITS)
 @pytest.mark.parametrize("clusters", [ONE_CLUSTER, THREE_CLUSTERS], ids=["full", "adaptive"])
-def test_the_gradients_are_those_of_automatic_differentiation(make_softmax, clusters, hidden_units, targets):
+@pytest.mark.parametrize("scatters", [True, False], ids=["in place", "one-hot"])
+def test_the_gradients_are_those_of_automatic_differentiation(
+    make_softmax, clusters, hidden_units, targets, scatters
+):
     import tensorflow as tf
 
-    layer, hidden = make_softmax(clusters, hidden_units), hidden_vectors(len(targets), hidden_units)
+    layer, hidden = (
+        make_softmax(clusters, hidden_units, scatters=scatters),
+        hidden_vectors(len(targets), hidden_units),
+    )
     places = [[row, target] for row, target in enumerate(targets)]
 
     found = gradients(layer, hidden, lambda hidden: layer.cross_entropy(hidden, np.array(targets, np.int32)))

@@ -1,5 +1,6 @@
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -63,7 +64,9 @@ def test_the_lock_goes_with_a_process_that_is_killed(tmp_path, other):
 def test_waiting_ends_when_the_lock_is_free(tmp_path, other):
     program = HOLD.replace("locked(Path(sys.argv[1]))", "locked(Path(sys.argv[1]), 'wait')")
     waiting = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
+    time.sleep(1.0)
+    # It has not said that it holds the lock, nor given up.
+    assert select.select([waiting.stdout], [], [], 0)[0] == []
     assert waiting.poll() is None
     other.kill()
 

@@ -36,8 +36,7 @@ def test_every_run_has_a_line_of_json(log, tmp_path):
 
 
 def test_the_next_run_writes_the_line_of_one_that_was_killed(log):
-    log.begin()
-    start = log.started()
+    start = log.begin()
 
     log.begin()
     log.end(run())
@@ -46,6 +45,16 @@ def test_the_next_run_writes_the_line_of_one_that_was_killed(log):
     assert (killed.outcome, killed.start, killed.end, killed.exit_code) == ("killed", start, None, None)
     assert killed.pid == os.getpid()
     assert ended.outcome == "published"
+
+
+def test_a_kill_after_the_line_was_written_is_no_run_of_its_own(log):
+    start = log.begin()
+    log.append(run(start=start, pid=os.getpid()))
+
+    log.begin()
+    log.end(run())
+
+    assert [each.outcome for each in log.read()] == ["published", "published"]
 
 
 @pytest.mark.parametrize("torn", [b'{"start": "2026', b"\xff\xfe", b"[]\n", b"\n"])
@@ -60,7 +69,7 @@ def test_a_torn_line_is_skipped_and_does_not_spoil_the_next(log, tmp_path, torn)
 
 
 def test_a_note_of_the_beginning_that_cannot_be_read_is_forgotten(log, tmp_path):
-    (tmp_path / "news/work/begun.json").write_text("{")
+    (tmp_path / "news/work/begun.json").write_bytes(b'{"start": "\xff", "pid": 1}')
 
     log.begin()
     log.end(run())

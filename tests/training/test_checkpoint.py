@@ -6,7 +6,7 @@ import pytest
 
 from lmctl.errors import DataError
 from lmctl.training.checkpoint import Checkpoint, Progress, RunIdentity, read_checkpoint, write_checkpoint
-from lmctl.training.events import EpochDone
+from lmctl.training.events import EpochDone, StepDone
 
 EPOCH = EpochDone(
     epoch=1,
@@ -35,6 +35,7 @@ PROGRESS = Progress(
     epochs_without_improvement=0,
     average_updates=3,
     seconds=1.5,
+    device="CPU, 2 threads",
     history=[EPOCH],
 )
 IDENTITY = RunIdentity(corpus={"train": "a"}, configuration="preset: tiny\n", threads=2, versions={"numpy": "2"})
@@ -82,7 +83,7 @@ def test_a_link_is_not_followed(path, tmp_path):
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(DataError, match=f"^{path}: damaged"):
+    with pytest.raises(DataError, match=f"^{path}: is a link"):
         read_checkpoint(path)
 
 
@@ -116,7 +117,7 @@ def test_what_two_runs_do_not_share_is_named(change, difference):
 
 
 def cut_off(corpus, config, after):
-    """The checkpoint of a run that was interrupted after so many steps, as a file would bring it back."""
+    """The checkpoint of a run that was interrupted after so many steps, read back from a file."""
     from lmctl.training.trainer import Watch, train_network
 
     kept, steps = [], iter(range(1, 10**6))
@@ -124,7 +125,9 @@ def cut_off(corpus, config, after):
         corpus, config, watch=Watch(interrupted=lambda: next(steps) == after, save=kept.append)
     )
     assert interrupted is None
-    return kept[-1]
+    write_checkpoint(corpus.folder / "checkpoint", IDENTITY, kept[-1])
+    _, checkpoint = read_checkpoint(corpus.folder / "checkpoint")
+    return checkpoint
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -177,6 +180,21 @@ def test_a_planned_run_that_was_cut_off_at_its_last_step_is_still_validated(make
 
     assert (resumed.steps, len(resumed.history)) == (7, len(whole.history))
     assert resumed.valid_cross_entropy_nats == whole.valid_cross_entropy_nats
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_config, caplog):
+    from lmctl.training.trainer import Watch, train_network
+
+    corpus, config = make_corpus(), make_config("training.num_steps=3")
+    kept = cut_off(corpus, config, 2)
+    elsewhere = Checkpoint(msgspec.structs.replace(kept.progress, device="GPU 0 (some)"), kept.arrays)
+    seen = []
+
+    train_network(corpus, config, resume_from=elsewhere, watch=Watch(on_event=seen.append))
+
+    assert next(event.step for event in seen if isinstance(event, StepDone)) == 1
+    assert "the checkpoint is of GPU 0 (some), and this is CPU" in caplog.text
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -25,10 +25,10 @@ def after_steps(clock, limit, count, seconds):
 
 
 def test_the_steps_that_fit_are_planned_with_a_validation_after_each_epoch_and_at_the_end(clock):
-    limit = TimeLimit(1100.0, 100, clock=clock)
+    limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 25, 0.125)
 
-    planned = limit.plan(validation_seconds=3.0)
+    planned = limit.plan(100, validation_seconds=3.0)
 
     # 2 of 100 seconds are kept back and 3.125 are gone: 94.875 are left, for 6.1 epochs of 100 * 0.125 + 3
     # seconds, which have 7 validations. (94.875 - 7 * 3) / 0.125 = 591 steps.
@@ -36,25 +36,25 @@ def test_the_steps_that_fit_are_planned_with_a_validation_after_each_epoch_and_a
 
 
 def test_the_first_steps_are_no_measure_of_speed(clock):
-    limit = TimeLimit(1100.0, 1000, clock=clock)
+    limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 5, 2.0)
     after_steps(clock, limit, 20, 0.5)
 
     # 98 seconds without the reserve, of which 20 are gone: 78 / 0.5, the compiling steps forgotten.
-    assert limit.plan(validation_seconds=0.0) == 156
+    assert limit.plan(1000, validation_seconds=0.0) == 156
 
 
 def test_one_slow_step_does_not_change_the_plan(clock):
-    limit = TimeLimit(1100.0, 1000, clock=clock)
+    limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 30, 0.125)
     after_steps(clock, limit, 1, 5.0)
 
     # 98 seconds without the reserve, of which 8.75 are gone.
-    assert limit.plan(validation_seconds=0.0) == 714
+    assert limit.plan(1000, validation_seconds=0.0) == 714
 
 
 def test_speed_is_measured_for_a_small_part_of_the_limit(clock):
-    limit = TimeLimit(1100.0, 1000, clock=clock)
+    limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 24, 0.2)
     assert not limit.measured
     after_steps(clock, limit, 1, 0.2)
@@ -63,7 +63,7 @@ def test_speed_is_measured_for_a_small_part_of_the_limit(clock):
 
 
 def test_fast_steps_are_measured_no_longer_than_they_need_be(clock):
-    limit = TimeLimit(4600.0, 1000, clock=clock)
+    limit = TimeLimit(4600.0, clock=clock)
     after_steps(clock, limit, 104, 0.01)
     assert not limit.measured
     after_steps(clock, limit, 1, 0.01)
@@ -71,16 +71,16 @@ def test_fast_steps_are_measured_no_longer_than_they_need_be(clock):
 
 
 def test_at_least_one_step_is_planned(clock):
-    limit = TimeLimit(1010.0, 1000, clock=clock)
+    limit = TimeLimit(1010.0, clock=clock)
     after_steps(clock, limit, 25, 0.5)
 
-    assert limit.plan(validation_seconds=5.0) == 1
+    assert limit.plan(1000, validation_seconds=5.0) == 1
 
 
 def test_the_time_is_over_when_only_what_comes_after_training_fits(clock):
-    limit = TimeLimit(1100.0, 100, clock=clock)
+    limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 25, 0.1)
-    limit.plan(validation_seconds=3.0)
+    limit.plan(100, validation_seconds=3.0)
 
     # The last validation, 3 seconds, and half of the reserve, 1 second.
     clock.seconds = 1096.0

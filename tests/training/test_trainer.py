@@ -264,6 +264,59 @@ def test_a_time_limit_trains_the_model_that_as_many_steps_train(make_corpus, mak
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_an_interruption_while_the_speed_is_measured_leaves_no_plan(make_corpus, make_config):
+    kept = []
+
+    result = train(
+        make_corpus(),
+        make_config(),
+        deadline=monotonic() + 3600,
+        interrupted=lambda: True,
+        save=kept.append,
+    )
+
+    assert (result, kept) == (None, [])
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("fit", "steps"), [(4, 4), (900, 6)])
+def test_a_limit_beside_a_number_of_steps_takes_the_smaller(make_corpus, make_config, monkeypatch, fit, steps):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: fit)
+
+    result = train(make_corpus(), make_config("training.steps=6"), deadline=monotonic() + 3600)
+
+    assert (result.steps, result.planned_steps) == (steps, steps)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("state", ["carry", "reset"])
+def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
+    make_corpus, make_config, make_trainer, monkeypatch, state
+):
+    # Sentences of 1 to 40 words: side by side they come sorted by length.
+    valid = [" ".join(["the"] * length) for length in range(1, 41)]
+    trainer = make_trainer(
+        make_corpus(valid=valid), make_config(f"validation.state={state}", "training.batch_size=1")
+    )
+    clock = iter(range(0, 10**9))
+    validate = trainer._steps.validate
+
+    def slow(segment, carried):
+        # A second a token.
+        for _ in range(segment.tokens - 1):
+            next(clock)
+        return validate(segment, carried)
+
+    trainer._steps.validate = slow
+    monkeypatch.setattr("lmctl.training.validation.time.perf_counter", lambda: next(clock))
+
+    # 1 to 40 words and their ends: 860 tokens.
+    assert trainer._validation.seconds() == pytest.approx(860, rel=0.05)
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(make_corpus, make_config):
     corpus = make_corpus()
     limited = train(corpus, make_config("training.epochs=2"), deadline=monotonic() + 3600)
