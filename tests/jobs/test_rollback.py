@@ -51,7 +51,7 @@ def test_a_damaged_generation_is_not_gone_back_to(model):
     weights = model.generation(2) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
 
-    with pytest.raises(DataError, match="weights.safetensors: damaged"):
+    with pytest.raises(DataError, match=r"weights\.safetensors: damaged"):
         roll_back(model.folder)
     assert model.current() == model.generation(3)
     assert not model.is_pinned()

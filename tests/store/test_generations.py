@@ -5,7 +5,7 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model
+from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model, opened
 
 
 @pytest.fixture
@@ -73,6 +73,33 @@ def test_a_reader_who_resolved_current_keeps_its_generation(model):
     assert (reader / "model.json").is_file()
 
 
+def test_a_reader_that_finds_its_generation_pruned_opens_the_new_one(model):
+    publish(model, 1)
+    looked_at = []
+
+    def open_slowly(folder):
+        looked_at.append(folder.name)
+        if len(looked_at) == 1:
+            publish(model, 1, keep=1)
+        return (folder / "model.json").read_text()
+
+    assert opened(str(model.folder), open_slowly) == "{}"
+    assert looked_at == ["000001", "000002"]
+
+
+def test_a_generation_that_is_damaged_and_current_is_refused_after_one_look(model):
+    publish(model, 1)
+    looked_at = []
+
+    def fail(folder):
+        looked_at.append(folder.name)
+        raise DataError("damaged")
+
+    with pytest.raises(DataError, match="damaged"):
+        opened(str(model.folder), fail)
+    assert looked_at == ["000001"]
+
+
 @pytest.mark.parametrize(("keep", "left"), [(1, [5]), (2, [4, 5]), (3, [3, 4, 5]), (9, [1, 2, 3, 4, 5])])
 def test_the_oldest_generations_go(model, keep, left):
     publish(model, 5, keep)
@@ -86,24 +113,38 @@ def test_a_number_is_never_used_twice(model):
     publish(model, 3, keep=1)
     assert model.numbers() == [3]
 
-    # The newest stays when an older one was made current by hand, and the next number is one more.
+    # An older one was made current again: the next number is one more than the highest all the same.
     publish(model, 1, keep=2)
-    (model.folder / "current").unlink()
-    (model.folder / "current").symlink_to("generations/000003")
+    model.roll_back(3)
     publish(model, 1, keep=2)
-    assert model.numbers() == [4, 5]
+    assert model.numbers() == [3, 5]
     assert model.current().name == "000005"
 
 
-def test_the_current_generation_is_never_pruned(model):
+def test_what_readers_had_open_a_moment_ago_is_pruned_last(model):
     publish(model, 3, keep=3)
-    (model.folder / "current").unlink()
-    (model.folder / "current").symlink_to("generations/000001")
+    model.roll_back(1)
+    reader = model.current()
 
-    model._prune(keep=1)
+    publish(model, 1, keep=2)
 
-    assert model.numbers() == [1, 3]
-    assert (model.current() / "model.json").is_file()
+    assert model.numbers() == [1, 4]
+    assert (reader / "model.json").is_file()
+    publish(model, 1, keep=1)
+    assert model.numbers() == [5]
+
+
+def test_a_generation_that_cannot_be_removed_spoils_no_publication(model, monkeypatch, caplog):
+    publish(model, 1, keep=1)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    publish(model, 1, keep=1)
+
+    assert model.current().name == "000002"
+    assert "000001: could not be removed" in caplog.text
 
 
 def test_a_publication_cut_off_before_its_last_rename_leaves_the_old_one_current(model, monkeypatch):

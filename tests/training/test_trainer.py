@@ -300,7 +300,7 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
     trainer = make_trainer(
         make_corpus(valid=valid), make_config(f"validation.state={state}", "training.batch_size=1")
     )
-    clock = iter(range(0, 10**9))
+    clock = iter(range(10**9))
     validate = trainer._steps.validate
 
     def slow(segment, carried):
