@@ -87,24 +87,24 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The network's shape."""
 
     family: Annotated[Literal["lstm"], Meta(description="Kind of network.")] = "lstm"
-    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 256
-    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 512
+    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 320
+    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 640
     layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 1
     dropout: Annotated[
         float,
         Meta(ge=0, lt=1, description="Share of the elements of each layer's output left out while training."),
-    ] = 0.2
+    ] = 0.5
     input_dropout: Annotated[
         float, Meta(ge=0, lt=1, description="Share of the elements of the embedded words left out while training.")
-    ] = 0.2
+    ] = 0.4
     word_dropout: Annotated[
         float,
         Meta(ge=0, lt=1, description="Share of the vocabulary whose words are read as zeros in a training step."),
-    ] = 0.0
+    ] = 0.05
     weight_dropout: Annotated[
         float,
         Meta(ge=0, lt=1, description="Share of the recurrent weights left out in a training step (DropConnect)."),
-    ] = 0.0
+    ] = 0.3
     locked_dropout: Annotated[
         bool,
         Meta(
@@ -136,7 +136,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     num_steps: Annotated[
         int, Meta(ge=1, description="Tokens of each stream in one step: the length of truncated backpropagation.")
     ] = 35
-    epochs: Annotated[int, Meta(ge=1, description="Most passes over the training text.")] = 10
+    epochs: Annotated[int, Meta(ge=1, description="Most passes over the training text.")] = 20
     steps: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Updates to train for, and to plan the schedule for, in place of epochs; null: epochs."),

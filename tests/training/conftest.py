@@ -31,6 +31,8 @@ def make_config() -> Callable[..., Config]:
             "model.layers=1",
             "model.dropout=0",
             "model.input_dropout=0",
+            "model.word_dropout=0",
+            "model.weight_dropout=0",
             "model.tied=false",
             "training.optimizer=sgd",
             "training.learning_rate=0.5",

@@ -50,6 +50,8 @@ def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
         "model.tied=false",
         "model.dropout=0",
         "model.input_dropout=0",
+        "model.word_dropout=0",
+        "model.weight_dropout=0",
         "training.batch_size=3",
         "training.num_steps=5",
         "training.epochs=4",
