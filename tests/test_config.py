@@ -564,7 +564,7 @@ def test_the_schema_holds_ranges_and_defaults():
     assert properties["reset_probability"]["minimum"] == 0
     assert properties["reset_probability"]["maximum"] == 1
     assert properties["learning_rate"]["exclusiveMinimum"] == 0
-    assert properties["epochs"]["default"] == 10
+    assert properties["epochs"]["default"] == 20
 
 
 # Robustness

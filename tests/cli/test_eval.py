@@ -205,17 +205,17 @@ def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
 def test_tsv_sentences(call, bundle, text, scores):
     finished = call("eval", "-m", bundle, "--level", "sentence", text)
 
-    assert finished.rows == [
-        ["file", "sentence", "words", "oov", "logprob10", "perplexity"],
-        *(
-            [
-                *(str(text), str(number), str(len(score.words)), str(score.oov)),
-                f"{log10(score.total_log_prob):.6f}",
-                f"{math.exp(-score.total_log_prob / len(score.token_ids)):.6f}",
-            ]
-            for number, score in enumerate(scores, start=1)
-        ),
-    ]
+    headings, *rows = finished.rows
+    assert headings == ["file", "sentence", "words", "oov", "logprob10", "perplexity"]
+    for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):
+        assert row[:4] == [str(text), str(number), str(len(score.words)), str(score.oov)]
+        # Six decimals each; the sentences were scored side by side, and `scores` one by one.
+        assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[4:])
+        expected = [
+            log10(score.total_log_prob),
+            math.exp(-score.total_log_prob / len(score.token_ids)),
+        ]
+        assert [float(figure) for figure in row[4:]] == pytest.approx(expected, rel=1e-5)
 
 
 def test_tsv_words(call, bundle, text, scores):

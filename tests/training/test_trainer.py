@@ -305,7 +305,7 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
 
     def slow(segment, carried):
         # A second a token.
-        for _ in range(segment.tokens - 1):
+        for _ in range(segment.tokens):
             next(clock)
         return validate(segment, carried)
 
