@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -93,14 +96,26 @@ class _Reset:
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
-        for places in batches_by_length([len(text.token_ids) + 1 for text in window]):
-            lengths = np.array([len(window[place].token_ids) + 1 for place in places])
-            inputs, targets = _side_by_side([window[place].token_ids for place in places], int(lengths.max()))
-            state = self._language_model.null_state(len(places))
-            found, _ = _score_in_blocks(self._language_model, inputs, targets, lengths, state, self._ranks)
-            for column, place in enumerate(places):
-                scores[place] = _sentence_score(window[place], found, slice(0, lengths[column]), column)
+        batches = list(batches_by_length([len(text.token_ids) + 1 for text in window]))
+        # NumPy computes outside of Python's lock, and a batch does not depend on another.
+        with ThreadPoolExecutor(scoring_threads()) as threads:
+            for places, found in zip(batches, threads.map(partial(self._score, window), batches), strict=True):
+                for column, place in enumerate(places):
+                    there = slice(0, len(window[place].token_ids) + 1)
+                    scores[place] = _sentence_score(window[place], found, there, column)
         return [scores[place] for place in range(len(window))]
+
+    def _score(self, window: list[EncodedText], places: list[int]) -> Scores:
+        """Sentences side by side, each in a column of its own."""
+        lengths = np.array([len(window[place].token_ids) + 1 for place in places])
+        inputs, targets = _side_by_side([window[place].token_ids for place in places], int(lengths.max()))
+        state = self._language_model.null_state(len(places))
+        return _score_in_blocks(self._language_model, inputs, targets, lengths, state, self._ranks)[0]
+
+
+def scoring_threads() -> int:
+    """How many batches are scored at once: one a core, unless BLAS spreads each of them over the cores already."""
+    return len(os.sched_getaffinity(0)) if os.environ.get("OPENBLAS_NUM_THREADS") == "1" else 1
 
 
 class _Carried:

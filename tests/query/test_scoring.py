@@ -178,3 +178,16 @@ def test_lines_are_read_as_they_are_needed(model, monkeypatch):
 
 def test_no_lines_give_no_scores(model):
     assert list(score_sentences(model, [])) == []
+
+
+def test_batches_are_scored_at_once_where_blas_has_one_thread(model, monkeypatch):
+    lines = make_lines(400)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert scoring.scoring_threads() == 1
+    one_after_another = log_probs(score_sentences(model, lines))
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    assert scoring.scoring_threads() == 3
+
+    np.testing.assert_array_equal(log_probs(score_sentences(model, lines)), one_after_another)
