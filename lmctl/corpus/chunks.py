@@ -150,7 +150,9 @@ class ChunkEncoder:
         np.save(stem.with_suffix(".valid.npy"), token_is_valid)
         np.save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
         stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
-        valid_text = "".join(f"{line}\n" for line in itertools.compress(as_they_came, is_valid & ~leading))
+        # A line without words is empty, here as where it starts a chunk and its text is not known any more.
+        shown = (line if tokens else "" for line, tokens in zip(as_they_came, sentences, strict=False))
+        valid_text = "".join(f"{line}\n" for line in itertools.compress(shown, is_valid & ~leading))
         stem.with_suffix(".valid.txt").write_bytes(valid_text.encode("utf-8", "surrogatepass"))
 
         # A line's end is a character too, as bits per character counts it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK, HOLDER = "lock", "holder.json"
+
+# Tenths of a second to wait for the holder to say who it is.
+MOMENTS = 10
 
 LockPolicy = Literal["fail", "wait"]
 
@@ -68,8 +72,10 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
 
 
 def _describe(path: Path) -> str:
-    holder = read_note(path, Holder)
-    if holder is None:
-        # Between taking the lock and saying so.
-        return "which has only just begun"
-    return f"process {holder.pid} on {holder.host}, since {holder.since}"
+    # Between taking the lock and saying so is a moment.
+    for _ in range(MOMENTS):
+        holder = read_note(path, Holder)
+        if holder is not None:
+            return f"process {holder.pid} on {holder.host}, since {holder.since}"
+        time.sleep(0.1)
+    return "which does not say who it is"

@@ -78,7 +78,7 @@ def test_waiting_ends_when_the_lock_is_free(tmp_path, other):
 def test_a_holder_that_cannot_be_read_is_no_excuse(tmp_path, other):
     (tmp_path / "holder.json").write_text("{")
 
-    with pytest.raises(LockedError, match="which has only just begun"), locked(tmp_path):
+    with pytest.raises(LockedError, match="which does not say who it is"), locked(tmp_path):
         pass
 
 
