@@ -44,7 +44,7 @@ FORMAT_VERSION = 2
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
-# `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes no more
+# `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes fewer
 # multiplications than the recurrence of the preset medium.
 ADAPTIVE_FROM = 5000
 
