@@ -123,7 +123,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["auto", "full", "adaptive"],
         Meta(
             description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
-            "that are computed only where they are needed, and is exact too; 2,000 words are one cluster. "
+            "that are computed only where they are needed, is exact too, and full up to 2,000 words; "
             "auto is adaptive from 5,000 words on."
         ),
     ] = "auto"

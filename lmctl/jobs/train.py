@@ -164,9 +164,13 @@ def train(
                 try:
                     published = _publish(folder, corpus, config, result)
                 except QualityGateError as error:
-                    if request is not None:
-                        remember_rejection(folder, request, str(error))
-                    run.finish()
+                    # That the gate was not met must be said, though the disk be too full to remember it.
+                    try:
+                        if request is not None:
+                            remember_rejection(folder, request, str(error))
+                        run.finish()
+                    except OSError as failure:
+                        logger.warning("the gate's refusal could not be remembered: %s", failure)
                     raise
                 summary["published"] = str(published)
                 # What was published is remembered before the checkpoint that could make it again is forgotten.

@@ -185,9 +185,11 @@ class Trainer:
             )
         )
         if self._time_limit is not None:
-            if not self._step:
+            if self._step:
+                # Planned before it was cut off; what the last validation takes is not known any more.
+                self._time_limit.validation_seconds = self._validation.seconds()
+            else:
                 self._plan(self._time_limit)
-            self._time_limit.validation_seconds = self._validation.seconds()
             # Cut off while it was measured, the speed is no base for a plan.
             if self._watch.interrupted():
                 return None

@@ -400,6 +400,18 @@ def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, kn
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_a_refusal_that_cannot_be_remembered_is_a_refusal(good, text, known, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lmctl.jobs.train.remember_rejection", full)
+
+    with pytest.raises(QualityGateError):
+        retrain(text, known, tmp_path)
+    assert "the gate's refusal could not be remembered" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_the_same_run_again_is_refused_again_without_training(good, text, known, tmp_path, monkeypatch):
     with pytest.raises(QualityGateError) as caught:
         retrain(text, known, tmp_path)
