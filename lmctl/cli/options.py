@@ -128,6 +128,8 @@ KEYS_OF_FLAGS = {
     "time_limit": "training.time_limit",
     "device": "device.placement",
     "gate": "publishing.gate",
+    "init_from": "training.init_from",
+    "grow_vocabulary": "training.grow_vocabulary",
 }
 
 

@@ -96,12 +96,14 @@ class TrainingDisplay:
 
     def on_event(self, event: Any) -> None:
         """Take note of a training event."""
-        from lmctl.training.events import EpochDone, StepDone, TrainingStarted
+        from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
         if isinstance(event, TrainingStarted):
             self._started(event)
         elif isinstance(event, EpochDone):
             self._epoch_done(event)
+        elif isinstance(event, Drift):
+            self._tell(_drift_lines(event))
         elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
             self._last = time.monotonic()
             self._say(_live_line(event))
@@ -137,11 +139,10 @@ class TrainingDisplay:
             f"{event.tokens_per_epoch:,} tokens an epoch, on {event.device}"
         )
         if self._console is not None:
-            self._console.print(text)
+            self._tell([text])
             self._status.update("compiling")
-        elif self._messages.plain:
-            for line in filter(None, (text, self._caption)):
-                click.echo(f"lmctl: {line}", err=True)
+        else:
+            self._tell([text, *filter(None, [self._caption])])
 
     def _epoch_done(self, event: Any) -> None:
         self._epochs.append(event)
@@ -152,11 +153,36 @@ class TrainingDisplay:
                 f"train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
             )
 
+    def _tell(self, lines: Sequence[str]) -> None:
+        """Lines that stay."""
+        for line in lines:
+            if self._console is not None:
+                self._console.print(line, markup=False)
+            elif self._messages.plain:
+                click.echo(f"lmctl: {line}", err=True)
+
     def _say(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)
         elif self._messages.plain:
             click.echo(f"lmctl: {text}", err=True)
+
+
+def _drift_lines(drift: Any) -> list[str]:
+    """What has changed since the model that training starts from."""
+    named = [f"{word} {count:,}" for word, count in drift.new_words[:8]]
+    new_to_it = f"since the model to start from: {100 * drift.oov_rate:.2f} % of the words are new to it"
+    vectors = (
+        f"word vectors: {drift.rows_kept:,} kept, {drift.rows_moved:,} in another cluster, "
+        f"{drift.rows_new:,} new, {drift.rows_gone:,} gone"
+    )
+    lines = [f"{new_to_it} ({', '.join(named)})" if named else new_to_it, vectors]
+    if drift.valid_perplexity is not None:
+        lines.append(
+            f"its perplexity on the new validation text: {drift.valid_perplexity:.2f} "
+            f"(state {drift.valid_state}, {100 * drift.valid_oov_rate:.2f} % OOV under its vocabulary)"
+        )
+    return lines
 
 
 def _live_line(event: Any) -> str:

@@ -30,6 +30,17 @@ if TYPE_CHECKING:
 @click.option(
     "--time-limit", metavar="TIME", help="Time for the whole run, such as 50m or 1.5h.  [training.time_limit]"
 )
+@click.option(
+    "--init-from",
+    metavar="current|MODEL",
+    help="Start from the weights of what is published, or of another model.  [training.init_from]",
+)
+@click.option(
+    "--grow-vocabulary",
+    is_flag=True,
+    default=None,
+    help="Let words that the old model does not know enter.  [training.grow_vocabulary]",
+)
 @click.option("--seed", type=int, metavar="N", help="Decides everything random.  [training.seed]")
 @click.option("--device", metavar="auto|cpu|gpu|gpu:N|gpus", help="Where to train.  [device.placement]")
 @click.option(
@@ -79,6 +90,9 @@ def train(
     Where texts, settings and lmctl are those that the current generation was made by, nothing is done, and its
     path is printed.
 
+    With --init-from, training starts from the weights of an older model, each word's row wherever its id is now,
+    and what has changed since is reported.
+
     CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
     was published before stays untouched until the new model is complete, and is kept as an older generation.
 
@@ -86,6 +100,7 @@ def train(
     Example:
         lmctl train corpus.txt
         lmctl train news.txt -o models/news -c news.yaml --set model.layers=2
+        lmctl train news.txt -o models/news --init-from current --grow-vocabulary --epochs 2
     """
     from lmctl.cli import reports
     from lmctl.cli.progress import TrainingDisplay

@@ -203,6 +203,28 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "the network knows this state.",
         ),
     ] = 0.05
+    init_from: Annotated[
+        Annotated[str, Meta(min_length=1, extra={"expected": "current, or the folder of a model"})] | None,
+        Meta(
+            description="Model whose weights training starts from: current is what is published where the new one "
+            "goes, if anything is; else a model's folder, MODEL@6 or a bundle. Sizes of the network that are not "
+            "set are that model's. null starts from random weights."
+        ),
+    ] = None
+    grow_vocabulary: Annotated[
+        bool,
+        Meta(
+            description="With init_from: whether words that the old model does not know may enter the vocabulary, "
+            "or only its own words are chosen from."
+        ),
+    ] = False
+    gone_words: Annotated[
+        Literal["drop", "keep"],
+        Meta(
+            description="With init_from: what becomes of the old model's words that the text has too seldom to be "
+            "chosen: they leave the vocabulary, or keep their places ahead of new words."
+        ),
+    ] = "drop"
     init_scale: Annotated[
         float, Meta(gt=0, description="Embeddings start uniformly between minus this and this.")
     ] = 0.1

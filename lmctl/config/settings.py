@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True):
         values["preset"] = preset
         config = _config(values)
         self._check_rate(config.training)
+        self._check_warm_start(config.training)
         return config
 
     def _check_rate(self, training: TrainingConfig) -> None:
@@ -71,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True):
             raise UsageError(
                 f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
             )
+
+    def _check_warm_start(self, training: TrainingConfig) -> None:
+        """Refuse what means nothing where training starts from random weights."""
+        for key in ("training.grow_vocabulary", "training.gone_words"):
+            if training.init_from is None and key in self.explicit:
+                raise UsageError(f"{key}: needs training.init_from, the model whose words these are")
 
 
 def read_settings(

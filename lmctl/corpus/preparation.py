@@ -9,6 +9,7 @@ long the text; the result depends on neither the number of workers nor the size 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import logging
 import os
 import re
@@ -30,12 +31,13 @@ from lmctl.corpus.prepared import (
     FORMAT_VERSION,
     VALID_TEXT,
     CorpusRecord,
+    NewWords,
     PreparedCorpus,
     SourceRecord,
     SplitCounts,
 )
 from lmctl.corpus.recipe import TextRecipe, recipe_files
-from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, UNKNOWN, Vocabulary, choose_vocabulary
+from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.corpus.word_counts import WordCounts
 from lmctl.errors import DataError
 from lmctl.version import __version__
@@ -51,6 +53,8 @@ R = TypeVar("R")
 
 # A validation perplexity from fewer words than this says little: such a corpus is trained on whole.
 FEWEST_VALID_WORDS = 100
+# How many of the words that a model of another day does not know are named.
+NEW_WORDS_NAMED = 20
 
 DATA_FILE = re.compile(
     r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
@@ -61,11 +65,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class VocabularyRules:
-    """Which words get an id: the most frequent, or a fixed list."""
+    """Which words get an id: the most frequent, or a fixed list.
+
+    Attributes:
+        size: most words, `<unk>` and `</s>` included; None: no limit.
+        min_count: rarer words get none.
+        words: the fixed list, in place of both.
+        known: the words of the model that training starts from; None where it starts from none.
+        grow: whether other words than those may be chosen.
+        keep: whether those come first, however rare they are now.
+    """
 
     size: int | None = None
     min_count: int = 1
     words: tuple[str, ...] | None = None
+    known: frozenset[str] | None = None
+    grow: bool = False
+    keep: bool = False
 
 
 def prepare_corpus(
@@ -115,6 +131,8 @@ def prepare_corpus(
         for chunk in encoded:
             counts.add(*chunk.word_counts(["train"] if held_out else SPLITS))
         vocabulary = _make_vocabulary(counts, vocabulary_rules, train.sentences)
+        known = vocabulary_rules.known
+        new_words = None if known is None else _find_new_words(counts, known)
         characters = CharacterUnigram.of_words(
             (word, count) for word, count in counts.items() if word not in NEVER_WORDS
         )
@@ -147,6 +165,7 @@ def prepare_corpus(
         sources=records,
         files=names,
         settings={section: dict(values) for section, values in (settings or {}).items()},
+        new_words=new_words,
     )
     files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     _remove_replaced(folder, set(names.values()))
@@ -197,14 +216,11 @@ def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path, folder: Pat
 
 def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:
     """Choose the words that get an id; `<unk>` counts every word that does not."""
+    fixed = rules.words if rules.words is not None else rules.known if rules.keep else None
+    chosen = [] if fixed is None else _counted(counts, fixed)
     if rules.words is None:
-        chosen = choose_vocabulary(counts.items(), size=rules.size, min_count=rules.min_count)
-    else:
-        wanted = dict.fromkeys((word for word in rules.words if word not in NEVER_WORDS), 0)
-        for word, count in counts.items():
-            if word in wanted:
-                wanted[word] = count
-        chosen = sorted(wanted.items(), key=lambda entry: (-entry[1], entry[0]))
+        chosen += _most_frequent(counts, rules, have=dict(chosen))
+        chosen.sort(key=lambda entry: (-entry[1], entry[0]))
     if not chosen:
         raise DataError(
             f"no word stands {rules.min_count} times, so the vocabulary would be empty; lower vocabulary.min_count"
@@ -215,6 +231,42 @@ def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int)
         (UNKNOWN, SENTENCE_END, *words),
         (counts.total - known, sentences, *cast("tuple[int, ...]", word_counts)),
     )
+
+
+def _counted(counts: WordCounts, words: Iterable[str]) -> list[tuple[str, int]]:
+    """Given words with their counts, 0 for those that the text does not have; by falling count."""
+    wanted = dict.fromkeys((word for word in words if word not in NEVER_WORDS), 0)
+    for word, count in counts.items():
+        if word in wanted:
+            wanted[word] = count
+    return sorted(wanted.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def _most_frequent(counts: WordCounts, rules: VocabularyRules, have: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The words that the rules choose beside those there are already."""
+    size = None if rules.size is None else max(rules.size - len(have), len(SPECIALS))
+    if have and size == len(SPECIALS) and rules.grow:
+        logger.warning("no new word enters: the old model's words fill vocabulary.size, %d", rules.size)
+    candidates = (
+        (word, count)
+        for word, count in counts.items()
+        if word not in have and (rules.known is None or rules.grow or word in rules.known)
+    )
+    return choose_vocabulary(candidates, size=size, min_count=rules.min_count)
+
+
+def _find_new_words(counts: WordCounts, known: frozenset[str]) -> NewWords:
+    """What the text has beside the words that a model knows."""
+    oov, most_frequent = 0, list[tuple[int, str]]()
+    for word, count in counts.items():
+        if word not in known or word in NEVER_WORDS:
+            oov += count
+            if word not in NEVER_WORDS:
+                most_frequent.append((-count, word))
+                if len(most_frequent) >= 2 * NEW_WORDS_NAMED:
+                    most_frequent = heapq.nsmallest(NEW_WORDS_NAMED, most_frequent)
+    named = heapq.nsmallest(NEW_WORDS_NAMED, most_frequent)
+    return NewWords(oov=oov, most_frequent=[(word, -negative) for negative, word in named])
 
 
 def _bounded_map(

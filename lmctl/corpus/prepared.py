@@ -68,8 +68,25 @@ class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.oov / self.words if self.words else 0.0
 
 
+class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the training text has that a model of another day does not know.
+
+    Attributes:
+        oov: how many of the training words are out of that model's vocabulary.
+        most_frequent: the most frequent of those, each with its count.
+    """
+
+    oov: int
+    most_frequent: list[tuple[str, int]]
+
+
 class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of corpus.json; `settings` are the configuration's sections that preparation followed."""
+    """The content of corpus.json.
+
+    Attributes:
+        settings: the configuration's sections that preparation followed.
+        new_words: beside the vocabulary of the model that training starts from; None where there is none.
+    """
 
     format_version: int
     lmctl_version: str
@@ -80,6 +97,7 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sources: list[SourceRecord]
     files: dict[str, str]
     settings: dict[str, dict[str, Any]] = {}
+    new_words: NewWords | None = None
 
 
 class PreparedCorpus:

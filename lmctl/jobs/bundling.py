@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.training.events import Drift
     from lmctl.training.trainer import TrainingResult
 
 
-def bundle_result(folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> None:
+def bundle_result(
+    folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None = None
+) -> None:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
     record = ModelRecord(
         family=config.model.family,
@@ -51,14 +54,16 @@ def bundle_result(folder: Path, corpus: PreparedCorpus, config: Config, result: 
         "characters.tsv": corpus.characters.to_tsv().encode(),
         "weights.safetensors": weights_file(result.weights),
         "config.yaml": to_yaml(config).encode(),
-        "metrics.json": msgspec.json.format(msgspec.json.encode(_metrics(corpus, config, result))) + b"\n",
+        "metrics.json": msgspec.json.format(msgspec.json.encode(_metrics(corpus, config, result, drift))) + b"\n",
         "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
     }
     write_bundle(folder, record, contents | corpus.recipe_files())
 
 
-def _metrics(corpus: PreparedCorpus, config: Config, result: TrainingResult) -> dict[str, Any]:
-    """The figures of the best epoch."""
+def _metrics(
+    corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None
+) -> dict[str, Any]:
+    """The figures of the best epoch, and what had changed since the model that training started from."""
     best = result.history[result.best_epoch - 1] if result.best_epoch else None
     valid = None
     if result.valid_cross_entropy_nats is not None and best is not None:
@@ -70,7 +75,8 @@ def _metrics(corpus: PreparedCorpus, config: Config, result: TrainingResult) -> 
             "vocabulary_size": len(corpus.vocabulary),
             "oov_rate": corpus.record.valid.oov_rate,
         }
-    return {"valid": valid, "train": {"perplexity": None if best is None else best.train_perplexity}}
+    train = {"perplexity": None if best is None else best.train_perplexity}
+    return {"valid": valid, "train": train, "drift": drift}
 
 
 def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:

@@ -41,7 +41,7 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
         outcome, exit_code, message = _describe(error)
         raise
     finally:
-        published = summary.pop("published", None)
+        published, drift = summary.pop("published", None), summary.pop("drift", None)
         run = Run(
             start=start,
             end=now(),
@@ -51,6 +51,7 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
             generation=None if published is None else Path(published).name,
             message=None if message is None else files.printable(message),
             figures={name: value for name, value in summary.items() if name not in ("outcome", "model")},
+            drift=drift,
         )
         # How the run ended is said by its exit code; a full disk must not change that.
         try:

@@ -32,7 +32,7 @@ from lmctl.text.tokenization import Tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lmctl.config import Config, TextConfig, VocabularyConfig
+    from lmctl.config import Config, TextConfig
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.text.reading import SourceChunk
 
@@ -50,6 +50,7 @@ def prepare(
     config: Config,
     *,
     jobs: int = 0,
+    old_words: Sequence[str] | None = None,
     on_progress: OnProgress = lambda _bytes: None,
 ) -> PreparedCorpus:
     """Segment, count and encode texts.
@@ -58,6 +59,7 @@ def prepare(
         sources: files, or "-" for standard input, in the order they are to be read.
         folder: where the prepared corpus goes.
         config: of which text, vocabulary and validation matter here.
+        old_words: the vocabulary of the model that training starts from; None where it starts from none.
         jobs: how many processes; 0: as many as there are cores. The result does not depend on it.
         on_progress: told of the number of bytes read, again and again.
 
@@ -82,7 +84,7 @@ def prepare(
                 itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
                 folder,
                 SplitRules(tokenizer, config.text.blank_lines, fraction),
-                _vocabulary_rules(config.vocabulary, tokenizer),
+                _vocabulary_rules(config, tokenizer, old_words),
                 executor=executor,
                 in_flight=2 * jobs,
                 sources=reader.records,
@@ -129,17 +131,25 @@ def make_tokenizer(text: TextConfig, sample: str) -> Tokenizer:
     )
 
 
-def _vocabulary_rules(vocabulary: VocabularyConfig, tokenizer: Tokenizer) -> VocabularyRules:
+def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[str] | None) -> VocabularyRules:
     """Which words get an id; those of a fixed list are normalized as the text is."""
+    vocabulary, training = config.vocabulary, config.training
+    known = None if old_words is None else frozenset(old_words)
     if vocabulary.file is None:
-        return VocabularyRules(vocabulary.size, vocabulary.min_count)
+        return VocabularyRules(
+            vocabulary.size,
+            vocabulary.min_count,
+            known=known,
+            grow=training.grow_vocabulary,
+            keep=training.gone_words == "keep",
+        )
     words = tuple(map(tokenizer.normalized, read_word_list(vocabulary.file)))
     for word in words:
         if word.split() != [word]:
             raise DataError(f"{vocabulary.file}: {word!r}, as normalized, is not one word")
     if not words:
         raise DataError(f"{vocabulary.file}: no words; expected one a line")
-    return VocabularyRules(words=words)
+    return VocabularyRules(words=words, known=known)
 
 
 def make_executor(jobs: int) -> Executor:

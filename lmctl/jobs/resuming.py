@@ -35,13 +35,15 @@ class ResumableRun:
         path: where the checkpoint is, or will be.
         corpus: what is trained on.
         config: fully resolved.
+        old_model: the SHA-256 of the model whose weights it starts from; None: random weights.
     """
 
-    def __init__(self, path: Path, corpus: PreparedCorpus, config: Config) -> None:
+    def __init__(self, path: Path, corpus: PreparedCorpus, config: Config, old_model: str | None = None) -> None:
         self.path = path
         self._identity = RunIdentity(
             corpus=corpus.record.files,
             configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
+            old_model=old_model,
             threads=config.device.threads or usable_cores(),
             versions={"lmctl": __version__} | {name: package_version(name) for name in COMPUTING_PACKAGES},
         )

@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -33,6 +33,7 @@ from lmctl.jobs.unchanged import (
     remember_request,
     unchanged_since,
 )
+from lmctl.jobs.warm_start import OldModel, old_model_file
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
     LSTMSizes,
@@ -50,9 +51,10 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config, Settings
     from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.jobs.warm_start import WarmStart
     from lmctl.store.lock import LockPolicy
     from lmctl.training.checkpoint import Checkpoint
-    from lmctl.training.events import OnEvent
+    from lmctl.training.events import Drift, OnEvent
     from lmctl.training.trainer import TrainingResult
 
 logger = logging.getLogger(__name__)
@@ -61,7 +63,14 @@ logger = logging.getLogger(__name__)
 KEPT_IN_WORK = frozenset({CHECKPOINT, BEGUN, REJECTED, REJECTION})
 
 # What is decided when a corpus is prepared cannot be asked for again when it is trained on.
-DECIDED_BY_PREPARATION = ("text.", "vocabulary.", "validation.file", "validation.fraction")
+DECIDED_BY_PREPARATION = (
+    "text.",
+    "vocabulary.",
+    "validation.file",
+    "validation.fraction",
+    "training.grow_vocabulary",
+    "training.gone_words",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     valid_includes_oov: bool | None
     valid_oov_rate: float | None
     valid_state: str | None
+    drift: dict[str, Any] | None
 
 
 def train(
@@ -146,14 +156,19 @@ def train(
         with logged(folder) as summary:
             folder.sweep(KEPT_IN_WORK)
             request = describe_request(sources, settings)
+            old_model = OldModel.find(settings.resolve().training.init_from, folder)
             with (
-                _opened_corpus(sources, folder.work, settings, jobs, on_progress) as corpus,
+                _opened_corpus(sources, folder.work, settings, jobs, on_progress, old_model) as corpus,
                 listening_for_signals() as received,
             ):
-                config = _resolve(settings, corpus)
-                run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
+                config = _resolve(settings, corpus, old_model)
+                sha256 = None if old_model is None else old_model.bundle.record.sha256
+                run = ResumableRun(folder.work / CHECKPOINT, corpus, config, sha256)
                 checkpoint = run.resume_from(resume)
-                result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
+                start = None if old_model is None else old_model.warm_start(corpus, config)
+                if start is not None:
+                    on_event(start.drift)
+                result = _train_network(corpus, config, began, run, checkpoint, start, on_event, received, verbose)
                 if result is None or received:
                     there = run.path.exists()
                     raise InterruptedRunError(
@@ -162,7 +177,7 @@ def train(
                         received[0],
                     )
                 try:
-                    published = _publish(folder, corpus, config, result)
+                    published = _publish(folder, corpus, config, result, None if start is None else start.drift)
                 except QualityGateError as error:
                     # That the gate was not met must be said, though the disk be too full to remember it.
                     try:
@@ -204,7 +219,9 @@ def _known_outcome(folder: ModelFolder, sources: Sequence[str], settings: Settin
     return None
 
 
-def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> Path:
+def _publish(
+    folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None
+) -> Path:
     """Make a bundle of what was trained, ask it something, and publish it if it is good enough.
 
     Raises:
@@ -212,7 +229,7 @@ def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result
     """
     bundle = folder.work / "finished"
     remove(bundle)
-    bundle_result(bundle, corpus, config, result)
+    bundle_result(bundle, corpus, config, result, drift)
     verify_answers(bundle, corpus)
     current = folder.current()
     if config.publishing.gate and current is not None:
@@ -235,11 +252,12 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
     """
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
+    old_model = OldModel.find(settings.resolve().training.init_from, ModelFolder(place))
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None) as corpus,
+        _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None, old_model) as corpus,
     ):
-        config = _resolve(settings, corpus)
+        config = _resolve(settings, corpus, old_model)
         sizes = LSTMSizes.of(corpus.vocabulary, config.model)
         return Plan(
             model=place,
@@ -272,6 +290,7 @@ def _summary(place: Path, published: Path, outcome: Literal["published", "unchan
         valid_includes_oov=valid.get("includes_oov"),
         valid_oov_rate=valid.get("oov_rate"),
         valid_state=valid.get("state"),
+        drift=metrics.get("drift"),
     )
 
 
@@ -279,6 +298,7 @@ def _check_inputs(sources: Sequence[str], config: Config) -> None:
     """See that every input is there before anything is made."""
     if not _is_prepared(sources):
         check_sources([*sources, *filter(None, [config.validation.file])])
+    old_model_file(config.training.init_from)
 
 
 def _is_prepared(sources: Sequence[str]) -> bool:
@@ -327,6 +347,7 @@ def _opened_corpus(
     settings: Settings,
     jobs: int,
     on_progress: Callable[[int], None],
+    old_model: OldModel | None,
 ) -> Iterator[PreparedCorpus]:
     """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
     if _is_prepared(sources):
@@ -342,15 +363,19 @@ def _opened_corpus(
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        yield prepare(sources, folder, settings.resolve(), jobs=jobs, on_progress=on_progress)
+        old_words = None if old_model is None else old_model.vocabulary.words
+        config = settings.resolve()
+        yield prepare(sources, folder, config, jobs=jobs, old_words=old_words, on_progress=on_progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _resolve(settings: Settings, corpus: PreparedCorpus) -> Config:
+def _resolve(settings: Settings, corpus: PreparedCorpus, old_model: OldModel | None) -> Config:
     """The whole configuration: the preset chosen by the size of the corpus, the text's part as it was prepared."""
     record = corpus.record
     config = settings.resolve(record.train.tokens)
+    if old_model is not None:
+        config = old_model.inherit(config, settings)
     text, vocabulary, validation = (record.settings.get(name, {}) for name in ("text", "vocabulary", "validation"))
     replace = msgspec.structs.replace
     return replace(
@@ -368,6 +393,7 @@ def _train_network(
     began: float,
     run: ResumableRun,
     checkpoint: Checkpoint | None,
+    start: WarmStart | None,
     on_event: OnEvent,
     received: list[int],
     verbose: bool,
@@ -381,4 +407,11 @@ def _train_network(
         spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
         deadline = began + seconds_of(config.training.time_limit) - spent
     watch = Watch(on_event, lambda: bool(received), run.save, seconds_of(config.publishing.checkpoint_every))
-    return train_network(corpus, config, deadline=deadline, resume_from=checkpoint, watch=watch)
+    return train_network(
+        corpus,
+        config,
+        deadline=deadline,
+        initial_weights=None if start is None else start.weights,
+        resume_from=checkpoint,
+        watch=watch,
+    )

@@ -10,6 +10,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.prepared import CORPUS_FILE
+from lmctl.jobs.warm_start import old_model_file
 from lmctl.store.generations import remove
 from lmctl.store.notes import read_note, write_note
 from lmctl.version import __version__, package_version
@@ -129,7 +130,8 @@ def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> 
 
 def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
     named = [str(settings.explicit[key]) for key in FILE_SETTINGS if settings.explicit.get(key) is not None]
-    paths = [Path(source) for source in (*sources, *named)]
+    old_model = old_model_file(settings.explicit.get("training.init_from"))
+    paths = [*map(Path, (*sources, *named)), *([] if old_model is None else [old_model])]
     # A prepared folder is what its record says, by the hashes of its other files.
     return [(path / CORPUS_FILE if path.is_dir() else path).absolute() for path in paths]
 

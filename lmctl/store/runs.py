@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -33,6 +33,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         generation: what it published, or what was current and needed no change; None where there is none.
         message: what it said when it failed.
         figures: of what it published: tokens, steps, perplexities.
+        drift: what had changed since the model that training started from.
     """
 
     start: str
@@ -43,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     generation: str | None = None
     message: str | None = None
     figures: dict[str, bool | int | float | str | None] = {}
+    drift: dict[str, Any] | None = None
 
 
 class _Begun(msgspec.Struct, frozen=True):

@@ -36,16 +36,23 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
         configuration: the resolved configuration, but for what becomes of the model.
         threads: how many threads compute, which decides the order of sums.
         versions: of the packages that compute.
+        old_model: the SHA-256 of the model whose weights it started from; None: random weights.
     """
 
     corpus: dict[str, str]
     configuration: str
     threads: int
     versions: dict[str, str]
+    old_model: str | None = None
 
     def difference(self, other: RunIdentity) -> str | None:
         """What is not the same, in a word or two; None where nothing is."""
-        names = {"corpus": "corpus", "configuration": "configuration", "threads": "thread count"}
+        names = {
+            "corpus": "corpus",
+            "configuration": "configuration",
+            "old_model": "model to start from",
+            "threads": "thread count",
+        }
         for name, words in names.items():
             if getattr(self, name) != getattr(other, name):
                 return words

@@ -63,7 +63,35 @@ class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-TrainingEvent = TrainingStarted | StepDone | EpochDone
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed since the model was trained that training starts from.
+
+    Attributes:
+        model_sha256: that model's, as its model.json states it.
+        oov_rate: share of the new training words that are out of the old vocabulary.
+        new_words: the most frequent of those, each with its count.
+        rows_kept: words whose vectors were taken along, wherever their ids are now.
+        rows_moved: words whose vectors were made anew in another cluster.
+        rows_new: words whose vectors start as their cluster's mean.
+        rows_gone: words that left the vocabulary.
+        valid_perplexity: of the old model on the new validation text, OOVs included; None where there is no text.
+        valid_oov_rate: of that text under the old vocabulary.
+        valid_state: the state mode of that perplexity.
+    """
+
+    model_sha256: str
+    oov_rate: float
+    new_words: list[tuple[str, int]]
+    rows_kept: int
+    rows_moved: int
+    rows_new: int
+    rows_gone: int
+    valid_perplexity: float | None
+    valid_oov_rate: float | None
+    valid_state: str | None
+
+
+TrainingEvent = TrainingStarted | StepDone | EpochDone | Drift
 OnEvent = Callable[[TrainingEvent], None]
 
 

@@ -25,7 +25,7 @@ from lmctl.training.time_limit import TimeLimit
 from lmctl.training.validation import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -80,6 +80,7 @@ def train_network(
     config: Config,
     *,
     deadline: float | None = None,
+    initial_weights: Mapping[str, NDArray[np.float32]] | None = None,
     resume_from: Checkpoint | None = None,
     watch: Watch | None = None,
 ) -> TrainingResult | None:
@@ -89,6 +90,7 @@ def train_network(
         corpus: the id streams; without validation tokens there is no early stopping.
         config: fully resolved.
         deadline: when the run is to be over, in seconds of time.monotonic(); None: when training is done.
+        initial_weights: what to start from, by the names of `runtime.lstm.weight_shapes`; None: random weights.
         resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
             that of a run that was never cut off.
         watch: what to do beside it.
@@ -108,7 +110,8 @@ def train_network(
         resume_from = None
     try:
         with device.scope():
-            return Trainer(corpus, config, device, deadline, resume_from, watch or Watch()).run()
+            trainer = Trainer(corpus, config, device, deadline, resume_from, watch or Watch(), initial_weights)
+            return trainer.run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
             f"out of memory on {device.description}; a smaller training.batch_size, vocabulary.size or "
@@ -127,6 +130,7 @@ class Trainer:
         deadline: float | None,
         resume_from: Checkpoint | None,
         watch: Watch,
+        initial_weights: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         self._corpus = corpus
         self._config = config
@@ -149,6 +153,8 @@ class Trainer:
             precision=config.device.precision,
             recurrence="keras" if device.is_gpu else "scan",
         )
+        if initial_weights is not None:
+            self._network.import_weights(initial_weights)
         variables = self._network.named_weights()
         self._parameters = sum(math.prod(variable.shape) for variable in variables.values())
         self._optimizer = Optimizer(variables, training, compiled=not device.is_gpu)

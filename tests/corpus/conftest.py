@@ -26,6 +26,9 @@ def prepare_texts(
     size=None,
     min_count=1,
     words=None,
+    known=None,
+    grow=False,
+    keep=False,
 ):
     """Prepare a corpus; each of `texts` is a chunk of its own, and `valid` a text to validate on."""
     first = "hash" if fraction else "train"
@@ -42,7 +45,7 @@ def prepare_texts(
             chunks,
             folder,
             SplitRules(tokenizer, blank_lines, fraction),
-            VocabularyRules(size, min_count, words),
+            VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
             executor=executor,
             in_flight=2,
             sources=lambda: records,

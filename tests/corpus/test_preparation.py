@@ -8,7 +8,7 @@ from lmctl import files
 from lmctl.corpus import preparation
 from lmctl.corpus.chunks import SplitRules, line_is_valid
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
-from lmctl.corpus.prepared import PreparedCorpus, SplitCounts
+from lmctl.corpus.prepared import NewWords, PreparedCorpus, SplitCounts
 from lmctl.errors import DataError
 from lmctl.text.normalization import Normalization
 from lmctl.text.reading import SourceChunk
@@ -114,6 +114,50 @@ def test_a_fixed_vocabulary_is_ordered_by_the_counts_of_the_text(tmp_path, prepa
     assert corpus.vocabulary.words == ("<unk>", "</s>", "the", "cat", "rare", "absent", "never")
     assert corpus.vocabulary.counts == (1, 1, 2, 1, 1, 0, 0)
     assert corpus.train.tolist() == [2, 3, 2, 4, 0, END]
+
+
+OLD_WORDS = ("<unk>", "</s>", "the", "cat", "yak", "zebu")
+GROWN_TEXT = "the dog the dog the gnu\na cat\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "chosen"),
+    [
+        ({}, "the cat"),
+        ({"keep": True}, "the cat yak zebu"),
+        ({"grow": True}, "the dog a cat gnu"),
+        ({"grow": True, "size": 4}, "the dog"),
+        ({"grow": True, "min_count": 2}, "the dog"),
+        # The old words have four of the five places.
+        ({"grow": True, "keep": True, "size": 7}, "the dog cat yak zebu"),
+        ({"grow": True, "keep": True, "min_count": 2}, "the dog cat yak zebu"),
+        ({"words": ("gnu",), "grow": True}, "gnu"),
+    ],
+)
+def test_which_words_an_old_vocabulary_lets_in(tmp_path, prepare, rules, chosen):
+    corpus = prepare(tmp_path, GROWN_TEXT, known=OLD_WORDS, **rules)
+
+    assert " ".join(corpus.vocabulary.words[2:]) == chosen
+
+
+def test_an_old_vocabulary_that_fills_the_new_one_is_warned_of(tmp_path, prepare, caplog):
+    corpus = prepare(tmp_path, GROWN_TEXT, known=OLD_WORDS, grow=True, keep=True, size=6)
+
+    assert corpus.vocabulary.words[2:] == ("the", "cat", "yak", "zebu")
+    assert "no new word enters: the old model's words fill vocabulary.size, 6" in caplog.text
+
+
+def test_the_words_that_an_old_model_does_not_know_are_named_and_counted(tmp_path, prepare, monkeypatch):
+    monkeypatch.setattr(preparation, "NEW_WORDS_NAMED", 2)
+
+    corpus = prepare(tmp_path, GROWN_TEXT, "<unk> ox emu\n", known=OLD_WORDS)
+
+    # dog 2; a, gnu, <unk>, ox and emu 1 each.
+    assert corpus.record.new_words == NewWords(oov=7, most_frequent=[("dog", 2), ("a", 1)])
+
+
+def test_without_an_old_model_no_word_is_new(tmp_path, prepare):
+    assert prepare(tmp_path, GROWN_TEXT).record.new_words is None
 
 
 @pytest.mark.parametrize(("size", "known"), [(3, 1), (4, 2), (5, 3), (6, 3), (None, 3)])

@@ -59,30 +59,6 @@ def settings(*assignments):
     return read_settings(assignments=[*TINY, *held_out, *assignments])
 
 
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT)
-    return str(path)
-
-
-@pytest.fixture
-def valid(tmp_path):
-    path = tmp_path / "valid.txt"
-    path.write_text(VALID)
-    return str(path)
-
-
-@pytest.fixture
-def eagerly(cpu):
-    """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def content(folder):
     """The bytes of every file in a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -1,0 +1,67 @@
+"""For the tests of jobs: small texts, and a training so small that a run takes about a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lmctl.config import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
+VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
+
+# On the device that every test of this process uses.
+TINY = (
+    "preset=tiny",
+    "model.embedding_dim=8",
+    "model.hidden_units=8",
+    "model.layers=1",
+    "model.dropout=0",
+    "training.batch_size=2",
+    "training.num_steps=8",
+    "training.epochs=2",
+    "device.placement=cpu",
+)
+
+
+def tiny_settings(*assignments: str) -> Settings:
+    """What is trained on, all of it unless a file to validate on is named."""
+    held_out = [] if any(text.startswith("validation.file") for text in assignments) else ["validation.fraction=0"]
+    return read_settings(assignments=[*TINY, *held_out, *assignments])
+
+
+@pytest.fixture
+def settings() -> Callable[..., Settings]:
+    """`settings("training.seed=2", ...)`: see `tiny_settings`."""
+    return tiny_settings
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    """A text to train on."""
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+@pytest.fixture
+def valid(tmp_path: Path) -> str:
+    """A text to validate on; two of its words do not stand in the other."""
+    path = tmp_path / "valid.txt"
+    path.write_text(VALID)
+    return str(path)
+
+
+@pytest.fixture
+def eagerly(cpu: None) -> Iterator[None]:
+    """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
