@@ -18,12 +18,12 @@ from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, Vocabulary
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
     CorpusSummary,
-    LSTMSizes,
     ModelRecord,
     TrainingSummary,
     weights_file,
     write_bundle,
 )
+from lmctl.store.sizes import LSTMSizes
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.tokenization import Tokenizer
@@ -82,7 +82,6 @@ def write_small_bundle(
     tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter(segmenter), frozenset(stop_words))
     total = 1 + sum(counts)
     record = ModelRecord(
-        family="lstm",
         sizes=dimensions,
         recipe=TextRecipe.of(tokenizer, "drop"),
         corpus=CorpusSummary(

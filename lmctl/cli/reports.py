@@ -11,6 +11,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.cli.output import STDOUT, echo_json, echo_rows, encode_json
+from lmctl.store.sizes import MixtureSizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle
     from lmctl.store.generations import Generation
+    from lmctl.store.sizes import LSTMSizes
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
@@ -81,6 +83,7 @@ def generations(listed: Sequence[Generation], as_json: bool) -> None:
         "oov_rate",
         "vocabulary",
         "tokens",
+        "family",
         "preset",
     )
     rows = [headings, *map(_generation_row, listed)]
@@ -94,7 +97,7 @@ def generations(listed: Sequence[Generation], as_json: bool) -> None:
 def _generation_row(generation: Generation) -> tuple[str, ...]:
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
     if generation.damage is not None:
-        return (generation.model, str(generation.generation), mark, "", "", "", "", "", "damaged")
+        return (generation.model, str(generation.generation), mark, "", "", "", "", "", "damaged", "")
     valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
     return (
         generation.model,
@@ -104,8 +107,9 @@ def _generation_row(generation: Generation) -> tuple[str, ...]:
         generation.valid_state or "",
         "" if oov_rate is None else f"{oov_rate:.4f}",
         str(generation.vocabulary_size),
-        str(generation.tokens),
-        str(generation.preset),
+        "" if generation.tokens is None else str(generation.tokens),
+        str(generation.family),
+        generation.preset or "",
     )
 
 
@@ -148,31 +152,52 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
     if as_json:
         echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})
         return
-    sizes, training, corpus = record.sizes, record.training, record.corpus
-    valid = metrics.get("valid")
-    rows = {
-        "folder": str(bundle.folder),
-        "family": f"{record.family}, {sizes.layers} x {sizes.hidden_units} units, embedding {sizes.embedding_dim}"
-        + (", tied" if sizes.tied else ""),
-        "softmax": _describe_softmax(sizes.clusters),
-        "parameters": f"{training.parameters:,}",
-        "vocabulary": f"{sizes.vocabulary_size:,} words, <unk> and </s> included",
+    rows = {"folder": str(bundle.folder)} | _describe_sizes(record.sizes)
+    for number, member in enumerate(bundle.members()):
+        described = _describe_sizes(member.record.sizes)
+        rows[f"member {number}"] = f"{described['family']} ({member.folder.relative_to(bundle.folder)})"
+    rows |= {
+        "vocabulary": f"{record.sizes.vocabulary_size:,} words, <unk> and </s> included",
         "segmenter": describe_segmenter(record.recipe.segmenter),
         "text": _describe_text(record.recipe),
-        "corpus": f"{corpus.train.tokens:,} tokens in {corpus.train.sentences:,} lines; "
-        f"{100 * corpus.train.oov_rate:.2f} % OOV",
-        "sources": ", ".join(source.name for source in corpus.sources),
-        "training": f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
-        f"{training.steps:,} steps, seed {training.seed}, {training.device}",
-        "train": f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)",
-        "valid": "no validation text"
-        if valid is None
-        else f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
-        f"(state {valid['state']}, "
-        f"vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)",
+    }
+    if (corpus := record.corpus) is not None:
+        rows["corpus"] = (
+            f"{corpus.train.tokens:,} tokens in {corpus.train.sentences:,} lines; "
+            f"{100 * corpus.train.oov_rate:.2f} % OOV"
+        )
+        rows["sources"] = ", ".join(source.name for source in corpus.sources)
+    if (training := record.training) is not None:
+        rows["parameters"] = f"{training.parameters:,}"
+        rows["training"] = (
+            f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
+            f"{training.steps:,} steps, seed {training.seed}, {training.device}"
+        )
+        rows["train"] = f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)"
+    rows |= {
+        "valid": _describe_valid(metrics.get("valid")),
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     echo_rows(rows)
+
+
+def _describe_sizes(sizes: LSTMSizes | MixtureSizes) -> dict[str, str]:
+    """Family and dimensions, in rows."""
+    if isinstance(sizes, MixtureSizes):
+        return {
+            "family": f"mixture of {len(sizes.weights)}, weights {', '.join(map('{:.4f}'.format, sizes.weights))}"
+        }
+    family = f"lstm, {sizes.layers} x {sizes.hidden_units} units, embedding {sizes.embedding_dim}"
+    return {"family": family + (", tied" if sizes.tied else ""), "softmax": _describe_softmax(sizes.clusters)}
+
+
+def _describe_valid(valid: Any) -> str:
+    if valid is None:
+        return "no validation text"
+    return (
+        f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
+        f"(state {valid['state']}, vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)"
+    )
 
 
 def _describe_softmax(clusters: Sequence[Cluster]) -> str:

@@ -33,7 +33,6 @@ def bundle_result(
 ) -> None:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
     record = ModelRecord(
-        family=config.model.family,
         sizes=result.sizes,
         recipe=corpus.record.recipe,
         corpus=CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources),

@@ -35,13 +35,11 @@ from lmctl.jobs.unchanged import (
 )
 from lmctl.jobs.warm_start import OldModel, old_model_file
 from lmctl.runtime.lstm import weight_shapes
-from lmctl.store.bundle import (
-    LSTMSizes,
-    open_bundle,
-)
+from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder, remove
 from lmctl.store.lock import locked
 from lmctl.store.runs import BEGUN
+from lmctl.store.sizes import LSTMSizes
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
@@ -91,14 +89,15 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["published", "unchanged"]
     published: str
     model: str
-    preset: str
-    epochs: int
-    best_epoch: int
-    steps: int
-    tokens: int
+    family: str
+    preset: str | None
+    epochs: int | None
+    best_epoch: int | None
+    steps: int | None
+    tokens: int | None
     vocabulary_size: int
-    parameters: int
-    train_perplexity: float
+    parameters: int | None
+    train_perplexity: float | None
     valid_perplexity: float | None
     valid_includes_oov: bool | None
     valid_oov_rate: float | None
@@ -272,20 +271,22 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
 def _summary(place: Path, published: Path, outcome: Literal["published", "unchanged"]) -> Trained:
     """What a published bundle says of its training."""
     bundle = open_bundle(published)
-    training, metrics = bundle.record.training, bundle.metrics()
+    record, metrics = bundle.record, bundle.metrics()
+    training = {} if record.training is None else msgspec.structs.asdict(record.training)
     valid = metrics["valid"] or {}
     return Trained(
         outcome=outcome,
         published=str(published),
         model=str(place),
-        preset=training.preset,
-        epochs=training.epochs,
-        best_epoch=training.best_epoch,
-        steps=training.steps,
-        tokens=training.tokens,
-        vocabulary_size=bundle.record.sizes.vocabulary_size,
-        parameters=training.parameters,
-        train_perplexity=metrics["train"]["perplexity"],
+        family=record.family,
+        preset=training.get("preset"),
+        epochs=training.get("epochs"),
+        best_epoch=training.get("best_epoch"),
+        steps=training.get("steps"),
+        tokens=training.get("tokens"),
+        vocabulary_size=record.sizes.vocabulary_size,
+        parameters=training.get("parameters"),
+        train_perplexity=(metrics.get("train") or {}).get("perplexity"),
         valid_perplexity=valid.get("perplexity"),
         valid_includes_oov=valid.get("includes_oov"),
         valid_oov_rate=valid.get("oov_rate"),
@@ -324,10 +325,11 @@ def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
     except LmctlError as error:
         logger.warning("%s; training again", error)
         return place
-    before = [source.name for source in record.corpus.sources if source.split == "train"]
+    known = [] if record.corpus is None else record.corpus.sources
+    before = [source.name for source in known if source.split == "train"]
     if before != _source_names(sources):
         raise UsageError(
-            f"{place} was trained on other sources ({', '.join(before)}); "
+            f"{place} was trained on other sources ({', '.join(before) or 'a mixture'}); "
             "name another model with -o, or this one to replace it"
         )
     return place

@@ -15,8 +15,9 @@ from lmctl.errors import UsageError
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.runtime import load_language_model
-from lmctl.store.bundle import MODEL_FILE, LSTMSizes, open_bundle
+from lmctl.store.bundle import MODEL_FILE, open_bundle
 from lmctl.store.generations import find_bundle
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.events import Drift
 from lmctl.training.warm_start import carry_over
 
@@ -65,12 +66,16 @@ class OldModel:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        if bundle.record.family != "lstm":
+        # Of a mixture, the network is trained on.
+        for candidate in (bundle, *bundle.members()):
+            if isinstance(sizes := candidate.record.sizes, LSTMSizes):
+                self.bundle, self.sizes = candidate, sizes
+                break
+        else:
             raise UsageError(
-                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected an lstm"
+                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected lstm"
             )
-        self.bundle = bundle
-        self.vocabulary: Vocabulary = bundle.vocabulary()
+        self.vocabulary: Vocabulary = self.bundle.vocabulary()
 
     @classmethod
     def find(cls, init_from: str | None, folder: ModelFolder) -> OldModel | None:
@@ -95,7 +100,7 @@ class OldModel:
         Raises:
             UsageError: the user set another size.
         """
-        sizes, inherited = self.bundle.record.sizes, {}
+        sizes, inherited = self.sizes, {}
         for name in INHERITED:
             has, wanted = getattr(sizes, name), getattr(config.model, name)
             asked = f"model.{name}" in settings.explicit or settings.preset != "auto"
@@ -122,7 +127,7 @@ class OldModel:
         load_language_model(self.bundle)
         weights, rows = carry_over(
             self.bundle.weights(),
-            self.bundle.record.sizes,
+            self.sizes,
             LSTMSizes.of(corpus.vocabulary, config.model),
             old_ids,
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.config import ModelConfig
-    from lmctl.store.bundle import LSTMSizes
+    from lmctl.store.sizes import LSTMSizes
 
 
 class Dropout(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,12 +15,13 @@ from lmctl.errors import DataError
 from lmctl.runtime.base import LanguageModel, Scores
 from lmctl.runtime.embedding import WordVectors, word_vector_shapes
 from lmctl.runtime.softmax import AdaptiveSoftmax, FullSoftmax
+from lmctl.store.sizes import LSTMSizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lmctl.runtime.base import BoolArray, Float32Array, IntArray
-    from lmctl.store.bundle import Bundle, LSTMSizes
+    from lmctl.store.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
             DataError: a weight is missing, one too many, not float32, or of a shape that does not fit.
         """
         sizes, weights = bundle.record.sizes, bundle.weights()
+        if not isinstance(sizes, LSTMSizes):
+            raise DataError(f"{bundle.folder}: family {bundle.record.family}; expected lstm")
         expected = weight_shapes(sizes)
         for name in expected.keys() | weights.keys():
             if name not in weights or name not in expected:

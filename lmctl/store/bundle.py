@@ -4,16 +4,18 @@ model.json            format version, family and sizes, text recipe, corpus and 
                       every other file and of itself
 vocabulary.tsv        word TAB count; line n is id n
 characters.tsv        character counts, for the spelling of out-of-vocabulary words
-weights.safetensors
+weights.safetensors   of a network
+members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
-history.jsonl         one line an epoch
+history.jsonl         of a network: one line an epoch
 user_dictionary.txt, stop_words.txt   where the text recipe has them
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,74 +24,27 @@ import numpy as np
 from lmctl import files
 from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
 from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.store.sizes import LSTMSizes, MixtureSizes
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lmctl.config import ModelConfig
-
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
-FORMAT_VERSION = 2
+MEMBERS = "members"
+FAMILIES = ("lstm", "mixture")
+FORMAT_VERSION = 3
 
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
-
-# `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes fewer
-# multiplications than the recurrence of the preset medium.
-ADAPTIVE_FROM = 5000
-
-
-class LSTMSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The dimensions of an LSTM language model.
-
-    Attributes:
-        clusters: those of the output's word vectors, and of the input's where the two are tied; one is a full
-            softmax, more are an adaptive one.
-    """
-
-    vocabulary_size: int
-    embedding_dim: int
-    hidden_units: int
-    layers: int
-    tied: bool
-    clusters: list[Cluster]
-
-    def __post_init__(self) -> None:
-        """Refuse clusters that are not those of this vocabulary and these dimensions."""
-        words = [cluster.words for cluster in self.clusters]
-        width = self.embedding_dim if self.tied else self.hidden_units
-        fits = sum(words) == self.vocabulary_size and min(words, default=0) > 0
-        if not fits or self.clusters[0].width != width or min(cluster.width for cluster in self.clusters) < 1:
-            raise ValueError(f"clusters do not fit a vocabulary of {self.vocabulary_size} and vectors of {width}")
-
-    @property
-    def input_clusters(self) -> list[Cluster]:
-        """The clusters of the input's word vectors."""
-        return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
-
-    @classmethod
-    def of(cls, vocabulary: Vocabulary, model: ModelConfig) -> LSTMSizes:
-        """The sizes that a configuration asks for, with this vocabulary."""
-        size, dim = len(vocabulary), model.embedding_dim if model.tied else model.hidden_units
-        adaptive = model.softmax == "adaptive" or (model.softmax == "auto" and size >= ADAPTIVE_FROM)
-        return cls(
-            vocabulary_size=size,
-            embedding_dim=model.embedding_dim,
-            hidden_units=model.hidden_units,
-            layers=model.layers,
-            tied=model.tied,
-            clusters=choose_clusters(vocabulary.counts, dim) if adaptive else one_cluster(size, dim),
-        )
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +73,23 @@ class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     device: str
 
 
+class CacheParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a cache is mixed into a model; see runtime/cache.py.
+
+    Attributes:
+        weight: the share of the cache's probabilities, from 0 to less than 1.
+        theta: how much more an apt memory counts than another; above 0.
+    """
+
+    weight: float
+    theta: float
+
+    def __post_init__(self) -> None:
+        """Refuse a share that leaves the model none, and a theta that is not a number above 0."""
+        if not 0.0 <= self.weight < 1.0 or not 0.0 < self.theta < math.inf:
+            raise ValueError(f"cache weight {self.weight} or theta {self.theta} is out of range")
+
+
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of the bundle as it was written."""
 
@@ -126,17 +98,30 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of model.json; versions and hashes are filled in when a bundle is written."""
+    """The content of model.json; versions and hashes are filled in when a bundle is written.
+
+    Attributes:
+        sizes: of the model's family, which they name.
+        corpus: what it was estimated from; None for a mixture of models of several corpora.
+        training: of a network; None for other families.
+        cache: what was tuned for `--cache`; None where there was no text to tune it on.
+        files: all that the bundle has beside model.json, the files of a mixture's members included.
+    """
 
     format_version: int = FORMAT_VERSION
     lmctl_version: str = __version__
-    family: str
-    sizes: LSTMSizes
+    sizes: LSTMSizes | MixtureSizes
     recipe: TextRecipe
-    corpus: CorpusSummary
-    training: TrainingSummary
+    corpus: CorpusSummary | None
+    training: TrainingSummary | None
+    cache: CacheParameters | None = None
     files: dict[str, FileRecord] = {}
     sha256: str = ""
+
+    @property
+    def family(self) -> str:
+        """Its family: lstm, ngram or mixture."""
+        return str(type(self.sizes).__struct_config__.tag)
 
 
 class Bundle:
@@ -192,28 +177,64 @@ class Bundle:
         return self._json("metrics.json", self.read("metrics.json"))
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of history.jsonl."""
+        """The lines of history.jsonl, which a network has."""
+        if "history.jsonl" not in self.record.files:
+            return []
         return [self._json("history.jsonl", line) for line in self.read("history.jsonl").splitlines()]
 
-    def read(self, name: str, *, always_hash: bool = False) -> bytes:
+    def members(self) -> list[Bundle]:
+        """The bundles that a mixture is made of, in the order of their weights.
+
+        Raises:
+            DataError: one is missing or damaged, or has another vocabulary than the mixture.
+        """
+        opened = []
+        for name in member_names(self.record.sizes):
+            self.read(f"{name}/{MODEL_FILE}")
+            member = open_bundle(self.folder / name)
+            if member.record.files.get("vocabulary.tsv") != self.record.files["vocabulary.tsv"]:
+                raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
+            opened.append(member)
+        return opened
+
+    def read(self, name: str) -> bytes:
         """The content of one file, checked against its size and, unless it is large, its hash.
 
         Raises:
             DataError: missing, damaged, or a symbolic link.
         """
-        path = self.folder / name
-        if name not in self.record.files:
-            raise DataError(f"{self.folder / MODEL_FILE}: names no {name}")
-        if path.is_symlink() or not path.is_file():
-            raise DataError(f"{path}: expected a file of this bundle; it is missing or a link")
-        expected = self.record.files[name]
+        path, expected = self._named(name)
         content = path.read_bytes()
         if len(content) != expected.bytes:
             raise DataError(f"{path}: damaged; {len(content)} bytes, expected {expected.bytes}")
-        check = always_hash or len(content) <= HASHED_AT_LOAD_BYTES
+        check = len(content) <= HASHED_AT_LOAD_BYTES
         if check and hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise DataError(f"{path}: damaged; its content does not have the hash in {MODEL_FILE}")
+            raise _damaged(path)
         return content
+
+    def check(self, name: str, *, always_hash: bool = False) -> Path:
+        """The path of a file that has been found sound, as `read` finds it, but without its content in memory.
+
+        Raises:
+            DataError: missing, damaged, or a symbolic link.
+        """
+        path, expected = self._named(name)
+        size = path.stat().st_size
+        if size != expected.bytes:
+            raise DataError(f"{path}: damaged; {size} bytes, expected {expected.bytes}")
+        if (always_hash or size <= HASHED_AT_LOAD_BYTES) and files.sha256_of(path) != expected.sha256:
+            raise _damaged(path)
+        return path
+
+    def _named(self, name: str) -> tuple[Path, FileRecord]:
+        """Where a file of this bundle is, and what it was when it was written."""
+        path = self.folder / name
+        if name not in self.record.files:
+            raise DataError(f"{self.folder / MODEL_FILE}: names no {name}")
+        within = [path, *list(path.parents)[: name.count("/")]]
+        if any(part.is_symlink() for part in within) or not path.is_file():
+            raise DataError(f"{path}: expected a file of this bundle; it is missing or a link")
+        return path, self.record.files[name]
 
     def _json(self, name: str, content: bytes) -> dict[str, Any]:
         try:
@@ -222,26 +243,46 @@ class Bundle:
             raise DataError(f"{self.folder / name}: {error}") from error
 
 
-def write_bundle(folder: Path, record: ModelRecord, contents: Mapping[str, bytes]) -> None:
-    """Write a bundle into `folder`, which must be empty or not there.
+def write_bundle(
+    folder: Path, record: ModelRecord, contents: Mapping[str, bytes], there: Sequence[str] = ()
+) -> None:
+    """Write a bundle into `folder`, which has nothing in it but what is named.
 
     Args:
         folder: where no reader looks yet; publishing renames it to its place.
         record: model.json; the hashes of the files and its own are filled in here.
         contents: every other file: name -> content.
+        there: names of files that have been written already, being too large to be held in memory; and of the
+            model.json of each member of a mixture.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         files.write_bytes(folder / name, content)
-    record = msgspec.structs.replace(
-        record,
-        files={
-            name: FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-            for name, content in sorted(contents.items())
-        },
-    )
+    written = {
+        name: FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        for name, content in contents.items()
+    }
+    written |= {
+        name: FileRecord(bytes=(folder / name).stat().st_size, sha256=files.sha256_of(folder / name))
+        for name in there
+    }
+    _write_record(folder, msgspec.structs.replace(record, files=dict(sorted(written.items()))))
+
+
+def amend_bundle(bundle: Bundle, **changes: Any) -> None:
+    """Write model.json again, with other values in some of its fields; no reader looks yet."""
+    _write_record(bundle.folder, msgspec.structs.replace(bundle.record, **changes))
+
+
+def _write_record(folder: Path, record: ModelRecord) -> None:
     record = msgspec.structs.replace(record, sha256=_own_hash(msgspec.json.encode(record)))
     files.write_bytes(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+
+
+def member_names(sizes: LSTMSizes | MixtureSizes) -> list[str]:
+    """The folders of a mixture's members, within its own; none for other families."""
+    members = len(sizes.weights) if isinstance(sizes, MixtureSizes) else 0
+    return [f"{MEMBERS}/{number}" for number in range(members)]
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -265,6 +306,9 @@ def open_bundle(folder: Path) -> Bundle:
                 f"{path}: bundle format {version}, but this lmctl {__version__} reads format {FORMAT_VERSION}; "
                 f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
             )
+        family = msgspec.json.decode(content, type=_OfFamily).sizes.get("family")
+        if isinstance(family, str) and family not in FAMILIES:
+            raise DataError(f"{path}: family {family!r} is not one that this lmctl knows: {', '.join(FAMILIES)}")
         record = msgspec.json.decode(content, type=ModelRecord)
         own_hash = _own_hash(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -282,11 +326,17 @@ def verify_bundle(folder: Path) -> Bundle:
         DataError: what does not fit, by name.
     """
     bundle = open_bundle(folder)
-    strangers = {path.name for path in folder.iterdir()} - bundle.record.files.keys() - {MODEL_FILE}
-    if strangers:
+    known = {MODEL_FILE, *bundle.record.files}
+    members = member_names(bundle.record.sizes)
+    there = {path.name for path in folder.iterdir()} - ({MEMBERS} if members else set())
+    if members and (folder / MEMBERS).is_dir():
+        there |= {f"{MEMBERS}/{path.name}" for path in (folder / MEMBERS).iterdir()} - set(members)
+    if strangers := there - known:
         raise DataError(f"{folder / min(strangers)}: not a file of this bundle")
     for name in bundle.record.files:
-        bundle.read(name, always_hash=True)
+        bundle.check(name, always_hash=True)
+    for member in bundle.members():
+        verify_bundle(member.folder)
     bundle.vocabulary()
     bundle.characters()
     bundle.metrics()
@@ -305,10 +355,20 @@ def weights_file(weights: Mapping[str, NDArray[np.float32]]) -> bytes:
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in weights.items()})
 
 
+class _OfFamily(msgspec.Struct):
+    """Only the family, so that one that is not known is named as such."""
+
+    sizes: dict[str, Any]
+
+
 class _Versioned(msgspec.Struct):
     """Only the version, so that a newer format is named as such before its other keys are refused."""
 
     format_version: int
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path}: damaged; its content does not have the hash in {MODEL_FILE}")
 
 
 def _own_hash(content: bytes) -> str:

@@ -238,6 +238,9 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         current: whether it answers queries.
         pinned: whether it was rolled back to.
         damage: what is wrong with it; None where it can be opened, and then the rest says what it is.
+        family: lstm, ngram or mixture.
+        preset: of the network's training; None where there is no network.
+        tokens: of the training text; None for a mixture of models of several texts.
     """
 
     model: str
@@ -245,6 +248,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     current: bool
     pinned: bool
     damage: str | None = None
+    family: str | None = None
     preset: str | None = None
     vocabulary_size: int | None = None
     tokens: int | None = None
@@ -280,14 +284,16 @@ def _describe(model: ModelFolder, number: int) -> Generation:
     )
     try:
         bundle = open_bundle(place)
+        training, corpus = bundle.record.training, bundle.record.corpus
         valid = bundle.metrics().get("valid") or {}
     except LmctlError as error:
         return msgspec.structs.replace(listed, damage=str(error))
     return msgspec.structs.replace(
         listed,
-        preset=bundle.record.training.preset,
+        family=bundle.record.family,
+        preset=None if training is None else training.preset,
         vocabulary_size=bundle.record.sizes.vocabulary_size,
-        tokens=bundle.record.training.tokens,
+        tokens=None if corpus is None else corpus.train.tokens,
         valid_perplexity=valid.get("perplexity"),
         valid_state=valid.get("state"),
         valid_oov_rate=valid.get("oov_rate"),

@@ -14,7 +14,7 @@ import tensorflow as tf
 from lmctl.corpus.batches import TrainingBatches
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.networks.lstm import Dropout, LSTMNetwork
-from lmctl.store.bundle import LSTMSizes
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.devices import use_device
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event

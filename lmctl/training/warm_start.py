@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.corpus.clusters import Cluster
-    from lmctl.store.bundle import LSTMSizes
+    from lmctl.store.sizes import LSTMSizes
 
     Float32Array = NDArray[np.float32]
     IntArray = NDArray[np.integer]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lmctl.corpus.clusters import Cluster, one_cluster
-from lmctl.store.bundle import LSTMSizes
+from lmctl.store.sizes import LSTMSizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from lmctl.errors import DataError
 from lmctl.runtime import load_language_model
 from lmctl.runtime.base import LanguageModel
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
-from lmctl.store.bundle import LSTMSizes, open_bundle, weights_file, write_bundle
+from lmctl.store.bundle import open_bundle, weights_file, write_bundle
+from lmctl.store.sizes import LSTMSizes, MixtureSizes
 
 
 def make_sizes(layers=2, tied=False, embedding_dim=None, hidden_units=4, vocabulary_size=9, adaptive=False):
@@ -313,6 +314,10 @@ def test_weights_that_do_not_fit_are_refused_by_name(rewrite, change, message):
         load_language_model(rewrite(change))
 
 
-def test_an_unknown_family_is_refused_by_name(rewrite):
-    with pytest.raises(DataError, match="family 'transformer' is not one that this lmctl knows: lstm"):
-        load_language_model(rewrite(family="transformer"))
+def test_the_weights_of_another_family_are_refused(rewrite):
+    sizes = MixtureSizes(vocabulary_size=9, weights=[0.5, 0.5])
+
+    bundle = rewrite()
+    bundle.record = msgspec.structs.replace(bundle.record, sizes=sizes)
+    with pytest.raises(DataError, match="family mixture; expected lstm"):
+        LSTMLanguageModel.from_bundle(bundle)

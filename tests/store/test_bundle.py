@@ -15,7 +15,8 @@ from lmctl.corpus.vocabulary import SPECIALS, Vocabulary
 from lmctl.errors import DataError, InputMissingError
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
 from lmctl.store import bundle as bundle_module
-from lmctl.store.bundle import FORMAT_VERSION, LSTMSizes, open_bundle, verify_bundle, weights_file, write_bundle
+from lmctl.store.bundle import FORMAT_VERSION, open_bundle, verify_bundle, weights_file, write_bundle
+from lmctl.store.sizes import LSTMSizes
 
 FILES = [
     "characters.tsv",
@@ -226,7 +227,6 @@ def test_another_format_version_is_named_as_such(bundle, version, advice):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("family", "ngram"),
         ("lmctl_version", "0.0.0"),
         ("sha256", "0" * 64),
         ("sha256", ""),
@@ -253,7 +253,7 @@ def test_an_edited_record_is_refused(bundle, key, value):
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"[]", b"null", b'{"format_version": "2"}', b'{"format_version": 2}', b"\xff\xfe", b"[" * 100_000],
+    [b"{", b"[]", b"null", b'{"format_version": "3"}', b'{"format_version": 3}', b"\xff\xfe", b"[" * 100_000],
 )
 def test_a_record_that_is_none_is_refused(bundle, content):
     (bundle / "model.json").write_bytes(content)
@@ -269,6 +269,16 @@ def test_no_bit_of_the_record_can_be_flipped(bundle, sound, where, bit):
     (bundle / "model.json").write_bytes(content)
 
     refused(open_bundle, bundle, "model.json")
+
+
+def test_a_family_that_is_not_known_is_named(bundle):
+    document = json.loads((bundle / "model.json").read_bytes())
+    document["sizes"]["family"] = "transformer"
+    (bundle / "model.json").write_text(json.dumps(document))
+
+    message = refused(open_bundle, bundle, "model.json")
+
+    assert "family 'transformer' is not one that this lmctl knows: lstm, " in message
 
 
 def test_a_vocabulary_of_another_size_than_the_model_is_refused(bundle):

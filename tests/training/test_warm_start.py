@@ -3,7 +3,7 @@ import pytest
 
 from lmctl.corpus.clusters import Cluster, one_cluster
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
-from lmctl.store.bundle import LSTMSizes
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.warm_start import carry_over
 
 CLUSTERS = [Cluster(words=4, width=6), Cluster(words=3, width=3), Cluster(words=5, width=2)]

@@ -1,0 +1,77 @@
+"""The dimensions of a model, as its model.json has them: a struct for each family, told apart by `family`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
+
+if TYPE_CHECKING:
+    from lmctl.config import ModelConfig
+    from lmctl.corpus.vocabulary import Vocabulary
+
+# `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes fewer
+# multiplications than the recurrence of the preset medium.
+ADAPTIVE_FROM = 5000
+
+
+class LSTMSizes(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family", tag="lstm"
+):
+    """The dimensions of an LSTM language model.
+
+    Attributes:
+        clusters: those of the output's word vectors, and of the input's where the two are tied; one is a full
+            softmax, more are an adaptive one.
+    """
+
+    vocabulary_size: int
+    embedding_dim: int
+    hidden_units: int
+    layers: int
+    tied: bool
+    clusters: list[Cluster]
+
+    def __post_init__(self) -> None:
+        """Refuse clusters that are not those of this vocabulary and these dimensions."""
+        words = [cluster.words for cluster in self.clusters]
+        width = self.embedding_dim if self.tied else self.hidden_units
+        fits = sum(words) == self.vocabulary_size and min(words, default=0) > 0
+        if not fits or self.clusters[0].width != width or min(cluster.width for cluster in self.clusters) < 1:
+            raise ValueError(f"clusters do not fit a vocabulary of {self.vocabulary_size} and vectors of {width}")
+
+    @property
+    def input_clusters(self) -> list[Cluster]:
+        """The clusters of the input's word vectors."""
+        return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, model: ModelConfig) -> LSTMSizes:
+        """The sizes that a configuration asks for, with this vocabulary."""
+        size, dim = len(vocabulary), model.embedding_dim if model.tied else model.hidden_units
+        adaptive = model.softmax == "adaptive" or (model.softmax == "auto" and size >= ADAPTIVE_FROM)
+        return cls(
+            vocabulary_size=size,
+            embedding_dim=model.embedding_dim,
+            hidden_units=model.hidden_units,
+            layers=model.layers,
+            tied=model.tied,
+            clusters=choose_clusters(vocabulary.counts, dim) if adaptive else one_cluster(size, dim),
+        )
+
+
+class MixtureSizes(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family", tag="mixture"
+):
+    """The vocabulary that the members of a mixture share, and the weight of each member's probabilities."""
+
+    vocabulary_size: int
+    weights: list[float]
+
+    def __post_init__(self) -> None:
+        """Refuse weights that do not make a distribution of distributions."""
+        if len(self.weights) < 2 or min(self.weights) < 0.0 or not math.isclose(sum(self.weights), 1.0):
+            raise ValueError(f"weights {self.weights} are not those of two members or more that sum to 1")
