@@ -14,6 +14,7 @@ user_dictionary.txt, stop_words.txt   where the text recipe has them
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -90,6 +91,35 @@ class LSTMSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             tied=model.tied,
             clusters=choose_clusters(vocabulary.counts, dim) if adaptive else one_cluster(size, dim),
         )
+
+
+class MixtureSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The vocabulary that the members of a mixture share, and the weight of each member's probabilities."""
+
+    vocabulary_size: int
+    weights: list[float]
+
+    def __post_init__(self) -> None:
+        """Refuse weights that do not make a distribution of distributions."""
+        if len(self.weights) < 2 or min(self.weights) < 0.0 or not math.isclose(sum(self.weights), 1.0):
+            raise ValueError(f"weights {self.weights} are not those of two members or more that sum to 1")
+
+
+class CacheParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a cache is mixed into a model; see runtime/cache.py.
+
+    Attributes:
+        weight: the share of the cache's probabilities, from 0 to less than 1.
+        theta: how much more an apt memory counts than another; above 0, and at most a million.
+    """
+
+    weight: float
+    theta: float
+
+    def __post_init__(self) -> None:
+        """Refuse a share that leaves the model none, and a theta that a product of float32 may not bear."""
+        if not 0.0 <= self.weight < 1.0 or not 0.0 < self.theta <= 1e6:
+            raise ValueError(f"cache weight {self.weight} or theta {self.theta} is out of range")
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
