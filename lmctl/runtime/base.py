@@ -1,7 +1,7 @@
 """What every family of language models can do, on token ids.
 
 Prediction, scoring and whatever else people ask are written once over these operations. Axes: T time, B batch,
-V vocabulary. A state is what a model carries from one token to the next; it is never changed in place.
+H features, V vocabulary. A state is what a model carries from one token to the next; it is never changed in place.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 
+# Where whole distributions are looked at along a text, so many positions times words are held at once: 8 MiB as
+# float32.
+DISTRIBUTIONS_AT_ONCE = 1 << 21
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -33,16 +37,25 @@ class Scores:
         log_probs: natural logs, (T, B); 0 where a sequence has ended.
         ranks: place of the target in the whole distribution, from 1, ties counted against it, (T, B); 0 where a
             sequence has ended. None unless asked for.
+        features: `LanguageModel.features` of the context that each target was predicted from, (T, B, H); of no
+            meaning where a sequence has ended. None unless asked for.
     """
 
     log_probs: Float64Array
     ranks: IntArray | None
+    features: Float32Array | None = None
 
 
 class LanguageModel(ABC, Generic[State]):
-    """A distribution over the next token, given the tokens so far."""
+    """A distribution over the next token, given the tokens so far.
+
+    Attributes:
+        vocabulary_size: V.
+        has_features: whether it has a vector for each context (`features`, `advance_with_features`).
+    """
 
     vocabulary_size: int
+    has_features: bool = False
 
     @abstractmethod
     def null_state(self, batch: int) -> State:
@@ -83,7 +96,14 @@ class LanguageModel(ABC, Generic[State]):
 
     @abstractmethod
     def score(
-        self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: State, *, ranks: bool = False
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: State,
+        *,
+        ranks: bool = False,
+        features: bool = False,
     ) -> tuple[Scores, State]:
         """Log probability of each target after the inputs up to it, and the state at the end.
 
@@ -93,11 +113,63 @@ class LanguageModel(ABC, Generic[State]):
             lengths: how many of a column's T positions are there, (B,).
             state: where each column starts from.
             ranks: also find each target's rank in the whole distribution.
+            features: also keep the features that each target was predicted from; the model must have some.
         """
 
-    @abstractmethod
+    def advance_with_log_probs(
+        self, state: State, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, State]:
+        """`advance`, and `log_probs` after every token.
+
+        Args:
+            state: where to start from.
+            token_ids: (T, B); T * B * V numbers come back, so T had better be small.
+            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+
+        Returns:
+            Natural logs, (T, B, V), of no meaning where a column has ended; and the state at the end.
+        """
+        steps, batch = token_ids.shape
+        log_probs = np.empty((steps, batch, self.vocabulary_size), dtype=np.float32)
+        for step in range(steps):
+            there = None if lengths is None else np.clip(lengths - step, 0, 1)
+            state = self.advance(state, token_ids[step : step + 1], there)
+            log_probs[step] = self.log_probs(state)
+        return log_probs, state
+
     def features(self, state: State) -> Float32Array:
-        """A vector for each context, (B, H): alike contexts have alike vectors."""
+        """A vector for each context, (B, H): alike contexts have alike vectors. Only where `has_features`."""
+        raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def advance_with_features(
+        self, state: State, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, State]:
+        """`advance`, and `features` after every token, (T, B, H). Only where `has_features`.
+
+        Args:
+            state: where to start from.
+            token_ids: (T, B).
+            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def _score_with_ranks(
+        self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: State, *, features: bool
+    ) -> tuple[Scores, State]:
+        """`score` with ranks for models that can do no better than to look at whole distributions."""
+        along = self.advance_with_features(state, inputs, lengths)[0] if features else None
+        present = np.arange(len(inputs))[:, None] < lengths
+        log_probs = np.zeros(inputs.shape, dtype=np.float64)
+        ranks = np.zeros(inputs.shape, dtype=np.int64)
+        at_once = max(1, DISTRIBUTIONS_AT_ONCE // (inputs.shape[1] * self.vocabulary_size))
+        for first in range(0, len(inputs), at_once):
+            block = slice(first, first + at_once)
+            there = np.clip(lengths - first, 0, len(inputs[block]))
+            of_all, state = self.advance_with_log_probs(state, inputs[block], there)
+            of_targets = np.take_along_axis(of_all, targets[block, :, None], axis=2)
+            log_probs[block] = np.where(present[block], of_targets[:, :, 0], 0.0)
+            ranks[block] = np.where(present[block], np.count_nonzero(of_all >= of_targets, axis=2), 0)
+        return Scores(log_probs, ranks, along), state
 
 
 def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntArray, Float32Array]:

@@ -40,6 +40,8 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         weights: by the names of `weight_shapes(sizes)`, float32.
     """
 
+    has_features = True
+
     def __init__(self, sizes: LSTMSizes, weights: Mapping[str, Float32Array]) -> None:
         self.vocabulary_size = sizes.vocabulary_size
         self.sizes = sizes
@@ -102,7 +104,14 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         return self._softmax.top_k(state.hidden[-1], k, allowed)
 
     def score(
-        self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: LSTMState, *, ranks: bool = False
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: LSTMState,
+        *,
+        ranks: bool = False,
+        features: bool = False,
     ) -> tuple[Scores, LSTMState]:
         """See `LanguageModel.score`."""
         outputs, state = self._run(state, inputs, lengths)
@@ -113,12 +122,26 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         log_probs[present] = found
         if target_ranks is not None and found_ranks is not None:
             target_ranks[present] = found_ranks
-        return Scores(log_probs, target_ranks), state
+        return Scores(log_probs, target_ranks, outputs if features else None), state
+
+    def advance_with_log_probs(
+        self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, LSTMState]:
+        """See `LanguageModel.advance_with_log_probs`."""
+        outputs, state = self._run(state, token_ids, lengths)
+        log_probs = self._softmax.log_probs(outputs.reshape(-1, self.sizes.hidden_units))
+        return log_probs.reshape(*token_ids.shape, self.vocabulary_size), state
 
     def features(self, state: LSTMState) -> Float32Array:
         """The last layer's output, (B, H)."""
         last: Float32Array = state.hidden[-1]
         return last
+
+    def advance_with_features(
+        self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, LSTMState]:
+        """See `LanguageModel.advance_with_features`; the last layer's outputs."""
+        return self._run(state, token_ids, lengths)
 
     def _run(
         self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.runtime import base
 from lmctl.runtime.base import LanguageModel
 
 
@@ -21,10 +22,7 @@ class Table(LanguageModel):
     def log_probs(self, state):  # noqa: ARG002
         return self.table
 
-    def score(self, inputs, targets, lengths, state, *, ranks=False):
-        raise NotImplementedError
-
-    def features(self, state):
+    def score(self, inputs, targets, lengths, state, *, ranks=False, features=False):
         raise NotImplementedError
 
 
@@ -80,3 +78,54 @@ def test_top_k_finds_words_of_probability_zero_last():
 
     assert found.tolist() == [[1, 0]]
     assert log_probs.tolist() == [[-1.0, -np.inf]]
+
+
+def test_a_family_has_no_features_unless_it_says_so():
+    table = Table([[0.0, 0.0]])
+
+    assert not table.has_features
+    with pytest.raises(NotImplementedError, match="Table has no features"):
+        table.features(table.null_state(1))
+    with pytest.raises(NotImplementedError, match="Table has no features"):
+        table.advance_with_features(table.null_state(1), np.array([[1]]))
+
+
+class Bigram(Table):
+    """Answers with the row of the last token that was read; knowing none, with row 0."""
+
+    def advance(self, state, token_ids, lengths=None):
+        lengths = [len(token_ids)] * len(state) if lengths is None else lengths
+        columns = zip(state, token_ids.T.tolist(), lengths, strict=True)
+        return [[*before, *column[:length]] for before, column, length in columns]
+
+    def log_probs(self, state):
+        return self.table[[column[-1] if column else 0 for column in state]]
+
+
+def test_advancing_with_log_probs_answers_after_every_token_up_to_each_columns_end():
+    bigram = Bigram([[-1.0, -2.0, -3.0], [-4.0, -5.0, -6.0], [-7.0, -8.0, -9.0]])
+    token_ids = np.array([[1, 2], [0, 1], [2, 0]])
+
+    log_probs, state = bigram.advance_with_log_probs(bigram.null_state(2), token_ids, np.array([3, 2]))
+
+    np.testing.assert_array_equal(log_probs[:, 0], bigram.table[[1, 0, 2]])
+    np.testing.assert_array_equal(log_probs[:2, 1], bigram.table[[2, 1]])
+    assert state == [[1, 0, 2], [2, 1]]
+    np.testing.assert_array_equal(
+        bigram.advance_with_log_probs(bigram.null_state(2), token_ids)[0], bigram.table[token_ids]
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 6, 1 << 21])
+def test_ranks_of_whole_distributions_count_ties_against_the_target(monkeypatch, at_once):
+    monkeypatch.setattr(base, "DISTRIBUTIONS_AT_ONCE", at_once)
+    bigram = Bigram([[-1.0, -1.0, -3.0], [-4.0, -5.0, -6.0], [-9.0, -8.0, -7.0]])
+    inputs, targets = np.array([[0, 1], [1, 2], [2, 0]]), np.array([[0, 0], [1, 0], [2, 2]])
+
+    scores, state = bigram._score_with_ranks(
+        inputs, targets, np.array([3, 2]), bigram.null_state(2), features=False
+    )
+
+    assert scores.log_probs.tolist() == [[-1.0, -4.0], [-5.0, -9.0], [-7.0, 0.0]]
+    assert scores.ranks.tolist() == [[2, 1], [2, 3], [1, 0]]
+    assert state == [[0, 1, 2], [1, 2]]

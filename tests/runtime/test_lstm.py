@@ -198,6 +198,42 @@ def test_features_are_the_last_layers_outputs_one_row_a_context():
     np.testing.assert_array_equal(features, state.hidden[2])
 
 
+@pytest.mark.parametrize("ranks", [False, True])
+def test_scores_come_with_the_features_that_each_target_was_predicted_from(ranks):
+    model = make_model(layers=2)
+    inputs, targets = np.random.default_rng(6).integers(0, 9, (2, 5, 3))
+    lengths = np.array([5, 0, 3])
+    start = model.initial_state(3)
+
+    found, end = model.score(inputs, targets, lengths, start, ranks=ranks, features=True)
+    along, advanced = model.advance_with_features(start, inputs, lengths)
+
+    for step in range(5):
+        features = model.features(model.advance(start, inputs[: step + 1]))
+        there = step < lengths
+        np.testing.assert_allclose(found.features[step, there], features[there], atol=1e-6)
+        np.testing.assert_array_equal(along[step, there], found.features[step, there])
+    assert_states_equal(advanced, end, 0.0)
+    without, _ = model.score(inputs, targets, lengths, start, ranks=ranks)
+    np.testing.assert_array_equal(without.log_probs, found.log_probs)
+    assert without.features is None
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_log_probs_along_a_text_are_those_of_each_state_in_turn(adaptive):
+    model = make_model(adaptive=adaptive)
+    token_ids = np.random.default_rng(8).integers(0, 9, (5, 3))
+    lengths = np.array([5, 0, 3])
+    start = model.initial_state(3)
+
+    found, end = model.advance_with_log_probs(start, token_ids, lengths)
+    expected, state = LanguageModel.advance_with_log_probs(model, start, token_ids, lengths)
+
+    there = np.arange(5)[:, None] < lengths
+    np.testing.assert_allclose(found[there], expected[there], atol=1e-6)
+    assert_states_equal(end, state)
+
+
 def test_weight_shapes_of_two_layers():
     assert weight_shapes(make_sizes()) == {
         "embedding": (9, 3),

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import re
 import shutil
 
@@ -15,8 +16,15 @@ from lmctl.corpus.vocabulary import SPECIALS, Vocabulary
 from lmctl.errors import DataError, InputMissingError
 from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
 from lmctl.store import bundle as bundle_module
-from lmctl.store.bundle import FORMAT_VERSION, open_bundle, verify_bundle, weights_file, write_bundle
-from lmctl.store.sizes import LSTMSizes
+from lmctl.store.bundle import (
+    FORMAT_VERSION,
+    CacheParameters,
+    open_bundle,
+    verify_bundle,
+    weights_file,
+    write_bundle,
+)
+from lmctl.store.sizes import LSTMSizes, MixtureSizes
 
 FILES = [
     "characters.tsv",
@@ -424,3 +432,19 @@ def test_the_sizes_decide_the_number_of_parameters(sound):
     # 9*3 embedding, 3*16 + 4*16 + 16 and 4*16 + 4*16 + 16 layers, 9*4 + 9 output
     assert record.training.parameters == 27 + 128 + 144 + 45
     assert sum(int(np.prod(shape)) for shape in weight_shapes(record.sizes).values()) == 344
+
+
+@pytest.mark.parametrize("weights", [[], [1.0], [0.5, 0.6], [1.5, -0.5], [math.nan, 0.5]])
+def test_weights_that_are_not_a_mixtures_are_refused(weights):
+    assert MixtureSizes(vocabulary_size=9, weights=[0.25, 0.75]).weights == [0.25, 0.75]
+    with pytest.raises(ValueError, match="are not those of two members or more that sum to 1"):
+        MixtureSizes(vocabulary_size=9, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("weight", "theta"), [(1.0, 2.0), (-0.1, 2.0), (0.2, 0.0), (0.2, math.inf), (math.nan, 2.0), (0.2, math.nan)]
+)
+def test_cache_parameters_that_make_no_distribution_are_refused(weight, theta):
+    assert CacheParameters(weight=0.0, theta=2.0).theta == 2.0
+    with pytest.raises(ValueError, match="is out of range"):
+        CacheParameters(weight=weight, theta=theta)

@@ -1,0 +1,150 @@
+"""How much to trust whom: weights of a mixture and parameters of a cache, for a text that was held out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import DataError
+from lmctl.query.batching import blocks_of_time
+from lmctl.runtime.cache import contexts_of, mixed
+from lmctl.runtime.memory import Memory
+from lmctl.store.bundle import CacheParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.runtime.base import Float32Array, Float64Array, IntArray, LanguageModel
+    from lmctl.runtime.memory import Reading
+
+# Expectation maximisation ends when no weights whatever can gain more than so many nats per token.
+LARGEST_LOSS_NATS = 1e-7
+MOST_ROUNDS = 10_000
+
+# A cache is tuned on the beginning of the text: features of so many tokens are held at once.
+CACHE_TOKENS = 50_000
+# Thetas of a cache that compares unit vectors, and of one that forgets within 1 / theta tokens.
+THETAS_OF_FEATURES = tuple(2.0**exponent for exponent in range(-1, 8))
+THETAS_OF_AGES = tuple(2.0**-exponent for exponent in range(-1, 14))
+# The best theta is looked for again between its neighbours, so often; each time this many steps are in a step.
+REFINEMENTS = 2
+STEPS_IN_A_STEP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TunedCache:
+    """Parameters of a cache, and what they are good for on the text they were tuned on.
+
+    Attributes:
+        parameters: the best that were found.
+        tokens: how many tokens of the text were scored.
+        perplexity_without: the model's own.
+        perplexity: with the cache.
+    """
+
+    parameters: CacheParameters
+    tokens: int
+    perplexity_without: float
+    perplexity: float
+
+
+def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
+    """The weights of a mixture that make a text most probable.
+
+    Expectation maximisation (Jelinek & Mercer 1980): a member's next weight is the mean, over the tokens, of its
+    share in the mixture's probability. The likelihood never falls, and being concave in the weights it has no
+    maximum but the one.
+
+    It ends by a bound that says how far off the maximum may be: no weights gain more than log(max_i r_i) nats per
+    token, r_i being the mean over the tokens of p_i / p (Cover 1984, "An algorithm for maximizing expected log
+    investment return").
+
+    Args:
+        log_probs: for each member, natural log probability of every token of the text, (N,). Tokens that no member
+            finds possible say nothing about the weights and are left out.
+
+    Raises:
+        DataError: no token is left.
+    """
+    of_members = np.stack(log_probs)  # (M, N)
+    most_probable = of_members.max(axis=0)
+    possible = most_probable > -np.inf
+    if not possible.any():
+        raise DataError("no token of the text is possible for any member: there is nothing to tune weights on")
+    # A factor common to all members of a token cancels in every share.
+    relative = np.exp(of_members[:, possible] - most_probable[possible])
+    weights = np.full(len(relative), 1.0 / len(relative))
+    for _ in range(MOST_ROUNDS):
+        gains = (relative / (weights @ relative)).mean(axis=1)
+        if math.log(gains.max()) < LARGEST_LOSS_NATS:
+            break
+        weights *= gains
+    return [float(weight) for weight in weights / weights.sum()]
+
+
+def tune_cache(model: LanguageModel[Any], token_ids: IntArray, size: int) -> TunedCache:
+    """The parameters with which a cache helps a model most on a text, read from its start as one stream.
+
+    Args:
+        model: without the cache.
+        token_ids: the text, sentences ending with `</s>`, (N,); the first `CACHE_TOKENS` of them are read.
+        size: how many words the cache remembers.
+
+    Raises:
+        DataError: the text has fewer than two tokens: nothing is ever remembered.
+    """
+    targets = token_ids[:CACHE_TOKENS].astype(np.int64)
+    if len(targets) < 2:
+        raise DataError(f"a text of {len(targets)} tokens is too short to tune a cache on; expected 2 or more")
+    # The state is carried: a sentence starts from the end of the one before.
+    inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
+    of_model, contexts = _read(model, inputs, targets)
+    reading = Memory.empty(contexts.shape[1]).reading(contexts, inputs, size)
+    best = _best_cache(reading, of_model, targets, THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES)
+    step = 2.0
+    for _ in range(REFINEMENTS):
+        step **= 1.0 / STEPS_IN_A_STEP
+        around = [exponent for exponent in range(1 - STEPS_IN_A_STEP, STEPS_IN_A_STEP) if exponent]
+        thetas = [best.parameters.theta * step**exponent for exponent in around]
+        best = min(best, _best_cache(reading, of_model, targets, thetas), key=lambda tuned: tuned.perplexity)
+    return best
+
+
+def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tuple[Float64Array, Float32Array]:
+    """Log probability of each target, (N,), and the context before the first input and after each, (N + 1, H)."""
+    state = model.null_state(1)
+    log_probs, contexts = [], [contexts_of(model, state, 1)]
+    for block in blocks_of_time(len(inputs), 1):
+        scores, state = model.score(
+            inputs[block, None],
+            targets[block, None],
+            np.array([block.stop - block.start]),
+            state,
+            features=model.has_features,
+        )
+        log_probs.append(scores.log_probs[:, 0])
+        none = np.zeros((len(scores.log_probs), 0), dtype=np.float32)
+        contexts.append(none if scores.features is None else scores.features[:, 0])
+    return np.concatenate(log_probs), np.concatenate(contexts)
+
+
+def _best_cache(
+    reading: Reading, of_model: Float64Array, targets: IntArray, thetas: Sequence[float]
+) -> TunedCache:
+    """The best of some thetas, each with the weight that is best for it."""
+    found = []
+    there = reading.remembering
+    for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
+        _, weight = tune_weights([of_model[there], of_cache[there]])
+        parameters = CacheParameters(weight=weight, theta=theta)
+        with_cache = np.where(there, mixed(of_model, of_cache, weight), of_model)
+        found.append(TunedCache(parameters, len(targets), _perplexity(of_model), _perplexity(with_cache)))
+    return min(found, key=lambda tuned: tuned.perplexity)
+
+
+def _perplexity(log_probs: Float64Array) -> float:
+    return float(np.exp(-log_probs.mean()))

@@ -1,0 +1,179 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmctl.errors import DataError
+from lmctl.query import batching, tuning
+from lmctl.query.tuning import tune_cache, tune_weights
+from lmctl.runtime.cache import CachedLanguageModel
+from lmctl.runtime.mixture import MixtureLanguageModel
+from lmctl.store.bundle import CacheParameters
+
+
+class WithoutFeatures(MixtureLanguageModel):
+    """A model as it is, but for its features."""
+
+    def __init__(self, model):
+        super().__init__([model], [1.0])
+        self.has_features = False
+
+
+@pytest.fixture(params=["features", "ages"])
+def language_model(request, model):
+    return model.language_model if request.param == "features" else WithoutFeatures(model.language_model)
+
+
+def mean_log_prob(log_probs, weights):
+    return np.log(np.tensordot(weights, np.exp(log_probs), axes=1)).mean()
+
+
+def golden_section(function):
+    """Where in [0, 1] a function with one maximum has it."""
+    low, high = 0.0, 1.0
+    ratio = (math.sqrt(5.0) - 1.0) / 2.0
+    while high - low > 1e-9:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if function(left) > function(right):
+            high = right
+        else:
+            low = left
+    return (low + high) / 2.0
+
+
+def test_members_that_are_right_by_turns_are_trusted_as_often_as_they_are_right():
+    # The text's probability is w^3 (1 - w): most at w = 3/4.
+    first = np.array([0.0, 0.0, 0.0, -np.inf])
+    second = np.array([-np.inf, -np.inf, -np.inf, 0.0])
+
+    assert tune_weights([first, second]) == pytest.approx([0.75, 0.25], abs=1e-9)
+
+
+def test_weights_by_hand():
+    # Three tokens with 1/2 and 1/4, two with 1/4 and 1/2: 3 ln(1 + w) + 2 ln(2 - w) is most at w = 4/5.
+    half, quarter = math.log(1 / 2), math.log(1 / 4)
+
+    weights = tune_weights([np.array([half] * 3 + [quarter] * 2), np.array([quarter] * 3 + [half] * 2)])
+
+    assert weights == pytest.approx([0.8, 0.2], abs=1e-3)
+
+
+def test_a_member_that_is_always_worse_gets_nothing():
+    generator = np.random.default_rng(1)
+    log_probs = -generator.exponential(5.0, 1000)
+
+    weights = tune_weights([log_probs, log_probs - generator.exponential(1.0, 1000)])
+
+    assert weights == pytest.approx([1.0, 0.0], abs=1e-6)
+
+
+def test_tokens_that_no_member_finds_possible_are_left_out():
+    impossible = np.array([-np.inf])
+    first, second = np.log([0.1, 0.7, 0.2]), np.log([0.4, 0.3, 0.1])
+
+    with_one = [np.concatenate([each, impossible]) for each in (first, second)]
+
+    assert tune_weights(with_one) == tune_weights([first, second])
+
+
+@pytest.mark.parametrize("log_probs", [[], [-np.inf, -np.inf]])
+def test_a_text_that_says_nothing_is_refused(log_probs):
+    with pytest.raises(DataError, match="there is nothing to tune weights on"):
+        tune_weights([np.array(log_probs, dtype=np.float64)] * 2)
+
+
+@given(seed=st.integers(0, 10_000), tokens=st.integers(1, 200), spread=st.floats(0.1, 5.0))
+def test_two_weights_are_where_a_golden_section_finds_the_maximum(seed, tokens, spread):
+    log_probs = -np.random.default_rng(seed).exponential(spread, (2, tokens))
+
+    weights = tune_weights(list(log_probs))
+
+    best = golden_section(lambda weight: mean_log_prob(log_probs, [weight, 1.0 - weight]))
+    assert sum(weights) == pytest.approx(1.0, abs=1e-12)
+    assert mean_log_prob(log_probs, weights) == pytest.approx(
+        mean_log_prob(log_probs, [best, 1.0 - best]), abs=2e-7
+    )
+
+
+def test_no_weights_of_three_members_on_a_grid_are_better():
+    log_probs = -np.random.default_rng(2).exponential([[1.0], [1.1], [1.2]], (3, 500))
+
+    found = mean_log_prob(log_probs, tune_weights(list(log_probs)))
+
+    grid = [(i / 40, j / 40, 1.0 - (i + j) / 40) for i in range(41) for j in range(41 - i)]
+    best = max(mean_log_prob(log_probs, weights) for weights in grid)
+    assert best - 1e-7 < found < best + 1e-3
+
+
+def test_the_likelihood_never_falls_from_round_to_round(monkeypatch):
+    log_probs = -np.random.default_rng(3).exponential(3.0, (4, 300))
+    reached = []
+
+    for rounds in range(30):
+        monkeypatch.setattr(tuning, "MOST_ROUNDS", rounds)
+        reached.append(mean_log_prob(log_probs, tune_weights(list(log_probs))))
+
+    assert np.diff(reached).min() > -1e-12
+    assert reached[-1] > reached[0] + 1e-3
+
+
+def make_text(seed=4, tokens=400):
+    """Token ids that tend to come back: each is one of the last ten, or a new one."""
+    generator = np.random.default_rng(seed)
+    token_ids = generator.integers(0, 9, tokens)
+    for place in np.flatnonzero(generator.random(tokens) < 0.6):
+        token_ids[place] = token_ids[max(0, place - generator.integers(1, 4))]
+    return token_ids
+
+
+def perplexity(language_model, token_ids):
+    inputs = np.concatenate([[1], token_ids[:-1]])[:, None]
+    start = language_model.null_state(1)
+    scores, _ = language_model.score(inputs, token_ids[:, None], np.array([len(inputs)]), start)
+    return math.exp(-scores.log_probs.mean())
+
+
+def test_the_perplexities_are_those_that_scoring_the_text_gives(language_model):
+    token_ids = make_text()
+
+    tuned = tune_cache(language_model, token_ids, 20)
+
+    with_cache = CachedLanguageModel(language_model, tuned.parameters, 20)
+    assert tuned.tokens == 400
+    assert tuned.perplexity_without == pytest.approx(perplexity(language_model, token_ids), rel=1e-6)
+    assert tuned.perplexity == pytest.approx(perplexity(with_cache, token_ids), rel=1e-6)
+    assert tuned.perplexity < 0.98 * tuned.perplexity_without
+
+
+def test_no_parameters_on_a_grid_are_better(language_model):
+    token_ids = make_text()
+    tuned = tune_cache(language_model, token_ids, 20)
+    best = tuned.parameters
+
+    for theta in (0.03 * best.theta, 0.3 * best.theta, 0.8 * best.theta, 1.25 * best.theta, 3.0 * best.theta):
+        for weight in (0.1 * best.weight, 0.7 * best.weight, best.weight, (1.0 + 2.0 * best.weight) / 3.0):
+            other = CachedLanguageModel(language_model, CacheParameters(weight=weight, theta=theta), 20)
+            assert perplexity(other, token_ids) > tuned.perplexity * (1.0 - 1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 7, 1 << 13])
+def test_the_text_is_read_in_blocks_and_no_further_than_it_must_be(language_model, monkeypatch, batch_tokens):
+    token_ids = make_text()
+    expected = tune_cache(language_model, token_ids[:100], 20)
+
+    monkeypatch.setattr(batching, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(tuning, "CACHE_TOKENS", 100)
+    found = tune_cache(language_model, token_ids, 20)
+
+    assert found.tokens == 100
+    assert found.perplexity == pytest.approx(expected.perplexity, rel=1e-5)
+    assert found.parameters.theta == pytest.approx(expected.parameters.theta, rel=1e-3)
+    assert found.parameters.weight == pytest.approx(expected.parameters.weight, abs=1e-3)
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_a_text_that_is_too_short_for_a_cache_is_refused(language_model, tokens):
+    with pytest.raises(DataError, match=f"a text of {tokens} tokens is too short to tune a cache on"):
+        tune_cache(language_model, make_text()[:tokens], 20)
