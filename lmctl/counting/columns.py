@@ -1,0 +1,70 @@
+"""A one-dimensional array on disk: what counting works on, when the corpus is larger than the memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike, NDArray
+
+# Values of an array that are in memory at once; some ten such arrays are at work at a time.
+VALUES_AT_ONCE = 1 << 22
+
+
+class Column:
+    """An array in a file: written to its end, read in stretches, mapped where places are looked up at random.
+
+    Stretches are read rather than mapped, for the pages of a map count as this process's memory.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        self.dtype = np.dtype(dtype)
+        self._path = path
+        self._length = 0
+        path.touch(exist_ok=False)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add values to the end."""
+        with self._path.open("ab") as file:
+            file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
+        self._length += len(values)
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """The values from one place up to another."""
+        return np.fromfile(self._path, self.dtype, stop - start, offset=start * self.dtype.itemsize)
+
+    def stretches(self) -> Iterator[NDArray[Any]]:
+        """All values, so many at once that they fit in memory."""
+        for start in range(0, self._length, VALUES_AT_ONCE):
+            yield self.read(start, min(start + VALUES_AT_ONCE, self._length))
+
+    def map(self) -> NDArray[Any]:
+        """All values, in memory only where they are looked at."""
+        if not self._length:  # nothing cannot be mapped
+            return np.empty(0, self.dtype)
+        return np.asarray(np.memmap(self._path, self.dtype, "r+"))
+
+    def grow_to(self, length: int) -> None:
+        """Add zeros to the end."""
+        with self._path.open("ab") as file:
+            file.truncate(length * self.dtype.itemsize)
+        self._length = length
+
+    def delete(self) -> None:
+        """Give the disk back."""
+        self._path.unlink()
+
+
+def is_first(rising: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of sorted values differ from the one before."""
+    first = np.ones(len(rising), dtype=bool)
+    np.not_equal(rising[1:], rising[:-1], out=first[1:])
+    return first

@@ -1,0 +1,80 @@
+r"""n-gram models as ARPA text, the format that SRILM, KenLM and IRSTLM exchange; ngram-format(5) describes it.
+
+    \data\
+    ngram 1=4
+    \1-grams:
+    -0.9	word	-0.3        log10 probability, TAB, words, TAB, log10 back-off; none in the highest order
+
+Our specials have other names there. `</s>` before a word is `<s>`: its unigram has our back-off of `</s>` and no
+probability, since nothing predicts a start. A probability of 0 is written as -99, which stands for it (SRILM); so
+is a back-off of 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lmctl.corpus.vocabulary import Vocabulary
+    from lmctl.store.ngram_tables import NgramTables
+
+SENTENCE_START = "<s>"
+# The log10 that stands for a probability of 0.
+LOG10_ZERO = -99.0
+LN_10 = math.log(10.0)
+
+_LINES_AT_ONCE = 1 << 16
+
+
+def write_arpa(tables: NgramTables, vocabulary: Vocabulary, file: IO[bytes]) -> None:
+    """Write a model as ARPA text, UTF-8, as it is read from the tables.
+
+    Numbers have nine digits, which is what it takes to give the same float32 back.
+    """
+    sizes = tables.sizes
+    # `<s>` is a unigram of its own there.
+    counts = [sizes.ngrams[0] + 1, *sizes.ngrams[1:]]
+    header = "".join(f"ngram {order}={count}\n" for order, count in enumerate(counts, start=1))
+    file.write(f"\\data\\\n{header}".encode())
+    for order in range(1, sizes.order + 1):
+        file.write(f"\n\\{order}-grams:\n".encode())
+        if order == 1:
+            start = tables.backoffs[1][SENTENCE_END_ID] if sizes.order > 1 else 0.0
+            file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}\t{_log10(np.array([start]))[0]:.9g}\n".encode())
+        for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
+            stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
+            file.write("".join(_lines(tables, vocabulary, order, first, stop)).encode())
+    file.write(b"\n\\end\\\n")
+
+
+def _lines(tables: NgramTables, vocabulary: Vocabulary, order: int, first: int, stop: int) -> Iterator[str]:
+    """The lines of the n-grams from one place up to another."""
+    words = tables.words(order, np.arange(first, stop)).T.tolist()
+    spelled = [[vocabulary.words[word] for word in column] for column in words]
+    if order > 1:
+        spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else vocabulary.words[word] for word in words[0]]
+    log_probs = _log10(tables.log_probs[order][first:stop])
+    if order == tables.sizes.order:
+        for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):
+            yield f"{log_prob:.9g}\t{' '.join(ngram)}\n"
+        return
+    backoffs = _log10(tables.backoffs[order][first:stop])
+    if order == 1 and first <= SENTENCE_END_ID:
+        backoffs[SENTENCE_END_ID - first] = 0.0  # it is that of <s>
+    for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):
+        yield f"{log_prob:.9g}\t{' '.join(ngram)}\t{backoff:.9g}\n"
+
+
+def _log10(natural: NDArray[np.floating]) -> list[float]:
+    log10 = natural.astype(np.float64) / LN_10
+    log10[np.isneginf(log10)] = LOG10_ZERO
+    return log10.tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,295 @@
+"""The tables of an n-gram model: a trie in sorted arrays, one .npy each, memory-mapped when read.
+
+An n-gram is known by its place in the table of its order. Those of order 1 stand at their word's id; those of
+order n stand sorted by key: the place of the context (the first n - 1 words, in the table of order n - 1) above,
+the id of the last word below, in one uint64. So a table is sorted by its words from the first to the last, the
+continuations of a context stand side by side, and finding n-grams is one binary search over integers.
+
+    ngrams.<n>.keys.npy        uint64, n > 1
+    ngrams.<n>.log_probs.npy   float32, natural logs: of the last word after the others
+    ngrams.<n>.backoffs.npy    float32, natural logs, n < order: what a word costs that never followed all n words
+
+There is no `<s>`: a sentence starts after `</s>`. Since no context goes past a sentence's end, the unigram `</s>`
+holds both the probability of an end and the back-off of a start, and an n-gram whose first word is `</s>` is one
+that starts a sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+
+from lmctl import files
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Float32Array = NDArray[np.float32]
+    Int64Array = NDArray[np.int64]
+    IntArray = NDArray[np.integer[Any]]
+    UInt64Array = NDArray[np.uint64]
+
+# The place of an n-gram that is not in the table.
+ABSENT = -1
+
+# Values that are checked in one go when tables are opened.
+CHECKED_AT_ONCE = 1 << 20
+
+
+class NgramSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The dimensions of an n-gram model.
+
+    Attributes:
+        smoothing: how the probabilities were estimated; "arpa" where they came in a file.
+        ngrams: how many n-grams each order has, from order 1, which has every word.
+    """
+
+    vocabulary_size: int
+    smoothing: Literal["kneser-ney", "mle", "arpa"]
+    ngrams: list[int]
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no tables have."""
+        if not self.ngrams or self.ngrams[0] != self.vocabulary_size or min(self.ngrams[0] - 1, *self.ngrams) < 0:
+            raise ValueError(f"n-gram counts {self.ngrams} do not fit a vocabulary of {self.vocabulary_size}")
+        if max(self.ngrams) << self.word_bits > 1 << 63:
+            raise ValueError(f"{max(self.ngrams)} n-grams of {self.vocabulary_size} words have no room in 64 bits")
+
+    @property
+    def order(self) -> int:
+        """Words of the longest n-grams."""
+        return len(self.ngrams)
+
+    @property
+    def word_bits(self) -> int:
+        """How many bits of a key are the word's."""
+        return word_bits(self.vocabulary_size)
+
+    def table_names(self) -> list[str]:
+        """Names of the files that hold the tables."""
+        return [table_name(order, kind) for order in range(1, self.order + 1) for kind in self._kinds(order)]
+
+    def _kinds(self, order: int) -> list[str]:
+        return ["keys"] * (order > 1) + ["log_probs"] + ["backoffs"] * (order < self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class NgramTables:
+    """The tables of an n-gram model, each by order.
+
+    Attributes:
+        sizes: how many n-grams there are.
+        keys: context and last word, rising, (ngrams,); from order 2.
+        log_probs: natural logs, (ngrams,).
+        backoffs: natural logs, (ngrams,); below the highest order.
+    """
+
+    sizes: NgramSizes
+    keys: dict[int, UInt64Array]
+    log_probs: dict[int, Float32Array]
+    backoffs: dict[int, Float32Array]
+
+    def find(self, order: int, contexts: IntArray, words: IntArray) -> Int64Array:
+        """Places of n-grams of an order of 2 and more.
+
+        Args:
+            order: of the n-grams.
+            contexts: places of their first n - 1 words, any shape; `ABSENT` where there are none.
+            words: ids of their last words, of the same shape.
+
+        Returns:
+            Places, or `ABSENT`, of the same shape.
+        """
+        found = np.full(contexts.shape, ABSENT, dtype=np.int64)
+        known = np.flatnonzero(contexts.ravel() >= 0)
+        wanted = make_keys(contexts.ravel()[known], words.ravel()[known], self.sizes.word_bits)
+        # Rising keys are looked up side by side in memory: it pays to sort them first.
+        rising = np.argsort(wanted)
+        known, wanted = known[rising], wanted[rising]
+        keys = self.keys[order]
+        places = np.searchsorted(keys, wanted)
+        there = places < len(keys)
+        there[there] = keys[places[there]] == wanted[there]
+        found.ravel()[known[there]] = places[there]
+        return found
+
+    def continuations(self, order: int, contexts: IntArray) -> tuple[Int64Array, Int64Array]:
+        """Where n-grams that continue a context stand: those from the first place up to the second.
+
+        Args:
+            order: of the n-grams, 2 and more.
+            contexts: places of their first n - 1 words, (B,); `ABSENT` has no continuations.
+        """
+        known = np.maximum(contexts, 0)
+        nothing = np.zeros(len(contexts), dtype=np.int64)
+        first = np.searchsorted(self.keys[order], make_keys(known, nothing, self.sizes.word_bits))
+        stop = np.searchsorted(self.keys[order], make_keys(known + 1, nothing, self.sizes.word_bits))
+        return first, np.where(contexts < 0, first, stop)
+
+    def last_words(self, order: int, places: IntArray) -> Int64Array:
+        """Ids of the last words of n-grams."""
+        return places.astype(np.int64) if order == 1 else split_keys(self.keys[order][places], self.sizes)[1]
+
+    def words(self, order: int, places: IntArray) -> Int64Array:
+        """Word ids of n-grams, (ngrams, order), given their places, (ngrams,)."""
+        words = np.empty((len(places), order), dtype=np.int64)
+        for length in range(order, 1, -1):
+            places, words[:, length - 1] = split_keys(self.keys[length][places], self.sizes)
+        words[:, 0] = places
+        return words
+
+
+def word_bits(vocabulary_size: int) -> int:
+    """How many bits of a key are the word's."""
+    return (vocabulary_size - 1).bit_length()
+
+
+def make_keys(contexts: IntArray, words: IntArray, bits: int) -> UInt64Array:
+    """Keys of n-grams: the places of their contexts above, the ids of their last words below."""
+    keys = contexts.astype(np.uint64)
+    keys <<= np.uint64(bits)
+    keys |= words.astype(np.uint64)
+    return keys
+
+
+def split_keys(keys: UInt64Array, sizes: NgramSizes) -> tuple[Int64Array, Int64Array]:
+    """Places of the contexts, and ids of the last words."""
+    words = (keys & np.uint64((1 << sizes.word_bits) - 1)).astype(np.int64)
+    return (keys >> np.uint64(sizes.word_bits)).astype(np.int64), words
+
+
+def table_name(order: int, kind: str) -> str:
+    """The file that holds a table."""
+    return f"ngrams.{order}.{kind}.npy"
+
+
+class TableWriter:
+    """Writes a one-dimensional .npy array as its values come, without knowing how many there will be.
+
+    Args:
+        file: writable and seekable.
+        dtype: of the values.
+    """
+
+    def __init__(self, file: IO[bytes], dtype: DTypeLike) -> None:
+        self.values = 0
+        self._file = file
+        self._dtype = np.dtype(dtype)
+        self._header_bytes = self._write_header()
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add values to the end."""
+        self.values += len(values)
+        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+
+    def finish(self) -> None:
+        """Write the header again, now that the length is known."""
+        self._file.seek(0)
+        if self._write_header() != self._header_bytes:
+            raise AssertionError("NumPy pads a header so that its shape may grow")
+
+    def _write_header(self) -> int:
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.values,)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
+
+
+@contextlib.contextmanager
+def written_table(folder: Path, order: int, kind: str) -> Iterator[TableWriter]:
+    """Open a table for writing; it takes its place in `folder` when the block ends without an error."""
+    with files.written_whole(folder / table_name(order, kind)) as file:
+        writer = TableWriter(file, np.uint64 if kind == "keys" else np.float32)
+        yield writer
+        writer.finish()
+
+
+def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
+    """Memory-map the tables in a folder, after reading each of them once to see that a query can rely on it.
+
+    Raises:
+        DataError: a table is missing, of another type or length, or has a value that no table has; by name.
+    """
+
+    def opened(order: int, kind: str) -> NDArray[Any]:
+        dtype = np.dtype(np.uint64 if kind == "keys" else np.float32)
+        return _open_table(folder / table_name(order, kind), dtype, sizes.ngrams[order - 1], checks[kind](order))
+
+    checks: dict[str, Callable[[int], _Check]] = {
+        "keys": lambda order: _KeyCheck(sizes, order),
+        "log_probs": lambda _: _fault_in_log_probs,
+        "backoffs": lambda _: _fault_in_backoffs,
+    }
+    orders = range(1, sizes.order + 1)
+    return NgramTables(
+        sizes,
+        keys={order: opened(order, "keys") for order in orders[1:]},
+        log_probs={order: opened(order, "log_probs") for order in orders},
+        backoffs={order: opened(order, "backoffs") for order in orders[:-1]},
+    )
+
+
+if TYPE_CHECKING:
+    # Reads the next values of a table; answers with what is wrong with them, if anything is.
+    _Check = Callable[[NDArray[Any]], str | None]
+
+
+def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: _Check) -> NDArray[Any]:
+    if path.is_symlink() or not path.is_file():
+        raise DataError(f"{path}: expected a table of this model; it is missing or a link")
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            shape, _, found = np.lib.format.read_array_header_1_0(file)
+        except (ValueError, EOFError) as error:
+            raise DataError(f"{path}: damaged; {error}") from error
+        start = file.tell()
+        expected_bytes = start + length * dtype.itemsize
+        if version != (1, 0) or shape != (length,) or found != dtype or path.stat().st_size != expected_bytes:
+            raise DataError(
+                f"{path}: {found} of shape {shape} in {path.stat().st_size} bytes, "
+                f"but the sizes in model.json want {length} values of {dtype} in {expected_bytes} bytes"
+            )
+        # Read rather than mapped: pages of a map would stay in memory.
+        while (values := np.fromfile(file, dtype, CHECKED_AT_ONCE)).size:
+            if fault := check(values):
+                raise DataError(f"{path}: damaged; {fault}")
+    # Nothing cannot be mapped.
+    return np.asarray(np.memmap(path, dtype, "r", start, (length,))) if length else np.empty(0, dtype)
+
+
+class _KeyCheck:
+    """Do keys rise, and name contexts and words that are there?"""
+
+    def __init__(self, sizes: NgramSizes, order: int) -> None:
+        self._sizes = sizes
+        self._contexts = sizes.ngrams[order - 2]
+        self._last = np.empty(0, dtype=np.uint64)
+
+    def __call__(self, keys: UInt64Array) -> str | None:
+        run = np.concatenate([self._last, keys])
+        self._last = keys[-1:]
+        if (run[1:] <= run[:-1]).any():
+            return "its keys do not rise"
+        contexts, words = split_keys(keys, self._sizes)
+        if contexts[-1] >= self._contexts:
+            return f"a context at {contexts[-1]}, but there are only {self._contexts}"
+        if words.max() >= self._sizes.vocabulary_size:
+            return f"a word of id {words.max()}, but there are only {self._sizes.vocabulary_size}"
+        return None
+
+
+def _fault_in_log_probs(values: Float32Array) -> str | None:
+    # What is not a number is not at most 0 either.
+    return None if (values <= 0).all() else "a log probability that is not 0 or less"
+
+
+def _fault_in_backoffs(values: Float32Array) -> str | None:
+    return None if (values < np.inf).all() else "a back-off that is not a number"
