@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import encoding_options, message_options, model_option
+from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
 from lmctl.errors import QualityGateError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     show_default=True,
     help="reset: every line from the start of a sentence; carry: each continues the one before.",
 )
+@cache_option
 @click.option(
     "--level",
     type=click.Choice(["summary", "sentence", "word"]),
@@ -80,6 +81,7 @@ def evaluate(
     files: tuple[str, ...],
     model: str | None,
     state: Any,
+    cache: int,
     level: Any,
     format: str | None,
     as_json: bool,
@@ -101,6 +103,7 @@ def evaluate(
         lmctl eval -m models/news test.txt other-domain.txt
         lmctl eval -m models/news --format kenlm < test.txt
     """
+    check_cache(cache, state)
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         there = "closed" if sys.stdin is None else "a terminal"
         raise click.UsageError(f"no FILE given, and standard input is {there}")
@@ -118,7 +121,7 @@ def evaluate(
     check_sources(names)
     if output is not None and str(output) != STDOUT:
         check_writable(output)
-    opened = load_named(model)
+    opened = load_named(model, cache=cache)
     printer = make_printer("jsonl" if as_json else format, level)
     results = []
     with scoring_progress(messages) as on_sentence:

@@ -42,6 +42,23 @@ def model_option(command: F) -> F:
     )(command)
 
 
+def cache_option(command: F) -> F:
+    """Add --cache."""
+    return click.option(
+        "--cache",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="With --state carry: remember the last N words of the text, and let them count.  [default: 0, none]",
+    )(command)
+
+
+def check_cache(cache: int, state: str) -> None:
+    """Refuse a memory of the text where every line stands for itself."""
+    if cache and state != "carry":
+        raise click.UsageError("--cache remembers what was read before, which --state carry reads on from")
+
+
 def encoding_options(command: F) -> F:
     """Add --encoding and --errors."""
     command = click.option(

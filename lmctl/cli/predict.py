@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import encoding_options, message_options, model_option
+from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
     show_default=True,
     help="carry: each context continues the one before.",
 )
+@cache_option
 @click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise plain]")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @encoding_options
@@ -66,6 +67,7 @@ def predict(
     candidates: str | None,
     mid_sentence: bool,
     state: Any,
+    cache: int,
     format: str | None,
     as_json: bool,
     encoding: str | None,
@@ -89,6 +91,7 @@ def predict(
         lmctl predict "the cat sat on the"
         cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
     """
+    check_cache(cache, state)
     if texts and file is not None:
         raise click.UsageError("TEXT and -f both name contexts; choose one")
     if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
@@ -105,7 +108,7 @@ def predict(
     if candidates is not None:
         check_sources([candidates, *contexts_file])
     predictor = Predictor(
-        load_named(model),
+        load_named(model, cache=cache),
         k=k,
         threshold=threshold,
         allow_unknown=allow_unk,

@@ -11,6 +11,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.cli.output import STDOUT, echo_json, echo_rows, encode_json
+from lmctl.store.ngram_tables import NgramSizes
 from lmctl.store.sizes import MixtureSizes
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import CorpusRecord
     from lmctl.jobs.train import Plan, Trained
     from lmctl.query.metrics import Figures
-    from lmctl.store.bundle import Bundle
+    from lmctl.store.bundle import Bundle, Sizes
     from lmctl.store.generations import Generation
-    from lmctl.store.sizes import LSTMSizes
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
@@ -174,6 +174,8 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
             f"{training.steps:,} steps, seed {training.seed}, {training.device}"
         )
         rows["train"] = f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)"
+    if record.cache is not None:
+        rows["cache"] = f"weight {record.cache.weight:.4f}, theta {record.cache.theta:.4g}, with --cache"
     rows |= {
         "valid": _describe_valid(metrics.get("valid")),
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
@@ -181,8 +183,11 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
     echo_rows(rows)
 
 
-def _describe_sizes(sizes: LSTMSizes | MixtureSizes) -> dict[str, str]:
+def _describe_sizes(sizes: Sizes) -> dict[str, str]:
     """Family and dimensions, in rows."""
+    if isinstance(sizes, NgramSizes):
+        counts = " + ".join(map("{:,}".format, sizes.ngrams))
+        return {"family": f"ngram, order {sizes.order}, {sizes.smoothing}", "n-grams": counts}
     if isinstance(sizes, MixtureSizes):
         return {
             "family": f"mixture of {len(sizes.weights)}, weights {', '.join(map('{:.4f}'.format, sizes.weights))}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.errors import UsageError
 from lmctl.runtime import load_language_model
 from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
 from lmctl.store.generations import opened
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
-    from lmctl.runtime.base import Float32Array
+    from lmctl.runtime.base import Float32Array, LanguageModel
     from lmctl.text.tokenization import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -38,15 +39,32 @@ class Model:
     """A trained model that answers questions in words.
 
     Made by `lmctl.load`. Everything is deterministic; nothing is written.
+
+    Args:
+        bundle: opened.
+        cache: how many words of the text at hand are remembered; 0: none.
+
+    Raises:
+        UsageError: a cache is asked for, and none was tuned for this model.
+        DataError: the bundle is damaged.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, cache: int = 0) -> None:
         self.bundle = bundle
         # Small files are read now: once a newer generation has been published, this one may be removed.
         self._recipe_files = bundle.recipe_files()
         self.characters = bundle.characters()
         self.vocabulary = bundle.vocabulary()
-        self.language_model = load_language_model(bundle)
+        self.language_model: LanguageModel[Any] = load_language_model(bundle)
+        if cache:
+            if bundle.record.cache is None:
+                raise UsageError(
+                    f"{bundle.folder}: no cache was tuned for this model, for it had no text to validate on; "
+                    "`lmctl mix` and `lmctl train` tune one on such a text"
+                )
+            from lmctl.runtime.cache import CachedLanguageModel
+
+            self.language_model = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -101,28 +119,31 @@ class Model:
         return self.language_model.log_probs(self.language_model.advance(state, token_ids))[0]  # type: ignore[no-any-return]
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
     """Open a model for questions.
 
     Args:
         path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
+        cache: how many words of a text that is read with its state carried are remembered; 0: none.
 
     Raises:
+        UsageError: a cache is asked for, and none was tuned for this model.
         InputMissingError: there is no model there.
         DataError: it is damaged, or of a format that this version does not read.
     """
-    return load_named(str(Path(path)))
+    return load_named(str(Path(path)), cache=cache)
 
 
-def load_named(name: str | None) -> Model:
+def load_named(name: str | None, *, cache: int = 0) -> Model:
     """Open the model that `-m NAME` means; one that is published meanwhile is as good.
 
     Raises:
-        UsageError: nothing was named and there is not exactly one model.
+        UsageError: nothing was named and there is not exactly one model; or a cache is asked for, and none was
+            tuned for it.
         InputMissingError: there is no model there.
         DataError: it is damaged, or of a format that this version does not read.
     """
-    return opened(name, lambda folder: Model(open_bundle(folder)))
+    return opened(name, lambda folder: Model(open_bundle(folder), cache))
 
 
 def _version(identity: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmctl.errors import DataError
+from lmctl.store.ngram_tables import NgramSizes
+from lmctl.store.sizes import LSTMSizes
 
 if TYPE_CHECKING:
     from lmctl.runtime.base import LanguageModel
@@ -15,10 +16,18 @@ def load_language_model(bundle: Bundle) -> LanguageModel[Any]:
     """The runtime of a bundle's family, with its weights.
 
     Raises:
-        DataError: the family is unknown, or a weight is missing or of a shape that does not fit.
+        DataError: a weight or a table is missing, damaged, or of a shape that does not fit.
     """
-    if bundle.record.family == "lstm":
+    # Deferred: a query needs the code of one family.
+    sizes = bundle.record.sizes
+    if isinstance(sizes, LSTMSizes):
         from lmctl.runtime.lstm import LSTMLanguageModel
 
         return LSTMLanguageModel.from_bundle(bundle)
-    raise DataError(f"{bundle.folder}: family {bundle.record.family!r} is not one that this lmctl knows: lstm")
+    if isinstance(sizes, NgramSizes):
+        from lmctl.runtime.ngram import NgramLanguageModel
+
+        return NgramLanguageModel.from_bundle(bundle)
+    from lmctl.runtime.mixture import MixtureLanguageModel
+
+    return MixtureLanguageModel(list(map(load_language_model, bundle.members())), sizes.weights)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.errors import UsageError
+from lmctl.errors import DataError
 from lmctl.runtime.base import LanguageModel, Scores, largest
-from lmctl.store.ngram_tables import ABSENT
+from lmctl.store.ngram_tables import ABSENT, NgramSizes, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.runtime.base import BoolArray, Float32Array, Float64Array, IntArray
+    from lmctl.store.bundle import Bundle
     from lmctl.store.ngram_tables import NgramTables
 
 # Probabilities that are in memory at once where ranks are asked for.
@@ -50,6 +51,20 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         tables: opened, and so known to be sound.
     """
 
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> NgramLanguageModel:
+        """Open the tables of a bundle.
+
+        Raises:
+            DataError: one is missing or damaged.
+        """
+        sizes = bundle.record.sizes
+        if not isinstance(sizes, NgramSizes):
+            raise DataError(f"{bundle.folder}: family {bundle.record.family}; expected ngram")
+        for name in sizes.table_names():
+            bundle.check(name)
+        return cls(open_tables(bundle.folder, sizes))
+
     def __init__(self, tables: NgramTables) -> None:
         self.vocabulary_size = tables.sizes.vocabulary_size
         self.sizes = tables.sizes
@@ -61,11 +76,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
 
     def advance(self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None) -> NgramState:
         """See `LanguageModel.advance`."""
-        contexts = np.empty((self.sizes.order - 1, *token_ids.shape), dtype=np.int64)
-        for order in range(1, self.sizes.order):
-            before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
-            contexts[order - 1] = self._as_contexts(order, before, token_ids)
-        return _at_the_end(state, contexts, lengths)
+        return _at_the_end(state, self._contexts_along(state, token_ids), lengths)
 
     def log_probs(self, state: NgramState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
@@ -92,10 +103,27 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             found[0][row], found[1][row] = best[0][0], best[1][0]
         return found
 
+    def advance_with_log_probs(
+        self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, NgramState]:
+        """See `LanguageModel.advance_with_log_probs`; all positions of an order are looked up at once."""
+        contexts = self._contexts_along(state, token_ids)
+        every = self.log_probs(NgramState(contexts.reshape(len(contexts), -1)))
+        return every.reshape(*token_ids.shape, self.vocabulary_size), _at_the_end(state, contexts, lengths)
+
     def score(
-        self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: NgramState, *, ranks: bool = False
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: NgramState,
+        *,
+        ranks: bool = False,
+        features: bool = False,
     ) -> tuple[Scores, NgramState]:
-        """See `LanguageModel.score`; all positions of an order are looked up at once."""
+        """See `LanguageModel.score`; all positions of an order are looked up at once. There are no features."""
+        if features:
+            self.features(state)
         present = np.arange(len(inputs))[:, None] < lengths
         contexts = np.empty((self.sizes.order - 1, *inputs.shape), dtype=np.int64)
         # A target that is the next input, as it is within a text, is looked up once for both.
@@ -118,15 +146,13 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         found_ranks = self._ranks(contexts, targets, present) if ranks else None
         return Scores(log_probs, found_ranks), _at_the_end(state, contexts, lengths)
 
-    def features(self, state: NgramState) -> Float32Array:  # noqa: ARG002
-        """An n-gram model has none.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(
-            "an n-gram model has no features: there is no measure of how alike two of its contexts are"
-        )
+    def _contexts_along(self, state: NgramState, token_ids: IntArray) -> IntArray:
+        """Places of the last words after every token, (order - 1, T, B)."""
+        contexts = np.empty((self.sizes.order - 1, *token_ids.shape), dtype=np.int64)
+        for order in range(1, self.sizes.order):
+            before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
+            contexts[order - 1] = self._as_contexts(order, before, token_ids)
+        return contexts
 
     def _as_contexts(self, order: int, before: IntArray | None, token_ids: IntArray) -> IntArray:
         """Places of the last words, of the order before and a token; none goes past a sentence's end."""

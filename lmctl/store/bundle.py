@@ -5,6 +5,7 @@ model.json            format version, family and sizes, text recipe, corpus and 
 vocabulary.tsv        word TAB count; line n is id n
 characters.tsv        character counts, for the spelling of out-of-vocabulary words
 weights.safetensors   of a network
+ngrams.*.npy          of an n-gram model; see ngram_tables.py
 members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
@@ -28,6 +29,7 @@ from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
 from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.store.ngram_tables import NgramSizes
 from lmctl.store.sizes import LSTMSizes, MixtureSizes
 from lmctl.version import __version__
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 MEMBERS = "members"
-FAMILIES = ("lstm", "mixture")
+FAMILIES = ("lstm", "ngram", "mixture")
 FORMAT_VERSION = 3
 
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
@@ -97,6 +99,9 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sha256: str
 
 
+Sizes = LSTMSizes | NgramSizes | MixtureSizes
+
+
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of model.json; versions and hashes are filled in when a bundle is written.
 
@@ -110,7 +115,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     format_version: int = FORMAT_VERSION
     lmctl_version: str = __version__
-    sizes: LSTMSizes | MixtureSizes
+    sizes: Sizes
     recipe: TextRecipe
     corpus: CorpusSummary | None
     training: TrainingSummary | None
@@ -279,7 +284,7 @@ def _write_record(folder: Path, record: ModelRecord) -> None:
     files.write_bytes(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
 
 
-def member_names(sizes: LSTMSizes | MixtureSizes) -> list[str]:
+def member_names(sizes: Sizes) -> list[str]:
     """The folders of a mixture's members, within its own; none for other families."""
     members = len(sizes.weights) if isinstance(sizes, MixtureSizes) else 0
     return [f"{MEMBERS}/{number}" for number in range(members)]

@@ -44,7 +44,9 @@ ABSENT = -1
 CHECKED_AT_ONCE = 1 << 20
 
 
-class NgramSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NgramSizes(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family", tag="ngram"
+):
     """The dimensions of an n-gram model.
 
     Attributes:
