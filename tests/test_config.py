@@ -272,9 +272,9 @@ def test_an_unknown_flag_is_refused():
         ("model.tied=yes", "true or false, got 'yes'"),
         ("model.tied=off", "true or false, got 'off'"),
         ("model.tied=1", "true or false, got 1"),
-        ("model.family=gru", "lstm, got 'gru'"),
+        ("model.family=gru", "one of lstm, ngram, got 'gru'"),
         ("training.optimizer=adamw", "one of sgd, adam, adagrad, rmsprop, got 'adamw'"),
-        ("preset=huge", "one of auto, tiny, small, medium, large, zh, gpu, got 'huge'"),
+        ("preset=huge", "one of auto, tiny, small, medium, large, zh, gpu, ngram, got 'huge'"),
         ("device.placement=cuda", "auto, cpu, gpu, gpu:N or gpus, got 'cuda'"),
         ("device.placement=gpu:x", "auto, cpu, gpu, gpu:N or gpus, got 'gpu:x'"),
         ("training.steps=0", "a whole number of at least 1, got 0"),
@@ -482,12 +482,48 @@ def test_settings_that_cannot_hold_together_are_refused(assignments, expected):
     assert message(*assignments) == expected
 
 
+# Families
+
+
+def test_counting_is_a_family_with_a_preset_of_its_own():
+    config = resolved("model.family=ngram", "model.order=3", "model.pruning='0 0 1'", "training.seed=7")
+
+    assert read_settings([], ["model.family=ngram"], {}).resolve(10).preset == "ngram"
+    assert (config.model.order, config.model.pruning) == (3, "0 0 1")
+    assert resolved("preset=ngram").model.family == "ngram"
+
+
+@pytest.mark.parametrize(
+    "assignment", ["model.hidden_units=3", "training.epochs=2", "device.placement=gpu", "training.time_limit=5m"]
+)
+def test_what_only_a_network_has_is_refused_for_ngrams(assignment):
+    with pytest.raises(UsageError, match=rf"^{assignment.split('=')[0]}: means nothing for model.family ngram"):
+        resolved("model.family=ngram", assignment)
+
+
+def test_a_networks_preset_is_refused_for_ngrams():
+    with pytest.raises(UsageError, match=r"^model.family: ngram, but preset tiny is that of a network"):
+        resolved("model.family=ngram", "preset=tiny")
+
+
+def test_a_mixture_needs_the_model_that_is_mixed_in():
+    with pytest.raises(UsageError, match=r"^training.with_ngram: needs training.baseline"):
+        resolved("training.with_ngram=true", "training.baseline=false")
+
+
+@pytest.mark.parametrize("pruning", ["1", "0 x", "", "0  1", "'0 -1'"])
+def test_pruning_is_counts_for_each_order(pruning):
+    with pytest.raises(UsageError, match=r"^model.pruning: expected "):
+        resolved(f"model.pruning={pruning}")
+
+
 # Round trips
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_yaml_of_a_configuration_reads_back_to_an_equal_one(name, write):
-    config = resolved(f"preset={name}", "training.learning_rate=1e-05", "vocabulary.size=null")
+    rate = [] if name == "ngram" else ["training.learning_rate=1e-05"]
+    config = resolved(f"preset={name}", *rate, "vocabulary.size=null")
 
     assert config_from_yaml(to_yaml(config)) == config
     assert read_settings([write(to_yaml(config))], [], {}).resolve(7) == config

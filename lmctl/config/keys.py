@@ -158,6 +158,10 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
+# A message that names more keys than this is no help any more.
+MOST_NAMED = 20
+
+
 def unknown_key(path: str, where: str = "") -> UsageError:
     """The error for a key that does not exist, with the key that was probably meant.
 
@@ -173,7 +177,9 @@ def unknown_key(path: str, where: str = "") -> UsageError:
         advice = f"did you mean {nearest}?"
     else:
         known = [key.name for key in KEYS.values() if key.section == section] if section in SECTIONS else SECTIONS
-        advice = f"there are {', '.join(known)}"
+        advice = (
+            f"there are {', '.join(known)}" if len(known) <= MOST_NAMED else f"{section} has {len(known)} others"
+        )
     return UsageError(f"{where}{_shortened(one_line(path))}: unknown key; {advice}")
 
 

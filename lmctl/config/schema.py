@@ -84,9 +84,35 @@ class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The network's shape."""
+    """The kind of model, and its shape."""
 
-    family: Annotated[Literal["lstm"], Meta(description="Kind of network.")] = "lstm"
+    family: Annotated[
+        Literal["lstm", "ngram"],
+        Meta(
+            description="Kind of model: a recurrent network that is trained, or n-grams that are counted, which "
+            "order, smoothing and pruning describe, and nothing else here does."
+        ),
+    ] = "lstm"
+    order: Annotated[
+        Annotated[int, Meta(ge=1, le=7)] | None,
+        Meta(description="Words of the longest n-grams; null takes 5, or 3 for more than 100 million tokens."),
+    ] = None
+    smoothing: Annotated[
+        Literal["kneser-ney", "mle"],
+        Meta(
+            description="What n-grams that were not seen get: interpolated modified Kneser-Ney smoothing, as "
+            "KenLM has it, or nothing at all (maximum likelihood)."
+        ),
+    ] = "kneser-ney"
+    pruning: Annotated[
+        str,
+        Meta(
+            pattern=r"^0( [0-9]+)*$",
+            description="For each order, from 1, n-grams that occur so often or less are left out; the last "
+            "number holds for all higher orders. 0 0 1 leaves out longer n-grams that occur once.",
+            extra={"expected": "counts that do not fall, the first of them 0, such as 0 0 1"},
+        ),
+    ] = "0"
     embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 320
     hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 640
     layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 1
@@ -211,6 +237,20 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "set are that model's. null starts from random weights."
         ),
     ] = None
+    baseline: Annotated[
+        bool,
+        Meta(
+            description="Whether an n-gram model is estimated beside the network, and stands beside it in the "
+            "report, as does their mixture. It takes seconds, and needs validation text to be compared on."
+        ),
+    ] = True
+    with_ngram: Annotated[
+        bool,
+        Meta(
+            description="Whether the mixture of the network and that n-gram model is published in place of the "
+            "network, where it is the better one on the validation text."
+        ),
+    ] = False
     grow_vocabulary: Annotated[
         bool,
         Meta(
@@ -308,10 +348,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A whole configuration, every key with its value."""
 
     preset: Annotated[
-        Literal["auto", "tiny", "small", "medium", "large", "zh", "gpu"],
+        Literal["auto", "tiny", "small", "medium", "large", "zh", "gpu", "ngram"],
         Meta(
             description="Named set of values that take the place of the defaults; auto chooses by the number of "
-            "training tokens."
+            "training tokens, or ngram for that family."
         ),
     ] = "auto"
     text: TextConfig = TextConfig()

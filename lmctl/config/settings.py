@@ -30,6 +30,13 @@ AUTOMATIC_PRESETS: dict[str, int | None] = {
 }
 
 
+NGRAM = "ngram"
+# What may be set where n-grams are counted; a seed decides nothing then, and is no mistake.
+KEYS_OF_NGRAMS = frozenset(
+    {"model.family", "model.order", "model.smoothing", "model.pruning", "training.seed", "device.threads"}
+)
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What the user asked for: checked key by key, not yet joined with a preset and the defaults.
 
@@ -56,13 +63,14 @@ class Settings(msgspec.Struct, frozen=True):
         """
         preset = self.preset
         if preset == "auto" and training_tokens is not None:
-            preset = choose_preset(training_tokens)
+            preset = NGRAM if self.explicit.get("model.family") == NGRAM else choose_preset(training_tokens)
         values = {} if preset == "auto" else read_preset(preset)
         values |= self.explicit
         values["preset"] = preset
         config = _config(values)
         self._check_rate(config.training)
         self._check_warm_start(config.training)
+        self._check_family(config)
         return config
 
     def _check_rate(self, training: TrainingConfig) -> None:
@@ -73,10 +81,24 @@ class Settings(msgspec.Struct, frozen=True):
                 f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
             )
 
+    def _check_family(self, config: Config) -> None:
+        """Refuse what only a network has where n-grams are to be counted, and a mixture without its n-grams."""
+        training = config.training
+        if training.with_ngram and not training.baseline:
+            raise UsageError("training.with_ngram: needs training.baseline, the n-gram model that is mixed in")
+        if config.model.family != NGRAM:
+            return
+        if config.preset not in ("auto", NGRAM):
+            raise UsageError(f"model.family: ngram, but preset {config.preset} is that of a network")
+        for key in self.explicit:
+            of_networks = key.startswith(("model.", "training.", "device.")) and key not in KEYS_OF_NGRAMS
+            if of_networks and self.explicit[key] != KEYS[key].default:
+                raise UsageError(f"{key}: means nothing for model.family ngram; leave it out")
+
     def _check_warm_start(self, training: TrainingConfig) -> None:
         """Refuse what means nothing where training starts from random weights."""
         for key in ("training.grow_vocabulary", "training.gone_words"):
-            if training.init_from is None and key in self.explicit:
+            if training.init_from is None and self.explicit.get(key, KEYS[key].default) != KEYS[key].default:
                 raise UsageError(f"{key}: needs training.init_from, the model whose words these are")
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.query.batching import batches_by_length, blocks_of_time
+from lmctl.query.model import EncodedText
 from lmctl.runtime.base import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lmctl.query.model import EncodedText, Model
+    from lmctl.query.model import Model
     from lmctl.runtime.base import Float64Array, IntArray, LanguageModel
 
 # A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
@@ -72,26 +73,48 @@ def score_sentences(
         ranks: also find each token's rank.
     """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
-    score_window = _Carried(model, ranks) if state == "carry" else _Reset(model, ranks)
+    language_model = model.language_model
+    score_window = _Carried(language_model, ranks) if state == "carry" else _Reset(language_model, ranks)
+    for window in _windows(text for text in map(model.encode, lines) if text.words or keep):
+        yield from score_window(window)
+
+
+def token_log_probs(
+    language_model: LanguageModel[Any], token_ids: IntArray, *, state: Literal["reset", "carry"]
+) -> Float64Array:
+    """Natural log probability of every token of a text, (N,).
+
+    Args:
+        language_model: whose probabilities.
+        token_ids: sentences that each end with `</s>`, (N,).
+        state: as in `score_sentences`.
+    """
+    score_window = _Carried(language_model, False) if state == "carry" else _Reset(language_model, False)
+    ends = np.flatnonzero(token_ids == SENTENCE_END_ID)
+    sentences = (EncodedText([], part[:-1].tolist(), 0) for part in np.split(token_ids, ends + 1)[:-1])
+    found = [score.log_probs for window in _windows(sentences) for score in score_window(window)]
+    return np.concatenate([np.zeros(0), *found])
+
+
+def _windows(texts: Iterable[EncodedText]) -> Iterator[list[EncodedText]]:
+    """Sentences that are scored together."""
     window: list[EncodedText] = []
     tokens = 0
-    for line in lines:
-        text = model.encode(line)
-        if text.words or keep:
-            window.append(text)
-            tokens += len(text.words) + 1
+    for text in texts:
+        window.append(text)
+        tokens += len(text.token_ids) + 1
         if tokens >= WINDOW_TOKENS:
-            yield from score_window(window)
+            yield window
             window, tokens = [], 0
     if window:
-        yield from score_window(window)
+        yield window
 
 
 class _Reset:
     """Scores windows of sentences that stand each for itself."""
 
-    def __init__(self, model: Model, ranks: bool) -> None:
-        self._language_model = model.language_model
+    def __init__(self, language_model: LanguageModel[Any], ranks: bool) -> None:
+        self._language_model = language_model
         self._ranks = ranks
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
@@ -121,10 +144,10 @@ def scoring_threads() -> int:
 class _Carried:
     """Scores windows of one long text, the state carried through them all."""
 
-    def __init__(self, model: Model, ranks: bool) -> None:
-        self._language_model = model.language_model
+    def __init__(self, language_model: LanguageModel[Any], ranks: bool) -> None:
+        self._language_model = language_model
         self._ranks = ranks
-        self._state: Any = model.language_model.null_state(1)
+        self._state: Any = language_model.null_state(1)
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
         targets = np.array([token for text in window for token in (*text.token_ids, SENTENCE_END_ID)])[:, None]
