@@ -127,6 +127,7 @@ KEYS_OF_FLAGS = {
     "seed": "training.seed",
     "time_limit": "training.time_limit",
     "device": "device.placement",
+    "threads": "device.threads",
     "gate": "publishing.gate",
 }
 

@@ -61,6 +61,7 @@ def score_sentences(
     state: Literal["reset", "carry"] = "reset",
     blank_lines: Literal["drop", "keep"] | None = None,
     ranks: bool = False,
+    threads: int = 0,
 ) -> Iterator[SentenceScore]:
     """Score a text, a sentence a line, in order.
 
@@ -70,9 +71,10 @@ def score_sentences(
         state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
         blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
         ranks: also find each token's rank.
+        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
     """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
-    score_window = _Carried(model, ranks) if state == "carry" else _Reset(model, ranks)
+    score_window = _Carried(model, ranks) if state == "carry" else _Reset(model, ranks, threads)
     window: list[EncodedText] = []
     tokens = 0
     for line in lines:
@@ -90,15 +92,16 @@ def score_sentences(
 class _Reset:
     """Scores windows of sentences that stand each for itself."""
 
-    def __init__(self, model: Model, ranks: bool) -> None:
+    def __init__(self, model: Model, ranks: bool, threads: int) -> None:
         self._language_model = model.language_model
         self._ranks = ranks
+        self._threads = min(threads or scoring_threads(), scoring_threads())
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
         batches = list(batches_by_length([len(text.token_ids) + 1 for text in window]))
         # NumPy computes outside of Python's lock, and a batch does not depend on another.
-        with ThreadPoolExecutor(scoring_threads()) as threads:
+        with ThreadPoolExecutor(self._threads) as threads:
             for places, found in zip(batches, threads.map(partial(self._score, window), batches), strict=True):
                 for column, place in enumerate(places):
                     there = slice(0, len(window[place].token_ids) + 1)
