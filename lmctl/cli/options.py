@@ -144,6 +144,7 @@ KEYS_OF_FLAGS = {
     "seed": "training.seed",
     "time_limit": "training.time_limit",
     "device": "device.placement",
+    "threads": "device.threads",
     "gate": "publishing.gate",
     "init_from": "training.init_from",
     "grow_vocabulary": "training.grow_vocabulary",

@@ -87,18 +87,14 @@ class TrainingDisplay:
         if self._status is not None:
             self._status.stop()
 
-    def on_progress(self, read: int) -> None:
-        """Take note of bytes read by preparation."""
-        if self._status is not None:
-            self._status.update(f"reading  {read / 1e6:.1f} MB")
-        else:
-            self._reading(read)
-
     def on_event(self, event: Any) -> None:
-        """Take note of a training event."""
+        """Take note of an event of the run."""
+        from lmctl.jobs.events import TextRead
         from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
-        if isinstance(event, TrainingStarted):
+        if isinstance(event, TextRead):
+            self._read(event.bytes)
+        elif isinstance(event, TrainingStarted):
             self._started(event)
         elif isinstance(event, EpochDone):
             self._epoch_done(event)
@@ -126,6 +122,12 @@ class TrainingDisplay:
 
     def _interval(self) -> float:
         return 0.2 if self._status is not None else PLAIN_PROGRESS_SECONDS
+
+    def _read(self, read: int) -> None:
+        if self._status is not None:
+            self._status.update(f"reading  {read / 1e6:.1f} MB")
+        else:
+            self._reading(read)
 
     def _started(self, event: Any) -> None:
         if event.validation is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from lmctl.cli.options import configuration_options, given_keys, message_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
+    from lmctl.jobs.events import OnRunEvent
     from lmctl.jobs.resuming import ResumePolicy
     from lmctl.store.lock import LockPolicy
 
@@ -65,6 +68,28 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Train even where nothing has changed since the last run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
+@click.option(
+    "--log-json", metavar="FILE", help="Append the run's events as they happen, a JSON object a line; -: stderr."
+)
+@click.option(
+    "--status-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.prom",
+    help="Keep metrics for Prometheus' node exporter.",
+)
+@click.option(
+    "--threads",
+    type=int,
+    metavar="N",
+    help="CPU threads, and processes of preparation unless --jobs says otherwise.  [device.threads]",
+)
+@click.option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=0,
+    metavar="N",
+    help="Leave the processor to others: add N, up to 19, to the niceness.",
+)
 @text_options
 @configuration_options
 @message_options
@@ -76,6 +101,9 @@ def train(
     force: bool,
     dry_run: bool,
     as_json: bool,
+    log_json: str | None,
+    status_file: Path | None,
+    nice: int,
     jobs: int | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
@@ -106,11 +134,23 @@ def train(
     from lmctl.cli.progress import TrainingDisplay
     from lmctl.config import read_settings
     from lmctl.jobs import train as job
+    from lmctl.jobs.event_log import STANDARD_ERROR, EventLog
+    from lmctl.jobs.events import to_all
+    from lmctl.jobs.status_file import StatusFile
 
+    if dry_run and (log_json is not None or status_file is not None):
+        raise click.UsageError("--dry-run starts no run that --log-json or --status-file could tell of")
+    # Before anything starts a thread or a process: they run as nicely as what starts them.
+    os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))
     if dry_run:
         reports.plan(job.plan(corpus, output, settings, jobs=jobs or 0), as_json)
         return
+    listeners: list[OnRunEvent] = [EventLog(log_json)] if log_json is not None else []
+    if status_file is not None:
+        listeners.append(StatusFile(status_file))
+    # Lines for a program and a line that is redrawn do not go together.
+    messages = replace(messages, live=messages.live and log_json != STANDARD_ERROR)
     with TrainingDisplay(messages) as display:
         trained = job.train(
             corpus,
@@ -120,8 +160,7 @@ def train(
             lock=lock,
             force=force,
             jobs=jobs or 0,
-            on_progress=display.on_progress,
-            on_event=display.on_event,
+            on_event=to_all(display.on_event, *listeners),
             verbose=messages.third_parties,
         )
     display.finish(trained)

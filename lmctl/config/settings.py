@@ -14,6 +14,7 @@ from lmctl.config.documents import parse, read_document, scalar
 from lmctl.config.keys import KEYS, SECTIONS, one_line, shown, unknown_key
 from lmctl.config.schema import Config, TrainingConfig
 from lmctl.errors import UsageError
+from lmctl.files import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,13 @@ class Settings(msgspec.Struct, frozen=True):
     def preset(self) -> str:
         """The preset asked for; `auto` where none was."""
         return str(self.explicit.get("preset", "auto"))
+
+    def as_asked(self) -> dict[str, str | int | float | bool | None]:
+        """What the user asked for, as plain values that can be stored; paths that are not UTF-8 made printable."""
+        return {
+            key: value if isinstance(value, int | float | None) else printable(str(value))
+            for key, value in self.explicit.items()
+        }
 
     def resolve(self, training_tokens: int | None = None) -> Config:
         """The whole configuration: built-in defaults < preset < what the user set.

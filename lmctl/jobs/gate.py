@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lmctl.errors import LmctlError
 from lmctl.query.evaluation import evaluate_file
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.query.model import Model
 
 logger = logging.getLogger(__name__)
+
+NO_LENGTH = "no gate: stop words were left out, so there are no bits per character to compare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +44,68 @@ class Comparison:
         )
 
 
-def compare(published: Path, new: Path, corpus: PreparedCorpus, config: Config) -> Comparison | None:
-    """Score the validation text with both models, in the same state mode.
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What a new model has to match, measured before it is trained.
+
+    Attributes:
+        bits_per_character: of the validation text under the published model.
+        parameters: of the published model.
+        seconds: what opening it and scoring the text took.
+    """
+
+    bits_per_character: float
+    parameters: int
+    seconds: float
+
+
+def score_published(published: Path | None, corpus: PreparedCorpus, config: Config) -> Standard | None:
+    """Score the validation text with the published model.
+
+    Returns:
+        None where there is no gate: it is not wanted, nothing is published or it cannot be opened, there is no
+        validation text, or stop words are left out, without which the text has no length.
+    """
+    if not config.publishing.gate or published is None:
+        return None
+    if not len(corpus.valid):
+        logger.info("no gate: there is no validation text")
+        return None
+    began = time.monotonic()
+    try:
+        model = load(published)
+        bits_per_character = _bits_per_character(model, corpus, config)
+    except LmctlError as error:
+        logger.warning("no gate: what is published cannot be scored: %s", error)
+        return None
+    if bits_per_character is None:
+        logger.info(NO_LENGTH)
+        return None
+    return Standard(bits_per_character, model.bundle.parameters(), seconds=time.monotonic() - began)
+
+
+def compare(standard: Standard, new: Path, corpus: PreparedCorpus, config: Config) -> Comparison | None:
+    """Score the validation text with a new model, in the same state mode.
 
     Bits per character, which pay for the spelling of words that a model does not know, compare models of any
     vocabulary and segmenter.
 
     Returns:
-        None where there is nothing to compare: no validation text, a published model that cannot be opened, or
-        stop words, without which the text has no length.
+        None where stop words are left out.
     """
-    if not len(corpus.valid):
-        logger.info("no gate: there is no validation text")
+    bits_per_character = _bits_per_character(load(new), corpus, config)
+    if bits_per_character is None:
+        logger.info(NO_LENGTH)
         return None
-    try:
-        before = _bits_per_character(published, corpus, config.validation.state)
-    except LmctlError as error:
-        logger.warning("no gate: what is published cannot be scored: %s", error)
-        return None
-    after = _bits_per_character(new, corpus, config.validation.state)
-    if before is None or after is None:
-        logger.info("no gate: stop words were left out, so there are no bits per character to compare")
-        return None
-    return Comparison(before, after, config.publishing.gate_tolerance)
+    return Comparison(standard.bits_per_character, bits_per_character, config.publishing.gate_tolerance)
 
 
-def _bits_per_character(bundle: Path, corpus: PreparedCorpus, state: Literal["carry", "reset"]) -> float | None:
-    blank_lines = corpus.record.recipe.blank_lines
-    figures = evaluate_file(load(bundle), str(corpus.valid_text), state=state, blank_lines=blank_lines)
+def _bits_per_character(model: Model, corpus: PreparedCorpus, config: Config) -> float | None:
+    figures = evaluate_file(
+        model,
+        str(corpus.valid_text),
+        state=config.validation.state,
+        blank_lines=corpus.record.recipe.blank_lines,
+        threads=config.device.threads,
+    )
     return figures.bits_per_character

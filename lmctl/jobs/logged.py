@@ -1,4 +1,4 @@
-"""The line that every run leaves in its model's runs.jsonl, however it ends."""
+"""What every run leaves in its model's runs.jsonl, and tells whoever watches it, however it ends."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmctl import files
-from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, StorageError
+from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, StorageError
+from lmctl.jobs.events import LockTaken, RunEnded, RunStarted
+from lmctl.store.generations import is_model
 from lmctl.store.runs import RUNS, Outcome, Run, RunLog, now
+from lmctl.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from lmctl.config import Settings
+    from lmctl.jobs.events import OnRunEvent, RunEvent
     from lmctl.store.generations import ModelFolder
 
 logger = logging.getLogger(__name__)
@@ -23,25 +29,84 @@ logger = logging.getLogger(__name__)
 EXIT_BUG, EXIT_BROKEN_PIPE = 70, 141
 
 
+class Watched:
+    """A run that somebody watches: told of its events, and of its end once.
+
+    Args:
+        folder: the model's.
+        on_event: who watches.
+    """
+
+    def __init__(self, folder: ModelFolder, on_event: OnRunEvent) -> None:
+        self.folder = folder
+        self._on_event = on_event
+        self._began = time.monotonic()
+        self.has_ended = False
+
+    def tell(self, event: RunEvent) -> None:
+        """Pass an event on."""
+        self._on_event(event)
+
+    def end(self, run: Run) -> None:
+        """Tell how the run ended."""
+        self.has_ended = True
+        ended = RunEnded(
+            outcome=run.outcome,
+            exit_code=EXIT_BUG if run.exit_code is None else run.exit_code,
+            generation=run.generation,
+            message=run.message,
+            changes=run.changes,
+            figures=run.figures,
+            seconds=time.monotonic() - self._began,
+        )
+        self._on_event(ended)
+
+
 @contextlib.contextmanager
-def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
+def watched(
+    folder: ModelFolder, sources: Sequence[str], settings: Settings, on_event: OnRunEvent
+) -> Iterator[Watched]:
+    """Tell of a run's start, and of its end where it fails before it holds the model's lock."""
+    run = Watched(folder, on_event)
+    started = RunStarted(
+        pid=os.getpid(),
+        lmctl=__version__,
+        model=folder.folder,
+        inputs=[files.printable(source) for source in sources],
+        settings=settings.as_asked(),
+    )
+    run.tell(started)
+    try:
+        yield run
+    except BaseException as error:
+        if not run.has_ended:
+            outcome, exit_code, message = _describe(error)
+            log_without_a_run(run, outcome, exit_code, message)
+        raise
+
+
+@contextlib.contextmanager
+def logged(watched: Watched) -> Iterator[dict[str, Any]]:
     """Log a run that may publish; whoever runs it holds the model's lock.
 
     Yields:
         The run's summary, for the caller to fill in when it has published.
     """
-    log = RunLog(folder)
+    log = RunLog(watched.folder)
     start, summary = log.begin(), dict[str, Any]()
+    current = watched.folder.current()
     outcome: Outcome = "failed"
     exit_code, message = EXIT_BUG, None
     try:
+        watched.tell(LockTaken(generation=None if current is None else current.name))
         yield summary
         outcome, exit_code = "published", 0
     except BaseException as error:
         outcome, exit_code, message = _describe(error)
         raise
     finally:
-        published, drift = summary.pop("published", None), summary.pop("drift", None)
+        published, changes = summary.get("published"), summary.pop("changes", None)
+        drift = summary.pop("drift", None)
         run = Run(
             start=start,
             end=now(),
@@ -50,7 +115,8 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
             exit_code=exit_code,
             generation=None if published is None else Path(published).name,
             message=None if message is None else files.printable(message),
-            figures={name: value for name, value in summary.items() if name not in ("outcome", "model")},
+            changes=changes,
+            figures=_figures(summary),
             drift=drift,
         )
         # How the run ended is said by its exit code; a full disk must not change that.
@@ -58,24 +124,40 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
             log.end(run)
         except OSError as error:
             logger.warning("%s: could not be written: %s", RUNS, error)
+        watched.end(run)
 
 
-def log_without_a_run(folder: ModelFolder, outcome: Outcome, exit_code: int, message: str | None = None) -> None:
-    """Log that there was nothing to train."""
-    current, time = folder.current(), now()
+def log_without_a_run(
+    watched: Watched,
+    outcome: Outcome,
+    exit_code: int,
+    message: str | None = None,
+    summary: Mapping[str, Any] | None = None,
+) -> None:
+    """Log that there was nothing to train, or that it could not begin."""
+    current, time = watched.folder.current(), now()
     run = Run(
         start=time,
         end=time,
         pid=os.getpid(),
         outcome=outcome,
         exit_code=exit_code,
-        generation=None if current is None else current.name,
-        message=message,
+        generation=None if current is None or outcome not in ("unchanged", "rejected") else current.name,
+        message=None if message is None else files.printable(message),
+        figures=_figures(summary or {}),
     )
-    try:
-        RunLog(folder).append(run)
-    except OSError as error:
-        logger.warning("%s: could not be written: %s", RUNS, error)
+    # What refused this run is told of by the run that holds the lock; and a typo makes no model.
+    if outcome != "locked" and is_model(watched.folder.folder):
+        try:
+            RunLog(watched.folder).append(run)
+        except OSError as error:
+            logger.warning("%s: could not be written: %s", RUNS, error)
+    watched.end(run)
+
+
+def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says that the rest of the line does not."""
+    return {name: value for name, value in summary.items() if name not in ("outcome", "published", "model")}
 
 
 def _describe(error: BaseException) -> tuple[Outcome, int, str]:
@@ -85,6 +167,8 @@ def _describe(error: BaseException) -> tuple[Outcome, int, str]:
         return "interrupted", error.exit_code, text
     if isinstance(error, QualityGateError):
         return "rejected", error.exit_code, text
+    if isinstance(error, LockedError):
+        return "locked", error.exit_code, text
     if isinstance(error, LmctlError):
         return "failed", error.exit_code, text
     if isinstance(error, KeyboardInterrupt):

@@ -19,14 +19,17 @@ from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
-from lmctl.jobs.gate import compare
-from lmctl.jobs.logged import log_without_a_run, logged
+from lmctl.jobs.events import CheckpointSaved, GateDone, Prepared, TextRead
+from lmctl.jobs.gate import compare, score_published
+from lmctl.jobs.limits import publishing_seconds
+from lmctl.jobs.logged import log_without_a_run, logged, watched
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.signals import listening_for_signals
 from lmctl.jobs.unchanged import (
     REJECTED,
     REJECTION,
+    changes_since,
     describe_request,
     rejected_before,
     remember_rejection,
@@ -41,18 +44,20 @@ from lmctl.store.lock import locked
 from lmctl.store.runs import BEGUN
 from lmctl.store.sizes import LSTMSizes
 from lmctl.text.sources import STDIN, check_sources
-from lmctl.training.events import ignore_event
 from lmctl.training.loading import load_tensorflow, require_tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lmctl.config import Config, Settings
+    from lmctl.jobs.events import OnRunEvent
+    from lmctl.jobs.gate import Standard
+    from lmctl.jobs.logged import Watched
     from lmctl.jobs.resuming import ResumePolicy
     from lmctl.jobs.warm_start import WarmStart
     from lmctl.store.lock import LockPolicy
     from lmctl.training.checkpoint import Checkpoint
-    from lmctl.training.events import Drift, OnEvent
+    from lmctl.training.events import Drift
     from lmctl.training.trainer import TrainingResult
 
 logger = logging.getLogger(__name__)
@@ -114,8 +119,7 @@ def train(
     lock: LockPolicy = "fail",
     force: bool = False,
     jobs: int = 0,
-    on_progress: Callable[[int], None] = lambda _bytes: None,
-    on_event: OnEvent = ignore_event,
+    on_event: OnRunEvent = lambda _event: None,
     verbose: bool = False,
 ) -> Trained:
     """Train a network and publish it as the model's next generation.
@@ -130,44 +134,66 @@ def train(
             another corpus or configuration; "require" refuses to start over; "never" starts over.
         lock: what to do where another run trains this model: "fail" at once, or "wait".
         force: train even where the texts, the settings and lmctl are those of the published generation.
-        jobs: processes for preparation; 0: as many as there are cores.
-        on_progress: told of bytes read by preparation.
-        on_event: told of training's steps and epochs.
+        jobs: processes for preparation; 0: as many as `device.threads` says, or as there are cores.
+        on_event: told of all that happens, from the run's start to its end.
         verbose: let TensorFlow say what it wants to say.
 
     Raises:
         LmctlError: see its children; what was published before stays.
     """
-    began = time.monotonic()
-    _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
-    folder = ModelFolder(place)
-    if not force and (known := _known_outcome(folder, sources, settings)) is not None:
+    with watched(ModelFolder(place), sources, settings, on_event) as watch:
+        _check_inputs(sources, settings.resolve())
+        if model is None:
+            _check_owner(place, sources)
+        return _train(watch, sources, settings, resume, lock, force, jobs, verbose)
+
+
+def _train(
+    watch: Watched,
+    sources: Sequence[str],
+    settings: Settings,
+    resume: ResumePolicy,
+    lock: LockPolicy,
+    force: bool,
+    jobs: int,
+    verbose: bool,
+) -> Trained:
+    """A run that is watched: its arguments are those of `train`."""
+    began = time.monotonic()
+    folder, place = watch.folder, watch.folder.folder
+    if not force and (known := _known_outcome(watch, sources, settings)) is not None:
         return known
     require_tensorflow()
-    folder = ModelFolder.create(place)
-    with locked(folder.folder, lock):
+    ModelFolder.create(place)
+    with locked(place, lock):
         if lock == "wait":
             # Whoever held the lock may have done it; and waiting is not working.
             began = time.monotonic()
-            if not force and (known := _known_outcome(folder, sources, settings)) is not None:
+            if not force and (known := _known_outcome(watch, sources, settings)) is not None:
                 return known
-        with logged(folder) as summary:
+        with logged(watch) as summary:
             folder.sweep(KEPT_IN_WORK)
             request = describe_request(sources, settings)
             old_model = OldModel.find(settings.resolve().training.init_from, folder)
+            summary["changes"] = changes_since(folder, request)
             with (
-                _opened_corpus(sources, folder.work, settings, jobs, on_progress, old_model) as corpus,
+                _opened_corpus(sources, folder.work, settings, jobs, watch.tell, old_model) as corpus,
                 listening_for_signals() as received,
             ):
                 config = _resolve(settings, corpus, old_model)
+                watch.tell(_prepared(corpus))
+                standard = score_published(folder.current(), corpus, config)
                 sha256 = None if old_model is None else old_model.bundle.record.sha256
                 run = ResumableRun(folder.work / CHECKPOINT, corpus, config, sha256)
                 checkpoint = run.resume_from(resume)
                 start = None if old_model is None else old_model.warm_start(corpus, config)
                 if start is not None:
-                    on_event(start.drift)
-                result = _train_network(corpus, config, began, run, checkpoint, start, on_event, received, verbose)
+                    watch.tell(start.drift)
+                deadline = _deadline(began, corpus, config, standard, checkpoint)
+                result = _train_network(
+                    corpus, config, deadline, run, checkpoint, start, watch.tell, received, verbose
+                )
                 if result is None or received:
                     there = run.path.exists()
                     raise InterruptedRunError(
@@ -176,7 +202,8 @@ def train(
                         received[0],
                     )
                 try:
-                    published = _publish(folder, corpus, config, result, None if start is None else start.drift)
+                    drift = None if start is None else start.drift
+                    published = _publish(watch, corpus, config, result, standard, drift)
                 except QualityGateError as error:
                     # That the gate was not met must be said, though the disk be too full to remember it.
                     try:
@@ -196,12 +223,13 @@ def train(
     return trained
 
 
-def _known_outcome(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Trained | None:
+def _known_outcome(watch: Watched, sources: Sequence[str], settings: Settings) -> Trained | None:
     """What a run would come to, where that is known without it; None where it has to be run.
 
     Raises:
         QualityGateError: the gate refused what this same run made.
     """
+    folder = watch.folder
     current = unchanged_since(folder, sources, settings)
     if current is not None:
         try:
@@ -209,31 +237,75 @@ def _known_outcome(folder: ModelFolder, sources: Sequence[str], settings: Settin
         except LmctlError as error:
             logger.warning("%s; training again", error)
             return None
-        log_without_a_run(folder, "unchanged", 0)
+        log_without_a_run(watch, "unchanged", 0, summary=msgspec.structs.asdict(known))
         return known
     refused = rejected_before(folder, sources, settings)
     if refused is not None:
-        log_without_a_run(folder, "rejected", QualityGateError.exit_code, refused)
+        log_without_a_run(watch, "rejected", QualityGateError.exit_code, refused)
         raise QualityGateError(refused)
     return None
 
 
+def _prepared(corpus: PreparedCorpus) -> Prepared:
+    """What there is to train on."""
+    record = corpus.record
+    return Prepared(
+        tokens=len(corpus.train),
+        vocabulary_size=record.vocabulary_size,
+        oov_rate=record.train.oov_rate,
+        valid_tokens=len(corpus.valid),
+        valid_oov_rate=record.valid.oov_rate if len(corpus.valid) else None,
+    )
+
+
+def _deadline(
+    began: float,
+    corpus: PreparedCorpus,
+    config: Config,
+    standard: Standard | None,
+    checkpoint: Checkpoint | None,
+) -> float | None:
+    """When training is to be over, for the whole run to keep its time limit, in seconds of time.monotonic()."""
+    if config.training.time_limit is None:
+        return None
+    spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
+    parameters = _parameters(LSTMSizes.of(corpus.vocabulary, config.model))
+    return began + seconds_of(config.training.time_limit) - spent - publishing_seconds(parameters, standard)
+
+
+def _parameters(sizes: LSTMSizes) -> int:
+    return sum(int(np.prod(shape)) for shape in weight_shapes(sizes).values())
+
+
 def _publish(
-    folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None
+    watch: Watched,
+    corpus: PreparedCorpus,
+    config: Config,
+    result: TrainingResult,
+    standard: Standard | None,
+    drift: Drift | None,
 ) -> Path:
     """Make a bundle of what was trained, ask it something, and publish it if it is good enough.
 
     Raises:
         QualityGateError: it is worse than what is published.
     """
+    folder = watch.folder
     bundle = folder.work / "finished"
     remove(bundle)
     bundle_result(bundle, corpus, config, result, drift)
     verify_answers(bundle, corpus)
-    current = folder.current()
-    if config.publishing.gate and current is not None:
-        comparison = compare(current, bundle, corpus, config)
-        if comparison is not None and not comparison.passed:
+    comparison = None if standard is None else compare(standard, bundle, corpus, config)
+    if comparison is not None:
+        watch.tell(
+            GateDone(
+                published_bits_per_character=comparison.published,
+                new_bits_per_character=comparison.new,
+                tolerance=comparison.tolerance,
+                passed=comparison.passed,
+            )
+        )
+        if not comparison.passed:
             rejected = folder.work / REJECTED
             remove(rejected)
             bundle.rename(rejected)
@@ -251,10 +323,12 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
     """
     _check_inputs(sources, settings.resolve())
     place = _choose_folder(sources, model)
+    if model is None:
+        _check_owner(place, sources)
     old_model = OldModel.find(settings.resolve().training.init_from, ModelFolder(place))
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _opened_corpus(sources, Path(scratch), settings, jobs, lambda _bytes: None, old_model) as corpus,
+        _opened_corpus(sources, Path(scratch), settings, jobs, lambda _event: None, old_model) as corpus,
     ):
         config = _resolve(settings, corpus, old_model)
         sizes = LSTMSizes.of(corpus.vocabulary, config.model)
@@ -262,7 +336,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
             model=place,
             config=config,
             sizes=sizes,
-            parameters=sum(int(np.prod(shape)) for shape in weight_shapes(sizes).values()),
+            parameters=_parameters(sizes),
             training_tokens=len(corpus.train),
             valid_tokens=len(corpus.valid),
         )
@@ -307,24 +381,29 @@ def _is_prepared(sources: Sequence[str]) -> bool:
 
 
 def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
-    """Where the model goes; without -o, a folder named after the first source, unless another corpus has it."""
+    """Where the model goes; without -o, a folder named after the first source."""
     if model is not None:
         return model
     if sources[0] == STDIN:
         raise UsageError("a model trained on standard input needs a name: -o MODEL")
     first = Path(sources[0]).resolve()
     name = first.name.lstrip(".").split(".")[0]
-    if not name or not (first.is_file() or first.is_dir()):
+    # One that is missing has a name all the same, and is missed later.
+    if not name or (first.exists() and not (first.is_file() or first.is_dir())):
         raise UsageError(f"a model trained on {sources[0]} needs a name: -o MODEL")
-    place = DEFAULT_FOLDER / name
+    return DEFAULT_FOLDER / name
+
+
+def _check_owner(place: Path, sources: Sequence[str]) -> None:
+    """See that a folder whose name nobody gave is not the model of another corpus."""
     current = ModelFolder(place).current()
     if current is None:
-        return place
+        return
     try:
         record = open_bundle(current).record
     except LmctlError as error:
         logger.warning("%s; training again", error)
-        return place
+        return
     known = [] if record.corpus is None else record.corpus.sources
     before = [source.name for source in known if source.split == "train"]
     if before != _source_names(sources):
@@ -332,7 +411,6 @@ def _choose_folder(sources: Sequence[str], model: Path | None) -> Path:
             f"{place} was trained on other sources ({', '.join(before) or 'a mixture'}); "
             "name another model with -o, or this one to replace it"
         )
-    return place
 
 
 def _source_names(sources: Sequence[str]) -> list[str]:
@@ -348,7 +426,7 @@ def _opened_corpus(
     work: Path,
     settings: Settings,
     jobs: int,
-    on_progress: Callable[[int], None],
+    on_event: OnRunEvent,
     old_model: OldModel | None,
 ) -> Iterator[PreparedCorpus]:
     """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
@@ -365,9 +443,15 @@ def _opened_corpus(
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        old_words = None if old_model is None else old_model.vocabulary.words
         config = settings.resolve()
-        yield prepare(sources, folder, config, jobs=jobs, old_words=old_words, on_progress=on_progress)
+        yield prepare(
+            sources,
+            folder,
+            config,
+            jobs=jobs or config.device.threads,
+            old_words=None if old_model is None else old_model.vocabulary.words,
+            on_progress=lambda read: on_event(TextRead(bytes=read)),
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -392,11 +476,11 @@ def _resolve(settings: Settings, corpus: PreparedCorpus, old_model: OldModel | N
 def _train_network(
     corpus: PreparedCorpus,
     config: Config,
-    began: float,
+    deadline: float | None,
     run: ResumableRun,
     checkpoint: Checkpoint | None,
     start: WarmStart | None,
-    on_event: OnEvent,
+    on_event: OnRunEvent,
     received: list[int],
     verbose: bool,
 ) -> TrainingResult | None:
@@ -404,11 +488,11 @@ def _train_network(
     load_tensorflow(verbose=verbose)
     from lmctl.training.trainer import Watch, train_network
 
-    deadline = None
-    if config.training.time_limit is not None:
-        spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
-        deadline = began + seconds_of(config.training.time_limit) - spent
-    watch = Watch(on_event, lambda: bool(received), run.save, seconds_of(config.publishing.checkpoint_every))
+    def save(checkpoint: Checkpoint) -> None:
+        run.save(checkpoint)
+        on_event(CheckpointSaved(step=checkpoint.progress.step, path=run.path))
+
+    watch = Watch(on_event, lambda: bool(received), save, seconds_of(config.publishing.checkpoint_every))
     return train_network(
         corpus,
         config,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,11 @@ from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.jobs.warm_start import old_model_file
 from lmctl.store.generations import remove
 from lmctl.store.notes import read_note, write_note
+from lmctl.store.runs import Changes
 from lmctl.version import __version__, package_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
@@ -45,13 +45,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         generation: what it published.
-        settings: the SHA-256 of what the user asked for.
+        settings: what the user asked for, by key.
         versions: of lmctl and of what segments.
         inputs: the texts, and the files that settings name.
     """
 
     generation: str
-    settings: str
+    settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     inputs: list[InputFile]
 
@@ -73,7 +73,7 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
     if not all(path.is_file() for path in paths):
         return None
     inputs = [_stat(path, files.sha256_of(path)) for path in paths]
-    return Request(generation="", settings=_settings_hash(settings), versions=_versions(), inputs=inputs)
+    return Request(generation="", settings=settings.as_asked(), versions=_versions(), inputs=inputs)
 
 
 def remember_request(folder: ModelFolder, request: Request, published: Path) -> None:
@@ -119,10 +119,35 @@ def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Setti
     return current if _is_the_same(known, sources, settings) else None
 
 
+def changes_since(folder: ModelFolder, request: Request | None) -> Changes | None:
+    """What differs between a run and the last one that published; None where that is not known."""
+    known = read_note(folder.folder / REQUEST, Request)
+    if request is None or known is None or folder.current() is None:
+        return None
+    before, now = ({file.path: file.sha256 for file in each.inputs} for each in (known, request))
+    inputs = _differing(before, now)
+    if not inputs and [file.path for file in known.inputs] != [file.path for file in request.inputs]:
+        inputs = list(now)
+    return Changes(
+        inputs=inputs,
+        settings=_differing(known.settings, request.settings),
+        versions=[
+            f"{name} {known.versions.get(name)} -> {request.versions.get(name)}"
+            for name in _differing(known.versions, request.versions)
+        ],
+    )
+
+
+def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """The names whose values differ, or that only one of the two has."""
+    names = sorted({*before, *now})
+    return [name for name in names if name not in before or name not in now or before[name] != now[name]]
+
+
 def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
     """Whether a run would do what another one did."""
     paths = _inputs(sources, settings)
-    asked = (_settings_hash(settings), _versions(), [files.printable(path) for path in paths])
+    asked = (settings.as_asked(), _versions(), [files.printable(path) for path in paths])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
         return False
     return all(_is_same_file(path, file) for path, file in zip(paths, known.inputs, strict=True))
@@ -156,10 +181,6 @@ def _stat(path: Path, sha256: str) -> InputFile:
         modified_ns=found.st_mtime_ns,
         sha256=sha256,
     )
-
-
-def _settings_hash(settings: Settings) -> str:
-    return hashlib.sha256(msgspec.json.encode(sorted(settings.explicit.items()))).hexdigest()
 
 
 def _versions() -> dict[str, str]:

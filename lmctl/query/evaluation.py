@@ -26,6 +26,7 @@ def evaluate_file(
     accuracy_at: Sequence[int] = (),
     encoding: str = "utf-8",
     errors: str = "strict",
+    threads: int = 0,
     on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
 ) -> Figures:
     """Score a text, a sentence a line, and add it up.
@@ -38,6 +39,7 @@ def evaluate_file(
         accuracy_at: the k of accuracy@k; empty: no ranks.
         encoding: of the text.
         errors: strict, replace or skip.
+        threads: how many batches are scored at once, at most; 0: as many as there are cores.
         on_sentence: told of every sentence's scores, in order.
 
     Raises:
@@ -45,7 +47,10 @@ def evaluate_file(
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
     lines = read_lines(path, encoding=encoding, errors=errors)
-    for score in score_sentences(model, lines, state=state, blank_lines=blank_lines, ranks=bool(accuracy_at)):
+    scores = score_sentences(
+        model, lines, state=state, blank_lines=blank_lines, ranks=bool(accuracy_at), threads=threads
+    )
+    for score in scores:
         tally.add(score)
         on_sentence(score)
     if not tally.sentences:

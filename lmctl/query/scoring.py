@@ -62,6 +62,7 @@ def score_sentences(
     state: Literal["reset", "carry"] = "reset",
     blank_lines: Literal["drop", "keep"] | None = None,
     ranks: bool = False,
+    threads: int = 0,
 ) -> Iterator[SentenceScore]:
     """Score a text, a sentence a line, in order.
 
@@ -71,25 +72,31 @@ def score_sentences(
         state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
         blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
         ranks: also find each token's rank.
+        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
     """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
     language_model = model.language_model
-    score_window = _Carried(language_model, ranks) if state == "carry" else _Reset(language_model, ranks)
+    score_window = _Carried(language_model, ranks) if state == "carry" else _Reset(language_model, ranks, threads)
     for window in _windows(text for text in map(model.encode, lines) if text.words or keep):
         yield from score_window(window)
 
 
 def token_log_probs(
-    language_model: LanguageModel[Any], token_ids: IntArray, *, state: Literal["reset", "carry"]
+    language_model: LanguageModel[Any],
+    token_ids: IntArray,
+    *,
+    state: Literal["reset", "carry"],
+    threads: int = 0,
 ) -> Float64Array:
     """Natural log probability of every token of a text, (N,).
 
     Args:
         language_model: whose probabilities.
         token_ids: sentences that each end with `</s>`, (N,).
-        state: as in `score_sentences`.
+        state: as in `score_sentences`, and so `threads`.
+        threads: likewise.
     """
-    score_window = _Carried(language_model, False) if state == "carry" else _Reset(language_model, False)
+    score_window = _Carried(language_model, False) if state == "carry" else _Reset(language_model, False, threads)
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID)
     sentences = (EncodedText([], part[:-1].tolist(), 0) for part in np.split(token_ids, ends + 1)[:-1])
     found = [score.log_probs for window in _windows(sentences) for score in score_window(window)]
@@ -113,15 +120,16 @@ def _windows(texts: Iterable[EncodedText]) -> Iterator[list[EncodedText]]:
 class _Reset:
     """Scores windows of sentences that stand each for itself."""
 
-    def __init__(self, language_model: LanguageModel[Any], ranks: bool) -> None:
+    def __init__(self, language_model: LanguageModel[Any], ranks: bool, threads: int) -> None:
         self._language_model = language_model
         self._ranks = ranks
+        self._threads = min(threads or scoring_threads(), scoring_threads())
 
     def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
         batches = list(batches_by_length([len(text.token_ids) + 1 for text in window]))
         # NumPy computes outside of Python's lock, and a batch does not depend on another.
-        with ThreadPoolExecutor(scoring_threads()) as threads:
+        with ThreadPoolExecutor(self._threads) as threads:
             for places, found in zip(batches, threads.map(partial(self._score, window), batches), strict=True):
                 for column, place in enumerate(places):
                     there = slice(0, len(window[place].token_ids) + 1)

@@ -172,6 +172,14 @@ class Bundle:
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
             raise DataError(f"{self.weights_path}: {error}") from error
 
+    def parameters(self) -> int:
+        """How many numbers it answers from: weights, or probabilities and back-offs of n-grams."""
+        if self.record.training is not None and not isinstance(self.record.sizes, MixtureSizes):
+            return self.record.training.parameters
+        if isinstance(self.record.sizes, NgramSizes):
+            return sum(self.record.sizes.ngrams) + sum(self.record.sizes.ngrams[:-1])
+        return sum(member.parameters() for member in self.members())
+
     def recipe_files(self) -> dict[str, bytes]:
         """The dictionaries of the text recipe: name -> content."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)

@@ -71,6 +71,23 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
         lock.release()
 
 
+def find_holder(folder: Path) -> Holder | None:
+    """Who holds the lock of a model's folder, as far as it says; taking the lock to find out might refuse a run.
+
+    A process of this host that was killed left its note behind: it holds nothing.
+    """
+    holder = read_note(folder / HOLDER, Holder)
+    if holder is None or holder.host != socket.gethostname():
+        return holder
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return holder
+
+
 def _describe(path: Path) -> str:
     # Between taking the lock and saying so is a moment.
     for _ in range(MOMENTS):

@@ -5,6 +5,7 @@ A run that was killed wrote none; the next one finds what it left at its start a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,11 +15,29 @@ import msgspec
 from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lmctl.store.generations import ModelFolder
 
 RUNS, BEGUN = "runs.jsonl", "begun.json"
 
-Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed"]
+# One that found the model's lock held is told of elsewhere: it leaves no line.
+Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed", "locked"]
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs from the last run that published; all empty where one was forced to train again.
+
+    Attributes:
+        inputs: the paths of files whose content is another, that are new, or that are not read any more; where
+            they are the same files in another order, all of them.
+        settings: the keys whose values differ, or that were set in one of the two runs alone.
+        versions: the packages, each with its version then and now.
+    """
+
+    inputs: list[str] = []
+    settings: list[str] = []
+    versions: list[str] = []
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +51,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         exit_code: of its process; None where it was killed.
         generation: what it published, or what was current and needed no change; None where there is none.
         message: what it said when it failed.
-        figures: of what it published: tokens, steps, perplexities.
+        changes: what made it train; None where there is nothing to compare with: no generation, or standard
+            input, which cannot be read twice.
+        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities.
         drift: what had changed since the model that training started from.
     """
 
@@ -43,6 +64,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     generation: str | None = None
     message: str | None = None
+    changes: Changes | None = None
     figures: dict[str, bool | int | float | str | None] = {}
     drift: dict[str, Any] | None = None
 
@@ -67,9 +89,8 @@ class RunLog:
         """Take note that a run begins, and when; one that was killed before it gets its line."""
         killed = read_note(self._begun, _Begun)
         # A kill between the line and the removal of the note leaves both.
-        if killed is not None and (killed.start, killed.pid) not in [
-            (run.start, run.pid) for run in self.read()[-1:]
-        ]:
+        last = next(self.newest_first(), None)
+        if killed is not None and (last is None or (killed.start, killed.pid) != (last.start, last.pid)):
             self.append(Run(start=killed.start, pid=killed.pid, outcome="killed"))
         begun = _Begun(now(), os.getpid())
         write_note(self._begun, begun)
@@ -84,17 +105,17 @@ class RunLog:
 
     def read(self) -> list[Run]:
         """All runs, the oldest first; a line that was torn is left out."""
+        return list(self.newest_first())[::-1]
+
+    def newest_first(self) -> Iterator[Run]:
+        """All runs, the newest first, each decoded when it is asked for: years of them are many."""
         try:
             lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
-            return []
-        runs = []
-        for line in lines:
-            try:
-                runs.append(msgspec.json.decode(line, type=Run))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-        return runs
+            return
+        for line in reversed(lines):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                yield msgspec.json.decode(line, type=Run)
 
     def append(self, run: Run) -> None:
         """Write a line; on its own, of a run that did not begin, for there was nothing to do."""

@@ -19,7 +19,7 @@ class ValidationTerms:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """The network is built and the first step is next."""
+    """The network is built and the next step follows; `step` are done, by a run that was cut off."""
 
     preset: str
     device: str
@@ -28,15 +28,17 @@ class TrainingStarted:
     tokens_per_epoch: int
     epochs: int
     validation: ValidationTerms | None
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimizer update."""
+    """One optimizer update; `tokens` are those since training began."""
 
     epoch: int
     epochs: int
     step: int
+    tokens: int
     epoch_tokens: int
     tokens_per_epoch: int
     tokens_per_second: float
@@ -91,7 +93,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     valid_state: str | None
 
 
-TrainingEvent = TrainingStarted | StepDone | EpochDone | Drift
+TrainingEvent = TrainingStarted | StepDone | EpochDone
 OnEvent = Callable[[TrainingEvent], None]
 
 

@@ -188,6 +188,7 @@ class Trainer:
                 tokens_per_epoch=len(self._corpus.train),
                 epochs=epochs,
                 validation=self._validation.terms(),
+                step=self._step,
             )
         )
         if self._time_limit is not None:
@@ -307,6 +308,7 @@ class Trainer:
                 if self._planned_steps is None
                 else math.ceil(self._planned_steps / self._steps_per_epoch),
                 step=self._step,
+                tokens=tokens,
                 epoch_tokens=self._epoch_tokens,
                 tokens_per_epoch=per_epoch,
                 tokens_per_second=speed,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -22,9 +23,19 @@ from lmctl.errors import (
     DivergenceError,
     InputMissingError,
     InterruptedRunError,
+    LockedError,
     MissingExtraError,
     QualityGateError,
     UsageError,
+)
+from lmctl.jobs.events import (
+    CheckpointSaved,
+    GateDone,
+    LockTaken,
+    Prepared,
+    RunEnded,
+    RunStarted,
+    TextRead,
 )
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
@@ -32,8 +43,9 @@ from lmctl.jobs.train import plan, train
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.bundle import open_bundle, verify_bundle
 from lmctl.store.generations import ModelFolder
-from lmctl.store.runs import RunLog
-from lmctl.training.events import StepDone
+from lmctl.store.lock import locked
+from lmctl.store.runs import Changes, RunLog
+from lmctl.training.events import EpochDone, StepDone, TrainingStarted
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
 VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
@@ -286,6 +298,167 @@ def test_every_run_leaves_a_line_in_its_models_log(published, text, valid, tmp_p
     assert (unchanged.outcome, unchanged.exit_code, unchanged.generation) == ("unchanged", 0, "000001")
     assert (failed.outcome, failed.exit_code, failed.generation) == ("failed", 1, None)
     assert failed.message.startswith("training diverged")
+    # The first run has nothing to compare with, and the second found nothing.
+    assert (made.changes, unchanged.changes, unchanged.figures) == (None, None, made.figures)
+    assert failed.changes == Changes(settings=["training.learning_rate", "training.optimizer"])
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_says_what_made_it_train(published, text, valid, tmp_path, monkeypatch):
+    Path(text).write_text(TEXT + "a cat\n")
+    again(text, tmp_path, valid)
+    other = tmp_path / "other.txt"
+    other.write_text("the cat\n")
+
+    def run(*sources, **options):
+        asked = settings(f"validation.file={valid}", "publishing.gate=false", "training.seed=3")
+        train([str(source) for source in sources], tmp_path / "model", asked, **options)
+
+    run(other)
+    monkeypatch.setattr("lmctl.jobs.unchanged.__version__", "99")
+    run(other)
+    run(other, force=True)
+    run(other, text)
+    run(text, other)
+
+    assert [run.changes for run in RunLog(ModelFolder(tmp_path / "model")).read()[1:]] == [
+        Changes(inputs=[text]),
+        Changes(inputs=[str(other), text], settings=["training.seed"]),
+        Changes(versions=[f"lmctl {lmctl.__version__} -> 99"]),
+        Changes(),
+        Changes(inputs=[text]),
+        Changes(inputs=[text, str(other), valid]),  # the same files in another order
+    ]
+
+
+# Watching
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_tells_of_all_that_happens_from_its_start_to_its_end(text, valid, tmp_path):
+    seen = []
+
+    trained = again(text, tmp_path, valid, on_event=seen.append)
+
+    kinds = [type(event) for event in seen if not isinstance(event, StepDone)]
+    reading = kinds.count(TextRead)
+    assert kinds == [
+        *(RunStarted, LockTaken, *[TextRead] * reading, Prepared, TrainingStarted),
+        *(CheckpointSaved, EpochDone) * 2,
+        RunEnded,
+    ]
+    assert reading > 0
+    start, lock, *_, end = seen
+    assert (start.pid, start.model, start.inputs) == (os.getpid(), tmp_path / "model", [text])
+    assert start.settings["training.epochs"] == 2
+    assert lock.generation is None
+    (prepared,) = (event for event in seen if isinstance(event, Prepared))
+    # 2 of the 20 words that validate are unknown; 3 sentences have 3 ends.
+    assert (prepared.tokens, prepared.vocabulary_size, prepared.oov_rate) == (27, 11, 0)
+    assert (prepared.valid_tokens, prepared.valid_oov_rate) == (23, pytest.approx(2 / 20))
+    steps = [event.tokens for event in seen if isinstance(event, StepDone)]
+    assert steps == sorted(steps)
+    assert steps[-1] == trained.tokens == 54
+    assert (end.outcome, end.exit_code, end.generation) == ("published", 0, "000001")
+    assert (end.figures["steps"], end.seconds > 0) == (trained.steps, True)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_with_nothing_to_do_tells_of_its_start_and_its_end(published, text, valid, tmp_path):
+    seen = []
+
+    again(text, tmp_path, valid, on_event=seen.append)
+
+    assert [type(event) for event in seen] == [RunStarted, RunEnded]
+    assert (seen[-1].outcome, seen[-1].exit_code, seen[-1].generation) == ("unchanged", 0, "000001")
+    assert seen[-1].figures["valid_perplexity"] == published.valid_perplexity
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_that_diverges_tells_of_its_end(published, text, valid, tmp_path):
+    seen = []
+
+    with pytest.raises(DivergenceError) as caught:
+        again(
+            text,
+            tmp_path,
+            valid,
+            "training.optimizer=sgd",
+            "training.learning_rate=1e38",
+            on_event=seen.append,
+        )
+
+    end = seen[-1]
+    assert [type(event) for event in seen].count(RunEnded) == 1
+    assert (end.outcome, end.exit_code, end.message) == ("failed", 1, str(caught.value))
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_that_fails_before_it_begins_leaves_its_line_where_there_is_a_model(
+    published, text, valid, tmp_path
+):
+    Path(text).unlink()
+    seen = []
+
+    with pytest.raises(InputMissingError):
+        again(text, tmp_path, valid, on_event=seen.append)
+
+    assert [type(event) for event in seen] == [RunStarted, RunEnded]
+    *_, last = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (last.outcome, last.exit_code, last.generation) == ("failed", 66, None)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_that_finds_the_lock_held_says_so_and_leaves_no_line(published, text, valid, tmp_path):
+    seen = []
+
+    with locked(tmp_path / "model"), pytest.raises(LockedError):
+        again(text, tmp_path, valid, "training.seed=2", on_event=seen.append)
+
+    assert (seen[-1].outcome, seen[-1].exit_code) == ("locked", 75)
+    assert len(RunLog(ModelFolder(tmp_path / "model")).read()) == 1
+
+
+# Time
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_leaves_time_to_publish(good, text, known, tmp_path, monkeypatch):
+    deadlines = []
+
+    def take_note(*_, deadline, **__):
+        deadlines.append(deadline - time.monotonic())
+        raise DivergenceError
+
+    def seconds(parameters, standard):
+        assert (parameters, standard.parameters) == (good.parameters, good.parameters)
+        return 1000.0
+
+    monkeypatch.setattr("lmctl.training.trainer.train_network", take_note)
+    monkeypatch.setattr("lmctl.jobs.train.publishing_seconds", seconds)
+
+    with pytest.raises(DivergenceError):
+        retrain(text, known, tmp_path, "training.time_limit=3000s")
+
+    # 3,000 of the whole run without 1,000 for publishing and what preparation took, a second or two.
+    assert 1900 < deadlines[0] <= 2000
+
+
+@pytest.mark.parametrize(("assignments", "jobs", "expected"), [((), 0, 0), (("device.threads=1",), 0, 1)])
+def test_threads_cap_the_processes_of_preparation_too(text, tmp_path, monkeypatch, assignments, jobs, expected):
+    seen = []
+
+    def take_note(*_, jobs, **__):
+        seen.append(jobs)
+        raise DataError
+
+    monkeypatch.setattr("lmctl.jobs.train.prepare", take_note)
+    with pytest.raises(DataError):
+        plan([text], tmp_path / "model", settings(*assignments), jobs=jobs)
+    with pytest.raises(DataError):
+        plan([text], tmp_path / "model", settings(*assignments), jobs=7)
+
+    assert seen == [expected, 7]
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -359,8 +532,9 @@ def retrain(text, known, tmp_path, *assignments, **options):
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, known, tmp_path):
+    seen = []
     with pytest.raises(QualityGateError) as caught:
-        retrain(text, known, tmp_path)
+        retrain(text, known, tmp_path, on_event=seen.append)
 
     assert caught.value.exit_code == 3
     assert (tmp_path / "model/current").resolve() == Path(good.published)
@@ -373,6 +547,10 @@ def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, kn
     assert f"{100 * (new / published - 1):+.1f} %" in str(caught.value)
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (run.outcome, run.exit_code, run.generation) == ("rejected", 3, None)
+    (told,) = (event for event in seen if isinstance(event, GateDone))
+    assert (told.published_bits_per_character, told.new_bits_per_character) == (published, new)
+    assert (told.tolerance, told.passed) == (0.01, False)
+    assert (seen[-1].outcome, seen[-1].exit_code) == ("rejected", 3)
 
 
 @pytest.mark.usefixtures("eagerly")

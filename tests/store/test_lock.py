@@ -10,12 +10,14 @@ import time
 import pytest
 
 from lmctl.errors import LockedError
-from lmctl.store.lock import locked
+from lmctl.store.lock import HOLDER, Holder, find_holder, locked
+from lmctl.store.notes import write_note
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from lmctl.store.lock import locked
+from lmctl.store.lock import HOLDER, Holder, find_holder, locked
+from lmctl.store.notes import write_note
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -87,3 +89,19 @@ def test_other_models_are_not_locked(tmp_path, other):
 
     with locked(tmp_path / "another"):
         assert (tmp_path / "another/holder.json").exists()
+
+
+def test_the_holder_is_known_while_the_lock_is_held(tmp_path):
+    assert find_holder(tmp_path) is None
+    with locked(tmp_path):
+        holder = find_holder(tmp_path)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+    assert find_holder(tmp_path) is None
+
+
+def test_a_holder_on_another_host_is_believed(tmp_path):
+    there = Holder(pid=1 << 22, host="elsewhere", since="2026-01-01T00:00:00+00:00")
+    write_note(tmp_path / HOLDER, there)
+
+    assert find_holder(tmp_path) == there

@@ -33,6 +33,7 @@ def test_every_run_has_a_line_of_json(log, tmp_path):
     assert json.loads(lines[0])["figures"] == {"valid_perplexity": 9.5, "steps": 3}
     assert json.loads(lines[1])["message"] == "disk full"
     assert list((tmp_path / "news/work").iterdir()) == []
+    assert list(log.newest_first()) == [second, first]
 
 
 def test_the_next_run_writes_the_line_of_one_that_was_killed(log):

@@ -1,0 +1,130 @@
+"""What a run tells whoever watches it, from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from lmctl.store.runs import Changes, Outcome
+from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
+
+
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The first event of a run, whatever becomes of it.
+
+    Attributes:
+        pid: of its process.
+        lmctl: its version.
+        model: the model's folder.
+        inputs: texts, or a prepared folder, as they were given.
+        settings: what was asked for, by key.
+    """
+
+    pid: int
+    lmctl: str
+    model: Path
+    inputs: list[str]
+    settings: dict[str, str | int | float | bool | None]
+
+
+class LockTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """The run holds the model's lock, and there is something to do.
+
+    Attributes:
+        generation: what is current; None where nothing has been published.
+    """
+
+    generation: str | None
+
+
+class TextRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Preparation has read so much."""
+
+    bytes: int
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """The corpus to train on is there.
+
+    Attributes:
+        tokens: to train on, the ends of sentences included.
+        oov_rate: share of the training words that are not in the vocabulary.
+        valid_tokens: to validate on.
+        valid_oov_rate: likewise; None where there is no validation text.
+    """
+
+    tokens: int
+    vocabulary_size: int
+    oov_rate: float
+    valid_tokens: int
+    valid_oov_rate: float | None
+
+
+class CheckpointSaved(msgspec.Struct, frozen=True, kw_only=True):
+    """From here the run can be continued.
+
+    Attributes:
+        step: how many steps are done.
+    """
+
+    step: int
+    path: Path
+
+
+class GateDone(msgspec.Struct, frozen=True, kw_only=True):
+    """The published model and the new one were compared, in bits per character of the validation text."""
+
+    published_bits_per_character: float
+    new_bits_per_character: float
+    tolerance: float
+    passed: bool
+
+
+class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """The last event of a run, however it ended, but by a kill.
+
+    Attributes:
+        outcome: published, unchanged, rejected, interrupted, failed or locked.
+        exit_code: of the process.
+        generation: what it published, or what was current and needed no change.
+        message: what it said when it failed.
+        changes: as in runs.jsonl.
+        figures: likewise.
+        seconds: how long it took.
+    """
+
+    outcome: Outcome
+    exit_code: int
+    generation: str | None
+    message: str | None
+    changes: Changes | None
+    figures: dict[str, bool | int | float | str | None]
+    seconds: float
+
+
+RunEvent = (
+    RunStarted
+    | LockTaken
+    | TextRead
+    | Prepared
+    | Drift
+    | TrainingStarted
+    | StepDone
+    | EpochDone
+    | CheckpointSaved
+    | GateDone
+    | RunEnded
+)
+OnRunEvent = Callable[[RunEvent], None]
+
+
+def to_all(*listeners: OnRunEvent) -> OnRunEvent:
+    """One listener that passes every event on to several, in this order."""
+
+    def tell(event: RunEvent) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
