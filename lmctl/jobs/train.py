@@ -17,7 +17,7 @@ import numpy as np
 from lmctl import files
 from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
-from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, UsageError
+from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.gate import compare
 from lmctl.jobs.logged import log_without_a_run, logged
@@ -39,7 +39,7 @@ from lmctl.store.bundle import (
     open_bundle,
 )
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder, remove
-from lmctl.store.lock import locked
+from lmctl.store.lock import HOLDER, locked
 from lmctl.store.runs import BEGUN
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.training.events import ignore_event
@@ -195,13 +195,22 @@ def _known_outcome(folder: ModelFolder, sources: Sequence[str], settings: Settin
         except LmctlError as error:
             logger.warning("%s; training again", error)
             return None
+        _sweep_without_a_run(folder)
         log_without_a_run(folder, "unchanged", 0)
         return known
     refused = rejected_before(folder, sources, settings)
     if refused is not None:
+        _sweep_without_a_run(folder)
         log_without_a_run(folder, "rejected", QualityGateError.exit_code, refused)
         raise QualityGateError(refused)
     return None
+
+
+def _sweep_without_a_run(folder: ModelFolder) -> None:
+    """Remove what a run left that was killed when it had done its work; one in progress holds the lock."""
+    if any(folder.folder.glob(f"*{HOLDER}*")):
+        with contextlib.suppress(LockedError, OSError), locked(folder.folder):
+            folder.sweep(KEPT_IN_WORK)
 
 
 def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result: TrainingResult) -> Path:
