@@ -45,16 +45,29 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         raise
     beside = Path(temporary)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with named_in_errors(path), os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        # What stopped the writing may stop this too, and is what the caller should hear of.
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def named_in_errors(path: Path) -> Iterator[None]:
+    """Let an error of what is done inside name `path` where it names none: a full disk does not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def check_writable(path: Path) -> None:
@@ -89,7 +102,8 @@ def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable: a rename survives a power cut only after this."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with named_in_errors(folder):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -146,9 +147,9 @@ class ChunkEncoder:
         counts = [np.bincount(ids[token_is_valid == held_out], minlength=len(local_id) + 1) for held_out in (0, 1)]
 
         stem = self.scratch / f"{number:06d}"
-        np.save(stem.with_suffix(".ids.npy"), ids)
-        np.save(stem.with_suffix(".valid.npy"), token_is_valid)
-        np.save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
+        _save(stem.with_suffix(".ids.npy"), ids)
+        _save(stem.with_suffix(".valid.npy"), token_is_valid)
+        _save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
         stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
         # A line without words is empty, here as where it starts a chunk and its text is not known any more.
         shown = (line if tokens else "" for line, tokens in zip(as_they_came, sentences, strict=False))
@@ -177,3 +178,10 @@ class ChunkEncoder:
                 current = line_is_valid(line, self.rules.valid_fraction)
             flags.append(current)
         return np.array(flags, dtype=bool)
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Like np.save, which of a full disk says no more than how many bytes were asked for and written."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())

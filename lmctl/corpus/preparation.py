@@ -13,6 +13,7 @@ import heapq
 import logging
 import os
 import re
+import shutil
 import tempfile
 from collections import deque
 from concurrent.futures import wait
@@ -56,6 +57,11 @@ FEWEST_VALID_WORDS = 100
 # How many of the words that a model of another day does not know are named.
 NEW_WORDS_NAMED = 20
 
+# In the folder of a corpus in the making, what is not finished: chunks, streams, and files that are not in place.
+SCRATCH = ".preparing-"
+UNFINISHED = re.compile(
+    rf"{re.escape(SCRATCH)}.*|\.(train|valid|vocabulary|characters|user_dictionary|stop_words|corpus|holder)\..*"
+)
 DATA_FILE = re.compile(
     r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
 )
@@ -111,7 +117,7 @@ def prepare_corpus(
         DataError: nothing to train on, or nothing in the text to validate on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".preparing-", dir=folder) as scratch:
+    with files.named_in_errors(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
         encode = ChunkEncoder(split_rules, Path(scratch))
         encoded = list(_in_order(_bounded_map(executor, encode, enumerate(chunks), in_flight)))
         train = sum((chunk.train for chunk in encoded), SplitCounts())
@@ -175,6 +181,17 @@ def prepare_corpus(
             "probability means little; a smaller vocabulary.size or a vocabulary.min_count of 2 would train it"
         )
     return PreparedCorpus(folder, record)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what preparations that were killed left in a folder; nobody else may be at work there."""
+    for path in folder.iterdir():
+        if not UNFINISHED.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:

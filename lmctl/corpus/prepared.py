@@ -124,14 +124,15 @@ class PreparedCorpus:
             InputMissingError: there is no prepared corpus there.
             DataError: a file is missing or damaged, or of another format version.
         """
-        record = read_record(folder)
-        for name in record.files.values():
-            data_file = folder / name
-            if "/" in name or not data_file.is_file():
-                raise DataError(f"{data_file}: missing; prepare the corpus again")
-            if files.sha256_of(data_file)[:HASH_DIGITS] not in name.split("."):
-                raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")
-        return cls(folder, record)
+        while True:
+            record = read_record(folder)
+            try:
+                _check_files(folder, record)
+                return cls(folder, record)
+            except (DataError, OSError):
+                # Another corpus may have taken this one's place, and its files be gone, between two looks.
+                if read_record(folder) == record:
+                    raise
 
     @property
     def valid_text(self) -> Path:
@@ -172,6 +173,15 @@ def read_record(folder: Path) -> CorpusRecord:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from error
     return record
+
+
+def _check_files(folder: Path, record: CorpusRecord) -> None:
+    for name in record.files.values():
+        data_file = folder / name
+        if "/" in name or not data_file.is_file():
+            raise DataError(f"{data_file}: missing; prepare the corpus again")
+        if files.sha256_of(data_file)[:HASH_DIGITS] not in name.split("."):
+            raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")
 
 
 class _Versioned(msgspec.Struct):

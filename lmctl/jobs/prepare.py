@@ -20,9 +20,10 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
-from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
+from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, InputMissingError, LmctlError
+from lmctl.store.lock import locked
 from lmctl.text.normalization import Normalization, read_word_list
 from lmctl.text.reading import read_chunks
 from lmctl.text.segmentation import detect_segmenter, make_segmenter
@@ -65,6 +66,7 @@ def prepare(
 
     Raises:
         LmctlError: an input is missing or is not text, or there is nothing in it.
+        LockedError: another process prepares a corpus in this folder.
         OSError: the folder cannot be written.
     """
     held_out = [config.validation.file] if config.validation.file else []
@@ -78,13 +80,16 @@ def prepare(
     tokenizer = make_tokenizer(config.text, sample=first[0][0].text())
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
+    vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
     try:
-        with make_executor(jobs) as executor, _without_cycle_collection():
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder), make_executor(jobs) as executor, _without_cycle_collection():
+            sweep(folder)
             return prepare_corpus(
                 itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
                 folder,
                 SplitRules(tokenizer, config.text.blank_lines, fraction),
-                _vocabulary_rules(config, tokenizer, old_words),
+                vocabulary_rules,
                 executor=executor,
                 in_flight=2 * jobs,
                 sources=reader.records,

@@ -32,6 +32,7 @@ def roll_back(model: Path, number: int | None = None) -> Path:
         raise InputMissingError(f"{model}: not a model's folder; it has no generations")
     folder = ModelFolder.create(model)
     with locked(folder.folder):
+        folder.sweep_beside()
         place = folder.generation_before() if number is None else folder.generation(number)
         if place.is_dir():
             verify_bundle(place)

@@ -17,7 +17,7 @@ import numpy as np
 from lmctl import files
 from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
-from lmctl.errors import InterruptedRunError, LmctlError, QualityGateError, UsageError
+from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
 from lmctl.jobs.events import CheckpointSaved, GateDone, Prepared, TextRead
 from lmctl.jobs.gate import compare, score_published
@@ -40,7 +40,7 @@ from lmctl.jobs.warm_start import OldModel, old_model_file
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder, remove
-from lmctl.store.lock import locked
+from lmctl.store.lock import HOLDER, locked
 from lmctl.store.runs import BEGUN
 from lmctl.store.sizes import LSTMSizes
 from lmctl.text.sources import STDIN, check_sources
@@ -237,13 +237,22 @@ def _known_outcome(watch: Watched, sources: Sequence[str], settings: Settings) -
         except LmctlError as error:
             logger.warning("%s; training again", error)
             return None
+        _sweep_without_a_run(folder)
         log_without_a_run(watch, "unchanged", 0, summary=msgspec.structs.asdict(known))
         return known
     refused = rejected_before(folder, sources, settings)
     if refused is not None:
+        _sweep_without_a_run(folder)
         log_without_a_run(watch, "rejected", QualityGateError.exit_code, refused)
         raise QualityGateError(refused)
     return None
+
+
+def _sweep_without_a_run(folder: ModelFolder) -> None:
+    """Remove what a run left that was killed when it had done its work; one in progress holds the lock."""
+    if any(folder.folder.glob(f"*{HOLDER}*")):
+        with contextlib.suppress(LockedError, OSError), locked(folder.folder):
+            folder.sweep(KEPT_IN_WORK)
 
 
 def _prepared(corpus: PreparedCorpus) -> Prepared:

@@ -22,7 +22,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
-from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle
+from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle, verify_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -85,6 +85,8 @@ class ModelFolder:
     def publish(self, bundle: Path, keep: int) -> Path:
         """Make a finished bundle the current generation, by one rename; older ones than `keep` go.
 
+        A run that was killed while it published makes the same bundle again: that takes no second number.
+
         Args:
             bundle: a bundle folder under `work`.
             keep: how many generations stay.
@@ -92,11 +94,15 @@ class ModelFolder:
         Returns:
             Where the bundle is now.
         """
-        number = max(self.numbers(), default=0) + 1
-        place = self.generation(number)
-        files.sync_folder(bundle)
-        bundle.rename(place)
-        files.sync_folder(place.parent)
+        newest = max(self.numbers(), default=0)
+        place = self.generation(newest)
+        if newest and _are_the_same(place, bundle):
+            remove(bundle)
+        else:
+            place = self.generation(newest + 1)
+            files.sync_folder(bundle)
+            bundle.rename(place)
+            files.sync_folder(place.parent)
         before = self.current()
         self._make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
@@ -171,9 +177,22 @@ class ModelFolder:
         for path in self.work.iterdir():
             if path.name not in kept:
                 remove(path)
+        self.sweep_beside()
+
+    def sweep_beside(self) -> None:
+        """Remove the notes that runs which were killed had not finished; whoever does holds the lock."""
         for name in (PIN, "request.json", "holder.json"):
             for path in self.folder.glob(f".{name}.*"):
                 remove(path)
+
+
+def _are_the_same(published: Path, bundle: Path) -> bool:
+    """Whether a generation is sound and, byte for byte, a bundle: a record has the hashes of all other files."""
+    try:
+        verify_bundle(published)
+        return (published / MODEL_FILE).read_bytes() == (bundle / MODEL_FILE).read_bytes()
+    except (LmctlError, OSError):
+        return False
 
 
 def remove(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from lmctl import files
 from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class RunLog:
 
     def append(self, run: Run) -> None:
         """Write a line; on its own, of a run that did not begin, for there was nothing to do."""
-        with self._path.open("ab+") as file:
+        with files.named_in_errors(self._path), self._path.open("ab+") as file:
             # A line that a power cut tore has no end: a new one is begun, so that only it is lost.
             torn = False
             if file.seek(0, os.SEEK_END):

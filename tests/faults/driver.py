@@ -1,0 +1,99 @@
+"""Runs `lmctl` many times in processes of their own without importing anything twice.
+
+    python driver.py rehearsal|tensorflow
+
+A line of JSON on standard input is a run: a process is forked that has everything imported, it runs the command
+line, and a line of JSON on standard output says how it ended. TensorFlow is imported and not started, so that each
+fork starts it for itself: a training takes a second instead of four, and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main(kind: str) -> None:
+    """Serve runs until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    if kind == "rehearsal":
+        import rehearsal
+
+        rehearsal.install()
+    else:
+        from lmctl.training.loading import load_tensorflow
+
+        load_tensorflow(verbose=False)
+        import lmctl.training.trainer
+    import lmctl.cli.predict
+    import lmctl.cli.prepare
+    import lmctl.cli.progress
+    import lmctl.cli.rollback
+    import lmctl.cli.train  # noqa: F401
+
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        answers.write(json.dumps(run(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def run(order: dict[str, Any]) -> dict[str, Any]:
+    """One run: its exit code (minus the signal where one ended it), what it said, and what it did to its disk."""
+    with tempfile.TemporaryDirectory() as place:
+        streams = [str(Path(place) / name) for name in ("out", "err", "operations")]
+        began = time.monotonic()
+        process = os.fork()
+        if process == 0:
+            _be_the_command(order, streams)
+        code = _wait(process, order.get("kill_after"))
+        seconds = time.monotonic() - began
+        out, err, operations = (Path(stream).read_text("utf-8", "backslashreplace") for stream in streams)
+    return {"code": code, "out": out, "err": err, "operations": operations.splitlines(), "seconds": seconds}
+
+
+def _wait(process: int, kill_after: float | None) -> int:
+    if kill_after is not None:
+        deadline = time.monotonic() + kill_after
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(process, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.002)
+        os.kill(process, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def _be_the_command(order: dict[str, Any], streams: list[str]) -> None:
+    """In the forked process: run the command line, and end."""
+    code = 99
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        out, err, log = (os.open(stream, flags, 0o600) for stream in streams)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        os.chdir(order["folder"])
+        from lmctl import cli
+
+        if order.get("fault"):
+            import injection
+
+            injection.Watch(injection.Fault(**order["fault"]), log).install()
+        code = cli.run(order["arguments"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,160 @@
+"""Commands that write, each in a small world of its own, and what that world must look like afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmctl import load
+from lmctl.corpus.prepared import CORPUS_FILE, PreparedCorpus
+from lmctl.query.model import verify_model
+from lmctl.store.generations import ModelFolder
+
+if TYPE_CHECKING:
+    from injection import Fault
+
+HERE = Path(__file__).parent
+TEXT = "the cat sat on the mat .\nthe dog sat on the rug .\na bird sang\n" * 20
+OTHER_TEXT = TEXT + "a mouse ran\n" * 5
+VALID = "the cat sat .\n" * 3
+
+TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1", "--valid", "valid.txt")
+TRAIN = ("train", "text.txt", "-o", "model", *TINY, "-q")
+PREPARE = ("prepare", "text.txt", "-o", "prepared", "--valid", "valid.txt", "-q")
+# Ten times the weights, which the gate refuses.
+WORSE = ("--set", "training.init_scale=50", "--set", "publishing.gate_tolerance=0")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended; a negative code is the signal that ended it."""
+
+    code: int
+    out: str
+    err: str
+    operations: list[str]
+    seconds: float
+
+
+class Driver:
+    """Another process, which runs the command line many times: see driver.py.
+
+    Args:
+        kind: "rehearsal" where training takes no time, "tensorflow" where it is real.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, HERE / "driver.py", kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def run(
+        self, folder: Path, *arguments: str, fault: Fault | None = None, kill_after: float | None = None
+    ) -> Ended:
+        """Run the command line in a folder, with a fault or a kill after so many seconds."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {
+            "folder": str(folder),
+            "arguments": arguments,
+            "fault": fault and asdict(fault),
+            "kill_after": kill_after,
+        }
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return Ended(**json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, and what stands in its folder before.
+
+    Attributes:
+        before: commands that make the world that it starts in.
+        arguments: the command; running it twice is running it once.
+        code: its exit code where nothing goes wrong.
+        text: the corpus that it finds.
+    """
+
+    before: tuple[tuple[str, ...], ...]
+    arguments: tuple[str, ...]
+    code: int = 0
+    text: str = OTHER_TEXT
+
+
+SCENARIOS = {
+    "prepare": Scenario((PREPARE,), PREPARE),
+    "train": Scenario((), (*TRAIN, "--no-gate")),
+    "publish": Scenario(
+        (TRAIN, (*TRAIN, "--force", "--no-gate")), (*TRAIN, "--no-gate", "--set", "publishing.keep=1")
+    ),
+    "refused": Scenario((TRAIN,), (*TRAIN, *WORSE), code=3),
+    "rollback": Scenario((TRAIN, (*TRAIN, "--seed", "2", "--no-gate")), ("rollback", "model", "--to", "1")),
+    "metrics": Scenario((TRAIN,), ("eval", "-m", "model", "text.txt", "-o", "metrics.json")),
+}
+
+
+def make_world(place: Path, scenario: Scenario, driver: Driver) -> None:
+    """Make the folder that a command starts in."""
+    place.mkdir()
+    (place / "text.txt").write_text(TEXT)
+    (place / "valid.txt").write_text(VALID)
+    for arguments in scenario.before:
+        ended = driver.run(place, *arguments)
+        assert ended.code == 0, ended.err
+    (place / "text.txt").write_text(scenario.text)
+
+
+def copy_world(world: Path, place: Path) -> Path:
+    """A copy of a world, its links included, in the place of what is there."""
+    shutil.rmtree(place, ignore_errors=True)
+    return Path(shutil.copytree(world, place, symlinks=True))
+
+
+def answers(place: Path) -> dict[str, Any]:
+    """All that a reader finds in a world, opened and checked as readers do; nothing of it depends on the time."""
+    found: dict[str, Any] = {}
+    current = ModelFolder(place / "model").current()
+    if current is not None:
+        verify_model(current)
+        names = ("weights.safetensors", "vocabulary.tsv", "characters.tsv", "config.yaml", "metrics.json")
+        found["model"] = [(current / name).read_bytes() for name in names]
+        found["predictions"] = load(place / "model").predict("the cat", k=3)
+    if (place / "prepared" / CORPUS_FILE).exists():
+        corpus = PreparedCorpus.open(place / "prepared")
+        found["prepared"] = (corpus.record.files, corpus.train.tobytes(), corpus.valid.tobytes())
+    if (place / "metrics.json").exists():
+        found["metrics"] = json.loads((place / "metrics.json").read_bytes())
+    return found
+
+
+def listing(place: Path) -> list[str]:
+    """Every path in a world, but for the model's work folder, and for a file that `eval -o` was about to write."""
+    paths = sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+    return [path for path in paths if not path.startswith(("model/work/", ".metrics.json."))]
+
+
+def outcomes(place: Path) -> list[str]:
+    """How the model's runs ended, as runs.jsonl has it."""
+    path = place / "model/runs.jsonl"
+    return [json.loads(line)["outcome"] for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def left_behind(place: Path) -> list[str]:
+    """What stands in a model's work folder and is of no use to the next run."""
+    kept = {"checkpoint", "begun.json", "rejected", "rejected.json"}
+    return sorted(path.name for path in (place / "model/work").glob("*") if path.name not in kept)
