@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lmctl.cli.output import Messages
-    from lmctl.jobs.train import Trained
+    from lmctl.jobs.publishing import Trained
     from lmctl.query.scoring import SentenceScore
 
 # How often plain progress says something.
@@ -75,6 +75,8 @@ class TrainingDisplay:
         self._status: Any = None
         self._console = terminal_console(stderr=True) if messages.live else None
         self._epochs: list[Any] = []
+        self._compared: Any = None
+        self._cache: Any = None
         self._caption = ""
 
     def __enter__(self) -> Self:
@@ -89,7 +91,7 @@ class TrainingDisplay:
 
     def on_event(self, event: Any) -> None:
         """Take note of an event of the run."""
-        from lmctl.jobs.events import TextRead
+        from lmctl.jobs.events import CacheTuned, Compared, TextRead
         from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
         if isinstance(event, TextRead):
@@ -100,6 +102,14 @@ class TrainingDisplay:
             self._epoch_done(event)
         elif isinstance(event, Drift):
             self._tell(_drift_lines(event))
+        elif isinstance(event, Compared):
+            self._compared = event
+            if self._messages.plain:
+                self._tell([", ".join(f"{name} {perplexity:.2f}" for name, perplexity in _beside(event))])
+        elif isinstance(event, CacheTuned):
+            self._cache = event
+            if self._messages.plain:
+                self._tell([_cache_line(event)])
         elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
             self._last = time.monotonic()
             self._say(_live_line(event))
@@ -115,9 +125,14 @@ class TrainingDisplay:
             return
         if self._console is None:
             return
-        self._console.print(_epoch_table(self._epochs))
+        if self._epochs:
+            self._console.print(_epoch_table(self._epochs))
+        if self._compared is not None:
+            self._console.print(_comparison_table(self._compared))
         if self._caption:
             self._console.print(self._caption)
+        if self._cache is not None:
+            self._console.print(_cache_line(self._cache), markup=False)
         self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
 
     def _interval(self) -> float:
@@ -168,6 +183,35 @@ class TrainingDisplay:
             self._status.update(text)
         elif self._messages.plain:
             click.echo(f"lmctl: {text}", err=True)
+
+
+def _beside(compared: Any) -> list[tuple[str, float]]:
+    """Who was compared, and the perplexity of each."""
+    network, ngram = compared.weights
+    return [
+        (f"{compared.ngram_order}-grams", compared.ngram_perplexity),
+        ("network", compared.network_perplexity),
+        (f"mixture, {network:.2f} network + {ngram:.2f} n-grams", compared.mixture_perplexity),
+    ]
+
+
+def _comparison_table(compared: Any) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading, side in (("model", "left"), ("valid perplexity", "right"), ("", "left")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    chosen = 2 if compared.mixture_is_chosen else 1
+    for row, (name, perplexity) in enumerate(_beside(compared)):
+        table.add_row(name, f"{perplexity:.2f}", "chosen" if row == chosen else "")
+    return table
+
+
+def _cache_line(cache: Any) -> str:
+    return (
+        f"with --state carry --cache {cache.words}, perplexity {cache.perplexity:.2f} in place of "
+        f"{cache.perplexity_without:.2f} on {cache.tokens:,} validation tokens"
+    )
 
 
 def _drift_lines(drift: Any) -> list[str]:

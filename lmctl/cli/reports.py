@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from lmctl.corpus.clusters import Cluster
     from lmctl.corpus.prepared import CorpusRecord
-    from lmctl.jobs.train import Plan, Trained
+    from lmctl.jobs.publishing import Trained
+    from lmctl.jobs.train import Plan
     from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle, Sizes
     from lmctl.store.generations import Generation
@@ -121,7 +122,7 @@ def plan(planned: Plan, as_json: bool) -> None:
         "model": str(planned.model),
         "preset": planned.config.preset,
         "parameters": planned.parameters,
-        "vocabulary_size": planned.sizes.vocabulary_size,
+        "vocabulary_size": planned.vocabulary_size,
         "training_tokens": planned.training_tokens,
         "valid_tokens": planned.valid_tokens,
     }

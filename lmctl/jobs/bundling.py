@@ -14,6 +14,7 @@ from lmctl.store.bundle import (
     CorpusSummary,
     ModelRecord,
     TrainingSummary,
+    open_bundle,
     verify_bundle,
     weights_file,
     write_bundle,
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.store.bundle import Bundle
     from lmctl.training.events import Drift
     from lmctl.training.trainer import TrainingResult
 
 
 def bundle_result(
     folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None = None
-) -> None:
+) -> Bundle:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
     record = ModelRecord(
         sizes=result.sizes,
@@ -57,6 +59,7 @@ def bundle_result(
         "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
     }
     write_bundle(folder, record, contents | corpus.recipe_files())
+    return open_bundle(folder)
 
 
 def _metrics(

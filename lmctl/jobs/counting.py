@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -89,6 +89,18 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
     return open_bundle(folder)
 
 
+def describe_valid(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> dict[str, Any]:
+    """The figures of the validation text, as metrics.json has them."""
+    return {
+        "cross_entropy_nats": scores.cross_entropy_nats,
+        "perplexity": scores.perplexity,
+        "includes_oov": scores.includes_oov,
+        "state": config.validation.state,
+        "vocabulary_size": len(corpus.vocabulary),
+        "oov_rate": corpus.record.valid.oov_rate,
+    }
+
+
 def order_of(config: Config, training_tokens: int) -> int:
     """The order of the n-grams: what is configured, or what so many tokens are counted with in little time."""
     if config.model.order is not None:
@@ -103,5 +115,7 @@ def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> Valid
     counts = slice(None) if includes_oov else token_ids != UNKNOWN_ID
     if not len(token_ids[counts]):
         return None
-    log_probs = token_log_probs(load_language_model(bundle), token_ids, state=config.validation.state)
+    log_probs = token_log_probs(
+        load_language_model(bundle), token_ids, state=config.validation.state, threads=config.device.threads
+    )
     return ValidScores(log_probs[counts], includes_oov)

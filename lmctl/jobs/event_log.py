@@ -13,7 +13,9 @@ import msgspec
 
 from lmctl import files
 from lmctl.jobs.events import (
+    CacheTuned,
     CheckpointSaved,
+    Compared,
     GateDone,
     LockTaken,
     Prepared,
@@ -42,6 +44,8 @@ NAMES: dict[type, str] = {
     StepDone: "progress",
     EpochDone: "epoch_done",
     CheckpointSaved: "checkpoint_saved",
+    Compared: "compared",
+    CacheTuned: "cache_tuned",
     GateDone: "gate_done",
     RunEnded: "run_ended",
 }

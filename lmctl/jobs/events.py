@@ -82,6 +82,44 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """The network beside an n-gram model of the same corpus, and their mixture.
+
+    Attributes:
+        ngram_order: words of the longest n-grams.
+        ngram_perplexity: of the validation text, as the other two are.
+        weights: of the network and of the n-gram model in the mixture.
+        mixture_is_chosen: whether the mixture goes on in the network's place (`training.with_ngram`).
+        includes_oov: whether OOVs count.
+        state: "carry" or "reset".
+    """
+
+    ngram_order: int
+    ngram_perplexity: float
+    network_perplexity: float
+    mixture_perplexity: float
+    weights: list[float]
+    mixture_is_chosen: bool
+    includes_oov: bool
+    state: str
+
+
+class CacheTuned(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--cache` is good for, on the beginning of the validation text, OOVs included, read as one stream.
+
+    Attributes:
+        words: how many are remembered.
+        tokens: how many of the text were scored.
+        perplexity_without: of those, without the cache.
+        perplexity: with it.
+    """
+
+    words: int
+    tokens: int
+    perplexity_without: float
+    perplexity: float
+
+
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The last event of a run, however it ended, but by a kill.
 
@@ -114,6 +152,8 @@ RunEvent = (
     | StepDone
     | EpochDone
     | CheckpointSaved
+    | Compared
+    | CacheTuned
     | GateDone
     | RunEnded
 )

@@ -121,7 +121,8 @@ class Predictor:
             [
                 Prediction(words[token_id], math.exp(log_prob), log_prob)
                 for token_id, log_prob in zip(ids, row, strict=True)
-                if math.exp(log_prob) >= self._threshold
+                # What is impossible (by maximum likelihood, what never followed) is no answer.
+                if math.exp(log_prob) >= self._threshold and log_prob > -math.inf
             ]
             for ids, row in zip(token_ids.tolist(), log_probs.tolist(), strict=True)
         ]

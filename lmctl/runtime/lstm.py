@@ -233,5 +233,10 @@ def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def count_parameters(sizes: LSTMSizes) -> int:
+    """How many weights an LSTM language model has."""
+    return sum(int(np.prod(shape)) for shape in weight_shapes(sizes).values())
+
+
 def _presence(present: bool) -> str:
     return "not one of this family" if present else "missing"

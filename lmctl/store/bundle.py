@@ -205,7 +205,8 @@ class Bundle:
         for name in member_names(self.record.sizes):
             self.read(f"{name}/{MODEL_FILE}")
             member = open_bundle(self.folder / name)
-            if member.record.files.get("vocabulary.tsv") != self.record.files["vocabulary.tsv"]:
+            same_file = member.record.files.get("vocabulary.tsv") == self.record.files["vocabulary.tsv"]
+            if not same_file and member.vocabulary().words != self.vocabulary().words:
                 raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
             opened.append(member)
         return opened
@@ -282,9 +283,21 @@ def write_bundle(
     _write_record(folder, msgspec.structs.replace(record, files=dict(sorted(written.items()))))
 
 
-def amend_bundle(bundle: Bundle, **changes: Any) -> None:
-    """Write model.json again, with other values in some of its fields; no reader looks yet."""
-    _write_record(bundle.folder, msgspec.structs.replace(bundle.record, **changes))
+def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **changes: Any) -> Bundle:
+    """Write some files of a bundle that no reader looks at yet again, and model.json.
+
+    Args:
+        bundle: which.
+        contents: other content of some of its files.
+        changes: other values of fields of its record.
+    """
+    record = bundle.record
+    for name, content in (contents or {}).items():
+        files.write_bytes(bundle.folder / name, content)
+        written = FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        record = msgspec.structs.replace(record, files=record.files | {name: written})
+    _write_record(bundle.folder, msgspec.structs.replace(record, **changes))
+    return open_bundle(bundle.folder)
 
 
 def _write_record(folder: Path, record: ModelRecord) -> None:

@@ -1,0 +1,203 @@
+"""What a run makes of a corpus: a network that is trained, n-grams that are counted, or a mixture of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lmctl.config import seconds_of
+from lmctl.errors import InterruptedRunError
+from lmctl.jobs.bundling import bundle_result
+from lmctl.jobs.counting import count_bundle, describe_valid, order_of, score_valid
+from lmctl.jobs.events import CheckpointSaved, Compared
+from lmctl.jobs.limits import publishing_seconds
+from lmctl.jobs.mixing import Mixture, encode_metrics, tune_bundle_cache, write_mixture
+from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
+from lmctl.jobs.signals import listening_for_signals
+from lmctl.runtime.lstm import count_parameters
+from lmctl.store.bundle import amend_bundle, open_bundle
+from lmctl.store.generations import remove
+from lmctl.store.sizes import LSTMSizes
+from lmctl.training.loading import load_tensorflow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.counting import ValidScores
+    from lmctl.jobs.gate import Standard
+    from lmctl.jobs.logged import Watched
+    from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.jobs.warm_start import OldModel, WarmStart
+    from lmctl.store.bundle import Bundle
+    from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.trainer import TrainingResult
+
+# In the work folder: what is to be published, and what it is compared and mixed with.
+FINISHED, NGRAM, MIXTURE = "finished", "ngram", "mixture"
+
+
+def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config) -> Path:
+    """Count n-grams; returns the finished bundle."""
+    folder = watch.folder.work / FINISHED
+    remove(folder)
+    bundle = count_bundle(folder, corpus, config, watch.folder.work)
+    scores = score_valid(bundle, corpus, config)
+    metrics: dict[str, Any] = {"valid": None if scores is None else describe_valid(scores, corpus, config)}
+    _tune_cache(watch, bundle, corpus, metrics)
+    return folder
+
+
+class NetworkRun:
+    """The training of a network, which may be cut off and continued.
+
+    Args:
+        watch: the run that it is part of.
+        corpus: what is trained on.
+        config: fully resolved.
+        old_model: whose weights it starts from; None: random weights.
+    """
+
+    def __init__(self, watch: Watched, corpus: PreparedCorpus, config: Config, old_model: OldModel | None) -> None:
+        self._watch = watch
+        self._work = watch.folder.work
+        self._corpus = corpus
+        self._config = config
+        self._old_model = old_model
+        sha256 = None if old_model is None else old_model.bundle.record.sha256
+        self._run = ResumableRun(self._work / CHECKPOINT, corpus, config, sha256)
+
+    def make(self, began: float, standard: Standard | None, resume: ResumePolicy, *, verbose: bool) -> Path:
+        """Train; returns the finished bundle, of the network or of its mixture with n-grams.
+
+        Args:
+            began: when the run did, in seconds of time.monotonic().
+            standard: what the bundle is compared with once it is finished; None: there is no gate.
+            resume: what to do about a run that was cut off.
+            verbose: let TensorFlow say what it wants to say.
+
+        Raises:
+            InterruptedRunError: by a signal; the same run can continue from its checkpoint.
+        """
+        checkpoint = self._run.resume_from(resume)
+        start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
+        if start is not None:
+            self._watch.tell(start.drift)
+        ngram = self._count_baseline()
+        with listening_for_signals() as received:
+            deadline = self._deadline(began, standard, checkpoint)
+            result = self._train(deadline, checkpoint, start, received, verbose=verbose)
+            if result is None or received:
+                there = self._run.path.exists()
+                raise InterruptedRunError(
+                    "interrupted; nothing was published, and the same command "
+                    + (f"continues from {self._run.path}" if there else "starts over"),
+                    received[0],
+                )
+        folder = self._work / FINISHED
+        remove(folder)
+        drift = None if start is None else start.drift
+        bundle = bundle_result(folder, self._corpus, self._config, result, drift)
+        metrics = bundle.metrics()
+        if ngram is not None:
+            bundle = self._compare(bundle, *ngram, metrics)
+        _tune_cache(self._watch, bundle, self._corpus, metrics)
+        return bundle.folder
+
+    def finish(self) -> None:
+        """Forget the checkpoint: the run is at its end."""
+        self._run.finish()
+
+    def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
+        """The n-gram model of the same corpus, and how it predicts the validation text."""
+        if not self._config.training.baseline or not len(self._corpus.valid):
+            return None
+        folder = self._work / NGRAM
+        remove(folder)
+        ngram = count_bundle(folder, self._corpus, self._config, self._work)
+        scores = score_valid(ngram, self._corpus, self._config)
+        return None if scores is None else (ngram, scores)
+
+    def _deadline(self, began: float, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
+        """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit."""
+        if self._config.training.time_limit is None:
+            return None
+        spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
+        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
+        after = publishing_seconds(
+            parameters, standard, len(self._corpus.valid), baseline=self._config.training.baseline
+        )
+        return began + seconds_of(self._config.training.time_limit) - spent - after
+
+    def _train(
+        self,
+        deadline: float | None,
+        checkpoint: Checkpoint | None,
+        start: WarmStart | None,
+        received: list[int],
+        *,
+        verbose: bool,
+    ) -> TrainingResult | None:
+        # Deferred: the configuration has been checked and the text has turned out to be there.
+        load_tensorflow(verbose=verbose)
+        from lmctl.training.trainer import Watch, train_network
+
+        def save(checkpoint: Checkpoint) -> None:
+            self._run.save(checkpoint)
+            self._watch.tell(CheckpointSaved(step=checkpoint.progress.step, path=self._run.path))
+
+        every_seconds = seconds_of(self._config.publishing.checkpoint_every)
+        return train_network(
+            self._corpus,
+            self._config,
+            deadline=deadline,
+            initial_weights=None if start is None else start.weights,
+            resume_from=checkpoint,
+            watch=Watch(self._watch.tell, lambda: bool(received), save, every_seconds),
+        )
+
+    def _compare(self, network: Bundle, ngram: Bundle, of_ngram: ValidScores, metrics: dict[str, Any]) -> Bundle:
+        """Set the network beside counting; returns its bundle, or that of the mixture where this is chosen."""
+        of_network = score_valid(network, self._corpus, self._config)
+        if of_network is None:
+            raise AssertionError("the n-gram model has been scored on the same text")
+        mixture = Mixture.tuned([of_network, of_ngram])
+        is_better = mixture.perplexity < of_network.perplexity
+        compared = Compared(
+            ngram_order=order_of(self._config, len(self._corpus.train)),
+            ngram_perplexity=of_ngram.perplexity,
+            network_perplexity=of_network.perplexity,
+            mixture_perplexity=mixture.perplexity,
+            weights=mixture.weights,
+            mixture_is_chosen=self._config.training.with_ngram and is_better,
+            includes_oov=of_network.includes_oov,
+            state=self._config.validation.state,
+        )
+        self._watch.tell(compared)
+        metrics["compared"] = msgspec.to_builtins(compared)
+        if not compared.mixture_is_chosen:
+            remove(ngram.folder)
+            return network
+        folder = self._work / MIXTURE
+        remove(folder)
+        (folder / "members").mkdir(parents=True)
+        members = []
+        for number, member in enumerate((network, ngram)):
+            place = folder / "members" / str(number)
+            member.folder.rename(place)
+            members.append(open_bundle(place))
+        metrics["valid"] |= {"cross_entropy_nats": mixture.cross_entropy_nats, "perplexity": mixture.perplexity}
+        record = network.record
+        return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
+
+
+def _tune_cache(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any]) -> None:
+    """Tune a cache, and write the metrics that are known by now."""
+    tuned = tune_bundle_cache(bundle, corpus.valid) if len(corpus.valid) else None
+    if tuned is not None:
+        watch.tell(tuned)
+        bundle = open_bundle(bundle.folder)
+    metrics["cache"] = msgspec.to_builtins(tuned)
+    amend_bundle(bundle, {"metrics.json": encode_metrics(metrics)})

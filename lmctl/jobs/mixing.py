@@ -1,0 +1,120 @@
+"""A network beside counting, and both together: who predicts the validation text best."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from lmctl.errors import DataError
+from lmctl.jobs.events import CacheTuned
+from lmctl.query.tuning import tune_cache, tune_weights
+from lmctl.runtime import load_language_model
+from lmctl.store.bundle import MODEL_FILE, CorpusSummary, ModelRecord, amend_bundle, open_bundle, write_bundle
+from lmctl.store.sizes import MixtureSizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lmctl.jobs.counting import ValidScores
+    from lmctl.runtime.base import IntArray
+    from lmctl.store.bundle import Bundle, TrainingSummary
+
+logger = logging.getLogger(__name__)
+
+# How many words a cache remembers while its parameters are tuned; they hold for others, too.
+CACHE_WORDS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Members' weights, and how they predict the text that these were tuned on.
+
+    Attributes:
+        weights: one for each member; they sum to 1.
+        cross_entropy_nats: mean nats per token.
+        perplexity: exp of it.
+    """
+
+    weights: list[float]
+    cross_entropy_nats: float
+    perplexity: float
+
+    @classmethod
+    def tuned(cls, scores: Sequence[ValidScores]) -> Mixture:
+        """The weights that make the validation text most probable.
+
+        Raises:
+            DataError: no token of it is possible for any member.
+        """
+        weights = tune_weights([each.log_probs for each in scores])
+        with np.errstate(divide="ignore"):
+            weighted = [np.log(weight) + each.log_probs for weight, each in zip(weights, scores, strict=True)]
+        cross_entropy = float(-np.logaddexp.reduce(weighted).mean())
+        return cls(weights, cross_entropy, float(np.exp(cross_entropy)))
+
+
+def write_mixture(
+    folder: Path,
+    members: Sequence[Bundle],
+    mixture: Mixture,
+    metrics: dict[str, Any],
+    *,
+    corpus: CorpusSummary | None,
+    training: TrainingSummary | None,
+) -> Bundle:
+    """Write the bundle of a mixture around its members.
+
+    Args:
+        folder: where `members/0`, `members/1` and so on are already.
+        members: opened there; the first lends the mixture its text recipe, spelling model and configuration.
+        mixture: the weights.
+        metrics: the content of metrics.json.
+        corpus: what all of them were estimated from; None where it is not the same.
+        training: of the network among them, where there is one.
+    """
+    first = members[0]
+    record = ModelRecord(
+        sizes=MixtureSizes(vocabulary_size=first.record.sizes.vocabulary_size, weights=mixture.weights),
+        recipe=first.record.recipe,
+        corpus=corpus,
+        training=training,
+    )
+    contents = {name: first.read(name) for name in ("vocabulary.tsv", "characters.tsv", "config.yaml")}
+    contents["metrics.json"] = encode_metrics(metrics)
+    there = [f"{member.folder.relative_to(folder)}/{MODEL_FILE}" for member in members]
+    write_bundle(folder, record, contents | first.recipe_files(), there=there)
+    return open_bundle(folder)
+
+
+def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
+    """Tune a cache for a finished bundle and store its parameters there, before anybody reads it.
+
+    Args:
+        bundle: which is not published yet.
+        valid: the ids of the validation text, (tokens,).
+
+    Returns:
+        What it is good for; None where the text is too short, or a cache helps nothing.
+    """
+    try:
+        tuned = tune_cache(load_language_model(bundle), valid, CACHE_WORDS)
+    except DataError as error:
+        logger.info("no cache was tuned: %s", error)
+        return None
+    amend_bundle(bundle, cache=tuned.parameters)
+    return CacheTuned(
+        words=CACHE_WORDS,
+        tokens=tuned.tokens,
+        perplexity_without=tuned.perplexity_without,
+        perplexity=tuned.perplexity,
+    )
+
+
+def encode_metrics(metrics: dict[str, Any]) -> bytes:
+    """The content of metrics.json."""
+    return msgspec.json.format(msgspec.json.encode(metrics)) + b"\n"

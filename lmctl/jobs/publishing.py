@@ -1,0 +1,126 @@
+"""The end of a run: a finished bundle is asked, compared with what is published, and takes its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from lmctl.errors import QualityGateError
+from lmctl.jobs.bundling import verify_answers
+from lmctl.jobs.events import GateDone
+from lmctl.jobs.gate import compare
+from lmctl.jobs.unchanged import REJECTED
+from lmctl.store.bundle import open_bundle
+from lmctl.store.generations import remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.gate import Standard
+    from lmctl.jobs.logged import Watched
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training run did, or, where there was nothing to do, what the one before had done.
+
+    Attributes:
+        preset: of the network's training, as the next ones are; None where there is no network.
+        tokens: trained on, those of every epoch counted; of n-grams, those of the text.
+        drift: what had changed since the model that training started from.
+        compared: the network beside an n-gram model, and their mixture.
+        cache: what `--cache` is good for.
+    """
+
+    outcome: Literal["published", "unchanged"]
+    published: str
+    model: str
+    family: str
+    preset: str | None
+    epochs: int | None
+    best_epoch: int | None
+    steps: int | None
+    tokens: int | None
+    vocabulary_size: int
+    parameters: int
+    train_perplexity: float | None
+    valid_perplexity: float | None
+    valid_includes_oov: bool | None
+    valid_oov_rate: float | None
+    valid_state: str | None
+    drift: dict[str, Any] | None
+    compared: dict[str, Any] | None
+    cache: dict[str, Any] | None
+
+
+def publish(
+    watch: Watched, bundle: Path, corpus: PreparedCorpus, config: Config, standard: Standard | None
+) -> Path:
+    """Ask a finished bundle something, and publish it if it is good enough.
+
+    Args:
+        watch: the run.
+        bundle: in its work folder.
+        corpus: what it was made from.
+        config: fully resolved.
+        standard: what it has to match; None: there is no gate.
+
+    Raises:
+        QualityGateError: it is worse than what is published.
+        DataError: it does not answer as a model does.
+    """
+    verify_answers(bundle, corpus)
+    comparison = None if standard is None else compare(standard, bundle, corpus, config)
+    if comparison is not None:
+        watch.tell(
+            GateDone(
+                published_bits_per_character=comparison.published,
+                new_bits_per_character=comparison.new,
+                tolerance=comparison.tolerance,
+                passed=comparison.passed,
+            )
+        )
+        if not comparison.passed:
+            rejected = watch.folder.work / REJECTED
+            remove(rejected)
+            bundle.rename(rejected)
+            raise QualityGateError(
+                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes"
+            )
+    return watch.folder.publish(bundle, config.publishing.keep)
+
+
+def summarize(model: Path, published: Path, outcome: Literal["published", "unchanged"]) -> Trained:
+    """What a published bundle says of how it was made.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    bundle = open_bundle(published)
+    record, metrics = bundle.record, bundle.metrics()
+    training = {} if record.training is None else msgspec.structs.asdict(record.training)
+    of_text = None if record.corpus is None else record.corpus.train.tokens
+    valid = metrics.get("valid") or {}
+    return Trained(
+        outcome=outcome,
+        published=str(published),
+        model=str(model),
+        family=record.family,
+        preset=training.get("preset"),
+        epochs=training.get("epochs"),
+        best_epoch=training.get("best_epoch"),
+        steps=training.get("steps"),
+        tokens=training.get("tokens", of_text),
+        vocabulary_size=record.sizes.vocabulary_size,
+        parameters=bundle.parameters(),
+        train_perplexity=(metrics.get("train") or {}).get("perplexity"),
+        valid_perplexity=valid.get("perplexity"),
+        valid_includes_oov=valid.get("includes_oov"),
+        valid_oov_rate=valid.get("oov_rate"),
+        valid_state=valid.get("state"),
+        drift=metrics.get("drift"),
+        compared=metrics.get("compared"),
+        cache=metrics.get("cache"),
+    )
