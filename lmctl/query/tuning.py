@@ -30,6 +30,8 @@ CACHE_TOKENS = 50_000
 # Thetas of a cache that compares unit vectors, and of one that forgets within 1 / theta tokens.
 THETAS_OF_FEATURES = tuple(2.0**exponent for exponent in range(-1, 8))
 THETAS_OF_AGES = tuple(2.0**-exponent for exponent in range(-1, 14))
+# However well a text repeats itself, words that are not remembered stay possible.
+LARGEST_CACHE_WEIGHT = 0.99
 # The best theta is looked for again between its neighbours, so often; each time this many steps are in a step.
 REFINEMENTS = 2
 STEPS_IN_A_STEP = 3
@@ -139,7 +141,7 @@ def _best_cache(
     found = []
     there = reading.remembering
     for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
-        _, weight = tune_weights([of_model[there], of_cache[there]])
+        weight = min(tune_weights([of_model[there], of_cache[there]])[1], LARGEST_CACHE_WEIGHT)
         parameters = CacheParameters(weight=weight, theta=theta)
         with_cache = np.where(there, mixed(of_model, of_cache, weight), of_model)
         found.append(TunedCache(parameters, len(targets), _perplexity(of_model), _perplexity(with_cache)))

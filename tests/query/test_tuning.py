@@ -173,6 +173,13 @@ def test_the_text_is_read_in_blocks_and_no_further_than_it_must_be(language_mode
     assert found.parameters.weight == pytest.approx(expected.parameters.weight, abs=1e-3)
 
 
+def test_a_text_of_one_word_leaves_the_model_a_share(language_model):
+    tuned = tune_cache(language_model, np.full(50, 3), 20)
+
+    assert tuned.parameters.weight == 0.99
+    assert tuned.perplexity < 1.2
+
+
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_a_text_that_is_too_short_for_a_cache_is_refused(language_model, tokens):
     with pytest.raises(DataError, match=f"a text of {tokens} tokens is too short to tune a cache on"):
