@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +17,8 @@ from lmctl.config import Config, DeviceConfig, to_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe, recipe_files
-from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, Vocabulary
+from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN, Vocabulary, choose_vocabulary
+from lmctl.counting.estimation import estimate
 from lmctl.runtime.lstm import weight_shapes
 from lmctl.store.bundle import (
     CorpusSummary,
@@ -23,6 +27,7 @@ from lmctl.store.bundle import (
     weights_file,
     write_bundle,
 )
+from lmctl.store.ngram_tables import NgramTables, open_tables
 from lmctl.store.sizes import LSTMSizes
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
@@ -31,7 +36,6 @@ from lmctl.training.loading import load_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("lmctl", deadline=None)
@@ -117,6 +121,33 @@ def write_small_bundle(
 def make_bundle() -> Callable[..., Path]:
     """`make_bundle(folder, *, words=..., sizes=..., segmenter=...)`: see `write_small_bundle`."""
     return write_small_bundle
+
+
+def estimate_small_model(
+    text: str, *, folder: Path | None = None, **settings: Any
+) -> tuple[Vocabulary, NgramTables]:
+    """An n-gram model of a text, a sentence a line; `settings` are those of `estimate`.
+
+    Without a folder the tables stay mapped but have no names any more.
+    """
+    sentences = [line.split() for line in text.splitlines()]
+    counts = Counter(word for sentence in sentences for word in sentence)
+    words = [word for word, _ in choose_vocabulary(counts.items(), size=None, min_count=1)]
+    vocabulary = Vocabulary([UNKNOWN, SENTENCE_END, *words], [0] * (len(words) + 2))
+    stream = [token for sentence in sentences for token in (*vocabulary.encode(sentence), SENTENCE_END_ID)]
+    token_ids = np.array(stream, dtype=np.uint16)
+    with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:
+        # Waiting for the disk is most of the time that a small model takes.
+        patch.setattr("os.fsync", lambda _: None)
+        folder = folder or Path(temporary)
+        sizes = estimate(token_ids, len(vocabulary), folder, **settings)
+        return vocabulary, open_tables(folder, sizes)
+
+
+@pytest.fixture(scope="session")
+def estimate_text() -> Callable[..., tuple[Vocabulary, NgramTables]]:
+    """`estimate_text(text, *, order=..., smoothing=...)`: see `estimate_small_model`."""
+    return estimate_small_model
 
 
 @pytest.fixture(scope="session")

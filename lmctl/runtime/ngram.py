@@ -132,7 +132,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         for order in range(1, self.sizes.order):
             if order > 1:
                 places.append(self._tables.find(order, contexts[order - 2], targets))
-            here = _one_before(places[-1][0], places[-1])
+            here = np.roll(places[-1], 1, axis=0)
             before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
             again = None if before is None else before[read_again]
             here[read_again] = self._as_contexts(order, again, inputs[read_again])
@@ -260,7 +260,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
 
 def _one_before(first: IntArray, values: IntArray) -> IntArray:
     """Values (T, B) one step later: `first` (B,), then all but the last."""
-    return np.concatenate([first[None], values[:-1]])
+    return np.concatenate([first[None], values])[:-1]
 
 
 def _at_the_end(state: NgramState, contexts: IntArray, lengths: IntArray | None) -> NgramState:

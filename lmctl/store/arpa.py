@@ -48,8 +48,9 @@ def write_arpa(tables: NgramTables, vocabulary: Vocabulary, file: IO[bytes]) -> 
     for order in range(1, sizes.order + 1):
         file.write(f"\n\\{order}-grams:\n".encode())
         if order == 1:
-            start = tables.backoffs[1][SENTENCE_END_ID] if sizes.order > 1 else 0.0
-            file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}\t{_log10(np.array([start]))[0]:.9g}\n".encode())
+            backoff = _log10(tables.backoffs[1][[SENTENCE_END_ID]]) if sizes.order > 1 else []
+            numbers = "".join(f"\t{number:.9g}" for number in backoff)
+            file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
         for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
             stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
             file.write("".join(_lines(tables, vocabulary, order, first, stop)).encode())

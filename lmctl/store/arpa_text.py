@@ -128,16 +128,14 @@ class ArpaText:
         """Read the lines of one order, up to the next header."""
         words_stop = section.order + 1
         parse_words = self._add_word if section.order == 1 else self._number_words
+        number = self._line_number
         for number, line in self._lines:
-            fields = line.split()
+            fields = _fields(line)
             if not fields:
                 continue
             if fields[0].startswith(b"\\"):
                 self._line_number, self._line = number, line.strip(b" \t\r")
                 return
-            if not words_stop <= len(fields) <= words_stop + 1:
-                # Of ASCII's white space, only these two part fields.
-                fields = [part for part in re.split(rb"[ \t]+", line.strip(b" \t\r")) if part]
             if not words_stop <= len(fields) <= words_stop + 1:
                 raise self.fault(
                     number,
@@ -151,7 +149,7 @@ class ArpaText:
                 self._number(number, fields[words_stop]) if len(fields) > words_stop else 0.0
             )
             section.line_numbers.append(number)
-        self._line = b""
+        self._line_number, self._line = number, b""
 
     def _add_word(self, line_number: int, words: list[bytes]) -> list[int]:
         """The number of a unigram's word."""
@@ -205,6 +203,13 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
             raise DataError(f"{path}: line {number + 1}: longer than {LONGEST_LINE_BYTES} bytes; not an ARPA file")
     if pending:
         yield number + 1, pending
+
+
+def _fields(line: bytes) -> list[bytes]:
+    """The fields of a line; tabs and blanks part them, and a vertical tab may stand in a word (KenLM)."""
+    if b"\v" in line or b"\f" in line:
+        return [part for part in re.split(rb"[ \t\r]+", line) if part]
+    return line.split()
 
 
 def _shown(text: bytes) -> str:

@@ -1,0 +1,223 @@
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import DataError
+from lmctl.runtime.ngram import NgramLanguageModel
+from lmctl.store.arpa import write_arpa
+from lmctl.store.arpa_import import read_arpa
+from lmctl.store.ngram_tables import open_tables
+
+# As KenLM's lm/test.arpa does, it leaves a context out: "a b" is none of the bigrams.
+ARPA = r"""\data\
+ngram 1=6
+ngram 2=4
+ngram 3=2
+
+\1-grams:
+-1.5	<unk>	0
+-99	<s>	-0.5
+-0.7	</s>
+-0.75	a	-0.25
+-0.5	b	-0.125
+-0.75	A	-0.0625
+
+\2-grams:
+-0.1	<s> a	-0.3
+-0.2	b a	-0.4
+-0.3	b </s>
+-0.4	a A	-0.6
+
+\3-grams:
+-0.05	a b a
+-0.06	<s> a A
+
+\end\
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """`load(text)`: the vocabulary, and the model of an ARPA text."""
+
+    def load_text(text):
+        path = tmp_path / "model.arpa"
+        path.write_text(text, encoding="utf-8")
+        vocabulary, sizes = read_arpa(str(path), tmp_path)
+        return vocabulary, NgramLanguageModel(open_tables(tmp_path, sizes))
+
+    return load_text
+
+
+def log10_prob(vocabulary, model, context, word):
+    """Of a word after others; "<s>" stands for the start of a sentence."""
+    ids = [SENTENCE_END_ID if name == "<s>" else vocabulary.encode([name])[0] for name in context]
+    state = model.advance(model.null_state(1), np.array(ids, dtype=np.int64)[:, None])
+    target = SENTENCE_END_ID if word == "</s>" else vocabulary.encode([word])[0]
+    return model.log_probs(state)[0, target] / math.log(10)
+
+
+def test_words_get_ids_by_falling_probability_then_by_code_point(load):
+    vocabulary, _ = load(ARPA)
+
+    assert vocabulary.words == ("<unk>", "</s>", "b", "A", "a")
+    assert vocabulary.counts == (0,) * 5
+
+
+@pytest.mark.parametrize(
+    ("context", "word", "expected"),
+    [
+        ([], "a", -0.75),
+        (["b"], "a", -0.2),
+        (["<s>"], "a", -0.1),
+        (["<s>"], "b", -0.5 - 0.5),
+        (["<s>", "a"], "A", -0.06),
+        # <s> a backs off to a, which backs off to the unigram.
+        (["<s>", "a"], "</s>", -0.3 - 0.25 - 0.7),
+        (["A", "a"], "b", -0.25 - 0.5),
+        (["b"], "</s>", -0.3),
+        (["a", "b"], "a", -0.05),
+        # "a b" was put in; its back-off is 1.
+        (["a", "b"], "</s>", -0.3),
+        (["a", "b"], "A", -0.125 - 0.75),
+        # The probability of b after a is what it was without it: that of b, after backing off from a.
+        (["a"], "b", -0.25 - 0.5),
+        (["<s>", "a"], "b", -0.3 - 0.25 - 0.5),
+        (["zebra"], "zebra", -1.5),
+    ],
+)
+def test_probabilities_are_those_of_the_file(load, context, word, expected):
+    # Sums by hand over the lines of the file, as ngram-format(5) says.
+    vocabulary, model = load(ARPA)
+
+    assert log10_prob(vocabulary, model, context, word) == pytest.approx(expected, abs=1e-6)
+    assert model.sizes.ngrams == [5, 5, 2]
+
+
+def test_contexts_of_contexts_are_put_in_too(load):
+    # Of order 4, with no trigram or bigram that it starts with.
+    vocabulary, model = load(
+        "\\data\\\nngram 1=4\nngram 2=1\nngram 3=0\nngram 4=1\n\n\\1-grams:\n-99\t<s>\t-0.5\n-0.7\t</s>\n"
+        "-0.5\ta\t-0.25\n-0.6\tb\t-0.125\n\n\\2-grams:\n-0.3\tb a\t-0.0625\n\n\\3-grams:\n\n\\4-grams:\n"
+        "-0.01\ta b a b\n\n\\end\\\n"
+    )
+
+    assert model.sizes.ngrams == [4, 2, 1, 1]
+    assert log10_prob(vocabulary, model, ["a", "b", "a"], "b") == pytest.approx(-0.01)
+    # a b was put in with -0.25 - 0.6; a b a with that of b a, whose context a b costs nothing.
+    assert log10_prob(vocabulary, model, ["a"], "b") == pytest.approx(-0.85)
+    assert log10_prob(vocabulary, model, ["a", "b"], "a") == pytest.approx(-0.3)
+    assert log10_prob(vocabulary, model, ["a", "b", "a"], "</s>") == pytest.approx(-0.0625 - 0.25 - 0.7)
+
+
+def test_a_context_that_is_not_missing_after_all_keeps_its_own_line(load):
+    # The trigram "a b a" stands in the file though its context does not.
+    text = ARPA.replace("ngram 3=2", "ngram 3=2\nngram 4=1").replace(
+        "\\end", "\\4-grams:\n-0.02\ta b a A\n\n\\end"
+    )
+
+    vocabulary, model = load(text)
+
+    assert model.sizes.ngrams == [5, 5, 2, 1]
+    assert log10_prob(vocabulary, model, ["a", "b"], "a") == pytest.approx(-0.05)
+    assert log10_prob(vocabulary, model, ["a", "b", "a"], "A") == pytest.approx(-0.02)
+
+
+def test_without_an_unknown_word_it_has_the_probability_of_kenlm(load, caplog):
+    vocabulary, model = load(ARPA.replace("1=6", "1=5").replace("-1.5\t<unk>\t0\n", ""))
+
+    assert log10_prob(vocabulary, model, ["b"], "zebra") == pytest.approx(-100 - 0.125)
+    assert "no <unk> among the unigrams; it has log10 -100" in caplog.text
+
+
+def test_an_unknown_word_in_capitals_is_one(load, caplog):
+    vocabulary, model = load(ARPA.replace("<unk>", "<UNK>"))
+
+    assert vocabulary.words[0] == "<unk>"
+    assert len(vocabulary) == 5
+    assert log10_prob(vocabulary, model, [], "zebra") == pytest.approx(-1.5)
+    assert "among the unigrams" not in caplog.text
+
+
+@pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf"])
+def test_what_stands_for_zero_is_zero(load, zero):
+    vocabulary, model = load(ARPA.replace("-0.5\tb", f"{zero}\tb").replace("-0.25", zero))
+
+    assert log10_prob(vocabulary, model, [], "b") == -math.inf
+    assert log10_prob(vocabulary, model, ["a"], "a") == -math.inf
+
+
+def test_ngrams_that_no_text_asks_for_are_left_out(load, caplog):
+    text = ARPA.replace("ngram 2=4", "ngram 2=8").replace("1=6", "1=7")
+    text = text.replace("\\2-grams:\n", "\\2-grams:\n-1\ta <s>\n-1\t</s> a\n-1\t<s> <s>\n-1\ta a\u00a0b\n")
+    text = text.replace("-0.75\ta\t", "-0.3\ta\u00a0b\n-0.75\ta\t")
+
+    vocabulary, model = load(text)
+
+    assert vocabulary.words == ("<unk>", "</s>", "b", "A", "a")
+    assert model.sizes.ngrams == [5, 5, 2]
+    assert "left out 4 n-grams with <s> inside, </s> before the end, or white space in a word" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("b </s>", "b a", "line 17: this n-gram stands in the file a second time"),
+        ("<s> a A", "a b a", "line 22: this n-gram stands in the file a second time"),
+        ("</s>", "<e>", "no </s> among the unigrams"),
+        ("A", "<UNK>", "both <unk> and <UNK> are unigrams"),
+    ],
+)
+def test_what_does_not_fit_is_refused(load, tmp_path, old, new, message):
+    with pytest.raises(DataError, match=message):
+        load(ARPA.replace(old, new))
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def test_without_a_start_a_sentence_starts_after_nothing(load, caplog):
+    text = ARPA.replace("1=6", "1=5").replace("2=4", "2=3").replace("3=2", "3=1")
+    text = "".join(line for line in text.splitlines(keepends=True) if "<s>" not in line)
+
+    vocabulary, model = load(text)
+
+    assert log10_prob(vocabulary, model, ["<s>"], "b") == pytest.approx(-0.5)
+    assert "no <s> among the unigrams; it has a back-off of 0" in caplog.text
+
+
+def same_model(vocabulary, tables, folder):
+    """A model after it was written and read again: its vocabulary, and itself."""
+    path = folder / "model.arpa"
+    with path.open("wb") as file:
+        write_arpa(tables, vocabulary, file)
+    again, sizes = read_arpa(str(path), folder)
+    assert sizes.ngrams == tables.sizes.ngrams
+    return again, NgramLanguageModel(open_tables(folder, sizes))
+
+
+@settings(max_examples=60)
+@given(
+    sentences=st.lists(st.lists(st.sampled_from("abcd"), max_size=5).map(" ".join), min_size=1, max_size=8),
+    order=st.integers(1, 4),
+    smoothing=st.sampled_from(["kneser-ney", "mle"]),
+)
+def test_distributions_survive_the_round_trip(estimate_text, sentences, order, smoothing):
+    text = "\n".join(sentences) + "\n"
+    vocabulary, tables = estimate_text(text, order=order, smoothing=smoothing)
+    model = NgramLanguageModel(tables)
+    generator = np.random.default_rng(len(text))
+    contexts = generator.integers(0, len(vocabulary), size=(5, 20))
+
+    with tempfile.TemporaryDirectory() as folder:
+        again, other = same_model(vocabulary, tables, Path(folder))
+        # Ids differ: theirs are by probability, ours by count.
+        ids = np.array([again.words.index(word) for word in vocabulary.words])
+        theirs = other.log_probs(other.advance(other.initial_state(20), ids[contexts]))[:, ids]
+
+    ours = model.log_probs(model.advance(model.initial_state(20), contexts))
+    np.testing.assert_allclose(theirs, ours, rtol=1e-6, atol=1e-6)
