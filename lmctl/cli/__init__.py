@@ -22,6 +22,9 @@ COMMANDS = {
     "eval": ("eval", "evaluate"),
     "info": ("info", "info"),
     "verify": ("verify", "verify"),
+    "mix": ("mix", "mix"),
+    "export": ("export", "export"),
+    "import": ("import_", "import_"),
     "models": ("models", "models"),
     "rollback": ("rollback", "rollback"),
 }
@@ -33,6 +36,9 @@ SUMMARIES = {
     "eval": "Say how well a model predicts texts.",
     "info": "Show what a model is and how it came about.",
     "verify": "Check every file of a model.",
+    "mix": "Publish a mixture of several models.",
+    "export": "Write an n-gram model as ARPA text.",
+    "import": "Make a model of an ARPA file.",
     "models": "List models and their generations.",
     "rollback": "Make an older generation current again.",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from lmctl.cli.output import terminal_console
+from lmctl.cli.reports import cache_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,7 +110,7 @@ class TrainingDisplay:
         elif isinstance(event, CacheTuned):
             self._cache = event
             if self._messages.plain:
-                self._tell([_cache_line(event)])
+                self._tell([cache_line(event)])
         elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
             self._last = time.monotonic()
             self._say(_live_line(event))
@@ -132,7 +133,7 @@ class TrainingDisplay:
         if self._caption:
             self._console.print(self._caption)
         if self._cache is not None:
-            self._console.print(_cache_line(self._cache), markup=False)
+            self._console.print(cache_line(self._cache), markup=False)
         self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
 
     def _interval(self) -> float:
@@ -205,13 +206,6 @@ def _comparison_table(compared: Any) -> Any:
     for row, (name, perplexity) in enumerate(_beside(compared)):
         table.add_row(name, f"{perplexity:.2f}", "chosen" if row == chosen else "")
     return table
-
-
-def _cache_line(cache: Any) -> str:
-    return (
-        f"with --state carry --cache {cache.words}, perplexity {cache.perplexity:.2f} in place of "
-        f"{cache.perplexity_without:.2f} on {cache.tokens:,} validation tokens"
-    )
 
 
 def _drift_lines(drift: Any) -> list[str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from lmctl.corpus.clusters import Cluster
     from lmctl.corpus.prepared import CorpusRecord
+    from lmctl.jobs.events import CacheTuned
+    from lmctl.jobs.mix import Mixed
     from lmctl.jobs.publishing import Trained
     from lmctl.jobs.train import Plan
     from lmctl.query.metrics import Figures
@@ -67,6 +69,34 @@ def trained(summary: Trained, as_json: bool) -> None:
         echo_json(summary)
     else:
         click.echo(summary.published)
+
+
+def mixed(summary: Mixed, as_json: bool) -> None:
+    """Print the path of a mixture, and on a terminal what is in it; or all of it."""
+    if as_json:
+        echo_json(summary)
+        return
+    click.echo(summary.published)
+    if sys.stdout.isatty():
+        rows = {
+            f"{member.weight:.4f}": f"{member.model}\tperplexity {_number(member.perplexity)}"
+            for member in summary.members
+        }
+        rows["mixture"] = (
+            f"perplexity {_number(summary.perplexity)} (state {summary.state}, vocabulary "
+            f"{summary.vocabulary_size:,}, {100 * summary.oov_rate:.2f} % OOV)"
+        )
+        if summary.cache is not None:
+            rows["cache"] = cache_line(summary.cache)
+        echo_rows(rows)
+
+
+def cache_line(cache: CacheTuned) -> str:
+    """What `--cache` is good for, in a line."""
+    return (
+        f"with --state carry --cache {cache.words}, perplexity {cache.perplexity:.2f} in place of "
+        f"{cache.perplexity_without:.2f} on {cache.tokens:,} validation tokens"
+    )
 
 
 def generations(listed: Sequence[Generation], as_json: bool) -> None:

@@ -1,0 +1,63 @@
+"""`lmctl mix`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lmctl.cli.options import encoding_options, message_options
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
+@click.option("--valid", required=True, metavar="FILE", help="Text to tune the weights on; - is standard input.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="The mixture's folder.",
+)
+@click.option(
+    "--state",
+    type=click.Choice(["carry", "reset"]),
+    default="carry",
+    show_default=True,
+    help="Whether the text is read as one, or each line for itself.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print weights and perplexities as one JSON object.")
+@encoding_options
+@message_options
+def mix(
+    models: tuple[str, ...],
+    valid: str,
+    output: Path,
+    state: Any,
+    as_json: bool,
+    encoding: str | None,
+    errors: str | None,
+    messages: object,  # noqa: ARG001
+) -> None:
+    """Publish a mixture of MODELs, and print its path.
+
+    Its probabilities are means of the members', weighted so that the text of --valid becomes most probable. The
+    members must know the same words: train them on one folder that `lmctl prepare` wrote. The mixture holds copies
+    of them; it is queried, and evaluated, as any model.
+
+    \b
+    Example:
+        lmctl prepare news.txt -o corpus
+        lmctl train corpus -o models/network
+        lmctl train corpus -o models/counts -c configs/ngram.yaml
+        lmctl mix models/network models/counts --valid valid.txt -o models/news
+    """
+    if len(models) < 2:
+        raise click.UsageError("a mixture needs two models or more")
+    from lmctl.cli import reports
+    from lmctl.jobs.mix import mix as job
+
+    mixed = job(models, output, valid, state=state, encoding=encoding or "utf-8", errors=errors or "strict")
+    reports.mixed(mixed, as_json)
