@@ -1,4 +1,3 @@
-import io
 import pickle
 import resource
 
@@ -6,7 +5,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError
-from lmctl.store.ngram_tables import ABSENT, NgramSizes, TableWriter, open_tables, table_name
+from lmctl.store.ngram_tables import ABSENT, NgramSizes, open_tables, table_name
 
 # Words 2 and 3 of a vocabulary of 4, so words have two bits of a key: after </s> comes 2, after 2 come </s> and 3,
 # and after 3 comes </s>; of order 3 there are </s> 2 3 and 2 3 </s>.
@@ -63,17 +62,6 @@ def test_places_are_spelled_in_words(folder, sizes):
 
     assert tables.words(3, np.array([0, 1])).tolist() == [[1, 2, 3], [2, 3, 1]]
     assert tables.words(1, np.array([3])).tolist() == [[3]]
-
-
-def test_a_table_grows_as_its_values_come():
-    file = io.BytesIO()
-    writer = TableWriter(file, np.float32)
-    for values in ([0.5, -1.0], [], [2.0]):
-        writer.append(np.array(values))
-    writer.finish()
-
-    file.seek(0)
-    np.testing.assert_array_equal(np.load(file), np.array([0.5, -1, 2], dtype=np.float32))
 
 
 def test_an_order_without_ngrams_is_empty(tmp_path):
