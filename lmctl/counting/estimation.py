@@ -61,7 +61,7 @@ def estimate(
         pruning: for each order, n-grams that occur so often or less are left out; the last one holds for all
             higher orders. Words are never left out, and what is left out of an order is left out of those above.
         scratch: where a folder for what does not fit in memory is made, and removed in the end:
-            some 60 bytes a token.
+            some 50 bytes a token.
 
     Returns:
         The sizes of the tables, with the names of their files.

@@ -69,7 +69,7 @@ def read_arpa(path: str, folder: Path) -> tuple[Vocabulary, NgramSizes]:
     if left_out := lines - sum(map(len, rows.values())):
         logger.warning(
             "%s: left out %d n-grams with <s> inside, </s> before the end, or white space in a word",
-            path,
+            text.source,
             left_out,
         )
     if missing := _fill(tables, rows, text):

@@ -14,7 +14,7 @@ from lmctl.store.arpa import write_arpa
 from lmctl.store.arpa_import import read_arpa
 from lmctl.store.ngram_tables import open_tables
 
-# As KenLM's lm/test.arpa does, it leaves a context out: "a b" is none of the bigrams.
+# It leaves a context out, as SRILM may after pruning (KenLM would refuse it): "a b" is none of the bigrams.
 ARPA = r"""\data\
 ngram 1=6
 ngram 2=4
