@@ -17,6 +17,7 @@ that starts a sentence.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +47,15 @@ ABSENT = -1
 
 # Values that are checked in one go when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
+
+# What `ArrayWriter` writes before the values. NumPy's own reader is more lenient, and a damaged header makes it
+# raise whatever Python's tokenizer does.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|=\w]+)', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+LONGEST_HEADER_BYTES = 256
 
 
 class NgramSizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -219,18 +229,17 @@ def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: Check) -> 
     if path.is_symlink() or not path.is_file():
         raise DataError(f"{path}: expected a table of this model; it is missing or a link")
     with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            shape, _, found = np.lib.format.read_array_header_1_0(file)
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{path}: damaged; {error}") from error
-        start = file.tell()
-        expected_bytes = start + length * dtype.itemsize
-        if version != (1, 0) or shape != (length,) or found != dtype or path.stat().st_size != expected_bytes:
+        header = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
+        if header is None:
+            raise DataError(f"{path}: damaged; it does not start as a table does")
+        start, expected_bytes = header.end(), header.end() + length * dtype.itemsize
+        found = f"{header['dtype'].decode()} ({header['shape'].decode()})"
+        if found != f"{dtype.str} ({length},)" or path.stat().st_size != expected_bytes:
             raise DataError(
-                f"{path}: {found} of shape {shape} in {path.stat().st_size} bytes, "
-                f"but the sizes in model.json want {length} values of {dtype} in {expected_bytes} bytes"
+                f"{path}: {found} in {path.stat().st_size} bytes, but the sizes in model.json "
+                f"want {dtype.str} ({length},) in {expected_bytes}"
             )
+        file.seek(start)
         # Read rather than mapped: pages of a map would stay in memory.
         while (values := np.fromfile(file, dtype, CHECKED_AT_ONCE)).size:
             if fault := check(values):
