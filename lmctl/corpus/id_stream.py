@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from lmctl import files
+from lmctl.corpus.array_file import ArrayWriter
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError
 
@@ -23,9 +24,6 @@ DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
 class IdStreamWriter:
     """Writes ids as they come, without knowing how many there will be.
 
-    The .npy header is written first as a placeholder and again when the length is known. (A memory map of
-    the output would be simpler, but its pages count as resident memory until it is as large as the corpus.)
-
     Args:
         path: a temporary place in the folder where the finished stream goes.
         vocabulary_size: decides between uint16 and uint32.
@@ -35,32 +33,24 @@ class IdStreamWriter:
         self.tokens = 0
         self.unknown = 0
         self._path = path
-        self._dtype = DTYPES[0] if vocabulary_size <= 2**16 else DTYPES[1]
         self._file: BinaryIO = path.open("w+b")
-        self._header_bytes = self._write_header()
+        self._array = ArrayWriter(self._file, DTYPES[0] if vocabulary_size <= 2**16 else DTYPES[1])
 
     def append(self, token_ids: NDArray[np.integer[Any]]) -> None:
         """Add ids, (tokens,), to the end of the stream."""
         self.tokens += len(token_ids)
         self.unknown += int(np.count_nonzero(token_ids == UNKNOWN_ID))
-        self._file.write(token_ids.astype(self._dtype).tobytes())
+        self._array.append(token_ids)
 
     def commit(self, folder: Path, name: str) -> str:
         """Move the finished stream to `folder`; its name, which carries its hash, is returned."""
-        self._file.seek(0)
-        if self._write_header() != self._header_bytes:
-            raise AssertionError("NumPy pads a header so that its shape may grow")
+        self._array.finish()
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         named = f"{name}.{files.sha256_of(self._path)[:HASH_DIGITS]}.npy"
         self._path.replace(folder / named)
         return named
-
-    def _write_header(self) -> int:
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.tokens,)}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        return self._file.tell()
 
 
 def open_id_stream(path: Path, tokens: int) -> NDArray[np.unsignedinteger[Any]]:

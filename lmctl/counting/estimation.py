@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmctl.corpus.array_file import ArrayWriter
     from lmctl.counting.ngram_counts import OrderCounts
-    from lmctl.store.ngram_tables import TableWriter
 
     BoolArray = NDArray[np.bool_]
     Float64Array = NDArray[np.float64]
@@ -60,7 +60,8 @@ def estimate(
         smoothing: "kneser-ney" or "mle"; see kneser_ney.py and maximum_likelihood.py.
         pruning: for each order, n-grams that occur so often or less are left out; the last one holds for all
             higher orders. Words are never left out, and what is left out of an order is left out of those above.
-        scratch: where a folder for what does not fit in memory is made, and removed in the end.
+        scratch: where a folder for what does not fit in memory is made, and removed in the end:
+            some 50 bytes a token.
 
     Returns:
         The sizes of the tables, with the names of their files.
@@ -164,7 +165,7 @@ class _Estimator:
 class _Contexts:
     """The n-grams of an order, read in order as contexts of the next one: their back-offs and final places."""
 
-    def __init__(self, kept: Column, backoffs: TableWriter) -> None:
+    def __init__(self, kept: Column, backoffs: ArrayWriter) -> None:
         self._kept = kept
         self._backoffs = backoffs
         self._read = 0

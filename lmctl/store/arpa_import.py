@@ -69,7 +69,7 @@ def read_arpa(path: str, folder: Path) -> tuple[Vocabulary, NgramSizes]:
     if left_out := lines - sum(map(len, rows.values())):
         logger.warning(
             "%s: left out %d n-grams with <s> inside, </s> before the end, or white space in a word",
-            path,
+            text.source,
             left_out,
         )
     if missing := _fill(tables, rows, text):
@@ -77,7 +77,7 @@ def read_arpa(path: str, folder: Path) -> tuple[Vocabulary, NgramSizes]:
             rows[order] = rows[order].with_contexts(words)
         _fill(tables, rows, text)
         put_in = _back_off(tables)
-        logger.warning("%s: put in %d contexts that the file leaves out", path, put_in)
+        logger.warning("%s: put in %d contexts that the file leaves out", text.source, put_in)
     del tables.backoffs[max(tables.log_probs)]
     for kind, by_order in (("keys", tables.keys), ("log_probs", tables.log_probs), ("backoffs", tables.backoffs)):
         for order, values in by_order.items():
@@ -138,13 +138,13 @@ def _choose_ids(text: ArpaText) -> tuple[Vocabulary, IntArray]:
     unigrams = text.sections[0]
     specials = {SENTENCE_START, SENTENCE_END, *UNKNOWN_SPELLINGS}
     if SENTENCE_END not in text.words:
-        raise DataError(f"{text.path}: no {SENTENCE_END} among the unigrams; lmctl needs the end of a sentence")
+        raise DataError(f"{text.source}: no {SENTENCE_END} among the unigrams; lmctl needs the end of a sentence")
     spellings = [word for word in UNKNOWN_SPELLINGS if word in text.words]
     if len(spellings) > 1:
-        raise DataError(f"{text.path}: both {' and '.join(spellings)} are unigrams; expected one unknown word")
+        raise DataError(f"{text.source}: both {' and '.join(spellings)} are unigrams; expected one unknown word")
     for word, meaning in ((UNKNOWN, f"log10 {LOG10_UNKNOWN:g}"), (SENTENCE_START, "a back-off of 0")):
         if word not in text.words and not (word == UNKNOWN and spellings):
-            logger.warning("%s: no %s among the unigrams; it has %s", text.path, word, meaning)
+            logger.warning("%s: no %s among the unigrams; it has %s", text.source, word, meaning)
     # What lmctl cuts out of a text has no white space of any script inside.
     askable = [number for number, word in enumerate(text.words) if word not in specials and word.split() == [word]]
     askable.sort(key=lambda number: (-unigrams.log10_probs[number], text.words[number]))

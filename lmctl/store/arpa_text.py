@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.errors import DataError
-from lmctl.text.sources import read_pieces
+from lmctl.text.sources import STDIN, read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,7 @@ class ArpaText:
         path: of the file; .gz, .bz2 and .xz are decompressed, and - is standard input.
 
     Attributes:
+        source: name for messages: the path, or "standard input".
         words: the unigrams' words; a word's number is its place.
         sections: from order 1.
 
@@ -67,11 +68,11 @@ class ArpaText:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.source = "standard input" if path == STDIN else path
         self.words: list[str] = []
         self.sections: list[ArpaSection] = []
         self._numbers: dict[bytes, int] = {}
-        self._lines = _lines(path)
+        self._lines = _lines(path, self.source)
         self._line_number, self._line = 0, b""
         claims = self._read_counts()
         for order, (claimed, claiming_line) in enumerate(claims, start=1):
@@ -91,7 +92,7 @@ class ArpaText:
 
     def fault(self, line_number: int, message: str) -> DataError:
         """An error at a line."""
-        return DataError(f"{self.path}: line {line_number}: {message}")
+        return DataError(f"{self.source}: line {max(line_number, 1)}: {message}")
 
     def _next_line(self) -> bool:
         """Go to the next line that is not blank; at the end of the file there is none."""
@@ -190,17 +191,19 @@ class ArpaText:
             raise self.fault(section.line_numbers[row], f"expected {expected}, got {values[row]:g}")
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+def _lines(path: str, source: str) -> Iterator[tuple[int, bytes]]:
     """The lines of a file without their ends, with their numbers."""
     number, pending = 0, b""
-    for piece in read_pieces(path, path):
+    for piece in read_pieces(path, source):
         lines = (pending + piece).split(b"\n")
         pending = lines.pop()
         for line in lines:
             number += 1
             yield number, line
         if len(pending) > LONGEST_LINE_BYTES:
-            raise DataError(f"{path}: line {number + 1}: longer than {LONGEST_LINE_BYTES} bytes; not an ARPA file")
+            raise DataError(
+                f"{source}: line {number + 1}: longer than {LONGEST_LINE_BYTES} bytes; not an ARPA file"
+            )
     if pending:
         yield number + 1, pending
 

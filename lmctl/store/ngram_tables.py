@@ -17,31 +17,45 @@ that starts a sentence.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
 from lmctl import files
+from lmctl.corpus.array_file import ArrayWriter
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     Float32Array = NDArray[np.float32]
     Int64Array = NDArray[np.int64]
     IntArray = NDArray[np.integer[Any]]
     UInt64Array = NDArray[np.uint64]
 
+    # Reads the next values of a table; answers with what is wrong with them, if anything is.
+    Check = Callable[[NDArray[Any]], str | None]
+
 # The place of an n-gram that is not in the table.
 ABSENT = -1
 
 # Values that are checked in one go when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
+
+# What `ArrayWriter` writes before the values. NumPy's own reader is more lenient, and a damaged header makes it
+# raise whatever Python's tokenizer does.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|=\w]+)', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+LONGEST_HEADER_BYTES = 256
 
 
 class NgramSizes(
@@ -173,42 +187,15 @@ def table_name(order: int, kind: str) -> str:
     return f"ngrams.{order}.{kind}.npy"
 
 
-class TableWriter:
-    """Writes a one-dimensional .npy array as its values come, without knowing how many there will be.
-
-    Args:
-        file: writable and seekable.
-        dtype: of the values.
-    """
-
-    def __init__(self, file: IO[bytes], dtype: DTypeLike) -> None:
-        self.values = 0
-        self._file = file
-        self._dtype = np.dtype(dtype)
-        self._header_bytes = self._write_header()
-
-    def append(self, values: NDArray[Any]) -> None:
-        """Add values to the end."""
-        self.values += len(values)
-        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
-
-    def finish(self) -> None:
-        """Write the header again, now that the length is known."""
-        self._file.seek(0)
-        if self._write_header() != self._header_bytes:
-            raise AssertionError("NumPy pads a header so that its shape may grow")
-
-    def _write_header(self) -> int:
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.values,)}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        return self._file.tell()
+def _dtype(kind: str) -> np.dtype[Any]:
+    return np.dtype(np.uint64 if kind == "keys" else np.float32)
 
 
 @contextlib.contextmanager
-def written_table(folder: Path, order: int, kind: str) -> Iterator[TableWriter]:
+def written_table(folder: Path, order: int, kind: str) -> Iterator[ArrayWriter]:
     """Open a table for writing; it takes its place in `folder` when the block ends without an error."""
     with files.written_whole(folder / table_name(order, kind)) as file:
-        writer = TableWriter(file, np.uint64 if kind == "keys" else np.float32)
+        writer = ArrayWriter(file, _dtype(kind))
         yield writer
         writer.finish()
 
@@ -221,14 +208,16 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
     """
 
     def opened(order: int, kind: str) -> NDArray[Any]:
-        dtype = np.dtype(np.uint64 if kind == "keys" else np.float32)
-        return _open_table(folder / table_name(order, kind), dtype, sizes.ngrams[order - 1], checks[kind](order))
+        check: Check
+        match kind:
+            case "keys":
+                check = _KeyCheck(sizes, order)
+            case "log_probs":
+                check = _fault_in_log_probs
+            case _:
+                check = _fault_in_backoffs
+        return _open_table(folder / table_name(order, kind), _dtype(kind), sizes.ngrams[order - 1], check)
 
-    checks: dict[str, Callable[[int], _Check]] = {
-        "keys": lambda order: _KeyCheck(sizes, order),
-        "log_probs": lambda _: _fault_in_log_probs,
-        "backoffs": lambda _: _fault_in_backoffs,
-    }
     orders = range(1, sizes.order + 1)
     return NgramTables(
         sizes,
@@ -238,27 +227,21 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
     )
 
 
-if TYPE_CHECKING:
-    # Reads the next values of a table; answers with what is wrong with them, if anything is.
-    _Check = Callable[[NDArray[Any]], str | None]
-
-
-def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: _Check) -> NDArray[Any]:
+def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: Check) -> NDArray[Any]:
     if path.is_symlink() or not path.is_file():
         raise DataError(f"{path}: expected a table of this model; it is missing or a link")
     with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            shape, _, found = np.lib.format.read_array_header_1_0(file)
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{path}: damaged; {error}") from error
-        start = file.tell()
-        expected_bytes = start + length * dtype.itemsize
-        if version != (1, 0) or shape != (length,) or found != dtype or path.stat().st_size != expected_bytes:
+        header = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
+        if header is None:
+            raise DataError(f"{path}: damaged; it does not start as a table does")
+        start, expected_bytes = header.end(), header.end() + length * dtype.itemsize
+        found = f"{header['dtype'].decode()} ({header['shape'].decode()})"
+        if found != f"{dtype.str} ({length},)" or path.stat().st_size != expected_bytes:
             raise DataError(
-                f"{path}: {found} of shape {shape} in {path.stat().st_size} bytes, "
-                f"but the sizes in model.json want {length} values of {dtype} in {expected_bytes} bytes"
+                f"{path}: {found} in {path.stat().st_size} bytes, but the sizes in model.json "
+                f"want {dtype.str} ({length},) in {expected_bytes}"
             )
+        file.seek(start)
         # Read rather than mapped: pages of a map would stay in memory.
         while (values := np.fromfile(file, dtype, CHECKED_AT_ONCE)).size:
             if fault := check(values):

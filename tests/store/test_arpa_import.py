@@ -14,7 +14,7 @@ from lmctl.store.arpa import write_arpa
 from lmctl.store.arpa_import import read_arpa
 from lmctl.store.ngram_tables import open_tables
 
-# As KenLM's lm/test.arpa does, it leaves a context out: "a b" is none of the bigrams.
+# It leaves a context out, as SRILM may after pruning (KenLM would refuse it): "a b" is none of the bigrams.
 ARPA = r"""\data\
 ngram 1=6
 ngram 2=4
@@ -221,3 +221,36 @@ def test_distributions_survive_the_round_trip(estimate_text, sentences, order, s
 
     ours = model.log_probs(model.advance(model.initial_state(20), contexts))
     np.testing.assert_allclose(theirs, ours, rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=300)
+@given(
+    faults=st.lists(
+        st.tuples(
+            st.integers(0, len(ARPA) - 1),
+            st.integers(0, 12),
+            st.sampled_from(["", "\n", "\t", "9", "-", "b", "\\", "é"]),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_damaged_file_is_refused_or_is_a_model(faults):
+    text = ARPA
+    for at, length, instead in faults:
+        text = text[:at] + instead + text[at + length :]
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        path = Path(folder) / "model.arpa"
+        path.write_text(text, encoding="utf-8")
+        try:
+            _, sizes = read_arpa(str(path), Path(folder))
+        except DataError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017 - most files are refused, but not all
+            return
+        model = NgramLanguageModel(open_tables(Path(folder), sizes))
+
+    words, log_probs = model.top_k(model.initial_state(1), 10)
+    assert len(set(words[0].tolist())) == sizes.vocabulary_size
+    assert not np.isnan(log_probs).any()

@@ -108,7 +108,7 @@ def test_a_compressed_file_is_decompressed(tmp_path):
 
 
 FAULTS = {
-    "empty": (b"", r"line 0: expected \\data\\, got the end of the file"),
+    "empty": (b"", r"line 1: expected \\data\\, got the end of the file"),
     "not ARPA": ("the cat\n", r"line 1: expected \\data\\, got 'the cat'"),
     "iARPA": ("iARPA\n" + ARPA, r"line 1: expected \\data\\, got 'iARPA'"),
     "no counts": ("\\data\\\n\\end\\\n", "line 2: expected ngram 1=COUNT after"),

@@ -1,17 +1,21 @@
-import io
 import pickle
 import resource
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lmctl.errors import DataError
-from lmctl.store.ngram_tables import ABSENT, NgramSizes, TableWriter, open_tables, table_name
+from lmctl.store.ngram_tables import ABSENT, NgramSizes, open_tables, table_name
 
 # Words 2 and 3 of a vocabulary of 4, so words have two bits of a key: after </s> comes 2, after 2 come </s> and 3,
 # and after 3 comes </s>; of order 3 there are </s> 2 3 and 2 3 </s>.
 KEYS = {2: [1 << 2 | 2, 2 << 2 | 1, 2 << 2 | 3, 3 << 2 | 1], 3: [0 << 2 | 3, 2 << 2 | 1]}
 NGRAMS = [4, 4, 2]
+SIZES = NgramSizes(vocabulary_size=4, smoothing="arpa", ngrams=NGRAMS)
 
 
 def write_tables(folder):
@@ -26,7 +30,7 @@ def write_tables(folder):
 
 @pytest.fixture
 def sizes():
-    return NgramSizes(vocabulary_size=4, smoothing="arpa", ngrams=NGRAMS)
+    return SIZES
 
 
 @pytest.fixture
@@ -65,17 +69,6 @@ def test_places_are_spelled_in_words(folder, sizes):
     assert tables.words(1, np.array([3])).tolist() == [[3]]
 
 
-def test_a_table_grows_as_its_values_come():
-    file = io.BytesIO()
-    writer = TableWriter(file, np.float32)
-    for values in ([0.5, -1.0], [], [2.0]):
-        writer.append(np.array(values))
-    writer.finish()
-
-    file.seek(0)
-    np.testing.assert_array_equal(np.load(file), np.array([0.5, -1, 2], dtype=np.float32))
-
-
 def test_an_order_without_ngrams_is_empty(tmp_path):
     write_tables(tmp_path)
     for kind, dtype in (("keys", np.uint64), ("log_probs", np.float32)):
@@ -87,12 +80,16 @@ def test_an_order_without_ngrams_is_empty(tmp_path):
 
 
 DAMAGED = {
-    "too long": ((2, "keys"), np.array([*KEYS[2], 15], dtype=np.uint64), "the sizes in model.json want 4 values"),
-    "too short": ((1, "log_probs"), np.zeros(3, dtype=np.float32), "the sizes in model.json want 4 values"),
-    "another type": ((1, "log_probs"), np.zeros(4), "float64 of shape"),
-    "signed keys": ((2, "keys"), np.array(KEYS[2], dtype=np.int64), "int64 of shape"),
-    "another byte order": ((1, "log_probs"), np.zeros(4, dtype=">f4"), "float32 of shape|>f4 of shape"),
-    "two dimensions": ((1, "backoffs"), np.zeros((2, 2), dtype=np.float32), r"of shape \(2, 2\)"),
+    "too long": (
+        (2, "keys"),
+        np.array([*KEYS[2], 15], dtype=np.uint64),
+        r"the sizes in model.json want \S+ \(4,\)",
+    ),
+    "too short": ((1, "log_probs"), np.zeros(3, dtype=np.float32), r"the sizes in model.json want \S+ \(4,\)"),
+    "another type": ((1, "log_probs"), np.zeros(4), r"<f8 \(4,\) in 160 bytes, but .* want <f4 \(4,\) in 144"),
+    "signed keys": ((2, "keys"), np.array(KEYS[2], dtype=np.int64), r"<i8 \(4,\)"),
+    "another byte order": ((1, "log_probs"), np.zeros(4, dtype=">f4"), r">f4 \(4,\)"),
+    "two dimensions": ((1, "backoffs"), np.zeros((2, 2), dtype=np.float32), r"<f4 \(2, 2\)"),
     "keys that fall": ((2, "keys"), np.array(KEYS[2][::-1], dtype=np.uint64), "its keys do not rise"),
     "a key twice": ((2, "keys"), np.array([6, 9, 9, 13], dtype=np.uint64), "its keys do not rise"),
     "a context past the end": (
@@ -195,3 +192,26 @@ def test_a_table_that_is_no_file_of_the_folder_is_refused(folder, sizes, how, tm
 def test_sizes_that_no_tables_have_are_refused(vocabulary_size, ngrams):
     with pytest.raises(ValueError, match="n-gram"):
         NgramSizes(vocabulary_size=vocabulary_size, smoothing="mle", ngrams=ngrams)
+
+
+@settings(max_examples=300)
+@given(
+    name=st.sampled_from(SIZES.table_names()), at=st.integers(0, 200), instead=st.binary(min_size=1, max_size=8)
+)
+def test_damaged_bytes_are_refused_or_answer(name, at, instead):
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_tables(Path(folder)) / name
+        content = path.read_bytes()
+        path.write_bytes(content[:at] + instead + content[at + len(instead) :])
+        try:
+            tables = open_tables(Path(folder), SIZES)
+        except DataError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017 - what is damaged and what is not is not known here
+            return
+
+    places = tables.find(3, tables.find(2, np.arange(4), np.arange(4)), np.arange(4))
+    assert ((places >= ABSENT) & (places < SIZES.ngrams[2])).all()
+    assert tables.words(3, np.arange(2)).max() < SIZES.vocabulary_size
+    first, stop = tables.continuations(2, np.arange(4))
+    assert (first <= stop).all()
+    assert stop.max() <= SIZES.ngrams[1]
