@@ -247,12 +247,26 @@ def _deadline(
     standard: Standard | None,
     checkpoint: Checkpoint | None,
 ) -> float | None:
-    """When training is to be over, for the whole run to keep its time limit, in seconds of time.monotonic()."""
+    """When training is to be over, for the whole run to keep its time limit, in seconds of time.monotonic().
+
+    Raises:
+        LmctlError: it would be over before it began.
+    """
     if config.training.time_limit is None:
         return None
-    spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
     parameters = _parameters(LSTMSizes.of(corpus.vocabulary, config.model))
-    return began + seconds_of(config.training.time_limit) - spent - publishing_seconds(parameters, standard)
+    publishing = publishing_seconds(parameters, standard)
+    deadline = began + seconds_of(config.training.time_limit) - publishing
+    if checkpoint is not None:
+        # It has something to publish, and need not train.
+        return deadline - checkpoint.progress.seconds
+    if deadline < time.monotonic():
+        raise LmctlError(
+            f"training.time_limit: {config.training.time_limit} leaves no time to train: "
+            f"{time.monotonic() - began:.0f} s are gone, and publishing will take about {publishing:.0f}"
+            + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
+        )
+    return deadline
 
 
 def _parameters(sizes: LSTMSizes) -> int:

@@ -56,6 +56,13 @@ def test_json_is_the_summary_of_the_run(run):
     assert 1 < found["train_perplexity"] < 100
 
 
+def test_where_nobody_watches_the_path_is_all_that_is_printed(lmctl, corpora, tmp_path):
+    # 5,000 tokens, every word of which is in the vocabulary, as by default in most texts.
+    finished = lmctl("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1", cwd=tmp_path)
+
+    assert (finished.code, finished.out, finished.err) == (0, "model/generations/000001\n", "")
+
+
 def test_the_run_told_of_itself_from_its_start_to_its_end(run):
     folder, finished = run
 
