@@ -176,7 +176,12 @@ def _train(
                 run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
                 checkpoint = run.resume_from(resume)
                 deadline = _deadline(began, corpus, config, standard, checkpoint)
-                result = _train_network(corpus, config, deadline, run, checkpoint, watch.tell, received, verbose)
+                # A signal may have come while the published model was scored.
+                result = None
+                if not received:
+                    result = _train_network(
+                        corpus, config, deadline, run, checkpoint, watch.tell, received, verbose
+                    )
                 if result is None or received:
                     there = run.path.exists()
                     raise InterruptedRunError(

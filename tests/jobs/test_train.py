@@ -481,6 +481,22 @@ def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(
         retrain(text, known, tmp_path, "training.time_limit=60s")
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_a_signal_while_the_published_model_is_scored_ends_the_run_before_training(
+    good, text, known, tmp_path, monkeypatch
+):
+    def interrupt(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("lmctl.jobs.train.score_published", interrupt)
+    monkeypatch.setattr("lmctl.training.trainer.train_network", None)
+
+    with pytest.raises(InterruptedRunError, match="the same command starts over") as caught:
+        retrain(text, known, tmp_path)
+
+    assert caught.value.exit_code == 143
+
+
 @pytest.mark.parametrize(("assignments", "jobs", "expected"), [((), 0, 0), (("device.threads=1",), 0, 1)])
 def test_threads_cap_the_processes_of_preparation_too(text, tmp_path, monkeypatch, assignments, jobs, expected):
     seen = []
