@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import click
+import msgspec
 import pytest
 
+from lmctl.cli import COMMANDS, lmctl
 from lmctl.config import KEYS, Config, read_settings
+from lmctl.jobs.event_log import NAMES
+from lmctl.jobs.status_file import METRICS
+from lmctl.jobs.train import Trained
+from lmctl.store.runs import Changes, Run
 from tools import generate_docs
 
 REFERENCE = generate_docs.ROOT / "lmctl/configs/reference.yaml"
@@ -52,3 +60,57 @@ def test_check_names_the_stale_file_and_writing_mends_it(tmp_path, monkeypatch, 
     assert Path(tmp_path / "docs/configuration.md").read_text(encoding="utf-8") == "old"
     assert generate_docs.main([]) == 0
     assert generate_docs.main(["--check"]) == 0
+
+
+def rows_of(heading):
+    """The cells of each row in the tables below a heading of docs/watching.md."""
+    text = (generate_docs.ROOT / "docs/watching.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def names_in(cell):
+    return re.findall(r"`([a-z_]+)`", cell)
+
+
+def fields_of(kind):
+    return [field.name for field in msgspec.inspect.type_info(kind).fields]
+
+
+def test_every_event_is_documented_with_its_keys():
+    documented = {names_in(event)[0]: names_in(keys) for event, _, keys in rows_of("--log-json FILE")}
+
+    # `validation` is an object, whose keys stand in brackets after it.
+    (validation,) = (keys for keys in documented.values() if "validation" in keys)
+    for name in ("state", "oov_rate", "includes_oov"):
+        validation.remove(name)
+    documented["run_ended"].remove("locked")
+    assert documented == {name: fields_of(kind) for kind, name in NAMES.items()}
+
+
+def test_every_key_of_a_run_is_documented():
+    rows = rows_of("runs.jsonl")
+
+    assert [name for keys, _ in rows for name in names_in(keys)] == fields_of(Run)
+    said = {names_in(keys)[0]: names_in(meaning) for keys, meaning in rows}
+    assert said["changes"] == fields_of(Changes)
+    assert sorted(said["figures"]) == sorted({*fields_of(Trained)} - {"outcome", "published", "model"})
+
+
+def test_every_metric_is_documented():
+    rows = rows_of("--status-file FILE.prom")
+
+    assert sorted(name for metrics, _ in rows for name in names_in(metrics)) == sorted(METRICS)
+
+
+@pytest.mark.parametrize("document", ["cron.md", "watching.md"])
+def test_a_document_names_options_that_there_are(document):
+    text = (generate_docs.ROOT / "docs" / document).read_text(encoding="utf-8")
+    group = click.Context(lmctl)
+    known = {option for name in COMMANDS for each in lmctl.get_command(group, name).params for option in each.opts}
+    named = re.findall(r"(?<![-\w])--[a-z]+(?:-[a-z]+)*", text)
+
+    foreign = {"--collector"}  # the node exporter's
+    assert named
+    assert sorted({*named} - known - foreign) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lmctl.config import seconds_of
-from lmctl.errors import InterruptedRunError
+from lmctl.errors import InterruptedRunError, LmctlError
 from lmctl.jobs.bundling import bundle_result
 from lmctl.jobs.counting import count_bundle, describe_valid, order_of, score_valid
 from lmctl.jobs.events import CheckpointSaved, Compared
@@ -121,15 +122,29 @@ class NetworkRun:
         return None if scores is None else (ngram, scores)
 
     def _deadline(self, began: float, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
-        """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit."""
-        if self._config.training.time_limit is None:
+        """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit.
+
+        Raises:
+            LmctlError: it would be over before it began.
+        """
+        limit = self._config.training.time_limit
+        if limit is None:
             return None
-        spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
         parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
-        after = publishing_seconds(
+        publishing = publishing_seconds(
             parameters, standard, len(self._corpus.valid), baseline=self._config.training.baseline
         )
-        return began + seconds_of(self._config.training.time_limit) - spent - after
+        deadline = began + seconds_of(limit) - publishing
+        if checkpoint is not None:
+            # It has something to publish, and need not train.
+            return deadline - checkpoint.progress.seconds
+        if deadline < time.monotonic():
+            raise LmctlError(
+                f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are gone, "
+                f"and publishing will take about {publishing:.0f}"
+                + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
+            )
+        return deadline
 
     def _train(
         self,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -20,7 +22,8 @@ def run(lmctl, corpora, tmp_path_factory):
     """A folder with models/four-sentences, trained there, and what the command said."""
     folder = tmp_path_factory.mktemp("training")
     shutil.copy(corpora / "four-sentences.txt", folder)
-    return folder, lmctl("train", "four-sentences.txt", *QUICK, "--json", "-q", cwd=folder)
+    watching = ("--log-json", "log.jsonl", "--status-file", "lmctl.prom", "--nice", "3")
+    return folder, lmctl("train", "four-sentences.txt", *QUICK, *watching, "--json", "-q", cwd=folder)
 
 
 def plan(call, *arguments):
@@ -51,6 +54,37 @@ def test_json_is_the_summary_of_the_run(run):
     assert (found["preset"], found["epochs"], found["tokens"]) == ("tiny", 3, 3 * 25)
     assert found["valid_perplexity"] is None
     assert 1 < found["train_perplexity"] < 100
+
+
+def test_where_nobody_watches_the_path_is_all_that_is_printed(lmctl, corpora, tmp_path):
+    # 5,000 tokens, every word of which is in the vocabulary, as by default in most texts.
+    finished = lmctl("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1", cwd=tmp_path)
+
+    assert (finished.code, finished.out, finished.err) == (0, "model/generations/000001\n", "")
+
+
+def test_the_run_told_of_itself_from_its_start_to_its_end(run):
+    folder, finished = run
+
+    events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    kinds = [event["event"] for event in events if event["event"] not in ("progress", "text_read")]
+    assert kinds == [
+        *("run_started", "lock_taken", "prepared", "training_started"),
+        *["checkpoint_saved", "epoch_done"] * 3,
+        "run_ended",
+    ]
+    assert (events[0]["model"], events[0]["settings"]["training.epochs"]) == ("models/four-sentences", 3)
+    assert (events[-1]["outcome"], events[-1]["exit_code"]) == ("published", 0)
+    assert events[-1]["figures"]["train_perplexity"] == json.loads(finished.out)["train_perplexity"]
+
+
+def test_the_status_file_says_how_the_run_ended(run):
+    folder, _ = run
+
+    status = (folder / "lmctl.prom").read_text()
+    assert 'lmctl_train_running{model="models/four-sentences"} 0.0\n' in status
+    assert 'lmctl_train_outcome{model="models/four-sentences",outcome="published"} 1.0\n' in status
+    assert 'lmctl_train_tokens{model="models/four-sentences"} 75.0\n' in status
 
 
 def test_what_was_published_answers_and_is_sound(lmctl, run):
@@ -180,9 +214,17 @@ def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl,
     # Importing TensorFlow is refused, as where it is not installed.
     (tmp_path / "tensorflow.py").write_text("raise ImportError")
 
-    again = lmctl("train", "four-sentences.txt", *QUICK, cwd=folder, env={"PYTHONPATH": str(tmp_path)})
+    # Neither how it is watched nor how nice it is changes what it would make.
+    watching = ("--log-json", tmp_path / "log.jsonl", "--status-file", tmp_path / "lmctl.prom", "--nice", "9")
+    again = lmctl("train", "four-sentences.txt", *QUICK, *watching, cwd=folder, env={"PYTHONPATH": str(tmp_path)})
 
     assert (again.code, again.out, again.err) == (0, "models/four-sentences/generations/000001\n", "")
+    events = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(event["event"], event.get("outcome")) for event in events] == [
+        ("run_started", None),
+        ("run_ended", "unchanged"),
+    ]
+    assert 'outcome="unchanged"} 1.0\n' in (tmp_path / "lmctl.prom").read_text()
     verbose = lmctl("train", "four-sentences.txt", *QUICK, "-v", cwd=folder)
     path = "models/four-sentences/generations/000001"
     assert verbose.err == f"lmctl: unchanged since the last run: {path} stays current\n"
@@ -240,6 +282,7 @@ def test_dry_run_states_the_plan_and_writes_nothing(call, text, tmp_path):
         (("--epochs", "7"), "training.epochs=7"),
         (("--seed", "11"), "training.seed=11"),
         (("--device", "cpu"), "device.placement=cpu"),
+        (("--threads", "1"), "device.threads=1"),
         (("--vocab-size", "9"), "vocabulary.size=9"),
         (("--segmenter", "char"), "text.segmenter=char"),
     ],
@@ -249,6 +292,60 @@ def test_a_flag_means_exactly_its_key(call, text, flags, assignment):
 
     assert by_flag == by_key
     assert by_flag != plan(call, text, "-q")
+
+
+@pytest.mark.parametrize("option", ["--log-json", "--status-file"])
+def test_a_record_that_cannot_be_written_is_an_error_before_anything_starts(call, text, tmp_path, option):
+    finished = call("train", text, "-o", "model", option, tmp_path / "missing/file.prom")
+
+    assert finished.code == 74
+    assert finished.err == f"lmctl: {tmp_path}/missing/file.prom: No such file or directory\n"
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_run_that_fails_before_it_begins_is_told_of_on_standard_error(lmctl, tmp_path):
+    finished = lmctl("train", "missing.txt", "-o", "model", "--log-json", "-", cwd=tmp_path)
+
+    assert finished.code == 66
+    *events, message = finished.err.splitlines()
+    found = [json.loads(line) for line in events]
+    assert [event["event"] for event in found] == ["run_started", "run_ended"]
+    assert (found[-1]["outcome"], found[-1]["exit_code"]) == ("failed", 66)
+    assert message == f"lmctl: {found[-1]['message']}"
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_plan_has_no_events(call, text):
+    finished = call("train", text, "--dry-run", "--log-json", "-")
+
+    assert finished.code == 2
+    assert "--dry-run starts no run" in finished.err
+
+
+# Prints how nice the process is when the run begins.
+NICENESS = """
+import os, sys
+from lmctl import cli
+from lmctl.jobs import train as job
+def show(*_, **__):
+    print(os.getpriority(os.PRIO_PROCESS, 0))
+    raise SystemExit(0)
+job.train = show
+cli.run(["train", "text", "-o", "model", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize(("options", "added"), [((), 0), (("--nice", "4"), 4)])
+def test_niceness_is_added_before_the_run_begins(clean_environment, options, added):
+    done = subprocess.run(
+        [sys.executable, "-c", NICENESS, *options],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=True,
+    )
+
+    assert int(done.stdout) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + added)
 
 
 def test_a_prepared_corpus_is_trained_on_as_it_is(call, text):

@@ -23,6 +23,7 @@ from lmctl.errors import (
     DivergenceError,
     InputMissingError,
     InterruptedRunError,
+    LmctlError,
     LockedError,
     MissingExtraError,
     QualityGateError,
@@ -442,6 +443,34 @@ def test_a_time_limit_leaves_time_to_publish(good, text, known, tmp_path, monkey
 
     # 3,000 of the whole run without 1,000 for publishing and what preparation took, a second or two.
     assert 1900 < deadlines[0] <= 2000
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(
+    good, text, known, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("lmctl.jobs.train.publishing_seconds", lambda *_: 70.0)
+
+    with pytest.raises(
+        LmctlError, match=r"training.time_limit: 60s leaves no time to train: \d+ s .* about 70, as"
+    ):
+        retrain(text, known, tmp_path, "training.time_limit=60s")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_signal_while_the_published_model_is_scored_ends_the_run_before_training(
+    good, text, known, tmp_path, monkeypatch
+):
+    def interrupt(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("lmctl.jobs.train.score_published", interrupt)
+    monkeypatch.setattr("lmctl.training.trainer.train_network", None)
+
+    with pytest.raises(InterruptedRunError, match="the same command starts over") as caught:
+        retrain(text, known, tmp_path)
+
+    assert caught.value.exit_code == 143
 
 
 @pytest.mark.parametrize(("assignments", "jobs", "expected"), [((), 0, 0), (("device.threads=1",), 0, 1)])
