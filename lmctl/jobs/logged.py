@@ -56,7 +56,9 @@ def logged(folder: ModelFolder) -> Iterator[dict[str, Any]]:
         try:
             log.end(run)
         except OSError as error:
-            logger.warning("%s: could not be written: %s", RUNS, error)
+            # Where the disk has ended the run, one line about it is enough.
+            if exit_code != StorageError.exit_code:
+                logger.warning("%s: could not be written: %s", RUNS, error)
 
 
 def log_without_a_run(folder: ModelFolder, outcome: Outcome, exit_code: int, message: str | None = None) -> None:
