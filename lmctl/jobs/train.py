@@ -19,6 +19,7 @@ from lmctl.config import seconds_of
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, UsageError
 from lmctl.jobs.bundling import bundle_result, verify_answers
+from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.gate import compare
 from lmctl.jobs.logged import log_without_a_run, logged
 from lmctl.jobs.prepare import prepare
@@ -153,7 +154,11 @@ def train(
                 config = _resolve(settings, corpus)
                 run = ResumableRun(folder.work / CHECKPOINT, corpus, config)
                 checkpoint = run.resume_from(resume)
-                result = _train_network(corpus, config, began, run, checkpoint, on_event, received, verbose)
+                check_room_to_train(folder.work, run.path, corpus, config)
+                may_start_over = resume != "require"
+                result = _train_network(
+                    corpus, config, began, run, checkpoint, may_start_over, on_event, received, verbose
+                )
                 if result is None or received:
                     there = run.path.exists()
                     raise InterruptedRunError(
@@ -164,6 +169,7 @@ def train(
                 try:
                     published = _publish(folder, corpus, config, result)
                 except QualityGateError as error:
+                    summary.update(error.figures)
                     # That the gate was not met must be said, though the disk be too full to remember it.
                     try:
                         if request is not None:
@@ -231,7 +237,8 @@ def _publish(folder: ModelFolder, corpus: PreparedCorpus, config: Config, result
             remove(rejected)
             bundle.rename(rejected)
             raise QualityGateError(
-                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes"
+                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes",
+                comparison.figures,
             )
     return folder.publish(bundle, config.publishing.keep)
 
@@ -377,6 +384,7 @@ def _train_network(
     began: float,
     run: ResumableRun,
     checkpoint: Checkpoint | None,
+    may_start_over: bool,
     on_event: OnEvent,
     received: list[int],
     verbose: bool,
@@ -390,4 +398,6 @@ def _train_network(
         spent = checkpoint.progress.seconds if checkpoint is not None else 0.0
         deadline = began + seconds_of(config.training.time_limit) - spent
     watch = Watch(on_event, lambda: bool(received), run.save, seconds_of(config.publishing.checkpoint_every))
-    return train_network(corpus, config, deadline=deadline, resume_from=checkpoint, watch=watch)
+    return train_network(
+        corpus, config, deadline=deadline, resume_from=checkpoint, may_start_over=may_start_over, watch=watch
+    )

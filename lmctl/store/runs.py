@@ -33,7 +33,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         exit_code: of its process; None where it was killed.
         generation: what it published, or what was current and needed no change; None where there is none.
         message: what it said when it failed.
-        figures: of what it published: tokens, steps, perplexities.
+        figures: of what it published: tokens, steps, perplexities; of what the gate refused: bits per character of
+            it and of what is published.
     """
 
     start: str

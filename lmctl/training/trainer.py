@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches
-from lmctl.errors import DivergenceError, LmctlError
+from lmctl.errors import DivergenceError, LmctlError, UsageError
 from lmctl.networks.lstm import Dropout, LSTMNetwork
 from lmctl.store.bundle import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
@@ -81,6 +81,7 @@ def train_network(
     *,
     deadline: float | None = None,
     resume_from: Checkpoint | None = None,
+    may_start_over: bool = True,
     watch: Watch | None = None,
 ) -> TrainingResult | None:
     """Train a network on a prepared corpus, as configured, on the configured device.
@@ -91,12 +92,14 @@ def train_network(
         deadline: when the run is to be over, in seconds of time.monotonic(); None: when training is done.
         resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
             that of a run that was never cut off.
+        may_start_over: whether to begin again where that run was on another device, whose sums differ.
         watch: what to do beside it.
 
     Returns:
         What training leaves; None where it was interrupted.
 
     Raises:
+        UsageError: the run to continue was on another device, and it may not start over.
         DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
         DeviceError: the configured device is not there.
         LmctlError: its memory is not enough, or the time was over before the first step.
@@ -104,6 +107,8 @@ def train_network(
     device = use_device(config.device)
     if resume_from is not None and resume_from.progress.device != device.description:
         before = resume_from.progress.device
+        if not may_start_over:
+            raise UsageError(f"--resume require: the checkpoint is of {before}, and this is {device.description}")
         logger.warning("the checkpoint is of %s, and this is %s; starting over", before, device.description)
         resume_from = None
     try:

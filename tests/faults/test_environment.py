@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,57 @@ def test_training_and_predicting_do_as_always(as_always, text, tmp_path, name, m
     surroundings = SURROUNDINGS.get(name, WORST)
 
     assert train_and_ask(surroundings, text, tmp_path / "model") == as_always
+
+
+# The command, 4,000 days ago.
+LONG_AGO = """
+import datetime, time
+class Back(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) - datetime.timedelta(days=4000)
+now = time.time
+datetime.datetime, time.time = Back, lambda: now() - 4000 * 86400
+from lmctl.cli import main
+main()
+"""
+
+
+def test_a_clock_that_is_set_back_changes_nothing(as_always, text, tmp_path, many):
+    if not many:
+        pytest.skip("in the long version")
+    model, copy = tmp_path / "model", tmp_path / "text.txt"
+    copy.write_bytes(text.read_bytes())
+    tomorrow = time.time() + 86400
+    os.utime(copy, (tomorrow, tomorrow))
+    command = ("train", copy, "-o", model, *SETTINGS)
+
+    runs = [run_in(({}, ""), *COMMAND, *command)]
+    runs += [run_in(({}, ""), sys.executable, "-c", LONG_AGO, *command, *more) for more in ((), ("--force",))]
+    runs += [run_in(({}, ""), *COMMAND, *command)]
+
+    assert [code for code, _, _ in runs] == [0, 0, 0, 0], runs
+    assert [out.rpartition("/")[2].strip() for _, out, _ in runs] == ["000001", "000001", "000002", "000002"]
+    for generation in ("000001", "000002"):
+        weights = (model / "generations" / generation / "weights.safetensors").read_bytes()
+        assert weights == as_always[0]
+    lines = [json.loads(line) for line in (model / "runs.jsonl").read_bytes().splitlines()]
+    assert [line["outcome"] for line in lines] == ["published", "unchanged", "published", "unchanged"]
+    assert lines[2]["start"] < lines[0]["start"]
+
+
+def test_a_temporary_folder_that_is_full_is_not_needed(as_always, text, tmp_path, many):
+    if not many:
+        pytest.skip("in the long version")
+    full = tmp_path / "full"
+    full.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "lmctl", str(full)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        (full / "ballast").write_bytes(bytes(4096))
+        surroundings = ({"TMPDIR": str(full)}, "")
+        assert train_and_ask(surroundings, text, tmp_path / "model") == as_always
+        assert [path.name for path in full.iterdir()] == ["ballast"]
+    finally:
+        subprocess.run(["umount", str(full)], check=True)

@@ -397,6 +397,7 @@ def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, kn
     assert f"{100 * (new / published - 1):+.1f} %" in str(caught.value)
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (run.outcome, run.exit_code, run.generation) == ("rejected", 3, None)
+    assert run.figures == {"bits_per_character": new, "published_bits_per_character": published}
 
 
 @pytest.mark.usefixtures("eagerly")
