@@ -98,7 +98,6 @@ def test_readers_see_whole_bundles_while_others_are_published(
 
     def publish(number: int) -> None:
         shutil.copytree(bundles[number % 2], model.work / "finished")
-        # Two are kept: a reader that has just looked where to read finds it for one more publication.
         model.publish(model.work / "finished", keep=1 + number % 2)
 
     publish(0)

@@ -78,7 +78,7 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
     for number in range(80 if many else 2):
         copy_world(before, place)
         # Killed once, or several times on the way to one model.
-        for instant in [dice.uniform(0, undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
+        for instant in [dice.uniform(0, 0.9 * undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
             where = f"{number}: killed after {instant} of {undisturbed.seconds} seconds"
             killed = trainer.run(place, *TRAIN, kill_after=instant)
             assert killed.code in (-9, 0), (where, killed.err)
@@ -89,7 +89,8 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
         assert answers(place) == new, where
         assert listing(place) == paths, where
         assert left_behind(place) == [], where
-    assert kills >= number / 2
+    # Of two, both may by chance have been done before.
+    assert kills > number / 2 or not many
 
 
 @pytest.mark.slow
