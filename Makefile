@@ -1,5 +1,6 @@
 # make demo   set everything up, train on corpora/, predict
 # make test   set everything up, run every check and test
+# make faults kill it, fill its disk, damage its files, crowd it, starve it: the long version of tests/faults
 # make check  every check but the tests (pre-commit runs the same)
 # make docs   rewrite the generated references
 
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check docs clean
+.PHONY: setup demo test faults check docs clean
 
 setup: $(STAMP)
 
@@ -34,6 +35,9 @@ check: setup
 
 test: check
 	$(BIN)/python -m pytest
+
+faults: setup
+	LMCTL_FAULTS=long $(BIN)/python -m pytest tests/faults
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

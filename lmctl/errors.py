@@ -33,9 +33,18 @@ class DeviceError(LmctlError):
 
 
 class QualityGateError(LmctlError):
-    """A quality threshold was not met; what was published before stays."""
+    """A quality threshold was not met; what was published before stays.
+
+    Args:
+        message: which.
+        figures: what was measured, by name.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, figures: dict[str, float] | None = None) -> None:
+        super().__init__(message)
+        self.figures = figures or {}
 
 
 class DataError(LmctlError):

@@ -278,6 +278,8 @@ def test_an_unknown_flag_is_refused():
         ("device.placement=cuda", "auto, cpu, gpu, gpu:N or gpus, got 'cuda'"),
         ("device.placement=gpu:x", "auto, cpu, gpu, gpu:N or gpus, got 'gpu:x'"),
         ("training.steps=0", "a whole number of at least 1, got 0"),
+        ('training.steps="\\ud800"', r"a whole number of at least 1, got '\ud800'"),
+        ('model.softmax="\\udfff"', r"one of auto, full, adaptive, got '\udfff'"),
         ("training.time_limit=50", "a time such as 90s, 50m, 1.5h or 2d, got 50; put it in quotes"),
         ("training.time_limit=2x", "a time such as 90s, 50m, 1.5h or 2d, got '2x'"),
         ("training.time_limit=.s", "a time such as 90s, 50m, 1.5h or 2d, got '.s'"),

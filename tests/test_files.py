@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 
@@ -53,6 +54,15 @@ def test_a_failed_rename_leaves_no_temporary(tmp_path):
         files.write_bytes(folder, b"content")
 
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, files.written_whole(tmp_path / "big.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "big.txt")
+
+    with pytest.raises(OSError, match="elsewhere"), files.written_whole(tmp_path / "big.txt"):
+        (tmp_path / "elsewhere").read_bytes()
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

@@ -75,7 +75,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
                 expected = "text without control characters or broken Unicode"
             elif not isinstance(checked, float) or math.isfinite(checked):
                 return checked
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            # msgspec encodes text before it compares it with what a key may be; half a surrogate pair cannot be.
             pass
         hint = "; put it in quotes" if self.is_text and isinstance(value, bool | int | float) else ""
         raise UsageError(f"{where}{self.path}: expected {expected}, got {shown(value)}{hint}")

@@ -11,6 +11,7 @@ import numpy as np
 from lmctl.config import to_yaml
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.counting.estimation import estimate
+from lmctl.jobs.disk_space import check_room_to_count
 from lmctl.query.scoring import token_log_probs
 from lmctl.runtime import load_language_model
 from lmctl.store.bundle import CorpusSummary, ModelRecord, open_bundle, write_bundle
@@ -61,7 +62,9 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
 
     Raises:
         UsageError: pruning thresholds that do not fit the order.
+        StorageError: there is not enough room on the disk.
     """
+    check_room_to_count(scratch, len(corpus.train))
     folder.mkdir(parents=True)
     model = msgspec.structs.replace(config.model, family="ngram", order=order_of(config, len(corpus.train)))
     sizes = estimate(

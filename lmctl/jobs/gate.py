@@ -36,6 +36,11 @@ class Comparison:
         """Whether the new model is at most so much worse."""
         return self.new <= self.published * (1 + self.tolerance)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Both figures, by the names that runs.jsonl has them under."""
+        return {"bits_per_character": self.new, "published_bits_per_character": self.published}
+
     def __str__(self) -> str:
         return (
             f"{self.new:.4f} bits per character on the validation text, {self.published:.4f} for what is "

@@ -123,7 +123,9 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
         try:
             log.end(run)
         except OSError as error:
-            logger.warning("%s: could not be written: %s", RUNS, error)
+            # Where the disk has ended the run, one line about it is enough.
+            if exit_code != StorageError.exit_code:
+                logger.warning("%s: could not be written: %s", RUNS, error)
         watched.end(run)
 
 

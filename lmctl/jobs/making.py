@@ -11,6 +11,7 @@ from lmctl.config import seconds_of
 from lmctl.errors import InterruptedRunError, LmctlError
 from lmctl.jobs.bundling import bundle_result
 from lmctl.jobs.counting import count_bundle, describe_valid, order_of, score_valid
+from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
 from lmctl.jobs.limits import publishing_seconds
 from lmctl.jobs.mixing import Mixture, encode_metrics, tune_bundle_cache, write_mixture
@@ -83,13 +84,15 @@ class NetworkRun:
             InterruptedRunError: by a signal; the same run can continue from its checkpoint.
         """
         checkpoint = self._run.resume_from(resume)
+        check_room_to_train(self._work, self._run.path, self._corpus, self._config)
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
         if start is not None:
             self._watch.tell(start.drift)
         ngram = self._count_baseline()
+        may_start_over = resume != "require"
         with listening_for_signals() as received:
             deadline = self._deadline(began, standard, checkpoint)
-            result = self._train(deadline, checkpoint, start, received, verbose=verbose)
+            result = self._train(deadline, checkpoint, start, may_start_over, received, verbose=verbose)
             if result is None or received:
                 there = self._run.path.exists()
                 raise InterruptedRunError(
@@ -140,8 +143,8 @@ class NetworkRun:
             return deadline - checkpoint.progress.seconds
         if deadline < time.monotonic():
             raise LmctlError(
-                f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are gone, "
-                f"and publishing will take about {publishing:.0f}"
+                f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are "
+                f"gone, and publishing will take about {publishing:.0f}"
                 + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
             )
         return deadline
@@ -151,6 +154,7 @@ class NetworkRun:
         deadline: float | None,
         checkpoint: Checkpoint | None,
         start: WarmStart | None,
+        may_start_over: bool,
         received: list[int],
         *,
         verbose: bool,
@@ -170,6 +174,7 @@ class NetworkRun:
             deadline=deadline,
             initial_weights=None if start is None else start.weights,
             resume_from=checkpoint,
+            may_start_over=may_start_over,
             watch=Watch(self._watch.tell, lambda: bool(received), save, every_seconds),
         )
 

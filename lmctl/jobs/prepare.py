@@ -23,6 +23,7 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, InputMissingError, LmctlError
+from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.store.lock import locked
 from lmctl.text.normalization import Normalization, read_word_list
 from lmctl.text.reading import read_chunks
@@ -67,6 +68,7 @@ def prepare(
     Raises:
         LmctlError: an input is missing or is not text, or there is nothing in it.
         LockedError: another process prepares a corpus in this folder.
+        StorageError: there is not enough room for it.
         OSError: the folder cannot be written.
     """
     held_out = [config.validation.file] if config.validation.file else []
@@ -85,6 +87,7 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder), make_executor(jobs) as executor, _without_cycle_collection():
             sweep(folder)
+            check_room_to_prepare(folder, [*sources, *held_out])
             return prepare_corpus(
                 itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
                 folder,

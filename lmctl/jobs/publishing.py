@@ -87,7 +87,8 @@ def publish(
             remove(rejected)
             bundle.rename(rejected)
             raise QualityGateError(
-                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes"
+                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes",
+                comparison.figures,
             )
     return watch.folder.publish(bundle, config.publishing.keep)
 

@@ -159,6 +159,7 @@ def _train(
                 try:
                     published = publish(watch, bundle, corpus, config, standard)
                 except QualityGateError as error:
+                    summary.update(error.figures)
                     _remember_refusal(folder, request, run, str(error))
                     raise
                 summary["published"] = str(published)

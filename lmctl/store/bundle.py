@@ -319,12 +319,13 @@ def open_bundle(folder: Path) -> Bundle:
         DataError: model.json is damaged, or of a format that this lmctl does not read.
     """
     path = folder / MODEL_FILE
+    # Looked at first: what a link leads to may have no end.
+    if path.is_symlink():
+        raise DataError(f"{path}: expected a file of this bundle; it is a link")
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputMissingError(f"{folder}: not a model; it has no {MODEL_FILE} and no generations") from error
-    if path.is_symlink():
-        raise DataError(f"{path}: expected a file of this bundle; it is a link")
     try:
         version = msgspec.json.decode(content, type=_Versioned).format_version
         if version != FORMAT_VERSION:

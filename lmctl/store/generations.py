@@ -238,13 +238,13 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not is_model(path):
         return path
     current = ModelFolder(path).current()
-    if current is not None and not current.is_dir():
+    while current is not None and not current.is_dir():
         # Another generation may have been published, and this one pruned, between the two looks.
-        current = ModelFolder(path).current()
+        missing, current = current, ModelFolder(path).current()
+        if current == missing:
+            raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there")
     if current is None:
         raise InputMissingError(f"{name}: nothing has been published there yet")
-    if not current.is_dir():
-        raise DataError(f"{path / CURRENT}: leads to {current.name}, which is not there")
     return current
 
 

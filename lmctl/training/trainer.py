@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches
-from lmctl.errors import DivergenceError, LmctlError
+from lmctl.errors import DivergenceError, LmctlError, UsageError
 from lmctl.networks.lstm import Dropout, LSTMNetwork
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
@@ -82,6 +82,7 @@ def train_network(
     deadline: float | None = None,
     initial_weights: Mapping[str, NDArray[np.float32]] | None = None,
     resume_from: Checkpoint | None = None,
+    may_start_over: bool = True,
     watch: Watch | None = None,
 ) -> TrainingResult | None:
     """Train a network on a prepared corpus, as configured, on the configured device.
@@ -93,12 +94,14 @@ def train_network(
         initial_weights: what to start from, by the names of `runtime.lstm.weight_shapes`; None: random weights.
         resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
             that of a run that was never cut off.
+        may_start_over: whether to begin again where that run was on another device, whose sums differ.
         watch: what to do beside it.
 
     Returns:
         What training leaves; None where it was interrupted.
 
     Raises:
+        UsageError: the run to continue was on another device, and it may not start over.
         DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
         DeviceError: the configured device is not there.
         LmctlError: its memory is not enough, or the time was over before the first step.
@@ -106,6 +109,8 @@ def train_network(
     device = use_device(config.device)
     if resume_from is not None and resume_from.progress.device != device.description:
         before = resume_from.progress.device
+        if not may_start_over:
+            raise UsageError(f"--resume require: the checkpoint is of {before}, and this is {device.description}")
         logger.warning("the checkpoint is of %s, and this is %s; starting over", before, device.description)
         resume_from = None
     try:

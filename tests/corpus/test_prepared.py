@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from lmctl.corpus import prepared
 from lmctl.corpus.prepared import FORMAT_VERSION, PreparedCorpus, is_prepared
 from lmctl.errors import DataError, InputMissingError
 
@@ -57,6 +58,20 @@ def test_a_corpus_without_validation_text_is_opened(tmp_path, prepare):
 
     assert PreparedCorpus.open(tmp_path).valid.tolist() == []
     assert PreparedCorpus.open(tmp_path).recipe_files() == {}
+
+
+def test_a_corpus_that_another_one_replaces_while_it_is_opened_is_that_one(corpus, prepare, monkeypatch):
+    read_record = prepared.read_record
+
+    def replaced_behind_its_back(folder):
+        record = read_record(folder)
+        monkeypatch.setattr(prepared, "read_record", read_record)
+        prepare(folder, "the cow\n")
+        return record
+
+    monkeypatch.setattr(prepared, "read_record", replaced_behind_its_back)
+
+    assert PreparedCorpus.open(corpus).vocabulary.words == ("<unk>", "</s>", "cow", "the")
 
 
 def test_a_corpus_may_be_moved(corpus, tmp_path):

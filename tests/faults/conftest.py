@@ -36,6 +36,12 @@ def many() -> bool:
 
 
 @pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The texts that come with lmctl."""
+    return Path(__file__).parents[2] / "corpora"
+
+
+@pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
     """Runs the command with a training that takes no time."""
     started = Driver("rehearsal")

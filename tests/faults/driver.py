@@ -89,6 +89,8 @@ def _be_the_command(order: dict[str, Any], streams: list[str]) -> None:
 
             injection.Watch(injection.Fault(**order["fault"]), log).install()
         code = cli.run(order["arguments"])
+        if any(name.partition(".")[0] in ("tensorflow", "keras") for name in sys.modules):
+            os.write(log, b"imported TensorFlow\n")
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

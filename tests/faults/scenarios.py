@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,15 +20,23 @@ if TYPE_CHECKING:
     from injection import Fault
 
 HERE = Path(__file__).parent
-TEXT = "the cat sat on the mat .\nthe dog sat on the rug .\na bird sang\n" * 20
+COMMAND = (sys.executable, "-m", "lmctl")
+# With a word that stands once, so that there is something unknown to train on, and nothing to warn of.
+TEXT = "the cat sat on the mat .\nthe dog sat on the rug .\na bird sang\n" * 20 + "a zebra sang\n"
 OTHER_TEXT = TEXT + "a mouse ran\n" * 5
 VALID = "the cat sat .\n" * 3
 
-TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1", "--valid", "valid.txt")
-TRAIN = ("train", "text.txt", "-o", "model", *TINY, "-q")
-PREPARE = ("prepare", "text.txt", "-o", "prepared", "--valid", "valid.txt", "-q")
+WORDS = ("--min-count", "2", "--valid", "valid.txt")
+TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1", *WORDS)
+TRAIN = ("train", "text.txt", "-o", "model", *TINY)
+PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
 # Ten times the weights, which the gate refuses.
 WORSE = ("--set", "training.init_scale=50", "--set", "publishing.gate_tolerance=0")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what chooses a model."""
+    return {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,15 @@ def copy_world(world: Path, place: Path) -> Path:
     """A copy of a world, its links included, in the place of what is there."""
     shutil.rmtree(place, ignore_errors=True)
     return Path(shutil.copytree(world, place, symlinks=True))
+
+
+def killed_run(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Kill a process after so many seconds, if it has not ended by then."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def answers(place: Path) -> dict[str, Any]:

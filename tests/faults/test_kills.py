@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
+import pytest
 from injection import Fault
-from scenarios import SCENARIOS, answers, copy_world, left_behind, listing
+from scenarios import (
+    COMMAND,
+    SCENARIOS,
+    Driver,
+    answers,
+    clean_environment,
+    copy_world,
+    killed_run,
+    left_behind,
+    listing,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from scenarios import Driver
-
 SAMPLE = 6
+
+# Long enough to be killed in every part of a run, and with a checkpoint all the time.
+TRAIN = (
+    *("train", "en.txt", "-o", "model", "--embedding-dim", "16", "--hidden-units", "16", "--epochs", "12"),
+    *("--set", "training.patience=100", "--set", "publishing.checkpoint_every=0.1s", "--no-gate"),
+)
+FIRST = ("train", "en.txt", "-o", "model", "--embedding-dim", "8", "--hidden-units", "8", "--epochs", "1")
 
 
 def test_a_kill_at_any_operation_on_disk_costs_nothing(driver: Driver, world: Path, place: Path, dice, many):
@@ -33,3 +53,71 @@ def test_a_kill_at_any_operation_on_disk_costs_nothing(driver: Driver, world: Pa
         assert answers(place) == new, where
         assert listing(place) == paths, where
         assert left_behind(place) == [], where
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Iterator[Driver]:
+    """Runs the command with TensorFlow."""
+    started = Driver("tensorflow")
+    yield started
+    started.close()
+
+
+@pytest.mark.slow
+def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, corpora, tmp_path, dice, many):
+    before, place = tmp_path / "before", tmp_path / "place"
+    before.mkdir()
+    shutil.copy(corpora / "en.txt", before)
+    assert trainer.run(before, *FIRST).code == 0
+    old = answers(before)
+    undisturbed = trainer.run(copy_world(before, place), *TRAIN)
+    assert undisturbed.code == 0, undisturbed.err
+    new, paths = answers(place), listing(place)
+
+    kills = 0
+    for number in range(80 if many else 2):
+        copy_world(before, place)
+        # Killed once, or several times on the way to one model.
+        for instant in [dice.uniform(0, 0.9 * undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
+            where = f"{number}: killed after {instant} of {undisturbed.seconds} seconds"
+            killed = trainer.run(place, *TRAIN, kill_after=instant)
+            assert killed.code in (-9, 0), (where, killed.err)
+            kills += killed.code == -9
+            assert answers(place) in (old, new), where
+        again = trainer.run(place, *TRAIN)
+        assert again.code == 0, (where, again.err)
+        assert answers(place) == new, where
+        assert listing(place) == paths, where
+        assert left_behind(place) == [], where
+    # Of two, both may by chance have been done before.
+    assert kills > number / 2 or not many
+
+
+@pytest.mark.slow
+def test_a_preparation_by_several_processes_killed_at_random_instants_leaves_nothing(tmp_path, dice, many):
+    text = tmp_path / "text.txt"
+    with text.open("w") as file:
+        for number in range(250_000):
+            file.write(f"the cat {number % 5000} sat on the mat number {number * number % 7919} .\n")
+    command = [*COMMAND, "prepare", "text.txt", "-o", "prepared", "--jobs", "2", "-q"]
+
+    def prepare(kill_after: float | None = None) -> float:
+        began = time.monotonic()
+        process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.DEVNULL)
+        if kill_after is not None:
+            killed_run(process, kill_after)
+        else:
+            assert process.wait(300) == 0
+        return time.monotonic() - began
+
+    seconds = prepare()
+    new, paths = answers(tmp_path), listing(tmp_path)
+    shutil.rmtree(tmp_path / "prepared")
+
+    for _ in range(25 if many else 2):
+        instant = dice.uniform(0, seconds)
+        prepare(instant)
+        assert answers(tmp_path) in ({}, new), instant
+    prepare()
+    assert answers(tmp_path) == new
+    assert listing(tmp_path) == paths

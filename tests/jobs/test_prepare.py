@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from lmctl.config import Config, TextConfig, ValidationConfig, VocabularyConfig
 from lmctl.corpus import preparation
 from lmctl.corpus.prepared import PreparedCorpus
-from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
+from lmctl.errors import DataError, InputMissingError, LockedError, StorageError, UsageError
 from lmctl.jobs import prepare as job
 from lmctl.jobs.prepare import make_executor, make_tokenizer, prepare, segment
+from lmctl.store.lock import locked
 
 ALICE = (
     "Alice was beginning to get very tired of sitting by her sister on the bank\n"
@@ -368,3 +369,32 @@ def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):
     assert caplog.messages == [
         "the text is cut by space, so text.user_dictionary is not used; text.segmenter: jieba would use it"
     ]
+
+
+def test_a_preparation_sweeps_what_a_killed_one_left_and_nothing_else(write, tmp_path):
+    folder = tmp_path / "corpus"
+    text = write("text.txt", ALICE)
+    prepare([text], folder, config())
+    before = contents(folder)
+    (folder / ".preparing-abc").mkdir()
+    (folder / ".preparing-abc/000000.words").write_text("left")
+    for name in (".corpus.json.abc", ".vocabulary.0123456789abcdef.tsv.abc", "train.0123456789abcdef.npy"):
+        (folder / name).write_text("left")
+    for name in (".gitignore", "notes.txt"):
+        (folder / name).write_text("mine")
+
+    prepare([text], folder, config())
+
+    assert contents(folder) == before | {".gitignore": b"mine", "notes.txt": b"mine"}
+
+
+def test_of_two_preparations_in_one_folder_the_second_is_refused(write, tmp_path):
+    folder = tmp_path / "corpus"
+    text = write("text.txt", ALICE)
+    prepare([text], folder, config())
+    before = contents(folder)
+
+    with locked(folder), pytest.raises(LockedError, match=r"corpus: another run holds its lock"):
+        prepare([write("other.txt", CHINESE)], folder, config())
+
+    assert contents(folder) == before

@@ -576,6 +576,7 @@ def test_a_worse_model_is_not_published_and_both_figures_are_said(good, text, kn
     assert f"{100 * (new / published - 1):+.1f} %" in str(caught.value)
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (run.outcome, run.exit_code, run.generation) == ("rejected", 3, None)
+    assert run.figures == {"bits_per_character": new, "published_bits_per_character": published}
     (told,) = (event for event in seen if isinstance(event, GateDone))
     assert (told.published_bits_per_character, told.new_bits_per_character) == (published, new)
     assert (told.tolerance, told.passed) == (0.01, False)

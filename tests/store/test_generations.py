@@ -147,6 +147,26 @@ def test_a_generation_that_cannot_be_removed_spoils_no_publication(model, monkey
     assert "000001: could not be removed" in caplog.text
 
 
+def test_a_bundle_that_was_published_already_takes_no_second_number(model, make_bundle, monkeypatch):
+    """As after a kill before the last rename, or after it: the next run makes the same bundle again."""
+    model.publish(make_bundle(model.work / "finished", seed=1), keep=3)
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(ModelFolder, "_make_current", None)
+        with pytest.raises(TypeError):
+            model.publish(make_bundle(model.work / "finished", seed=2), keep=3)
+    assert (model.numbers(), model.current().name) == ([1, 2], "000001")
+
+    for _ in range(2):
+        published = model.publish(make_bundle(model.work / "finished", seed=2), keep=3)
+        assert (model.numbers(), model.current(), published) == ([1, 2], published, model.generation(2))
+        assert list(model.work.iterdir()) == []
+
+    # What was damaged meanwhile is no publication, and what is older than the newest is published again.
+    (model.generation(2) / "weights.safetensors").write_bytes(b"")
+    assert model.publish(make_bundle(model.work / "finished", seed=2), keep=3).name == "000003"
+    assert model.publish(make_bundle(model.work / "finished", seed=1), keep=3).name == "000004"
+
+
 def test_a_publication_cut_off_before_its_last_rename_leaves_the_old_one_current(model, monkeypatch):
     publish(model, 1)
     rename = Path.rename
@@ -295,6 +315,24 @@ def test_a_file_is_not_a_model(tmp_path):
 def test_a_model_without_a_generation_is_a_missing_input(model):
     with pytest.raises(InputMissingError, match="nothing has been published there yet"):
         find_bundle(str(model.folder))
+
+
+def test_a_reader_that_others_publish_faster_than_it_looks_finds_the_last(model, monkeypatch):
+    publish(model, 1)
+    look, looks = ModelFolder.current, []
+
+    def current(folder):
+        looks.append(look(folder))
+        if len(looks) < 4:
+            monkeypatch.setattr(ModelFolder, "current", look)
+            publish(model, 1, keep=1)
+            monkeypatch.setattr(ModelFolder, "current", current)
+        return looks[-1]
+
+    monkeypatch.setattr(ModelFolder, "current", current)
+
+    assert find_bundle(str(model.folder)) == model.generation(4)
+    assert [place.name for place in looks] == ["000001", "000002", "000003", "000004"]
 
 
 def test_a_current_generation_that_is_gone_is_damage(published):

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from lmctl.errors import DataError
+from lmctl.errors import DataError, UsageError
 from lmctl.training.checkpoint import Checkpoint, Progress, RunIdentity, read_checkpoint, write_checkpoint
 from lmctl.training.events import EpochDone, StepDone
 
@@ -195,6 +195,10 @@ def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_confi
 
     assert next(event.step for event in seen if isinstance(event, StepDone)) == 1
     assert "the checkpoint is of GPU 0 (some), and this is CPU" in caplog.text
+    with pytest.raises(
+        UsageError, match=r"^--resume require: the checkpoint is of GPU 0 \(some\), and this is CPU"
+    ):
+        train_network(corpus, config, resume_from=elsewhere, may_start_over=False)
 
 
 @pytest.mark.usefixtures("eagerly")
