@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_BUG, EXIT_BROKEN_PIPE = 70, 141
+# Parts of a run's summary that are figures themselves.
+GROUPS = ("drift", "compared", "cache")
 
 
 class Watched:
@@ -106,7 +108,6 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
         raise
     finally:
         published, changes = summary.get("published"), summary.pop("changes", None)
-        drift = summary.pop("drift", None)
         run = Run(
             start=start,
             end=now(),
@@ -116,8 +117,7 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
             generation=None if published is None else Path(published).name,
             message=None if message is None else files.printable(message),
             changes=changes,
-            figures=_figures(summary),
-            drift=drift,
+            **_figures(summary),
         )
         # How the run ended is said by its exit code; a full disk must not change that.
         try:
@@ -146,7 +146,7 @@ def log_without_a_run(
         exit_code=exit_code,
         generation=None if current is None or outcome not in ("unchanged", "rejected") else current.name,
         message=None if message is None else files.printable(message),
-        figures=_figures(summary or {}),
+        **_figures(summary or {}),
     )
     # What refused this run is told of by the run that holds the lock; and a typo makes no model.
     if outcome != "locked" and is_model(watched.folder.folder):
@@ -158,8 +158,10 @@ def log_without_a_run(
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What a summary says that the rest of the line does not."""
-    return {name: value for name, value in summary.items() if name not in ("outcome", "published", "model")}
+    """What a summary says that the rest of the line does not: single figures, and groups of them by name."""
+    said = {name: value for name, value in summary.items() if name not in ("outcome", "published", "model")}
+    groups = {name: said.pop(name, None) for name in GROUPS}
+    return {"figures": said, **groups}
 
 
 def _describe(error: BaseException) -> tuple[Outcome, int, str]:

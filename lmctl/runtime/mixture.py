@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from lmctl.runtime.base import Float32Array, Float64Array, IntArray
 
+# Products of probabilities above this and weights are normal numbers.
+SMALLEST_EXACT = 1e-290
+
 MixtureState = tuple[Any, ...]
 
 
@@ -110,6 +113,18 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
 
     def _mixed(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
         """log(sum_i w_i p_i) of each member's log p_i, all of one shape; a member may find a word impossible."""
+        probs = np.zeros(log_probs[0].shape)
+        for weight, of_member in zip(self.weights, log_probs, strict=True):
+            probs += weight * np.exp(of_member, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            mixed: Float64Array = np.log(probs)
+        # exp() loses the digits of what is hardly possible; only there is it worth taking five times as long.
+        tiny = probs < SMALLEST_EXACT
+        if tiny.any():
+            mixed[tiny] = self._mixed_tiny([of_member[tiny] for of_member in log_probs])
+        return mixed
+
+    def _mixed_tiny(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
         mixed: Float64Array = log_probs[0] + self._log_weights[0]
         for log_weight, of_member in zip(self._log_weights[1:], log_probs[1:], strict=True):
             np.logaddexp(mixed, of_member + log_weight, out=mixed)

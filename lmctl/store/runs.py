@@ -56,7 +56,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             input, which cannot be read twice.
         figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities; of
             what the gate refused: bits per character of it and of what is published.
-        drift: what had changed since the model that training started from.
+        drift: what had changed since the model that training started from; as the events have it, and so the next.
+        compared: the network beside n-grams.
+        cache: what a cache is good for.
     """
 
     start: str
@@ -69,6 +71,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     changes: Changes | None = None
     figures: dict[str, bool | int | float | str | None] = {}
     drift: dict[str, Any] | None = None
+    compared: dict[str, Any] | None = None
+    cache: dict[str, Any] | None = None
 
 
 class _Begun(msgspec.Struct, frozen=True):
