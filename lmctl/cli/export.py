@@ -17,7 +17,7 @@ from lmctl.cli.options import message_options
     "--output",
     default="-",
     metavar="FILE",
-    help="Where to; compressed where it ends in .gz.  [default: -, standard output]",
+    help="Where to; compressed where it ends in .gz, .bz2 or .xz.  [default: -, standard output]",
 )
 @message_options
 def export(model: str | None, format: str, output: str, messages: object) -> None:  # noqa: ARG001

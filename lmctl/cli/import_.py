@@ -53,4 +53,4 @@ def import_(
     from lmctl.jobs.arpa import import_arpa
 
     settings = read_settings(config_files, assignments, given_keys(flags))
-    click.echo(import_arpa(file, output, settings.resolve()))
+    click.echo(import_arpa(file, output, settings))

@@ -46,7 +46,7 @@ def cache_option(command: F) -> F:
     """Add --cache."""
     return click.option(
         "--cache",
-        type=click.IntRange(min=0),
+        type=click.IntRange(min=0, max=2**31 - 1),
         default=0,
         metavar="N",
         help="With --state carry: remember the last N words of the text, and let them count.  [default: 0, none]",

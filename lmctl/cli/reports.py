@@ -188,6 +188,7 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         described = _describe_sizes(member.record.sizes)
         rows[f"member {number}"] = f"{described['family']} ({member.folder.relative_to(bundle.folder)})"
     rows |= {
+        "parameters": f"{bundle.parameters():,}",
         "vocabulary": f"{record.sizes.vocabulary_size:,} words, <unk> and </s> included",
         "segmenter": describe_segmenter(record.recipe.segmenter),
         "text": _describe_text(record.recipe),
@@ -199,7 +200,6 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         )
         rows["sources"] = ", ".join(source.name for source in corpus.sources)
     if (training := record.training) is not None:
-        rows["parameters"] = f"{training.parameters:,}"
         rows["training"] = (
             f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
             f"{training.steps:,} steps, seed {training.seed}, {training.device}"

@@ -223,7 +223,9 @@ class TablePrinter(Printer):
             console.print()
             console.print(ranks_table)
         console.print(
-            f"vocabulary {first.vocabulary_size:,}; state {first.state}; perplexity includes OOVs as <unk>"
+            f"vocabulary {first.vocabulary_size:,}; state {first.state}; "
+            + (f"cache of {first.cache:,} words; " if first.cache else "")
+            + "perplexity includes OOVs as <unk>"
         )
 
 

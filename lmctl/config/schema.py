@@ -255,7 +255,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         bool,
         Meta(
             description="With init_from: whether words that the old model does not know may enter the vocabulary, "
-            "or only its own words are chosen from."
+            "or only its own words are chosen from. A prepared folder has its own vocabulary."
         ),
     ] = False
     gone_words: Annotated[

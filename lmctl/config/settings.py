@@ -38,6 +38,9 @@ KEYS_OF_NGRAMS = frozenset(
 )
 
 
+OF_NETWORKS = ("model.", "training.", "device.", "publishing.checkpoint_every")
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What the user asked for: checked key by key, not yet joined with a preset and the defaults.
 
@@ -75,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True):
         values = {} if preset == "auto" else read_preset(preset)
         values |= self.explicit
         values["preset"] = preset
+        if self.explicit.get("training.baseline") is False and "training.with_ngram" not in self.explicit:
+            # A preset's wish; what the user did not ask for is not to be refused.
+            values["training.with_ngram"] = False
         config = _config(values)
         self._check_rate(config.training)
         self._check_warm_start(config.training)
@@ -92,14 +98,21 @@ class Settings(msgspec.Struct, frozen=True):
     def _check_family(self, config: Config) -> None:
         """Refuse what only a network has where n-grams are to be counted, and a mixture without its n-grams."""
         training = config.training
+        counts = [int(count) for count in config.model.pruning.split()]
+        if counts != sorted(counts):
+            raise UsageError(f"model.pruning: expected counts that do not fall, got {config.model.pruning}")
+        if config.model.order is not None and len(counts) > config.model.order:
+            raise UsageError(f"model.pruning: {len(counts)} counts for n-grams of order {config.model.order}")
         if training.with_ngram and not training.baseline:
             raise UsageError("training.with_ngram: needs training.baseline, the n-gram model that is mixed in")
         if config.model.family != NGRAM:
+            if config.preset == NGRAM:
+                raise UsageError(f"preset: ngram, but model.family is {config.model.family}")
             return
         if config.preset not in ("auto", NGRAM):
             raise UsageError(f"model.family: ngram, but preset {config.preset} is that of a network")
         for key in self.explicit:
-            of_networks = key.startswith(("model.", "training.", "device.")) and key not in KEYS_OF_NGRAMS
+            of_networks = key.startswith(OF_NETWORKS) and key not in KEYS_OF_NGRAMS
             if of_networks and self.explicit[key] != KEYS[key].default:
                 raise UsageError(f"{key}: means nothing for model.family ngram; leave it out")
 

@@ -264,8 +264,12 @@ def _counted(counts: WordCounts, words: Iterable[str]) -> list[tuple[str, int]]:
 def _most_frequent(counts: WordCounts, rules: VocabularyRules, have: Mapping[str, int]) -> list[tuple[str, int]]:
     """The words that the rules choose beside those there are already."""
     size = None if rules.size is None else max(rules.size - len(have), len(SPECIALS))
-    if have and size == len(SPECIALS) and rules.grow:
-        logger.warning("no new word enters: the old model's words fill vocabulary.size, %d", rules.size)
+    if rules.keep and size == len(SPECIALS):
+        logger.warning(
+            "no new word enters: the %d words of the old model, which are kept, fill vocabulary.size, %d",
+            len(have),
+            rules.size,
+        )
     candidates = (
         (word, count)
         for word, count in counts.items()

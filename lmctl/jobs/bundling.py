@@ -34,6 +34,7 @@ def bundle_result(
     folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None = None
 ) -> Bundle:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
+    best = result.history[result.best_epoch - 1] if result.best_epoch else None
     record = ModelRecord(
         sizes=result.sizes,
         recipe=corpus.record.recipe,
@@ -55,30 +56,22 @@ def bundle_result(
         "characters.tsv": corpus.characters.to_tsv().encode(),
         "weights.safetensors": weights_file(result.weights),
         "config.yaml": to_yaml(config).encode(),
-        "metrics.json": msgspec.json.format(msgspec.json.encode(_metrics(corpus, config, result, drift))) + b"\n",
+        "metrics.json": encode_metrics(
+            {
+                "valid": None,
+                "train": {"perplexity": None if best is None else best.train_perplexity},
+                "drift": drift,
+            }
+        ),
         "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
     }
     write_bundle(folder, record, contents | corpus.recipe_files())
     return open_bundle(folder)
 
 
-def _metrics(
-    corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None
-) -> dict[str, Any]:
-    """The figures of the best epoch, and what had changed since the model that training started from."""
-    best = result.history[result.best_epoch - 1] if result.best_epoch else None
-    valid = None
-    if result.valid_cross_entropy_nats is not None and best is not None:
-        valid = {
-            "cross_entropy_nats": result.valid_cross_entropy_nats,
-            "perplexity": best.valid_perplexity,
-            "includes_oov": corpus.record.train.oov > 0,
-            "state": config.validation.state,
-            "vocabulary_size": len(corpus.vocabulary),
-            "oov_rate": corpus.record.valid.oov_rate,
-        }
-    train = {"perplexity": None if best is None else best.train_perplexity}
-    return {"valid": valid, "train": train, "drift": drift}
+def encode_metrics(metrics: dict[str, Any]) -> bytes:
+    """The content of metrics.json."""
+    return msgspec.json.format(msgspec.json.encode(metrics)) + b"\n"
 
 
 def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:
@@ -88,4 +81,4 @@ def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:
     log_probs = language_model.log_probs(language_model.advance(language_model.null_state(1), context))
     total = float(np.exp(log_probs.astype(np.float64)).sum())
     if not abs(total - 1.0) < 1e-4:
-        raise DataError(f"{folder}: the trained network answers with probabilities that sum to {total}")
+        raise DataError(f"{folder}: the model answers with probabilities that sum to {total}")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from lmctl.config import to_yaml
-from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.counting.estimation import estimate
+from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.disk_space import check_room_to_count
-from lmctl.query.scoring import token_log_probs
-from lmctl.runtime import load_language_model
 from lmctl.store.bundle import CorpusSummary, ModelRecord, open_bundle, write_bundle
 
 if TYPE_CHECKING:
@@ -21,34 +17,10 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.runtime.base import Float64Array
     from lmctl.store.bundle import Bundle
 
 # What an order of 5 takes grows with the text, and what it brings over 3 does not.
 FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
-
-
-@dataclass(frozen=True, slots=True)
-class ValidScores:
-    """How a model predicts the validation text.
-
-    Attributes:
-        log_probs: natural logs, of the tokens that count, (N,).
-        includes_oov: whether OOVs count; they do not where `<unk>` was never seen in training.
-    """
-
-    log_probs: Float64Array
-    includes_oov: bool
-
-    @property
-    def cross_entropy_nats(self) -> float:
-        """Mean nats per token."""
-        return float(-self.log_probs.mean())
-
-    @property
-    def perplexity(self) -> float:
-        """Infinite where a token is impossible."""
-        return float(np.exp(self.cross_entropy_nats))
 
 
 def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path) -> Bundle:
@@ -66,14 +38,16 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
     """
     check_room_to_count(scratch, len(corpus.train))
     folder.mkdir(parents=True)
-    model = msgspec.structs.replace(config.model, family="ngram", order=order_of(config, len(corpus.train)))
+    order = order_of(config, len(corpus.train))
+    model = msgspec.structs.replace(config.model, family="ngram", order=order)
     sizes = estimate(
         corpus.train,
         len(corpus.vocabulary),
         folder,
-        order=model.order or FULL_ORDER,
+        order=order,
         smoothing=model.smoothing,
-        pruning=[int(count) for count in model.pruning.split()],
+        # Where the order follows from the text, there may be more thresholds than orders.
+        pruning=[int(count) for count in model.pruning.split()][: model.order],
         scratch=scratch,
     )
     record = ModelRecord(
@@ -86,22 +60,10 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
         "vocabulary.tsv": corpus.vocabulary.to_tsv().encode(),
         "characters.tsv": corpus.characters.to_tsv().encode(),
         "config.yaml": to_yaml(msgspec.structs.replace(config, model=model)).encode(),
-        "metrics.json": b'{"valid": null}\n',
+        "metrics.json": encode_metrics({"valid": None}),
     }
     write_bundle(folder, record, contents | corpus.recipe_files(), there=sizes.table_names())
     return open_bundle(folder)
-
-
-def describe_valid(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> dict[str, Any]:
-    """The figures of the validation text, as metrics.json has them."""
-    return {
-        "cross_entropy_nats": scores.cross_entropy_nats,
-        "perplexity": scores.perplexity,
-        "includes_oov": scores.includes_oov,
-        "state": config.validation.state,
-        "vocabulary_size": len(corpus.vocabulary),
-        "oov_rate": corpus.record.valid.oov_rate,
-    }
 
 
 def order_of(config: Config, training_tokens: int) -> int:
@@ -109,16 +71,3 @@ def order_of(config: Config, training_tokens: int) -> int:
     if config.model.order is not None:
         return config.model.order
     return FULL_ORDER if training_tokens <= FULL_ORDER_TOKENS else SMALLER_ORDER
-
-
-def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidScores | None:
-    """How a model predicts the validation text; None where there is none."""
-    token_ids = corpus.valid.astype(np.int64)
-    includes_oov = corpus.record.train.oov > 0
-    counts = slice(None) if includes_oov else token_ids != UNKNOWN_ID
-    if not len(token_ids[counts]):
-        return None
-    log_probs = token_log_probs(
-        load_language_model(bundle), token_ids, state=config.validation.state, threads=config.device.threads
-    )
-    return ValidScores(log_probs[counts], includes_oov)

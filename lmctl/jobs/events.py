@@ -160,6 +160,10 @@ RunEvent = (
 OnRunEvent = Callable[[RunEvent], None]
 
 
+def ignore_event(event: RunEvent) -> None:
+    """Watch nothing."""
+
+
 def to_all(*listeners: OnRunEvent) -> OnRunEvent:
     """One listener that passes every event on to several, in this order."""
 

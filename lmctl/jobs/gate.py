@@ -55,11 +55,13 @@ class Standard:
 
     Attributes:
         bits_per_character: of the validation text under the published model.
-        parameters: of the published model.
+        family: of the published model.
+        parameters: how many it has.
         seconds: what opening it and scoring the text took.
     """
 
     bits_per_character: float
+    family: str
     parameters: int
     seconds: float
 
@@ -86,7 +88,8 @@ def score_published(published: Path | None, corpus: PreparedCorpus, config: Conf
     if bits_per_character is None:
         logger.info(NO_LENGTH)
         return None
-    return Standard(bits_per_character, model.bundle.parameters(), seconds=time.monotonic() - began)
+    bundle = model.bundle
+    return Standard(bits_per_character, bundle.record.family, bundle.parameters(), time.monotonic() - began)
 
 
 def compare(standard: Standard, new: Path, corpus: PreparedCorpus, config: Config) -> Comparison | None:

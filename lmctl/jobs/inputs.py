@@ -79,7 +79,7 @@ def check_owner(place: Path, sources: Sequence[str]) -> None:
     before = [source.name for source in known if source.split == "train"]
     if before != _source_names(sources):
         raise UsageError(
-            f"{place} was trained on other sources ({', '.join(before) or 'a mixture'}); "
+            f"{place} was trained on other sources ({', '.join(before) or 'not by lmctl train'}); "
             "name another model with -o, or this one to replace it"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,16 @@ import msgspec
 
 from lmctl.config import seconds_of
 from lmctl.errors import InterruptedRunError, LmctlError
-from lmctl.jobs.bundling import bundle_result
-from lmctl.jobs.counting import count_bundle, describe_valid, order_of, score_valid
+from lmctl.jobs.bundling import bundle_result, encode_metrics
+from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
 from lmctl.jobs.limits import publishing_seconds
-from lmctl.jobs.mixing import Mixture, encode_metrics, tune_bundle_cache, write_mixture
+from lmctl.jobs.mixing import Mixture, tune_bundle_cache, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
-from lmctl.jobs.signals import listening_for_signals
+from lmctl.jobs.validating import score_valid, valid_figures
 from lmctl.runtime.lstm import count_parameters
-from lmctl.store.bundle import amend_bundle, open_bundle
+from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
 from lmctl.store.generations import remove
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.loading import load_tensorflow
@@ -28,27 +29,37 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.jobs.counting import ValidScores
     from lmctl.jobs.gate import Standard
     from lmctl.jobs.logged import Watched
     from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.jobs.validating import ValidScores
     from lmctl.jobs.warm_start import OldModel, WarmStart
     from lmctl.store.bundle import Bundle
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.trainer import TrainingResult
 
+logger = logging.getLogger(__name__)
+
 # In the work folder: what is to be published, and what it is compared and mixed with.
 FINISHED, NGRAM, MIXTURE = "finished", "ngram", "mixture"
 
 
-def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config) -> Path:
-    """Count n-grams; returns the finished bundle."""
+def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received: list[int]) -> Path:
+    """Count n-grams; returns the finished bundle.
+
+    Raises:
+        InterruptedRunError: a signal has been received.
+    """
     folder = watch.folder.work / FINISHED
     remove(folder)
     bundle = count_bundle(folder, corpus, config, watch.folder.work)
     scores = score_valid(bundle, corpus, config)
-    metrics: dict[str, Any] = {"valid": None if scores is None else describe_valid(scores, corpus, config)}
+    metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
     _tune_cache(watch, bundle, corpus, metrics)
+    if received:
+        raise InterruptedRunError(
+            "interrupted; nothing was published, and the same command starts over", received[0]
+        )
     return folder
 
 
@@ -71,13 +82,22 @@ class NetworkRun:
         sha256 = None if old_model is None else old_model.bundle.record.sha256
         self._run = ResumableRun(self._work / CHECKPOINT, corpus, config, sha256)
 
-    def make(self, began: float, standard: Standard | None, resume: ResumePolicy, *, verbose: bool) -> Path:
+    def make(
+        self,
+        began: float,
+        standard: Standard | None,
+        resume: ResumePolicy,
+        received: list[int],
+        *,
+        verbose: bool,
+    ) -> Path:
         """Train; returns the finished bundle, of the network or of its mixture with n-grams.
 
         Args:
             began: when the run did, in seconds of time.monotonic().
             standard: what the bundle is compared with once it is finished; None: there is no gate.
             resume: what to do about a run that was cut off.
+            received: signals that have arrived.
             verbose: let TensorFlow say what it wants to say.
 
         Raises:
@@ -89,24 +109,28 @@ class NetworkRun:
         if start is not None:
             self._watch.tell(start.drift)
         ngram = self._count_baseline()
-        may_start_over = resume != "require"
-        with listening_for_signals() as received:
+        result = None
+        # A signal may have come while the published model was scored.
+        if not received:
             deadline = self._deadline(began, standard, checkpoint)
-            result = self._train(deadline, checkpoint, start, may_start_over, received, verbose=verbose)
-            if result is None or received:
-                there = self._run.path.exists()
-                raise InterruptedRunError(
-                    "interrupted; nothing was published, and the same command "
-                    + (f"continues from {self._run.path}" if there else "starts over"),
-                    received[0],
-                )
+            result = self._train(deadline, checkpoint, start, resume != "require", received, verbose=verbose)
+        if result is None or received:
+            there = self._run.path.exists()
+            raise InterruptedRunError(
+                "interrupted; nothing was published, and the same command "
+                + (f"continues from {self._run.path}" if there else "starts over"),
+                received[0],
+            )
         folder = self._work / FINISHED
         remove(folder)
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
-        if ngram is not None:
-            bundle = self._compare(bundle, *ngram, metrics)
+        scores = score_valid(bundle, self._corpus, self._config)
+        if scores is not None:
+            metrics["valid"] = valid_figures(scores, self._corpus, self._config)
+        if scores is not None and ngram is not None:
+            bundle = self._compare(bundle, scores, *ngram, metrics)
         _tune_cache(self._watch, bundle, self._corpus, metrics)
         return bundle.folder
 
@@ -120,8 +144,16 @@ class NetworkRun:
             return None
         folder = self._work / NGRAM
         remove(folder)
-        ngram = count_bundle(folder, self._corpus, self._config, self._work)
-        scores = score_valid(ngram, self._corpus, self._config)
+        try:
+            ngram = count_bundle(folder, self._corpus, self._config, self._work)
+            scores = score_valid(ngram, self._corpus, self._config)
+        except (LmctlError, OSError) as error:
+            # What is only compared with must not keep a network from being trained.
+            if self._config.training.with_ngram:
+                raise
+            logger.warning("no n-grams were counted beside the network: %s", error)
+            remove(folder)
+            return None
         return None if scores is None else (ngram, scores)
 
     def _deadline(self, began: float, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
@@ -134,9 +166,7 @@ class NetworkRun:
         if limit is None:
             return None
         parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
-        publishing = publishing_seconds(
-            parameters, standard, len(self._corpus.valid), baseline=self._config.training.baseline
-        )
+        publishing = publishing_seconds(parameters, standard, len(self._corpus.valid))
         deadline = began + seconds_of(limit) - publishing
         if checkpoint is not None:
             # It has something to publish, and need not train.
@@ -178,11 +208,15 @@ class NetworkRun:
             watch=Watch(self._watch.tell, lambda: bool(received), save, every_seconds),
         )
 
-    def _compare(self, network: Bundle, ngram: Bundle, of_ngram: ValidScores, metrics: dict[str, Any]) -> Bundle:
+    def _compare(
+        self,
+        network: Bundle,
+        of_network: ValidScores,
+        ngram: Bundle,
+        of_ngram: ValidScores,
+        metrics: dict[str, Any],
+    ) -> Bundle:
         """Set the network beside counting; returns its bundle, or that of the mixture where this is chosen."""
-        of_network = score_valid(network, self._corpus, self._config)
-        if of_network is None:
-            raise AssertionError("the n-gram model has been scored on the same text")
         mixture = Mixture.tuned([of_network, of_ngram])
         is_better = mixture.perplexity < of_network.perplexity
         compared = Compared(
@@ -196,19 +230,21 @@ class NetworkRun:
             state=self._config.validation.state,
         )
         self._watch.tell(compared)
-        metrics["compared"] = msgspec.to_builtins(compared)
+        metrics["compared"] = compared
         if not compared.mixture_is_chosen:
             remove(ngram.folder)
             return network
         folder = self._work / MIXTURE
         remove(folder)
-        (folder / "members").mkdir(parents=True)
+        (folder / MEMBERS).mkdir(parents=True)
         members = []
         for number, member in enumerate((network, ngram)):
-            place = folder / "members" / str(number)
+            place = folder / MEMBERS / str(number)
             member.folder.rename(place)
             members.append(open_bundle(place))
-        metrics["valid"] |= {"cross_entropy_nats": mixture.cross_entropy_nats, "perplexity": mixture.perplexity}
+        metrics["valid"] = msgspec.structs.replace(
+            metrics["valid"], cross_entropy_nats=mixture.cross_entropy_nats, perplexity=mixture.perplexity
+        )
         record = network.record
         return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
 
@@ -219,5 +255,5 @@ def _tune_cache(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics:
     if tuned is not None:
         watch.tell(tuned)
         bundle = open_bundle(bundle.folder)
-    metrics["cache"] = msgspec.to_builtins(tuned)
+    metrics["cache"] = tuned
     amend_bundle(bundle, {"metrics.json": encode_metrics(metrics)})

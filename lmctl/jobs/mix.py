@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
 from lmctl import files
-from lmctl.config import PublishingConfig
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
-from lmctl.jobs.counting import ValidScores
-from lmctl.jobs.events import CacheTuned
+from lmctl.jobs.events import CacheTuned, ignore_event
+from lmctl.jobs.logged import Watched, logged
+from lmctl.jobs.making import MIXTURE
 from lmctl.jobs.mixing import Mixture, tune_bundle_cache, write_mixture
+from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
+from lmctl.jobs.validating import ValidFigures, ValidScores
 from lmctl.query.model import Model
 from lmctl.query.scoring import token_log_probs
-from lmctl.runtime import load_language_model
-from lmctl.store.bundle import open_bundle, verify_bundle
-from lmctl.store.generations import ModelFolder, find_bundle, remove
+from lmctl.store.bundle import MEMBERS, verify_bundle
+from lmctl.store.generations import ModelFolder, opened, remove
 from lmctl.store.lock import locked
 from lmctl.text.reading import read_lines
 from lmctl.text.sources import STDIN, check_sources
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from lmctl.runtime.base import IntArray
     from lmctl.store.bundle import Bundle
-
-MIXTURE = "mixture"
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,27 +89,35 @@ def mix(
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
-    opened = [Model(open_bundle(find_bundle(name))) for name in models]
-    _check_alike(opened)
-    token_ids = _read(opened[0], valid, encoding, errors)
-    scores = [ValidScores(token_log_probs(model.language_model, token_ids, state=state), True) for model in opened]
-    mixture = Mixture.tuned(scores)
-    words = int(np.count_nonzero(token_ids != SENTENCE_END_ID))
-    oov_rate = int(np.count_nonzero(token_ids == UNKNOWN_ID)) / words if words else 0.0
-    figures: dict[str, Any] = {
-        "cross_entropy_nats": mixture.cross_entropy_nats,
-        "perplexity": mixture.perplexity,
-        "includes_oov": True,
-        "state": state,
-        "vocabulary_size": len(opened[0].vocabulary),
-        "oov_rate": oov_rate,
-    }
     folder = ModelFolder.create(output)
-    with locked(folder.folder):
-        bundle = _write(folder.work / MIXTURE, [model.bundle for model in opened], mixture, {"valid": figures})
+    with locked(folder.folder), logged(Watched(folder, ignore_event)) as summary:
+        folder.sweep(KEPT_IN_WORK)
+        place = folder.work / MIXTURE
+        members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
+        loaded = list(map(Model, members))
+        _check_alike(models, loaded)
+        token_ids = _read(loaded[0], valid, encoding, errors)
+        scores = [
+            ValidScores(token_log_probs(model.language_model, token_ids, state=state), includes_oov=True)
+            for model in loaded
+        ]
+        mixture = Mixture.tuned(scores)
+        words = int(np.count_nonzero(token_ids != SENTENCE_END_ID))
+        figures = ValidFigures(
+            cross_entropy_nats=mixture.cross_entropy_nats,
+            perplexity=mixture.perplexity,
+            includes_oov=True,
+            state=state,
+            vocabulary_size=len(loaded[0].vocabulary),
+            oov_rate=int(np.count_nonzero(token_ids == UNKNOWN_ID)) / words if words else 0.0,
+        )
+        corpora = [member.record.corpus for member in members]
+        corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
+        bundle = write_mixture(place, members, mixture, {"valid": figures}, corpus=corpus, training=None)
         tuned = tune_bundle_cache(bundle, token_ids)
         verify_bundle(bundle.folder)
-        published = folder.publish(bundle.folder, PublishingConfig().keep)
+        published = folder.publish(bundle.folder, generations_kept(folder))
+        summary |= {"published": str(published), "valid_perplexity": mixture.perplexity, "valid_state": state}
     return Mixed(
         published=str(published),
         model=str(output),
@@ -120,20 +127,24 @@ def mix(
         ],
         perplexity=mixture.perplexity,
         tokens=len(token_ids),
-        vocabulary_size=len(opened[0].vocabulary),
-        oov_rate=oov_rate,
+        vocabulary_size=figures.vocabulary_size,
+        oov_rate=figures.oov_rate,
         state=state,
         cache=tuned,
     )
 
 
-def _check_alike(models: Sequence[Model]) -> None:
+def _places(models: Sequence[str]) -> list[str]:
+    return [f"{MEMBERS}/{number}" for number in range(len(models))]
+
+
+def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
     """See that the models' ids mean the same words, of texts that were cut in the same way."""
-    first, *others = models
-    for other in others:
+    first = models[0]
+    for name, other in zip(names[1:], models[1:], strict=True):
         if other.vocabulary.words != first.vocabulary.words:
             raise UsageError(
-                f"{other.bundle.folder} does not have the vocabulary of {first.bundle.folder}, which a mixture "
+                f"{name} does not have the vocabulary of {names[0]}, which a mixture "
                 "needs: train both on one prepared folder, or with the same vocabulary.file"
             )
         # Whether blank lines are kept decides what is scored, not how words are cut.
@@ -142,7 +153,7 @@ def _check_alike(models: Sequence[Model]) -> None:
         )
         if recipe != first.bundle.record.recipe or other.bundle.recipe_files() != first.bundle.recipe_files():
             raise UsageError(
-                f"{other.bundle.folder} cuts text in another way than {first.bundle.folder}: "
+                f"{name} cuts text in another way than {names[0]}: "
                 "a mixture needs one text recipe (`lmctl info` shows it)"
             )
 
@@ -159,27 +170,19 @@ def _read(model: Model, path: str, encoding: str, errors: str) -> IntArray:
     return token_ids
 
 
-def _write(folder: Path, members: Sequence[Bundle], mixture: Mixture, metrics: dict[str, Any]) -> Bundle:
-    """The bundle of a mixture, with copies of its members."""
-    remove(folder)
-    copies = []
-    for number, member in enumerate(members):
-        place = folder / "members" / str(number)
-        _copy(member.folder, place)
-        load_language_model(verify_bundle(place))
-        copies.append(open_bundle(place))
-    corpora = [member.record.corpus for member in members]
-    corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
-    return write_mixture(folder, copies, mixture, metrics, corpus=corpus, training=None)
+def _copy(name: str, target: Path) -> Bundle:
+    """Copy the bundle that `-m NAME` means, each file whole; one that is published meanwhile is as good."""
 
+    def copied(source: Path) -> Bundle:
+        remove(target)
+        target.mkdir(parents=True)
+        for path in sorted(source.rglob("*")):
+            place = target / path.relative_to(source)
+            if path.is_dir():
+                place.mkdir()
+                continue
+            with path.open("rb") as content, files.written_whole(place) as copy:
+                shutil.copyfileobj(content, copy)
+        return verify_bundle(target)
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a bundle's files, each whole."""
-    target.mkdir(parents=True)
-    for path in sorted(source.rglob("*")):
-        place = target / path.relative_to(source)
-        if path.is_dir():
-            place.mkdir()
-            continue
-        with path.open("rb") as content, files.written_whole(place) as copy:
-            shutil.copyfileobj(content, copy)
+    return opened(name, copied)

@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from lmctl.errors import DataError
+from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import CacheTuned
 from lmctl.query.tuning import tune_cache, tune_weights
 from lmctl.runtime import load_language_model
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lmctl.jobs.counting import ValidScores
+    from lmctl.jobs.validating import ValidScores
     from lmctl.runtime.base import IntArray
     from lmctl.store.bundle import Bundle, TrainingSummary
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # How many words a cache remembers while its parameters are tuned; they hold for others, too.
 CACHE_WORDS = 2000
+# A cache that gains less than this share of the perplexity is not worth its time.
+LEAST_GAIN = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,14 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
     Returns:
         What it is good for; None where the text is too short, or a cache helps nothing.
     """
+    language_model = load_language_model(bundle)
     try:
-        tuned = tune_cache(load_language_model(bundle), valid, CACHE_WORDS)
+        tuned = tune_cache(language_model, valid, CACHE_WORDS)
     except DataError as error:
         logger.info("no cache was tuned: %s", error)
+        return None
+    if not tuned.perplexity < tuned.perplexity_without * (1 - LEAST_GAIN):
+        logger.info("no cache was tuned: on the validation text it gains nothing")
         return None
     amend_bundle(bundle, cache=tuned.parameters)
     return CacheTuned(
@@ -113,8 +119,3 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
         perplexity_without=tuned.perplexity_without,
         perplexity=tuned.perplexity,
     )
-
-
-def encode_metrics(metrics: dict[str, Any]) -> bytes:
-    """The content of metrics.json."""
-    return msgspec.json.format(msgspec.json.encode(metrics)) + b"\n"

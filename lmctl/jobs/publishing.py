@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from lmctl.errors import QualityGateError
+from lmctl.config import PublishingConfig, config_from_yaml
+from lmctl.errors import LmctlError, QualityGateError
 from lmctl.jobs.bundling import verify_answers
 from lmctl.jobs.events import GateDone
 from lmctl.jobs.gate import compare
-from lmctl.jobs.unchanged import REJECTED
+from lmctl.jobs.resuming import CHECKPOINT
+from lmctl.jobs.unchanged import INTENT, REJECTED, REJECTION
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
+from lmctl.store.runs import BEGUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.gate import Standard
     from lmctl.jobs.logged import Watched
+    from lmctl.store.generations import ModelFolder
+
+
+logger = logging.getLogger(__name__)
+
+# What a run may find in the work folder and use; all else there is what a killed one left.
+KEPT_IN_WORK = frozenset({CHECKPOINT, BEGUN, REJECTED, REJECTION, INTENT})
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +102,18 @@ def publish(
                 comparison.figures,
             )
     return watch.folder.publish(bundle, config.publishing.keep)
+
+
+def generations_kept(folder: ModelFolder) -> int:
+    """How many generations stay when something is published that no configuration speaks of: as many as before."""
+    current = folder.current()
+    if current is not None:
+        try:
+            content = open_bundle(current).read("config.yaml").decode()
+            return config_from_yaml(content, str(current / "config.yaml")).publishing.keep
+        except (LmctlError, UnicodeDecodeError) as error:
+            logger.warning("%s; keeping %d generations", error, PublishingConfig().keep)
+    return PublishingConfig().keep
 
 
 def summarize(model: Path, published: Path, outcome: Literal["published", "unchanged"]) -> Trained:

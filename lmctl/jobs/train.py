@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lmctl.errors import LmctlError, LockedError, QualityGateError
+from lmctl.errors import LmctlError, LockedError, QualityGateError, UsageError
 from lmctl.jobs.gate import score_published
 from lmctl.jobs.inputs import (
     check_inputs,
@@ -24,23 +24,23 @@ from lmctl.jobs.inputs import (
 )
 from lmctl.jobs.logged import log_without_a_run, logged, watched
 from lmctl.jobs.making import NetworkRun, make_ngram
-from lmctl.jobs.publishing import publish, summarize
+from lmctl.jobs.publishing import KEPT_IN_WORK, publish, summarize
 from lmctl.jobs.resuming import CHECKPOINT
+from lmctl.jobs.signals import listening_for_signals
 from lmctl.jobs.unchanged import (
-    REJECTED,
-    REJECTION,
     changes_since,
     describe_request,
+    intend,
     rejected_before,
     remember_rejection,
     remember_request,
+    settle,
     unchanged_since,
 )
 from lmctl.jobs.warm_start import OldModel
 from lmctl.runtime.lstm import count_parameters
-from lmctl.store.generations import ModelFolder
+from lmctl.store.generations import ModelFolder, remove
 from lmctl.store.lock import HOLDER, locked
-from lmctl.store.runs import BEGUN
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.loading import require_tensorflow
 
@@ -56,9 +56,6 @@ if TYPE_CHECKING:
     from lmctl.store.lock import LockPolicy
 
 logger = logging.getLogger(__name__)
-
-# What a run may find in the work folder and use; all else there is what a killed one left.
-KEPT_IN_WORK = frozenset({CHECKPOINT, BEGUN, REJECTED, REJECTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +131,8 @@ def _train(
     asked = settings.resolve()
     if asked.model.family == "lstm":
         require_tensorflow()
+    elif resume == "require":
+        raise UsageError("--resume require: counting n-grams leaves no checkpoint to continue from")
     ModelFolder.create(place)
     with locked(place, lock):
         if lock == "wait":
@@ -143,19 +142,27 @@ def _train(
                 return known
         with logged(watch) as summary:
             folder.sweep(KEPT_IN_WORK)
+            if (known := _settled(folder, sources, settings)) is not None and not force:
+                summary.update(msgspec.structs.asdict(known))
+                return known
             request = describe_request(sources, settings)
             summary["changes"] = changes_since(folder, request)
             old_model = OldModel.find(asked.training.init_from, folder)
-            with opened_corpus(sources, folder.work, settings, jobs, watch.tell, old_model) as corpus:
+            with (
+                opened_corpus(sources, folder.work, settings, jobs, watch.tell, old_model) as corpus,
+                listening_for_signals() as received,
+            ):
                 config = resolve_config(settings, corpus, old_model)
                 watch.tell(describe_corpus(corpus))
                 standard = score_published(folder.current(), corpus, config)
                 run = None
                 if config.model.family == "ngram":
-                    bundle = make_ngram(watch, corpus, config)
+                    bundle = make_ngram(watch, corpus, config, received)
                 else:
                     run = NetworkRun(watch, corpus, config, old_model)
-                    bundle = run.make(began, standard, resume, verbose=verbose)
+                    bundle = run.make(began, standard, resume, received, verbose=verbose)
+                if request is not None:
+                    intend(folder, request, bundle)
                 try:
                     published = publish(watch, bundle, corpus, config, standard)
                 except QualityGateError as error:
@@ -191,13 +198,8 @@ def _known_outcome(watch: Watched, sources: Sequence[str], settings: Settings) -
         QualityGateError: the gate refused what this same run made.
     """
     folder = watch.folder
-    current = unchanged_since(folder, sources, settings)
-    if current is not None:
-        try:
-            known = summarize(folder.folder, current, "unchanged")
-        except LmctlError as error:
-            logger.warning("%s; training again", error)
-            return None
+    known = _unchanged(folder, sources, settings)
+    if known is not None:
         _sweep_without_a_run(folder)
         log_without_a_run(watch, "unchanged", 0, summary=msgspec.structs.asdict(known))
         return known
@@ -207,6 +209,27 @@ def _known_outcome(watch: Watched, sources: Sequence[str], settings: Settings) -
         log_without_a_run(watch, "rejected", QualityGateError.exit_code, refused)
         raise QualityGateError(refused)
     return None
+
+
+def _unchanged(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Trained | None:
+    """What the current generation says of itself, where a run would only make it again."""
+    current = unchanged_since(folder, sources, settings)
+    if current is None:
+        return None
+    try:
+        return summarize(folder.folder, current, "unchanged")
+    except LmctlError as error:
+        logger.warning("%s; training again", error)
+        return None
+
+
+def _settled(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Trained | None:
+    """What a run published that was killed before it could say so, if it was this same run."""
+    if not settle(folder):
+        return None
+    # With it, the model could only be made again.
+    remove(folder.work / CHECKPOINT)
+    return _unchanged(folder, sources, settings)
 
 
 def _sweep_without_a_run(folder: ModelFolder) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from lmctl.corpus.preparation import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
-from lmctl.errors import UsageError
+from lmctl.errors import LmctlError, UsageError
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.runtime import load_language_model
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lmctl.config import Config, Settings
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.corpus.vocabulary import Vocabulary
+    from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle
     from lmctl.store.generations import ModelFolder
 
@@ -38,7 +40,6 @@ logger = logging.getLogger(__name__)
 CURRENT = "current"
 # Sizes that the old model decides where they are not set.
 INHERITED = ("embedding_dim", "hidden_units", "layers", "tied")
-NEW_WORDS_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,7 @@ class OldModel:
             old_ids,
         )
         new_words = corpus.record.new_words or _new_words(corpus, old_ids)
-        before = None
-        if len(corpus.valid):
-            before = evaluate_file(
-                Model(self.bundle),
-                str(corpus.valid_text),
-                state=config.validation.state,
-                blank_lines=corpus.record.recipe.blank_lines,
-            )
+        before = self._evaluate(corpus, config)
         words = corpus.record.train.words
         return WarmStart(
             weights,
@@ -156,6 +150,22 @@ class OldModel:
                 valid_state=None if before is None else config.validation.state,
             ),
         )
+
+    def _evaluate(self, corpus: PreparedCorpus, config: Config) -> Figures | None:
+        """How it predicts the new validation text, if there is any that it can read."""
+        if not len(corpus.valid):
+            return None
+        try:
+            return evaluate_file(
+                Model(self.bundle),
+                str(corpus.valid_text),
+                state=config.validation.state,
+                blank_lines=corpus.record.recipe.blank_lines,
+                threads=config.device.threads,
+            )
+        except LmctlError as error:
+            logger.warning("the model that training starts from was not scored: %s", error)
+            return None
 
 
 def _new_words(corpus: PreparedCorpus, old_ids: NDArray[np.integer]) -> NewWords:

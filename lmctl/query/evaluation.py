@@ -56,4 +56,4 @@ def evaluate_file(
     if not tally.sentences:
         name = "standard input" if path == STDIN else path
         raise DataError(f"{name}: nothing to score; expected text, a sentence a line")
-    return tally.figures(len(model.vocabulary), state)
+    return tally.figures(len(model.vocabulary), state, model.cache)

@@ -44,6 +44,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         mean_reciprocal_rank: None unless ranked.
         vocabulary_size: V.
         state: "reset" or "carry".
+        cache: how many words of the text were remembered; 0: no cache.
     """
 
     sentences: int
@@ -63,6 +64,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     mean_reciprocal_rank: float | None
     vocabulary_size: int
     state: str
+    cache: int
 
 
 class Tally:
@@ -104,7 +106,7 @@ class Tally:
             for k in self._hits:
                 self._hits[k] += sum(rank <= k for rank in ranks)
 
-    def figures(self, vocabulary_size: int, state: str) -> Figures:
+    def figures(self, vocabulary_size: int, state: str, cache: int = 0) -> Figures:
         """What it all comes to; at least one sentence must have been added."""
         tokens = self.words + self.sentences
         known_nats = self._total_nats - self._oov_nats
@@ -128,6 +130,7 @@ class Tally:
             mean_reciprocal_rank=self._reciprocal_ranks / tokens if self._hits else None,
             vocabulary_size=vocabulary_size,
             state=state,
+            cache=cache,
         )
 
 

@@ -51,6 +51,7 @@ class Model:
 
     def __init__(self, bundle: Bundle, cache: int = 0) -> None:
         self.bundle = bundle
+        self.cache = cache
         # Small files are read now: once a newer generation has been published, this one may be removed.
         self._recipe_files = bundle.recipe_files()
         self.characters = bundle.characters()
@@ -59,8 +60,8 @@ class Model:
         if cache:
             if bundle.record.cache is None:
                 raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model, for it had no text to validate on; "
-                    "`lmctl mix` and `lmctl train` tune one on such a text"
+                    f"{bundle.folder}: no cache was tuned for this model: there was no validation text, or a cache "
+                    "gained nothing on it; `lmctl train` and `lmctl mix` tune one on such a text"
                 )
             from lmctl.runtime.cache import CachedLanguageModel
 

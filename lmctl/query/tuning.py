@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Expectation maximisation ends when no weights whatever can gain more than so many nats per token.
 LARGEST_LOSS_NATS = 1e-7
 MOST_ROUNDS = 10_000
+WEIGHT_DIGITS = 6
 
 # A cache is tuned on the beginning of the text: features of so many tokens are held at once.
 CACHE_TOKENS = 50_000
@@ -85,7 +86,9 @@ def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
         if math.log(gains.max()) < LARGEST_LOSS_NATS:
             break
         weights *= gains
-    return [float(weight) for weight in weights / weights.sum()]
+    # Digits that depend on the order of sums, and so on the number of threads, are left out.
+    rounded = [round(float(weight), WEIGHT_DIGITS) for weight in (weights / weights.sum())[:-1]]
+    return [*rounded, max(0.0, 1.0 - sum(rounded))]
 
 
 def tune_cache(model: LanguageModel[Any], token_ids: IntArray, size: int) -> TunedCache:

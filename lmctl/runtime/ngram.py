@@ -108,7 +108,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
     ) -> tuple[Float32Array, NgramState]:
         """See `LanguageModel.advance_with_log_probs`; all positions of an order are looked up at once."""
         contexts = self._contexts_along(state, token_ids)
-        every = self.log_probs(NgramState(contexts.reshape(len(contexts), -1)))
+        every = self.log_probs(NgramState(contexts.reshape(len(contexts), token_ids.size)))
         return every.reshape(*token_ids.shape, self.vocabulary_size), _at_the_end(state, contexts, lengths)
 
     def score(

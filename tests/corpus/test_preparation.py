@@ -145,7 +145,9 @@ def test_an_old_vocabulary_that_fills_the_new_one_is_warned_of(tmp_path, prepare
     corpus = prepare(tmp_path, GROWN_TEXT, known=OLD_WORDS, grow=True, keep=True, size=6)
 
     assert corpus.vocabulary.words[2:] == ("the", "cat", "yak", "zebu")
-    assert "no new word enters: the old model's words fill vocabulary.size, 6" in caplog.text
+    assert (
+        "no new word enters: the 4 words of the old model, which are kept, fill vocabulary.size, 6" in caplog.text
+    )
 
 
 def test_the_words_that_an_old_model_does_not_know_are_named_and_counted(tmp_path, prepare, monkeypatch):
