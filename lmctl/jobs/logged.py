@@ -159,7 +159,8 @@ def log_without_a_run(
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What a summary says that the rest of the line does not."""
-    return {name: value for name, value in summary.items() if name not in ("outcome", "published", "model")}
+    elsewhere = ("outcome", "published", "model", "drift")
+    return {name: value for name, value in summary.items() if name not in elsewhere}
 
 
 def _describe(error: BaseException) -> tuple[Outcome, int, str]:

@@ -106,6 +106,9 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
     except DataError as error:
         logger.info("no cache was tuned: %s", error)
         return None
+    if tuned.perplexity >= tuned.perplexity_without:
+        logger.info("no cache was tuned: the text does not repeat itself, and none helps")
+        return None
     amend_bundle(bundle, cache=tuned.parameters)
     return CacheTuned(
         words=CACHE_WORDS,

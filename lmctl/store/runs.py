@@ -54,8 +54,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         message: what it said when it failed.
         changes: what made it train; None where there is nothing to compare with: no generation, or standard
             input, which cannot be read twice.
-        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities; of
-            what the gate refused: bits per character of it and of what is published.
+        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities, and
+            objects of such where models were compared or a cache was tuned; of what the gate refused: bits per
+            character of it and of what is published.
         drift: what had changed since the model that training started from.
     """
 
@@ -67,7 +68,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     generation: str | None = None
     message: str | None = None
     changes: Changes | None = None
-    figures: dict[str, bool | int | float | str | None] = {}
+    figures: dict[str, Any] = {}
     drift: dict[str, Any] | None = None
 
 
