@@ -133,8 +133,8 @@ def _check_alike(models: Sequence[Model]) -> None:
     for other in others:
         if other.vocabulary.words != first.vocabulary.words:
             raise UsageError(
-                f"{other.bundle.folder} does not have the vocabulary of {first.bundle.folder}, which a mixture "
-                "needs: train both on one prepared folder, or with the same vocabulary.file"
+                f"{other.bundle.folder} does not have the vocabulary of {first.bundle.folder}, in the same order, "
+                "which a mixture needs: train both on one prepared folder"
             )
         # Whether blank lines are kept decides what is scored, not how words are cut.
         recipe = msgspec.structs.replace(

@@ -59,8 +59,8 @@ class Model:
         if cache:
             if bundle.record.cache is None:
                 raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one on which "
-                    "a cache helps nothing; `lmctl train` and `lmctl mix` tune one on such a text"
+                    f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one "
+                    "on which a cache helps nothing; `lmctl train` and `lmctl mix` tune one where it helps"
                 )
             from lmctl.runtime.cache import CachedLanguageModel
 

@@ -54,8 +54,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         message: what it said when it failed.
         changes: what made it train; None where there is nothing to compare with: no generation, or standard
             input, which cannot be read twice.
-        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities, and
-            objects of such where models were compared or a cache was tuned; of what the gate refused: bits per
+        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities,
+            and objects of such where models were compared or a cache was tuned; of what the gate refused: bits per
             character of it and of what is published.
         drift: what had changed since the model that training started from.
     """
