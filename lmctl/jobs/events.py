@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -138,7 +139,7 @@ class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
     generation: str | None
     message: str | None
     changes: Changes | None
-    figures: dict[str, bool | int | float | str | None]
+    figures: dict[str, Any]
     seconds: float
 
 

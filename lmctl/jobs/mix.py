@@ -144,8 +144,8 @@ def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
     for name, other in zip(names[1:], models[1:], strict=True):
         if other.vocabulary.words != first.vocabulary.words:
             raise UsageError(
-                f"{name} does not have the vocabulary of {names[0]}, which a mixture "
-                "needs: train both on one prepared folder, or with the same vocabulary.file"
+                f"{name} does not have the vocabulary of {names[0]}, in the same order, which a mixture needs: "
+                "train both on one prepared folder"
             )
         # Whether blank lines are kept decides what is scored, not how words are cut.
         recipe = msgspec.structs.replace(

@@ -60,8 +60,8 @@ class Model:
         if cache:
             if bundle.record.cache is None:
                 raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model: there was no validation text, or a cache "
-                    "gained nothing on it; `lmctl train` and `lmctl mix` tune one on such a text"
+                    f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one "
+                    "on which a cache helps nothing; `lmctl train` and `lmctl mix` tune one where it helps"
                 )
             from lmctl.runtime.cache import CachedLanguageModel
 

@@ -69,7 +69,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     generation: str | None = None
     message: str | None = None
     changes: Changes | None = None
-    figures: dict[str, bool | int | float | str | None] = {}
+    figures: dict[str, Any] = {}
     drift: dict[str, Any] | None = None
     compared: dict[str, Any] | None = None
     cache: dict[str, Any] | None = None

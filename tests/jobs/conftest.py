@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lmctl.config import Settings, read_settings
+from lmctl.jobs.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from lmctl.jobs.publishing import Trained
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
 VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
@@ -25,6 +28,7 @@ TINY = (
     "training.batch_size=2",
     "training.num_steps=8",
     "training.epochs=2",
+    "training.with_ngram=false",
     "device.placement=cpu",
 )
 
@@ -42,6 +46,12 @@ def settings() -> Callable[..., Settings]:
 
 
 @pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """The assignments that make training tiny; they say nothing of the text."""
+    return TINY
+
+
+@pytest.fixture
 def text(tmp_path: Path) -> str:
     """A text to train on."""
     path = tmp_path / "text.txt"
@@ -55,6 +65,49 @@ def valid(tmp_path: Path) -> str:
     path = tmp_path / "valid.txt"
     path.write_text(VALID)
     return str(path)
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> str:
+    """A text to validate on of which every word is in the training text."""
+    path = tmp_path / "known.txt"
+    path.write_text("the cat sat on a log\na dog sat on the mat\n")
+    return str(path)
+
+
+@pytest.fixture
+def again(text: str, valid: str, tmp_path: Path) -> Callable[..., Trained]:
+    """`again(*assignments, **options)`: the run of `published` once more, whose settings name a file."""
+
+    def run(*assignments: str, **options: Any) -> Trained:
+        asked = tiny_settings(f"validation.file={valid}", "publishing.gate=false", *assignments)
+        return train([text], tmp_path / "model", asked, **options)
+
+    return run
+
+
+@pytest.fixture
+def published(eagerly: None, again: Callable[..., Trained]) -> Trained:
+    """What a run did."""
+    return again()
+
+
+@pytest.fixture
+def good(eagerly: None, text: str, known: str, tmp_path: Path) -> Trained:
+    """A model that has learned something is published."""
+    asked = tiny_settings(f"validation.file={known}", "training.epochs=30")
+    return train([text], tmp_path / "model", asked)
+
+
+@pytest.fixture
+def retrain(text: str, known: str, tmp_path: Path) -> Callable[..., Trained]:
+    """`retrain(*assignments, **options)`: a run that learns next to nothing, where `good` is published."""
+
+    def run(*assignments: str, **options: Any) -> Trained:
+        asked = tiny_settings(f"validation.file={known}", "training.learning_rate=1e-9", *assignments)
+        return train([text], tmp_path / "model", asked, **options)
+
+    return run
 
 
 @pytest.fixture

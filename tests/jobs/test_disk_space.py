@@ -100,7 +100,7 @@ def test_a_text_needs_as_much_again_to_be_prepared(disk, text, tmp_path):
 
 
 def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, monkeypatch):
-    monkeypatch.setattr("lmctl.jobs.train._train_network", None)
+    monkeypatch.setattr("lmctl.jobs.making.NetworkRun._train", None)
     corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
     asked = read_settings(assignments=[each for each in TINY if not each.startswith("validation")])
     config = asked.resolve(len(corpus.train))

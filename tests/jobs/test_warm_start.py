@@ -105,7 +105,11 @@ def test_sizes_that_are_not_set_are_the_old_models(old, text, tmp_path):
 
     planned = plan([text], tmp_path / "new", asked)
 
-    assert (planned.sizes.embedding_dim, planned.sizes.hidden_units, planned.sizes.layers) == (8, 8, 1)
+    assert (
+        planned.config.model.embedding_dim,
+        planned.config.model.hidden_units,
+        planned.config.model.layers,
+    ) == (8, 8, 1)
     assert planned.config.preset == "tiny"
 
 

@@ -36,6 +36,13 @@ def test_every_run_has_a_line_of_json(log, tmp_path):
     assert list(log.newest_first()) == [second, first]
 
 
+def test_figures_may_be_objects(log):
+    made = run(figures={"cache": {"words": 2000, "perplexity": 9.5}, "compared": None})
+    log.append(made)
+
+    assert log.read() == [made]
+
+
 def test_the_next_run_writes_the_line_of_one_that_was_killed(log):
     start = log.begin()
 

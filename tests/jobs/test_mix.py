@@ -1,0 +1,140 @@
+"""Several models become one."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+import lmctl
+from lmctl.config import read_settings
+from lmctl.errors import UsageError
+from lmctl.jobs.mix import mix
+from lmctl.jobs.train import train
+from lmctl.query.evaluation import evaluate_file
+from lmctl.store.bundle import verify_bundle
+
+
+@pytest.fixture
+def count(tmp_path):
+    """`count(name, text, *assignments)`: the model of a text of the words a and b, by shares of counts."""
+    (tmp_path / "words.txt").write_text("a\nb\n")
+
+    def run(name, text, *assignments):
+        (tmp_path / f"{name}.txt").write_text(text)
+        asked = ("preset=ngram", "model.order=1", "model.smoothing=mle", "validation.fraction=0")
+        settings = read_settings(assignments=[*asked, f"vocabulary.file={tmp_path / 'words.txt'}", *assignments])
+        train([str(tmp_path / f"{name}.txt")], tmp_path / name, settings)
+        return str(tmp_path / name)
+
+    return run
+
+
+@pytest.fixture
+def held_out(tmp_path):
+    path = tmp_path / "held-out.txt"
+    path.write_text("a a a b b b b\n")
+    return str(path)
+
+
+def test_weights_and_perplexity_by_hand(count, held_out, tmp_path):
+    # P(a), P(b), P(</s>): 1/2, 1/4, 1/4 and 1/3 each. Of 3 a and 5 others, 3 ln(2 + w) + 5 ln(4 - w) is most where
+    # w = 1/4: then P(a) = 3/8, and the others have 5/16.
+    members = [count("one", "a a b\n"), count("other", "a b\n")]
+
+    mixed = mix(members, tmp_path / "mixture", held_out)
+
+    assert [member.model for member in mixed.members] == members
+    assert [member.weight for member in mixed.members] == pytest.approx([0.25, 0.75], abs=2e-3)
+    assert [member.perplexity for member in mixed.members] == pytest.approx(
+        [(2**3 * 4**5) ** (1 / 8), 3.0], rel=1e-6
+    )
+    expected = ((3 / 8) ** 3 * (5 / 16) ** 5) ** (-1 / 8)
+    assert mixed.perplexity == pytest.approx(expected, rel=1e-6)
+    assert (mixed.tokens, mixed.vocabulary_size, mixed.oov_rate, mixed.state) == (8, 4, 0.0, "carry")
+    bundle = verify_bundle(Path(mixed.published))
+    assert mixed.published == str(tmp_path / "mixture/generations/000001")
+    assert bundle.metrics()["valid"]["perplexity"] == mixed.perplexity
+    # Not of one corpus.
+    assert (bundle.record.corpus, bundle.record.training) == (None, None)
+    model = lmctl.load(tmp_path / "mixture")
+    assert evaluate_file(model, held_out, state="carry").perplexity == pytest.approx(expected, rel=1e-6)
+    assert [found.prob for found in model.predict("a")] == pytest.approx([3 / 8, 5 / 16], rel=1e-3)
+
+
+def test_members_of_one_corpus_are_a_model_of_it(count, held_out, tmp_path):
+    members = [count("same", "a a b\n"), count("same", "a a b\n", "model.order=2", "model.smoothing=kneser-ney")]
+
+    mix([members[0] + "@1", members[0] + "@2"], tmp_path / "mixture", held_out)
+
+    bundle = lmctl.load(tmp_path / "mixture").bundle
+    assert bundle.record.corpus == bundle.members()[0].record.corpus
+    assert bundle.record.corpus.train.tokens == 4
+
+
+def test_a_mixture_holds_copies_and_may_be_mixed_again(count, held_out, tmp_path):
+    members = [count("one", "a a b\n"), count("other", "a b\n")]
+    mix(members, tmp_path / "mixture", held_out)
+    before = lmctl.load(tmp_path / "mixture").log_probs("a").tolist()
+    for member in members:
+        Path(member).rename(member + ".gone")
+
+    assert lmctl.load(tmp_path / "mixture").log_probs("a").tolist() == before
+    again = mix([str(tmp_path / "mixture"), count("third", "a a a b\n")], tmp_path / "mixture", held_out)
+    assert again.published == str(tmp_path / "mixture/generations/000002")
+    verify_bundle(Path(again.published))
+
+
+def test_the_same_models_and_text_give_the_same_bytes(count, held_out, tmp_path):
+    members = [count("one", "a a b\n"), count("other", "a b\n")]
+
+    one, other = (Path(mix(members, tmp_path / name, held_out).published) for name in ("x", "y"))
+
+    assert (one / "model.json").read_bytes() == (other / "model.json").read_bytes()
+
+
+def test_unknown_words_are_counted_and_said(count, tmp_path):
+    # A c in training is <unk>: one in four words there, two in four here.
+    members = [count("one", "a c b a\n"), count("other", "a b c\n")]
+    (tmp_path / "valid.txt").write_text("a c\n\nc b\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "valid.txt"), state="reset")
+
+    assert (mixed.oov_rate, mixed.tokens, mixed.state) == (0.5, 6, "reset")
+
+
+def test_a_member_that_finds_a_token_impossible_has_no_perplexity(count, tmp_path):
+    members = [count("one", "a a\n"), count("other", "a b\n")]
+    (tmp_path / "valid.txt").write_text("a b\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "valid.txt"))
+
+    assert [member.perplexity for member in mixed.members] == [None, pytest.approx(3.0)]
+    assert math.isfinite(mixed.perplexity)
+
+
+def test_what_no_member_finds_possible_makes_the_perplexity_infinite_and_decides_no_weight(count, tmp_path):
+    # No c in training, so <unk> is impossible; of the ends, 1/3 and 1/4, the first member knows more.
+    members = [count("one", "a b\n"), count("other", "a a b\n")]
+    (tmp_path / "valid.txt").write_text("c\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "valid.txt"))
+
+    assert (mixed.perplexity, mixed.cache) == (math.inf, None)
+    assert mixed.members[0].weight == pytest.approx(1.0, abs=1e-3)
+    assert verify_bundle(Path(mixed.published)).metrics()["valid"]["perplexity"] is None
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("text.lowercase=true", "other cuts text in another way than .*one"),
+        ("vocabulary.file={}", "other does not have the vocabulary of .*one"),
+    ],
+)
+def test_models_that_read_a_text_differently_are_refused(count, held_out, tmp_path, assignment, message):
+    (tmp_path / "more.txt").write_text("a\nb\nc\n")
+    other = count("other", "a b\n", assignment.format(tmp_path / "more.txt"))
+
+    with pytest.raises(UsageError, match=message):
+        mix([count("one", "a a b\n"), other], tmp_path / "mixture", held_out)
+    assert not (tmp_path / "mixture").exists()
