@@ -72,6 +72,7 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
         "mean_reciprocal_rank": None,
         "vocabulary_size": 9,
         "state": "reset",
+        "cache": 0,
     }
     assert found["bits_per_character"] > -total / math.log(2) / found["characters"]
 
@@ -190,7 +191,7 @@ def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
             "perplexity",
         ),
         *("perplexity_excluding_oov", "ppl1", "cross_entropy_nats", "bits_per_character", "mean_reciprocal_rank"),
-        *("vocabulary_size", "state"),
+        *("vocabulary_size", "state", "cache"),
     ]
     assert [row[0] for row in rows] == [str(text), str(other)]
     for row, name in zip(rows, (text, other), strict=True):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.runtime.lstm import weight_shapes
-from lmctl.store.bundle import LSTMSizes
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.events import EpochDone
 
@@ -123,10 +123,11 @@ def _progress(step: int, history: list[EpochDone]) -> Progress:
 
 def install() -> None:
     """Take the trainer's place in this process, and TensorFlow's."""
+    import lmctl.jobs.making
     import lmctl.jobs.train
 
     trainer = types.ModuleType(MODULE)
     trainer.Watch, trainer.train_network = Watch, train_network  # type: ignore[attr-defined]
     sys.modules[MODULE] = trainer
-    lmctl.jobs.train.load_tensorflow = lambda **_options: None
+    lmctl.jobs.making.load_tensorflow = lambda **_options: None
     lmctl.jobs.train.require_tensorflow = lambda: None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lmctl
-from lmctl.errors import QualityGateError
+from lmctl.errors import InterruptedRunError, QualityGateError
 from lmctl.jobs.events import GateDone
 from lmctl.jobs.train import train
 from lmctl.query.evaluation import evaluate_file
@@ -105,7 +105,7 @@ def test_a_signal_while_the_published_model_is_scored_ends_the_run_at_once(good,
     monkeypatch.setattr("lmctl.jobs.train.score_published", interrupt)
     monkeypatch.setattr("lmctl.training.trainer.train_network", None)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError, match="interrupted; nothing was published"):
         retrain()
 
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()

@@ -137,4 +137,4 @@ def test_models_that_read_a_text_differently_are_refused(count, held_out, tmp_pa
 
     with pytest.raises(UsageError, match=message):
         mix([count("one", "a a b\n"), other], tmp_path / "mixture", held_out)
-    assert not (tmp_path / "mixture").exists()
+    assert not (tmp_path / "mixture/current").exists()
