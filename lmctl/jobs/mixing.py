@@ -107,7 +107,7 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
         logger.info("no cache was tuned: %s", error)
         return None
     if tuned.perplexity >= tuned.perplexity_without:
-        logger.info("no cache was tuned: the text does not repeat itself, and none helps")
+        logger.info("no cache was tuned: none helps on this text")
         return None
     amend_bundle(bundle, cache=tuned.parameters)
     return CacheTuned(
