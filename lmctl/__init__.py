@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "load"]
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
     """Open a model for questions: predict, score, log_probs.
 
     Args:
         path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
+        cache: how many words of a text that is read with its state carried are remembered; 0: none.
 
     Raises:
+        lmctl.errors.UsageError: a cache is asked for, and none was tuned for this model.
         lmctl.errors.InputMissingError: there is no model there.
         lmctl.errors.DataError: it is damaged, or of a format that this version does not read.
     """
     # Deferred so that importing lmctl costs nothing.
     from lmctl.query.model import load as load_model
 
-    return load_model(path)
+    return load_model(path, cache=cache)

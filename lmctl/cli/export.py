@@ -30,7 +30,7 @@ def export(model: str | None, format: str, output: str, messages: object) -> Non
     \b
     Example:
         lmctl export models/counts --to arpa -o counts.arpa.gz
-        lmctl export models/counts --to arpa | build_binary /dev/stdin counts.binary
+        lmctl export models/counts --to arpa | build_binary /dev/stdin counts.bin
     """
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; name a file with -o, or send it to a program")

@@ -128,7 +128,7 @@ def train(
     Example:
         lmctl train corpus.txt
         lmctl train news.txt -o models/news -c news.yaml --set model.layers=2
-        lmctl train news.txt -o models/news --init-from current --grow-vocabulary --epochs 2
+        lmctl train news.txt -o models/news --init-from current --grow-vocabulary
     """
     from lmctl.cli import reports
     from lmctl.cli.progress import TrainingDisplay

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl import files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -33,7 +35,7 @@ class Column:
 
     def append(self, values: NDArray[Any]) -> None:
         """Add values to the end."""
-        with self._path.open("ab") as file:
+        with files.named_in_errors(self._path), self._path.open("ab") as file:
             file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
         self._length += len(values)
 
@@ -54,7 +56,7 @@ class Column:
 
     def grow_to(self, length: int) -> None:
         """Add zeros to the end."""
-        with self._path.open("ab") as file:
+        with files.named_in_errors(self._path), self._path.open("ab") as file:
             file.truncate(length * self.dtype.itemsize)
         self._length = length
 

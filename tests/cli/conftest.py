@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import pty
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lmctl import cli
+from lmctl.config import read_settings
+from lmctl.jobs.mix import mix
+from lmctl.jobs.train import train
+from lmctl.store.bundle import CacheParameters, amend_bundle, open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -117,6 +123,61 @@ def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 def uniform(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the same words that gives each of its nine tokens the probability 1/9."""
     return make_bundle(tmp_path_factory.mktemp("uniform") / "bundle", scale=0.0)
+
+
+@pytest.fixture(scope="session")
+def cached(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `bundle`, with a cache that has half of the say."""
+    folder = make_bundle(tmp_path_factory.mktemp("cached") / "bundle")
+    amend_bundle(open_bundle(folder), cache=CacheParameters(weight=0.5, theta=1.0))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two generations, n-grams of one text: bigrams, and current, trigrams."""
+    folder = tmp_path_factory.mktemp("counted")
+    (folder / "text.txt").write_text("the cat sat on the mat .\nthe dog sat on the cat .\n")
+    for order in (2, 3):
+        asked = ("preset=ngram", f"model.order={order}", "validation.fraction=0")
+        train([str(folder / "text.txt")], folder / "model", read_settings(assignments=asked))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def mixture(counted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mixture of both generations of `counted`."""
+    folder = tmp_path_factory.mktemp("mixture")
+    (folder / "valid.txt").write_text("the dog sat on the mat .\n")
+    mix([f"{counted}@1", f"{counted}@2"], folder / "model", str(folder / "valid.txt"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def on_terminal() -> Callable[..., tuple[int, str]]:
+    """`on_terminal(*arguments, columns=80)`: the exit code, and what a terminal shows the command write to it."""
+
+    def run(*arguments: str | Path, columns: int = 80) -> tuple[int, str]:
+        screen, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment(TERM="xterm", COLUMNS=str(columns), NO_COLOR="1"),
+        )
+        os.close(terminal)
+        shown = b""
+        try:
+            while piece := os.read(screen, 4096):
+                shown += piece
+        except OSError:  # Linux says EIO when the other side is closed
+            pass
+        os.close(screen)
+        text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+        return process.wait(30), text
+
+    return run
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lmctl.cli import COMMANDS
+from lmctl.store.bundle import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +142,8 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
     (workplace / "cut/vocabulary.tsv").write_bytes(vocabulary[:-4])
     record = (workplace / "altered/model.json").read_text()
     (workplace / "altered/model.json").write_text(record.replace('"layers": 2', '"layers": 3'))
-    (workplace / "newer/model.json").write_text(record.replace('"format_version": 3', '"format_version": 99'))
+    newer = record.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
+    (workplace / "newer/model.json").write_text(newer)
     (workplace / "incomplete/vocabulary.tsv").unlink()
     arguments = {
         "predict": ("predict", "-m", name, "the"),

@@ -6,9 +6,13 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 
 import lmctl as api
+from lmctl.runtime import load_language_model
+from lmctl.runtime.cache import CachedLanguageModel
+from lmctl.store.bundle import open_bundle
 
 TEXT = b"the cat sat on the mat .\nthe zebra sat\n\ndog\n"
 
@@ -417,3 +421,30 @@ def test_figures_go_to_standard_output_under_its_usual_name(call, bundle, write,
     document = json.loads(finished.out[finished.out.index("{") :])
     assert document["texts"][0]["tokens"] == 3
     assert not (tmp_path / "-").exists()
+
+
+def test_a_cache_gives_the_perplexity_that_it_has_by_hand(call, cached, text):
+    bundle = open_bundle(cached)
+    model = CachedLanguageModel(load_language_model(bundle), bundle.record.cache, 5)
+    state = model.advance(model.null_state(1), np.array([[1]]))
+    vocabulary, log_probs = bundle.vocabulary(), []
+    for line in filter(None, TEXT.decode().split("\n")):
+        for token_id in [*vocabulary.encode(line.split()), 1]:
+            log_probs.append(float(model.log_probs(state)[0, token_id]))
+            state = model.advance(state, np.array([[token_id]]))
+
+    found = summary(call, "-m", cached, "--state", "carry", "--cache", "5", text)
+
+    assert found["perplexity"] == pytest.approx(math.exp(-np.mean(log_probs)), rel=1e-5)
+    without = summary(call, "-m", cached, "--state", "carry", text)
+    assert abs(found["perplexity"] / without["perplexity"] - 1) > 1e-2
+
+
+def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached, text):
+    for model, arguments, message in (
+        (cached, ("--cache", "9"), "--cache remembers what was read before, which --state carry reads on from"),
+        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
+    ):
+        finished = call("eval", "-m", model, *arguments, text)
+        assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
+        assert finished.err.startswith(f"lmctl: {message}")

@@ -62,14 +62,22 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("prepare", "{text}", "-o", "prepared", "-q"),
         ("prepare", "--stdout", "{text}"),
         ("train", "{text}", "-o", "model", "--dry-run", "-q"),
+        ("train", "{text}", "-o", "model", "--set", "preset=ngram", "-q"),
+        ("mix", "{counted}@1", "{counted}@2", "--valid", "{text}", "-o", "model"),
+        ("predict", "-m", "{mixture}", "the cat"),
+        ("export", "{counted}", "--to", "arpa"),
     ],
     ids=lambda arguments: " ".join(arguments),
 )
-def test_only_training_imports_tensorflow(lmctl, without_tensorflow, bundle, write, tmp_path, arguments):
+def test_only_training_a_network_imports_tensorflow(
+    lmctl, without_tensorflow, bundle, counted, mixture, write, tmp_path, arguments
+):
     text = write("text.txt", b"the cat sat on the mat .\n")
 
     finished = lmctl(
-        *(part.format(bundle=bundle, text=text) for part in arguments), env=without_tensorflow, cwd=tmp_path
+        *(part.format(bundle=bundle, counted=counted, mixture=mixture, text=text) for part in arguments),
+        env=without_tensorflow,
+        cwd=tmp_path,
     )
 
     assert (finished.code, finished.err) == (0, "")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lmctl.store.bundle import open_bundle
+
 
 @pytest.fixture
 def model(make_bundle, tmp_path):
@@ -50,6 +52,52 @@ def test_json_is_the_record_the_folder_and_the_metrics(call, bundle):
         **record,
         "metrics": {"valid": None, "train": {"perplexity": 9.5}},
     }
+
+
+def test_text_of_an_ngram_model_has_its_order_smoothing_and_counts(call, counted):
+    rows = dict(call("info", counted).rows)
+
+    assert rows["family"] == "ngram, order 3, kneser-ney"
+    # the cat sat on mat . dog and two specials; by hand, bigrams: </s> the, the cat/mat/dog, cat sat/., ...
+    sizes = open_bundle(counted / "generations/000002").record.sizes
+    assert rows["n-grams"] == " + ".join(map(str, sizes.ngrams))
+    assert sizes.ngrams[:2] == [9, 11]
+    assert rows["corpus"] == "16 tokens in 2 lines; 0.00 % OOV"
+    assert "training" not in rows
+    assert "cache" not in rows
+
+
+def test_text_of_a_mixture_has_its_members_and_weights(call, mixture):
+    finished = call("info", mixture)
+
+    rows = dict(finished.rows)
+    bundle = open_bundle(mixture / "generations/000001")
+    first, second = bundle.record.sizes.weights
+    assert (finished.code, finished.err) == (0, "")
+    assert rows["family"] == f"mixture of 2, weights {first:.4f}, {second:.4f}"
+    assert rows["member 0"] == "ngram, order 2, kneser-ney (members/0)"
+    assert rows["member 1"] == "ngram, order 3, kneser-ney (members/1)"
+    valid = bundle.metrics()["valid"]
+    assert rows["valid"].startswith(f"perplexity {valid['perplexity']:.2f} including OOVs (state carry, ")
+
+
+def test_text_has_the_cache_where_one_was_tuned(call, cached):
+    assert dict(call("info", cached).rows)["cache"] == "weight 0.5000, theta 1, with --cache"
+
+
+@pytest.mark.parametrize("family", ["counted", "mixture"])
+def test_json_of_any_family_is_its_record(call, request, family):
+    model = request.getfixturevalue(family)
+
+    found = json.loads(call("info", model, "--json").out)
+
+    bundle = open_bundle((model / "current").resolve())
+    assert found == {
+        "folder": found["folder"],
+        **json.loads((bundle.folder / "model.json").read_text()),
+        "metrics": bundle.metrics(),
+    }
+    assert found["sizes"]["family"] == {"counted": "ngram", "mixture": "mixture"}[family]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pty
-import re
 import shutil
 import subprocess
 import sys
@@ -75,33 +72,11 @@ def test_jsonl_has_line_context_oov_and_predictions(call, bundle, ranked, asked)
         assert found == {"word": word, "prob": pytest.approx(math.exp(logprob)), "logprob": pytest.approx(logprob)}
 
 
-def on_terminal(command, arguments, clean_environment, columns=80):
-    """What a terminal shows when the command writes to it."""
-    screen, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [*command, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=terminal,
-        stderr=terminal,
-        env=clean_environment(TERM="xterm", COLUMNS=str(columns), NO_COLOR="1"),
-    )
-    os.close(terminal)
-    shown = b""
-    try:
-        while piece := os.read(screen, 4096):
-            shown += piece
-    except OSError:  # Linux says EIO when the other side is closed
-        pass
-    os.close(screen)
-    assert process.wait(30) == 0
-    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
-
-
-def test_on_a_terminal_the_answers_are_a_table(command, clean_environment, bundle, ranked):
-    shown = on_terminal(command, ("predict", "-m", bundle, "-k", "2", "the zebra", ""), clean_environment)
+def test_on_a_terminal_the_answers_are_a_table(on_terminal, bundle, ranked):
+    code, shown = on_terminal("predict", "-m", bundle, "-k", "2", "the zebra", "")
 
     lines = [line.rstrip() for line in shown.splitlines()]
-    assert lines[0] == "the zebra"
+    assert (code, lines[0]) == (0, "the zebra")
     assert lines[1].split() == ["word", "probability"]
     assert lines[4] == "not in the vocabulary: zebra"
     assert lines[6:8] == ["(start of a sentence)", lines[1]]
@@ -118,10 +93,10 @@ def test_table_can_be_asked_for_where_there_is_no_terminal(call, bundle):
     assert finished.lines[1].split() == ["word", "probability"]
 
 
-def test_plain_can_be_asked_for_on_a_terminal(command, clean_environment, bundle, call):
+def test_plain_can_be_asked_for_on_a_terminal(on_terminal, bundle, call):
     arguments = ("predict", "-m", bundle, "--format", "plain", "the")
 
-    assert on_terminal(command, arguments, clean_environment) == call(*arguments).out
+    assert on_terminal(*arguments) == (0, call(*arguments).out)
 
 
 # Contexts
@@ -411,3 +386,31 @@ def test_memory_does_not_grow_with_the_stream(command, clean_environment, bundle
 
     assert (answered_short, answered_long) == (20, 1000)
     assert long < short + 6_000
+
+
+# A cache
+
+
+def test_a_word_that_was_just_read_becomes_more_probable(call, cached, write):
+    text = write("text.txt", b"mat mat mat\nmat mat mat\n")
+
+    def shares(*arguments):
+        found = call("predict", "-m", cached, "-k", "9", "--state", "carry", "--json", *arguments, "-f", text)
+        assert (found.code, found.err) == (0, "")
+        return [{each["word"]: each["prob"] for each in json.loads(line)["predictions"]} for line in found.lines]
+
+    without, with_cache = shares(), shares("--cache", "9")
+
+    assert with_cache[0]["mat"] > without[0]["mat"] + 0.1
+    # What stands beside it pays: by the cache's half, nothing else was read but ends of sentences.
+    assert with_cache[1]["dog"] == pytest.approx(0.5 * without[1]["dog"], rel=1e-5)
+
+
+def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached):
+    for model, arguments, message in (
+        (cached, ("--cache", "9"), "--cache remembers what was read before, which --state carry reads on from"),
+        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
+    ):
+        finished = call("predict", "-m", model, *arguments, "the")
+        assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
+        assert finished.err.startswith(f"lmctl: {message}")

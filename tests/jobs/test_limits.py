@@ -20,7 +20,7 @@ def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
             0.04 + 2 * 30,
         ),  # smaller than the published model: as long as that; for itself, and for the gate
         (1_000_000, 0.08 + 2 * 30),
-        (3_000_000, 0.24 + 2 * 90),  # three times as large: three times as long
+        (3_000_000, 0.24 + 2 * 90),
     ],
 )
 def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, seconds):

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 import lmctl
-from lmctl.errors import DataError, InputMissingError
+from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.query.model import Model, load, verify_model
-from lmctl.store.bundle import open_bundle, weights_file, write_bundle
+from lmctl.runtime.cache import CachedLanguageModel
+from lmctl.store.bundle import CacheParameters, amend_bundle, open_bundle, weights_file, write_bundle
 
 
 def test_a_bundles_folder_is_loaded(tmp_path, make_bundle):
@@ -13,6 +14,20 @@ def test_a_bundles_folder_is_loaded(tmp_path, make_bundle):
 
     assert model.vocabulary.words[:4] == ("<unk>", "</s>", "the", "cat")
     assert len(model.predict("the", k=2)) == 2
+
+
+def test_a_cache_remembers_as_many_words_as_are_asked_for(tmp_path, make_bundle):
+    folder = make_bundle(tmp_path / "bundle")
+    with pytest.raises(UsageError, match="no cache was tuned for this model"):
+        lmctl.load(folder, cache=7)
+    parameters = CacheParameters(weight=0.25, theta=2.0)
+    amend_bundle(open_bundle(folder), cache=parameters)
+
+    found = lmctl.load(folder, cache=7).language_model
+
+    assert isinstance(found, CachedLanguageModel)
+    assert (found.size, found.parameters) == (7, parameters)
+    assert not isinstance(lmctl.load(folder).language_model, CachedLanguageModel)
 
 
 def test_what_is_not_there_cannot_be_loaded(tmp_path):

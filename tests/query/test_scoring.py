@@ -6,7 +6,7 @@ import pytest
 
 from lmctl.query import batching, scoring
 from lmctl.query.metrics import Tally
-from lmctl.query.scoring import score_sentences
+from lmctl.query.scoring import score_sentences, token_log_probs
 
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".", "unheard-of")
 
@@ -19,6 +19,19 @@ def make_lines(count=30, longest=12):
 
 def log_probs(scores):
     return np.concatenate([score.log_probs for score in scores])
+
+
+@pytest.mark.parametrize("window", [1, 1 << 15])
+@pytest.mark.parametrize("state", ["reset", "carry"])
+def test_an_id_stream_is_scored_as_its_sentences_are(model, monkeypatch, state, window):
+    monkeypatch.setattr(scoring, "WINDOW_TOKENS", window)
+    scores = list(score_sentences(model, make_lines(), state=state, blank_lines="keep"))
+    token_ids = np.array([token for score in scores for token in score.token_ids])
+
+    found = token_log_probs(model.language_model, token_ids, state=state)
+
+    np.testing.assert_allclose(found, log_probs(scores), atol=1e-6)
+    assert token_log_probs(model.language_model, token_ids[:0], state=state).shape == (0,)
 
 
 def test_a_sentence_is_the_product_of_its_conditional_probabilities(model):

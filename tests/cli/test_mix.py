@@ -1,0 +1,92 @@
+"""`lmctl mix`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lmctl.store.bundle import open_bundle
+from lmctl.store.lock import locked
+
+VALID = b"the dog sat on the mat .\n"
+
+
+@pytest.fixture
+def valid(write):
+    return write("valid.txt", VALID)
+
+
+def test_what_is_printed_is_the_path_of_what_was_published(call, counted, valid, tmp_path):
+    finished = call("mix", f"{counted}@1", f"{counted}@2", "--valid", valid, "-o", tmp_path / "model")
+
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out == f"{tmp_path}/model/generations/000001\n"
+    assert call("verify", tmp_path / "model").code == 0
+    listed = call("models", tmp_path / "model", "--json")
+    assert json.loads(listed.out)["family"] == "mixture"
+
+
+def test_json_has_weights_and_perplexities(call, counted, valid, tmp_path):
+    names = [f"{counted}@1", f"{counted}@2"]
+    found = json.loads(call("mix", *names, "--valid", valid, "-o", tmp_path / "model", "--json").out)
+
+    assert " ".join(found) == ("published model members perplexity tokens vocabulary_size oov_rate state cache")
+    bundle = open_bundle(tmp_path / "model/generations/000001")
+    assert [member["model"] for member in found["members"]] == names
+    assert [member["weight"] for member in found["members"]] == bundle.record.sizes.weights
+    assert (found["tokens"], found["vocabulary_size"], found["oov_rate"]) == (8, 9, 0.0)
+    # A member's perplexity is what eval says of it, and so is the mixture's.
+    for name, perplexity in [
+        *((member["model"], member["perplexity"]) for member in found["members"]),
+        (tmp_path / "model", found["perplexity"]),
+    ]:
+        evaluated = json.loads(call("eval", "-m", name, "--state", "carry", "--json", valid).out)
+        assert perplexity == pytest.approx(evaluated["perplexity"], rel=1e-6)
+    assert found["perplexity"] <= min(member["perplexity"] for member in found["members"]) * (1 + 1e-6)
+
+
+def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_path):
+    code, shown = on_terminal("mix", f"{counted}@1", f"{counted}@2", "--valid", valid, "-o", tmp_path / "model")
+
+    assert code == 0
+    said, *lines = shown.splitlines()
+    # No word of so short a text comes again soon.
+    assert said.startswith("lmctl: no cache was tuned")
+    assert lines[0] == f"{tmp_path}/model/generations/000001"
+    assert [f"{counted}@{number}" in line for number, line in enumerate(lines[1:3], start=1)] == [True, True]
+    assert lines[3].startswith("mixture")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more; see lmctl mix --help"),
+        (("{counted}", "{bundle}", "--valid", "valid.txt"), 2, "{bundle} does not have the vocabulary of "),
+        (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
+        (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),
+        (("{counted}", "{counted}", "--valid", "empty.txt"), 65, "empty.txt: nothing to tune on; expected text"),
+        (("{counted}", "{counted}"), 2, "Missing option '--valid'"),
+    ],
+)
+def test_what_cannot_be_mixed_is_refused_in_one_line(
+    call, counted, bundle, valid, write, tmp_path, monkeypatch, arguments, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    write("empty.txt", b"\n \n")
+
+    finished = call("mix", *(each.format(counted=counted, bundle=bundle) for each in arguments), "-o", "model")
+
+    assert (finished.code, finished.out, finished.err.count("\n")) == (code, "", 1)
+    assert finished.err.startswith(f"lmctl: {message.format(bundle=bundle)}")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_that_is_being_trained_is_left_alone(call, counted, valid, tmp_path):
+    arguments = ("mix", f"{counted}@1", f"{counted}@2", "--valid", valid, "-o", tmp_path / "model")
+    call(*arguments)
+    with locked(tmp_path / "model"):
+        finished = call(*arguments)
+
+    assert (finished.code, finished.out, finished.err.count("\n")) == (75, "", 1)
+    assert [path.name for path in (tmp_path / "model/generations").iterdir()] == ["000001"]
