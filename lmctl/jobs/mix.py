@@ -18,7 +18,7 @@ from lmctl.jobs.making import MIXTURE
 from lmctl.jobs.mixing import Mixture, tune_bundle_cache, write_mixture
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
 from lmctl.jobs.validating import ValidFigures, ValidScores
-from lmctl.query.model import Model
+from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
 from lmctl.store.bundle import MEMBERS, verify_bundle
 from lmctl.store.generations import ModelFolder, opened, remove
@@ -89,14 +89,17 @@ def mix(
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
+    named = list(map(load_named, models))
+    _check_alike(models, named)
+    token_ids = _read(named[0], valid, encoding, errors)
     folder = ModelFolder.create(output)
     with locked(folder.folder), logged(Watched(folder, ignore_event)) as summary:
         folder.sweep(KEPT_IN_WORK)
         place = folder.work / MIXTURE
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
+        # One of them may have been published again meanwhile.
         _check_alike(models, loaded)
-        token_ids = _read(loaded[0], valid, encoding, errors)
         scores = [
             ValidScores(token_log_probs(model.language_model, token_ids, state=state), includes_oov=True)
             for model in loaded

@@ -13,7 +13,7 @@ from lmctl.jobs.bundling import verify_answers
 from lmctl.jobs.events import GateDone
 from lmctl.jobs.gate import compare
 from lmctl.jobs.resuming import CHECKPOINT
-from lmctl.jobs.unchanged import INTENT, REJECTED, REJECTION
+from lmctl.jobs.unchanged import INTENT, REJECTED, REJECTION, intend
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
 from lmctl.store.runs import BEGUN
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.gate import Standard
     from lmctl.jobs.logged import Watched
+    from lmctl.jobs.unchanged import Request
     from lmctl.store.generations import ModelFolder
 
 
@@ -67,7 +68,12 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def publish(
-    watch: Watched, bundle: Path, corpus: PreparedCorpus, config: Config, standard: Standard | None
+    watch: Watched,
+    bundle: Path,
+    corpus: PreparedCorpus,
+    config: Config,
+    standard: Standard | None,
+    request: Request | None,
 ) -> Path:
     """Ask a finished bundle something, and publish it if it is good enough.
 
@@ -77,6 +83,7 @@ def publish(
         corpus: what it was made from.
         config: fully resolved.
         standard: what it has to match; None: there is no gate.
+        request: what the run was asked for; None where that cannot be asked again.
 
     Raises:
         QualityGateError: it is worse than what is published.
@@ -101,6 +108,8 @@ def publish(
                 f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes",
                 comparison.figures,
             )
+    if request is not None:
+        intend(watch.folder, request, bundle)
     return watch.folder.publish(bundle, config.publishing.keep)
 
 

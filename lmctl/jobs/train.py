@@ -24,13 +24,12 @@ from lmctl.jobs.inputs import (
 )
 from lmctl.jobs.logged import log_without_a_run, logged, watched
 from lmctl.jobs.making import NetworkRun, make_ngram
-from lmctl.jobs.publishing import KEPT_IN_WORK, publish, summarize
+from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept, publish, summarize
 from lmctl.jobs.resuming import CHECKPOINT
 from lmctl.jobs.signals import listening_for_signals
 from lmctl.jobs.unchanged import (
     changes_since,
     describe_request,
-    intend,
     rejected_before,
     remember_rejection,
     remember_request,
@@ -161,10 +160,8 @@ def _train(
                 else:
                     run = NetworkRun(watch, corpus, config, old_model)
                     bundle = run.make(began, standard, resume, received, verbose=verbose)
-                if request is not None:
-                    intend(folder, request, bundle)
                 try:
-                    published = publish(watch, bundle, corpus, config, standard)
+                    published = publish(watch, bundle, corpus, config, standard, request)
                 except QualityGateError as error:
                     summary.update(error.figures)
                     _remember_refusal(folder, request, run, str(error))
@@ -229,6 +226,7 @@ def _settled(folder: ModelFolder, sources: Sequence[str], settings: Settings) ->
         return None
     # With it, the model could only be made again.
     remove(folder.work / CHECKPOINT)
+    folder.prune(generations_kept(folder))
     return _unchanged(folder, sources, settings)
 
 
@@ -237,6 +235,7 @@ def _sweep_without_a_run(folder: ModelFolder) -> None:
     if any(folder.folder.glob(f"*{HOLDER}*")):
         with contextlib.suppress(LockedError, OSError), locked(folder.folder):
             folder.sweep(KEPT_IN_WORK)
+            settle(folder)
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:

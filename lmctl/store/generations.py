@@ -106,7 +106,7 @@ class ModelFolder:
         before = self.current()
         self._make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
-        self._prune(keep, place, before)
+        self.prune(keep, before)
         return place
 
     def generation_before(self) -> Path:
@@ -156,11 +156,18 @@ class ModelFolder:
         link.rename(self.folder / CURRENT)
         files.sync_folder(self.folder)
 
-    def _prune(self, keep: int, place: Path, before: Path | None) -> None:
+    def prune(self, keep: int, before: Path | None = None) -> None:
         """Remove all but so many generations; out of readers' sight first, so none is ever half there.
 
         Kept are what is current, what was current before it, which readers have open, and the newest others.
+
+        Args:
+            keep: how many.
+            before: what was current before; None where that is not known.
         """
+        place = self.current()
+        if place is None:
+            return
         newest_first = [self.generation(number) for number in reversed(self.numbers())]
         wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
         for doomed in list(wanted)[keep:]:

@@ -32,8 +32,8 @@ def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, secon
 def test_how_fast_another_family_is_says_nothing_of_a_network():
     standard = Standard(bits_per_character=2.0, family="ngram", parameters=1_000_000, seconds=0.001)
 
-    # 6 million parameters times 100,000 tokens at 6e10 are 10 s, for itself and for the gate; tuning a cache on half
-    # of them takes four times 5 s; 24 MB take 0.48 s.
+    # 6 million parameters times 100,000 tokens at 6e10 are 10 s, for itself and for the gate; tuning a cache on
+    # half of them takes four times 5 s; 24 MB take 0.48 s.
     assert publishing_seconds(6_000_000, standard, 100_000) == pytest.approx(2 * 10 + 4 * 5 + 0.48)
 
 
