@@ -96,7 +96,7 @@ def estimate(
                 ngrams.append(estimator.write_words(column, shares))
             else:
                 ngrams.append(estimator.write_order(length, of_order, column, threshold, shares))
-            logger.info("order %d: %d n-grams, %d kept", length, len(of_order), ngrams[-1])
+            logger.debug("order %d: %d n-grams, %d kept", length, len(of_order), ngrams[-1])
     return NgramSizes(vocabulary_size=vocabulary_size, smoothing=smoothing, ngrams=ngrams)
 
 

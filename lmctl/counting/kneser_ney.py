@@ -54,7 +54,7 @@ class Discounts:
         try:
             return cls(_closed_form(having.tolist()))
         except _DegenerateError as error:
-            logger.info(
+            logger.debug(
                 "order %d: %s, as in a very small or artificial text; discounting %.1f, %.1f and %.1f instead",
                 order,
                 error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
 
 # What an order of 5 takes grows with the text, and what it brings over 3 does not.
 FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
@@ -50,6 +53,7 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
         pruning=[int(count) for count in model.pruning.split()][: model.order],
         scratch=scratch,
     )
+    logger.info("n-grams of order 1 to %d: %s", order, " + ".join(map("{:,}".format, sizes.ngrams)))
     record = ModelRecord(
         sizes=sizes,
         recipe=corpus.record.recipe,

@@ -106,19 +106,21 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheTuned(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--cache` is good for, on the beginning of the validation text, OOVs included, read as one stream.
+    """What `--cache` is good for, on the beginning of the validation text, read as one stream.
 
     Attributes:
         words: how many are remembered.
-        tokens: how many of the text were scored.
+        tokens: how many of the text counted.
         perplexity_without: of those, without the cache.
         perplexity: with it.
+        includes_oov: whether OOVs count.
     """
 
     words: int
     tokens: int
     perplexity_without: float
     perplexity: float
+    includes_oov: bool
 
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):

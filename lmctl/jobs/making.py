@@ -251,7 +251,9 @@ class NetworkRun:
 
 def _tune_cache(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any]) -> None:
     """Tune a cache, and write the metrics that are known by now."""
-    tuned = tune_bundle_cache(bundle, corpus.valid) if len(corpus.valid) else None
+    tuned = None
+    if len(corpus.valid):
+        tuned = tune_bundle_cache(bundle, corpus.valid, includes_oov=corpus.record.train.oov > 0)
     if tuned is not None:
         watch.tell(tuned)
         bundle = open_bundle(bundle.folder)

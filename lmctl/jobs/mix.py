@@ -117,7 +117,7 @@ def mix(
         corpora = [member.record.corpus for member in members]
         corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
         bundle = write_mixture(place, members, mixture, {"valid": figures}, corpus=corpus, training=None)
-        tuned = tune_bundle_cache(bundle, token_ids)
+        tuned = tune_bundle_cache(bundle, token_ids, includes_oov=True)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
         summary |= {"published": str(published), "valid_perplexity": mixture.perplexity, "valid_state": state}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError
 from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import CacheTuned
@@ -93,19 +94,20 @@ def write_mixture(
     return open_bundle(folder)
 
 
-def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
+def tune_bundle_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> CacheTuned | None:
     """Tune a cache for a finished bundle and store its parameters there, before anybody reads it.
 
     Args:
         bundle: which is not published yet.
         valid: the ids of the validation text, (tokens,).
+        includes_oov: whether OOVs count.
 
     Returns:
         What it is good for; None where the text is too short, or a cache helps nothing.
     """
     language_model = load_language_model(bundle)
     try:
-        tuned = tune_cache(language_model, valid, CACHE_WORDS)
+        tuned = tune_cache(language_model, valid, CACHE_WORDS, left_out=None if includes_oov else UNKNOWN_ID)
     except DataError as error:
         logger.info("no cache was tuned: %s", error)
         return None
@@ -118,4 +120,5 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray) -> CacheTuned | None:
         tokens=tuned.tokens,
         perplexity_without=tuned.perplexity_without,
         perplexity=tuned.perplexity,
+        includes_oov=includes_oov,
     )

@@ -18,6 +18,8 @@ from lmctl.store.bundle import CacheParameters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from lmctl.runtime.base import Float32Array, Float64Array, IntArray, LanguageModel
     from lmctl.runtime.memory import Reading
 
@@ -44,7 +46,7 @@ class TunedCache:
 
     Attributes:
         parameters: the best that were found.
-        tokens: how many tokens of the text were scored.
+        tokens: how many tokens of the text counted.
         perplexity_without: the model's own.
         perplexity: with the cache.
     """
@@ -91,13 +93,16 @@ def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
     return [*rounded, max(0.0, 1.0 - sum(rounded))]
 
 
-def tune_cache(model: LanguageModel[Any], token_ids: IntArray, size: int) -> TunedCache:
+def tune_cache(
+    model: LanguageModel[Any], token_ids: IntArray, size: int, *, left_out: int | None = None
+) -> TunedCache:
     """The parameters with which a cache helps a model most on a text, read from its start as one stream.
 
     Args:
         model: without the cache.
         token_ids: the text, sentences ending with `</s>`, (N,); the first `CACHE_TOKENS` of them are read.
         size: how many words the cache remembers.
+        left_out: a token that does not count where it is to be predicted: `<unk>`, where it was not trained.
 
     Raises:
         DataError: the text has fewer than two tokens: nothing is ever remembered.
@@ -109,13 +114,19 @@ def tune_cache(model: LanguageModel[Any], token_ids: IntArray, size: int) -> Tun
     inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
     of_model, contexts = _read(model, inputs, targets)
     reading = Memory.empty(contexts.shape[1]).reading(contexts, inputs, size)
-    best = _best_cache(reading, of_model, targets, THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES)
+    counts = targets != left_out if left_out is not None else np.ones(len(targets), dtype=bool)
+    if not (counts & reading.remembering).any():
+        raise DataError("no token of the text counts: there is nothing to tune a cache on")
+    grid = THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES
+    best = _best_cache(reading, of_model, targets, counts, grid)
     step = 2.0
     for _ in range(REFINEMENTS):
         step **= 1.0 / STEPS_IN_A_STEP
         around = [exponent for exponent in range(1 - STEPS_IN_A_STEP, STEPS_IN_A_STEP) if exponent]
         thetas = [best.parameters.theta * step**exponent for exponent in around]
-        best = min(best, _best_cache(reading, of_model, targets, thetas), key=lambda tuned: tuned.perplexity)
+        best = min(
+            best, _best_cache(reading, of_model, targets, counts, thetas), key=lambda tuned: tuned.perplexity
+        )
     return best
 
 
@@ -138,16 +149,24 @@ def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tup
 
 
 def _best_cache(
-    reading: Reading, of_model: Float64Array, targets: IntArray, thetas: Sequence[float]
+    reading: Reading,
+    of_model: Float64Array,
+    targets: IntArray,
+    counts: NDArray[np.bool_],
+    thetas: Sequence[float],
 ) -> TunedCache:
     """The best of some thetas, each with the weight that is best for it."""
     found = []
-    there = reading.remembering
+    there = reading.remembering & counts
     for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
         weight = min(tune_weights([of_model[there], of_cache[there]])[1], LARGEST_CACHE_WEIGHT)
         parameters = CacheParameters(weight=weight, theta=theta)
         with_cache = np.where(there, mixed(of_model, of_cache, weight), of_model)
-        found.append(TunedCache(parameters, len(targets), _perplexity(of_model), _perplexity(with_cache)))
+        found.append(
+            TunedCache(
+                parameters, int(counts.sum()), _perplexity(of_model[counts]), _perplexity(with_cache[counts])
+            )
+        )
     return min(found, key=lambda tuned: tuned.perplexity)
 
 

@@ -9,7 +9,7 @@ from lmctl.cli.progress import TrainingDisplay
 from lmctl.jobs.events import CacheTuned, Compared
 from lmctl.jobs.publishing import Trained
 
-CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5)
+CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5, includes_oov=True)
 CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 in place of 80.00 on 1,234 validation tokens"
 
 

@@ -146,7 +146,7 @@ def test_discounts_follow_from_counts_of_counts(tmp_path):
 def test_degenerate_counts_of_counts_fall_back_to_the_discounts_of_lmplz(tmp_path, caplog, counts, reason):
     column = Column(tmp_path / "counts", np.uint32)
     column.append(np.array(counts))
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
 
     assert Discounts.of(4, column).amounts == (0, 0.5, 1, 1.5)
     assert f"order 4: {reason}" in caplog.text

@@ -184,6 +184,8 @@ def test_a_cache_is_tuned_on_the_validation_text(tmp_path, settings):
         "tokens": 27,
         "perplexity_without": tuned.perplexity_without,
         "perplexity": tuned.perplexity,
+        # <unk> was never seen in training; no word of this text is unknown.
+        "includes_oov": False,
     }
     assert tuned.perplexity < 0.8 * tuned.perplexity_without
 

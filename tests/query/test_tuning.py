@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lmctl.errors import DataError
 from lmctl.query import batching, tuning
 from lmctl.query.tuning import tune_cache, tune_weights
+from lmctl.runtime.base import LanguageModel, Scores
 from lmctl.runtime.cache import CachedLanguageModel
 from lmctl.runtime.mixture import MixtureLanguageModel
 from lmctl.store.bundle import CacheParameters
@@ -19,6 +20,25 @@ class WithoutFeatures(MixtureLanguageModel):
     def __init__(self, model):
         super().__init__([model], [1.0])
         self.has_features = False
+
+
+class Uniform(LanguageModel):
+    """All words are equally probable, always."""
+
+    def __init__(self, vocabulary_size):
+        self.vocabulary_size = vocabulary_size
+
+    def null_state(self, batch):
+        return batch
+
+    def advance(self, state, token_ids, lengths=None):  # noqa: ARG002
+        return state
+
+    def log_probs(self, state):
+        return np.full((state, self.vocabulary_size), -math.log(self.vocabulary_size), dtype=np.float32)
+
+    def score(self, inputs, targets, lengths, state, *, ranks=False, features=False):  # noqa: ARG002
+        return Scores(np.full(targets.shape, -math.log(self.vocabulary_size)), None), state
 
 
 @pytest.fixture(params=["features", "ages"])
@@ -184,3 +204,23 @@ def test_a_text_of_one_word_leaves_the_model_a_share(language_model):
 def test_a_text_that_is_too_short_for_a_cache_is_refused(language_model, tokens):
     with pytest.raises(DataError, match=f"a text of {tokens} tokens is too short to tune a cache on"):
         tune_cache(language_model, make_text()[:tokens], 20)
+
+
+def test_what_is_left_out_counts_neither_for_the_choice_nor_for_the_figures():
+    # A unigram cache of a uniform model of 4 words: 0 follows itself, and nothing else repeats.
+    model = Uniform(4)
+    text = np.array([0, 0, 0, 2, 0, 0, 3, 1, 0, 0])
+
+    with_zeros = tune_cache(model, text, 3)
+    without = tune_cache(model, text, 3, left_out=0)
+
+    assert (with_zeros.tokens, without.tokens) == (10, 3)
+    assert with_zeros.perplexity < 3.9
+    # Every other word is a surprise for the cache, whose weight had better be nothing.
+    assert without.parameters.weight == pytest.approx(0, abs=1e-3)
+    assert (without.perplexity, without.perplexity_without) == (pytest.approx(4), pytest.approx(4))
+
+
+def test_a_text_of_what_is_left_out_cannot_be_tuned_on():
+    with pytest.raises(DataError, match="no token of the text counts"):
+        tune_cache(Uniform(4), np.zeros(5, dtype=np.int64), 3, left_out=0)
