@@ -1,6 +1,8 @@
 """n-gram models that leave as ARPA files, and come back."""
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from lmctl.jobs.mix import mix
 from lmctl.jobs.train import train
 from lmctl.query.model import verify_model
 from lmctl.store.bundle import open_bundle
+from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
+from lmctl.store.runs import RunLog
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 AUTO = read_settings()
@@ -146,3 +150,69 @@ def test_what_is_missing_or_in_use_is_said(counted, tmp_path):
         export_arpa("nowhere", str(tmp_path / "other.arpa"))
     with locked(Path(counted)), pytest.raises(LockedError):
         import_arpa(str(tmp_path / "model.arpa"), Path(counted), AUTO)
+
+
+@pytest.mark.parametrize("suffix", [".bz2", ".xz"])
+def test_a_file_is_compressed_as_its_name_says(counted, tmp_path, suffix):
+    export_arpa(counted, str(tmp_path / f"model.arpa{suffix}"))
+    export_arpa(counted, str(tmp_path / "plain.arpa"))
+
+    opened = {".bz2": bz2.open, ".xz": lzma.open}[suffix]
+    with opened(tmp_path / f"model.arpa{suffix}") as file:
+        assert file.read() == (tmp_path / "plain.arpa").read_bytes()
+
+
+def arpa(backoff):
+    r"""A file of two words; what `</s>` and `a` leave to each other is as given."""
+    return (
+        f"\\data\\\nngram 1=3\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t{backoff}\n-0.30103\t</s>\n-0.30103\ta\t0\n\n"
+        "\\2-grams:\n-0.30103\t<s> a\n\n\\end\\\n"
+    )
+
+
+def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplog):
+    # After <s>: 1/2 for "a", and half of 10^-0.2 for "</s>", which is 0.815 in all.
+    (tmp_path / "odd.arpa").write_text(arpa(-0.2))
+
+    import_arpa(str(tmp_path / "odd.arpa"), tmp_path / "model", AUTO)
+
+    assert "its probabilities sum to 0.815" in caplog.text
+
+
+def test_what_is_no_distribution_is_refused(tmp_path):
+    # After <s>: 1/2, and half of 10^5.
+    (tmp_path / "wild.arpa").write_text(arpa(5))
+
+    with pytest.raises(DataError, match=r"its probabilities sum to 50000\.5 in place of 1"):
+        import_arpa(str(tmp_path / "wild.arpa"), tmp_path / "model", AUTO)
+    assert not (tmp_path / "model/current").exists()
+
+
+def test_an_import_keeps_as_many_generations_as_there_were_to_be(text, counted, tmp_path):
+    for seed in range(4):
+        count(text, tmp_path / "model", "publishing.keep=10", f"training.seed={seed}")
+    export_arpa(counted, str(tmp_path / "model.arpa"))
+
+    import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO)
+
+    assert ModelFolder(tmp_path / "model").numbers() == [1, 2, 3, 4, 5]
+    import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", read_settings(assignments=["publishing.keep=2"]))
+    assert ModelFolder(tmp_path / "model").numbers() == [5, 6]
+
+
+@pytest.mark.parametrize("asked", ["vocabulary.size=10", "training.epochs=3", "model.order=2"])
+def test_what_a_file_decides_cannot_be_asked_for(counted, tmp_path, asked):
+    export_arpa(counted, str(tmp_path / "model.arpa"))
+
+    with pytest.raises(UsageError, match=rf"^{asked.split('=')[0]}: means nothing for an imported model"):
+        import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", read_settings(assignments=[asked]))
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_import_leaves_a_line_among_the_runs(counted, tmp_path):
+    export_arpa(counted, str(tmp_path / "model.arpa"))
+
+    import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO)
+
+    (run,) = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (run.outcome, run.generation) == ("published", "000001")

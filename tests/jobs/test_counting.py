@@ -233,3 +233,8 @@ def test_a_worse_ngram_model_is_refused(text, known, tmp_path):
     # Words alone, whatever stands before them.
     with pytest.raises(QualityGateError):
         train([text], tmp_path / "model", ngrams(f"validation.file={known}", "model.order=1"))
+
+
+def test_counting_has_nothing_to_resume(text, tmp_path):
+    with pytest.raises(UsageError, match="--resume require: counting n-grams leaves no checkpoint"):
+        train([text], tmp_path / "model", ngrams(), resume="require")

@@ -202,3 +202,29 @@ def test_a_cache_that_helps_nothing_is_not_stored(tmp_path, settings):
 
     assert trained.cache is None
     assert open_bundle(Path(trained.published)).record.cache is None
+
+
+def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
+    text, valid, tmp_path, settings, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lmctl.jobs.making.count_bundle", fail)
+
+    trained = train([text], tmp_path / "model", settings(f"validation.file={valid}"))
+
+    assert (trained.family, trained.compared) == ("lstm", None)
+    assert "no n-grams were counted beside the network" in caplog.text
+    with pytest.raises(OSError, match="No space left"):
+        train([text], tmp_path / "other", settings(f"validation.file={valid}", "training.with_ngram=true"))
+
+
+def test_thresholds_for_more_orders_than_follow_from_the_text_are_left_out(
+    text, valid, tmp_path, settings, monkeypatch
+):
+    monkeypatch.setattr("lmctl.jobs.counting.FULL_ORDER_TOKENS", 5)
+
+    trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "model.pruning=0 0 0 0 1"))
+
+    assert trained.compared["ngram_order"] == 3

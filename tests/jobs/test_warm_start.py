@@ -152,6 +152,29 @@ def test_a_prepared_folder_brings_its_own_vocabulary(old, grown, tmp_path, setti
         )
 
 
+def test_a_run_that_is_killed_once_it_has_published_is_not_run_again_on_its_own_result(
+    text, grown, tmp_path, settings, monkeypatch
+):
+    asked = settings("training.init_from=current", "training.grow_vocabulary=true")
+    train([text], tmp_path / "model", asked)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lmctl.jobs.train.remember_request", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train([grown], tmp_path / "model", asked)
+    folder = ModelFolder(tmp_path / "model")
+    assert (folder.numbers(), (folder.work / "checkpoint").exists()) == ([1, 2], True)
+    again = train([grown], tmp_path / "model", asked)
+
+    assert again.published == str(folder.generation(2))
+    assert folder.numbers() == [1, 2]
+    assert not (folder.work / "checkpoint").exists()
+    assert train([grown], tmp_path / "model", asked).outcome == "unchanged"
+
+
 def test_another_old_model_is_another_run(old, text, tmp_path, settings):
     asked = settings(f"training.init_from={old.model}")
     first = train([text], tmp_path / "new", asked)

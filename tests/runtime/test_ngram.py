@@ -293,3 +293,17 @@ def test_there_are_no_features(english):
     assert not model.has_features
     with pytest.raises(NotImplementedError, match="NgramLanguageModel has no features"):
         model.features(model.null_state(1))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_distributions_along_a_text_are_those_of_its_states(estimate_text, order):
+    _, tables = estimate_text("a b a\nb b c\na c\n", order=order, smoothing="kneser-ney")
+    model = NgramLanguageModel(tables)
+    text = np.array([[1, 2], [2, 3], [3, 1]])
+
+    along, _ = model.advance_with_log_probs(model.null_state(2), text)
+
+    state = model.null_state(2)
+    for step, tokens in enumerate(text):
+        state = model.advance(state, tokens[None])
+        np.testing.assert_allclose(along[step], model.log_probs(state), atol=1e-6)
