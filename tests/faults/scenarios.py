@@ -28,12 +28,16 @@ VALID = "the cat sat .\n" * 3
 
 WORDS = ("--min-count", "2", "--valid", "valid.txt")
 TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1", *WORDS)
-TRAIN = ("train", "text.txt", "-o", "model", *TINY)
+# Without n-grams, whose tables take most of the operations; the scenarios "mixture" and "count" have them.
+NETWORK = (*TINY, "--set", "training.baseline=false")
+BIGRAMS = ("--set", "model.order=2")
+TRAIN = ("train", "text.txt", "-o", "model", *NETWORK)
+MIX = ("train", "text.txt", "-o", "model", *TINY, *BIGRAMS, "--set", "training.with_ngram=true")
+COUNT = ("train", "text.txt", "-o", "model", *WORDS, *BIGRAMS, "--set", "model.family=ngram")
 PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
-# Ten times the weights, which the gate refuses where no n-grams make up for them.
+# Ten times the weights, which the gate refuses.
 WORSE = (
     "--set",
-    "training.with_ngram=false",
     "--set",
     "training.init_scale=50",
     "--set",
@@ -118,6 +122,8 @@ SCENARIOS = {
     "publish": Scenario(
         (TRAIN, (*TRAIN, "--force", "--no-gate")), (*TRAIN, "--no-gate", "--set", "publishing.keep=1")
     ),
+    "mixture": Scenario((MIX,), (*MIX, "--no-gate")),
+    "count": Scenario((COUNT,), (*COUNT, "--no-gate")),
     "refused": Scenario((TRAIN,), (*TRAIN, *WORSE), code=3),
     "rollback": Scenario((TRAIN, (*TRAIN, "--seed", "2", "--no-gate")), ("rollback", "model", "--to", "1")),
     "metrics": Scenario((TRAIN,), ("eval", "-m", "model", "text.txt", "-o", "metrics.json")),
