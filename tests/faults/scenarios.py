@@ -38,7 +38,6 @@ PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
 # Ten times the weights, which the gate refuses.
 WORSE = (
     "--set",
-    "--set",
     "training.init_scale=50",
     "--set",
     "publishing.gate_tolerance=0",
