@@ -32,8 +32,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4, help="of the two cold starts")
     parser.add_argument("--warm-epochs", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
+    parser.add_argument(
+        "--warm-set", action="append", default=[], metavar="KEY=VALUE", help="for the warm start alone"
+    )
     arguments = parser.parse_args()
-    common = ["--valid", str(arguments.valid), *(f"--set={text}" for text in arguments.assignments)]
+    # What is counted beside a network has no part in this.
+    assignments = ["training.baseline=false", *arguments.assignments]
+    common = ["--valid", str(arguments.valid), *(f"--set={text}" for text in assignments)]
     print("start\ttext\tepochs\tvalid perplexity\tsteps\tseconds of training\tratio")
     with tempfile.TemporaryDirectory() as folder:
         half, yesterday = Path(folder) / "half.txt", Path(folder) / "yesterday"
