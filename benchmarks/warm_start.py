@@ -55,12 +55,9 @@ def main() -> None:
         row = f"{len(from_nothing)}\t{goal:.2f}\t{from_nothing[-1].step}\t{seconds:.1f}\t1.00"
         print(f"random\tall\t{row}", flush=True)
         warm = [
-            *common,
-            "--epochs",
-            str(arguments.warm_epochs),
-            "--init-from",
-            str(yesterday),
-            "--grow-vocabulary",
+            *(*common, *(f"--set={text}" for text in arguments.warm_set)),
+            *("--epochs", str(arguments.warm_epochs)),
+            *("--init-from", str(yesterday), "--grow-vocabulary"),
         ]
         history = _train(arguments.train, Path(folder) / "warm", warm)
         epoch, perplexity, until = reached(history, goal)
