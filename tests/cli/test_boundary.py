@@ -437,6 +437,8 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
+    # A shell starts what runs in the background with SIGINT ignored, and a process inherits that.
+    before = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(
         [*command, "predict", "-m", str(bundle), "-k", "1"],
         stdin=subprocess.PIPE,
@@ -444,6 +446,7 @@ def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, n
         stderr=subprocess.PIPE,
         env=clean_environment(),
     )
+    signal.signal(number, before)
     process.stdin.write(b"the\n")
     process.stdin.flush()
     process.stdout.readline()  # it is up, and waits for more
