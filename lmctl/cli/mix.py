@@ -51,7 +51,7 @@ def mix(
     Example:
         lmctl prepare news.txt -o corpus
         lmctl train corpus -o models/network
-        lmctl train corpus -o models/counts -c configs/ngram.yaml
+        lmctl train corpus -o models/counts --set model.family=ngram
         lmctl mix models/network models/counts --valid valid.txt -o models/news
     """
     if len(models) < 2:
