@@ -86,9 +86,11 @@ class TrainingDisplay:
             self._status.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._status is not None:
             self._status.stop()
+        if kind is not None:
+            self._close()
 
     def on_event(self, event: Any) -> None:
         """Take note of an event of the run."""
@@ -117,6 +119,10 @@ class TrainingDisplay:
 
     def finish(self, trained: Trained) -> None:
         """After publishing: the table of epochs, and how to query the model."""
+        self._show(trained)
+        self._close()
+
+    def _show(self, trained: Trained) -> None:
         if trained.outcome == "unchanged":
             text = f"unchanged since the last run: {trained.published} stays current"
             if self._console is not None:
@@ -135,6 +141,11 @@ class TrainingDisplay:
         if self._cache is not None:
             self._console.print(cache_line(self._cache), markup=False)
         self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
+
+    def _close(self) -> None:
+        # The console writes to a copy of standard error of its own.
+        if self._console is not None:
+            self._console.file.close()
 
     def _interval(self) -> float:
         return 0.2 if self._status is not None else PLAIN_PROGRESS_SECONDS

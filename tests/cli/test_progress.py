@@ -46,9 +46,6 @@ def test_plain_lines_say_who_predicts_how_well(capfd, trained):
     ]
 
 
-# A console writes to a copy of standard error, which is closed when the process ends.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("mixture_is_chosen", [False, True])
 def test_a_table_marks_what_goes_on(capfd, monkeypatch, trained, mixture_is_chosen):
     monkeypatch.setenv("COLUMNS", "120")
