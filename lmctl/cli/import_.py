@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import configuration_options, given_keys, message_options
+from lmctl.cli.options import configuration_options, given_keys, message_options, output_model_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(name="import")
 @click.argument("file", metavar="FILE|-")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="MODEL",
-    help="The model's folder.",
-)
+@output_model_option("The model's folder.")
 @click.option(
     "--segmenter",
     type=click.Choice(["auto", "space", "jieba", "char"]),

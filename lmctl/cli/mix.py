@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import encoding_options, message_options
+from lmctl.cli.options import encoding_options, message_options, output_model_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
 @click.option("--valid", required=True, metavar="FILE", help="Text to tune the weights on; - is standard input.")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="MODEL",
-    help="The mixture's folder.",
-)
+@output_model_option("The mixture's folder.")
 @click.option(
     "--state",
     type=click.Choice(["carry", "reset"]),

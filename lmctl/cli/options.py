@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -40,6 +41,13 @@ def model_option(command: F) -> F:
         help="A model's folder, MODEL@6 for one of its generations, or a bundle.  "
         "[default: $LMCTL_MODEL, else the only model under ./models]",
     )(command)
+
+
+def output_model_option(meaning: str) -> Callable[[F], F]:
+    """Add -o, which names the model that is published."""
+    return click.option(
+        "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL", help=meaning
+    )
 
 
 def cache_option(command: F) -> F:

@@ -10,16 +10,16 @@ import msgspec
 
 from lmctl.config import seconds_of
 from lmctl.errors import InterruptedRunError, LmctlError
-from lmctl.jobs.bundling import bundle_result, encode_metrics
+from lmctl.jobs.bundling import bundle_result
 from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
 from lmctl.jobs.limits import publishing_seconds
-from lmctl.jobs.mixing import Mixture, tune_bundle_cache, write_mixture
+from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.validating import score_valid, valid_figures
 from lmctl.runtime.lstm import count_parameters
-from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
+from lmctl.store.bundle import MEMBERS, open_bundle
 from lmctl.store.generations import remove
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.loading import load_tensorflow
@@ -55,7 +55,7 @@ def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received:
     bundle = count_bundle(folder, corpus, config, watch.folder.work)
     scores = score_valid(bundle, corpus, config)
     metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
-    _tune_cache(watch, bundle, corpus, metrics)
+    _add_figures(watch, bundle, corpus, metrics)
     if received:
         raise InterruptedRunError(
             "interrupted; nothing was published, and the same command starts over", received[0]
@@ -131,7 +131,7 @@ class NetworkRun:
             metrics["valid"] = valid_figures(scores, self._corpus, self._config)
         if scores is not None and ngram is not None:
             bundle = self._compare(bundle, scores, *ngram, metrics)
-        _tune_cache(self._watch, bundle, self._corpus, metrics)
+        _add_figures(self._watch, bundle, self._corpus, metrics)
         return bundle.folder
 
     def finish(self) -> None:
@@ -249,13 +249,8 @@ class NetworkRun:
         return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
 
 
-def _tune_cache(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any]) -> None:
-    """Tune a cache, and write the metrics that are known by now."""
-    tuned = None
-    if len(corpus.valid):
-        tuned = tune_bundle_cache(bundle, corpus.valid, includes_oov=corpus.record.train.oov > 0)
+def _add_figures(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any]) -> None:
+    """Tune a cache, write all figures into the bundle, and tell of the cache."""
+    tuned = add_figures(bundle, metrics, corpus.valid, includes_oov=corpus.record.train.oov > 0)
     if tuned is not None:
         watch.tell(tuned)
-        bundle = open_bundle(bundle.folder)
-    metrics["cache"] = tuned
-    amend_bundle(bundle, {"metrics.json": encode_metrics(metrics)})

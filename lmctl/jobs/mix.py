@@ -15,7 +15,7 @@ from lmctl.errors import DataError, UsageError
 from lmctl.jobs.events import CacheTuned, ignore_event
 from lmctl.jobs.logged import Watched, logged
 from lmctl.jobs.making import MIXTURE
-from lmctl.jobs.mixing import Mixture, tune_bundle_cache, write_mixture
+from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
 from lmctl.jobs.validating import ValidFigures, ValidScores
 from lmctl.query.model import Model, load_named
@@ -116,8 +116,9 @@ def mix(
         )
         corpora = [member.record.corpus for member in members]
         corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
-        bundle = write_mixture(place, members, mixture, {"valid": figures}, corpus=corpus, training=None)
-        tuned = tune_bundle_cache(bundle, token_ids, includes_oov=True)
+        metrics = {"valid": figures}
+        bundle = write_mixture(place, members, mixture, metrics, corpus=corpus, training=None)
+        tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
         summary |= {"published": str(published), "valid_perplexity": mixture.perplexity, "valid_state": state}

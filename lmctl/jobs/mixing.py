@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.jobs.validating import ValidScores
+    from lmctl.query.tuning import TunedCache
     from lmctl.runtime.base import IntArray
     from lmctl.store.bundle import Bundle, TrainingSummary
 
@@ -94,17 +95,38 @@ def write_mixture(
     return open_bundle(folder)
 
 
-def tune_bundle_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> CacheTuned | None:
-    """Tune a cache for a finished bundle and store its parameters there, before anybody reads it.
+def add_figures(
+    bundle: Bundle, metrics: dict[str, Any], valid: IntArray, *, includes_oov: bool
+) -> CacheTuned | None:
+    """Tune a cache for a bundle that nobody reads yet, and store its parameters and all figures there.
 
     Args:
         bundle: which is not published yet.
+        metrics: the content of metrics.json but for `cache`.
         valid: the ids of the validation text, (tokens,).
         includes_oov: whether OOVs count.
 
     Returns:
-        What it is good for; None where the text is too short, or a cache helps nothing.
+        What a cache is good for; None where the text is too short, or it helps nothing.
     """
+    tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
+    figures = None
+    if tuned is not None:
+        figures = CacheTuned(
+            words=CACHE_WORDS,
+            tokens=tuned.tokens,
+            perplexity_without=tuned.perplexity_without,
+            perplexity=tuned.perplexity,
+            includes_oov=includes_oov,
+        )
+    content = encode_metrics(metrics | {"cache": figures})
+    amend_bundle(bundle, {"metrics.json": content}, cache=None if tuned is None else tuned.parameters)
+    return figures
+
+
+def _tune_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> TunedCache | None:
+    if not len(valid):
+        return None
     language_model = load_language_model(bundle)
     try:
         tuned = tune_cache(language_model, valid, CACHE_WORDS, left_out=None if includes_oov else UNKNOWN_ID)
@@ -114,11 +136,4 @@ def tune_bundle_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) ->
     if not tuned.perplexity < tuned.perplexity_without * (1 - LEAST_GAIN):
         logger.info("no cache was tuned: on the validation text it gains nothing")
         return None
-    amend_bundle(bundle, cache=tuned.parameters)
-    return CacheTuned(
-        words=CACHE_WORDS,
-        tokens=tuned.tokens,
-        perplexity_without=tuned.perplexity_without,
-        perplexity=tuned.perplexity,
-        includes_oov=includes_oov,
-    )
+    return tuned

@@ -17,7 +17,7 @@ from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.runtime import load_language_model
 from lmctl.store.bundle import MODEL_FILE, open_bundle
-from lmctl.store.generations import find_bundle
+from lmctl.store.generations import find_bundle, opened
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.events import Drift
 from lmctl.training.warm_start import carry_over
@@ -88,7 +88,7 @@ class OldModel:
         if init_from is None:
             return None
         if init_from != CURRENT:
-            return cls(open_bundle(find_bundle(init_from)))
+            return opened(init_from, lambda place: cls(open_bundle(place)))
         current = folder.current()
         if current is None:
             logger.info("nothing is published yet: training starts from random weights")
