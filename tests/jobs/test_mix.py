@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import lmctl
@@ -54,6 +55,7 @@ def test_weights_and_perplexity_by_hand(count, held_out, tmp_path):
     bundle = verify_bundle(Path(mixed.published))
     assert mixed.published == str(tmp_path / "mixture/generations/000001")
     assert bundle.metrics()["valid"]["perplexity"] == mixed.perplexity
+    assert bundle.metrics()["cache"] == msgspec.to_builtins(mixed.cache)
     # Not of one corpus.
     assert (bundle.record.corpus, bundle.record.training) == (None, None)
     model = lmctl.load(tmp_path / "mixture")

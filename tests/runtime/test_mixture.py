@@ -50,12 +50,14 @@ def test_the_best_word_of_a_mixture_need_not_be_the_best_of_any_member(make_bigr
     np.testing.assert_allclose(np.exp(log_probs), [[0.45, 0.25, 0.25]], rtol=1e-6)
 
 
-def test_probabilities_too_small_for_a_float32_are_mixed_all_the_same(make_bigram):
+# exp(-200) is no float32, exp(-740) a float64 of few digits, and exp(-2000) none.
+@pytest.mark.parametrize("log_prob", [-200.0, -740.0, -2000.0])
+def test_probabilities_too_small_for_a_float_are_mixed_all_the_same(make_bigram, log_prob):
     tiny = make_bigram([[1.0, 0.0]] * 2)
-    tiny.table[:, 1] = -200.0
+    tiny.table[:, 1] = log_prob
     mixture = MixtureLanguageModel([tiny, tiny], [0.5, 0.5])
 
-    assert mixture.log_probs(mixture.null_state(1))[0, 1] == pytest.approx(-200.0)
+    assert mixture.log_probs(mixture.null_state(1))[0, 1] == pytest.approx(log_prob)
 
 
 def test_a_member_of_weight_one_answers_alone(members):
