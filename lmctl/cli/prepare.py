@@ -60,7 +60,7 @@ def prepare(
             sys.stdout.write(" ".join(tokens) + "\n")
         return
     if output is None:
-        raise click.UsageError("where to? -o DIR, or --stdout for segmented text")
+        raise click.UsageError("missing -o DIR (or --stdout to print segmented text)")
     with reading_progress(messages, inputs) as on_progress:
         corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
     corpus_summary(corpus.record, as_json)

@@ -42,10 +42,10 @@ class Comparison:
         return {"bits_per_character": self.new, "published_bits_per_character": self.published}
 
     def __str__(self) -> str:
+        worse, allowed = 100 * (self.new / self.published - 1), 100 * self.tolerance
         return (
-            f"{self.new:.4f} bits per character on the validation text, {self.published:.4f} for what is "
-            f"published: {100 * (self.new / self.published - 1):+.1f} %, where publishing.gate_tolerance allows "
-            f"{100 * self.tolerance:g} %"
+            f"the new model is {worse:.1f} % worse than the current one "
+            f"({self.new:.4f} against {self.published:.4f} bits per character; {allowed:g} % is allowed)"
         )
 
 

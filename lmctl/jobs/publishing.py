@@ -105,7 +105,7 @@ def publish(
             remove(rejected)
             bundle.rename(rejected)
             raise QualityGateError(
-                f"not published: {comparison}; the new model is in {rejected}, --no-gate publishes",
+                f"not published: {comparison}. It is kept in {rejected}; --no-gate publishes it.",
                 comparison.figures,
             )
     if request is not None:

@@ -35,6 +35,8 @@ CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
 GENERATION = re.compile(r"[0-9]{6,}")
 MODEL_VARIABLE = "LMCTL_MODEL"
 DEFAULT_FOLDER = Path("models")
+# How many models a message names.
+MOST_NAMED = 8
 
 
 class ModelFolder:
@@ -356,5 +358,8 @@ def _only_model() -> Path:
     )
     if len(found) == 1:
         return found[0]
-    there = f"{len(found)} models under {DEFAULT_FOLDER}" if found else f"no model under {DEFAULT_FOLDER}"
-    raise UsageError(f"which model? {there}; name one with -m MODEL or ${MODEL_VARIABLE}")
+    if not found:
+        raise UsageError("no models yet; lmctl train CORPUS makes one")
+    named = ", ".join(path.name for path in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {named}{more}; choose one with -m")

@@ -165,7 +165,7 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
         (("eval", "--formt", "tsv"), "Did you mean '--format'?; see lmctl eval --help"),
         (("prepare",), "Missing argument 'INPUT...'; see lmctl prepare --help"),
         (("train",), "Missing argument 'CORPUS...'; see lmctl train --help"),
-        (("prepare", "good.txt"), "where to? -o DIR"),
+        (("prepare", "good.txt"), "missing -o DIR (or --stdout to print segmented text)"),
         (
             ("prepare", "good.txt", "--stdout", "-o", "x"),
             "--stdout prints text and -o writes a corpus; choose one",
@@ -189,7 +189,7 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
         (("predict", "-m", "bundle", "--format", "xml", "x"), "'xml' is not one of"),
         (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both name contexts; choose one"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
-        (("predict", "x"), "which model? no model under models"),
+        (("predict", "x"), "no models yet; lmctl train CORPUS makes one"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
         (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),
         (("eval", "-m", "bundle", "--max-perplexity", "0.5", "good.txt"), "0.5 is not in the range x>=1"),

@@ -293,7 +293,7 @@ def test_two_models_are_one_too_many_but_one_that_was_never_published_does_not_c
     shutil.copytree(bundle, "models/second")
     finished = call("predict", "the")
     assert finished.code == 2
-    assert finished.err == "lmctl: which model? 2 models under models; name one with -m MODEL or $LMCTL_MODEL\n"
+    assert finished.err == "lmctl: which model? models/ has first, second; choose one with -m\n"
 
 
 # Streams
