@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from lmctl.cli.terminal import message_line, show_control_characters
 from lmctl.errors import LmctlError
 from lmctl.version import __version__
 
@@ -104,6 +105,7 @@ def main() -> NoReturn:
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if stream is not None:
             stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    show_control_characters()
     if sys.stdout is None:
         _say("standard output is closed; results need somewhere to go")
         sys.exit(EXIT_IO)
@@ -164,8 +166,9 @@ def _fail(message: str, code: int) -> int:
 
 
 def _say(message: str) -> None:
-    one_line = " ".join(message.split())
-    click.echo(f"lmctl: {one_line}", err=True)
+    if sys.stderr is not None:
+        sys.stderr.write(f"lmctl: {message_line(message)}\n")
+        sys.stderr.flush()
 
 
 def _describe(error: OSError) -> str:

@@ -44,8 +44,9 @@ def import_(
         lmctl import counts.arpa.gz -o models/counts
         lmctl import zh.arpa -o models/zh --segmenter jieba
     """
+    from lmctl.cli.output import echo
     from lmctl.config import read_settings
     from lmctl.jobs.arpa import import_arpa
 
     settings = read_settings(config_files, assignments, given_keys(flags))
-    click.echo(import_arpa(file, output, settings))
+    echo(str(import_arpa(file, output, settings)))

@@ -12,12 +12,15 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
 from lmctl import files
+from lmctl.cli import tsv
+from lmctl.cli.terminal import message_line, stream_to_draw_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 
@@ -66,12 +69,18 @@ class _StandardErrorHandler(logging.Handler):
 class _MessageFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"lmctl: {level}{record.getMessage()}"
+        return f"lmctl: {level}{message_line(record.getMessage())}"
+
+
+def echo(text: str) -> None:
+    """One line on standard output; not click's, which takes escape sequences out of what a pipe gets."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def echo_json(value: object) -> None:
     """One JSON object on a line; a number that is not finite is null."""
-    click.echo(encode_json(value))
+    echo(encode_json(value).decode())
 
 
 def encode_json(value: object) -> bytes:
@@ -90,19 +99,20 @@ def _printable(value: Any) -> Any:
     return files.printable(value) if isinstance(value, str) else value
 
 
-def echo_rows(rows: dict[str, str]) -> None:
-    """A name and a value a line: a TAB between them, or, for somebody who watches, aligned."""
+def echo_rows(rows: dict[str, str | Sequence[str]]) -> None:
+    """A name and a value, or several, a line: a TAB between them, or, for somebody who watches, aligned."""
     width = max(map(len, rows)) + 2 if sys.stdout.isatty() else 0
     for name, value in rows.items():
-        click.echo(f"{name:<{width}}{value}" if width else f"{name}\t{value}")
+        values = tsv.row([value] if isinstance(value, str) else value)
+        echo(f"{name:<{width}}{values}" if width else f"{tsv.field(name)}\t{values}")
 
 
 def terminal_console(stderr: bool = False) -> Console:
     """A rich console on one of the standard streams."""
-    from rich.console import Console
+    from lmctl.cli.console import VisibleConsole
 
     if not stderr:
-        return Console(highlight=False)
+        return VisibleConsole(file=stream_to_draw_on(sys.stdout), highlight=False)
     # A descriptor of its own: drawing goes on while TensorFlow is loaded and descriptor 2 is silenced.
     file = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-    return Console(file=file, highlight=False)
+    return VisibleConsole(file=file, highlight=False)

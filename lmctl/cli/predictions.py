@@ -6,9 +6,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from lmctl.cli.output import terminal_console
+from lmctl.cli import tsv
+from lmctl.cli.output import encode_json, terminal_console
+from lmctl.cli.terminal import visible
 
 if TYPE_CHECKING:
     from lmctl.query.prediction import Answer
@@ -40,10 +40,10 @@ class PredictionPrinter:
 
     def _record(self, answer: Answer) -> str:
         if self._format == "jsonl":
-            return msgspec.json.encode({"line": self._line, **asdict(answer)}).decode() + "\n"
+            return encode_json({"line": self._line, **asdict(answer)}).decode() + "\n"
         if self._format == "tsv":
             return "".join(
-                f"{self._line}\t{rank}\t{found.word}\t{found.logprob:.6f}\n"
+                f"{self._line}\t{rank}\t{tsv.field(found.word)}\t{found.logprob:.6f}\n"
                 for rank, found in enumerate(answer.predictions, start=1)
             )
         if self._format == "words":
@@ -58,7 +58,7 @@ class PredictionPrinter:
         for answer in answers:
             self._line += 1
             table = Table(
-                title=Text(answer.context or "(start of a sentence)"),
+                title=Text(visible(answer.context) or "(start of a sentence)"),
                 title_justify="left",
                 box=None,
                 pad_edge=False,
@@ -67,8 +67,8 @@ class PredictionPrinter:
             table.add_column("probability", justify="right")
             table.add_column("")
             for found in answer.predictions:
-                table.add_row(Text(found.word), f"{found.prob:.4f}", "━" * round(24 * found.prob))
+                table.add_row(Text(visible(found.word)), f"{found.prob:.4f}", "━" * round(24 * found.prob))
             console.print(table)
             if answer.oov:
-                console.print(Text(f"not in the vocabulary: {' '.join(answer.oov)}", style="dim"))
+                console.print(Text(visible(f"not in the vocabulary: {' '.join(answer.oov)}"), style="dim"))
             console.print()

@@ -6,11 +6,11 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
 from lmctl import files
-from lmctl.cli.output import STDOUT, echo_json, echo_rows, encode_json
+from lmctl.cli import tsv
+from lmctl.cli.output import STDOUT, echo, echo_json, echo_rows, encode_json
 from lmctl.store.ngram_tables import NgramSizes
 from lmctl.store.sizes import MixtureSizes
 
@@ -46,11 +46,16 @@ def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
             }
         )
         return
-    rows = {"vocabulary": str(record.vocabulary_size), "segmenter": describe_segmenter(identity)}
+    rows: dict[str, str | Sequence[str]] = {
+        "vocabulary": str(record.vocabulary_size),
+        "segmenter": describe_segmenter(identity),
+    }
     for name, counts in (("train", record.train), ("valid", record.valid)):
         rows[name] = (
-            f"{counts.sentences} lines\t{counts.words} words\t{counts.tokens} tokens\t"
-            f"{100 * counts.oov_rate:.2f} % OOV"
+            f"{counts.sentences} lines",
+            f"{counts.words} words",
+            f"{counts.tokens} tokens",
+            f"{100 * counts.oov_rate:.2f} % OOV",
         )
     echo_rows(rows)
 
@@ -68,7 +73,7 @@ def trained(summary: Trained, as_json: bool) -> None:
     if as_json:
         echo_json(summary)
     else:
-        click.echo(summary.published)
+        echo(summary.published)
 
 
 def mixed(summary: Mixed, as_json: bool) -> None:
@@ -76,10 +81,10 @@ def mixed(summary: Mixed, as_json: bool) -> None:
     if as_json:
         echo_json(summary)
         return
-    click.echo(summary.published)
+    echo(summary.published)
     if sys.stdout.isatty():
-        rows = {
-            f"{member.weight:.4f}": f"{member.model}\tperplexity {_number(member.perplexity)}"
+        rows: dict[str, str | Sequence[str]] = {
+            f"{member.weight:.4f}": (member.model, f"perplexity {_number(member.perplexity)}")
             for member in summary.members
         }
         rows["mixture"] = (
@@ -117,12 +122,12 @@ def generations(listed: Sequence[Generation], as_json: bool) -> None:
         "family",
         "preset",
     )
-    rows = [headings, *map(_generation_row, listed)]
+    rows = [headings, *(tuple(map(tsv.field, _generation_row(each))) for each in listed)]
     if sys.stdout.isatty():
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         rows = [tuple(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
     for row in rows:
-        click.echo(("  " if sys.stdout.isatty() else "\t").join(row).rstrip(" "))
+        echo(("  " if sys.stdout.isatty() else "\t").join(row).rstrip(" "))
 
 
 def _generation_row(generation: Generation) -> tuple[str, ...]:
@@ -159,9 +164,9 @@ def plan(planned: Plan, as_json: bool) -> None:
     if as_json:
         echo_json(figures | {"config": planned.config})
         return
-    click.echo(to_yaml(planned.config), nl=False)
+    echo(to_yaml(planned.config).removesuffix("\n"))
     for name, value in figures.items():
-        click.echo(f"# {name.replace('_', ' ')}: {value}")
+        echo(f"# {name.replace('_', ' ')}: {value}")
 
 
 def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]]) -> None:
@@ -170,11 +175,11 @@ def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]
         "model": str(model),
         "texts": [{"file": name, **msgspec.to_builtins(figures)} for name, figures in results],
     }
-    content = msgspec.json.format(encode_json(document)) + b"\n"
+    content = msgspec.json.format(encode_json(document))
     if str(path) == STDOUT:
-        click.echo(content, nl=False)
+        echo(content.decode())
     else:
-        files.write_bytes(path, content)
+        files.write_bytes(path, content + b"\n")
 
 
 def model_info(bundle: Bundle, as_json: bool) -> None:
@@ -183,7 +188,7 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
     if as_json:
         echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})
         return
-    rows = {"folder": str(bundle.folder)} | _describe_sizes(record.sizes)
+    rows: dict[str, str | Sequence[str]] = {"folder": str(bundle.folder), **_describe_sizes(record.sizes)}
     for number, member in enumerate(bundle.members()):
         described = _describe_sizes(member.record.sizes)
         rows[f"member {number}"] = f"{described['family']} ({member.folder.relative_to(bundle.folder)})"

@@ -26,6 +26,7 @@ def rollback(model: Path, number: int | None, messages: object) -> None:  # noqa
         lmctl rollback models/news
         lmctl rollback models/news --to 6
     """
+    from lmctl.cli.output import echo
     from lmctl.jobs.rollback import roll_back
 
-    click.echo(roll_back(model, number))
+    echo(str(roll_back(model, number)))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl.cli import tsv
 from lmctl.cli.output import encode_json, terminal_console
+from lmctl.cli.terminal import visible
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.query.metrics import LN_10, sentence_figures
@@ -95,7 +97,7 @@ class SRILMPrinter(Printer):
         _echo("")
 
     def text(self, name: str, figures: Figures) -> None:
-        self._counts(f"file {name}: {figures.sentences}", figures)
+        self._counts(f"file {tsv.field(name)}: {figures.sentences}", figures)
 
     def _words(self, score: SentenceScore) -> None:
         words = [
@@ -142,11 +144,14 @@ class TSVPrinter(Printer):
                 start=1,
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
-                _echo(f"{name}\t{self._number}\t{position}\t{word}\t{is_oov}\t{nats / LN_10:.6f}\t{rank}")
+                _echo(
+                    f"{tsv.field(name)}\t{self._number}\t{position}\t{tsv.field(word)}\t{is_oov}\t"
+                    f"{nats / LN_10:.6f}\t{rank}"
+                )
         elif self._shows_sentences:
             figures = sentence_figures(score)
             _echo(
-                f"{name}\t{self._number}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
+                f"{tsv.field(name)}\t{self._number}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
                 f"{figures.perplexity:.6f}"
             )
 
@@ -207,7 +212,7 @@ class TablePrinter(Printer):
         ranks_table = _table(*(f"accuracy@{k}" for k in first.accuracy or {}), "MRR")
         for name, figures in results:
             figures_table.add_row(
-                Text(name),
+                Text(visible(tsv.field(name))),
                 f"{figures.tokens:,}",
                 f"{100 * figures.oov_rate:.2f} %",
                 f"{figures.perplexity:.2f}",
@@ -217,7 +222,7 @@ class TablePrinter(Printer):
             )
             if figures.accuracy and figures.mean_reciprocal_rank is not None:
                 shares = [f"{100 * share:.2f} %" for share in figures.accuracy.values()]
-                ranks_table.add_row(Text(name), *shares, f"{figures.mean_reciprocal_rank:.4f}")
+                ranks_table.add_row(Text(visible(tsv.field(name))), *shares, f"{figures.mean_reciprocal_rank:.4f}")
         console.print(figures_table)
         if first.accuracy:
             console.print()
@@ -251,7 +256,7 @@ def _flat(figures: Figures) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    return f"{value:.6f}" if isinstance(value, float) else tsv.field(value)
 
 
 def _echo(text: str, *, nl: bool = True) -> None:

@@ -19,9 +19,11 @@ def verify(model: str | None, messages: object) -> None:  # noqa: ARG001
     Example:
         lmctl verify models/news
     """
+    from lmctl.cli import tsv
+    from lmctl.cli.output import echo
     from lmctl.query.model import verify_model
     from lmctl.store.generations import find_bundle
 
     folder = find_bundle(model)
     verify_model(folder)
-    click.echo(f"{folder}: ok")
+    echo(f"{tsv.field(folder)}: ok")
