@@ -17,7 +17,7 @@ from lmctl import files
 from lmctl.errors import MissingExtraError
 from lmctl.jobs.events import LockTaken, Prepared, RunEnded, RunStarted
 from lmctl.store.generations import ModelFolder
-from lmctl.store.lock import find_holder
+from lmctl.store.lock import is_locked
 from lmctl.store.runs import RunLog
 from lmctl.training.events import EpochDone, StepDone
 
@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 # While it trains, the file is written no more often than this.
 PROGRESS_SECONDS = 15.0
 
-# Metric -> what it is. All are gauges with the label `model`; OUTCOME has the label `outcome`, too.
+# Metric -> what it is. All are gauges with the label `model`; OUTCOME has the label `outcome`, too. The texts
+# never change: the node exporter drops series whose text differs from that of another file, of another version.
 METRICS = {
     "lmctl_train_running": "Whether a run is in progress.",
     "lmctl_train_start_timestamp_seconds": "When the run in progress, or the last one, started.",
@@ -129,7 +130,7 @@ class StatusFile:
                 self._write(self._in_progress())
 
     def _another_runs(self) -> bool:
-        return self._model is not None and find_holder(self._model.folder) is not None
+        return self._model is not None and is_locked(self._model.folder)
 
     def _take_note(self, event: RunEvent) -> None:
         found: dict[str, float | None] = {}

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import select
@@ -9,15 +11,14 @@ import time
 
 import pytest
 
-from lmctl.errors import LockedError
-from lmctl.store.lock import HOLDER, Holder, find_holder, locked
+from lmctl.errors import LockedError, StorageError
+from lmctl.store.lock import HOLDER, Holder, is_locked, locked
 from lmctl.store.notes import write_note
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from lmctl.store.lock import HOLDER, Holder, find_holder, locked
-from lmctl.store.notes import write_note
+from lmctl.store.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -91,17 +92,78 @@ def test_other_models_are_not_locked(tmp_path, other):
         assert (tmp_path / "another/holder.json").exists()
 
 
-def test_the_holder_is_known_while_the_lock_is_held(tmp_path):
-    assert find_holder(tmp_path) is None
+def test_whether_the_lock_is_held_is_asked_of_the_lock(tmp_path):
+    assert not is_locked(tmp_path)
     with locked(tmp_path):
-        holder = find_holder(tmp_path)
-        assert holder is not None
-        assert holder.pid == os.getpid()
-    assert find_holder(tmp_path) is None
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
 
 
-def test_a_holder_on_another_host_is_believed(tmp_path):
-    there = Holder(pid=1 << 22, host="elsewhere", since="2026-01-01T00:00:00+00:00")
-    write_note(tmp_path / HOLDER, there)
+def test_a_lock_that_another_process_holds_is_seen_without_its_note(tmp_path, other):
+    (tmp_path / HOLDER).unlink()
 
-    assert find_holder(tmp_path) == there
+    assert is_locked(tmp_path)
+
+
+@pytest.mark.parametrize(("pid", "host"), [(1 << 22, "elsewhere"), (os.getpid(), socket.gethostname())])
+def test_a_note_of_a_run_that_died_holds_no_lock(tmp_path, pid, host):
+    with locked(tmp_path):
+        pass
+    write_note(tmp_path / HOLDER, Holder(pid=pid, host=host, since="2026-01-01T00:00:00+00:00"))
+
+    assert not is_locked(tmp_path)
+
+
+def test_asking_whether_the_lock_is_held_refuses_no_run_that_starts_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "lock").touch()
+    asking = os.open(tmp_path / "lock", os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    # The answer is there while the run sleeps between its first try and its second.
+    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    os.close(asking)
+
+
+def test_without_flock_the_note_is_asked(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    assert not is_locked(tmp_path)
+    write_note(tmp_path / HOLDER, Holder(pid=1, host="elsewhere", since="2026-01-01T00:00:00+00:00"))
+    assert is_locked(tmp_path)
+
+
+def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(tmp_path):
+    # filelock 4.2 says of it: OSError 40, Too many levels of symbolic links.
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "lock").symlink_to("mine")
+
+    with pytest.raises(StorageError) as caught, locked(tmp_path):
+        pass
+
+    assert caught.value.exit_code == 74
+    assert str(caught.value) == (
+        f"{tmp_path / 'lock'}: is a symbolic link; a run locks a file of this name, which it makes: remove it"
+    )
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_lock_that_is_a_folder_is_refused(tmp_path):
+    (tmp_path / "lock").mkdir()
+
+    with pytest.raises(StorageError, match="is a folder; a run locks a file"), locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["lock", "holder.json"])
+def test_files_of_others_with_the_names_of_the_lock_and_its_note_stay_as_they_are(tmp_path, name):
+    (tmp_path / name).write_text('{"of": "another program"}')
+
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+
+    assert (tmp_path / name).read_text() == '{"of": "another program"}'
