@@ -1,4 +1,4 @@
-"""The one way a file is written: beside its place, flushed, synced, renamed.
+"""The one way a file is written: beside its place, flushed, synced, renamed; and pipes, in which all must arrive.
 
 A kill at any instant leaves either the old file or the new one, never a part of either.
 """
@@ -9,11 +9,14 @@ import contextlib
 import errno
 import hashlib
 import os
+import select
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typing_extensions import Buffer
 
 
 @contextlib.contextmanager
@@ -124,3 +127,39 @@ def _umask() -> int:
     umask = os.umask(0o022)
     os.umask(umask)
     return umask
+
+
+def write_all(descriptor: int, content: Buffer) -> int:
+    """Write everything to an open descriptor, also where it does not block; returns the number of bytes.
+
+    Raises:
+        OSError: it cannot be written; a part may have been.
+    """
+    view = memoryview(content).cast("B")
+    done = 0
+    while done < len(view):
+        try:
+            done += os.write(descriptor, view[done:])
+        except BlockingIOError:
+            _wait(descriptor, select.POLLOUT)
+    return done
+
+
+def read_some(descriptor: int, most_bytes: int) -> bytes:
+    """Read what has come from an open descriptor, also where it does not block; at the end, nothing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    while True:
+        try:
+            return os.read(descriptor, most_bytes)
+        except BlockingIOError:
+            _wait(descriptor, select.POLLIN)
+
+
+def _wait(descriptor: int, event: int) -> None:
+    """Wait until a descriptor can be written to or read from, or its other side is gone."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    poll.poll()

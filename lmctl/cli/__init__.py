@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from lmctl.cli.streams import take_over_streams
 from lmctl.cli.terminal import message_line, show_control_characters
 from lmctl.errors import LmctlError
 from lmctl.version import __version__
@@ -101,15 +102,26 @@ def main() -> NoReturn:
     # NumPy's products are small here: a second thread saves little on an idle machine, and on a busy one, where
     # the threads wait for each other, it makes a query thirty times slower (docs/benchmarks.md).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A path that is not UTF-8 comes out byte for byte as it came in.
-    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
-        if stream is not None:
-            stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+    take_over_streams()
     show_control_characters()
     if sys.stdout is None:
         _say("standard output is closed; results need somewhere to go")
         sys.exit(EXIT_IO)
-    code = run(sys.argv[1:])
+    try:
+        code = _flushed(run(sys.argv[1:]))
+    except (KeyboardInterrupt, _TerminatedError) as error:
+        # While results wait for a reader that does not read.
+        _discard_stdout()
+        code = EXIT_SIGNAL + (signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM)
+    sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    """Write the rest of the results; returns the exit code of the run, or of what kept them from being written."""
+    if code > EXIT_SIGNAL:
+        # A run that a signal ends does not wait for its reader.
+        _discard_stdout()
+        return code
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -118,10 +130,10 @@ def main() -> NoReturn:
     except OSError as error:
         # What did not fit is still in the buffer: where that has been said, it fails a second time here.
         if code != EXIT_IO:
-            _say(f"standard output: {_describe(error)}")
+            _say(_describe(error))
         code = code or EXIT_IO
         _discard_stdout()
-    sys.exit(code)
+    return code
 
 
 def run(arguments: list[str]) -> int:

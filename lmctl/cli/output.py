@@ -16,6 +16,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.cli import tsv
+from lmctl.cli.streams import messages_to
 from lmctl.cli.terminal import message_line, stream_to_draw_on
 
 if TYPE_CHECKING:
@@ -114,5 +115,4 @@ def terminal_console(stderr: bool = False) -> Console:
     if not stderr:
         return VisibleConsole(file=stream_to_draw_on(sys.stdout), highlight=False)
     # A descriptor of its own: drawing goes on while TensorFlow is loaded and descriptor 2 is silenced.
-    file = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")
-    return VisibleConsole(file=file, highlight=False)
+    return VisibleConsole(file=messages_to(os.dup(sys.stderr.fileno()), closefd=True), highlight=False)

@@ -93,9 +93,7 @@ class EventLog:
 
     def _write(self, line: bytes) -> None:
         # A line that a full disk tore has no end: a new one is begun, so that only it is lost.
-        rest = b"\n" + line if self._torn else line
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        files.write_all(self._descriptor, b"\n" + line if self._torn else line)
         self._torn = False
 
     def _reopen_if_moved(self) -> None:

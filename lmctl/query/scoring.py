@@ -130,7 +130,13 @@ class _Reset:
         batches = list(batches_by_length([len(text.token_ids) + 1 for text in window]))
         # NumPy computes outside of Python's lock, and a batch does not depend on another.
         with ThreadPoolExecutor(self._threads) as threads:
-            for places, found in zip(batches, threads.map(partial(self._score, window), batches), strict=True):
+            score: Iterable[Scores]
+            try:
+                score = threads.map(partial(self._score, window), batches)
+            except RuntimeError:
+                # No thread may be started (ulimit -u, a container's limit of processes).
+                score = map(partial(self._score, window), batches)
+            for places, found in zip(batches, score, strict=True):
                 for column, place in enumerate(places):
                     there = slice(0, len(window[place].token_ids) + 1)
                     scores[place] = _sentence_score(window[place], found, there, column)

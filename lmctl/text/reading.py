@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import codecs
 import logging
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmctl import files
 from lmctl.text.encodings import DECODE_ERRORS, Transcoder, nul_byte, resolve_encoding, undecodable
 from lmctl.text.sources import STDIN, read_pieces, unreadable
 
@@ -168,7 +168,7 @@ class LineStream:
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._file_descriptor, self._read_bytes)
+            return files.read_some(self._file_descriptor, self._read_bytes)
         except OSError as error:
             raise unreadable(self._source, error) from error
 
