@@ -53,9 +53,7 @@ class VisibleText(io.TextIOWrapper):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__(
-            stream.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=stream.isatty()
-        )
+        super().__init__(stream.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
         self.drawn_on = stream
 
     def write(self, text: str) -> int:
