@@ -27,7 +27,8 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Literal["auto", "space", "jieba", "char"],
         Meta(
             description="How a line is cut into tokens: at white space, by jieba's Chinese segmentation, or into "
-            "characters; auto looks at the first MiB and takes jieba where most of it is Han, else space."
+            "characters; auto looks at places of all inputs and takes jieba if they are Chinese that has not been "
+            "cut into words yet, else space."
         ),
     ] = "auto"
     engine: Annotated[

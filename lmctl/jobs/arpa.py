@@ -20,10 +20,10 @@ from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SPECIALS
 from lmctl.errors import DataError, UsageError
+from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import ignore_event
 from lmctl.jobs.logged import Watched, logged
-from lmctl.jobs.prepare import make_tokenizer
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
 from lmctl.runtime import load_language_model
 from lmctl.store.arpa import write_arpa
@@ -47,8 +47,6 @@ IMPORTED = "imported"
 KEEP = "publishing.keep"
 # What rounded numbers add up to, and what no distribution could.
 SUM_TOLERANCE, MOST_SUM = 1e-3, 1.5
-# Words that an `auto` segmenter is chosen by.
-SAMPLE_WORDS = 10_000
 
 
 def export_arpa(model: str | None, output: str) -> None:
@@ -110,7 +108,7 @@ def import_arpa(path: str, output: Path, settings: Settings) -> Path:
         place.mkdir()
         vocabulary, sizes = read_arpa(path, place)
         words = vocabulary.words[len(SPECIALS) :]
-        tokenizer = make_tokenizer(config.text, sample=" ".join(words[:SAMPLE_WORDS]))
+        tokenizer = choose_tokenizer(path, config.text, words)
         text = msgspec.structs.replace(config.text, segmenter=tokenizer.segmenter.identity.name)
         model = msgspec.structs.replace(config.model, family="ngram", order=sizes.order)
         contents = {

@@ -25,10 +25,12 @@ from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, InputMissingError, LmctlError
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.store.lock import locked
+from lmctl.text.detection import detect
 from lmctl.text.normalization import Normalization, read_word_list
 from lmctl.text.reading import read_chunks
-from lmctl.text.segmentation import detect_segmenter, make_segmenter
-from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.sampling import SampledSources
+from lmctl.text.segmentation import make_segmenter
+from lmctl.text.sources import STDIN, check_sources, read_pieces
 from lmctl.text.tokenization import Tokenizer
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from lmctl.text.reading import SourceChunk
 
     OnProgress = Callable[[int], None]
+    # From a path and its name in messages, the bytes of a source.
+    ReadPieces = Callable[[str, str], Iterator[bytes]]
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +77,14 @@ def prepare(
     """
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *held_out])
-    reader = _Reader(config.text, on_progress)
+    segmenter, read = _choose_segmenter(sources, config.text)
+    reader = _Reader(config.text, on_progress, read)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
     # With one chunk there is nothing to share out, and starting processes would take longer than the work.
     first = list(itertools.islice(chunks, 2))
     if not first:
         raise DataError(f"{', '.join(sources)}: empty; expected text, a sentence a line")
-    tokenizer = make_tokenizer(config.text, sample=first[0][0].text())
+    tokenizer = make_tokenizer(config.text, segmenter)
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
     vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
@@ -115,18 +120,53 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
         LmctlError: an input is missing or is not text.
     """
     check_sources(sources)
-    chunks = read_chunks(sources, encoding=text.encoding, errors=text.errors, chunk_bytes=CHUNK_BYTES)
-    first = next(chunks, None)
-    if first is None:
-        return
-    tokenizer = make_tokenizer(text, sample=first.text())
-    for chunk in itertools.chain([first], chunks):
+    segmenter, read = _choose_segmenter(sources, text)
+    tokenizer = make_tokenizer(text, segmenter)
+    for chunk in read_chunks(
+        sources, encoding=text.encoding, errors=text.errors, chunk_bytes=CHUNK_BYTES, read=read
+    ):
         yield from map(tokenizer.tokens, chunk.lines())
 
 
-def make_tokenizer(text: TextConfig, sample: str) -> Tokenizer:
-    """The tokenizer that is configured; `auto` looks at the start of the first input."""
-    name = detect_segmenter(sample) if text.segmenter == "auto" else text.segmenter
+def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, ReadPieces]:
+    """The segmenter that is configured, or that a sample of the sources asks for; and what reads them whole.
+
+    What a user should know of the sample is said only where `auto` had to choose: naming a segmenter settles it.
+    """
+    if text.segmenter != "auto":
+        return text.segmenter, read_pieces
+    sampled = SampledSources(sources, text.encoding)
+    found = detect(sampled.text())
+    if found.already_cut:
+        # Said to somebody who watches: nothing is wrong, and cron should not send a mail each night.
+        logger.info(
+            "the text is Chinese cut into words already, so it is cut at white space; "
+            "--segmenter jieba would cut its words again"
+        )
+    elif found.long_words:
+        logger.warning(
+            "most of the text stands in words as long as sentences, because it is written without spaces: a model "
+            "can only learn them whole. --segmenter char makes each character a word, or separate the words by "
+            "spaces first (--segmenter space: as it is, and no warning)"
+        )
+    elif found.glued:
+        logger.warning(
+            "%.0f %% of the words end in a punctuation mark, such as '%s': words are cut at white space alone, so "
+            "that is another word than the one without. Separate punctuation by spaces first, as tokenizers do "
+            "(--segmenter space: as it is, and no warning)",
+            100 * found.glued,
+            found.example,
+        )
+    return found.segmenter, sampled.pieces
+
+
+def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
+    """The tokenizer that is configured.
+
+    Args:
+        text: how text becomes tokens.
+        name: the segmenter, in place of `auto`.
+    """
     if text.user_dictionary is not None and name != "jieba":
         logger.warning(
             "the text is cut by %s, so text.user_dictionary is not used; text.segmenter: jieba would use it", name
@@ -198,8 +238,9 @@ def _without_cycle_collection() -> Iterator[None]:
 class _Reader:
     """Reads sources as chunks, and takes note of their sizes and hashes."""
 
-    def __init__(self, text: TextConfig, on_progress: OnProgress) -> None:
+    def __init__(self, text: TextConfig, on_progress: OnProgress, read: ReadPieces) -> None:
         self._text = text
+        self._read = read
         self._on_progress = on_progress
         self._total_bytes = 0
         self._records: list[tuple[str, str, list[int], hashlib._Hash]] = []
@@ -225,6 +266,7 @@ class _Reader:
                 errors=self._text.errors,
                 chunk_bytes=CHUNK_BYTES,
                 on_bytes=take_note,
+                read=self._read,
             ):
                 yield chunk, split
 

@@ -87,6 +87,7 @@ def read_chunks(
     errors: str = "strict",
     chunk_bytes: int = 4 << 20,
     on_bytes: Callable[[str, bytes], None] | None = None,
+    read: Callable[[str, str], Iterator[bytes]] = read_pieces,
 ) -> Iterator[SourceChunk]:
     """Read sources one after the other, in chunks of whole lines; no chunk spans two sources.
 
@@ -99,6 +100,7 @@ def read_chunks(
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         chunk_bytes: about how long a chunk is.
         on_bytes: called with the source's name and each piece of decompressed bytes, before its chunks.
+        read: what the bytes of a path come from, with the source's name for messages.
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
@@ -109,7 +111,7 @@ def read_chunks(
     for path in paths:
         source = "standard input" if path == STDIN else path
         cutter = _ChunkCutter(source, encoding, errors, chunk_bytes)
-        for piece in read_pieces(path, source):
+        for piece in read(path, source):
             if on_bytes is not None:
                 on_bytes(source, piece)
             yield from cutter.feed(piece)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,8 +28,6 @@ from lmctl.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DETECTION_BYTES = 1 << 20
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 # Far above any count in jieba's dictionary, far below where a sum of them could overflow.
 _HIGHEST_FREQUENCY = 10**9
 _LONGEST_FREQUENCY = len(str(_HIGHEST_FREQUENCY))
@@ -68,13 +65,6 @@ class Segmenter(Protocol):
 
     def segment(self, line: str) -> list[str]:
         """Cut a line into tokens, none of which contains whitespace."""
-
-
-def detect_segmenter(text: str) -> str:
-    """Choose "jieba" if most letters of the text's first MiB are Han ideographs, otherwise "space"."""
-    start = text[:_DETECTION_BYTES].encode("utf-8", "ignore")[:_DETECTION_BYTES].decode("utf-8", "ignore")
-    letters = "".join(filter(str.isalpha, start))
-    return "jieba" if 2 * len(_HAN.sub("", letters)) < len(letters) else "space"
 
 
 def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b"") -> Segmenter:

@@ -2,6 +2,7 @@ import bz2
 import gzip
 import hashlib
 import io
+import logging
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -222,7 +223,7 @@ def test_dictionaries_are_stored_with_the_corpus(write, tmp_path):
 def test_a_user_dictionary_is_not_used_where_auto_chooses_space(write):
     text = TextConfig(user_dictionary=write("words.txt", "编程是 100000\n"))
 
-    assert make_tokenizer(text, sample=ALICE).segmenter.user_dictionary == b""
+    assert make_tokenizer(text, "space").segmenter.user_dictionary == b""
 
 
 def test_a_fixed_vocabulary_takes_the_place_of_size_and_min_count(write, tmp_path):
@@ -355,10 +356,48 @@ def test_segmented_text_is_what_a_corpus_would_hold(write, tmp_path):
     assert " ".join(" ".join([*tokens, "</s>"]) for tokens in segmented) == words_of(corpus, corpus.train)
 
 
-def test_the_first_input_alone_decides_how_all_are_segmented(write):
-    english, chinese = write("en.txt", "the cat sat\n"), write("zh.txt", "我爱编程。\n" * 20)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_all_inputs_together_decide_how_they_are_segmented(write, tmp_path, turn):
+    paths = [write("en.txt", "the cat sat\n"), write("zh.txt", "我爱编程。\n" * 20)][::turn]
 
-    assert list(segment([english, chinese], TextConfig()))[:2] == [["the", "cat", "sat"], ["我爱编程。"]]
+    assert ["我", "爱", "编程", "。"] in segment(paths, TextConfig())
+    assert prepare(paths, tmp_path / "corpus", config(), jobs=1).record.recipe.segmenter.name == "jieba"
+
+
+def test_what_prepare_prints_is_cut_as_it_was(write, caplog):
+    caplog.set_level(logging.INFO, "lmctl")
+    cut = [" ".join(tokens) for tokens in segment([write("raw.txt", CHINESE)], TextConfig())]
+    assert not caplog.messages
+
+    again = segment([write("cut.txt", "".join(f"{line}\n" for line in cut))], TextConfig())
+
+    assert [" ".join(tokens) for tokens in again] == cut
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        (
+            "INFO",
+            (
+                "the text is Chinese cut into words already, so it is cut at white space; "
+                "--segmenter jieba would cut its words again"
+            ),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("The cat sat on the mat.\nThe dog slept, too.\n", "30 % of the words end in a punctuation mark, such as"),
+        ("私は毎日コーヒーを飲みます。\n", "most of the text stands in words as long as sentences"),
+    ],
+)
+def test_how_text_is_written_is_said_where_auto_chooses(write, caplog, text, warning):
+    path = write("text.txt", text)
+    list(segment([path], TextConfig()))
+    assert [(record.levelname, warning in record.message) for record in caplog.records] == [("WARNING", True)]
+
+    caplog.clear()
+    list(segment([path], TextConfig(segmenter="space")))
+    assert not caplog.messages
 
 
 def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):

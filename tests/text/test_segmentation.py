@@ -11,7 +11,6 @@ from lmctl.errors import DataError, UsageError
 from lmctl.text.segmentation import (
     SegmenterIdentity,
     UserWord,
-    detect_segmenter,
     make_segmenter,
     parse_user_dictionary,
 )
@@ -184,21 +183,3 @@ def test_python_jieba_is_silent_and_leaves_the_temporary_folder_alone(tmp_path):
 def test_importing_the_module_imports_no_engine():
     program = "import sys, lmctl.text.segmentation; sys.exit(any('jieba' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("the cat sat on the mat", "space"),
-        ("语言模型 predicts", "space"),
-        ("语言模型是 LSTM，2024", "jieba"),
-        ("語言模型預測下一個詞", "jieba"),
-        ("ひらがなとカタカナの文", "space"),
-        ("12 345 ... ！", "space"),
-        ("", "space"),
-        ("a" * (1 << 20) + "语" * (1 << 21), "space"),
-        ("语" * (1 << 19) + "a" * (1 << 21), "jieba"),
-    ],
-)
-def test_text_of_mostly_han_letters_is_for_jieba(text, name):
-    assert detect_segmenter(text) == name

@@ -1,0 +1,98 @@
+"""How queries of an imported model are cut into words, so that the words of its ARPA file can be found.
+
+An ARPA file does not say how its text was cut. Its words do: a word that a tokenizer does not give back as it is,
+for instance because jieba cuts it further or because it is lower-cased, can never be found in a query.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from lmctl.jobs.prepare import make_tokenizer
+from lmctl.text.detection import HAN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.config import TextConfig
+    from lmctl.text.tokenization import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+# Words that are tried; of a larger vocabulary as many, at equal distances.
+MOST_TRIED = 200_000
+# jieba gives back all but 1 to 2 % of the words that it cut itself, since it cut them in their context.
+_LOST_BY_JIEBA_ITSELF = 0.05
+_CHARACTER_SHARE = 0.95
+_LONGEST_SHOWN = 20
+
+_HAN_WORD = re.compile(f"[{HAN}]")
+
+
+def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Tokenizer:
+    """The tokenizer that is configured; `auto` takes the one that gives the words of the file back.
+
+    That is `space` for words of other scripts than Han, `char` where Han words are characters, `jieba` where it
+    gives them back as it would words that it cut itself, and else `space`. A warning says how many words are lost.
+
+    Args:
+        path: of the file, for the warning.
+        text: how queries become tokens.
+        words: those of the file, without `<unk>` and `</s>`.
+
+    Raises:
+        LmctlError: a dictionary or word list of `text` is missing or damaged.
+    """
+    tried = words[:: max(1, -(-len(words) // MOST_TRIED))]
+    name = _choose(text, tried) if text.segmenter == "auto" else text.segmenter
+    tokenizer = make_tokenizer(text, name)
+    _report(path, text, tokenizer, words, tried)
+    return tokenizer
+
+
+def _choose(text: TextConfig, words: Sequence[str]) -> str:
+    han = [word for word in words if _HAN_WORD.search(word)]
+    if 2 * len(han) <= len(words):
+        return "space"
+    if sum(len(word) == 1 for word in han) >= _CHARACTER_SHARE * len(han):
+        return "char"
+    lost = _lost(make_tokenizer(text, "jieba"), words)
+    return "jieba" if len(lost) <= _LOST_BY_JIEBA_ITSELF * len(words) else "space"
+
+
+def _lost(tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
+    """The words that no query can have, because the tokenizer gives something else back."""
+    return [word for word in words if tokenizer.segmenter.segment(tokenizer.normalized(word)) != [word]]
+
+
+def _report(path: str, text: TextConfig, tokenizer: Tokenizer, words: Sequence[str], tried: Sequence[str]) -> None:
+    """Warn of words that cannot be found: how many, three of them, why, and what would find them."""
+    lost = _lost(tokenizer, tried)
+    if not lost:
+        return
+    changed = sum(tokenizer.normalized(word) != word for word in lost)
+    causes = []
+    if changed < len(lost):
+        name = tokenizer.segmenter.identity.name
+        causes.append(f"{name} cuts {len(lost) - changed} of them (--segmenter space would not)")
+    if changed:
+        what, remedy = (
+            ("lower-casing", "no --lowercase") if text.lowercase else (text.normalize, "--normalize none")
+        )
+        causes.append(f"{what} changes {changed} of them ({remedy} would not)")
+    logger.warning(
+        "%s: %d of %s words can never be found in a query, such as %s: %s",
+        path,
+        len(lost),
+        len(tried) if len(tried) == len(words) else f"{len(tried)} (tried of {len(words)})",
+        ", ".join(map(_shown, lost[:3])),
+        ", ".join(causes),
+    )
+
+
+def _shown(word: str) -> str:
+    """A word of the file, short enough for a message and without control characters."""
+    short = word if len(word) <= _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}..."
+    return repr(short)

@@ -1,0 +1,173 @@
+"""Samples of what is to be read: enough text from all sources to choose how it is cut.
+
+Places of equal length are taken at equal distances from the sources as if they were one text, ordered by name: a
+source has a share of the sample that is its share of the bytes, and the order of the sources does not matter.
+What cannot be read twice, a pipe, is read once: the part that was sampled is kept for whoever reads the source.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl.text.encodings import resolve_encoding
+from lmctl.text.sources import STDIN, read_pieces, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# The sample: 64 places of 2 KiB, some 20,000 words. More would take longer to look at than small texts to prepare.
+PLACES = 64
+PLACE_BYTES = 1 << 11
+# What is read ahead of all pipes together: as long as a chunk, so that nobody waits longer for the first one.
+PIPE_BYTES = 1 << 22
+
+# Of text, compressed: gzip makes it about this many times shorter. Only the weight of a source depends on it.
+_COMPRESSION = 3
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
+_COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+
+
+@dataclass(slots=True)
+class _Source:
+    """One source: where its bytes are, and how many.
+
+    Attributes:
+        path: a file, or "-".
+        size: in bytes; of a compressed file an estimate, of a pipe what has been read ahead.
+        seekable: whether any place of the file can be read; else only its start.
+        head: what has been read ahead of a pipe.
+    """
+
+    path: str
+    size: int
+    seekable: bool
+    head: bytes | None = None
+
+    def read(self, offsets: Sequence[int]) -> list[bytes]:
+        """The bytes at some places, offsets rising; of a source that is not seekable as many from its start."""
+        wanted = len(offsets) * PLACE_BYTES
+        if not self.seekable:
+            head = (
+                self.head if self.head is not None else _read_start(read_pieces(self.path, self.path), wanted)[0]
+            )
+            return [head[:wanted]]
+        if self.head is not None:
+            if wanted >= self.size:
+                return [self.head]
+            return [self.head[offset : offset + PLACE_BYTES] for offset in offsets]
+        try:
+            with Path(self.path).open("rb") as file:
+                if wanted >= self.size:
+                    return [file.read(wanted)]
+                places = []
+                for offset in offsets:
+                    file.seek(offset)
+                    places.append(file.read(PLACE_BYTES))
+                return places
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+
+
+class SampledSources:
+    """Sources of which a sample has been taken, and which can still be read whole.
+
+    Args:
+        paths: files, decompressed as `read_pieces` does, and "-" for standard input.
+        encoding: of the text.
+
+    Raises:
+        LmctlError: a source cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[str], encoding: str) -> None:
+        self._kept: dict[str, tuple[bytes, Iterator[bytes]]] = {}
+        self._encoding, _, from_start = resolve_encoding(encoding, "skip")
+        self._from_start = encoding if from_start else None
+        self._sources = self._look_at(paths)
+
+    def text(self) -> str:
+        """The sample, whole lines as far as possible; bytes that are not text are left out."""
+        total = sum(source.size for source in self._sources)
+        whole = total <= PLACES * PLACE_BYTES
+        step = max(total / PLACES, 1)
+        texts, start = [], 0
+        for source in self._sources:
+            # The places' middles that lie in this source.
+            first, last = round(start / step), round((start + source.size) / step)
+            start += source.size
+            count = -(-source.size // PLACE_BYTES) if whole else last - first
+            distance = source.size / max(count, 1)
+            room = max(source.size - PLACE_BYTES, 0)
+            offsets = [min(int((place + 0.5) * distance), room) for place in range(count)]
+            if offsets:
+                texts += [self._decoded(place, source) for place in source.read(offsets)]
+        return "\n".join(texts)
+
+    def pieces(self, path: str, source: str) -> Iterator[bytes]:
+        """Like `read_pieces`; what has been read ahead comes first."""
+        if path not in self._kept:
+            return read_pieces(path, source)
+        head, rest = self._kept.pop(path)
+        return itertools.chain([head] if head else [], rest)
+
+    def _look_at(self, paths: Sequence[str]) -> list[_Source]:
+        """Find out what each source is; read ahead of pipes."""
+        sources, room = [], PIPE_BYTES
+        for path in paths:
+            if path == STDIN or not _is_regular(path):
+                # A pipe is opened only once the ones before it are at their end: their writers may be one process.
+                if room <= 0 or path in self._kept:
+                    continue
+                pieces = read_pieces(path, "standard input" if path == STDIN else path)
+                head, at_end = _read_start(pieces, room)
+                self._kept[path] = head, pieces
+                room = room - len(head) if at_end else 0
+                sources.append(_Source(path, len(head), seekable=self._from_start is None, head=head))
+            elif _is_compressed(path) or self._from_start:
+                scale = _COMPRESSION if _is_compressed(path) else 1
+                sources.append(_Source(path, Path(path).stat().st_size * scale, seekable=False))
+            else:
+                sources.append(_Source(path, Path(path).stat().st_size, seekable=True))
+        return sorted(sources, key=lambda source: source.path)
+
+    def _decoded(self, place: bytes, source: _Source) -> str:
+        if self._from_start is not None:
+            with contextlib.suppress(UnicodeDecodeError):
+                return place.decode(self._from_start, "ignore")
+        lines = place.split(b"\n")
+        if len(place) < source.size and len(lines) > 2:
+            # The first and the last line are cut off, perhaps inside a character.
+            lines = lines[1:-1]
+        return b"\n".join(lines).decode(self._encoding, "ignore").removeprefix("\ufeff")
+
+
+def _read_start(pieces: Iterator[bytes], wanted: int) -> tuple[bytes, bool]:
+    """At least so many bytes from the start of a source, or all of it; whether it is at its end."""
+    start = bytearray()
+    for piece in pieces:
+        start += piece
+        if len(start) >= wanted:
+            return bytes(start), False
+    return bytes(start), True
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def _is_compressed(path: str) -> bool:
+    if path.lower().endswith(_COMPRESSED_SUFFIXES):
+        return True
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(6).startswith(_COMPRESSED_STARTS)
+    except OSError as error:
+        raise unreadable(path, error) from error

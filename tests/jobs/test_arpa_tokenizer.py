@@ -1,0 +1,104 @@
+"""Which words of an ARPA file a query can have, and the segmenter that is chosen by them."""
+
+import logging
+
+import pytest
+
+from lmctl.config import TextConfig
+from lmctl.jobs import arpa_tokenizer
+from lmctl.jobs.arpa_tokenizer import choose_tokenizer
+
+ENGLISH = ["the", "cat", "sat", "mat.", "don't", "New-York"]
+# Words of jieba's dictionary.
+BY_JIEBA = ["我们", "喜欢", "机器", "学习", "的", "，", "自然语言", "处理", "GPU", "2024"]
+BY_OTHERS = ["深度学习", "自然语言处理", "改变了", "图像识别", "机器学习"]
+CHARACTERS = [*list("我们喜欢机器学习的，"), "<num>"]
+
+
+@pytest.mark.parametrize(
+    ("words", "segmenter"),
+    [
+        (ENGLISH, "space"),
+        (["a", "b", "c"], "space"),
+        ([], "space"),
+        (BY_JIEBA, "jieba"),
+        # jieba cuts words that it found in their context alone, some 1 to 2 % of its own.
+        ([*BY_JIEBA * 10, "一题"], "jieba"),
+        (BY_OTHERS, "space"),
+        (BY_JIEBA + BY_OTHERS, "space"),
+        (CHARACTERS[:-1], "char"),
+    ],
+)
+def test_auto_takes_what_gives_the_words_back(words, segmenter):
+    assert choose_tokenizer("a.arpa", TextConfig(), words).segmenter.identity.name == segmenter
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (ENGLISH, {}),
+        (BY_JIEBA, {}),
+        (BY_OTHERS, {}),
+        (CHARACTERS[:-1], {}),
+        (["the", "café"], {"lowercase": True, "segmenter": "space"}),
+    ],
+)
+def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
+    choose_tokenizer("a.arpa", TextConfig(**text), words)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "message"),
+    [
+        (
+            BY_OTHERS,
+            {"segmenter": "jieba"},
+            (
+                "4 of 5 words can never be found in a query, such as '深度学习', '自然语言处理', '改变了': "
+                "jieba cuts 4 of them (--segmenter space would not)"
+            ),
+        ),
+        (
+            ENGLISH,
+            {"lowercase": True},
+            (
+                "1 of 6 words can never be found in a query, such as 'New-York': "
+                "lower-casing changes 1 of them (no --lowercase would not)"
+            ),
+        ),
+        (
+            ["cafe\u0301", "the", "cat"],
+            {},
+            (
+                "1 of 3 words can never be found in a query, such as 'cafe\u0301': "
+                "nfc changes 1 of them (--normalize none would not)"
+            ),
+        ),
+        (
+            ["The", "the", "ab"],
+            {"segmenter": "char", "lowercase": True},
+            (
+                "3 of 3 words can never be found in a query, such as 'The', 'the', 'ab': "
+                "char cuts 2 of them (--segmenter space would not), "
+                "lower-casing changes 1 of them (no --lowercase would not)"
+            ),
+        ),
+    ],
+)
+def test_words_that_no_query_can_have_are_counted_and_named(caplog, words, text, message):
+    with caplog.at_level(logging.WARNING):
+        choose_tokenizer("a.arpa", TextConfig(**text), words)
+    assert caplog.messages == [f"a.arpa: {message}"]
+
+
+def test_a_long_word_is_shortened_and_control_characters_are_escaped(caplog):
+    choose_tokenizer("a.arpa", TextConfig(segmenter="char"), ["\x1b[31m" + "x" * 100])
+    assert caplog.messages[0].count("x") < 30
+    assert "\x1b" not in caplog.messages[0]
+
+
+def test_of_a_large_vocabulary_so_many_words_are_tried(monkeypatch, caplog):
+    monkeypatch.setattr(arpa_tokenizer, "MOST_TRIED", 10)
+    choose_tokenizer("a.arpa", TextConfig(segmenter="char"), [f"word{number}" for number in range(95)])
+    assert "10 of 10 (tried of 95) words" in caplog.text

@@ -1,0 +1,109 @@
+"""`detect` on text of many kinds."""
+
+import pytest
+
+from lmctl.text.detection import Detection, detect
+from lmctl.text.segmentation import make_segmenter
+
+RAW = """\
+今天早上天气很好，我们一起去公园散步，路上遇见了很多老朋友。
+语言模型根据前面的词语来预测下一个词出现的概率。
+这座城市的地铁已经开通了十二条线路，每天运送乘客超过三百万人次！
+王小波写过许多杂文，其中「一只特立独行的猪」流传最广。
+"""
+PROGRAMMING = """\
+我们使用 TensorFlow 和 Keras 训练一个 LSTM language model，然后把它部署到 Kubernetes cluster。
+如果 callback function 抛出 exception，外层的 Promise 就会变成 rejected 状态。
+"""
+
+
+def cut(text, name="jieba"):
+    return "\n".join(" ".join(make_segmenter(name).segment(line)) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RAW,
+        PROGRAMMING,
+        "語言模型預測下一個詞",
+        "语言模型 predicts",
+        "今年 5 月 20 日，王小明 和 Li Lei 去了 Apple 公司。\n我们在 Google 工作。",
+        "今天 天气很好，我们去公园散步。 明天可能会下雨，记得带伞。",
+        # Poems, headlines and subtitles, which have spaces in place of punctuation.
+        "床前明月光 疑是地上霜 举头望明月 低头思故乡",
+        "关关雎鸠 在河之洲 窈窕淑女 君子好逑",
+        "人之初 性本善 性相近 习相远",
+        "国足1比0胜 李明破门 全队欢呼\n国务院总理 出席会议 开幕式",
+        "好 我知道了\n你看 我早就说了 他不会来的\n走吧\n没关系",
+        # Short lines without a space say nothing of whether spaces cut words.
+        "好\n走吧\n我们\n不\n没关系",
+        # Names of Japanese works.
+        RAW + "他喜欢《となりのトトロ》。",
+    ],
+)
+def test_raw_chinese_is_for_jieba(text):
+    assert detect(text) == Detection("jieba")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        cut(RAW),
+        cut(RAW, "char"),
+        cut(PROGRAMMING),
+        # What prepare prints of one line more or less that is raw.
+        cut(RAW * 10) + "\n今天天气很好。",
+        # pkuseg and LTP keep longer words, sentencepiece and subword-nmt mark pieces of words.
+        "北京大学生 的 活动 很 多 。",
+        "▁我们 ▁喜欢 ▁机器学习模型",
+        "▁ 这座城市 的 地铁 已经 开通 了 十二条 线路",
+        "这座@@ 城市 的 地@@ 铁@@ 已经 开通 了",
+    ],
+)
+def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):
+    assert detect(text) == Detection("space", already_cut=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat sat on the mat",
+        "The U.S. economy grew , said Mr. Smith . It did not last , others said .",
+        "12 345 ... ！",
+        "",
+        # More English words than Chinese ones.
+        "the word 语言模型 means language model and the word 词语 means word",
+        "나는 학교에 갑니다 그리고 오늘은 날씨가 좋습니다",
+        # Cut by MeCab.
+        "私 は 毎日 コーヒー を 飲み ます 。",
+        "Donaudampfschifffahrtsgesellschaft ist ein langes Wort und das Wetter ist gut",
+    ],
+)
+def test_words_between_spaces_are_left_as_they_are(text):
+    assert detect(text) == Detection("space")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "私は毎日コーヒーを飲みます。\n今日はとても暑いですね。",
+        "東京都知事選挙の開票が始まりました。",
+        "ฉันรักภาษาไทยมากเพราะสวย",
+        "ខ្ញុំ​ស្រលាញ់​ភាសា​ខ្មែរ",
+        "ACGTACGTACGTACGTACGTACGTACGTACGTACGT" * 3,
+    ],
+)
+def test_sentences_without_spaces_are_reported(text):
+    assert detect(text) == Detection("space", long_words=True)
+
+
+def test_punctuation_that_is_part_of_words_is_reported_with_its_share():
+    # 3 of 12 words: `mat.` twice, `too,`, but not `a.`, which may be an initial.
+    text = "The cat sat on the mat. So did, too, a. dog mat.\n"
+    assert detect(text) == Detection("space", glued=4 / 12, example="mat.")
+
+
+@pytest.mark.parametrize("text", ["the mat. the cat sat on it.", "a , b . " * 50 + "the cat, the dog. the end."])
+def test_a_few_words_with_punctuation_are_no_matter(text):
+    assert detect(text) == Detection("space")

@@ -1,0 +1,145 @@
+import gzip
+import io
+import itertools
+import os
+import sys
+import threading
+
+import pytest
+
+from lmctl.errors import InputMissingError
+from lmctl.text.reading import read_chunks
+from lmctl.text.sampling import PIPE_BYTES, PLACE_BYTES, PLACES, SampledSources
+
+ALL = PLACES * PLACE_BYTES
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    """A FIFO whose writer opens it when told and writes all of a content."""
+    writers = []
+
+    def fifo(name, content, after=None):
+        path = tmp_path / name
+        os.mkfifo(path)
+
+        def put():
+            if after is not None:
+                after.join()
+            path.write_bytes(content)
+
+        writers.append(threading.Thread(target=put, daemon=True))
+        writers[-1].start()
+        return str(path), writers[-1]
+
+    yield fifo
+    for writer in writers:
+        writer.join(10)
+        assert not writer.is_alive()
+
+
+def whole(sampled, paths):
+    return b"".join(chunk.content for chunk in read_chunks(paths, read=sampled.pieces))
+
+
+def test_short_sources_are_sampled_whole_in_the_order_of_their_names(write):
+    paths = [write("b", "two\n"), write("a", "one\n")]
+    assert SampledSources(paths, "utf-8").text().split() == ["one", "two"]
+    assert SampledSources(paths[::-1], "utf-8").text() == SampledSources(paths, "utf-8").text()
+
+
+def test_a_source_has_the_share_of_the_sample_that_it_has_of_the_bytes(write):
+    line = "{} 2345678\n"
+    paths = [write("a", line.format("a") * 300_000), write("b", line.format("b") * 100_000), write("c", "c\n")]
+    text = SampledSources(paths, "utf-8").text()
+
+    assert len(text) <= ALL
+    assert text.count("a") / text.count("b") == pytest.approx(3, rel=0.05)
+    assert SampledSources(paths[::-1], "utf-8").text() == text
+
+
+def test_places_are_spread_over_a_file(write):
+    path = write("numbers", "".join(f"{number}\n" for number in range(1_000_000)))
+    numbers = [int(line) for line in SampledSources([path], "utf-8").text().split()]
+
+    assert numbers == sorted(numbers)
+    # Lines of a place's ends are left out where they are cut.
+    assert numbers[0] > 0
+    steps = [later - earlier for earlier, later in itertools.pairwise(numbers)]
+    assert sum(step > 1 for step in steps) == PLACES - 1
+    assert max(steps) < 2 * 1_000_000 / PLACES
+
+
+def test_a_compressed_file_is_sampled_at_its_start(write):
+    text = "".join(f"{number}\n" for number in range(500_000))
+    sampled = SampledSources([write("text.gz", gzip.compress(text.encode()))], "utf-8")
+    numbers = [int(line) for line in sampled.text().split()]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert whole(sampled, [sampled._sources[0].path]) == text.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030", "utf-8-sig"])
+def test_text_is_decoded_as_it_will_be(write, encoding):
+    text = "语言模型根据前面的词语来预测下一个词。\n" * 20_000
+    sample = SampledSources([write("text", text.encode(encoding))], encoding).text()
+
+    assert set(sample) == set(text)
+    assert len(sample) > 20_000
+
+
+def test_a_byte_that_is_not_text_is_left_to_the_reader(write):
+    assert SampledSources([write("text", b"caf\xe9 au lait\n")], "utf-8").text() == "caf au lait\n"
+
+
+@pytest.mark.parametrize("size", [10, 3 * PIPE_BYTES])
+def test_a_pipe_is_read_once_and_whole(fifo, write, size):
+    content = b"word " * (size // 5)
+    path, _ = fifo("pipe", content)
+    sampled = SampledSources([write("a", "first "), path], "utf-8")
+
+    assert sampled.text().count("word") >= min(size // 5, 1_000)
+    assert whole(sampled, [path]) == content
+
+
+def test_standard_input_is_read_once(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the cat\n")))
+    sampled = SampledSources(["-"], "utf-8")
+
+    assert sampled.text() == "the cat\n"
+    assert whole(sampled, ["-"]) == b"the cat\n"
+
+
+def test_a_pipe_is_not_opened_while_the_writer_of_an_earlier_one_waits_for_a_reader(fifo):
+    # One process that writes two pipes in turn, as `(cat a >one; cat b >two) &`: it opens the second when the
+    # first has been read.
+    one, writer = fifo("one", b"first " * PIPE_BYTES)
+    two, _ = fifo("two", b"second ", after=writer)
+    sampled = SampledSources([one, two], "utf-8")
+
+    assert set(sampled.text().split()) <= {"first", "f", "fi", "fir", "firs", "irst", "rst", "st", "t"}
+    assert whole(sampled, [one, two]) == b"first " * PIPE_BYTES + b"second "
+
+
+def test_pipes_that_are_short_are_all_sampled(fifo):
+    one, writer = fifo("one", b"first\n")
+    two, _ = fifo("two", b"second\n", after=writer)
+    sampled = SampledSources([one, two], "utf-8")
+
+    assert sampled.text().split() == ["first", "second"]
+    assert whole(sampled, [two, one]) == b"second\nfirst\n"
+
+
+def test_a_source_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(InputMissingError, match="no such file"):
+        SampledSources([str(tmp_path / "none")], "utf-8")
