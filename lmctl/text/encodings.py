@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 
 from lmctl.errors import DataError, UsageError
+from lmctl.text.encoding_guess import encodings_that_read, is_mostly_utf8
 
 DECODE_ERRORS = {"strict": "strict", "replace": "replace", "skip": "ignore"}
+# What becomes of a NUL, which every encoding has and no text does.
+NUL_MEANS = {"replace": "\ufffd", "skip": ""}
 # Codecs for identifiers and literals: they may yield line ends or lone surrogates from plain letters.
 _NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7"}
 
@@ -43,6 +46,7 @@ class Transcoder:
     def __init__(self, source: str, encoding: str, errors: str) -> None:
         self._source = source
         self._encoding = encoding
+        self._errors = errors
         self._decoder = codecs.getincrementaldecoder(encoding)(DECODE_ERRORS[errors])
         self._line = 1
         self._byte = 0
@@ -51,7 +55,7 @@ class Transcoder:
         """Decode the next bytes of the source.
 
         Raises:
-            DataError: a byte cannot be decoded, or a character is NUL.
+            UndecodableError: a byte cannot be decoded, or a character is NUL, and errors are strict.
         """
         state = self._decoder.getstate()
         try:
@@ -59,16 +63,18 @@ class Transcoder:
         except UnicodeDecodeError:
             raise self._first_fault(state, piece) from None
         if "\0" in text:
-            raise self._first_fault(state, piece)
+            if self._errors == "strict":
+                raise self._first_fault(state, piece)
+            text = text.replace("\0", NUL_MEANS[self._errors])
         self._line += text.count("\n")
         self._byte += len(piece)
         return text.encode("utf-8")
 
-    def _first_fault(self, state: tuple[bytes, int], piece: bytes) -> DataError:
+    def _first_fault(self, state: tuple[bytes, int], piece: bytes) -> UndecodableError:
         """Decode a piece again, byte by byte, up to the character that is at fault."""
         decoder = self._decoder
         decoder.setstate(state)
-        pending = state[0]
+        before = pending = state[0]
         line, character_byte = self._line, self._byte - len(pending)
         for position in range(len(piece)):
             pending += piece[position : position + 1]
@@ -76,24 +82,55 @@ class Transcoder:
                 text = decoder.decode(piece[position : position + 1])
             except UnicodeDecodeError as error:
                 byte = character_byte + error.start
-                return undecodable(self._source, line, byte, self._encoding, pending[error.start])
+                return self._fault(line, byte, pending[error.start], before + piece)
             if "\0" in text:
-                return nul_byte(self._source, line, character_byte)
+                return self._fault(line, character_byte, None, before + piece)
             line += text.count("\n")
             pending = decoder.getstate()[0]
             character_byte = self._byte + position + 1 - len(pending)
         # Every byte fits so far: the source ends inside a character.
-        return undecodable(self._source, line, character_byte, self._encoding, pending[0])
+        return self._fault(line, character_byte, pending[0], before + piece)
+
+    def _fault(self, line: int, byte: int, value: int | None, content: bytes) -> UndecodableError:
+        return UndecodableError.at(self._source, line, byte, value, self._encoding, content)
 
 
-def undecodable(source: str, line: int, byte: int, encoding: str, value: int) -> DataError:
-    """The error for a byte (its value) that is not text in an encoding; `byte` is its offset in the source."""
-    return DataError(
-        f"{source}: line {line}, byte {byte}: not valid {encoding} (0x{value:02x}); "
-        "name the encoding with --encoding, or use --errors replace|skip"
-    )
+class UndecodableError(DataError):
+    """A byte that is not text in the encoding, or a NUL, which no text has.
 
+    Attributes:
+        place: what stands where: the message without its advice.
+        readers: the encodings that read the bytes around it, likeliest first.
+    """
 
-def nul_byte(source: str, line: int, byte: int) -> DataError:
-    """The error for a NUL, which no text has; `byte` is its offset in the source."""
-    return DataError(f"{source}: line {line}, byte {byte}: a NUL byte; this looks like a binary file")
+    place = ""
+    readers: tuple[str, ...] = ()
+
+    @classmethod
+    def at(
+        cls, source: str, line: int, byte: int, value: int | None, encoding: str, content: bytes
+    ) -> UndecodableError:
+        """The error for a byte.
+
+        Args:
+            source: name for messages.
+            line: its line in the source, from 1.
+            byte: its offset in the source.
+            value: the byte; None: it is a NUL, which was decoded.
+            encoding: what the text is said to be in.
+            content: the bytes around it, to find out what they are.
+        """
+        what = "a NUL byte, which no text has" if value is None else f"not valid {encoding} (0x{value:02x})"
+        place = f"{source}: line {line}, byte {byte}: {what}"
+        readers = encodings_that_read(content, encoding)
+        if readers:
+            advice = f"--encoding {' or '.join(readers)} reads it"
+        elif value is None:
+            advice = "this looks like a binary file; --errors skip leaves NULs out, --errors replace puts U+FFFD"
+        elif encoding.lower().replace("_", "-") in ("utf-8", "utf8") and is_mostly_utf8(content):
+            advice = "most of it is; --errors replace and --errors skip read on"
+        else:
+            advice = "if it is in another encoding, name that with --encoding; --errors replace|skip reads on"
+        error = cls(f"{place}; {advice}")
+        error.place, error.readers = place, tuple(readers)
+        return error

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import codecs
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lmctl import files
-from lmctl.text.encodings import DECODE_ERRORS, Transcoder, nul_byte, resolve_encoding, undecodable
+from lmctl.text.compression import decompressed
+from lmctl.text.encodings import DECODE_ERRORS, NUL_MEANS, Transcoder, UndecodableError, resolve_encoding
+from lmctl.text.limits import LONGEST_LINE_BYTES
+from lmctl.text.line_ends import LineEnds
 from lmctl.text.sources import STDIN, read_pieces, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-LONGEST_LINE_BYTES = 16 << 20
+_BYTE_ORDER_MARKS = re.compile("^\ufeff+", re.MULTILINE)
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +49,12 @@ class SourceChunk:
     first_byte: int
 
     def text(self) -> str:
-        r"""Decode the lines, without a byte order mark at the start of the source, CRLF as "\n".
+        r"""Decode the lines, CRLF as "\n".
+
+        A byte order mark at a line's start is dropped: `cat` leaves some where it joins files.
 
         Raises:
-            DataError: a byte cannot be decoded and `errors` is "strict", or a character is NUL.
+            UndecodableError: a byte cannot be decoded, or is NUL, and `errors` is "strict".
         """
         text, bad = "", len(self.content)
         try:
@@ -56,16 +62,16 @@ class SourceChunk:
         except UnicodeDecodeError as error:
             bad = error.start
         nul = self.content.find(b"\0", 0, bad)
-        if nul >= 0:
-            raise nul_byte(self.source, *self._place(nul))
-        if bad < len(self.content):
-            raise undecodable(self.source, *self._place(bad), self.encoding, self.content[bad])
-        if self.first_byte == 0:
-            text = text.removeprefix("\ufeff")
+        if nul >= 0 and self.errors != "strict":
+            text = text.replace("\0", NUL_MEANS[self.errors])
+        elif nul >= 0 or bad < len(self.content):
+            raise self._undecodable(nul if nul >= 0 else bad)
+        if "\ufeff" in text:
+            text = _BYTE_ORDER_MARKS.sub("", text)
         return text.replace("\r\n", "\n")
 
     def lines(self) -> list[str]:
-        r"""Decode the lines as a list; only "\n" and CRLF end a line, unlike in `str.splitlines`.
+        r"""Decode the lines as a list; only "\n" and CRLF end one here, unlike in `str.splitlines`.
 
         Raises:
             DataError: as `text`.
@@ -75,9 +81,12 @@ class SourceChunk:
             lines.pop()
         return lines
 
-    def _place(self, position: int) -> tuple[int, int]:
-        """Line and byte in the source of a byte of `content`."""
-        return self.first_line + self.content.count(b"\n", 0, position), self.first_byte + position
+    def _undecodable(self, position: int) -> UndecodableError:
+        """The error for a byte of `content`."""
+        line = self.first_line + self.content.count(b"\n", 0, position)
+        value = self.content[position] or None
+        byte = self.first_byte + position
+        return UndecodableError.at(self.source, line, byte, value, self.encoding, self.content)
 
 
 def read_chunks(
@@ -161,7 +170,7 @@ class LineStream:
         self._cutter = _ChunkCutter(source, encoding, errors, LONGEST_LINE_BYTES)
 
     def __iter__(self) -> Iterator[list[str]]:
-        while piece := self._read():
+        for piece in decompressed(iter(self._read, b""), self._source, self._read_bytes):
             chunks = [*self._cutter.feed(piece), *self._cutter.flush()]
             if lines := [line for chunk in chunks for line in chunk.lines()]:
                 yield lines
@@ -184,6 +193,7 @@ class _ChunkCutter:
         self._transcoder = Transcoder(source, encoding, errors) if transcode else None
         # A chunk is never longer than the longest line, so only a line at its start can be too long.
         self._chunk_bytes = min(max(chunk_bytes, 1), LONGEST_LINE_BYTES)
+        self._line_ends = LineEnds(source)
         self._buffer = bytearray()
         self._line = 1
         self._byte = 0
@@ -191,7 +201,7 @@ class _ChunkCutter:
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
         """Take some bytes; yield the chunks that are full."""
-        self._buffer += piece if self._transcoder is None else self._transcoder.feed(piece)
+        self._buffer += self._line_ends.feed(piece if self._transcoder is None else self._transcoder.feed(piece))
         while end := self._end_of_chunk():
             yield self._take(end)
 
@@ -203,9 +213,11 @@ class _ChunkCutter:
     def finish(self) -> Iterator[SourceChunk]:
         """Yield the rest, whose last line may lack its end."""
         if self._transcoder is not None:
-            self._buffer += self._transcoder.feed(b"", final=True)
-        if self._buffer:
-            yield self._take(len(self._buffer))
+            self._buffer += self._line_ends.feed(self._transcoder.feed(b"", final=True))
+        self._buffer += self._line_ends.finish()
+        while end := self._end_of_chunk() or len(self._buffer):
+            yield self._take(end)
+        self._line_ends.warn()
 
     def _end_of_chunk(self) -> int:
         """Where the buffer's first chunk ends; 0 as long as it is not full."""
@@ -243,6 +255,7 @@ class _ChunkCutter:
         content = bytes(self._buffer[:end])
         del self._buffer[:end]
         chunk = SourceChunk(self._source, content, self._encoding, self._errors, self._line, self._byte)
+        self._line_ends.look_at(content, self._line)
         self._line += content.count(b"\n")
         self._byte += end
         return chunk

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl.text.compression import LONGEST_START, compression_of
 from lmctl.text.encodings import resolve_encoding
 from lmctl.text.sources import STDIN, read_pieces, unreadable
 
@@ -28,8 +29,6 @@ PIPE_BYTES = 1 << 22
 
 # Of text, compressed: gzip makes it about this many times shorter. Only the weight of a source depends on it.
 _COMPRESSION = 3
-_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
-_COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
 
 @dataclass(slots=True)
@@ -164,10 +163,8 @@ def _is_regular(path: str) -> bool:
 
 
 def _is_compressed(path: str) -> bool:
-    if path.lower().endswith(_COMPRESSED_SUFFIXES):
-        return True
     try:
         with Path(path).open("rb") as file:
-            return file.read(6).startswith(_COMPRESSED_STARTS)
+            return compression_of(file.read(LONGEST_START)) is not None
     except OSError as error:
         raise unreadable(path, error) from error

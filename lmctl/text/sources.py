@@ -10,12 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
+from lmctl.errors import InputMissingError, LmctlError, StorageError, UsageError
+from lmctl.text.compression import decompressed
 
 if TYPE_CHECKING:
-    import bz2
-    import gzip
-    import lzma
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
@@ -47,52 +45,36 @@ def check_sources(paths: Sequence[str]) -> None:
 
 
 def read_pieces(path: str, source: str) -> Iterator[bytes]:
-    """Read one source, decompressed, in pieces of at most `_READ_BYTES`."""
+    """Read one source, decompressed, in pieces of at most `_READ_BYTES`.
+
+    Args:
+        path: a file, or "-" for standard input; gzip, bzip2 and xz are known by their first bytes.
+        source: its name for messages.
+
+    Raises:
+        InputMissingError: the path does not exist or is a folder.
+        StorageError: it could not be read.
+        DataError: it is damaged or cut off, or not compressed as its name says.
+    """
+    return decompressed(_read_raw(path, source), source, _READ_BYTES, is_file=path != STDIN)
+
+
+def _read_raw(path: str, source: str) -> Iterator[bytes]:
+    """The bytes of a source as they are, in pieces."""
     try:
         with _open(path) as stream:
             while piece := stream.read(_READ_BYTES):
                 yield piece
-    except _decompression_errors() as error:
-        raise _damaged(source, error) from error
     except (OSError, ValueError) as error:
-        # gzip and bz2 report bad data as an OSError that no system call made.
-        if isinstance(error, OSError) and error.errno is None:
-            raise _damaged(source, error) from error
         raise unreadable(source, error) from error
 
 
-def _decompression_errors() -> tuple[type[Exception], ...]:
-    """What damaged data makes the decompressors raise; looked up only when something is raised."""
-    import lzma
-    import zlib
-
-    return EOFError, zlib.error, lzma.LZMAError
-
-
-def _open(path: str) -> AbstractContextManager[BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]:
-    # Imported where they are needed: a query that reads no compressed file should not wait for three libraries.
+def _open(path: str) -> AbstractContextManager[BinaryIO]:
     if path == STDIN:
         if sys.stdin is None:  # started with standard input closed
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return contextlib.nullcontext(sys.stdin.buffer)
-    match Path(path).suffix.lower():
-        case ".gz":
-            import gzip
-
-            return gzip.open(path, "rb")
-        case ".bz2":
-            import bz2
-
-            return bz2.open(path, "rb")
-        case ".xz":
-            import lzma
-
-            return lzma.open(path, "rb")
     return Path(path).open("rb")
-
-
-def _damaged(source: str, error: Exception) -> DataError:
-    return DataError(f"{source}: damaged or cut off ({error}); compress or copy it again")
 
 
 def unreadable(source: str, error: OSError | ValueError) -> LmctlError:

@@ -1,0 +1,155 @@
+import bz2
+import gzip
+import itertools
+import logging
+import lzma
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmctl.errors import DataError
+from lmctl.text.compression import decompressed
+
+COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
+methods = pytest.mark.parametrize("method", COMPRESS)
+
+
+def in_pieces(content, size):
+    return iter([content[start : start + size] for start in range(0, len(content), size)])
+
+
+def read(content, *, source="corpus", piece=1000, longest=1000, is_file=False):
+    return b"".join(decompressed(in_pieces(content, piece), source, longest, is_file=is_file))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    method=st.sampled_from(sorted(COMPRESS)),
+    texts=st.lists(st.binary(max_size=300), min_size=1, max_size=3),
+    padding=st.integers(0, 3),
+    piece=st.integers(1, 400),
+    longest=st.integers(1, 50),
+)
+def test_all_streams_are_read_however_they_come(method, texts, padding, piece, longest):
+    streams = [COMPRESS[method](text) + bytes(4 * padding) for text in texts]
+
+    pieces = list(decompressed(in_pieces(b"".join(streams), piece), "corpus", longest))
+
+    assert b"".join(pieces) == b"".join(texts)
+    assert all(1 <= len(text) <= longest for text in pieces)
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=40), piece=st.integers(1, 9))
+def test_what_is_not_compressed_passes_as_it_is(content, piece):
+    text = b"text " + content
+    assert read(text, piece=piece) == text
+
+
+def test_the_first_line_of_a_terminal_is_not_waited_for():
+    def typed():
+        yield b"B\n"
+        raise AssertionError
+
+    assert next(decompressed(typed(), "standard input", 100)) == b"B\n"
+
+
+@methods
+@pytest.mark.parametrize("byte", [0, 1, 2])
+def test_a_second_stream_whose_start_is_damaged_is_refused_and_not_left_out(method, byte):
+    first, second = COMPRESS[method](b"first\n"), bytearray(COMPRESS[method](b"second\n"))
+    second[byte] ^= 1
+    with pytest.raises(DataError) as caught:
+        read(first + second)
+    assert str(caught.value) == (
+        f"corpus: damaged or cut off (what follows at byte {len(first)} is no {method} stream, "
+        "and all before it is whole); compress or copy it again"
+    )
+
+
+@methods
+def test_every_way_to_cut_off_the_last_stream_is_noticed(method):
+    first, second = COMPRESS[method](b"first\n"), COMPRESS[method](b"second\n")
+    for length in range(1, len(second)):
+        with pytest.raises(DataError, match="corpus: damaged or cut off"):
+            read(first + second[:length])
+    # The end of a stream may be the end of the file.
+    assert read(first) == b"first\n"
+
+
+@methods
+def test_every_flipped_bit_is_noticed_or_changes_nothing(method):
+    # A header has bits that mean nothing for the text, as gzip's time of modification.
+    content = COMPRESS[method](b"some text\n")
+    for place, bit in itertools.product(range(len(content)), range(8)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        try:
+            found = read(bytes(damaged), source=f"corpus{SUFFIX[method]}", is_file=True)
+        except DataError as error:
+            assert str(error).startswith(f"corpus{SUFFIX[method]}: ")  # noqa: PT017
+        else:
+            assert found == b"some text\n"
+
+
+@methods
+def test_what_is_appended_to_a_stream_is_refused(method):
+    with pytest.raises(DataError, match="what follows at byte"):
+        read(COMPRESS[method](b"a\n") + b"garbage")
+    with pytest.raises(DataError, match="what follows at byte"):
+        read(COMPRESS[method](b"a\n") + bytes(8) + b"garbage")
+
+
+def test_zeros_behind_an_xz_stream_come_in_fours_as_its_format_has_it():
+    content = lzma.compress(b"a\n")
+    assert read(content + bytes(512)) == b"a\n"
+    with pytest.raises(DataError, match="511 zeros follow a stream; xz allows multiples of four"):
+        read(content + bytes(511))
+    with pytest.raises(DataError, match="3 zeros follow a stream"):
+        read(content + bytes(3) + content)
+
+
+@pytest.mark.parametrize("method", ["gzip", "bzip2"])
+def test_zeros_behind_the_other_two_may_be_any_number(method):
+    assert read(COMPRESS[method](b"a\n") + bytes(511)) == b"a\n"
+
+
+@methods
+def test_a_file_that_is_not_compressed_as_its_name_says_is_refused(method):
+    name = f"corpus{SUFFIX[method]}"
+    with pytest.raises(DataError) as caught:
+        read(b"plain text\n", source=name, is_file=True)
+    assert str(caught.value) == (
+        f"{name}: does not start as {method} does; if it is plain text, give it a name without the suffix, "
+        "else it is damaged: compress or copy it again"
+    )
+    with pytest.raises(DataError, match=rf"{name}: empty, and so cut off"):
+        read(b"", source=name, is_file=True)
+
+
+@methods
+def test_a_compressed_file_is_known_without_its_suffix_and_said_to_be_once(method, caplog):
+    name = f"a rotated log of {method}.1"
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert read(COMPRESS[method](b"a\n"), source=name, is_file=True) == b"a\n"
+        assert read(COMPRESS[method](b"a\n"), source="standard input") == b"a\n"
+    assert caplog.messages == [
+        f"{name}: {method} by its first bytes, though its name does not say so; it is decompressed"
+    ]
+
+
+def test_an_empty_text_compressed_is_an_empty_text():
+    for compress in COMPRESS.values():
+        assert read(compress(b"")) == b""
+
+
+def test_a_wrong_checksum_is_damage():
+    content = bytearray(gzip.compress(b"a\n"))
+    assert zlib.crc32(b"a\n").to_bytes(4, "little") == content[-8:-4]
+    content[-8] ^= 1
+    with pytest.raises(DataError, match="incorrect data check"):
+        read(bytes(content))

@@ -1,0 +1,62 @@
+import pytest
+
+from lmctl.text.encoding_guess import encodings_that_read
+
+# Sentences of several languages, each in the encodings that its speakers used.
+SIMPLIFIED = "我爱编程，编程是一种艺术。艺术是人类创造的。\n"
+TRADITIONAL = "我愛程式設計，這是一種藝術。藝術是人類創造的。\n"
+JAPANESE = "これは日本語の文章です。漢字も含みます。\n"
+KOREAN = "안녕하세요 세계 여러분\n"
+FRENCH = "Le café est très près de la forêt, où l'été s'achève.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "read"),
+    [
+        (SIMPLIFIED, "gb2312", "gb18030"),
+        (SIMPLIFIED, "utf-16", "utf-16"),
+        (SIMPLIFIED, "utf-16-le", "utf-16-le"),
+        (SIMPLIFIED, "utf-16-be", "utf-16-be"),
+        ("plain English\n", "utf-16-le", "utf-16-le"),
+        (TRADITIONAL, "big5", "big5"),
+        (JAPANESE, "cp932", "cp932"),
+        (JAPANESE, "euc-jp", "euc-jp"),
+        (FRENCH, "latin-1", "cp1252"),
+        ("It’s “done” – at last…\n", "cp1252", "cp1252"),
+    ],
+)
+def test_what_is_not_utf8_is_recognised(text, written, read):
+    assert encodings_that_read(text.encode(written), "utf-8")[0] == read
+
+
+def test_korean_could_be_chinese_by_its_bytes_and_both_are_named():
+    assert set(encodings_that_read(KOREAN.encode("euc-kr"), "utf-8")) >= {"cp949", "gb18030"}
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "gbk", "GBK", "cp936"])
+def test_a_vendors_addition_is_in_the_whole_standard(encoding):
+    # 㐂 and the four-byte 𠮷 are in GB 18030 alone.
+    content = "这个字是㐂，那个字是𠮷\n".encode("gb18030")
+    with pytest.raises(UnicodeDecodeError):
+        content.decode(encoding)
+    assert encodings_that_read(content, encoding) == ["gb18030"]
+
+
+def test_utf8_is_recognised_whatever_it_was_taken_for():
+    for encoding in ("gb18030", "ascii", "big5", "cp1252"):
+        assert encodings_that_read(SIMPLIFIED.encode(), encoding) == ["utf-8"]
+
+
+def test_no_encoding_is_named_for_damaged_utf8_or_for_a_few_bytes():
+    damaged = SIMPLIFIED.encode() * 3
+    assert encodings_that_read(damaged[1:], "utf-8") == []
+    assert encodings_that_read(damaged[:-3], "utf-8") == []
+    assert encodings_that_read(b"30 \xb0C\n", "utf-8") == []
+    assert encodings_that_read(b"a stray \0 in plain text\n", "utf-8") == []
+    assert encodings_that_read(bytes(range(256)) * 4, "utf-8") == []
+
+
+def test_what_was_named_already_is_never_advice():
+    for encoding in ("gb18030", "cp949", "cp1252", "euc-jp", "cp932", "big5", "utf-8"):
+        for text, written in [(SIMPLIFIED, "gb2312"), (KOREAN, "euc-kr"), (FRENCH, "cp1252"), (JAPANESE, "cp932")]:
+            assert encoding not in encodings_that_read(text.encode(written) + b"\xff\n", encoding)
