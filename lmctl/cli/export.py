@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from lmctl.cli.options import message_options
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
 
 
 @click.command()
@@ -19,12 +23,20 @@ from lmctl.cli.options import message_options
     metavar="FILE",
     help="Where to; compressed where it ends in .gz, .bz2 or .xz.  [default: -, standard output]",
 )
+@click.option(
+    "--unknown",
+    metavar="WORD",
+    default="<unk>",
+    show_default=True,
+    help="How the unknown word is written; pocketsphinx reads '<UNK>' only.",
+)
 @message_options
-def export(model: str | None, format: str, output: str, messages: object) -> None:  # noqa: ARG001
+def export(model: str | None, format: str, output: str, unknown: str, messages: Messages) -> None:  # noqa: ARG001
     """Write an n-gram model as ARPA text, which KenLM, SRILM and IRSTLM read.
 
     `</s>` as a context, from which a sentence starts, becomes `<s>`; probabilities are log10 with nine digits, and
-    -99 stands for one of zero. MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by
+    -99 stands for one of zero. A word that these programs would misread, such as `<UNK>`, is written with \\xNN,
+    which `lmctl import` reads back. MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by
     default $LMCTL_MODEL, else the only model under ./models.
 
     \b
@@ -34,6 +46,8 @@ def export(model: str | None, format: str, output: str, messages: object) -> Non
     """
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; name a file with -o, or send it to a program")
+    from lmctl.cli.progress import writing_progress
     from lmctl.jobs.arpa import export_arpa
 
-    export_arpa(model, output)
+    with writing_progress(messages, "n-grams") as on_ngrams:
+        export_arpa(model, output, unknown, on_ngrams)

@@ -11,6 +11,8 @@ from lmctl.cli.options import configuration_options, given_keys, message_options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lmctl.cli.output import Messages
+
 
 @click.command(name="import")
 @click.argument("file", metavar="FILE|-")
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 @click.option("--user-dict", metavar="FILE", help="Words for jieba.  [text.user_dictionary]")
 @click.option("--normalize", type=click.Choice(["nfc", "nfkc", "none"]), help="Unicode form.  [text.normalize]")
 @click.option("--lowercase", is_flag=True, default=None, help="Lower-case queries.  [text.lowercase]")
+@click.option("--unk", metavar="WORD", help="The file's unknown word.  [default: <unk>, <UNK> or !!UNK]")
+@click.option("--bos", metavar="WORD", help="Its start of a sentence.  [default: <s>, or HTK's !ENTER]")
+@click.option("--eos", metavar="WORD", help="Its end of a sentence.  [default: </s>, or HTK's !EXIT]")
+@click.option("--encoding", metavar="NAME", help="Encoding of its words, such as gb18030.  [default: utf-8]")
+@click.option(
+    "--positive", is_flag=True, help="Take log probabilities above 0 as 0, as KenLM's build_binary -i does."
+)
 @configuration_options
 @message_options
 def import_(
@@ -30,23 +39,36 @@ def import_(
     output: Path,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
-    messages: object,  # noqa: ARG001
+    unk: str | None,
+    bos: str | None,
+    eos: str | None,
+    encoding: str | None,
+    positive: bool,
+    messages: Messages,
     **flags: Any,
 ) -> None:
     """Publish the n-gram model of an ARPA file (.arpa, or compressed), and print its path.
 
-    Any file will do that SRILM, KenLM or IRSTLM wrote. `<s>` becomes the context that a sentence starts from, and
-    where there is no `<unk>`, an unknown word has log10 probability -100, as KenLM has it. An ARPA file does not
-    say how its text was cut into words: say it here, so that queries are cut alike.
+    Any file will do that SRILM, KenLM, IRSTLM, MITLM, HTK, the CMU toolkits or phonetisaurus wrote, with n-grams
+    of up to 20 words. `<s>` becomes the context that a sentence starts from. If there is no `<unk>`, an unknown
+    word has log10 probability -100, as KenLM has it. An ARPA file does not say how its text was cut into words:
+    say it here, so that queries are cut alike.
 
     \b
     Example:
         lmctl import counts.arpa.gz -o models/counts
         lmctl import zh.arpa -o models/zh --segmenter jieba
+        lmctl import htk.lm -o models/htk --unk '!!UNK' --bos '!ENTER' --eos '!EXIT'
     """
     from lmctl.cli.output import echo
+    from lmctl.cli.progress import reading_progress
     from lmctl.config import read_settings
     from lmctl.jobs.arpa import import_arpa
+    from lmctl.store.arpa_import import ArpaReading
+    from lmctl.store.arpa_words import SpecialWords
 
     settings = read_settings(config_files, assignments, given_keys(flags))
-    echo(str(import_arpa(file, output, settings)))
+    reading = ArpaReading(encoding or "utf-8", positive, SpecialWords(unk, bos, eos))
+    with reading_progress(messages, [file], after="making the model") as on_bytes:
+        published = import_arpa(file, output, settings, reading, on_bytes)
+    echo(str(published))

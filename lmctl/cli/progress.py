@@ -24,8 +24,10 @@ PLAIN_PROGRESS_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def reading_progress(messages: Messages, sources: Sequence[str]) -> Iterator[Callable[[int], None]]:
-    """Show how much has been read; yields what is to be told of the bytes read so far."""
+def reading_progress(
+    messages: Messages, sources: Sequence[str], after: str = "counting"
+) -> Iterator[Callable[[int], None]]:
+    """Show how much has been read, then what comes after; yields what is to be told of the bytes read so far."""
     if not messages.live:
         yield _PlainReading(messages)
         return
@@ -42,9 +44,51 @@ def reading_progress(messages: Messages, sources: Sequence[str]) -> Iterator[Cal
         total = _known_size(sources)
         task = progress.add_task("reading", total=total)
         # What has been read is still to be cut into words and counted.
-        yield lambda read: progress.update(
-            task, completed=read, description="counting" if read == total else "reading"
-        )
+        yield lambda read: progress.update(task, completed=read, description=after if read == total else "reading")
+
+
+@contextlib.contextmanager
+def writing_progress(messages: Messages, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much has been written; yields what is to be told of how many units are written, of how many.
+
+    Args:
+        messages: how much to say.
+        unit: what is written, in the plural.
+    """
+    if not messages.live:
+        yield _PlainWriting(messages, unit)
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal_console(stderr=True), transient=True) as progress:
+        task = progress.add_task("writing", total=None)
+        yield lambda written, total: progress.update(task, completed=written, total=total)
+
+
+class _PlainWriting:
+    def __init__(self, messages: Messages, unit: str) -> None:
+        self._plain, self._unit = messages.plain, unit
+        self._last = time.monotonic()
+
+    def __call__(self, written: int, total: int) -> None:
+        if self._plain and time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            click.echo(f"lmctl: wrote {written:,} of {total:,} {self._unit}", err=True)
 
 
 class _PlainReading:

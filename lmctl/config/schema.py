@@ -95,7 +95,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         ),
     ] = "lstm"
     order: Annotated[
-        Annotated[int, Meta(ge=1, le=7)] | None,
+        Annotated[int, Meta(ge=1, le=20)] | None,
         Meta(description="Words of the longest n-grams; null takes 5, or 3 for more than 100 million tokens."),
     ] = None
     smoothing: Annotated[

@@ -18,8 +18,8 @@ from lmctl import files
 from lmctl.config import to_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
-from lmctl.corpus.vocabulary import SPECIALS
-from lmctl.errors import DataError, UsageError
+from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
+from lmctl.errors import LockedError, UsageError
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import ignore_event
@@ -27,15 +27,16 @@ from lmctl.jobs.logged import Watched, logged
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
 from lmctl.runtime import load_language_model
 from lmctl.store.arpa import write_arpa
-from lmctl.store.arpa_import import read_arpa
+from lmctl.store.arpa_import import ArpaReading, read_arpa
+from lmctl.store.arpa_words import SENTENCE_START, WordSpelling
 from lmctl.store.bundle import ModelRecord, verify_bundle, write_bundle
-from lmctl.store.generations import ModelFolder, find_bundle
+from lmctl.store.generations import ModelFolder, find_bundle, remove
 from lmctl.store.lock import locked
 from lmctl.store.ngram_tables import NgramSizes, open_tables
 from lmctl.text.sources import STDIN, check_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO, Any
 
     from lmctl.config import Settings
@@ -45,22 +46,33 @@ logger = logging.getLogger(__name__)
 
 IMPORTED = "imported"
 KEEP = "publishing.keep"
-# What rounded numbers add up to, and what no distribution could.
-SUM_TOLERANCE, MOST_SUM = 1e-3, 1.5
+# How far from 1 rounded numbers may sum to.
+SUM_TOLERANCE = 1e-3
+# The orders that KenLM reads as it is usually built (its BUILDING: KENLM_MAX_ORDER).
+KENLM_ORDERS = range(2, 7)
 
 
-def export_arpa(model: str | None, output: str) -> None:
+def export_arpa(
+    model: str | None,
+    output: str,
+    unknown: str = UNKNOWN,
+    on_ngrams: Callable[[int, int], object] = lambda _written, _total: None,
+) -> None:
     """Write an n-gram model as ARPA text.
 
     Args:
         model: what `-m` takes.
-        output: a file, compressed where it ends in .gz, .bz2 or .xz; "-" for standard output.
+        output: a file, compressed if it ends in .gz, .bz2 or .xz; "-" for standard output.
+        unknown: how the unknown word is written.
+        on_ngrams: told how many n-grams have been written, of how many.
 
     Raises:
-        UsageError: the model is not an n-gram model.
+        UsageError: the model is not an n-gram model, or no word can be written as `unknown`.
         LmctlError: it is missing or damaged.
         OSError: the file cannot be written.
     """
+    if unknown.split() != [unknown] or unknown in (SENTENCE_START, SENTENCE_END):
+        raise UsageError(f"--unknown: expected a word such as <UNK>, got {unknown[:80]!r}")
     bundle = verify_bundle(find_bundle(model))
     sizes = bundle.record.sizes
     if not isinstance(sizes, NgramSizes):
@@ -71,22 +83,54 @@ def export_arpa(model: str | None, output: str) -> None:
             f"{bundle.folder}: family {bundle.record.family}; only an n-gram model can be written as ARPA text"
             + (f", such as its member {members[0]}" if members else "")
         )
-    tables, vocabulary = open_tables(bundle.folder, sizes), bundle.vocabulary()
+    if sizes.order not in KENLM_ORDERS:
+        logger.warning(
+            "%s: n-grams of up to %d words; KenLM, as it is usually built, reads orders of %d to %d",
+            bundle.folder,
+            sizes.order,
+            KENLM_ORDERS[0],
+            KENLM_ORDERS[-1],
+        )
+    tables, spelling = open_tables(bundle.folder, sizes), WordSpelling(bundle.vocabulary().words, unknown)
+    if escaped := spelling.escaped:
+        logger.warning(
+            "%s: wrote \\xNN in words that other programs would misread (%d, such as %s); import gives them back",
+            bundle.folder,
+            len(escaped),
+            ", ".join(map(repr, escaped[:3])),
+        )
+    written = 0
+
+    def tell(more: int) -> None:
+        nonlocal written
+        written += more
+        on_ngrams(written, sum(sizes.ngrams))
+
     if output == STDIN:
-        write_arpa(tables, vocabulary, sys.stdout.buffer)
+        write_arpa(tables, spelling, sys.stdout.buffer, tell)
         return
     with files.written_whole(Path(output)) as file, _compressing(file, Path(output).suffix) as compressed:
-        write_arpa(tables, vocabulary, compressed)
+        write_arpa(tables, spelling, compressed, tell)
 
 
-def import_arpa(path: str, output: Path, settings: Settings) -> Path:
+def import_arpa(
+    path: str,
+    output: Path,
+    settings: Settings,
+    reading: ArpaReading | None = None,
+    on_bytes: Callable[[int], object] = lambda _read: None,
+) -> Path:
     """Make a model of an ARPA file, and publish it as the next generation.
 
+    A new model's folder goes again if the import fails or is stopped.
+
     Args:
-        path: of the file; .gz, .bz2 and .xz are decompressed, and - is standard input.
+        path: of the file; compressed or not, and - is standard input.
         output: the model's folder.
         settings: how queries are cut into words (`text`), which the file does not say, and how many generations
             are kept.
+        reading: how the file is read; None: as its words say themselves.
+        on_bytes: told how many bytes of it have been read, decompressed.
 
     Returns:
         The folder of what was published.
@@ -101,12 +145,22 @@ def import_arpa(path: str, output: Path, settings: Settings) -> Path:
     config = settings.resolve()
     keep = config.publishing.keep if KEEP in settings.explicit else None
     check_sources([path])
-    folder = ModelFolder.create(output)
-    with locked(folder.folder), logged(Watched(folder, ignore_event)) as summary:
+    read = 0
+
+    def tell(more: int) -> None:
+        nonlocal read
+        read += more
+        on_bytes(read)
+
+    with (
+        _gone_unless_published(output) as folder,
+        locked(folder.folder),
+        logged(Watched(folder, ignore_event)) as summary,
+    ):
         folder.sweep(KEPT_IN_WORK)
         place = folder.work / IMPORTED
         place.mkdir()
-        vocabulary, sizes = read_arpa(path, place)
+        vocabulary, sizes = read_arpa(path, place, reading, tell)
         words = vocabulary.words[len(SPECIALS) :]
         tokenizer = choose_tokenizer(path, config.text, words)
         text = msgspec.structs.replace(config.text, segmenter=tokenizer.segmenter.identity.name)
@@ -147,14 +201,32 @@ def _compressing(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
         yield file
 
 
+@contextlib.contextmanager
+def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
+    """A model's folder; one that was not there before is removed if nothing is published in it."""
+    missing = [path for path in (output, *output.parents) if not path.exists()]
+    folder = ModelFolder.create(output)
+    try:
+        yield folder
+    except BaseException as error:
+        # Another run may have begun to make a model there.
+        if missing and folder.current() is None and not isinstance(error, LockedError):
+            # What stopped the import may stop this too, and is what the caller should hear of.
+            with contextlib.suppress(OSError):
+                remove(output)
+                for parent in missing[1:]:
+                    parent.rmdir()
+        raise
+
+
 def _check_sums(path: str, language_model: LanguageModel[Any]) -> None:
-    """See that what was imported is about a distribution, in the middle of a text and at a sentence's start."""
+    """Say if what was imported is no distribution, in the middle of a text or at a sentence's start."""
     states = (language_model.null_state(1), language_model.initial_state(1))
     sums = [float(np.exp(language_model.log_probs(state).astype(np.float64)).sum()) for state in states]
     worst = max(sums, key=lambda total: abs(total - 1.0))
-    if not worst < MOST_SUM:
-        raise DataError(
-            f"{path}: its probabilities sum to {worst:g} in place of 1; perplexities would mean nothing"
-        )
     if abs(worst - 1.0) > SUM_TOLERANCE:
-        logger.warning("%s: its probabilities sum to %g in place of 1; perplexities are off by that", path, worst)
+        logger.warning(
+            "%s: its probabilities sum to %g in place of 1; they rank words, but perplexities are off by that",
+            path,
+            worst,
+        )

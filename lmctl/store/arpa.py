@@ -18,16 +18,16 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.store.arpa_words import ESCAPES_COMMENT, SENTENCE_START
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lmctl.corpus.vocabulary import Vocabulary
+    from lmctl.store.arpa_words import WordSpelling
     from lmctl.store.ngram_tables import NgramTables
 
-SENTENCE_START = "<s>"
 # The log10 that stands for a probability of 0.
 LOG10_ZERO = -99.0
 LN_10 = math.log(10.0)
@@ -35,12 +35,25 @@ LN_10 = math.log(10.0)
 _LINES_AT_ONCE = 1 << 16
 
 
-def write_arpa(tables: NgramTables, vocabulary: Vocabulary, file: IO[bytes]) -> None:
+def write_arpa(
+    tables: NgramTables,
+    spelling: WordSpelling,
+    file: IO[bytes],
+    on_ngrams: Callable[[int], object] = lambda _ngrams: None,
+) -> None:
     """Write a model as ARPA text, UTF-8, as it is read from the tables.
 
     Numbers have nine digits, which is what it takes to give the same float32 back.
+
+    Args:
+        tables: of the model.
+        spelling: how its words are written.
+        file: where to.
+        on_ngrams: told how many n-grams more have been written.
     """
     sizes = tables.sizes
+    if spelling.escaped:
+        file.write(f"{ESCAPES_COMMENT}\n".encode())
     # `<s>` is a unigram of its own there.
     counts = [sizes.ngrams[0] + 1, *sizes.ngrams[1:]]
     header = "".join(f"ngram {order}={count}\n" for order, count in enumerate(counts, start=1))
@@ -53,16 +66,17 @@ def write_arpa(tables: NgramTables, vocabulary: Vocabulary, file: IO[bytes]) -> 
             file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
         for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
             stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
-            file.write("".join(_lines(tables, vocabulary, order, first, stop)).encode())
+            file.write("".join(_lines(tables, spelling.words, order, first, stop)).encode())
+            on_ngrams(stop - first)
     file.write(b"\n\\end\\\n")
 
 
-def _lines(tables: NgramTables, vocabulary: Vocabulary, order: int, first: int, stop: int) -> Iterator[str]:
+def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first: int, stop: int) -> Iterator[str]:
     """The lines of the n-grams from one place up to another."""
     words = tables.words(order, np.arange(first, stop)).T.tolist()
-    spelled = [[vocabulary.words[word] for word in column] for column in words]
+    spelled = [[spelled_words[word] for word in column] for column in words]
     if order > 1:
-        spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else vocabulary.words[word] for word in words[0]]
+        spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else spelled_words[word] for word in words[0]]
     log_probs = _log10(tables.log_probs[order][first:stop])
     if order == tables.sizes.order:
         for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):

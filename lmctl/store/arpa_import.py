@@ -2,9 +2,11 @@
 
 Words get their ids by falling probability, ties in code-point order, after the two specials. What is special:
 
-    <unk> or <UNK>   id 0; log10 -100 where the file has none (KenLM)
+    <unk> or <UNK>   id 0; log10 -100 if the file has none (KenLM)
     </s>             id 1, as the end of a sentence; the file must have it
     <s>              id 1, as what stands before the first word of a sentence
+
+or what a program has in their place (arpa_words.py).
 
 Left out, for no text that lmctl reads asks for them: n-grams that have `<s>` anywhere but in front or `</s>`
 anywhere but at the end, and words with white space inside. A context that the file leaves out (SRILM prunes so) is
@@ -14,19 +16,20 @@ put in with the probability that backing off gives, which changes no other.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
-from lmctl.errors import DataError
-from lmctl.store.arpa import LN_10, LOG10_ZERO, SENTENCE_START
+from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
+from lmctl.store.arpa import LN_10, LOG10_ZERO
 from lmctl.store.arpa_text import ArpaText
+from lmctl.store.arpa_words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
 from lmctl.store.ngram_tables import NgramSizes, NgramTables, make_keys, written_table
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,15 +43,36 @@ logger = logging.getLogger(__name__)
 
 # Of an unknown word, where the file says nothing of it: KenLM's default.
 LOG10_UNKNOWN = -100.0
-UNKNOWN_SPELLINGS = (UNKNOWN, "<UNK>")
 
 
-def read_arpa(path: str, folder: Path) -> tuple[Vocabulary, NgramSizes]:
+@dataclass(frozen=True, slots=True)
+class ArpaReading:
+    """How an ARPA file is read.
+
+    Attributes:
+        encoding: of its words.
+        positive: take log probabilities above 0 as 0.
+        specials: its words that are special.
+    """
+
+    encoding: str = "utf-8"
+    positive: bool = False
+    specials: SpecialWords = field(default_factory=SpecialWords)
+
+
+def read_arpa(
+    path: str,
+    folder: Path,
+    reading: ArpaReading | None = None,
+    on_bytes: Callable[[int], object] = lambda _bytes: None,
+) -> tuple[Vocabulary, NgramSizes]:
     """Read an ARPA file, and write its tables into a folder.
 
     Args:
-        path: of the file; .gz, .bz2 and .xz are decompressed, and - is standard input.
+        path: of the file; compressed or not, and - is standard input.
         folder: where the tables go.
+        reading: how it is read; None: as its words say themselves.
+        on_bytes: told how many bytes more have been read, decompressed.
 
     Returns:
         The vocabulary, all counts 0, and the sizes of the tables.
@@ -57,8 +81,9 @@ def read_arpa(path: str, folder: Path) -> tuple[Vocabulary, NgramSizes]:
         InputMissingError: there is no such file.
         DataError: it is not an ARPA file, or damaged; with the number of the line, and what was expected there.
     """
-    text = ArpaText(path)
-    vocabulary, ids = _choose_ids(text)
+    reading = reading or ArpaReading()
+    text = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
+    vocabulary, ids = _choose_ids(text, reading.specials)
     tables = NgramTables(
         NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", ngrams=[len(vocabulary)]), {}, {}, {}
     )
@@ -133,28 +158,38 @@ class _Rows:
         )
 
 
-def _choose_ids(text: ArpaText) -> tuple[Vocabulary, IntArray]:
+def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArray]:
     """The vocabulary, and the id of each of the file's words: its size for `<s>`, more for one left out."""
     unigrams = text.sections[0]
-    specials = {SENTENCE_START, SENTENCE_END, *UNKNOWN_SPELLINGS}
-    if SENTENCE_END not in text.words:
-        raise DataError(f"{text.source}: no {SENTENCE_END} among the unigrams; lmctl needs the end of a sentence")
-    spellings = [word for word in UNKNOWN_SPELLINGS if word in text.words]
-    if len(spellings) > 1:
-        raise DataError(f"{text.source}: both {' and '.join(spellings)} are unigrams; expected one unknown word")
-    for word, meaning in ((UNKNOWN, f"log10 {LOG10_UNKNOWN:g}"), (SENTENCE_START, "a back-off of 0")):
-        if word not in text.words and not (word == UNKNOWN and spellings):
+    spelled = text.words
+    numbers = {word: number for number, word in enumerate(spelled)}
+    found = named.found_in(numbers, text.source)
+    for word, there, meaning in (
+        (UNKNOWN, found.unknown, f"log10 {LOG10_UNKNOWN:g}"),
+        (SENTENCE_START, found.start, "a back-off of 0"),
+    ):
+        if there is None:
             logger.warning("%s: no %s among the unigrams; it has %s", text.source, word, meaning)
+    specials = {found.unknown, found.start, found.end}
+    # lmctl says so in the files that it writes such words to.
+    escaped = ESCAPES_COMMENT.encode() in text.preamble
+    words = [unescape(word) for word in spelled] if escaped else spelled
     # What lmctl cuts out of a text has no white space of any script inside.
-    askable = [number for number, word in enumerate(text.words) if word not in specials and word.split() == [word]]
-    askable.sort(key=lambda number: (-unigrams.log10_probs[number], text.words[number]))
-    words = [UNKNOWN, SENTENCE_END, *(text.words[number] for number in askable)]
-    ids = np.full(len(text.words), len(words) + 1, dtype=np.int64)
-    ids[askable] = np.arange(2, len(words))
-    for number, word in enumerate(text.words):
-        if word in specials:
-            ids[number] = {SENTENCE_END: SENTENCE_END_ID, SENTENCE_START: len(words)}.get(word, UNKNOWN_ID)
-    return Vocabulary(words, [0] * len(words)), ids
+    askable = [
+        number for number, word in enumerate(words) if spelled[number] not in specials and word.split() == [word]
+    ]
+    askable.sort(key=lambda number: (-unigrams.log10_probs[number], words[number]))
+    vocabulary = [UNKNOWN, SENTENCE_END, *(words[number] for number in askable)]
+    ids = np.full(len(words), len(vocabulary) + 1, dtype=np.int64)
+    ids[askable] = np.arange(len(SPECIALS), len(vocabulary))
+    for special, token_id in (
+        (found.unknown, UNKNOWN_ID),
+        (found.end, SENTENCE_END_ID),
+        (found.start, len(vocabulary)),
+    ):
+        if special is not None:
+            ids[numbers[special]] = token_id
+    return Vocabulary(vocabulary, [0] * len(vocabulary)), ids
 
 
 def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
@@ -230,4 +265,6 @@ def _places(tables: NgramTables, words: IntArray) -> IntArray:
 def _natural(log10: array[float]) -> Float32Array:
     values = np.array(log10)
     natural = np.where(values == LOG10_ZERO, -np.inf, values * LN_10)
-    return natural.astype(np.float32)
+    # What is too small for a float32 is zero.
+    with np.errstate(over="ignore"):
+        return natural.astype(np.float32)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from lmctl.jobs.arpa import export_arpa, import_arpa
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train import train
 from lmctl.query.model import verify_model
+from lmctl.store.arpa_import import ArpaReading
+from lmctl.store.arpa_words import SpecialWords
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
@@ -179,13 +182,106 @@ def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplo
     assert "its probabilities sum to 0.815" in caplog.text
 
 
-def test_what_is_no_distribution_is_refused(tmp_path):
-    # After <s>: 1/2, and half of 10^5.
+def test_what_is_no_distribution_is_imported_too(tmp_path, caplog):
+    # After <s>: 1/2, and half of 10^5. Models made by hand for decoders only rank.
     (tmp_path / "wild.arpa").write_text(arpa(5))
 
-    with pytest.raises(DataError, match=r"its probabilities sum to 50000\.5 in place of 1"):
-        import_arpa(str(tmp_path / "wild.arpa"), tmp_path / "model", AUTO)
-    assert not (tmp_path / "model/current").exists()
+    published = import_arpa(str(tmp_path / "wild.arpa"), tmp_path / "model", AUTO)
+
+    assert "its probabilities sum to 50000.5 in place of 1; they rank words" in caplog.text
+    assert lmctl.load(published).score("").log_probs[0] == pytest.approx(math.log(0.5e5), rel=1e-6)
+
+
+def test_the_largest_back_offs_leave_finite_probabilities(tmp_path):
+    (tmp_path / "wild.arpa").write_text(arpa(38))
+
+    model = lmctl.load(import_arpa(str(tmp_path / "wild.arpa"), tmp_path / "model", AUTO))
+
+    assert np.isfinite(np.exp(model.log_probs(""))).all()
+    assert math.isfinite(model.predict("", k=3)[0].prob)
+
+
+def test_a_failed_import_leaves_no_new_folder(counted, tmp_path):
+    export_arpa(counted, str(tmp_path / "model.arpa"))
+    cut = (tmp_path / "model.arpa").read_bytes()[:-100]
+    (tmp_path / "cut.arpa").write_bytes(cut)
+    (tmp_path / "empty").mkdir()
+
+    for output in ("models/new", "empty"):
+        with pytest.raises(DataError):
+            import_arpa(str(tmp_path / "cut.arpa"), tmp_path / output, AUTO)
+
+    assert not (tmp_path / "models").exists()
+    assert (tmp_path / "empty").is_dir()
+
+
+def test_an_interrupted_import_leaves_no_new_folder(counted, tmp_path):
+    export_arpa(counted, str(tmp_path / "model.arpa"))
+
+    def interrupt(_read):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_arpa(str(tmp_path / "model.arpa"), tmp_path / "new", AUTO, on_bytes=interrupt)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_export_leaves_no_file(counted, tmp_path):
+    def interrupt(_written, _total):
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        export_arpa(counted, str(tmp_path / "out/model.arpa"), on_ngrams=interrupt)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_progress_is_told_of_every_ngram_and_every_byte(counted, tmp_path):
+    written, read = [], []
+
+    export_arpa(counted, str(tmp_path / "model.arpa"), on_ngrams=lambda *told: written.append(told))
+    import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO, on_bytes=read.append)
+
+    total = sum(open_bundle(tmp_path / "model/current").record.sizes.ngrams)
+    assert written[-1] == (total, total)
+    assert read[-1] == (tmp_path / "model.arpa").stat().st_size
+
+
+@pytest.mark.parametrize("unknown", ["<unk>", "<UNK>", "!!UNK"])
+def test_words_that_others_would_misread_come_back(tmp_path, caplog, unknown):
+    # KenLM, lm/vocab.cc, reads <UNK> as <unk>.
+    (tmp_path / "text.txt").write_text("the <UNK> said !!UNK\nthe cat said\n" * 3)
+    before = count(tmp_path / "text.txt", tmp_path / "before", "model.order=2")
+
+    export_arpa(before, str(tmp_path / "model.arpa"), unknown)
+    published = import_arpa(
+        str(tmp_path / "model.arpa"), tmp_path / "after", AUTO, ArpaReading(specials=SpecialWords(unknown=unknown))
+    )
+
+    unigrams = (tmp_path / "model.arpa").read_text().split("-grams:\n")[1]
+    words = [line.split("\t")[1] for line in unigrams.splitlines() if "\t" in line]
+    assert {word for word in words if word in ("<unk>", "<UNK>", "!!UNK")} == {unknown, "!!UNK"}
+    old, new = lmctl.load(before), lmctl.load(published)
+    assert sorted(new.vocabulary.words) == sorted(old.vocabulary.words)
+    text = "the <UNK> said !!UNK"
+    assert new.score(text).log_probs == pytest.approx(old.score(text).log_probs, abs=1e-6)
+    assert "in words that other programs would misread" in caplog.text
+
+
+@pytest.mark.parametrize("unknown", ["", "two words", "<s>", "</s>"])
+def test_an_unknown_word_must_be_a_word(counted, tmp_path, unknown):
+    with pytest.raises(UsageError, match="--unknown: expected a word such as <UNK>"):
+        export_arpa(counted, str(tmp_path / "model.arpa"), unknown)
+
+
+@pytest.mark.parametrize(("order", "warned"), [(1, True), (2, False), (6, False), (7, True)])
+def test_orders_that_kenlm_is_not_built_for_are_said(text, tmp_path, caplog, order, warned):
+    # KenLM's query: "assumes at least a bigram model", "compiled for maximum order 6".
+    model = count(text, tmp_path / "model", f"model.order={order}")
+
+    export_arpa(model, str(tmp_path / "model.arpa"))
+
+    assert ("KenLM, as it is usually built, reads orders of 2 to 6" in caplog.text) == warned
 
 
 def test_an_import_keeps_as_many_generations_as_there_were_to_be(text, counted, tmp_path):

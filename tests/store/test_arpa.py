@@ -11,13 +11,14 @@ import pytest
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.runtime.ngram import NgramLanguageModel
 from lmctl.store.arpa import write_arpa
+from lmctl.store.arpa_words import WordSpelling
 
 CORPUS = Path(__file__).parents[2] / "corpora/en.txt"
 
 
 def arpa_of(vocabulary, tables):
     file = io.BytesIO()
-    write_arpa(tables, vocabulary, file)
+    write_arpa(tables, WordSpelling(vocabulary.words), file)
     return file.getvalue().decode()
 
 

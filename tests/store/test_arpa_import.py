@@ -11,7 +11,8 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.runtime.ngram import NgramLanguageModel
 from lmctl.store.arpa import write_arpa
-from lmctl.store.arpa_import import read_arpa
+from lmctl.store.arpa_import import ArpaReading, read_arpa
+from lmctl.store.arpa_words import ESCAPES_COMMENT, SpecialWords, WordSpelling
 from lmctl.store.ngram_tables import open_tables
 
 # It leaves a context out, as SRILM may after pruning (KenLM would refuse it): "a b" is none of the bigrams.
@@ -46,10 +47,12 @@ ngram 3=2
 def load(tmp_path):
     """`load(text)`: the vocabulary, and the model of an ARPA text."""
 
-    def load_text(text):
+    def load_text(text, encoding="utf-8", **special_words):
         path = tmp_path / "model.arpa"
-        path.write_text(text, encoding="utf-8")
-        vocabulary, sizes = read_arpa(str(path), tmp_path)
+        path.write_text(text, encoding=encoding)
+        vocabulary, sizes = read_arpa(
+            str(path), tmp_path, ArpaReading(encoding=encoding, specials=SpecialWords(**special_words))
+        )
         return vocabulary, NgramLanguageModel(open_tables(tmp_path, sizes))
 
     return load_text
@@ -145,6 +148,72 @@ def test_an_unknown_word_in_capitals_is_one(load, caplog):
     assert "among the unigrams" not in caplog.text
 
 
+HTK = {"<unk>": "!!UNK", "<s>": "!ENTER", "</s>": "!EXIT"}
+
+
+@pytest.mark.parametrize("named", [{}, {"unknown": "!!UNK", "start": "!ENTER", "end": "!EXIT"}])
+def test_htks_special_words_are_found_or_named(load, caplog, named):
+    # HTKBook 3.4, chapter 15: sentence start and end !ENTER and !EXIT, and !!UNK for words out of vocabulary.
+    text = ARPA
+    for usual, of_htk in HTK.items():
+        text = text.replace(usual, of_htk)
+
+    vocabulary, model = load(text, **named)
+
+    assert vocabulary.words == ("<unk>", "</s>", "b", "A", "a")
+    assert log10_prob(vocabulary, model, ["<s>"], "a") == pytest.approx(-0.1)
+    assert log10_prob(vocabulary, model, ["b"], "</s>") == pytest.approx(-0.3)
+    assert log10_prob(vocabulary, model, [], "zebra") == pytest.approx(-1.5)
+    assert ("took !!UNK, !ENTER, !EXIT for the unknown word" in caplog.text) == (not named)
+
+
+def test_words_in_another_encoding_are_decoded(load):
+    vocabulary, model = load(ARPA.replace("A", "\u4e2d"), encoding="gb18030")
+
+    assert vocabulary.words == ("<unk>", "</s>", "b", "a", "\u4e2d")
+    assert log10_prob(vocabulary, model, ["<s>", "a"], "\u4e2d") == pytest.approx(-0.06)
+
+
+def test_a_file_in_utf_16_is_read_by_name(load):
+    vocabulary, model = load(ARPA, encoding="utf-16")
+
+    assert log10_prob(vocabulary, model, ["b"], "</s>") == pytest.approx(-0.3)
+
+
+def test_a_high_order_is_read(load):
+    # Of one sentence of nine words, every n-gram that starts with <s>; phonetisaurus-train asks for order 8.
+    order, words = 10, ["<s>", *"abcdefgh", "</s>"]
+    sections = [
+        f"\\{n}-grams:\n-0.{n:02}\t{' '.join(words[:n])}\t{'' if n == order else -0.5}" for n in range(2, 11)
+    ]
+    unigrams = "".join(f"-1\t{word}\t-0.25\n" for word in words)
+    counts = "".join(f"ngram {n}={10 if n == 1 else 1}\n" for n in range(1, 11))
+
+    vocabulary, model = load(f"\\data\\\n{counts}\\1-grams:\n{unigrams}" + "\n".join(sections) + "\n\\end\\\n")
+
+    assert model.sizes.order == 10
+    assert log10_prob(vocabulary, model, words[:9], "</s>") == pytest.approx(-0.10, abs=1e-6)
+    # Back-offs of the contexts of 9 words down to 2 do not apply: none of them ends in a, but h alone does.
+    assert log10_prob(vocabulary, model, words[:9], "a") == pytest.approx(-0.5 - 0.25 - 1, abs=1e-6)
+
+
+def test_what_was_escaped_is_given_back(tmp_path, load):
+    odd = ["<UNK>", "<s>", r"\x20", "plain"]
+    spelling = WordSpelling(["<unk>", "</s>", *odd])
+    comment = f"{ESCAPES_COMMENT}\n"
+    unigrams = "".join(f"-1\t{word}\n" for word in [*spelling.words, "<s>"])
+
+    vocabulary, _ = load(f"{comment}\\data\\\nngram 1=7\n\\1-grams:\n{unigrams}\\end\\\n")
+
+    assert vocabulary.words == ("<unk>", "</s>", *sorted(odd))
+
+
+def test_escapes_are_letters_in_a_file_that_does_not_say_so(load):
+    vocabulary, _ = load(ARPA.replace("A", r"\x41"))
+
+    assert r"\x41" in vocabulary.words
+
+
 @pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf"])
 def test_what_stands_for_zero_is_zero(load, zero):
     vocabulary, model = load(ARPA.replace("-0.5\tb", f"{zero}\tb").replace("-0.25", zero))
@@ -194,7 +263,7 @@ def same_model(vocabulary, tables, folder):
     """A model after it was written and read again: its vocabulary, and itself."""
     path = folder / "model.arpa"
     with path.open("wb") as file:
-        write_arpa(tables, vocabulary, file)
+        write_arpa(tables, WordSpelling(vocabulary.words), file)
     again, sizes = read_arpa(str(path), folder)
     assert sizes.ngrams == tables.sizes.ngrams
     return again, NgramLanguageModel(open_tables(folder, sizes))

@@ -1,0 +1,119 @@
+r"""How words are spelled in an ARPA file: the special ones, and those that would be taken for such.
+
+In a word that another program would take for a special one (KenLM reads `<UNK>` as `<unk>`), \xNN stands for the
+first character. A file with such words starts with a comment that says so, by which `lmctl import` knows them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+logger = logging.getLogger(__name__)
+
+SENTENCE_START = "<s>"
+# What programs read as the unknown word; pocketsphinx knows the second only.
+UNKNOWN_SPELLINGS = (UNKNOWN, "<UNK>")
+# Starts and ends of a sentence: everybody's, in capitals, and HTK's (HTKBook, chapter 15).
+BOUNDARIES = ((SENTENCE_START, SENTENCE_END), ("<S>", "</S>"), ("!ENTER", "!EXIT"), ("!SENT_START", "!SENT_END"))
+HTK_UNKNOWN = "!!UNK"
+
+ESCAPES_COMMENT = r"# lmctl: \xNN at the start of a word stands for the character of that number"
+_ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
+
+
+class WordSpelling:
+    """How the words of a vocabulary are written.
+
+    Args:
+        words: of the vocabulary: `<unk>`, `</s>`, then the others.
+        unknown: how the unknown word is written.
+
+    Attributes:
+        words: each word as it is written.
+        escaped: the words that are not written as they are.
+    """
+
+    def __init__(self, words: Sequence[str], unknown: str = UNKNOWN) -> None:
+        specials = {SENTENCE_START, SENTENCE_END, unknown, *UNKNOWN_SPELLINGS}
+        ordinary = words[len(SPECIALS) :]
+        self.escaped = [word for word in ordinary if word in specials]
+        if self.escaped:
+            # A word that looks like an escape would be taken for one.
+            self.escaped += [word for word in ordinary if _ESCAPE.match(word)]
+        escapes = {word: f"\\x{ord(word[0]):02x}{word[1:]}" for word in self.escaped}
+        self.words = [unknown, SENTENCE_END, *(escapes.get(word, word) for word in ordinary)]
+
+
+def unescape(word: str) -> str:
+    """The word that `WordSpelling` has written so."""
+    escape = _ESCAPE.match(word)
+    return chr(int(escape[1], 16)) + word[escape.end() :] if escape else word
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialWords:
+    """Which of a file's words are special.
+
+    Attributes:
+        unknown: stands for all that are not in the vocabulary; None: found by its usual spellings.
+        start: stands before a sentence; None: likewise.
+        end: ends a sentence; None: likewise.
+    """
+
+    unknown: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+    def found_in(self, words: Collection[str], source: str) -> SpecialWords:
+        """The special words that a file has: None where it has none.
+
+        Args:
+            words: its unigrams.
+            source: name for messages.
+
+        Raises:
+            DataError: a word that was named is not among the unigrams, none ends a sentence, or two mean the same.
+        """
+        for option, word in (("--unk", self.unknown), ("--bos", self.start), ("--eos", self.end)):
+            if word is not None and word not in words:
+                raise DataError(f"{source}: {word!r}, named by {option}, is not among the unigrams")
+        start, end = self._boundaries(words)
+        if end is None:
+            raise DataError(
+                f"{source}: no {SENTENCE_END} among the unigrams; name the word that ends a sentence with --eos"
+            )
+        unknown = self.unknown or _unknown(words, source)
+        for special, taken in ((UNKNOWN, unknown), (SENTENCE_END, end)):
+            if taken is not None and special != taken and special in words:
+                raise DataError(f"{source}: both {taken!r} and {special!r} are unigrams; expected one of them")
+        usual = {SENTENCE_START, SENTENCE_END, *UNKNOWN_SPELLINGS, self.unknown, self.start, self.end}
+        if recognised := [word for word in (unknown, start, end) if word is not None and word not in usual]:
+            logger.warning(
+                "%s: took %s for the unknown word, a start or an end; --unk, --bos and --eos name others",
+                source,
+                ", ".join(recognised),
+            )
+        return SpecialWords(unknown, start, end)
+
+    def _boundaries(self, words: Collection[str]) -> tuple[str | None, str | None]:
+        """The start and the end of a sentence."""
+        start, end = next((pair for pair in BOUNDARIES if pair[1] in words), (SENTENCE_START, None))
+        return self.start or (start if start in words else None), self.end or end
+
+
+def _unknown(words: Collection[str], source: str) -> str | None:
+    found = [spelling for spelling in UNKNOWN_SPELLINGS if spelling in words]
+    if len(found) > 1:
+        raise DataError(
+            f"{source}: both {' and '.join(found)} are unigrams; name the unknown word with --unk '{found[0]}'"
+        )
+    return found[0] if found else HTK_UNKNOWN if HTK_UNKNOWN in words else None

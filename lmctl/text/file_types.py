@@ -1,0 +1,160 @@
+"""What a file is that other programs made, by its first bytes.
+
+If such a file is named in place of an ARPA file, a model's folder or text, the message says what it is, and which
+command makes of it what lmctl reads.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Bytes of a file that are enough to recognise it; a tar archive says what it is at byte 257.
+HEAD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """A kind of file.
+
+    Attributes:
+        name: with its article, for a message.
+        way_in: what to do to use it with lmctl; None: nothing.
+        binary: whether it is no text at all, so that reading it as text is a mistake.
+    """
+
+    name: str
+    way_in: str | None = None
+    binary: bool = True
+
+
+_IRSTLM = "compile-lm --text=yes FILE FILE.arpa makes an ARPA file of it"
+_KENLM = "KenLM cannot turn it back: import the ARPA file that it was built from"
+_SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
+_TO_TEXT = "convert it to plain text"
+_NO_NGRAMS = "it holds no n-grams"
+
+# The first pattern that matches the first bytes of a file names it. Where each is from stands beside it.
+_TYPES: tuple[tuple[bytes, FileType], ...] = (
+    # KenLM, lm/binary_format.cc, kMagicBeforeVersion and kMagicIncomplete; lm/common/model_buffer.cc.
+    (rb"mmap lm http://kheafield\.com/code", FileType("a KenLM binary", _KENLM)),
+    (rb"KenLM intermediate binary file", FileType("an intermediate file of KenLM's lmplz", _KENLM)),
+    # IRSTLM, src/lmtable.cpp, lmtable::load: the numbers of an iARPA file are not yet interpolated.
+    (rb"Q?blmt", FileType("an IRSTLM binary", _IRSTLM)),
+    (
+        rb"\s*iARPA\b",
+        FileType("an IRSTLM iARPA file, whose numbers are not yet interpolated", _IRSTLM, binary=False),
+    ),
+    (rb"\s*qARPA\b", FileType("an IRSTLM qARPA file, whose numbers are quantized", _IRSTLM, binary=False)),
+    # SRILM, lm/src/NgramLM.cc, Ngram_BinaryFormatString; lm/src/NgramStats.cc for counts.
+    (
+        rb"SRILM_BINARY_NGRAM_",
+        FileType("an SRILM binary", "ngram -lm FILE -write-lm FILE.arpa makes an ARPA file of it"),
+    ),
+    (
+        rb"SRILM_BINARY_COUNTS_",
+        FileType("a binary file of SRILM's counts", "ngram-count -read FILE -lm FILE.arpa"),
+    ),
+    # pocketsphinx, src/lm/ngram_model_trie.c, trie_hdr; sphinxbase, ngram_model_dmp.c: a length, then darpa_hdr.
+    (rb"Trie Language Model", FileType("a Sphinx trie (.lm.bin)", _SPHINX)),
+    (rb"(?:\x11\0\0\0|\0\0\0\x11)Darpa Trigram LM", FileType("a Sphinx DMP file", _SPHINX)),
+    # MITLM, src/util/FastIO.h, MITLMv1: a uint64.
+    (
+        rb"\x01\x12\x08\x20\0\0\0\0",
+        FileType("an MITLM binary", "let estimate-ngram or evaluate-ngram -write-lm write ARPA"),
+    ),
+    # OpenFst, fst.h, kFstMagicNumber 2125659606: an int32 in either byte order.
+    (
+        rb"\xd6\xfd\xb2\x7e|\x7e\xb2\xfd\xd6",
+        FileType(
+            "an OpenFst transducer", "OpenGrm's ngramprint --ARPA FILE makes an ARPA file of an n-gram model"
+        ),
+    ),
+    # Kaldi, base/io-funcs-inl.h: NUL and B, then a token.
+    (rb"\0B<?[A-Za-z]", FileType("a Kaldi binary", "import the ARPA file that it was made from")),
+    # rnnlm, rnnlmlib.cpp, saveNet.
+    (rb"version: \d+\nfile format: \d", FileType("a model of the RNNLM toolkit", _NO_NGRAMS, binary=False)),
+    # fastText, src/fasttext.cc, FASTTEXT_FILEFORMAT_MAGIC_INT32 793712314.
+    (rb"\xba\x16\x4f\x2f", FileType("a fastText model", _NO_NGRAMS)),
+    # HDF5 file format specification, III.A; Keras writes .h5 so.
+    (rb"\x89HDF\r\n\x1a\n", FileType("an HDF5 file, such as Keras weights", _NO_NGRAMS)),
+    # PKWARE APPNOTE 4.3.7: the name of the first file stands at byte 30.
+    (rb"PK\x03\x04.{26}[^\0]*?data\.pkl", FileType("a zip archive of PyTorch (.pt)", _NO_NGRAMS)),
+    (rb"PK\x03\x04.{26}(?:metadata|config)\.json", FileType("a zip archive of Keras (.keras)", _NO_NGRAMS)),
+    (rb"PK\x03\x04.{26}[^\0]{0,200}?\.npy", FileType("a zip archive of NumPy arrays (.npz)", _NO_NGRAMS)),
+    (
+        rb"PK\x03\x04.{26}(?:\[Content_Types\]|_rels/|word/|mimetype)",
+        FileType("an office document (zip)", _TO_TEXT),
+    ),
+    (rb"PK\x03\x04|PK\x05\x06", FileType("a zip archive", "unpack it first")),
+    # PyTorch before 1.6, torch/serialization.py, MAGIC_NUMBER; Python's pickle protocol 2 and later (PEP 3154).
+    (rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", FileType("a PyTorch file", _NO_NGRAMS)),
+    (
+        rb"\x80[\x02-\x05][\x95(}\]cq\x8a\x8c]",
+        FileType("a Python pickle", "lmctl never opens one: it can run code"),
+    ),
+    # safetensors: a little-endian length below 2**40, then JSON. GGUF and its forerunners: ggml's docs/gguf.md.
+    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file", _NO_NGRAMS)),
+    (rb"(?:GGUF|lmgg|fmgg|tjgg)[\x01-\x1f]\0", FileType("a GGUF file", _NO_NGRAMS)),
+    # protobuf: the model's version is field 1, the producer's name field 2 (onnx.proto).
+    (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model", _NO_NGRAMS)),
+    (
+        rb"\x0a.\x0a.<unk>",
+        FileType("a SentencePiece model", "spm_encode cuts text with it, which lmctl trains on"),
+    ),
+    (rb".{4}TFL3", FileType("a TensorFlow Lite model", _NO_NGRAMS)),
+    # numpy/lib/format.py; Apache Parquet and Arrow; SQLite's file format, 1.3.
+    (rb"\x93NUMPY", FileType("a NumPy array", _NO_NGRAMS)),
+    (rb"PAR1[\0-\x1f]", FileType("a Parquet file", _TO_TEXT)),
+    (rb"ARROW1\0", FileType("an Arrow file", _TO_TEXT)),
+    (rb"SQLite format 3\0", FileType("an SQLite database", _TO_TEXT)),
+    # Java Object Serialization, STREAM_MAGIC: BerkeleyLM writes its binaries so.
+    (rb"\xac\xed\0\x05", FileType("a serialized Java object, such as a BerkeleyLM binary", "import an ARPA file")),
+    # RFC 1952; bzip2; the .xz file format, 2.1.1.1; RFC 8878; LZ4's frame format; compress; 7-Zip; RAR.
+    (rb"\x1f\x8b", FileType("a gzip stream", "gzip -dc FILE unpacks it")),
+    (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", FileType("a bzip2 stream", "bzip2 -dc FILE unpacks it")),
+    (rb"\xfd7zXZ\0", FileType("an xz stream", "xz -dc FILE unpacks it")),
+    (rb"\x28\xb5\x2f\xfd", FileType("a Zstandard stream", "zstd -dc FILE unpacks it")),
+    (rb"\x04\x22\x4d\x18", FileType("an LZ4 stream", "lz4 -dc FILE unpacks it")),
+    (rb"\x1f\x9d", FileType("a compress (.Z) stream", "gzip -dc FILE unpacks it")),
+    (rb"LZIP[\0\x01]", FileType("an lzip stream", "lzip -dc FILE unpacks it")),
+    (rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07", FileType("an archive", "unpack it first")),
+    (rb".{257}ustar", FileType("a tar archive", "unpack it first")),
+    # Documents: ISO 32000-1, 7.5.2; MS-CFB 2.2; RTF.
+    (rb"%PDF-", FileType("a PDF document", _TO_TEXT)),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileType("an office document", _TO_TEXT)),
+    (rb"\{\\rtf", FileType("an RTF document", _TO_TEXT)),
+    (
+        rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}(?:WAVE|WEBP)|OggS\0|fLaC\0|ID3[\x02-\x04]",
+        FileType("an image or a sound", None),
+    ),
+    (rb"\x7fELF", FileType("a program", None)),
+    # What is there in place of a file that was never downloaded.
+    (
+        rb"version https://git-lfs\.github\.com/spec/",
+        FileType("a pointer of Git LFS in place of the file", "git lfs pull downloads it", binary=False),
+    ),
+    (rb"(?i)\s*<(?:!doctype html|html)\b", FileType("an HTML page", "see what was downloaded", binary=False)),
+    # word2vec, word2vec.c: words and dimensions, then a word and its vector, as text or not. GloVe has no header.
+    (
+        rb"\d{1,9} \d{1,5}\n\S+ (?:[-+\d.e]+ ){2}|\S+(?: -?\d+\.\d+){8}",
+        FileType("a file of word vectors (word2vec, fastText, GloVe)", _NO_NGRAMS, binary=False),
+    ),
+    (
+        rb"\d{1,9} \d{1,5}\n\S+ [^\n]*[\0-\x08\x0e-\x1f\x7f-\xff]",
+        FileType("a file of word vectors (word2vec)", _NO_NGRAMS),
+    ),
+    # The Unicode Standard, 23.8: byte order marks.
+    (rb"\xff\xfe|\xfe\xff", FileType("UTF-16 text", "--encoding utf-16 reads it", binary=False)),
+)
+
+_COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _TYPES)
+
+
+def file_type(head: bytes) -> FileType | None:
+    """The kind of file that starts so; None: none that is known, which text is among.
+
+    Args:
+        head: its first bytes, at least `HEAD_BYTES` of them if there are so many.
+    """
+    return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
