@@ -28,6 +28,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.counting.estimation import estimate
 from lmctl.runtime.ngram import NgramLanguageModel
 from lmctl.store.arpa import write_arpa
+from lmctl.store.arpa_words import WordSpelling
 from lmctl.store.ngram_tables import NgramSizes, NgramTables, open_tables
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def estimate_corpus(order: int) -> None:
 def export_model() -> None:
     """In a process of its own: write the model in this folder as ARPA."""
     with Path("lmctl.arpa").open("wb") as file:
-        write_arpa(_open_model(), PreparedCorpus.open(Path("corpus")).vocabulary, file)
+        words = PreparedCorpus.open(Path("corpus")).vocabulary.words
+        write_arpa(_open_model(), WordSpelling(words), file)
 
 
 def score_corpus() -> None:
