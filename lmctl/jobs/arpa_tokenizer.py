@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lmctl.jobs.prepare import make_tokenizer
-from lmctl.text.detection import HAN
+from lmctl.text.scripts import HAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,16 +22,18 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, InputMissingError, LmctlError
+from lmctl.errors import DataError, LmctlError
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.store.lock import locked
 from lmctl.text.detection import detect
+from lmctl.text.literals import as_token
 from lmctl.text.normalization import Normalization, read_word_list
-from lmctl.text.reading import read_chunks
+from lmctl.text.reading import read_chunks, read_lines
 from lmctl.text.sampling import SampledSources
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.sources import STDIN, check_sources, read_pieces
 from lmctl.text.tokenization import Tokenizer
+from lmctl.text.user_dictionary import encode_user_dictionary, normalized, parse_user_dictionary, remarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from lmctl.config import Config, TextConfig
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.text.reading import SourceChunk
+    from lmctl.text.segmentation import Segmenter
 
     OnProgress = Callable[[int], None]
     # From a path and its name in messages, the bytes of a source.
@@ -48,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 # A larger chunk has fewer distinct words a token to be added up, and takes more memory a worker (about 200 MB).
 CHUNK_BYTES = 1 << 22
+# Words of a user dictionary that are looked for, to warn of those that cannot be found; more would take seconds.
+MOST_WORDS_TRIED = 20_000
 
 
 def prepare(
@@ -171,10 +176,14 @@ def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
         logger.warning(
             "the text is cut by %s, so text.user_dictionary is not used; text.segmenter: jieba would use it", name
         )
-    user_dictionary = b"" if text.user_dictionary is None else _read_small_file(text.user_dictionary)
+    normalization = Normalization(text.normalize, text.lowercase)
+    if text.user_dictionary is not None and name == "jieba":
+        segmenter = _make_jieba(text.user_dictionary, text.engine, normalization)
+    else:
+        segmenter = make_segmenter(name, text.engine)
     return Tokenizer(
-        Normalization(text.normalize, text.lowercase),
-        make_segmenter(name, text.engine, user_dictionary if name == "jieba" else b""),
+        normalization,
+        segmenter,
         frozenset() if text.stop_words is None else frozenset(read_word_list(text.stop_words)),
     )
 
@@ -278,8 +287,11 @@ class _Reader:
         ]
 
 
-def _read_small_file(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise InputMissingError(f"{path}: {error.strerror}") from error
+def _make_jieba(path: str, engine: str, normalization: Normalization) -> Segmenter:
+    """The jieba segmenter with a user dictionary, whose words are normalized as the text is."""
+    words = normalized(parse_user_dictionary(read_lines(path), path), normalization)
+    segmenter = make_segmenter("jieba", engine, encode_user_dictionary(words))
+    lost = [word for word in words[:MOST_WORDS_TRIED] if segmenter.segment(word.word) != [as_token(word.word)]]
+    for remark in remarks(words, lost):
+        logger.warning("%s: %s", path, remark)
+    return segmenter

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-_KANA = "\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9f"
-# Thai, Lao, Tibetan, Myanmar, Khmer: like Chinese and Japanese, written without spaces between words.
-_OTHERS_WITHOUT_SPACES = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+from lmctl.text.scripts import HAN, KANA, WITHOUT_SPACES
 
 _HAN = re.compile(f"[{HAN}]")
-_KANA_CHARACTER = re.compile(f"[{_KANA}]")
-_WITHOUT_SPACES = re.compile(f"[{HAN}{_KANA}{_OTHERS_WITHOUT_SPACES}]")
-_OTHER_WORD = re.compile(rf"(?:(?![{HAN}{_KANA}])[^\W\d_])+")
+_KANA = re.compile(f"[{KANA}]")
+_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
+_OTHER_WORD = re.compile(rf"(?:(?![{HAN}{KANA}])[^\W\d_])+")
 _CJK_PUNCTUATION = re.compile("[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300a-\u300f\uff08\uff09]")
 # How subwords are written: sentencepiece starts a word with U+2581, subword-nmt ends what goes on with @@.
 _SUBWORD = re.compile("^\u2581+|@@$")
@@ -64,7 +61,7 @@ def detect(sample: str) -> Detection:
     han = len(_HAN.findall(sample))
     if han:
         chinese = han > _HAN_PER_WORD * len(_OTHER_WORD.findall(sample))
-        if chinese and len(_KANA_CHARACTER.findall(sample)) < _MOST_KANA * han:
+        if chinese and len(_KANA.findall(sample)) < _MOST_KANA * han:
             return Detection("space", already_cut=True) if _is_cut(sample) else Detection("jieba")
     words = sample.split()
     if _has_long_words(words):

@@ -11,7 +11,8 @@ segmenter's identity, in
   text in a million tokens of Chinese Wikipedia, and this did twice;
 - a user word without a frequency: the one each engine works out may differ by rounding, which rarely matters.
 
-Neither ever joins over punctuation or whitespace, so that a user word with either inside is never found.
+Neither ever joins over punctuation or whitespace: a user word with either inside is looked for before they cut
+(`lmctl.text.literals`), as `<unk>` is, in texts that are cut by jieba or into characters.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lmctl.errors import DataError, UsageError
+from lmctl.errors import UsageError
+from lmctl.text.literals import Literals
+from lmctl.text.user_dictionary import UserWord, decode_user_dictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Far above any count in jieba's dictionary, far below where a sum of them could overflow.
-_HIGHEST_FREQUENCY = 10**9
-_LONGEST_FREQUENCY = len(str(_HIGHEST_FREQUENCY))
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,12 @@ def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b
     Args:
         name: "space" (whitespace separates tokens), "char" (every character is one) or "jieba".
         engine: what runs the jieba method: "rjieba" or "jieba".
-        user_dictionary: content of a file with `word [frequency] [tag]` on each line; jieba alone has one.
+        user_dictionary: what `encode_user_dictionary` makes of words that are normalized as the text is; jieba
+            alone has one.
 
     Raises:
         UsageError: a name is unknown, or a user dictionary has no use.
-        DataError: the user dictionary is not UTF-8, or a line of it makes no sense.
+        DataError: the user dictionary is not what `encode_user_dictionary` writes.
     """
     if name not in ("space", "char", "jieba"):
         raise UsageError(f"{name}: unknown segmenter; expected space, jieba or char")
@@ -104,25 +104,40 @@ class _CharSegmenter:
     identity = SegmenterIdentity("char")
     user_dictionary = b""
 
+    def __init__(self) -> None:
+        self._literals = Literals()
+
     def segment(self, line: str) -> list[str]:
-        return list("".join(line.split()))
+        return self._literals.cut(line, self._cut)
+
+    @staticmethod
+    def _cut(text: str) -> list[str]:
+        return list("".join(text.split()))
 
 
 class _JiebaSegmenter:
     def __init__(
-        self, identity: SegmenterIdentity, user_dictionary: bytes, cut: Callable[[str], list[str]]
+        self,
+        identity: SegmenterIdentity,
+        user_dictionary: bytes,
+        literals: Literals,
+        cut: Callable[[str], list[str]],
     ) -> None:
         self.identity = identity
         self.user_dictionary = user_dictionary
+        self._literals = literals
         self._cut = cut
 
     def __reduce__(self) -> tuple[Callable[..., Segmenter], tuple[str, str, bytes]]:
         return make_segmenter, (self.identity.name, self.identity.engine, self.user_dictionary)
 
     def segment(self, line: str) -> list[str]:
+        return self._literals.cut(line, self._cut_between)
+
+    def _cut_between(self, text: str) -> list[str]:
         # Neither engine joins over whitespace, so cutting what stands between it gives the same tokens, and
         # none that has to be left out again.
-        pieces = line.split()
+        pieces = text.split()
         if len(pieces) == 1:
             return self._cut(pieces[0])
         return [token for piece in pieces for token in self._cut(piece)]
@@ -133,9 +148,9 @@ class _JiebaSegmenter:
 def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
     from importlib.metadata import version  # slow to import, and not needed for English
 
-    user_words = parse_user_dictionary(user_dictionary)
+    user_words = decode_user_dictionary(user_dictionary)
     load = _load_rjieba if engine == "rjieba" else _load_python_jieba
-    cut, main_dictionary_sha256 = load(user_words)
+    cut, main_dictionary_sha256 = load([word for word in user_words if word.is_joined])
     identity = SegmenterIdentity(
         name="jieba",
         engine=engine,
@@ -143,47 +158,11 @@ def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
         dictionary_sha256=hashlib.sha256(user_dictionary).hexdigest() if user_dictionary else "",
         main_dictionary_sha256=main_dictionary_sha256,
     )
-    return _JiebaSegmenter(identity, user_dictionary, cut)
+    literals = Literals(word.word for word in user_words if not word.is_joined)
+    return _JiebaSegmenter(identity, user_dictionary, literals, cut)
 
 
-@dataclass(frozen=True)
-class UserWord:
-    """A line of a user dictionary; without a frequency, one is worked out that lets the word win."""
-
-    word: str
-    frequency: int | None
-    tag: str | None
-
-
-def parse_user_dictionary(content: bytes) -> list[UserWord]:
-    """Read jieba's user dictionary format: `word [frequency] [tag]` a line, in UTF-8.
-
-    Raises:
-        DataError: a line is not UTF-8 or has other fields than these.
-    """
-    words = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        place = f"user dictionary, line {number}"
-        try:
-            fields = line.decode("utf-8").split()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{place}: not valid utf-8 (0x{line[error.start]:02x}); save it as UTF-8") from error
-        if not fields:
-            continue
-        word, *rest = fields
-        frequency = None
-        if rest and rest[0].isdecimal():
-            digits = rest.pop(0)
-            # Frequency 0 would forbid the word in every jieba segmenter of the process.
-            if len(digits) > _LONGEST_FREQUENCY or not 1 <= (frequency := int(digits)) <= _HIGHEST_FREQUENCY:
-                raise DataError(f"{place}: frequency {digits}; expected 1 to {_HIGHEST_FREQUENCY}")
-        if len(rest) > 1:
-            raise DataError(f"{place}: '{' '.join(fields)}'; expected 'word [frequency] [tag]'")
-        words.append(UserWord(word, frequency, rest[0] if rest else None))
-    return words
-
-
-def _load_rjieba(user_words: list[UserWord]) -> tuple[Callable[[str], list[str]], str]:
+def _load_rjieba(user_words: Sequence[UserWord]) -> tuple[Callable[[str], list[str]], str]:
     import rjieba
 
     engine = rjieba.Jieba()
@@ -192,7 +171,7 @@ def _load_rjieba(user_words: list[UserWord]) -> tuple[Callable[[str], list[str]]
     return engine.cut, ""
 
 
-def _load_python_jieba(user_words: list[UserWord]) -> tuple[Callable[[str], list[str]], str]:
+def _load_python_jieba(user_words: Sequence[UserWord]) -> tuple[Callable[[str], list[str]], str]:
     with warnings.catch_warnings():
         # Its regular expressions are not raw strings, and it imports pkg_resources where it can.
         warnings.simplefilter("ignore")

@@ -46,7 +46,7 @@ def made_again(tokenizer):
         (
             Tokenizer(
                 Normalization("nfc", False),
-                make_segmenter("jieba", "rjieba", "编程是 100000\n".encode()),
+                make_segmenter("jieba", "rjieba", "编程是\t100000\t\n".encode()),
                 frozenset(),
             ),
             "编程是一种艺术。",
@@ -68,11 +68,11 @@ def test_without_dictionaries_there_are_no_files():
 
 def test_dictionaries_are_files_in_a_fixed_order():
     tokenizer = Tokenizer(
-        Normalization("nfc", False), make_segmenter("jieba", "rjieba", "云计算 5\n".encode()), frozenset("cab")
+        Normalization("nfc", False), make_segmenter("jieba", "rjieba", "云计算\t5\t\n".encode()), frozenset("cab")
     )
 
     assert recipe_files(tokenizer) == {
-        "user_dictionary.txt": "云计算 5\n".encode(),
+        "user_dictionary.txt": "云计算\t5\t\n".encode(),
         "stop_words.txt": b"a\nb\nc\n",
     }
     assert TextRecipe.of(tokenizer, "keep").stop_words == 3

@@ -211,7 +211,7 @@ def test_dictionaries_are_stored_with_the_corpus(write, tmp_path):
     )
 
     assert corpus.recipe_files() == {
-        "user_dictionary.txt": "编程是 100000\n".encode(),
+        "user_dictionary.txt": "编程是\t100000\t\n".encode(),
         "stop_words.txt": "。\n的\n".encode(),
     }
     again = PreparedCorpus.open(corpus.folder)
@@ -398,6 +398,41 @@ def test_how_text_is_written_is_said_where_auto_chooses(write, caplog, text, war
     caplog.clear()
     list(segment([path], TextConfig(segmenter="space")))
     assert not caplog.messages
+
+
+def test_a_user_dictionary_is_normalized_and_warned_of_by_line(write, tmp_path, caplog):
+    path = write("user.txt", "iPhone手机 1000\nCriminal Minds\n".encode("utf-8-sig"))
+    text = TextConfig(segmenter="jieba", user_dictionary=path, lowercase=True)
+
+    tokens = list(segment([write("text.txt", "他买了iPhone手机\n我看Criminal Minds\n")], text))
+
+    assert tokens == [["他", "买", "了", "iphone手机"], ["我", "看", "criminal_minds"]]
+    assert caplog.messages == [
+        (
+            f"{path}: line 2: 'criminal minds' has white space inside, and a word of a model has none: "
+            "it becomes 'criminal_minds'"
+        )
+    ]
+
+
+@pytest.mark.parametrize("engine", ["rjieba", "jieba"])
+def test_a_user_word_that_its_frequency_keeps_from_being_found_is_named(write, caplog, engine):
+    path = write("user.txt", "云计算 5\n我们的 1\n")
+    make_tokenizer(TextConfig(segmenter="jieba", engine=engine, user_dictionary=path), "jieba")
+    assert caplog.messages == [
+        (
+            f"{path}: line 2: '我们的' is cut even if it stands alone, so it is never found; "
+            "with a higher frequency or none it would be"
+        )
+    ]
+
+
+def test_a_user_dictionary_with_a_bad_line_is_named(write):
+    path = write("user.txt", "云计算 5\n词 0\n")
+    with pytest.raises(DataError, match=r"user\.txt: line 2: frequency 0; expected 1 to 1000000000"):
+        make_tokenizer(TextConfig(segmenter="jieba", user_dictionary=path), "jieba")
+    with pytest.raises(DataError, match=r"user\.txt: line 1, byte 0: not valid utf-8"):
+        make_tokenizer(TextConfig(user_dictionary=write("user.txt", "词".encode("gb18030"))), "jieba")
 
 
 def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmctl.errors import DataError, UsageError
+from lmctl.errors import UsageError
 from lmctl.text.segmentation import (
     SegmenterIdentity,
-    UserWord,
     make_segmenter,
-    parse_user_dictionary,
 )
 
 ENGINES = ["rjieba", "jieba"]
@@ -33,7 +31,8 @@ HAN_TEXT = """\
 @pytest.mark.parametrize("name", ["space", "char", "jieba"])
 @settings(max_examples=50, deadline=None)
 @given(
-    line=st.text(st.characters(exclude_categories=["Cs"])) | st.text(alphabet="中国a1 \t\u3000\x1c\x85\u2028-_")
+    line=st.text(st.characters(exclude_categories=["Cs"]))
+    | st.text(alphabet="中国a1 \t\u3000\x1c\x85\u2028-_<unk>")
 )
 def test_tokens_are_the_line_without_its_whitespace(name, line):
     tokens = make_segmenter(name).segment(line)
@@ -90,7 +89,7 @@ def test_where_the_engines_are_known_to_differ(line, rjieba, jieba):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("entry", ["台中", "台中 n", "台中 5000", "台中 5000 ns"])
+@pytest.mark.parametrize("entry", ["台中\t\t\n", "台中\t\tn\n", "台中\t5000\t\n", "台中\t5000\tns\n"])
 def test_a_user_word_wins_in_its_own_segmenter_alone(engine, entry):
     line = "「台中」正确应该不会被切开"
     assert make_segmenter("jieba", engine).segment(line)[:3] == ["「", "台", "中"]
@@ -98,35 +97,15 @@ def test_a_user_word_wins_in_its_own_segmenter_alone(engine, entry):
     assert make_segmenter("jieba", engine).segment(line)[:3] == ["「", "台", "中"]
 
 
-def test_a_user_dictionary_is_parsed_as_jieba_does():
-    content = "\ufeff云计算 5\r\n\n李小福 2 nr\n创新办 i\neasy_install\n".encode()
-    assert parse_user_dictionary(content) == [
-        UserWord("云计算", 5, None),
-        UserWord("李小福", 2, "nr"),
-        UserWord("创新办", None, "i"),
-        UserWord("easy_install", None, None),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (b"New York 3 n", "user dictionary, line 3: 'New York 3 n'; expected 'word [frequency] [tag]'"),
-        ("词 3 n x".encode(), "user dictionary, line 3: '词 3 n x'; expected 'word [frequency] [tag]'"),
-        ("词 0".encode(), "user dictionary, line 3: frequency 0; expected 1 to 1000000000"),
-        ("词 99999999999".encode(), "user dictionary, line 3: frequency 99999999999; expected 1 to 1000000000"),
-        ("词".encode("gb18030"), "user dictionary, line 3: not valid utf-8 (0xb4); save it as UTF-8"),
-    ],
-)
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_bad_user_dictionary_line_is_named(engine, line, message):
-    with pytest.raises(DataError) as caught:
-        make_segmenter("jieba", engine, b"ok\n\n" + line)
-    assert str(caught.value) == message
+@pytest.mark.parametrize("name", ["char", *ENGINES])
+def test_what_stands_for_no_word_is_one_token(name):
+    segmenter = make_segmenter("jieba", name) if name in ENGINES else make_segmenter(name)
+    assert segmenter.segment("我 <unk>了") == ["我", "<unk>", "了"]
+    assert segmenter.segment("<s> 我</s>") == ["<s>", "我", "</s>"]
 
 
 def test_identities():
-    dictionary = "台中\n".encode()
+    dictionary = "台中\t\t\n".encode()
     assert make_segmenter("space").identity == SegmenterIdentity("space", "", "", "", "")
     assert make_segmenter("char").identity == SegmenterIdentity("char", "", "", "", "")
     rust = make_segmenter("jieba", "rjieba", dictionary).identity
@@ -152,7 +131,7 @@ def test_settings_without_meaning_are_refused(arguments, message):
 
 @pytest.mark.parametrize("name", ["space", "char", *ENGINES])
 def test_a_segmenter_survives_pickling(name):
-    original = make_segmenter("jieba", name, "台中".encode()) if name in ENGINES else make_segmenter(name)
+    original = make_segmenter("jieba", name, "台中\t\t\n".encode()) if name in ENGINES else make_segmenter(name)
     copy = pickle.loads(pickle.dumps(original))  # noqa: S301
     assert copy.identity == original.identity
     assert copy.user_dictionary == original.user_dictionary

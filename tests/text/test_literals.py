@@ -1,0 +1,65 @@
+"""Words that are found as they are written, before a segmenter cuts the rest."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmctl.corpus.vocabulary import NEVER_WORDS
+from lmctl.text.literals import RESERVED, Literals, as_token
+
+
+def cut(line, *words):
+    return Literals(words).cut(line, lambda rest: [f"[{rest}]"])
+
+
+def test_what_stands_for_no_word_is_what_the_vocabulary_says():
+    assert set(RESERVED) == NEVER_WORDS
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [
+        ("我<unk>了", ["[我]", "<unk>", "[了]"]),
+        ("<s> 我 </s>", ["<s>", "[ 我 ]", "</s>"]),
+        ("<unk><unk>", ["<unk>", "<unk>"]),
+        ("a < b", ["[a < b]"]),
+        ("", ["[]"]),
+        ("<UNK> <unk", ["[<UNK> <unk]"]),
+    ],
+)
+def test_reserved_words_are_found_anywhere(line, tokens):
+    assert cut(line) == tokens
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "tokens"),
+    [
+        # The leftmost match counts, and of those the longest.
+        ("做A/B测试员", ["A/B", "A/B测试", "/B测试员"], ["[做]", "A/B测试", "[员]"]),
+        # No word ends inside a longer word of a script with spaces; Han characters are joined to nothing.
+        ("A/Best和A/B的AA/B", ["A/B"], ["[A/Best和]", "A/B", "[的AA/B]"]),
+        ("用.NET和ASP.NET", [".NET"], ["[用]", ".NET", "[和ASP]", ".NET"]),
+        ("é/x\u0301", ["é/x"], ["[é/x\u0301]"]),
+        ("U.S.A.有", ["U.S.A."], ["U.S.A.", "[有]"]),
+        # Any white space stands for any other; the token has none.
+        ("看Criminal \u3000Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),
+        ("看Criminal_Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),
+        ("CriminalMinds", ["Criminal Minds"], ["[CriminalMinds]"]),
+        # Characters that mean something to a regular expression.
+        ("^_^笑[-]", ["^_^", "[-]"], ["^_^", "[笑]", "[-]"]),
+    ],
+)
+def test_words_of_a_dictionary_are_found_as_they_are_written(line, words, tokens):
+    assert cut(line, *words) == tokens
+
+
+def test_a_token_has_no_white_space():
+    assert as_token(" Louis \t Vuitton ") == "Louis_Vuitton"
+
+
+@settings(max_examples=200)
+@given(st.text("ab<unk>/s /b·测"), st.lists(st.text("ab/·测 ", min_size=1).filter(str.strip), max_size=5))
+def test_nothing_is_lost_and_nothing_is_added(line, words):
+    tokens = Literals(words).cut(line, str.split)
+    plain = "".join(line.split())
+    assert "".join(tokens).replace("_", "") == plain.replace("_", "")
