@@ -135,7 +135,7 @@ def _arriving_contexts(
         for arrived in LineStream(0, "standard input", encoding, errors):
             yield from _batches(arrived)
     else:
-        yield from _batches(read_lines(str(file), encoding=encoding, errors=errors))
+        yield from _batches(read_lines(str(file), encoding=encoding, errors=errors, long_lines="end"))
 
 
 def _as_utf8(number: int, text: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.corpus.vocabulary import Vocabulary
-    from lmctl.text.reading import SourceChunk
+    from lmctl.text.source_chunks import SourceChunk
     from lmctl.text.tokenization import Tokenizer
 
     BoolArray = NDArray[np.bool_]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
-    from lmctl.text.reading import SourceChunk
+    from lmctl.text.source_chunks import SourceChunk
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config, TextConfig
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.text.reading import SourceChunk
     from lmctl.text.segmentation import Segmenter
+    from lmctl.text.source_chunks import SourceChunk
 
     OnProgress = Callable[[int], None]
     # From a path and its name in messages, the bytes of a source.

@@ -8,8 +8,8 @@ from lmctl.corpus.chunks import SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.text.normalization import Normalization
-from lmctl.text.reading import SourceChunk
 from lmctl.text.segmentation import make_segmenter
+from lmctl.text.source_chunks import SourceChunk
 from lmctl.text.tokenization import Tokenizer
 
 

@@ -12,8 +12,8 @@ from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import NewWords, PreparedCorpus, SplitCounts
 from lmctl.errors import DataError
 from lmctl.text.normalization import Normalization
-from lmctl.text.reading import SourceChunk
 from lmctl.text.segmentation import SegmenterIdentity
+from lmctl.text.source_chunks import SourceChunk
 from lmctl.text.tokenization import Tokenizer
 
 END = 1

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
-from lmctl.text import line_ends, reading, sources
-from lmctl.text.reading import LineStream, SourceChunk, read_chunks, read_lines
+from lmctl.text import line_ends, source_chunks, sources
+from lmctl.text.reading import LineStream, read_chunks, read_lines
+from lmctl.text.source_chunks import SourceChunk
 from lmctl.text.sources import check_sources
 
 same_folder_for_all_examples = settings(
@@ -241,7 +242,7 @@ def test_an_unknown_way_to_treat_errors_is_a_usage_error(tmp_path):
 
 @pytest.mark.parametrize("chunk_bytes", [1, 4, 10, 1000])
 def test_a_long_line_is_cut_at_its_last_blank_that_fits(tmp_path, monkeypatch, caplog, chunk_bytes):
-    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 10)
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 10)
     path = write(tmp_path, b"short\naa bb cc dd ee\n0123456789\nff gg hh ii jj\n")
 
     with caplog.at_level(logging.WARNING):
@@ -255,7 +256,7 @@ def test_a_long_line_is_cut_at_its_last_blank_that_fits(tmp_path, monkeypatch, c
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
 def test_a_long_line_without_blanks_is_cut_between_characters(tmp_path, monkeypatch, encoding):
-    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 11)
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 11)
     text = "语言模型𠀀预测下一个词" * 5
 
     lines = list(read_lines(write(tmp_path, f"{text}\n".encode(encoding)), encoding=encoding))
@@ -266,13 +267,13 @@ def test_a_long_line_without_blanks_is_cut_between_characters(tmp_path, monkeypa
 
 
 def test_a_long_line_is_not_cut_inside_its_crlf(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 4)
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
     assert list(read_lines(write(tmp_path, b"abc\r\nd\r\n"))) == ["abc", "d"]
     assert list(read_lines(write(tmp_path, b"abcdefg\r\nh"))) == ["abcd", "efg", "h"]
 
 
 def test_errors_after_a_cut_still_give_the_line_of_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 4)
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
     with pytest.raises(DataError, match="line 2, byte 12: not valid"):
         list(read_lines(write(tmp_path, b"a\nbbbbbbbbbb\xff\n")))
 
@@ -378,12 +379,37 @@ def test_a_stream_locates_what_it_cannot_decode(pipe):
         next(batches)
 
 
-def test_a_stream_without_line_ends_is_cut_and_not_collected(pipe, monkeypatch):
-    monkeypatch.setattr(reading, "LONGEST_LINE_BYTES", 8)
+def test_of_a_stream_without_line_ends_the_end_alone_is_kept(pipe, monkeypatch):
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 8)
     monkeypatch.setattr(line_ends, "DECIDING_BYTES", 4)
-    reader, writer, _ = pipe
-    os.write(writer, b"x" * 20)
-    assert next(iter(LineStream(reader, "standard input"))) == ["x" * 8, "x" * 8]
+    reader, writer, close = pipe
+    os.write(writer, b"y" * 5 + b"x" * 20)
+    close(writer)
+    assert list(LineStream(reader, "standard input")) == [["x" * 8]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(alphabet="ab \n", max_size=60), pieces=st.integers(1, 20), chunk_bytes=st.integers(1, 20))
+def test_every_line_is_read_once_and_of_a_long_one_the_end(text, pieces, chunk_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source_chunks, "LONGEST_LINE_BYTES", 6)
+        patch.setattr(source_chunks, "_LOOK_FOR_BLANK_BYTES", 3)
+        patch.setattr(line_ends, "DECIDING_BYTES", 4)
+        cutter = source_chunks.ChunkCutter("text", "utf-8", "strict", chunk_bytes, "end")
+        chunks = []
+        for start in range(0, len(text), pieces):
+            chunks += cutter.feed(text[start : start + pieces].encode())
+        chunks += cutter.finish()
+
+    # The last six bytes, from the first blank among three on, if there is one.
+    expected = [line if len(line) <= 6 else re.sub(r"^[ab]{0,2} ", "", line[-6:]) for line in lines_of(text)]
+    assert [line for chunk in chunks for line in chunk.lines()] == expected
+
+
+def test_a_long_line_can_be_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
+    with pytest.raises(DataError, match=r"corpus.txt: line 2: longer than 4 bytes"):
+        list(read_lines(write(tmp_path, b"a\nbbbbb\n"), long_lines="refuse"))
 
 
 def test_a_stream_that_cannot_be_read_is_a_storage_error(pipe):

@@ -1,0 +1,223 @@
+"""Chunks of whole lines: the bytes of a source, cut where lines end, however they come in.
+
+Cutting only finds line ends; decoding waits in `SourceChunk.text`, so that worker processes can share it. Only
+encodings whose line end is not the single byte 0x0A (utf-16, utf-32) are decoded here, and passed on as UTF-8.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lmctl.errors import DataError
+from lmctl.text.encodings import DECODE_ERRORS, NUL_MEANS, Transcoder, UndecodableError, resolve_encoding
+from lmctl.text.limits import LONGEST_LINE_BYTES
+from lmctl.text.line_ends import LineEnds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What is done with a line longer than `LONGEST_LINE_BYTES`: cut it into several, read its end alone, or refuse it.
+LongLines = Literal["cut", "end", "refuse"]
+
+_BYTE_ORDER_MARKS = re.compile("^\ufeff+", re.MULTILINE)
+_BLANK = re.compile(rb"[ \t]")
+# How far into the end of a long line a blank is looked for, so that it starts with a whole word.
+_LOOK_FOR_BLANK_BYTES = 1 << 16
+_CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChunk:
+    """Some whole lines of one source, not decoded yet; can be sent to a worker process.
+
+    Attributes:
+        source: name for messages: the path, or "standard input".
+        content: the lines as bytes, in `encoding`.
+        encoding: an encoding in which a line end is the byte 0x0A.
+        errors: what an undecodable byte means: "strict" (an error), "replace" (U+FFFD), "skip" (left out).
+        first_line: number of the first line, counted from 1.
+        first_byte: offset of `content` in the decompressed source (of a source that the reader had to turn
+            into UTF-8: in that UTF-8).
+        goes_on: whether `content` is a part of one line that goes on in the next chunk.
+    """
+
+    source: str
+    content: bytes
+    encoding: str
+    errors: str
+    first_line: int
+    first_byte: int
+    goes_on: bool = False
+
+    def text(self) -> str:
+        r"""Decode the lines, CRLF as "\n".
+
+        A byte order mark at a line's start is dropped: `cat` leaves some where it joins files.
+
+        Raises:
+            UndecodableError: a byte cannot be decoded, or is NUL, and `errors` is "strict".
+        """
+        text, bad = "", len(self.content)
+        try:
+            text = self.content.decode(self.encoding, DECODE_ERRORS[self.errors])
+        except UnicodeDecodeError as error:
+            bad = error.start
+        nul = self.content.find(b"\0", 0, bad)
+        if nul >= 0 and self.errors != "strict":
+            text = text.replace("\0", NUL_MEANS[self.errors])
+        elif nul >= 0 or bad < len(self.content):
+            raise self._undecodable(nul if nul >= 0 else bad)
+        if "\ufeff" in text:
+            text = _BYTE_ORDER_MARKS.sub("", text)
+        return text.replace("\r\n", "\n")
+
+    def lines(self) -> list[str]:
+        r"""Decode the lines as a list; only "\n" and CRLF end one here, unlike in `str.splitlines`.
+
+        Raises:
+            DataError: as `text`.
+        """
+        lines = self.text().split("\n")
+        if not lines[-1]:
+            lines.pop()
+        return lines
+
+    def _undecodable(self, position: int) -> UndecodableError:
+        """The error for a byte of `content`."""
+        line = self.first_line + self.content.count(b"\n", 0, position)
+        value = self.content[position] or None
+        byte = self.first_byte + position
+        return UndecodableError.at(self.source, line, byte, value, self.encoding, self.content)
+
+
+class ChunkCutter:
+    """Cuts the bytes of one source into chunks of whole lines.
+
+    Where a line that is too long is cut depends on that line alone.
+
+    Args:
+        source: its name for messages.
+        encoding: any text encoding that Python knows.
+        errors: "strict", "replace" or "skip"; see `SourceChunk`.
+        chunk_bytes: about how long a chunk is.
+        long_lines: see `LongLines`.
+
+    Raises:
+        UsageError: `encoding` or `errors` is unknown.
+    """
+
+    def __init__(
+        self, source: str, encoding: str, errors: str, chunk_bytes: int, long_lines: LongLines = "cut"
+    ) -> None:
+        self._source = source
+        self._encoding, self._errors, transcode = resolve_encoding(encoding, errors)
+        self._transcoder = Transcoder(source, encoding, errors) if transcode else None
+        # A chunk is never longer than the longest line, so only a line at its start can be too long.
+        self._chunk_bytes = min(max(chunk_bytes, 1), LONGEST_LINE_BYTES)
+        self._long_lines = long_lines
+        self._line_ends = LineEnds(source)
+        self._buffer = bytearray()
+        self._line = 1
+        self._byte = 0
+        self._warned = False
+
+    def feed(self, piece: bytes) -> Iterator[SourceChunk]:
+        """Take some bytes; yield the chunks that are full."""
+        self._buffer += self._line_ends.feed(piece if self._transcoder is None else self._transcoder.feed(piece))
+        while end := self._end_of_chunk():
+            yield self._take(end)
+
+    def flush(self) -> Iterator[SourceChunk]:
+        """Yield the complete lines that have arrived."""
+        if end := self._buffer.rfind(b"\n") + 1:
+            yield self._take(end)
+
+    def finish(self) -> Iterator[SourceChunk]:
+        """Yield the rest, whose last line may lack its end."""
+        if self._transcoder is not None:
+            self._buffer += self._line_ends.feed(self._transcoder.feed(b"", final=True))
+        self._buffer += self._line_ends.finish()
+        while self._buffer:
+            end = self._end_of_chunk()
+            if not end:
+                if len(self._buffer) > LONGEST_LINE_BYTES:
+                    self._drop_start(len(self._buffer))
+                end = len(self._buffer)
+            yield self._take(end)
+        self._line_ends.warn()
+
+    def _end_of_chunk(self) -> int:
+        """Where the buffer's first chunk ends; 0 as long as it is not full."""
+        buffer = self._buffer
+        if len(buffer) <= self._chunk_bytes:
+            return 0
+        end = buffer.rfind(b"\n", 0, self._chunk_bytes) + 1
+        end = end or buffer.find(b"\n", self._chunk_bytes, LONGEST_LINE_BYTES + 1) + 1
+        if end or len(buffer) <= LONGEST_LINE_BYTES:
+            return end
+        if self._long_lines == "refuse":
+            raise DataError(f"{self._source}: line {self._line}: longer than {LONGEST_LINE_BYTES} bytes")
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "%s: line %d is longer than %d bytes; %s",
+                self._source,
+                self._line,
+                LONGEST_LINE_BYTES,
+                "it is treated as several sentences" if self._long_lines == "cut" else "only its end is read",
+            )
+        return self._cut_long_line() if self._long_lines == "cut" else self._find_its_end()
+
+    def _find_its_end(self) -> int:
+        """Drop what is not the end of the line that the buffer starts with; its end, or 0 if that has not come."""
+        end = self._buffer.find(b"\n", LONGEST_LINE_BYTES)
+        if end >= 0:
+            return end + 1 - self._drop_start(end)
+        if len(self._buffer) > 2 * LONGEST_LINE_BYTES:
+            # One byte more than the longest, so that it is still seen to be too long.
+            self._drop(len(self._buffer) - LONGEST_LINE_BYTES - 1)
+        return 0
+
+    def _drop_start(self, end: int) -> int:
+        """Drop all but the end of a line, from a blank or a whole character on; how many bytes that were."""
+        start = end - LONGEST_LINE_BYTES
+        if blank := _BLANK.search(self._buffer, start, min(start + _LOOK_FOR_BLANK_BYTES, end)):
+            start = blank.end()
+        else:
+            head = bytes(self._buffer[start : start + 4])
+            start += len(head) - len(head.lstrip(_CONTINUATION_BYTES)) if self._encoding == "utf-8" else 0
+        self._drop(start)
+        return start
+
+    def _drop(self, count: int) -> None:
+        del self._buffer[:count]
+        self._byte += count
+
+    def _cut_long_line(self) -> int:
+        """Where to cut a line that is too long: after its last blank, or else between two characters."""
+        start = bytes(self._buffer[:LONGEST_LINE_BYTES])
+        if end := max(start.rfind(b" "), start.rfind(b"\t")) + 1:
+            return end
+        decoder = codecs.getincrementaldecoder(self._encoding)("replace")
+        decoder.decode(start)
+        end = len(start) - len(decoder.getstate()[0])
+        # Half a CRLF left behind would read as a blank line.
+        if start[end - 1 : end] == b"\r":
+            end -= 1
+        return end or len(start)
+
+    def _take(self, end: int) -> SourceChunk:
+        content = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        goes_on = bool(self._buffer) and not content.endswith(b"\n")
+        chunk = SourceChunk(self._source, content, self._encoding, self._errors, self._line, self._byte, goes_on)
+        self._line_ends.look_at(content, self._line)
+        self._line += content.count(b"\n")
+        self._byte += end
+        return chunk
