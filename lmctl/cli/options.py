@@ -116,6 +116,11 @@ def text_options(command: F) -> F:
             ),
             click.option("--lowercase", is_flag=True, default=None, help="Lower-case the text.  [text.lowercase]"),
             click.option("--stop-words", metavar="FILE", help="Words to leave out.  [text.stop_words]"),
+            click.option(
+                "--sentence-tags",
+                type=click.Choice(["keep", "strip"]),
+                help="<s> and </s> around lines: unknown words, or left out.  [text.sentence_tags]",
+            ),
             click.option("--valid", metavar="FILE", help="Text to validate on.  [validation.file]"),
             click.option(
                 "--valid-fraction",
@@ -142,6 +147,7 @@ KEYS_OF_FLAGS = {
     "normalize": "text.normalize",
     "lowercase": "text.lowercase",
     "stop_words": "text.stop_words",
+    "sentence_tags": "text.sentence_tags",
     "encoding": "text.encoding",
     "errors": "text.errors",
     "valid": "validation.file",

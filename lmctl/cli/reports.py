@@ -251,6 +251,8 @@ def _describe_text(recipe: Any) -> str:
     parts = [f"normalized {recipe.normalize}", f"blank lines {recipe.blank_lines}"]
     if recipe.lowercase:
         parts.append("lower-cased")
+    if recipe.sentence_tags == "strip":
+        parts.append("<s> and </s> stripped")
     if recipe.stop_words:
         parts.append(f"{recipe.stop_words} stop words removed")
     return ", ".join(parts)

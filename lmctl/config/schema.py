@@ -51,6 +51,13 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Literal["drop", "keep"],
         Meta(description="Whether a blank line is left out, or kept as an empty sentence."),
     ] = "drop"
+    sentence_tags: Annotated[
+        Literal["keep", "strip"],
+        Meta(
+            description="Whether <s> at the start of a line and </s> at its end, as other toolkits' texts have "
+            "them, are read as unknown words or left out."
+        ),
+    ] = "keep"
     encoding: Annotated[
         str,
         Meta(

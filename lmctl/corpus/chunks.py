@@ -13,6 +13,7 @@ import numpy as np
 
 from lmctl.corpus.prepared import SplitCounts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.text.tokenization import has_tag, is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ class EncodedChunk:
             neither of the two until `after`.
         ends_valid: whether its last line with words validates; None where no line has any.
         leading_is_valid: whether the blank lines it starts with validate.
+        tagged_lines: how many of its lines stand between `<s>` and `</s>`, as unknown words.
     """
 
     stem: Path
@@ -74,6 +76,7 @@ class EncodedChunk:
     leading: SplitCounts
     ends_valid: bool | None
     leading_is_valid: bool = False
+    tagged_lines: int = 0
 
     def after(self, line_is_valid: bool) -> EncodedChunk:
         """The chunk behind a line that validates or does not: the blank lines it starts with go the same way."""
@@ -166,7 +169,14 @@ class ChunkEncoder:
             )
             for chosen in (~is_valid & ~leading, is_valid, leading)
         )
-        return EncodedChunk(stem, train, valid, before, bool(is_valid[-1]) if has_words.any() else None)
+        return EncodedChunk(
+            stem,
+            train,
+            valid,
+            before,
+            ends_valid=bool(is_valid[-1]) if has_words.any() else None,
+            tagged_lines=sum(map(is_tagged, lines)) if has_tag(text) else 0,
+        )
 
     def _is_valid(self, lines: list[str], sentences: list[list[str]], split: Split) -> BoolArray:
         """Which lines validate, (lines,); a blank line goes with the line before it."""

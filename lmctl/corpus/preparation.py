@@ -41,6 +41,7 @@ from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.corpus.word_counts import WordCounts
 from lmctl.errors import DataError
+from lmctl.text.tokenization import tags_matter
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def prepare_corpus(
     )
     files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     _remove_replaced(folder, set(names.values()))
+    warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
     # By default, this is so of every text with fewer distinct words than a vocabulary has: worth saying to
     # somebody who watches, and no reason for a mail from cron each night.
     if not record.train.oov:
@@ -183,6 +185,17 @@ def prepare_corpus(
             "probability means little; a smaller vocabulary.size or a vocabulary.min_count of 2 would train it"
         )
     return PreparedCorpus(folder, record)
+
+
+def warn_of_tags(tagged_lines: int, lines: int) -> None:
+    """Say that a text has `<s>` and `</s>` around its lines, if they are read as words."""
+    if tags_matter(tagged_lines, lines):
+        logger.warning(
+            "%d of %d lines stand between <s> and </s>, which are read as unknown words; "
+            "--sentence-tags strip (text.sentence_tags) leaves them out",
+            tagged_lines,
+            lines,
+        )
 
 
 def sweep(folder: Path) -> None:

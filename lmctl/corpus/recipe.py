@@ -25,6 +25,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lowercase: bool
     stop_words: int
     blank_lines: Literal["drop", "keep"]
+    sentence_tags: Literal["keep", "strip"] = "keep"
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, blank_lines: Literal["drop", "keep"]) -> TextRecipe:
@@ -35,6 +36,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             lowercase=tokenizer.normalization.lowercase,
             stop_words=len(tokenizer.stop_words),
             blank_lines=blank_lines,
+            sentence_tags="strip" if tokenizer.strip_tags else "keep",
         )
 
     def tokenizer(self, files: Mapping[str, bytes]) -> Tokenizer:
@@ -45,7 +47,12 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             files.get(USER_DICTIONARY_FILE, b""),
         )
         stop_words = files.get(STOP_WORDS_FILE, b"").decode().split()
-        return Tokenizer(Normalization(self.normalize, self.lowercase), segmenter, frozenset(stop_words))
+        return Tokenizer(
+            Normalization(self.normalize, self.lowercase),
+            segmenter,
+            frozenset(stop_words),
+            strip_tags=self.sentence_tags == "strip",
+        )
 
 
 def recipe_files(tokenizer: Tokenizer) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
-from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep
+from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, LmctlError
 from lmctl.jobs.disk_space import check_room_to_prepare
@@ -32,7 +32,7 @@ from lmctl.text.reading import read_chunks, read_lines
 from lmctl.text.sampling import SampledSources
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.sources import STDIN, check_sources, read_pieces
-from lmctl.text.tokenization import Tokenizer
+from lmctl.text.tokenization import Tokenizer, is_tagged
 from lmctl.text.user_dictionary import encode_user_dictionary, normalized, parse_user_dictionary, remarks
 
 if TYPE_CHECKING:
@@ -127,10 +127,16 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
     check_sources(sources)
     segmenter, read = _choose_segmenter(sources, text)
     tokenizer = make_tokenizer(text, segmenter)
+    tagged = lines = 0
     for chunk in read_chunks(
         sources, encoding=text.encoding, errors=text.errors, chunk_bytes=CHUNK_BYTES, read=read
     ):
-        yield from map(tokenizer.tokens, chunk.lines())
+        for line in chunk.lines():
+            normalized_line = tokenizer.normalized(line)
+            lines += 1
+            tagged += is_tagged(normalized_line)
+            yield tokenizer.segment(normalized_line)
+    warn_of_tags(tagged, lines)
 
 
 def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, ReadPieces]:
@@ -185,6 +191,7 @@ def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
         normalization,
         segmenter,
         frozenset() if text.stop_words is None else frozenset(read_word_list(text.stop_words)),
+        strip_tags=text.sentence_tags == "strip",
     )
 
 
@@ -200,7 +207,7 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
             grow=training.grow_vocabulary,
             keep=training.gone_words == "keep",
         )
-    words = tuple(map(tokenizer.normalized, read_word_list(vocabulary.file)))
+    words = tuple(map(tokenizer.normalization, read_word_list(vocabulary.file)))
     for word in words:
         if word.split() != [word]:
             raise DataError(f"{vocabulary.file}: {word!r}, as normalized, is not one word")

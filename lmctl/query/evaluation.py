@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from lmctl.errors import DataError
@@ -9,12 +10,15 @@ from lmctl.query.metrics import Figures, Tally
 from lmctl.query.scoring import score_sentences
 from lmctl.text.reading import read_lines
 from lmctl.text.sources import STDIN
+from lmctl.text.tokenization import is_tagged, tags_matter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lmctl.query.model import Model
     from lmctl.query.scoring import SentenceScore
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_file(
@@ -46,14 +50,36 @@ def evaluate_file(
         DataError: there was nothing to score, or it is not text.
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
-    lines = read_lines(path, encoding=encoding, errors=errors)
+    tags = _TagCounter()
+    lines = tags.counted(read_lines(path, encoding=encoding, errors=errors))
     scores = score_sentences(
         model, lines, state=state, blank_lines=blank_lines, ranks=bool(accuracy_at), threads=threads
     )
     for score in scores:
         tally.add(score)
         on_sentence(score)
+    name = "standard input" if path == STDIN else path
+    if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tags.tagged, tags.lines):
+        logger.warning(
+            "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; one that is "
+            "trained with text.sentence_tags: strip leaves them out",
+            name,
+            tags.tagged,
+            tags.lines,
+        )
     if not tally.sentences:
-        name = "standard input" if path == STDIN else path
         raise DataError(f"{name}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary), state, model.cache)
+
+
+class _TagCounter:
+    """Counts lines, and those between `<s>` and `</s>`, as they are read."""
+
+    def __init__(self) -> None:
+        self.lines = self.tagged = 0
+
+    def counted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self.lines += 1
+            self.tagged += is_tagged(line)
+            yield line

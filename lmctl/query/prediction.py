@@ -140,7 +140,7 @@ def _allowed_tokens(
         allowed[UNKNOWN_ID], allowed[SENTENCE_END_ID] = allow_unknown, allow_sentence_end
         return allowed
     allowed = np.zeros(len(model.vocabulary), dtype=bool)
-    wanted = [model.tokenizer.normalized(word) for word in candidates]
+    wanted = [model.tokenizer.normalization(word) for word in candidates]
     known = set(model.vocabulary.encode(wanted)) - {UNKNOWN_ID, SENTENCE_END_ID}
     allowed[list(known)] = True
     allowed[UNKNOWN_ID] = allow_unknown

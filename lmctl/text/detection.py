@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lmctl.text.literals import RESERVED
 from lmctl.text.scripts import HAN, KANA, WITHOUT_SPACES
 
 _HAN = re.compile(f"[{HAN}]")
@@ -14,6 +15,7 @@ _OTHER_WORD = re.compile(rf"(?:(?![{HAN}{KANA}])[^\W\d_])+")
 _CJK_PUNCTUATION = re.compile("[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300a-\u300f\uff08\uff09]")
 # How subwords are written: sentencepiece starts a word with U+2581, subword-nmt ends what goes on with @@.
 _SUBWORD = re.compile("^\u2581+|@@$")
+_RESERVED = re.compile("|".join(RESERVED))
 _GLUED = re.compile(r"[^\W\d_]{2,20}[.,?!;:]$")
 
 # A word of Chinese is 1.8 Han characters, so this is text in which more than a third of the words are Chinese. Of
@@ -58,6 +60,7 @@ def detect(sample: str) -> Detection:
 
     Chinese is text that has more Han characters than words of other scripts, and little kana.
     """
+    sample = _RESERVED.sub(" ", sample)
     han = len(_HAN.findall(sample))
     if han:
         chinese = han > _HAN_PER_WORD * len(_OTHER_WORD.findall(sample))

@@ -435,6 +435,47 @@ def test_a_user_dictionary_with_a_bad_line_is_named(write):
         make_tokenizer(TextConfig(user_dictionary=write("user.txt", "词".encode("gb18030"))), "jieba")
 
 
+TAGGED = "<s> the cat sat </s>\n<s> the dog sat </s>\n\n<s> the cat ran </s>\n"
+TAGS = (
+    "3 of 3 lines stand between <s> and </s>, which are read as unknown words; "
+    "--sentence-tags strip (text.sentence_tags) leaves them out"
+)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 1_000])
+def test_tags_around_lines_are_said_once_with_their_number(write, tmp_path, caplog, monkeypatch, chunk_bytes):
+    monkeypatch.setattr(job, "CHUNK_BYTES", chunk_bytes)
+    corpus = prepare([write("text.txt", TAGGED)], tmp_path / "corpus", config(), jobs=1)
+
+    assert caplog.messages == [TAGS]
+    assert corpus.record.train.oov == 6
+    assert corpus.record.recipe.sentence_tags == "keep"
+
+    caplog.clear()
+    assert len(list(segment([write("text.txt", TAGGED.replace("\n\n", "\n"))], TextConfig()))) == 3
+    assert caplog.messages == [TAGS]
+
+
+def test_stripped_tags_are_as_if_they_had_never_been_there(write, tmp_path, caplog):
+    bare = TAGGED.replace("<s> ", "").replace(" </s>", "")
+    stripped = prepare(
+        [write("text.txt", TAGGED)], tmp_path / "tagged", config(fraction=0.5, text={"sentence_tags": "strip"})
+    )
+    plain = prepare([write("bare.txt", bare)], tmp_path / "bare", config(fraction=0.5))
+
+    assert words_of(stripped, stripped.train) == words_of(plain, plain.train)
+    assert stripped.record.train == plain.record.train
+    assert [str(word) for word in stripped.vocabulary.words] == [str(word) for word in plain.vocabulary.words]
+    assert "<s>" not in caplog.text
+    tokenizer = stripped.record.recipe.tokenizer(stripped.recipe_files())
+    assert tokenizer.tokens("<s> the cat sat </s>") == ["the", "cat", "sat"]
+    assert next(iter(segment([write("text.txt", TAGGED)], TextConfig(sentence_tags="strip")))) == [
+        "the",
+        "cat",
+        "sat",
+    ]
+
+
 def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):
     text, dictionary = write("en.txt", "the cat sat\n"), write("words.txt", "编程\n")
 

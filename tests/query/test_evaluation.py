@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import pytest
 
 from lmctl.errors import DataError, InputMissingError
@@ -51,6 +52,29 @@ def test_each_state_has_figures_of_its_own(model, text):
     assert (reset.state, carry.state) == ("reset", "carry")
     assert reset.tokens == carry.tokens
     assert abs(reset.perplexity / carry.perplexity - 1.0) > 1e-3
+
+
+def test_tags_around_lines_are_said_unless_the_model_strips_them(model, tmp_path, caplog):
+    tagged, bare = tmp_path / "tagged.txt", tmp_path / "bare.txt"
+    tagged.write_text("<s> the cat sat </s>\n<s> the zebra </s>\n")
+    bare.write_text("the cat sat\nthe zebra\n")
+
+    found = evaluate_file(model, str(tagged))
+    assert (found.words, found.oov) == (9, 5)
+    assert caplog.messages == [
+        (
+            f"{tagged}: 2 of 2 lines stand between <s> and </s>, which this model reads as unknown words; one "
+            "that is trained with text.sentence_tags: strip leaves them out"
+        )
+    ]
+
+    caplog.clear()
+    record = model.bundle.record
+    recipe = msgspec.structs.replace(record.recipe, sentence_tags="strip")
+    model.bundle.record = msgspec.structs.replace(record, recipe=recipe)
+    model.__dict__.pop("tokenizer", None)
+    assert evaluate_file(model, str(tagged)) == evaluate_file(model, str(bare))
+    assert caplog.messages == []
 
 
 def test_sentences_are_told_in_order(model, text):

@@ -38,6 +38,7 @@ def cut(text, name="jieba"):
         "好 我知道了\n你看 我早就说了 他不会来的\n走吧\n没关系",
         # Short lines without a space say nothing of whether spaces cut words.
         "好\n走吧\n我们\n不\n没关系",
+        "<s> 我们 </s>\n<s> 语言模型预测词语 </s>\n<s> <unk>很多 </s>",
         # Names of Japanese works.
         RAW + "他喜欢《となりのトトロ》。",
     ],

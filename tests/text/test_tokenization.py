@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
-from lmctl.text.tokenization import Tokenizer
+from lmctl.text.tokenization import Tokenizer, is_tagged, tags_matter
 
 
 def tokenizer(name="space", *, form="nfkc", lowercase=True, stop_words=()):
@@ -41,3 +41,35 @@ def test_a_spawned_worker_tokenizes_alike(name):
     made = tokenizer(name, stop_words=["的"])
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         assert executor.submit(made.tokens, "我们 的 模型").result(timeout=60) == ["我们", "模型"]
+
+
+@pytest.mark.parametrize(
+    ("line", "stripped"),
+    [
+        ("<s> the cat </s>", "the cat"),
+        ("<s>我们</s>", "我们"),
+        (" <s>\tthe cat", "the cat"),
+        ("the cat </s> ", "the cat"),
+        ("<s> </s>", ""),
+        ("</s>", ""),
+        # One of each, at the ends alone.
+        ("<s> <s> a </s> b </s> </s>", "<s> a </s> b </s>"),
+        ("a <s> b", "a <s> b"),
+        (" the cat ", " the cat "),
+    ],
+)
+def test_tags_are_stripped_from_the_ends_of_lines(line, stripped):
+    tokenizer = Tokenizer(Normalization("nfc", False), make_segmenter("space"), frozenset(), strip_tags=True)
+    text = f"first line\n{line}\nlast line"
+    assert tokenizer.normalized(text) == text.replace(line, stripped)
+    assert tokenizer.normalized(line) == stripped
+    kept = Tokenizer(Normalization("nfc", False), make_segmenter("space"), frozenset())
+    assert kept.normalized(text) == text
+    assert is_tagged(line) == (line.strip() != stripped.strip())
+
+
+def test_tags_matter_if_they_are_how_a_text_is_written():
+    assert tags_matter(3, 3)
+    assert tags_matter(2, 100)
+    assert not tags_matter(1, 1_000)
+    assert not tags_matter(0, 0)
