@@ -8,6 +8,11 @@ an `OSError` or a `MemoryError` is a bug and keeps its traceback.
 from __future__ import annotations
 
 
+def quoted(text: str, longest: int = 80) -> str:
+    """What a user wrote, between quotation marks, for a message; no more of it than a line can hold."""
+    return f"'{text}'" if len(text) <= longest else f"'{text[: longest - 3]}...'"
+
+
 class LmctlError(Exception):
     """A failure that a user, the data or the machine caused; its message is one clear line."""
 

@@ -101,24 +101,25 @@ def predict(
     from lmctl.cli.predictions import PredictionPrinter
     from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
-    from lmctl.text.normalization import read_word_list
     from lmctl.text.sources import STDIN, check_sources
+    from lmctl.text.word_lists import read_word_list
 
     contexts_file = [file or STDIN] if not texts else []
     if candidates is not None:
         check_sources([candidates, *contexts_file])
+    text = {"encoding": encoding or "utf-8", "errors": errors or "strict"}
     predictor = Predictor(
         load_named(model, cache=cache),
         k=k,
         threshold=threshold,
         allow_unknown=allow_unk,
         allow_sentence_end=allow_eos,
-        candidates=None if candidates is None else read_word_list(candidates),
+        candidates=None if candidates is None else read_word_list(candidates, **text),
         mid_sentence=mid_sentence,
         state=state,
     )
     printer = PredictionPrinter("jsonl" if as_json else format)
-    for contexts in _arriving_contexts(texts, file, encoding or "utf-8", errors or "strict"):
+    for contexts in _arriving_contexts(texts, file, **text):
         printer.print(predictor.answer(contexts))
 
 

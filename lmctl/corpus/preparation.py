@@ -40,7 +40,7 @@ from lmctl.corpus.prepared import (
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.corpus.word_counts import WordCounts
-from lmctl.errors import DataError
+from lmctl.errors import DataError, quoted
 from lmctl.text.tokenization import tags_matter
 from lmctl.version import __version__
 
@@ -124,11 +124,14 @@ def prepare_corpus(
         train = sum((chunk.train for chunk in encoded), SplitCounts())
         valid = sum((chunk.valid for chunk in encoded), SplitCounts())
         records = list(sources())
+        no_words = "the text has no words"
+        if split_rules.tokenizer.stop_words:
+            no_words += " beside the stop words"
         if not valid.words and (empty := [record.name for record in records if record.split == "valid"]):
-            raise DataError(f"{empty[0]}: nothing to validate on; the text has no words")
+            raise DataError(f"{empty[0]}: nothing to validate on; {no_words}")
         if not train.words and not (split_rules.valid_fraction and valid.words):
             inputs = ", ".join(record.name for record in records if record.split == "train")
-            raise DataError(f"{inputs}: nothing to train on; the text has no words")
+            raise DataError(f"{inputs}: nothing to train on; {no_words}")
         # With too little to validate on, the lines that the hash chose train as well.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
         if not held_out:
@@ -254,14 +257,31 @@ def _make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int)
         chosen += _most_frequent(counts, rules, have=dict(chosen))
         chosen.sort(key=lambda entry: (-entry[1], entry[0]))
     if not chosen:
-        raise DataError(
-            f"no word stands {rules.min_count} times, so the vocabulary would be empty; lower vocabulary.min_count"
-        )
+        raise _empty_vocabulary(counts, rules)
     known = sum(count for _, count in chosen)
     words, word_counts = zip(*chosen, strict=True)
     return Vocabulary(
         (UNKNOWN, SENTENCE_END, *words),
         (counts.total - known, sentences, *cast("tuple[int, ...]", word_counts)),
+    )
+
+
+def _empty_vocabulary(counts: WordCounts, rules: VocabularyRules) -> DataError:
+    """Why no word was chosen, and what would let one in."""
+    specials = f"{', '.join(sorted(NEVER_WORDS))}, which no model predicts"
+    if rules.words is not None:
+        return DataError(f"the fixed vocabulary has no words but {specials}; name others")
+    most, word = max(((count, word) for word, count in counts.items() if word not in NEVER_WORDS), default=(0, ""))
+    if not most:
+        return DataError(f"the text has no words but {specials}, so the vocabulary would be empty")
+    if most < rules.min_count:
+        return DataError(
+            f"no word stands {rules.min_count} times, so the vocabulary would be empty; the most frequent, "
+            f"{quoted(word)}, stands {most} times: lower vocabulary.min_count to {most} or less"
+        )
+    return DataError(
+        "no word of the text is in the vocabulary of the model that training starts from, so the vocabulary would "
+        "be empty; training.grow_vocabulary lets new words in"
     )
 
 

@@ -14,7 +14,7 @@ from lmctl import files
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import LmctlError, UsageError
 from lmctl.jobs.events import Prepared, TextRead
-from lmctl.jobs.prepare import prepare
+from lmctl.jobs.prepare import files_named, prepare
 from lmctl.jobs.warm_start import old_model_file
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
@@ -43,7 +43,7 @@ DECIDED_BY_PREPARATION = (
 def check_inputs(sources: Sequence[str], config: Config) -> None:
     """See that every input is there before anything is made."""
     if not _is_prepared(sources):
-        check_sources([*sources, *filter(None, [config.validation.file])])
+        check_sources([*sources, *files_named(config)])
     old_model_file(config.training.init_from)
 
 

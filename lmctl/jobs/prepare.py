@@ -22,18 +22,19 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, LmctlError
+from lmctl.errors import DataError, LmctlError, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.store.lock import locked
 from lmctl.text.detection import detect
 from lmctl.text.literals import as_token
-from lmctl.text.normalization import Normalization, read_word_list
-from lmctl.text.reading import read_chunks, read_lines
+from lmctl.text.normalization import Normalization
+from lmctl.text.reading import read_chunks
 from lmctl.text.sampling import SampledSources
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.sources import STDIN, check_sources, read_pieces
 from lmctl.text.tokenization import Tokenizer, is_tagged
 from lmctl.text.user_dictionary import encode_user_dictionary, normalized, parse_user_dictionary, remarks
+from lmctl.text.word_lists import read_list_lines, read_word_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +82,7 @@ def prepare(
         OSError: the folder cannot be written.
     """
     held_out = [config.validation.file] if config.validation.file else []
-    check_sources([*sources, *held_out])
+    check_sources([*sources, *files_named(config)])
     segmenter, read = _choose_segmenter(sources, config.text)
     reader = _Reader(config.text, on_progress, read)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
@@ -118,13 +119,19 @@ def prepare(
         ) from error
 
 
+def files_named(config: Config) -> list[str]:
+    """The files that the configuration names: what validates, and word lists."""
+    named = (config.validation.file, config.vocabulary.file, config.text.stop_words, config.text.user_dictionary)
+    return [path for path in named if path]
+
+
 def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
     """The tokens of every line of the sources, blank lines included.
 
     Raises:
         LmctlError: an input is missing or is not text.
     """
-    check_sources(sources)
+    check_sources([*sources, *filter(None, [text.stop_words, text.user_dictionary])])
     segmenter, read = _choose_segmenter(sources, text)
     tokenizer = make_tokenizer(text, segmenter)
     tagged = lines = 0
@@ -184,13 +191,13 @@ def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
         )
     normalization = Normalization(text.normalize, text.lowercase)
     if text.user_dictionary is not None and name == "jieba":
-        segmenter = _make_jieba(text.user_dictionary, text.engine, normalization)
+        segmenter = _make_jieba(text.user_dictionary, text, normalization)
     else:
         segmenter = make_segmenter(name, text.engine)
     return Tokenizer(
         normalization,
         segmenter,
-        frozenset() if text.stop_words is None else frozenset(read_word_list(text.stop_words)),
+        frozenset() if text.stop_words is None else frozenset(_read_list(text.stop_words, text)),
         strip_tags=text.sentence_tags == "strip",
     )
 
@@ -207,10 +214,10 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
             grow=training.grow_vocabulary,
             keep=training.gone_words == "keep",
         )
-    words = tuple(map(tokenizer.normalization, read_word_list(vocabulary.file)))
+    words = tuple(map(tokenizer.normalization, _read_list(vocabulary.file, config.text)))
     for word in words:
         if word.split() != [word]:
-            raise DataError(f"{vocabulary.file}: {word!r}, as normalized, is not one word")
+            raise DataError(f"{vocabulary.file}: {quoted(word)}, as normalized, is not one word")
     if not words:
         raise DataError(f"{vocabulary.file}: no words; expected one a line")
     return VocabularyRules(words=words, known=known)
@@ -294,10 +301,16 @@ class _Reader:
         ]
 
 
-def _make_jieba(path: str, engine: str, normalization: Normalization) -> Segmenter:
+def _read_list(path: str, text: TextConfig) -> tuple[str, ...]:
+    """A word list in the encoding of the text."""
+    return read_word_list(path, encoding=text.encoding, errors=text.errors)
+
+
+def _make_jieba(path: str, text: TextConfig, normalization: Normalization) -> Segmenter:
     """The jieba segmenter with a user dictionary, whose words are normalized as the text is."""
-    words = normalized(parse_user_dictionary(read_lines(path), path), normalization)
-    segmenter = make_segmenter("jieba", engine, encode_user_dictionary(words))
+    lines = read_list_lines(path, encoding=text.encoding, errors=text.errors)
+    words = normalized(parse_user_dictionary(lines, path), normalization)
+    segmenter = make_segmenter("jieba", text.engine, encode_user_dictionary(words))
     lost = [word for word in words[:MOST_WORDS_TRIED] if segmenter.segment(word.word) != [as_token(word.word)]]
     for remark in remarks(words, lost):
         logger.warning("%s: %s", path, remark)

@@ -149,10 +149,12 @@ def _share(text: str, is_like: Callable[[str], bool]) -> float:
 
 
 def _neighbourly(text: str) -> float:
-    """The share of characters outside of ASCII that stand beside another: two of three, or more, count as all."""
-    others = [not character.isascii() for character in text]
-    beside = sum(
-        this and (before or after)
-        for before, this, after in zip([False, *others], others, [*others[1:], False], strict=False)
-    )
-    return min(1.0, 1.5 * beside / max(sum(others), 1))
+    """The share of characters outside of ASCII that are not alone among its letters; two of three count as all."""
+    text = f" {text} "
+    count = alone = 0
+    for place, character in enumerate(text):
+        if not character.isascii():
+            count += 1
+            before, after = text[place - 1], text[place + 1]
+            alone += before.isascii() and after.isascii() and (before + after).strip().isalnum()
+    return min(1.0, 1.5 * (count - alone) / max(count, 1))

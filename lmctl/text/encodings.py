@@ -101,9 +101,11 @@ class UndecodableError(DataError):
     Attributes:
         place: what stands where: the message without its advice.
         readers: the encodings that read the bytes around it, likeliest first.
+        is_nul: whether it is a NUL.
     """
 
     place = ""
+    is_nul = False
     readers: tuple[str, ...] = ()
 
     @classmethod
@@ -132,5 +134,5 @@ class UndecodableError(DataError):
         else:
             advice = "if it is in another encoding, name that with --encoding; --errors replace|skip reads on"
         error = cls(f"{place}; {advice}")
-        error.place, error.readers = place, tuple(readers)
+        error.place, error.readers, error.is_nul = place, tuple(readers), value is None
         return error

@@ -1,4 +1,4 @@
-"""Normalization: Unicode form and lower-casing, and the word lists that go with them."""
+"""Normalization: Unicode form and lower-casing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from lmctl.errors import DataError, UsageError
-from lmctl.text.reading import read_lines
+from lmctl.errors import UsageError
 
 _FORMS = {"nfc": "NFC", "nfkc": "NFKC"}
 
@@ -46,24 +45,3 @@ class Normalization:
         form = cast('Literal["NFC", "NFKC"]', _FORMS[self.form])
         # Line by line: most lines pass Unicode's quick check, and one that does not would cost all of them it.
         return "\n".join([unicodedata.normalize(form, line) for line in text.split("\n")])
-
-
-def read_word_list(path: str) -> tuple[str, ...]:
-    """Read stop words or a fixed vocabulary: UTF-8, one word a line, what follows a TAB ignored.
-
-    Returns:
-        The words in file order, each once, without the whitespace around them; blank lines give none.
-
-    Raises:
-        InputMissingError: there is no such file.
-        StorageError: the file could not be read.
-        DataError: it is not UTF-8, or a line holds more than one word.
-    """
-    words: dict[str, None] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        word = line.split("\t", maxsplit=1)[0].strip()
-        if len(word.split()) > 1:
-            raise DataError(f"{path}: line {number}: '{word}' has whitespace inside; expected one word a line")
-        if word:
-            words[word] = None
-    return tuple(words)

@@ -7,9 +7,11 @@ import errno
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl import files
 from lmctl.errors import InputMissingError, LmctlError, StorageError, UsageError
 from lmctl.text.compression import decompressed
 
@@ -44,26 +46,31 @@ def check_sources(paths: Sequence[str]) -> None:
             raise unreadable(path, error) from error
 
 
-def read_pieces(path: str, source: str) -> Iterator[bytes]:
+def read_pieces(path: str, source: str, *, patience_seconds: float | None = None) -> Iterator[bytes]:
     """Read one source, decompressed, in pieces of at most `_READ_BYTES`.
 
     Args:
         path: a file, or "-" for standard input; gzip, bzip2 and xz are known by their first bytes.
         source: its name for messages.
+        patience_seconds: how long to wait for a named pipe's writer; None: as long as it takes.
 
     Raises:
         InputMissingError: the path does not exist or is a folder.
-        StorageError: it could not be read.
+        StorageError: it could not be read, or nothing was written to a named pipe.
         DataError: it is damaged or cut off, or not compressed as its name says.
     """
-    return decompressed(_read_raw(path, source), source, _READ_BYTES, is_file=path != STDIN)
+    raw = _read_raw(path, source, patience_seconds)
+    return decompressed(raw, source, _READ_BYTES, is_file=path != STDIN)
 
 
-def _read_raw(path: str, source: str) -> Iterator[bytes]:
+def _read_raw(path: str, source: str, patience_seconds: float | None) -> Iterator[bytes]:
     """The bytes of a source as they are, in pieces."""
     try:
+        if patience_seconds is not None and _is_named_pipe(path):
+            yield from _read_pipe(path, source, patience_seconds)
+            return
         with _open(path) as stream:
-            while piece := stream.read(_READ_BYTES):
+            while piece := _read_some(stream):
                 yield piece
     except (OSError, ValueError) as error:
         raise unreadable(source, error) from error
@@ -75,6 +82,35 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return contextlib.nullcontext(sys.stdin.buffer)
     return Path(path).open("rb")
+
+
+def _read_some(stream: BinaryIO) -> bytes:
+    piece: bytes | None = stream.read(_READ_BYTES)
+    # A standard input that does not block says that there is nothing yet.
+    return files.read_some(stream.fileno(), _READ_BYTES) if piece is None else piece
+
+
+def _is_named_pipe(path: str) -> bool:
+    """Whether opening a path would wait for a writer: the pipe of a shell's `<(...)` has no name of its own."""
+    return stat.S_ISFIFO(Path(path).stat().st_mode) and Path(path).resolve().exists()
+
+
+def _read_pipe(path: str, source: str, patience_seconds: float) -> Iterator[bytes]:
+    """The bytes of a named pipe, if somebody comes to write to it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        give_up = time.monotonic() + patience_seconds
+        # Without a writer, a pipe is at its end; with one that has not written yet, it would block.
+        with contextlib.suppress(BlockingIOError):
+            while not (piece := os.read(descriptor, _READ_BYTES)):
+                if time.monotonic() > give_up:
+                    raise StorageError(f"{source}: a pipe that nobody wrote to for {patience_seconds:g} seconds")
+                time.sleep(0.05)
+            yield piece
+        while piece := files.read_some(descriptor, _READ_BYTES):
+            yield piece
+    finally:
+        os.close(descriptor)
 
 
 def unreadable(source: str, error: OSError | ValueError) -> LmctlError:

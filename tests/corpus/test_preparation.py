@@ -191,8 +191,34 @@ def test_text_without_words_is_nothing_to_train_on(tmp_path, prepare, text):
 
 
 def test_an_empty_vocabulary_is_refused(tmp_path, prepare):
-    with pytest.raises(DataError, match=r"no word stands 3 times.*lower vocabulary\.min_count"):
-        prepare(tmp_path, "a a b b\n", min_count=3)
+    with pytest.raises(DataError) as caught:
+        prepare(tmp_path, "a a b b a <unk> <unk> <unk> <unk>\n", min_count=4)
+    assert str(caught.value) == (
+        "no word stands 4 times, so the vocabulary would be empty; the most frequent, 'a', stands 3 times: lower "
+        "vocabulary.min_count to 3 or less"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "rules", "message"),
+    [
+        ("<unk> <unk> </s>\n", {}, "the text has no words but </s>, <s>, <unk>, which no model predicts"),
+        ("a\n", {"words": ("<s>", "<unk>")}, "the fixed vocabulary has no words but </s>, <s>, <unk>"),
+        (
+            "a\n",
+            {"known": OLD_WORDS},
+            "no word of the text is in the vocabulary of the model that training starts",
+        ),
+        (
+            "the\n",
+            {"stop_words": ["the"]},
+            "text: nothing to train on; the text has no words beside the stop words",
+        ),
+    ],
+)
+def test_why_there_is_no_vocabulary_is_said_as_it_is(tmp_path, prepare, text, rules, message):
+    with pytest.raises(DataError, match=message):
+        prepare(tmp_path, text, **rules)
 
     assert list(tmp_path.iterdir()) == []
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmctl.errors import DataError, InputMissingError, UsageError
-from lmctl.text.normalization import Normalization, read_word_list
+from lmctl.errors import UsageError
+from lmctl.text.normalization import Normalization
 
 FORMS = ["nfc", "nfkc", "none"]
 
@@ -42,22 +42,3 @@ def test_normalizing_twice_changes_nothing(text, form):
 def test_an_unknown_form_is_refused():
     with pytest.raises(UsageError, match="nfd: unknown normalization; expected nfc, nfkc or none"):
         Normalization("nfd", lowercase=False)
-
-
-def test_a_word_list_has_one_word_a_line_and_each_once(tmp_path):
-    path = tmp_path / "words.txt"
-    path.write_bytes("\ufeff<unk>\t0\n the \r\n\n的\t12\tx y\nthe\nof".encode())
-    assert read_word_list(str(path)) == ("<unk>", "the", "的", "of")
-
-
-def test_two_words_on_a_line_are_refused(tmp_path):
-    path = tmp_path / "words.txt"
-    path.write_text("the\nNew York\t3\n")
-    with pytest.raises(DataError) as caught:
-        read_word_list(str(path))
-    assert str(caught.value) == f"{path}: line 2: 'New York' has whitespace inside; expected one word a line"
-
-
-def test_a_missing_word_list_is_named(tmp_path):
-    with pytest.raises(InputMissingError, match=r"none\.txt: no such file"):
-        read_word_list(str(tmp_path / "none.txt"))

@@ -1,0 +1,106 @@
+"""Word lists: stop words, a fixed vocabulary, candidates, user dictionaries.
+
+They are read like text: compressed or not, in the encoding of the text, with any line ends. They are kept in
+memory, so their size has a limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmctl.errors import DataError, quoted
+from lmctl.text.encodings import UndecodableError
+from lmctl.text.limits import LARGEST_WORD_LIST_BYTES, LONGEST_WORD_BYTES
+from lmctl.text.reading import read_chunks
+from lmctl.text.sources import STDIN, read_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A named pipe to which nobody writes is waited for so long, and no longer.
+PATIENCE_SECONDS = 10.0
+
+
+def read_list_lines(path: str, *, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
+    """Read the lines of a word list, whatever is in them.
+
+    Args:
+        path: a file, compressed or not, or "-" for standard input.
+        encoding: any text encoding that Python knows: that of the text.
+        errors: "strict", "replace" or "skip": what a byte means that is not text.
+
+    Raises:
+        UsageError: `encoding` or `errors` is unknown.
+        InputMissingError: there is no such file, or it is a folder.
+        StorageError: the file could not be read, or is a named pipe that nobody writes to.
+        DataError: it is not text in that encoding, or larger than `LARGEST_WORD_LIST_BYTES`.
+    """
+    try:
+        for chunk in read_chunks(
+            [path], encoding=encoding, errors=errors, read=_read_bounded, long_lines="refuse"
+        ):
+            yield from chunk.lines()
+    except UndecodableError as error:
+        if error.is_nul and not error.readers:
+            raise
+        # The advice for a text, to name its encoding, would change how the text is read, too.
+        advice = "so convert it"
+        if error.readers:
+            advice = f"and it looks like {' or '.join(error.readers)}: iconv -f {error.readers[0]} -t {encoding}"
+        raise DataError(f"{error.place}; word lists are read in the encoding of the text, {advice}") from error
+
+
+def read_word_list(path: str, *, encoding: str = "utf-8", errors: str = "strict") -> tuple[str, ...]:
+    """Read stop words, a fixed vocabulary or candidates: one word a line; what follows a TAB is ignored.
+
+    Args:
+        path: as in `read_list_lines`, and so are the others.
+        encoding: likewise.
+        errors: likewise.
+
+    Returns:
+        The words in file order, each once, without the white space around them; blank lines give none.
+
+    Raises:
+        LmctlError: as `read_list_lines`.
+        DataError: a line holds more than one word, or one that is too long.
+    """
+    words: dict[str, None] = {}
+    for number, line in enumerate(read_list_lines(path, encoding=encoding, errors=errors), start=1):
+        word = line.split("\t", maxsplit=1)[0].strip()
+        if len(word.split()) > 1:
+            raise DataError(
+                f"{path}: line {number}: {quoted(word)} has white space inside; expected one word a line"
+            )
+        check_word(word, f"{path}: line {number}")
+        if word:
+            words[word] = None
+    return tuple(words)
+
+
+def check_word(word: str, place: str) -> None:
+    """Refuse a word that is too long.
+
+    Args:
+        word: any.
+        place: where it stands, for the message.
+
+    Raises:
+        DataError: it is longer than `LONGEST_WORD_BYTES`.
+    """
+    # A character has four bytes at most.
+    if 4 * len(word) <= LONGEST_WORD_BYTES:
+        return
+    if (length := len(word.encode("utf-8", "surrogatepass"))) > LONGEST_WORD_BYTES:
+        raise DataError(f"{place}: a word of {length} bytes, {quoted(word)}; {LONGEST_WORD_BYTES} are the most")
+
+
+def _read_bounded(path: str, source: str) -> Iterator[bytes]:
+    size = 0
+    for piece in read_pieces(path, source, patience_seconds=None if path == STDIN else PATIENCE_SECONDS):
+        size += len(piece)
+        if size > LARGEST_WORD_LIST_BYTES:
+            raise DataError(
+                f"{source}: more than {LARGEST_WORD_LIST_BYTES >> 20} MiB, which is the most for a word list"
+            )
+        yield piece
