@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
+from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber
 from lmctl.errors import QualityGateError
+from lmctl.records import shortened
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -27,7 +29,9 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     except ValueError:
         ranks = ()
     if not ranks or ranks[0] < 1:
-        raise click.BadParameter(f"expected whole numbers from 1, such as 1,5,10, got {value!r}")
+        raise click.BadParameter(
+            f"expected whole numbers from 1, such as 1,5,10, got {shortened(value, LONGEST_QUOTE)!r}"
+        )
     return ranks
 
 
@@ -71,7 +75,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--max-perplexity",
-    type=click.FloatRange(min=1),
+    type=FiniteNumber(1),
     metavar="X",
     help="Exit with 3 where a perplexity (OOVs included) is above this.",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lmctl.cli.output import configure_messages
+from lmctl.cli.parameters import FiniteNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,7 @@ def text_options(command: F) -> F:
             click.option("--valid", metavar="FILE", help="Text to validate on.  [validation.file]"),
             click.option(
                 "--valid-fraction",
-                type=float,
+                type=FiniteNumber(0, 0.5),
                 metavar="SHARE",
                 help="Share of lines to validate on.  [validation.fraction]",
             ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
+from lmctl.cli.parameters import FiniteNumber
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteNumber(0, 1),
     default=0.0,
     metavar="P",
     help="Leave out words less probable than this.",

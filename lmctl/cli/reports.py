@@ -209,7 +209,7 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
             f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
             f"{training.steps:,} steps, seed {training.seed}, {training.device}"
         )
-        rows["train"] = f"perplexity {_number(metrics['train']['perplexity'])} (dropout on)"
+        rows["train"] = f"perplexity {_number((metrics.get('train') or {}).get('perplexity'))} (dropout on)"
     if record.cache is not None:
         rows["cache"] = f"weight {record.cache.weight:.4f}, theta {record.cache.theta:.4g}, with --cache"
     rows |= {

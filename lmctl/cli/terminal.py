@@ -53,7 +53,13 @@ class VisibleText(io.TextIOWrapper):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        super().__init__(
+            stream.buffer,
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=bool(stream.line_buffering),
+            write_through=getattr(stream, "write_through", False),
+        )
         self.drawn_on = stream
 
     def write(self, text: str) -> int:

@@ -17,7 +17,7 @@ FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a f
 LARGEST_WHOLE_NUMBER = 2**31 - 1
 
 # A number and its unit: seconds, minutes, hours or days.
-TIME_PATTERN = r"^([0-9]+|[0-9]*\.[0-9]+)(s|m|h|d)$"
+TIME_PATTERN = r"^([0-9]{1,9}|[0-9]{0,9}\.[0-9]{1,9})(s|m|h|d)$"
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,10 +8,12 @@ one added to every count. The alphabet is every Unicode scalar value and the end
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
+from lmctl.records import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 UNICODE_SCALAR_VALUES = 0x110000 - 0x800
 ALPHABET_SIZE = UNICODE_SCALAR_VALUES + 1
 END = "end"
+
+# Counts of up to 18 digits, which no text exceeds.
+_WORDS_LINE = re.compile(END.encode() + rb"\t[0-9]{1,18}")
+_CHARACTER_LINE = re.compile(rb"([0-9]{1,7})\t([0-9]{1,18})")
+# A line for each character that there is.
+LARGEST_CHARACTERS_BYTES = ALPHABET_SIZE * len("1114111\t123456789012345678\n")
 
 
 class CharacterUnigram:
@@ -65,12 +73,21 @@ class CharacterUnigram:
         Raises:
             DataError: it is not what `to_tsv` writes.
         """
-        try:
-            first, *rest = path.read_text(encoding="utf-8").splitlines()
-            name, words = first.split("\t")
-            if name != END:
-                raise DataError(f"{path}: the first line counts word ends")
-            pairs = (line.split("\t") for line in rest)
-            return cls({chr(int(point)): int(count) for point, count in pairs}, int(words))
-        except (ValueError, OverflowError) as error:
-            raise DataError(f"{path}: expected a code point, a TAB and a count on each line") from error
+        return cls.from_tsv_content(read_regular(path, LARGEST_CHARACTERS_BYTES), path)
+
+    @classmethod
+    def from_tsv_content(cls, content: bytes, path: Path) -> CharacterUnigram:
+        """The same, of a file that has been read."""
+        first, *rest = content.removesuffix(b"\n").split(b"\n")
+        if not _WORDS_LINE.fullmatch(first):
+            raise DataError(f"{path}: line 1: expected {END}, a TAB and how many words there are")
+        counts: dict[str, int] = {}
+        for number, line in enumerate(rest, start=2):
+            found = _CHARACTER_LINE.fullmatch(line)
+            # Halves of surrogate pairs are no characters.
+            if found is None or not (int(found[1]) < 0xD800 or 0xE000 <= int(found[1]) < 0x110000):
+                raise DataError(f"{path}: line {number}: expected a code point, a TAB and a count on each line")
+            counts[chr(int(found[1]))] = int(found[2])
+        if len(counts) != len(rest):
+            raise DataError(f"{path}: a code point stands there twice")
+        return cls(counts, int(first.split(b"\t")[1]))

@@ -12,9 +12,10 @@ before it the old corpus is whole, after it the new one is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
@@ -32,22 +33,33 @@ VALID_TEXT = "valid_text"
 FORMAT_VERSION = 2
 
 
+# What a record may say, whoever wrote it: a count of anything, a name or a few words, a hash.
+Count = Annotated[int, Meta(ge=0, le=1 << 60)]
+Name = Annotated[str, Meta(max_length=20_000)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One input as it was read: its size and hash are of the decompressed bytes."""
 
-    name: str
-    split: str
-    bytes: int
-    sha256: str
+    name: Name
+    split: Name
+    bytes: Count
+    sha256: Name
 
 
 class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a split holds: W words (O of them out of vocabulary), S sentences; W + S tokens in the stream."""
 
-    sentences: int = 0
-    words: int = 0
-    oov: int = 0
-    characters: int = 0
+    sentences: Count = 0
+    words: Count = 0
+    oov: Count = 0
+    characters: Count = 0
+
+    def __post_init__(self) -> None:
+        """Refuse more out-of-vocabulary words than there are words."""
+        if self.oov > self.words:
+            raise ValueError(f"{self.oov} of {self.words} words are out of the vocabulary")
 
     def __add__(self, other: SplitCounts) -> SplitCounts:
         return SplitCounts(
@@ -76,8 +88,8 @@ class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         most_frequent: the most frequent of those, each with its count.
     """
 
-    oov: int
-    most_frequent: list[tuple[str, int]]
+    oov: Count
+    most_frequent: list[tuple[str, Count]]
 
 
 class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,9 +101,9 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     format_version: int
-    lmctl_version: str
+    lmctl_version: Name
     recipe: TextRecipe
-    vocabulary_size: int
+    vocabulary_size: Count
     train: SplitCounts
     valid: SplitCounts
     sources: list[SourceRecord]

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
+from lmctl.records import read_regular, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +25,14 @@ SPECIALS = (UNKNOWN, SENTENCE_END)
 # Written in a text, these are not words that a model may predict: `<unk>` is the unknown word itself (the
 # Penn Treebank and WikiText have it), the other two are out of vocabulary.
 NEVER_WORDS = frozenset({UNKNOWN, SENTENCE_END, "<s>"})
+
+# A longer word is refused when text is prepared, and in ARPA files: such text was not cut into words. A line of an
+# ARPA file has room for as many of them as an n-gram may have.
+LONGEST_WORD_BYTES = 1 << 15
+# Of a count: what no text exceeds, and int() takes at once.
+_LONGEST_COUNT = 18
+LONGEST_LINE_BYTES = LONGEST_WORD_BYTES + len("\t") + _LONGEST_COUNT + len("\n")
+LARGEST_VOCABULARY_BYTES = 4 << 30
 
 _ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
@@ -49,6 +58,8 @@ class Vocabulary:
             raise DataError("a vocabulary has every word once, with its count")
         if " ".join(self.words).split() != list(self.words):
             raise DataError("a vocabulary has no word that is empty or has whitespace inside")
+        if max(map(len, self.words)) * 4 > LONGEST_WORD_BYTES:
+            check_word_lengths(self.words)
         # A literal `</s>` in a text is an unknown word, not the end of its sentence.
         self._ids[SENTENCE_END] = UNKNOWN_ID
 
@@ -83,7 +94,11 @@ class Vocabulary:
         Raises:
             DataError: it is not what `to_tsv` writes; the message names the file and the line.
         """
-        content = path.read_bytes()
+        return cls.from_tsv_content(read_regular(path, LARGEST_VOCABULARY_BYTES), path)
+
+    @classmethod
+    def from_tsv_content(cls, content: bytes, path: Path) -> Vocabulary:
+        """The same, of a file that has been read."""
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
@@ -95,7 +110,8 @@ class Vocabulary:
         words, counts = fields[:-1:2], fields[1::2]
         digits = "".join(counts)
         alternate = content.translate(None, _ALL_BUT_SEPARATORS) == b"\t\n" * len(words)
-        if not (alternate and all(words) and all(counts) and digits.isdecimal() and digits.isascii()):
+        numbers = digits.isdecimal() and digits.isascii() and max(map(len, counts)) <= _LONGEST_COUNT
+        if not (alternate and all(words) and all(counts) and numbers):
             raise _bad_line(path, text)
         try:
             return cls(words, tuple(map(int, counts)))
@@ -103,14 +119,28 @@ class Vocabulary:
             raise DataError(f"{path}: {error}") from error
 
 
+def check_word_lengths(words: Iterable[str]) -> None:
+    """Refuse words that are too long to be words.
+
+    Raises:
+        DataError: one has more than `LONGEST_WORD_BYTES` bytes in UTF-8.
+    """
+    for word in words:
+        size = len(word.encode("utf-8", "surrogatepass"))
+        if size > LONGEST_WORD_BYTES:
+            raise DataError(
+                f"a word of {size:,} bytes, {shortened(word, 40)!r}; a word has at most {LONGEST_WORD_BYTES:,}"
+            )
+
+
 def _bad_line(path: Path, text: str) -> DataError:
     """Name the first line that is not a word, a TAB and a count; there is one."""
     number, line = next(
         (number, line)
         for number, line in enumerate(text.split("\n"), start=1)
-        if not re.fullmatch(r"[^\t]+\t[0-9]+", line)
+        if not re.fullmatch(rf"[^\t]+\t[0-9]{{1,{_LONGEST_COUNT}}}", line)
     )
-    return DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {line!r}")
+    return DataError(f"{path}, line {number}: expected a word, a TAB and its count, got {shortened(line, 80)!r}")
 
 
 def choose_vocabulary(

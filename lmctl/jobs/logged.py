@@ -96,7 +96,7 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
     """
     log = RunLog(watched.folder)
     start, summary = log.begin(), dict[str, Any]()
-    current = watched.folder.current()
+    current = watched.folder.sound_current()
     outcome: Outcome = "failed"
     exit_code, message = EXIT_BUG, None
     try:
@@ -137,7 +137,7 @@ def log_without_a_run(
     summary: Mapping[str, Any] | None = None,
 ) -> None:
     """Log that there was nothing to train, or that it could not begin."""
-    current, time = watched.folder.current(), now()
+    current, time = watched.folder.sound_current(), now()
     run = Run(
         start=time,
         end=time,

@@ -115,7 +115,7 @@ def publish(
 
 def generations_kept(folder: ModelFolder) -> int:
     """How many generations stay when something is published that no configuration speaks of: as many as before."""
-    current = folder.current()
+    current = folder.sound_current()
     if current is not None:
         try:
             content = open_bundle(current).read("config.yaml").decode()

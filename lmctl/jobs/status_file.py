@@ -216,7 +216,7 @@ def _read_runs(model: ModelFolder) -> _Status:
     success = next((run.end for run in log.newest_first() if run.exit_code == 0), None)
     if success is not None:
         values["lmctl_train_success_timestamp_seconds"] = _unix(success)
-    current = model.current()
+    current = model.sound_current()
     if current is not None:
         values["lmctl_train_generation"] = int(current.name)
         made = (run for run in log.newest_first() if (run.outcome, run.generation) == ("published", current.name))

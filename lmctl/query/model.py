@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmctl.errors import UsageError
+from lmctl.errors import DataError, UsageError
 from lmctl.runtime import load_language_model
 from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
 from lmctl.store.generations import opened
@@ -71,7 +71,10 @@ class Model:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the model was trained with."""
         recipe = self.bundle.record.recipe
-        tokenizer = recipe.tokenizer(self._recipe_files)
+        try:
+            tokenizer = recipe.tokenizer(self._recipe_files)
+        except DataError as error:
+            raise DataError(f"{self.bundle.folder}: {error}") from error
         if tokenizer.segmenter.identity != recipe.segmenter:
             logger.warning(
                 "this model was trained with %s, and %s is installed: some words may be cut differently",

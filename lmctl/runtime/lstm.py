@@ -6,6 +6,7 @@ input, forget, cell, output (Hochreiter & Schmidhuber 1997, with the forget gate
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,10 +71,11 @@ class LSTMLanguageModel(LanguageModel[LSTMState]):
         Raises:
             DataError: a weight is missing, one too many, not float32, or of a shape that does not fit.
         """
-        sizes, weights = bundle.record.sizes, bundle.weights()
+        sizes = bundle.record.sizes
         if not isinstance(sizes, LSTMSizes):
             raise DataError(f"{bundle.folder}: family {bundle.record.family}; expected lstm")
         expected = weight_shapes(sizes)
+        weights = bundle.weights(count_parameters(sizes))
         for name in expected.keys() | weights.keys():
             if name not in weights or name not in expected:
                 raise DataError(f"{bundle.weights_path}: weight {name} is {_presence(name in weights)}")
@@ -235,7 +237,8 @@ def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
 
 def count_parameters(sizes: LSTMSizes) -> int:
     """How many weights an LSTM language model has."""
-    return sum(int(np.prod(shape)) for shape in weight_shapes(sizes).values())
+    # Not in NumPy's integers, which a size that nobody has would overflow.
+    return sum(math.prod(shape) for shape in weight_shapes(sizes).values())
 
 
 def _presence(present: bool) -> str:

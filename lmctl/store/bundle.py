@@ -16,7 +16,6 @@ user_dictionary.txt, stop_words.txt   where the text recipe has them
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,14 +23,43 @@ import numpy as np
 
 from lmctl import files
 from lmctl.config import config_from_yaml
-from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.prepared import SourceRecord, SplitCounts
-from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
-from lmctl.corpus.vocabulary import Vocabulary
+from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
+from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE
+from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
 from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, read_regular, shortened
+from lmctl.store.figures import HistoryLine, Metrics
+from lmctl.store.model_record import (
+    FORMAT_VERSION,
+    MODEL_FILE,
+    CacheParameters,
+    CorpusSummary,
+    FileRecord,
+    ModelRecord,
+    Sizes,
+    TrainingSummary,
+)
 from lmctl.store.ngram_tables import NgramSizes
-from lmctl.store.sizes import LSTMSizes, MixtureSizes
+from lmctl.store.sizes import MixtureSizes
 from lmctl.version import __version__
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MODEL_FILE",
+    "Bundle",
+    "CacheParameters",
+    "CorpusSummary",
+    "FileRecord",
+    "ModelRecord",
+    "Sizes",
+    "TrainingSummary",
+    "amend_bundle",
+    "member_names",
+    "open_bundle",
+    "verify_bundle",
+    "weights_file",
+    "write_bundle",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,103 +67,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 MEMBERS = "members"
 FAMILIES = ("lstm", "ngram", "mixture")
-FORMAT_VERSION = 3
-
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
-
-class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model was trained on."""
-
-    train: SplitCounts
-    valid: SplitCounts
-    sources: list[SourceRecord]
-
-
-class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model was trained; no times, so that the same training gives the same record.
-
-    Attributes:
-        planned_steps: `training.steps`, or what a time limit was turned into; None where epochs were the plan.
-    """
-
-    preset: str
-    seed: int
-    epochs: int
-    best_epoch: int
-    steps: int
-    planned_steps: int | None
-    tokens: int
-    parameters: int
-    device: str
-
-
-class CacheParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a cache is mixed into a model; see runtime/cache.py.
-
-    Attributes:
-        weight: the share of the cache's probabilities, from 0 to less than 1.
-        theta: how much more an apt memory counts than another; above 0.
-    """
-
-    weight: float
-    theta: float
-
-    def __post_init__(self) -> None:
-        """Refuse a share that leaves the model none, and a theta that is not a number above 0."""
-        if not 0.0 <= self.weight < 1.0 or not 0.0 < self.theta < math.inf:
-            raise ValueError(f"cache weight {self.weight} or theta {self.theta} is out of range")
-
-
-class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of the bundle as it was written."""
-
-    bytes: int
-    sha256: str
-
-
-Sizes = LSTMSizes | NgramSizes | MixtureSizes
-
-
-class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of model.json; versions and hashes are filled in when a bundle is written.
-
-    Attributes:
-        sizes: of the model's family, which they name.
-        corpus: what it was estimated from; None for a mixture of models of several corpora.
-        training: of a network; None for other families.
-        cache: what was tuned for `--cache`; None where there was no text to tune it on.
-        files: all that the bundle has beside model.json, the files of a mixture's members included.
-    """
-
-    format_version: int = FORMAT_VERSION
-    lmctl_version: str = __version__
-    sizes: Sizes
-    recipe: TextRecipe
-    corpus: CorpusSummary | None
-    training: TrainingSummary | None
-    cache: CacheParameters | None = None
-    files: dict[str, FileRecord] = {}
-    sha256: str = ""
-
-    @property
-    def family(self) -> str:
-        """Its family: lstm, ngram or mixture."""
-        return str(type(self.sizes).__struct_config__.tag)
+# What small files may have at most, beside those whose size follows from the model's.
+LARGEST_HISTORY_BYTES = 64 << 20
+LARGEST_DICTIONARY_BYTES = 256 << 20
+# Names, shapes and places of the tensors, before the numbers.
+LARGEST_SAFETENSORS_HEADER_BYTES = 1 << 20
+# A longer line than this no vocabulary has.
+CHECKED_AT_ONCE_BYTES = 8 << 20
+# Mixtures of mixtures.
+DEEPEST_NESTING = 8
 
 
 class Bundle:
-    """A bundle that has been opened: its record is checked, its other files are read when asked for."""
+    """A bundle that has been opened: its record is checked, its other files are read when asked for.
 
-    def __init__(self, folder: Path, record: ModelRecord) -> None:
+    Args:
+        folder: of the bundle.
+        record: its model.json.
+        depth: in how many mixtures it is.
+    """
+
+    def __init__(self, folder: Path, record: ModelRecord, depth: int = 0) -> None:
         self.folder = folder
         self.record = record
         self.weights_path = folder / WEIGHTS_FILE
+        self._depth = depth
 
     def vocabulary(self) -> Vocabulary:
         """Words and ids.
@@ -143,34 +105,45 @@ class Bundle:
         Raises:
             DataError: damaged, or not as large as the model.
         """
-        self.read("vocabulary.tsv")
-        vocabulary = Vocabulary.from_tsv(self.folder / "vocabulary.tsv")
-        if len(vocabulary) != self.record.sizes.vocabulary_size:
-            raise DataError(
-                f"{self.folder / 'vocabulary.tsv'}: {len(vocabulary)} words, "
-                f"but the model has {self.record.sizes.vocabulary_size}"
-            )
+        path, size = self.folder / "vocabulary.tsv", self.record.sizes.vocabulary_size
+        self._check_lines(path.name)
+        content = self.read(path.name, size * LONGEST_LINE_BYTES)
+        vocabulary = Vocabulary.from_tsv_content(content, path)
+        if len(vocabulary) != size:
+            raise DataError(f"{path}: {len(vocabulary)} words, but the model has {size}")
         return vocabulary
 
     def characters(self) -> CharacterUnigram:
         """Character counts of the training text."""
-        self.read("characters.tsv")
-        return CharacterUnigram.from_tsv(self.folder / "characters.tsv")
+        path = self.folder / "characters.tsv"
+        return CharacterUnigram.from_tsv_content(self.read(path.name, LARGEST_CHARACTERS_BYTES), path)
 
-    def weights(self) -> dict[str, NDArray[Any]]:
+    def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
         """Every weight by name.
 
+        Args:
+            most_numbers: how many numbers the model has; a larger file is refused before it is read. None: those
+                that the record states.
+
         Raises:
-            DataError: the file is damaged.
+            DataError: the file is damaged, or holds what is not a number.
         """
         import safetensors
         import safetensors.numpy
 
-        content = self.read(WEIGHTS_FILE)
+        if most_numbers is None:
+            most_numbers = self.parameters()
+        content = self.read(WEIGHTS_FILE, 4 * most_numbers + LARGEST_SAFETENSORS_HEADER_BYTES)
         try:
-            return safetensors.numpy.load(content)
-        except (safetensors.SafetensorError, KeyError, ValueError) as error:
-            raise DataError(f"{self.weights_path}: {error}") from error
+            weights = safetensors.numpy.load(content)
+        except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{self.weights_path}: {shortened(str(error))}") from error
+        for name, weight in sorted(weights.items()):
+            if not _all_finite(weight):
+                raise DataError(
+                    f"{self.weights_path}: damaged; weight {shortened(name)} has values that are no finite numbers"
+                )
+        return weights
 
     def parameters(self) -> int:
         """How many numbers it answers from: weights, or probabilities and back-offs of n-grams."""
@@ -183,17 +156,31 @@ class Bundle:
     def recipe_files(self) -> dict[str, bytes]:
         """The dictionaries of the text recipe: name -> content."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
-        return {name: self.read(name) for name in names if name in self.record.files}
+        return {name: self.read(name, LARGEST_DICTIONARY_BYTES) for name in names if name in self.record.files}
 
     def metrics(self) -> dict[str, Any]:
-        """The content of metrics.json."""
-        return self._json("metrics.json", self.read("metrics.json"))
+        """The content of metrics.json: what `Metrics` describes, each figure of its type and in its range.
+
+        Raises:
+            DataError: damaged, or a figure is not what it should be.
+        """
+        content, where = self.read("metrics.json"), str(self.folder / "metrics.json")
+        decode_record(content, Metrics, where)
+        return decode_record(content, dict[str, Any], where)
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of history.jsonl, which a network has."""
+        """The lines of history.jsonl, which a network has.
+
+        Raises:
+            DataError: damaged, or a line is not what `HistoryLine` describes.
+        """
         if "history.jsonl" not in self.record.files:
             return []
-        return [self._json("history.jsonl", line) for line in self.read("history.jsonl").splitlines()]
+        lines = self.read("history.jsonl", LARGEST_HISTORY_BYTES).splitlines()
+        where = str(self.folder / "history.jsonl")
+        for number, line in enumerate(lines, start=1):
+            decode_record(line, HistoryLine, f"{where}: line {number}")
+        return [decode_record(line, dict[str, Any], where) for line in lines]
 
     def members(self) -> list[Bundle]:
         """The bundles that a mixture is made of, in the order of their weights.
@@ -202,23 +189,37 @@ class Bundle:
             DataError: one is missing or damaged, or has another vocabulary than the mixture.
         """
         opened = []
-        for name in member_names(self.record.sizes):
+        names = member_names(self.record.sizes)
+        if names and self._depth == DEEPEST_NESTING:
+            raise DataError(f"{self.folder}: mixtures are nested more than {DEEPEST_NESTING} deep")
+        for name in names:
             self.read(f"{name}/{MODEL_FILE}")
-            member = open_bundle(self.folder / name)
-            same_file = member.record.files.get("vocabulary.tsv") == self.record.files["vocabulary.tsv"]
-            if not same_file and member.vocabulary().words != self.vocabulary().words:
+            member = open_bundle(self.folder / name, self._depth + 1)
+            # As a file of this one: missing, it is refused here.
+            own, others = self._named("vocabulary.tsv")[1], member.record.files.get("vocabulary.tsv")
+            if others != own and member.vocabulary().words != self.vocabulary().words:
                 raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
             opened.append(member)
         return opened
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most_bytes: int = LARGEST_RECORD_BYTES) -> bytes:
         """The content of one file, checked against its size and, unless it is large, its hash.
 
+        Args:
+            name: of the file.
+            most_bytes: a larger one is refused before it is read.
+
         Raises:
-            DataError: missing, damaged, or a symbolic link.
+            DataError: missing, damaged, larger than it may be, or a symbolic link.
         """
         path, expected = self._named(name)
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            size = path.stat().st_size
+            if size != expected.bytes:
+                raise DataError(f"{path}: damaged; {size} bytes, expected {expected.bytes}")
+            if size > most_bytes:
+                raise DataError(f"{path}: {size:,} bytes, but the sizes in {MODEL_FILE} allow {most_bytes:,}")
+            content = file.read()
         if len(content) != expected.bytes:
             raise DataError(f"{path}: damaged; {len(content)} bytes, expected {expected.bytes}")
         check = len(content) <= HASHED_AT_LOAD_BYTES
@@ -240,6 +241,16 @@ class Bundle:
             raise _damaged(path)
         return path
 
+    def _check_lines(self, name: str) -> None:
+        """See that a large file has lines at all, before all of it is read: it may be one hole."""
+        path, expected = self._named(name)
+        if expected.bytes <= CHECKED_AT_ONCE_BYTES:
+            return
+        with open_regular(path) as file:
+            while piece := file.read(CHECKED_AT_ONCE_BYTES):
+                if b"\n" not in piece:
+                    raise DataError(f"{path}: damaged; it has a line of more than {len(piece):,} bytes")
+
     def _named(self, name: str) -> tuple[Path, FileRecord]:
         """Where a file of this bundle is, and what it was when it was written."""
         path = self.folder / name
@@ -249,12 +260,6 @@ class Bundle:
         if any(part.is_symlink() for part in within) or not path.is_file():
             raise DataError(f"{path}: expected a file of this bundle; it is missing or a link")
         return path, self.record.files[name]
-
-    def _json(self, name: str, content: bytes) -> dict[str, Any]:
-        try:
-            return msgspec.json.decode(content, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{self.folder / name}: {error}") from error
 
 
 def write_bundle(
@@ -301,8 +306,16 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **
 
 
 def _write_record(folder: Path, record: ModelRecord) -> None:
-    record = msgspec.structs.replace(record, sha256=_own_hash(msgspec.json.encode(record)))
-    files.write_bytes(folder / MODEL_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+    own_hash = _own_hash(msgspec.json.decode(msgspec.json.encode(record), type=dict[str, Any]))
+    record = msgspec.structs.replace(record, sha256=own_hash)
+    content = msgspec.json.format(msgspec.json.encode(record)) + b"\n"
+    if len(content) > LARGEST_RECORD_BYTES:
+        inputs = len(record.corpus.sources) if record.corpus else 0
+        raise DataError(
+            f"{inputs:,} inputs are too many to be named in {MODEL_FILE} ({len(content):,} bytes; "
+            f"{LARGEST_RECORD_BYTES:,} at most); join the texts into fewer files"
+        )
+    files.write_bytes(folder / MODEL_FILE, content)
 
 
 def member_names(sizes: Sizes) -> list[str]:
@@ -311,8 +324,12 @@ def member_names(sizes: Sizes) -> list[str]:
     return [f"{MEMBERS}/{number}" for number in range(members)]
 
 
-def open_bundle(folder: Path) -> Bundle:
+def open_bundle(folder: Path, depth: int = 0) -> Bundle:
     """Open a bundle folder; model.json is checked here, every other file when it is read.
+
+    Args:
+        folder: of the bundle.
+        depth: in how many mixtures it is.
 
     Raises:
         InputMissingError: there is no bundle there.
@@ -323,26 +340,24 @@ def open_bundle(folder: Path) -> Bundle:
     if path.is_symlink():
         raise DataError(f"{path}: expected a file of this bundle; it is a link")
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputMissingError(f"{folder}: not a model; it has no {MODEL_FILE} and no generations") from error
-    try:
-        version = msgspec.json.decode(content, type=_Versioned).format_version
-        if version != FORMAT_VERSION:
-            raise DataError(
-                f"{path}: bundle format {version}, but this lmctl {__version__} reads format {FORMAT_VERSION}; "
-                f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
-            )
-        family = msgspec.json.decode(content, type=_OfFamily).sizes.get("family")
-        if isinstance(family, str) and family not in FAMILIES:
-            raise DataError(f"{path}: family {family!r} is not one that this lmctl knows: {', '.join(FAMILIES)}")
-        record = msgspec.json.decode(content, type=ModelRecord)
-        own_hash = _own_hash(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: damaged; {error}") from error
-    if record.sha256 != own_hash:
+    version = decode_record(content, _Versioned, str(path)).format_version
+    if version != FORMAT_VERSION:
+        raise DataError(
+            f"{path}: bundle format {version}, but this lmctl {__version__} reads format {FORMAT_VERSION}; "
+            f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
+        )
+    family = decode_record(content, _OfFamily, str(path)).sizes.get("family")
+    if isinstance(family, str) and family not in FAMILIES:
+        raise DataError(
+            f"{path}: family {shortened(family, 40)!r} is not one that this lmctl knows: {', '.join(FAMILIES)}"
+        )
+    record = decode_record(content, ModelRecord, str(path))
+    if record.sha256 != _own_hash(decode_record(content, dict[str, Any], str(path))):
         raise DataError(f"{path}: damaged; its content does not have the hash it states")
-    return Bundle(folder, record)
+    return Bundle(folder, record, depth)
 
 
 def verify_bundle(folder: Path) -> Bundle:
@@ -398,8 +413,15 @@ def _damaged(path: Path) -> DataError:
     return DataError(f"{path}: damaged; its content does not have the hash in {MODEL_FILE}")
 
 
-def _own_hash(content: bytes) -> str:
+def _own_hash(document: dict[str, Any]) -> str:
     """SHA-256 of model.json without the hash it states: of what stands there, not of what is made of it."""
-    document = msgspec.json.decode(content, type=dict[str, Any])
-    document.pop("sha256", None)
-    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()
+    without = {key: value for key, value in document.items() if key != "sha256"}
+    return hashlib.sha256(msgspec.json.encode(without)).hexdigest()
+
+
+def _all_finite(values: NDArray[Any]) -> bool:
+    """Whether no value is NaN or infinite."""
+    # One pass and no second array, for every query waits: what is not finite stays so in a sum. A sum of finite
+    # values may overflow, too, and is looked at more closely then.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

@@ -22,6 +22,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
+from lmctl.records import read_regular, shortened
 from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle, verify_bundle
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
 GENERATION = re.compile(r"[0-9]{6,}")
+# Of a generation, after "@".
+_NUMBER = re.compile(r"[0-9]{1,18}")
 MODEL_VARIABLE = "LMCTL_MODEL"
 DEFAULT_FOLDER = Path("models")
 # How many models a message names.
@@ -77,12 +80,28 @@ class ModelFolder:
         return self.folder / GENERATIONS / f"{number:06d}"
 
     def current(self) -> Path | None:
-        """The published bundle's folder, resolved once; None where nothing is published."""
+        """The published bundle's folder, resolved once; None where nothing is published.
+
+        Raises:
+            DataError: the link leads elsewhere than to a generation of this model.
+        """
         try:
             target = (self.folder / CURRENT).readlink()
         except OSError:
             return None
+        if str(target.parent) != GENERATIONS or not GENERATION.fullmatch(target.name):
+            raise DataError(
+                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, no generation of this model; "
+                f"`lmctl rollback {self.folder} --to N` makes one current"
+            )
         return self.folder / target
+
+    def sound_current(self) -> Path | None:
+        """As `current`, for those who can do without: a link that leads elsewhere is as good as none."""
+        try:
+            return self.current()
+        except DataError:
+            return None
 
     def publish(self, bundle: Path, keep: int) -> Path:
         """Make a finished bundle the current generation, by one rename; older ones than `keep` go.
@@ -105,7 +124,7 @@ class ModelFolder:
             files.sync_folder(bundle)
             bundle.rename(place)
             files.sync_folder(place.parent)
-        before = self.current()
+        before = self.sound_current()
         self._make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
         self.prune(keep, before)
@@ -144,10 +163,10 @@ class ModelFolder:
 
     def is_pinned(self) -> bool:
         """Whether the current generation is one that was rolled back to."""
-        current = self.current()
+        current = self.sound_current()
         try:
-            pinned = (self.folder / PIN).read_bytes().strip()
-        except OSError:
+            pinned = read_regular(self.folder / PIN).strip()
+        except (OSError, DataError):
             return False
         return current is not None and os.fsencode(current.name) == pinned
 
@@ -167,7 +186,7 @@ class ModelFolder:
             keep: how many.
             before: what was current before; None where that is not known.
         """
-        place = self.current()
+        place = self.sound_current()
         if place is None:
             return
         newest_first = [self.generation(number) for number in reversed(self.numbers())]
@@ -233,7 +252,7 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if name is None:
         name = environment.get(MODEL_VARIABLE) or str(_only_model())
     folder, at, number = name.rpartition("@")
-    if at and number.isdecimal() and is_model(Path(folder)):
+    if at and _NUMBER.fullmatch(number) and is_model(Path(folder)):
         place = ModelFolder(Path(folder)).generation(int(number))
         if not place.is_dir():
             there = ", ".join(map(str, ModelFolder(Path(folder)).numbers())) or "none"
@@ -306,7 +325,7 @@ def list_generations(folder: Path) -> list[Generation]:
 
 def _describe(model: ModelFolder, number: int) -> Generation:
     place = model.generation(number)
-    is_current = place == model.current()
+    is_current = place == model.sound_current()
     listed = Generation(
         model=str(model.folder), generation=number, current=is_current, pinned=is_current and model.is_pinned()
     )
@@ -352,9 +371,7 @@ def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
 def _only_model() -> Path:
     # A model of which nothing has been published yet, in training or failed, is not in question.
     found = sorted(
-        path
-        for path in DEFAULT_FOLDER.glob("*")
-        if ModelFolder(path).current() is not None or (path / MODEL_FILE).exists()
+        path for path in DEFAULT_FOLDER.glob("*") if (path / CURRENT).is_symlink() or (path / MODEL_FILE).exists()
     )
     if len(found) == 1:
         return found[0]

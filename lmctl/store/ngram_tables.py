@@ -19,10 +19,11 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from lmctl import files
 from lmctl.corpus.array_file import ArrayWriter
@@ -57,6 +58,9 @@ _HEADER = re.compile(
 )
 LONGEST_HEADER_BYTES = 256
 
+# Far more than any model has.
+MOST_ORDERS = 100
+
 
 class NgramSizes(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family", tag="ngram"
@@ -68,9 +72,9 @@ class NgramSizes(
         ngrams: how many n-grams each order has, from order 1, which has every word.
     """
 
-    vocabulary_size: int
+    vocabulary_size: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     smoothing: Literal["kneser-ney", "mle", "arpa"]
-    ngrams: list[int]
+    ngrams: Annotated[list[Annotated[int, Meta(ge=0, le=1 << 60)]], Meta(max_length=MOST_ORDERS)]
 
     def __post_init__(self) -> None:
         """Refuse sizes that no tables have."""

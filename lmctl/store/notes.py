@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lmctl import files
+from lmctl.errors import DataError
+from lmctl.records import LARGEST_RECORD_BYTES, decode_record, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
 
+LARGEST_NOTE_BYTES = LARGEST_RECORD_BYTES
+
 
 def read_note(path: Path, kind: type[T]) -> T | None:
     """What a note says; None where there is none, or it is damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return decode_record(read_regular(path, LARGEST_NOTE_BYTES), kind, str(path))
+    except (OSError, DataError):
         return None
 
 

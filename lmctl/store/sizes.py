@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 ADAPTIVE_FROM = 5000
 
 
+# What is far from all models, and still small enough that memory for names and shapes does not count.
+MOST_LAYERS, MOST_CLUSTERS, MOST_MEMBERS = 64, 64, 64
+
+# Of an array.
+Dimension = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
 class LSTMSizes(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family", tag="lstm"
 ):
@@ -28,12 +36,12 @@ class LSTMSizes(
             softmax, more are an adaptive one.
     """
 
-    vocabulary_size: int
-    embedding_dim: int
-    hidden_units: int
-    layers: int
+    vocabulary_size: Dimension
+    embedding_dim: Dimension
+    hidden_units: Dimension
+    layers: Annotated[int, Meta(ge=1, le=MOST_LAYERS)]
     tied: bool
-    clusters: list[Cluster]
+    clusters: Annotated[list[Cluster], Meta(max_length=MOST_CLUSTERS)]
 
     def __post_init__(self) -> None:
         """Refuse clusters that are not those of this vocabulary and these dimensions."""
@@ -68,8 +76,8 @@ class MixtureSizes(
 ):
     """The vocabulary that the members of a mixture share, and the weight of each member's probabilities."""
 
-    vocabulary_size: int
-    weights: list[float]
+    vocabulary_size: Dimension
+    weights: Annotated[list[float], Meta(max_length=MOST_MEMBERS)]
 
     def __post_init__(self) -> None:
         """Refuse weights that do not make a distribution of distributions."""

@@ -192,12 +192,13 @@ def test_the_same_words_counted_otherwise_are_the_same_vocabulary(make_bundle, t
 
 def test_an_amended_bundle_has_the_new_content_and_hashes_that_fit(mixture):
     before = open_bundle(mixture)
-    content = b'{"valid": {"perplexity": 2.0}}\n'
+    figures = {"perplexity": 2.0, "includes_oov": True, "state": "carry", "vocabulary_size": 9, "oov_rate": 0.0}
+    content = json.dumps({"valid": figures}).encode()
     cache = CacheParameters(weight=0.25, theta=3.0)
 
     after = amend_bundle(before, {"metrics.json": content}, cache=cache)
 
-    assert (after.metrics(), after.record.cache) == ({"valid": {"perplexity": 2.0}}, cache)
+    assert (after.metrics(), after.record.cache) == ({"valid": figures}, cache)
     assert after.record.files["metrics.json"].sha256 == hashlib.sha256(content).hexdigest()
     assert after.record.sha256 != before.record.sha256
     unchanged = {"metrics.json"} ^ before.record.files.keys()

@@ -1,0 +1,51 @@
+"""Types of parameters that click has none for, or has with holes."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import click
+
+from lmctl.records import shortened
+
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
+# What a message quotes of a value.
+LONGEST_QUOTE = 60
+
+
+class FiniteNumber(click.ParamType[float]):
+    """A number within bounds, both included; `nan`, which compares with nothing, and `inf` are none.
+
+    click's FloatRange (8.5.1) lets `nan` pass any bounds.
+
+    Args:
+        low: the least that is allowed; None: any.
+        high: the most that is allowed; None: any.
+    """
+
+    name = "number"
+
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        self._low = -math.inf if low is None else low
+        self._high = math.inf if high is None else high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number that a text stands for; what is not within bounds is refused."""
+        text = str(value).strip()
+        number = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if not (math.isfinite(number) and self._low <= number <= self._high):
+            self.fail(f"expected {self._expected()}, got {shortened(text, LONGEST_QUOTE)!r}", param, ctx)
+        return number
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002
+        """As click shows numbers."""
+        return "FLOAT"
+
+    def _expected(self) -> str:
+        if math.isfinite(self._low) and math.isfinite(self._high):
+            return f"a number from {self._low:g} to {self._high:g}"
+        if math.isfinite(self._low):
+            return f"a number of at least {self._low:g}"
+        return f"a number of at most {self._high:g}" if math.isfinite(self._high) else "a number"
