@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from lmctl.errors import UsageError
+from lmctl.text.stream_safe import stream_safe
 
 _FORMS = {"nfc": "NFC", "nfkc": "NFKC"}
 
@@ -16,7 +17,8 @@ class Normalization:
     """One spelling for what should count as one word.
 
     A line end never combines with what stands around it, so that a text may be normalized whole or line by
-    line, with the same result and the same number of lines.
+    line, with the same result and the same number of lines. More than 30 combining marks in a row are parted by
+    joiners first (`lmctl.text.stream_safe`), so that no text takes more time than its length asks for.
 
     Attributes:
         form: "nfc" (canonical composition), "nfkc" (full-width letters, ligatures and the like too) or "none".
@@ -42,6 +44,7 @@ class Normalization:
     def _to_form(self, text: str) -> str:
         if self.form == "none" or text.isascii():
             return text
+        text = stream_safe(text)
         form = cast('Literal["NFC", "NFKC"]', _FORMS[self.form])
         # Line by line: most lines pass Unicode's quick check, and one that does not would cost all of them it.
         return "\n".join([unicodedata.normalize(form, line) for line in text.split("\n")])
