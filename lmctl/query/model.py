@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
     from lmctl.runtime.base import Float32Array, LanguageModel
+    from lmctl.text.segmentation import SegmenterIdentity
     from lmctl.text.tokenization import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -78,8 +79,7 @@ class Model:
         if tokenizer.segmenter.identity != recipe.segmenter:
             logger.warning(
                 "this model was trained with %s, and %s is installed: some words may be cut differently",
-                _version(recipe.segmenter),
-                _version(tokenizer.segmenter.identity),
+                *_versions(recipe.segmenter, tokenizer.segmenter.identity),
             )
         return tokenizer
 
@@ -150,8 +150,14 @@ def load_named(name: str | None, *, cache: int = 0) -> Model:
     return opened(name, lambda folder: Model(open_bundle(folder), cache))
 
 
-def _version(identity: Any) -> str:
-    return " ".join(filter(None, (identity.engine or identity.name, identity.engine_version)))
+def _versions(stored: SegmenterIdentity, installed: SegmenterIdentity) -> tuple[str, str]:
+    """What two segmenters that differ are called."""
+    old, new = (
+        f"{identity.engine or identity.name} {identity.engine_version}" for identity in (stored, installed)
+    )
+    if old == new and stored.main_dictionary_sha256 != installed.main_dictionary_sha256:
+        return old, f"{new} with another dictionary or hidden Markov model"
+    return old, new
 
 
 def verify_model(folder: Path) -> None:

@@ -19,17 +19,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lmctl.errors import UsageError
+from lmctl.text.engines import ENGINES, load_engine
 from lmctl.text.literals import Literals
-from lmctl.text.user_dictionary import UserWord, decode_user_dictionary
+from lmctl.text.user_dictionary import decode_user_dictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,9 @@ class SegmenterIdentity:
     Attributes:
         name: "space", "jieba" or "char".
         engine: "rjieba" or "jieba"; "" for the other two.
-        engine_version: version of the engine's package; "" without engine.
+        engine_version: version that the engine itself has; "" without engine.
         dictionary_sha256: hash of the user dictionary's bytes, in hex; "" without one.
-        main_dictionary_sha256: hash of jieba's own dictionary; "" where it is compiled in or not used.
+        main_dictionary_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`).
     """
 
     name: str
@@ -78,6 +77,7 @@ def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b
     Raises:
         UsageError: a name is unknown, or a user dictionary has no use.
         DataError: the user dictionary is not what `encode_user_dictionary` writes.
+        LmctlError: the engine is not installed, or does not work.
     """
     if name not in ("space", "char", "jieba"):
         raise UsageError(f"{name}: unknown segmenter; expected space, jieba or char")
@@ -87,7 +87,7 @@ def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b
                 f"the {name} segmenter has no dictionary; choose jieba or leave the user dictionary out"
             )
         return _SpaceSegmenter() if name == "space" else _CharSegmenter()
-    if engine not in ("rjieba", "jieba"):
+    if engine not in ENGINES:
         raise UsageError(f"{engine}: unknown segmenter engine; expected rjieba or jieba")
     return _load_jieba(engine, user_dictionary)
 
@@ -146,44 +146,14 @@ class _JiebaSegmenter:
 # Kept, so that a worker process which unpickles a segmenter with every task loads its dictionary once.
 @functools.lru_cache(maxsize=4)
 def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
-    from importlib.metadata import version  # slow to import, and not needed for English
-
     user_words = decode_user_dictionary(user_dictionary)
-    load = _load_rjieba if engine == "rjieba" else _load_python_jieba
-    cut, main_dictionary_sha256 = load([word for word in user_words if word.is_joined])
+    loaded = load_engine(engine, [word for word in user_words if word.is_joined])
     identity = SegmenterIdentity(
         name="jieba",
         engine=engine,
-        engine_version=version(engine),
+        engine_version=loaded.version,
         dictionary_sha256=hashlib.sha256(user_dictionary).hexdigest() if user_dictionary else "",
-        main_dictionary_sha256=main_dictionary_sha256,
+        main_dictionary_sha256=loaded.tables_sha256,
     )
     literals = Literals(word.word for word in user_words if not word.is_joined)
-    return _JiebaSegmenter(identity, user_dictionary, literals, cut)
-
-
-def _load_rjieba(user_words: Sequence[UserWord]) -> tuple[Callable[[str], list[str]], str]:
-    import rjieba
-
-    engine = rjieba.Jieba()
-    for user_word in user_words:
-        engine.add_word(user_word.word, user_word.frequency, user_word.tag)
-    return engine.cut, ""
-
-
-def _load_python_jieba(user_words: Sequence[UserWord]) -> tuple[Callable[[str], list[str]], str]:
-    with warnings.catch_warnings():
-        # Its regular expressions are not raw strings, and it imports pkg_resources where it can.
-        warnings.simplefilter("ignore")
-        import jieba
-
-    jieba.setLogLevel("ERROR")
-    engine: Any = jieba.Tokenizer()
-    with engine.get_dict_file() as file:
-        main_dictionary = file.read()
-    # What initialize() does, without the cache file that it shares with everyone in the temporary folder.
-    engine.FREQ, engine.total = engine.gen_pfdict(io.BytesIO(main_dictionary))
-    engine.initialized = True
-    for user_word in user_words:
-        engine.add_word(user_word.word, user_word.frequency, user_word.tag)
-    return engine.lcut, hashlib.sha256(main_dictionary).hexdigest()
+    return _JiebaSegmenter(identity, user_dictionary, literals, loaded.cut)

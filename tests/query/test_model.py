@@ -1,3 +1,5 @@
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
@@ -99,6 +101,23 @@ def test_another_version_of_the_segmenter_is_warned_of(tmp_path, make_bundle, ca
         f"this model was trained with rjieba 0.0.1, and rjieba {segmenter.engine_version} is installed: "
         "some words may be cut differently"
     )
+
+
+def test_other_tables_of_the_same_version_are_warned_of(tmp_path, make_bundle, caplog):
+    bundle = open_bundle(make_bundle(tmp_path / "bundle", words=("\u7f16\u7a0b",), segmenter="jieba"))
+    segmenter = dataclasses.replace(bundle.record.recipe.segmenter, main_dictionary_sha256="0" * 64)
+    recipe = msgspec.structs.replace(bundle.record.recipe, segmenter=segmenter)
+    bundle.record = msgspec.structs.replace(bundle.record, recipe=recipe)
+
+    assert Model(bundle).encode("\u7f16\u7a0b").token_ids == [2]
+
+    name = f"rjieba {segmenter.engine_version}"
+    assert caplog.messages == [
+        (
+            f"this model was trained with {name}, and {name} with another dictionary or hidden Markov model is "
+            "installed: some words may be cut differently"
+        )
+    ]
 
 
 def test_the_same_segmenter_is_not_warned_of(make_model, caplog):

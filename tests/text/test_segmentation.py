@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import UsageError
+from lmctl.text.engines import load_engine
 from lmctl.text.segmentation import (
     SegmenterIdentity,
     make_segmenter,
@@ -108,12 +109,13 @@ def test_identities():
     dictionary = "台中\t\t\n".encode()
     assert make_segmenter("space").identity == SegmenterIdentity("space", "", "", "", "")
     assert make_segmenter("char").identity == SegmenterIdentity("char", "", "", "", "")
-    rust = make_segmenter("jieba", "rjieba", dictionary).identity
-    assert rust == SegmenterIdentity("jieba", "rjieba", "0.2.2", hashlib.sha256(dictionary).hexdigest(), "")
-    python = make_segmenter("jieba", "jieba").identity
-    assert python == SegmenterIdentity(
-        "jieba", "jieba", "0.42.1", "", "7197c3211ddd98962b036cdf40324d1ea2bfaa12bd028e68faa70111a88e12a8"
-    )
+    for engine, version in (("rjieba", "0.2.2"), ("jieba", "0.42.1")):
+        tables = load_engine(engine, []).tables_sha256
+        digest = hashlib.sha256(dictionary).hexdigest()
+        assert make_segmenter("jieba", engine).identity == SegmenterIdentity("jieba", engine, version, "", tables)
+        assert make_segmenter("jieba", engine, dictionary).identity == SegmenterIdentity(
+            "jieba", engine, version, digest, tables
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""The engines that run the jieba method, and what identifies them: what they cut, and not what metadata say.
+
+A package may write its files over another's: jieba-py 0.46 does over jieba's, whose metadata stay. Of jieba, the
+identity is therefore the version that the module itself has, and a hash of the dictionary and of the tables of its
+hidden Markov model. rjieba has both compiled in: there it is a hash of how a fixed text is cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lmctl.errors import LmctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lmctl.text.user_dictionary import UserWord
+
+ENGINES = ("rjieba", "jieba")
+
+# Words of the dictionary, words that only the hidden Markov model finds (the first two lines), Latin letters,
+# digits, traditional and rare characters. Cutting it shows that an engine works at all.
+_PROBE = (
+    "他来到了网易杭研大厦",
+    "小明硕士毕业于中国科学院计算所后在日本京都大学深造",
+    "语言模型根据前面的词语来预测下一个词出现的概率，2024年已经开通了12条线路。",
+    "乒乓球拍卖完了，请问什么时候可以补货？结婚的和尚未结婚的都应该到登记处办理手续！",
+    "王小波写过许多杂文，其中「一只特立独行的猪」流传最广；easy_install v1.0-beta C++",
+    "長江是亞洲最長的河流，發源於青藏高原。𠀀𠀁㐀",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine, ready to cut.
+
+    Attributes:
+        cut: cuts a text without white space into words.
+        version: of what cuts.
+        tables_sha256: in hex, of the dictionary and the hidden Markov model; see above.
+    """
+
+    cut: Callable[[str], list[str]]
+    version: str
+    tables_sha256: str
+
+
+def load_engine(name: str, user_words: Sequence[UserWord]) -> Engine:
+    """Load an engine with its own dictionary, and some words more.
+
+    Args:
+        name: "rjieba" or "jieba".
+        user_words: of characters that it joins to words.
+
+    Raises:
+        LmctlError: it is not installed, or does not work.
+    """
+    load = _load_rjieba if name == "rjieba" else _load_jieba
+    try:
+        return load(user_words)
+    except ImportError as error:
+        raise LmctlError(f"{name} cannot be imported ({error}); install lmctl's requirements again") from error
+    except MemoryError:
+        raise
+    # Whatever a mixture of two packages' files raises.
+    except Exception as error:
+        raise LmctlError(
+            f"{name} does not work ({type(error).__name__}: {error}); another package may have written over its "
+            f"files, as jieba-py does over jieba's: remove both, and install {name} again"
+        ) from error
+
+
+def _load_rjieba(user_words: Sequence[UserWord]) -> Engine:
+    from importlib.metadata import version  # slow to import, and not needed for English
+
+    import rjieba
+
+    engine = rjieba.Jieba()
+    tables = _hash([engine.cut(line) for line in _PROBE])
+    for word in user_words:
+        engine.add_word(word.word, word.frequency, word.tag)
+    return Engine(engine.cut, version("rjieba"), tables)
+
+
+def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
+    with warnings.catch_warnings():
+        # Its regular expressions are not raw strings, and it imports pkg_resources where it can.
+        warnings.simplefilter("ignore")
+        import jieba
+        from jieba import finalseg
+
+    jieba.setLogLevel("ERROR")
+    engine: Any = jieba.Tokenizer()
+    with engine.get_dict_file() as file:
+        main_dictionary = file.read()
+    # What initialize() does, without the cache file that it shares with everyone in the temporary folder.
+    engine.FREQ, engine.total = engine.gen_pfdict(io.BytesIO(main_dictionary))
+    engine.initialized = True
+    for line in _PROBE:
+        engine.lcut(line)
+    hidden_markov_model = [finalseg.start_P, finalseg.trans_P, finalseg.emit_P]
+    tables = _hash([hashlib.sha256(main_dictionary).hexdigest(), hidden_markov_model])
+    for word in user_words:
+        engine.add_word(word.word, word.frequency, word.tag)
+    return Engine(engine.lcut, str(jieba.__version__), tables)
+
+
+def _hash(value: Any) -> str:
+    import msgspec
+
+    # Keys are sorted; a float is written with the fewest digits that read back, which is the same everywhere.
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
