@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lmctl.query.scoring import SentenceScore
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
+# What the programs do whose formats these are: KenLM's query answers a blank line, SRILM's reader skips it.
+BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "drop"}
 
 
 def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -64,7 +66,8 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--blank-lines",
     type=click.Choice(["drop", "keep"]),
-    help="keep: a line without words is a lone </s>.  [default: as in training]",
+    help="keep: a line without words is a lone </s>.  [default: as in training; keep for --format kenlm and drop "
+    "for srilm, as these programs do]",
 )
 @click.option(
     "-o",
@@ -99,8 +102,9 @@ def evaluate(
 ) -> None:
     """Say how well a model predicts each FILE: perplexity, cross entropy, bits per character, OOV rate.
 
-    With no FILE, the text is read from standard input. A line is a sentence. docs/metrics.md defines every figure;
-    KenLM's and SRILM's formats state what those programs would: log10 probabilities.
+    With no FILE, the text is read from standard input; with --level sentence or word, lines are answered as they
+    arrive. A line is a sentence. docs/metrics.md defines every figure; KenLM's and SRILM's formats state what
+    those programs would: log10 probabilities.
 
     \b
     Example:
@@ -126,7 +130,8 @@ def evaluate(
     if output is not None and str(output) != STDOUT:
         check_writable(output)
     opened = load_named(model, cache=cache)
-    printer = make_printer("jsonl" if as_json else format, level)
+    format = "jsonl" if as_json else format
+    printer = make_printer(format, level)
     results = []
     with scoring_progress(messages) as on_sentence:
         for name in names:
@@ -139,11 +144,13 @@ def evaluate(
                 opened,
                 name,
                 state=state,
-                blank_lines=blank_lines,
+                blank_lines=blank_lines or BLANK_LINES.get(format or ""),
                 accuracy_at=accuracy_at,
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
                 on_sentence=show_sentence,
+                # What is printed for each line is for whoever sends the next one.
+                on_pause=None if level == "summary" else sys.stdout.flush,
             )
             results.append((name, figures))
             printer.text(name, figures)

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 def export(model: str | None, format: str, output: str, unknown: str, messages: Messages) -> None:  # noqa: ARG001
     """Write an n-gram model as ARPA text, which KenLM, SRILM and IRSTLM read.
 
-    `</s>` as a context, from which a sentence starts, becomes `<s>`; probabilities are log10 with nine digits, and
-    -99 stands for one of zero. A word that these programs would misread, such as `<UNK>`, is written with \\xNN,
-    which `lmctl import` reads back. MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by
-    default $LMCTL_MODEL, else the only model under ./models.
+    `</s>` as a context, from which a sentence starts, becomes `<s>`; probabilities are log10, and -99 stands for
+    one of zero. A word that these programs would misread, such as `<UNK>`, is written with \\xNN, which `lmctl
+    import` reads back. MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default
+    $LMCTL_MODEL, else the only model under ./models.
 
     \b
     Example:

@@ -7,13 +7,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from lmctl.cli import tsv
 from lmctl.cli.output import encode_json, terminal_console
 from lmctl.cli.terminal import visible
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
 from lmctl.errors import UsageError
-from lmctl.query.metrics import LN_10, sentence_figures
+from lmctl.query.metrics import LN_2, LN_10, sentence_figures
+from lmctl.query.toolkits import DIGITS, SRILM_DIGITS, KenLMTally, log10_probs, ngram_lengths
+from lmctl.store.log10 import LOG10_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,34 +61,38 @@ class Printer:
 
 
 class KenLMPrinter(Printer):
-    """As KenLM's `query`: log10 probabilities; word=id, length of the context and the word, log10 p."""
+    """As KenLM's `query`: log10 probabilities; word=id, length of the n-gram, log10 p; a line for every line."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__(level)
+        self._tally = KenLMTally()
 
     def sentence(self, name: str, score: SentenceScore) -> None:  # noqa: ARG002
+        log10s = log10_probs(score, zero=LOG10_ZERO)
+        total = self._tally.add(log10s, score)
         if self._shows_words:
-            words = (*score.words, SENTENCE_END)
-            logs = (score.log_probs / LN_10).tolist()
-            # An n-gram model states how long an n-gram it found; a network has read the whole sentence.
             _echo(
                 "".join(
-                    f"{word}={token_id} {length} {log10:.6g}\t"
-                    for length, (word, token_id, log10) in enumerate(
-                        zip(words, score.token_ids, logs, strict=True), start=2
+                    f"{word}={token_id} {length} {_kenlm_digits(log10, score)}\t"
+                    for word, token_id, length, log10 in zip(
+                        (*score.words, SENTENCE_END), score.token_ids, ngram_lengths(score), log10s, strict=True
                     )
                 ),
                 nl=False,
             )
         if self._shows_sentences:
-            _echo(f"Total: {score.total_log_prob / LN_10:.6g} OOV: {score.oov}")
+            _echo(f"Total: {_kenlm_digits(total, score)} OOV: {score.oov}")
 
     def text(self, name: str, figures: Figures) -> None:  # noqa: ARG002
-        _echo(f"Perplexity including OOVs:\t{figures.perplexity:.10g}")
-        _echo(f"Perplexity excluding OOVs:\t{figures.perplexity_excluding_oov:.10g}")
+        _echo(f"Perplexity including OOVs:\t{self._tally.perplexity():.10g}")
+        _echo(f"Perplexity excluding OOVs:\t{self._tally.perplexity_excluding_oov():.10g}")
         _echo(f"OOVs:\t{figures.oov}")
         _echo(f"Tokens:\t{figures.tokens}")
+        self._tally = KenLMTally()
 
 
 class SRILMPrinter(Printer):
-    """As SRILM's `ngram -ppl` with -debug 0, 1 and 2: log10 probabilities, OOVs left out."""
+    """As SRILM's `ngram -ppl` with -debug 0, 1 and 2: log10 probabilities, OOVs and zeroprobs left out."""
 
     def sentence(self, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         if not self._shows_sentences:
@@ -104,23 +111,28 @@ class SRILMPrinter(Printer):
             UNKNOWN if token_id == UNKNOWN_ID else word
             for word, token_id in zip((*score.words, SENTENCE_END), score.token_ids, strict=True)
         ]
-        for place, (word, token_id, nats) in enumerate(
-            zip(words, score.token_ids, score.log_probs.tolist(), strict=True)
+        digits = DIGITS if score.ngram_lengths is None else SRILM_DIGITS
+        log10s = log10_probs(score, zero=-math.inf).tolist()
+        for place, (word, token_id, length, log10) in enumerate(
+            zip(words, score.token_ids, ngram_lengths(score), log10s, strict=True)
         ):
             context = f"{words[place - 1]} ..." if place else "<s> "
             if token_id == UNKNOWN_ID:
                 found = "[OOV] 0 [ -inf ]"
             else:
-                found = f"[{place + 2}gram] {math.exp(nats):.6g} [ {nats / LN_10:.6g} ]"
+                found = f"[{length}gram] {10.0**log10:.{digits}g} [ {log10:.{digits}g} ]"
             _echo(f"\tp( {word} | {context}) \t= {found}")
 
     @staticmethod
     def _counts(sentences: str, figures: Figures) -> None:
-        ppl1 = f"{figures.ppl1:.6g}" if figures.words > figures.oov else "undefined"
+        ppl, ppl1 = (
+            "undefined" if math.isinf(figure) else f"{figure:.{SRILM_DIGITS}g}"
+            for figure in (figures.srilm_ppl, figures.ppl1)
+        )
         _echo(f"{sentences} sentences, {figures.words} words, {figures.oov} OOVs")
         _echo(
-            f"0 zeroprobs, logprob= {figures.logprob10_excluding_oov:.6g} "
-            f"ppl= {figures.perplexity_excluding_oov:.6g} ppl1= {ppl1}"
+            f"{figures.zeroprobs} zeroprobs, logprob= {figures.srilm_logprob10:.{SRILM_DIGITS}g} "
+            f"ppl= {ppl} ppl1= {ppl1}"
         )
 
 
@@ -131,9 +143,9 @@ class TSVPrinter(Printer):
         super().__init__(level)
         self._number = 0
         if self._shows_words:
-            _echo("file\tsentence\tposition\tword\toov\tlogprob10\trank")
+            _echo("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank")
         elif self._shows_sentences:
-            _echo("file\tsentence\twords\toov\tlogprob10\tperplexity")
+            _echo("file\tsentence\tline\twords\toov\tlogprob10\tperplexity")
 
     def sentence(self, name: str, score: SentenceScore) -> None:
         self._number += 1
@@ -145,13 +157,13 @@ class TSVPrinter(Printer):
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
                 _echo(
-                    f"{tsv.field(name)}\t{self._number}\t{position}\t{tsv.field(word)}\t{is_oov}\t"
-                    f"{nats / LN_10:.6f}\t{rank}"
+                    f"{tsv.field(name)}\t{self._number}\t{score.line}\t{position}\t{tsv.field(word)}\t{is_oov}\t"
+                    f"{nats / LN_10:.6f}\t{-nats / LN_2:.6f}\t{rank}"
                 )
         elif self._shows_sentences:
             figures = sentence_figures(score)
             _echo(
-                f"{tsv.field(name)}\t{self._number}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
+                f"{tsv.field(name)}\t{self._number}\t{score.line}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
                 f"{figures.perplexity:.6f}"
             )
 
@@ -176,7 +188,7 @@ class JSONLPrinter(Printer):
 
     def sentence(self, name: str, score: SentenceScore) -> None:
         self._number += 1
-        place = {"file": name, "sentence": self._number}
+        place = {"file": name, "sentence": self._number, "line": score.line}
         if self._shows_words:
             ranks = [None] * len(score.token_ids) if score.ranks is None else score.ranks.tolist()
             for position, (word, token_id, nats, rank) in enumerate(
@@ -185,7 +197,12 @@ class JSONLPrinter(Printer):
             ):
                 _echo_json(
                     {"level": "word", **place, "position": position, "word": word}
-                    | {"oov": token_id == UNKNOWN_ID, "logprob": nats, "rank": rank}
+                    | {
+                        "oov": token_id == UNKNOWN_ID,
+                        "logprob": nats,
+                        "surprisal_bits": -nats / LN_2,
+                        "rank": rank,
+                    }
                 )
         if self._shows_sentences:
             _echo_json(
@@ -232,6 +249,13 @@ class TablePrinter(Printer):
             + (f"cache of {first.cache:,} words; " if first.cache else "")
             + "perplexity includes OOVs as <unk>"
         )
+
+
+def _kenlm_digits(log10: np.float32, score: SentenceScore) -> str:
+    """The fewest digits that give a float32 back, as KenLM prints; of a network, as many as are sure."""
+    if score.ngram_lengths is None:
+        return f"{log10:.{DIGITS}g}"
+    return np.format_float_positional(log10, unique=True, trim="-")
 
 
 def _table(*headings: str) -> Table:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lmctl.errors import DataError
 from lmctl.query.metrics import Figures, Tally
-from lmctl.query.scoring import score_sentences
-from lmctl.text.reading import read_lines
+from lmctl.query.scoring import score_batches
+from lmctl.text.reading import LineStream, read_lines
 from lmctl.text.sources import STDIN
 from lmctl.text.tokenization import is_tagged, tags_matter
 
@@ -32,6 +32,7 @@ def evaluate_file(
     errors: str = "strict",
     threads: int = 0,
     on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
+    on_pause: Callable[[], object] | None = None,
 ) -> Figures:
     """Score a text, a sentence a line, and add it up.
 
@@ -45,19 +46,30 @@ def evaluate_file(
         errors: strict, replace or skip.
         threads: how many batches are scored at once, at most; 0: as many as there are cores.
         on_sentence: told of every sentence's scores, in order.
+        on_pause: told whenever all lines of standard input that have arrived are scored; None: lines are scored
+            once there are enough of them, which is faster.
 
     Raises:
         DataError: there was nothing to score, or it is not text.
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
     tags = _TagCounter()
-    lines = tags.counted(read_lines(path, encoding=encoding, errors=errors))
-    scores = score_sentences(
-        model, lines, state=state, blank_lines=blank_lines, ranks=bool(accuracy_at), threads=threads
-    )
-    for score in scores:
-        tally.add(score)
-        on_sentence(score)
+    batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors)]
+    if path == STDIN and on_pause is not None:
+        batches = LineStream(0, "standard input", encoding, errors)
+    for scores in score_batches(
+        model,
+        map(tags.counted, batches),
+        state=state,
+        blank_lines=blank_lines,
+        ranks=bool(accuracy_at),
+        threads=threads,
+    ):
+        for score in scores:
+            tally.add(score)
+            on_sentence(score)
+        if on_pause is not None:
+            on_pause()
     name = "standard input" if path == STDIN else path
     if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tags.tagged, tags.lines):
         logger.warning(

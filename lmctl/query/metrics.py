@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 
@@ -34,10 +35,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         oov_rate: O / W.
         characters: code points of the normalised lines and their ends.
         logprob10: L, log10 of the probability of the text, an OOV scored as `<unk>`.
-        logprob10_excluding_oov: the same with OOV terms left out, as SRILM's logprob.
+        logprob10_excluding_oov: the same with OOV terms left out.
         perplexity: including OOVs, 10^(-L / (W + S)).
         perplexity_excluding_oov: OOV terms left out of L and of the count.
-        ppl1: as SRILM's: excluding OOVs, and `</s>` left out of the denominator alone.
+        zeroprobs: Z, tokens of probability 0 that are not OOVs.
+        srilm_logprob10: L without the terms of OOVs and zeroprobs, as SRILM's logprob.
+        srilm_ppl: as SRILM's ppl: what is left out of the sum is left out of the count, too.
+        ppl1: as SRILM's: the same, and `</s>` left out of the denominator alone.
         cross_entropy_nats: mean of -ln p over the tokens.
         bits_per_character: with the spelling of every OOV; None where stop words were removed.
         accuracy: share of tokens that were among the k most probable, by k; None unless ranked.
@@ -57,6 +61,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     logprob10_excluding_oov: float
     perplexity: float
     perplexity_excluding_oov: float
+    zeroprobs: int
+    srilm_logprob10: float
+    srilm_ppl: float
     ppl1: float
     cross_entropy_nats: float
     bits_per_character: float | None
@@ -81,8 +88,9 @@ class Tally:
         self._reciprocal_ranks = 0.0
         self._spelling_bits = 0.0
         self._total_nats = 0.0
-        self._oov_nats = 0.0
-        self.sentences = self.words = self.oov = self.characters = 0
+        self._known_nats = 0.0
+        self._possible_nats = 0.0
+        self.sentences = self.words = self.oov = self.zeroprobs = self.characters = 0
 
     def add(self, score: SentenceScore) -> None:
         """Count one sentence."""
@@ -92,7 +100,11 @@ class Tally:
         self._total_nats -= score.total_log_prob
         unknown = [place for place, token_id in enumerate(score.token_ids) if token_id == UNKNOWN_ID]
         self.oov += len(unknown)
-        self._oov_nats -= float(score.log_probs[unknown].sum())
+        known = np.array(score.token_ids) != UNKNOWN_ID
+        self._known_nats -= float(score.log_probs[known].sum())
+        possible = known & (score.log_probs > -np.inf)
+        self.zeroprobs += int(np.count_nonzero(known & ~possible))
+        self._possible_nats -= float(score.log_probs[possible].sum())
         if self._spelling is not None:
             self._spelling_bits += sum(self._spelling.spelling_bits(score.words[place]) for place in unknown)
         if score.ranks is not None:
@@ -109,8 +121,7 @@ class Tally:
     def figures(self, vocabulary_size: int, state: str, cache: int = 0) -> Figures:
         """What it all comes to; at least one sentence must have been added."""
         tokens = self.words + self.sentences
-        known_nats = self._total_nats - self._oov_nats
-        known_words = self.words - self.oov
+        possible = tokens - self.oov - self.zeroprobs
         bits = self._total_nats / LN_2 + self._spelling_bits
         return Figures(
             sentences=self.sentences,
@@ -120,10 +131,15 @@ class Tally:
             oov_rate=self.oov / self.words if self.words else 0.0,
             characters=self.characters,
             logprob10=-self._total_nats / LN_10,
-            logprob10_excluding_oov=-known_nats / LN_10,
+            logprob10_excluding_oov=-self._known_nats / LN_10,
             perplexity=_exp(self._total_nats / tokens),
-            perplexity_excluding_oov=_exp(known_nats / (tokens - self.oov)),
-            ppl1=_exp(known_nats / known_words) if known_words else math.inf,
+            perplexity_excluding_oov=_exp(self._known_nats / (tokens - self.oov)),
+            zeroprobs=self.zeroprobs,
+            srilm_logprob10=-self._possible_nats / LN_10,
+            srilm_ppl=_exp(self._possible_nats / possible) if possible else math.inf,
+            ppl1=_exp(self._possible_nats / (possible - self.sentences))
+            if possible > self.sentences
+            else math.inf,
             cross_entropy_nats=self._total_nats / tokens,
             bits_per_character=None if self._spelling is None else bits / self.characters,
             accuracy={str(k): hits / tokens for k, hits in self._hits.items()} if self._hits else None,

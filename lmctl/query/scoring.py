@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from lmctl.query.model import EncodedText
 from lmctl.runtime.base import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from lmctl.query.model import Model
-    from lmctl.runtime.base import Float64Array, IntArray, LanguageModel
+    from lmctl.runtime.base import Float32Array, Float64Array, IntArray, LanguageModel
 
 # A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
 # a window's, however long the text.
@@ -36,6 +39,9 @@ class SentenceScore:
         log_probs: natural logs, one for each token id.
         ranks: place of each token in the whole distribution, from 1, ties counted against it; or None.
         characters: code points of the normalised line, plus one for its end.
+        line: number of its line in the text, from 1; blank lines that are left out count.
+        ngram_lengths: words of the n-gram that gave each probability, the token among them; None: no n-gram did.
+        ngram_terms: the terms of each log probability, (N, tokens); see `Scores.ngram_terms`.
     """
 
     words: list[str]
@@ -43,6 +49,9 @@ class SentenceScore:
     log_probs: Float64Array
     ranks: IntArray | None
     characters: int
+    line: int = 1
+    ngram_lengths: IntArray | None = None
+    ngram_terms: Float32Array | None = None
 
     @property
     def oov(self) -> int:
@@ -55,6 +64,13 @@ class SentenceScore:
         return float(self.log_probs.sum())
 
 
+class _Line(NamedTuple):
+    """A line of a text, read."""
+
+    number: int
+    text: EncodedText
+
+
 def score_sentences(
     model: Model,
     lines: Iterable[str],
@@ -64,7 +80,7 @@ def score_sentences(
     ranks: bool = False,
     threads: int = 0,
 ) -> Iterator[SentenceScore]:
-    """Score a text, a sentence a line, in order.
+    """Score a text, a sentence a line, in order; see `score_batches`.
 
     Args:
         model: whose probabilities.
@@ -74,11 +90,42 @@ def score_sentences(
         ranks: also find each token's rank.
         threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
     """
+    for scores in score_batches(
+        model, [lines], state=state, blank_lines=blank_lines, ranks=ranks, threads=threads
+    ):
+        yield from scores
+
+
+def score_batches(
+    model: Model,
+    batches: Iterable[Iterable[str]],
+    *,
+    state: Literal["reset", "carry"] = "reset",
+    blank_lines: Literal["drop", "keep"] | None = None,
+    ranks: bool = False,
+    threads: int = 0,
+) -> Iterator[list[SentenceScore]]:
+    """Score a text whose lines come in batches: a batch is answered before the next one is waited for.
+
+    Args:
+        model: whose probabilities.
+        batches: the lines of the text.
+        state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
+        blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
+        ranks: also find each token's rank.
+        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
+
+    Yields:
+        The scores of some sentences, in order.
+    """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
     language_model = model.language_model
     score_window = _Carried(language_model, ranks) if state == "carry" else _Reset(language_model, ranks, threads)
-    for window in _windows(text for text in map(model.encode, lines) if text.words or keep):
-        yield from score_window(window)
+    number = itertools.count(1)
+    for batch in batches:
+        lines = (_Line(next(number), model.encode(line)) for line in batch)
+        for window in _windows(line for line in lines if line.text.words or keep):
+            yield score_window(window)
 
 
 def token_log_probs(
@@ -98,18 +145,21 @@ def token_log_probs(
     """
     score_window = _Carried(language_model, False) if state == "carry" else _Reset(language_model, False, threads)
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID)
-    sentences = (EncodedText([], part[:-1].tolist(), 0) for part in np.split(token_ids, ends + 1)[:-1])
+    sentences = (
+        _Line(number, EncodedText([], part[:-1].tolist(), 0))
+        for number, part in enumerate(np.split(token_ids, ends + 1)[:-1], start=1)
+    )
     found = [score.log_probs for window in _windows(sentences) for score in score_window(window)]
     return np.concatenate([np.zeros(0), *found])
 
 
-def _windows(texts: Iterable[EncodedText]) -> Iterator[list[EncodedText]]:
+def _windows(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
     """Sentences that are scored together."""
-    window: list[EncodedText] = []
+    window: list[_Line] = []
     tokens = 0
-    for text in texts:
-        window.append(text)
-        tokens += len(text.token_ids) + 1
+    for line in lines:
+        window.append(line)
+        tokens += len(line.text.token_ids) + 1
         if tokens >= WINDOW_TOKENS:
             yield window
             window, tokens = [], 0
@@ -125,9 +175,9 @@ class _Reset:
         self._ranks = ranks
         self._threads = min(threads or scoring_threads(), scoring_threads())
 
-    def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
+    def __call__(self, window: list[_Line]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
-        batches = list(batches_by_length([len(text.token_ids) + 1 for text in window]))
+        batches = list(batches_by_length([len(line.text.token_ids) + 1 for line in window]))
         # NumPy computes outside of Python's lock, and a batch does not depend on another.
         with ThreadPoolExecutor(self._threads) as threads:
             score: Iterable[Scores]
@@ -138,14 +188,14 @@ class _Reset:
                 score = map(partial(self._score, window), batches)
             for places, found in zip(batches, score, strict=True):
                 for column, place in enumerate(places):
-                    there = slice(0, len(window[place].token_ids) + 1)
+                    there = slice(0, len(window[place].text.token_ids) + 1)
                     scores[place] = _sentence_score(window[place], found, there, column)
         return [scores[place] for place in range(len(window))]
 
-    def _score(self, window: list[EncodedText], places: list[int]) -> Scores:
+    def _score(self, window: list[_Line], places: list[int]) -> Scores:
         """Sentences side by side, each in a column of its own."""
-        lengths = np.array([len(window[place].token_ids) + 1 for place in places])
-        inputs, targets = _side_by_side([window[place].token_ids for place in places], int(lengths.max()))
+        lengths = np.array([len(window[place].text.token_ids) + 1 for place in places])
+        inputs, targets = _side_by_side([window[place].text.token_ids for place in places], int(lengths.max()))
         state = self._language_model.null_state(len(places))
         return _score_in_blocks(self._language_model, inputs, targets, lengths, state, self._ranks)[0]
 
@@ -163,17 +213,19 @@ class _Carried:
         self._ranks = ranks
         self._state: Any = language_model.null_state(1)
 
-    def __call__(self, window: list[EncodedText]) -> list[SentenceScore]:
-        targets = np.array([token for text in window for token in (*text.token_ids, SENTENCE_END_ID)])[:, None]
+    def __call__(self, window: list[_Line]) -> list[SentenceScore]:
+        targets = np.array([token for line in window for token in (*line.text.token_ids, SENTENCE_END_ID)])[
+            :, None
+        ]
         # Before the first word of every sentence stands `</s>`: its own start, or the end of the one before.
         inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
         found, self._state = _score_in_blocks(
             self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._ranks
         )
-        ends = np.cumsum([len(text.token_ids) + 1 for text in window]).tolist()
+        ends = np.cumsum([len(line.text.token_ids) + 1 for line in window]).tolist()
         return [
-            _sentence_score(text, found, slice(start, end), 0)
-            for text, start, end in zip(window, [0, *ends], ends, strict=False)
+            _sentence_score(line, found, slice(start, end), 0)
+            for line, start, end in zip(window, [0, *ends], ends, strict=False)
         ]
 
 
@@ -203,15 +255,26 @@ def _score_in_blocks(
         parts.append(part)
     return Scores(
         np.concatenate([part.log_probs for part in parts]),
-        np.concatenate([part.ranks for part in parts if part.ranks is not None]) if ranks else None,
+        _joined([part.ranks for part in parts]),
+        ngram_lengths=_joined([part.ngram_lengths for part in parts]),
+        ngram_terms=_joined([part.ngram_terms for part in parts], axis=1),
     ), state
 
 
-def _sentence_score(text: EncodedText, found: Scores, there: slice, column: int) -> SentenceScore:
+def _joined(parts: Sequence[NDArray[Any] | None], axis: int = 0) -> NDArray[Any] | None:
+    """Arrays one after the other; None if they are not there."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there, axis) if there else None
+
+
+def _sentence_score(line: _Line, found: Scores, there: slice, column: int) -> SentenceScore:
     return SentenceScore(
-        text.words,
-        [*text.token_ids, SENTENCE_END_ID],
+        line.text.words,
+        [*line.text.token_ids, SENTENCE_END_ID],
         found.log_probs[there, column],
         None if found.ranks is None else found.ranks[there, column],
-        text.characters + 1,
+        line.text.characters + 1,
+        line.number,
+        None if found.ngram_lengths is None else found.ngram_lengths[there, column],
+        None if found.ngram_terms is None else found.ngram_terms[:, there, column],
     )

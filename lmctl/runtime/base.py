@@ -39,11 +39,17 @@ class Scores:
             sequence has ended. None unless asked for.
         features: `LanguageModel.features` of the context that each target was predicted from, (T, B, H); of no
             meaning where a sequence has ended. None unless asked for.
+        ngram_lengths: words of the n-gram whose probability was taken, with the target, (T, B); of no meaning
+            where a sequence has ended. None: there are no n-grams.
+        ngram_terms: the terms of `log_probs`, (N, T, B): the n-gram's own, then the back-off of the context of
+            each length from 1 to N - 1, 0 unless it is longer than the n-gram's. None likewise.
     """
 
     log_probs: Float64Array
     ranks: IntArray | None
     features: Float32Array | None = None
+    ngram_lengths: IntArray | None = None
+    ngram_terms: Float32Array | None = None
 
 
 class LanguageModel(ABC, Generic[State]):

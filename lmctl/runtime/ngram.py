@@ -141,10 +141,17 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             contexts[order - 1] = here
         if self.sizes.order > 1:
             places.append(self._tables.find(self.sizes.order, contexts[-1], targets))
-        log_probs = self._log_probs_of(places, self._backoffs(contexts))
+        found_lengths = _lengths(places)
+        terms = self._terms(places, contexts, found_lengths)
+        log_probs = terms.astype(np.float64).sum(axis=0)
         log_probs[~present] = 0.0
-        found_ranks = self._ranks(contexts, targets, present) if ranks else None
-        return Scores(log_probs, found_ranks), _at_the_end(state, contexts, lengths)
+        scores = Scores(
+            log_probs,
+            self._ranks(contexts, targets, present) if ranks else None,
+            ngram_lengths=found_lengths,
+            ngram_terms=terms,
+        )
+        return scores, _at_the_end(state, contexts, lengths)
 
     def _contexts_along(self, state: NgramState, token_ids: IntArray) -> IntArray:
         """Places of the last words after every token, (order - 1, T, B)."""
@@ -172,13 +179,22 @@ class NgramLanguageModel(LanguageModel[NgramState]):
                 costs[length - 1] += np.where(places >= 0, backoffs[np.maximum(places, 0)], 0.0)
         return costs
 
-    def _log_probs_of(self, places: Sequence[IntArray], costs: Float64Array) -> Float64Array:
-        """Log probabilities of words whose n-grams of each order are at these places, (T, B)."""
-        log_probs: Float64Array = self._tables.log_probs[1][places[0]] + costs[0]
-        for order in range(2, self.sizes.order + 1):
-            there = places[order - 1] >= 0
-            log_probs[there] = self._tables.log_probs[order][places[order - 1][there]] + costs[order - 1][there]
-        return log_probs
+    def _terms(self, places: Sequence[IntArray], contexts: IntArray, lengths: IntArray) -> Float32Array:
+        """The terms of log probabilities, (order, T, B); see `Scores.ngram_terms`.
+
+        Args:
+            places: of the n-grams of each order that end in the words.
+            contexts: places of the words before them.
+            lengths: of the n-grams that are there.
+        """
+        terms = np.zeros((self.sizes.order, *lengths.shape), dtype=np.float32)
+        for order, of_order in enumerate(places, start=1):
+            found = lengths == order
+            terms[0][found] = self._tables.log_probs[order][of_order[found]]
+        for length, backoffs in self._tables.backoffs.items():
+            paid = (contexts[length - 1] >= 0) & (lengths <= length)
+            terms[length][paid] = backoffs[contexts[length - 1][paid]]
+        return terms
 
     def _continuations(
         self, order: int, contexts: IntArray, costs: Float64Array
@@ -256,6 +272,14 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         # The first of a word's places is that of the longest n-gram.
         words, places = np.unique(every_word, return_index=True)
         return words, log_probs[places].astype(np.float32)
+
+
+def _lengths(places: Sequence[IntArray]) -> IntArray:
+    """Words of the longest n-gram that is there, given the places of those of each order, (T, B)."""
+    lengths = np.ones(places[0].shape, dtype=np.int64)
+    for order, of_order in enumerate(places[1:], start=2):
+        lengths[of_order >= 0] = order
+    return lengths
 
 
 def _one_before(first: IntArray, values: IntArray) -> IntArray:

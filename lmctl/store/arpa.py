@@ -12,25 +12,19 @@ is a back-off of 0.
 
 from __future__ import annotations
 
-import math
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.store.arpa_words import ESCAPES_COMMENT, SENTENCE_START
+from lmctl.store.log10 import LOG10_ZERO, log10_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from lmctl.store.arpa_words import WordSpelling
     from lmctl.store.ngram_tables import NgramTables
-
-# The log10 that stands for a probability of 0.
-LOG10_ZERO = -99.0
-LN_10 = math.log(10.0)
 
 _LINES_AT_ONCE = 1 << 16
 
@@ -43,7 +37,7 @@ def write_arpa(
 ) -> None:
     """Write a model as ARPA text, UTF-8, as it is read from the tables.
 
-    Numbers have nine digits, which is what it takes to give the same float32 back.
+    Numbers have as many digits as it takes to give the same float32 back, nine at most.
 
     Args:
         tables: of the model.
@@ -61,8 +55,8 @@ def write_arpa(
     for order in range(1, sizes.order + 1):
         file.write(f"\n\\{order}-grams:\n".encode())
         if order == 1:
-            backoff = _log10(tables.backoffs[1][[SENTENCE_END_ID]]) if sizes.order > 1 else []
-            numbers = "".join(f"\t{number:.9g}" for number in backoff)
+            starts = tables.backoffs[1][[SENTENCE_END_ID]] if sizes.order > 1 else np.empty(0, dtype=np.float32)
+            numbers = "".join(f"\t{number:.9g}" for number in log10_of(starts))
             file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
         for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
             stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
@@ -77,19 +71,13 @@ def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first:
     spelled = [[spelled_words[word] for word in column] for column in words]
     if order > 1:
         spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else spelled_words[word] for word in words[0]]
-    log_probs = _log10(tables.log_probs[order][first:stop])
+    log_probs = log10_of(tables.log_probs[order][first:stop]).tolist()
     if order == tables.sizes.order:
         for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):
             yield f"{log_prob:.9g}\t{' '.join(ngram)}\n"
         return
-    backoffs = _log10(tables.backoffs[order][first:stop])
+    backoffs = log10_of(tables.backoffs[order][first:stop]).tolist()
     if order == 1 and first <= SENTENCE_END_ID:
         backoffs[SENTENCE_END_ID - first] = 0.0  # it is that of <s>
     for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):
         yield f"{log_prob:.9g}\t{' '.join(ngram)}\t{backoff:.9g}\n"
-
-
-def _log10(natural: NDArray[np.floating]) -> list[float]:
-    log10 = natural.astype(np.float64) / LN_10
-    log10[np.isneginf(log10)] = LOG10_ZERO
-    return log10.tolist()  # type: ignore[no-any-return]

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
-from lmctl.store.arpa import LN_10, LOG10_ZERO
 from lmctl.store.arpa_text import ArpaText
 from lmctl.store.arpa_words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
+from lmctl.store.log10 import LN_10, natural_of
 from lmctl.store.ngram_tables import NgramSizes, NgramTables, make_keys, written_table
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable
     from pathlib import Path
 
@@ -142,8 +141,8 @@ class _Rows:
         words[words[:, 0] == vocabulary_size, 0] = SENTENCE_END_ID
         return cls(
             words.astype(np.uint32),
-            _natural(section.log10_probs)[kept],
-            _natural(section.log10_backoffs)[kept],
+            natural_of(section.log10_probs)[kept],
+            natural_of(section.log10_backoffs)[kept],
             np.array(section.line_numbers)[kept],
         )
 
@@ -198,7 +197,7 @@ def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
     # Two places more: for `<s>`, and for the words that are left out.
     log_probs = np.full(size + 2, LOG10_UNKNOWN * LN_10, dtype=np.float32)
     backoffs = np.zeros(size + 2, dtype=np.float32)
-    log_probs[ids], backoffs[ids] = _natural(section.log10_probs), _natural(section.log10_backoffs)
+    log_probs[ids], backoffs[ids] = natural_of(section.log10_probs), natural_of(section.log10_backoffs)
     backoffs[SENTENCE_END_ID] = backoffs[size]
     tables.log_probs[1], tables.backoffs[1] = log_probs[:size], backoffs[:size]
 
@@ -260,11 +259,3 @@ def _places(tables: NgramTables, words: IntArray) -> IntArray:
     for order in range(2, words.shape[1] + 1):
         places = tables.find(order, places, words[:, order - 1])
     return places
-
-
-def _natural(log10: array[float]) -> Float32Array:
-    values = np.array(log10)
-    natural = np.where(values == LOG10_ZERO, -np.inf, values * LN_10)
-    # What is too small for a float32 is zero.
-    with np.errstate(over="ignore"):
-        return natural.astype(np.float32)

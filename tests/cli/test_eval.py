@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
         "logprob10_excluding_oov": pytest.approx(log10(total - oov)),
         "perplexity": pytest.approx(math.exp(-total / 14)),
         "perplexity_excluding_oov": pytest.approx(math.exp(-(total - oov) / 13)),
+        "zeroprobs": 0,
+        "srilm_logprob10": pytest.approx(log10(total - oov)),
+        "srilm_ppl": pytest.approx(math.exp(-(total - oov) / 13)),
         "ppl1": pytest.approx(math.exp(-(total - oov) / 10)),
         "cross_entropy_nats": pytest.approx(-total / 14),
         "bits_per_character": found["bits_per_character"],
@@ -93,25 +97,25 @@ def test_kenlm_summary_is_read_by_a_kenlm_users_expressions(call, bundle, text):
     finished = call("eval", "-m", bundle, "--format", "kenlm", text)
 
     found = {name: re.search(pattern, finished.out, re.MULTILINE).group(1) for name, pattern in KENLM.items()}
-    figures = summary(call, "-m", bundle, text)
+    # KenLM's query answers the blank line, too.
+    figures = summary(call, "-m", bundle, "--blank-lines", "keep", text)
     assert len(finished.lines) == 4
-    assert found == {
-        "including": f"{figures['perplexity']:.10g}",
-        "excluding": f"{figures['perplexity_excluding_oov']:.10g}",
-        "oovs": "1",
-        "tokens": "14",
-    }
+    assert float(found["including"]) == pytest.approx(figures["perplexity"], rel=1e-6)
+    assert float(found["excluding"]) == pytest.approx(figures["perplexity_excluding_oov"], rel=1e-6)
+    assert (found["oovs"], found["tokens"]) == ("1", "15")
 
 
 def test_kenlm_sentences_and_words_add_up_to_the_summary(call, bundle, text, scores):
     sentences = call("eval", "-m", bundle, "--format", "kenlm", "--level", "sentence", text)
     words = call("eval", "-m", bundle, "--format", "kenlm", "--level", "word", text)
 
-    assert sentences.lines[:3] == [
+    # A line for every line of the text, so that `paste` puts them side by side: the third one is blank.
+    assert [sentences.lines[place] for place in (0, 1, 3)] == [
         f"Total: {log10(score.total_log_prob):.6g} OOV: {score.oov}" for score in scores
     ]
-    assert len(sentences.lines) == len(words.lines) == 3 + 4
-    assert sentences.lines[3:] == words.lines[3:]
+    assert len(sentences.lines) == len(words.lines) == 4 + 4
+    assert words.lines[2].startswith("</s>=1 2 ")
+    assert sentences.lines[4:] == words.lines[4:]
     *tokens, total = words.lines[1].split("\t")
     assert total == sentences.lines[1]
     assert [token.split(" ")[:2] for token in tokens] == [
@@ -194,7 +198,8 @@ def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
             "logprob10_excluding_oov",
             "perplexity",
         ),
-        *("perplexity_excluding_oov", "ppl1", "cross_entropy_nats", "bits_per_character", "mean_reciprocal_rank"),
+        *("perplexity_excluding_oov", "zeroprobs", "srilm_logprob10", "srilm_ppl", "ppl1", "cross_entropy_nats"),
+        *("bits_per_character", "mean_reciprocal_rank"),
         *("vocabulary_size", "state", "cache"),
     ]
     assert [row[0] for row in rows] == [str(text), str(other)]
@@ -211,32 +216,38 @@ def test_tsv_sentences(call, bundle, text, scores):
     finished = call("eval", "-m", bundle, "--level", "sentence", text)
 
     headings, *rows = finished.rows
-    assert headings == ["file", "sentence", "words", "oov", "logprob10", "perplexity"]
+    assert headings == ["file", "sentence", "line", "words", "oov", "logprob10", "perplexity"]
     for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):
-        assert row[:4] == [str(text), str(number), str(len(score.words)), str(score.oov)]
+        # The third line is blank.
+        line = {1: "1", 2: "2", 3: "4"}[number]
+        assert row[:5] == [str(text), str(number), line, str(len(score.words)), str(score.oov)]
         # Six decimals each; the sentences were scored side by side, and `scores` one by one.
-        assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[4:])
+        assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[5:])
         expected = [
             log10(score.total_log_prob),
             math.exp(-score.total_log_prob / len(score.token_ids)),
         ]
-        assert [float(figure) for figure in row[4:]] == pytest.approx(expected, rel=1e-5)
+        assert [float(figure) for figure in row[5:]] == pytest.approx(expected, rel=1e-5)
 
 
 def test_tsv_words(call, bundle, text, scores):
     finished = call("eval", "-m", bundle, "--level", "word", text)
 
-    assert finished.rows[0] == ["file", "sentence", "position", "word", "oov", "logprob10", "rank"]
+    assert finished.rows[0] == [
+        *("file", "sentence", "line", "position", "word", "oov", "logprob10", "surprisal_bits", "rank")
+    ]
     assert len(finished.rows) == 1 + 14
     second = [row for row in finished.rows[1:] if row[1] == "2"]
-    assert [row[2:5] for row in second] == [
+    assert [row[3:6] for row in second] == [
         ["1", "the", "0"],
         ["2", "zebra", "1"],
         ["3", "sat", "0"],
         ["4", "</s>", "0"],
     ]
-    assert [row[5] for row in second] == [f"{log10(nats):.6f}" for nats in scores[1].log_probs]
-    assert {row[6] for row in second} == {""}
+    assert [row[6] for row in second] == [f"{log10(nats):.6f}" for nats in scores[1].log_probs]
+    # Surprisal is -log2 p (Shannon 1948; Hale 2001).
+    assert [row[7] for row in second] == [f"{-float(nats) / math.log(2):.6f}" for nats in scores[1].log_probs]
+    assert {row[8] for row in second} == {""}
 
 
 def test_jsonl_levels_are_told_apart_and_nested(call, bundle, text, scores):
@@ -246,8 +257,11 @@ def test_jsonl_levels_are_told_apart_and_nested(call, bundle, text, scores):
     words = [record for record in records if record["level"] == "word"]
     sentences = [record for record in records if record["level"] == "sentence"]
     assert [record["level"] for record in records[-3:]] == ["word", "sentence", "summary"]
-    assert list(words[0]) == ["level", "file", "sentence", "position", "word", "oov", "logprob", "rank"]
-    assert list(sentences[0]) == ["level", "file", "sentence", "words", "oov", "characters", "logprob"]
+    assert list(words[0]) == [
+        *("level", "file", "sentence", "line", "position", "word", "oov", "logprob", "surprisal_bits", "rank")
+    ]
+    assert list(sentences[0]) == ["level", "file", "sentence", "line", "words", "oov", "characters", "logprob"]
+    assert [record["line"] for record in sentences] == [1, 2, 4]
     assert [record["logprob"] for record in words] == pytest.approx(
         [float(nats) for score in scores for nats in score.log_probs]
     )
@@ -285,7 +299,7 @@ def test_accuracy_and_reciprocal_rank_follow_from_the_ranks(call, bundle, text):
     found = summary(call, "-m", bundle, "--accuracy-at", "5,1,3", text)
     rows = call("eval", "-m", bundle, "--level", "word", "--accuracy-at", "1", text).rows
 
-    ranks = [int(row[6]) for row in rows[1:] if row[4] == "0"]  # an OOV is a miss
+    ranks = [int(row[8]) for row in rows[1:] if row[5] == "0"]  # an OOV is a miss
     assert len(ranks) == 13
     assert found["accuracy"] == {str(k): pytest.approx(sum(rank <= k for rank in ranks) / 14) for k in (1, 3, 5)}
     assert found["mean_reciprocal_rank"] == pytest.approx(sum(1 / rank for rank in ranks) / 14)
@@ -310,7 +324,7 @@ def test_carry_scores_each_line_after_the_one_before(call, bundle, text):
     assert carry["perplexity"] != pytest.approx(reset["perplexity"], rel=1e-4)
     levels = [
         [
-            float(row[4])
+            float(row[5])
             for row in call("eval", "-m", bundle, "--level", "sentence", "--state", mode, text).rows[1:]
         ]
         for mode in ("reset", "carry")
@@ -329,10 +343,10 @@ def test_blank_lines_are_sentences_when_kept(call, bundle, text):
 
 def test_metrics_are_also_written_as_one_json_document(call, bundle, text, write, tmp_path):
     other = write("other.txt", b"the dog\n")
-    finished = call("eval", "-m", bundle, "-o", tmp_path / "metrics.json", "--format", "kenlm", text, other)
+    finished = call("eval", "-m", bundle, "-o", tmp_path / "metrics.json", "--format", "srilm", text, other)
 
     document = json.loads((tmp_path / "metrics.json").read_text())
-    assert len(finished.lines) == 8
+    assert len(finished.lines) == 4
     assert document["model"] == str(bundle)
     for found, name in zip(document["texts"], (text, other), strict=True):
         expected = summary(call, "-m", bundle, name)
@@ -351,7 +365,7 @@ def test_standard_input_is_scored_as_a_file_is(lmctl, call, bundle, text, argume
 
 @pytest.mark.parametrize("stdin", [b"", b"\n  \n"])
 def test_nothing_to_score_is_bad_data_and_no_figure(lmctl, bundle, stdin):
-    finished = lmctl("eval", "-m", bundle, "--format", "kenlm", stdin=stdin)
+    finished = lmctl("eval", "-m", bundle, "--format", "srilm", stdin=stdin)
 
     assert (finished.code, finished.out) == (65, "")
     assert finished.err == "lmctl: standard input: nothing to score; expected text, a sentence a line\n"
@@ -448,3 +462,132 @@ def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached, t
         finished = call("eval", "-m", model, *arguments, text)
         assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
         assert finished.err.startswith(f"lmctl: {message}")
+
+
+# What KenLM (4cb443e) and SRILM (1.7.3, ngram -ppl -debug 2) print for this model and text. An n-gram that was
+# found has 1 or 2 words; SRILM leaves out words of probability 0, and skips the blank line.
+TOOLKITS_ARPA = r"""\data\
+ngram 1=5
+ngram 2=4
+
+\1-grams:
+-99	<s>	-0.2
+-0.9	</s>
+-0.6	red	-0.3
+-0.5	fox	-0.1
+-99	saw	-0.2
+
+\2-grams:
+-0.2	<s> red
+-0.1	red fox
+-0.3	fox saw
+-99	fox red
+
+\end\
+"""
+TOOLKITS_TEXT = b"red fox saw\n\nsaw red fox red\nblue fox blue\n"
+KENLM_LINES = """\
+red 2 -0.2	fox 2 -0.1	saw 2 -0.3	</s> 1 -1.1	Total: -1.7 OOV: 0
+</s> 1 -1.1	Total: -1.1 OOV: 0
+saw 1 -99.2	red 1 -0.8	fox 2 -0.1	red 2 -99	</s> 1 -1.2	Total: -200.3 OOV: 0
+blue 1 -100.2	fox 1 -0.5	blue 1 -100.1	</s> 1 -0.9	Total: -201.69998 OOV: 2
+""".splitlines()
+SRILM_LINES = """\
+red fox saw
+	p( red | <s> ) 	= [2gram] 0.6309573 [ -0.2 ]
+	p( fox | red ...) 	= [2gram] 0.7943282 [ -0.1 ]
+	p( saw | fox ...) 	= [2gram] 0.5011872 [ -0.3 ]
+	p( </s> | saw ...) 	= [1gram] 0.07943282 [ -1.1 ]
+1 sentences, 3 words, 0 OOVs
+0 zeroprobs, logprob= -1.7 ppl= 2.660725 ppl1= 3.686945
+
+saw red fox red
+	p( saw | <s> ) 	= [1gram] 0 [ -inf ]
+	p( red | saw ...) 	= [1gram] 0.1584893 [ -0.8 ]
+	p( fox | red ...) 	= [2gram] 0.7943282 [ -0.1 ]
+	p( red | fox ...) 	= [2gram] 0 [ -inf ]
+	p( </s> | red ...) 	= [1gram] 0.06309573 [ -1.2 ]
+1 sentences, 4 words, 0 OOVs
+2 zeroprobs, logprob= -2.1 ppl= 5.011872 ppl1= 11.22018
+
+blue fox blue
+	p( <unk> | <s> ) 	= [OOV] 0 [ -inf ]
+	p( fox | <unk> ...) 	= [1gram] 0.3162278 [ -0.5 ]
+	p( <unk> | fox ...) 	= [OOV] 0 [ -inf ]
+	p( </s> | <unk> ...) 	= [1gram] 0.1258925 [ -0.9 ]
+1 sentences, 3 words, 2 OOVs
+0 zeroprobs, logprob= -1.4 ppl= 5.011872 ppl1= 25.11886
+
+""".splitlines()
+
+
+@pytest.fixture
+def imported(call, write, tmp_path):
+    """The model of TOOLKITS_ARPA."""
+    call("import", write("toolkits.arpa", TOOLKITS_ARPA.encode()), "-o", tmp_path / "imported", "-q")
+    return tmp_path / "imported"
+
+
+def test_kenlms_format_is_what_kenlm_prints(call, imported, write):
+    finished = call("eval", "-m", imported, "--format", "kenlm", "--level", "word", write("t", TOOLKITS_TEXT))
+
+    assert [re.sub(r"=\d+ ", " ", line) for line in finished.lines[:4]] == KENLM_LINES
+    # KenLM's own last digits are those of sums in float32.
+    assert finished.lines[6:] == ["OOVs:\t2", "Tokens:\t14"]
+    including, excluding = (float(line.split("\t")[1]) for line in finished.lines[4:6])
+    assert including == pytest.approx(10 ** ((1.7 + 1.1 + 200.3 + 201.7) / 14), rel=1e-5)
+    assert excluding == pytest.approx(10 ** ((1.7 + 1.1 + 200.3 + 1.4) / 12), rel=1e-5)
+
+
+def test_srilms_format_is_what_srilm_prints(call, imported, write):
+    text = write("t", TOOLKITS_TEXT)
+
+    finished = call("eval", "-m", imported, "--format", "srilm", "--level", "word", text)
+
+    for line, theirs in zip(finished.lines[:-2], SRILM_LINES, strict=True):
+        numbers, expected = (re.findall(r"-?\d+\.\d+", each) for each in (line, theirs))
+        assert re.sub(r"-?\d+\.\d+", "", line) == re.sub(r"-?\d+\.\d+", "", theirs)
+        assert list(map(float, numbers)) == pytest.approx(list(map(float, expected)), rel=1e-6)
+    assert finished.lines[-2:-1] == [f"file {text}: 3 sentences, 10 words, 2 OOVs"]
+    assert SRILM_FIGURES.match(finished.lines[-1]).groups()[0] == "2"
+    assert [float(figure) for figure in SRILM_FIGURES.match(finished.lines[-1]).groups()[1:]] == pytest.approx(
+        [-5.2, 3.78249, 7.356423], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(("blank_lines", "answers"), [((), 4), (("--blank-lines", "drop"), 3)])
+def test_kenlms_format_answers_blank_lines_unless_told_otherwise(call, imported, write, blank_lines, answers):
+    text = write("t", TOOLKITS_TEXT)
+
+    finished = call("eval", "-m", imported, "--format", "kenlm", "--level", "sentence", *blank_lines, text)
+
+    assert len(finished.lines) == answers + 4
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        (("--format", "kenlm", "--level", "sentence"), b"Total: "),
+        (("--format", "kenlm", "--level", "word"), b"the=2 "),
+        (("--format", "srilm", "--level", "sentence"), b"the cat\n"),
+        (("--format", "tsv", "--level", "word"), b"file\t"),
+        (("--json", "--level", "sentence"), b'{"level":"sentence"'),
+    ],
+)
+def test_lines_are_answered_as_they_arrive(command, clean_environment, bundle, options, first):
+    process = subprocess.Popen(
+        [*command, "eval", "-m", str(bundle), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    process.stdin.write(b"the cat\n")
+    process.stdin.flush()
+
+    # Read before the end of standard input is written: it would wait for ever if the answer did.
+    answer = process.stdout.readline()
+
+    assert answer.startswith(first)
+    rest, _ = process.communicate(b"the dog\n")
+    assert process.returncode == 0
+    assert rest
