@@ -40,6 +40,7 @@ def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
         echo_json(
             {
                 **splits,
+                "shared": record.shared,
                 "vocabulary_size": record.vocabulary_size,
                 "segmenter": identity,
                 "sources": record.sources,

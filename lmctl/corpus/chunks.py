@@ -39,11 +39,19 @@ LOCAL_SENTENCE_END = 0
 
 @dataclass(frozen=True, slots=True)
 class SplitRules:
-    """How text is cut into tokens and shared out between training and validation."""
+    """How text is cut into tokens and shared out between training and validation.
+
+    Attributes:
+        tokenizer: what cuts it.
+        blank_lines: whether lines without words are left out.
+        valid_fraction: the share of lines that validate; 0 if a text of its own does, or nothing.
+        compare_lines: whether lines are to be found again that stand in both.
+    """
 
     tokenizer: Tokenizer
     blank_lines: Literal["drop", "keep"]
     valid_fraction: float
+    compare_lines: bool = False
 
 
 def line_is_valid(line: str, fraction: float) -> bool:
@@ -97,6 +105,11 @@ class EncodedChunk:
         is_valid = np.load(self.stem.with_suffix(".valid.npy"))
         is_valid[: self.leading.tokens] = self.leading_is_valid
         return token_ids[local_ids], is_valid
+
+    def line_keys(self) -> tuple[NDArray[np.uint64], IntArray]:
+        """Of each line with words, a key that other lines do not have, and its number of words; both (lines,)."""
+        keys, words = np.load(self.stem.with_suffix(".lines.npy"))
+        return keys, words
 
     def valid_text(self) -> bytes:
         """The lines that validate, as they came, each with its end."""
@@ -159,6 +172,10 @@ class ChunkEncoder:
         valid_text = "".join(f"{line}\n" for line in itertools.compress(shown, is_valid & ~leading))
         stem.with_suffix(".valid.txt").write_bytes(valid_text.encode("utf-8", "surrogatepass"))
 
+        if self.rules.compare_lines:
+            keys = np.fromiter(map(_line_key, lines), dtype=np.uint64, count=len(lines))
+            _save(stem.with_suffix(".lines.npy"), np.stack([keys, lengths.astype(np.uint64)])[:, has_words])
+
         # A line's end is a character too, as bits per character counts it.
         characters = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines)) + 1
         train, valid, before = (
@@ -188,6 +205,12 @@ class ChunkEncoder:
                 current = line_is_valid(line, self.rules.valid_fraction)
             flags.append(current)
         return np.array(flags, dtype=bool)
+
+
+def _line_key(line: str) -> int:
+    """Two checksums as one number of 64 bits: another line has the same by a chance that can be left out."""
+    content = line.strip().encode("utf-8", "surrogatepass")
+    return zlib.crc32(content) << 32 | zlib.adler32(content)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
+import numpy as np
 
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
@@ -34,6 +35,7 @@ from lmctl.corpus.prepared import (
     CorpusRecord,
     NewWords,
     PreparedCorpus,
+    SharedLines,
     SourceRecord,
     SplitCounts,
 )
@@ -55,6 +57,9 @@ R = TypeVar("R")
 
 # A validation perplexity from fewer words than this says little: such a corpus is trained on whole.
 FEWEST_VALID_WORDS = 100
+# If lines with this share of the validation text's words stand in the training text, too, it is worth a warning.
+# Headings and short lines are in every text.
+MOST_SHARED = 0.1
 # How many of the words that a model of another day does not know are named.
 NEW_WORDS_NAMED = 20
 
@@ -132,6 +137,7 @@ def prepare_corpus(
         if not train.words and not (split_rules.valid_fraction and valid.words):
             inputs = ", ".join(record.name for record in records if record.split == "train")
             raise DataError(f"{inputs}: nothing to train on; {no_words}")
+        shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
         # With too little to validate on, the lines that the hash chose train as well.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
         if not held_out:
@@ -175,11 +181,14 @@ def prepare_corpus(
         sources=records,
         files=names,
         settings={section: dict(values) for section, values in (settings or {}).items()},
+        shared=shared,
         new_words=new_words,
     )
     files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     _remove_replaced(folder, set(names.values()))
     warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
+    if shared is not None:
+        _warn_of_shared_lines(shared, valid)
     # By default, this is so of every text with fewer distinct words than a vocabulary has: worth saying to
     # somebody who watches, and no reason for a mail from cron each night.
     if not record.train.oov:
@@ -234,6 +243,33 @@ def _is_worth_holding_out(train: SplitCounts, valid: SplitCounts, fraction: floa
         valid.words,
     )
     return False
+
+
+def _find_shared_lines(chunks: Sequence[EncodedChunk]) -> SharedLines:
+    """How much of the validation text stands in the training text; memory grows with the validation text alone."""
+    held_out = [chunk.line_keys() for chunk in chunks if chunk.valid.sentences]
+    keys, lines_of_key = np.unique(np.concatenate([keys for keys, _ in held_out]), return_inverse=True)
+    words = np.concatenate([words for _, words in held_out])
+    is_shared = np.zeros(len(keys), dtype=bool)
+    for chunk in chunks:
+        if not chunk.valid.sentences:
+            there = chunk.line_keys()[0]
+            places = np.minimum(np.searchsorted(keys, there), len(keys) - 1)
+            is_shared[places[keys[places] == there]] = True
+    shared = is_shared[lines_of_key]
+    return SharedLines(lines=int(shared.sum()), words=int(words[shared].sum()))
+
+
+def _warn_of_shared_lines(shared: SharedLines, valid: SplitCounts) -> None:
+    if shared.lines:
+        logger.log(
+            logging.WARNING if shared.words >= MOST_SHARED * valid.words else logging.INFO,
+            "%d of the %d validation lines (%.1f %% of the words) stand in the training text, too: figures are "
+            "better than they would be on new text",
+            shared.lines,
+            valid.sentences,
+            100 * shared.words / valid.words,
+        )
 
 
 def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path, folder: Path) -> str:

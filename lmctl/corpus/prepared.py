@@ -92,11 +92,24 @@ class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     most_frequent: list[tuple[str, Count]]
 
 
+class SharedLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the validation text shares with the training text.
+
+    Attributes:
+        lines: how many of its lines with words stand in the training text, too.
+        words: how many words those have.
+    """
+
+    lines: int
+    words: int
+
+
 class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of corpus.json.
 
     Attributes:
         settings: the configuration's sections that preparation followed.
+        shared: of a validation text of its own; None where lines of the training text validate, or none do.
         new_words: beside the vocabulary of the model that training starts from; None where there is none.
     """
 
@@ -109,6 +122,7 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sources: list[SourceRecord]
     files: dict[str, str]
     settings: dict[str, dict[str, Any]] = {}
+    shared: SharedLines | None = None
     new_words: NewWords | None = None
 
 

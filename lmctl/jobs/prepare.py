@@ -24,6 +24,7 @@ from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, war
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, LmctlError, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
+from lmctl.jobs.overlap import warn_of_repeated, without_validation
 from lmctl.store.lock import locked
 from lmctl.text.detection import detect
 from lmctl.text.literals import as_token
@@ -83,6 +84,8 @@ def prepare(
     """
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *files_named(config)])
+    sources = without_validation(sources, config.validation.file)
+    warn_of_repeated(sources)
     segmenter, read = _choose_segmenter(sources, config.text)
     reader = _Reader(config.text, on_progress, read)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
@@ -102,7 +105,7 @@ def prepare(
             return prepare_corpus(
                 itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
                 folder,
-                SplitRules(tokenizer, config.text.blank_lines, fraction),
+                SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
                 vocabulary_rules,
                 executor=executor,
                 in_flight=2 * jobs,

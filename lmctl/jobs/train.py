@@ -24,6 +24,7 @@ from lmctl.jobs.inputs import (
 )
 from lmctl.jobs.logged import log_without_a_run, logged, watched
 from lmctl.jobs.making import NetworkRun, make_ngram
+from lmctl.jobs.overlap import without_validation
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept, publish, summarize
 from lmctl.jobs.resuming import CHECKPOINT
 from lmctl.jobs.signals import listening_for_signals
@@ -104,6 +105,7 @@ def train(
     Raises:
         LmctlError: see its children; what was published before stays.
     """
+    sources = without_validation(sources, _validation_file(settings))
     place = choose_folder(sources, model)
     with watched(ModelFolder(place), sources, settings, on_event) as watch:
         check_inputs(sources, settings.resolve())
@@ -177,6 +179,11 @@ def _train(
     return trained
 
 
+def _validation_file(settings: Settings) -> str | None:
+    named = settings.explicit.get("validation.file")
+    return None if named is None else str(named)
+
+
 def _remember_refusal(folder: ModelFolder, request: Request | None, run: NetworkRun | None, why: str) -> None:
     """That the gate was not met must be said, though the disk be too full to remember it."""
     try:
@@ -244,6 +251,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
     Raises:
         LmctlError: what `train` would raise before its first step.
     """
+    sources = without_validation(sources, _validation_file(settings))
     check_inputs(sources, settings.resolve())
     place = choose_folder(sources, model)
     if model is None:

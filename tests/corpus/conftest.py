@@ -29,6 +29,7 @@ def prepare_texts(
     known=None,
     grow=False,
     keep=False,
+    compare=False,
 ):
     """Prepare a corpus; each of `texts` is a chunk of its own, and `valid` a text to validate on."""
     first = "hash" if fraction else "train"
@@ -44,7 +45,7 @@ def prepare_texts(
         return prepare_corpus(
             chunks,
             folder,
-            SplitRules(tokenizer, blank_lines, fraction),
+            SplitRules(tokenizer, blank_lines, fraction, compare),
             VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
             executor=executor,
             in_flight=2,

@@ -9,7 +9,7 @@ from lmctl import files
 from lmctl.corpus import preparation
 from lmctl.corpus.chunks import SplitRules, line_is_valid
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
-from lmctl.corpus.prepared import NewWords, PreparedCorpus, SplitCounts
+from lmctl.corpus.prepared import NewWords, PreparedCorpus, SharedLines, SplitCounts
 from lmctl.errors import DataError
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import SegmenterIdentity
@@ -531,3 +531,28 @@ def test_no_more_chunks_are_taken_than_may_be_in_flight(in_flight):
         assert executor.submitted - len(results) < in_flight
 
     assert results == [number * number for number in range(20)]
+
+
+def test_lines_that_validate_and_train_are_counted(tmp_path, prepare, caplog):
+    train = ["a b\n\n", "c d e\na b\n", "f\n"]
+    with caplog.at_level(logging.INFO):
+        corpus = prepare(tmp_path, *train, valid=" c d e\nnew line here\nf\na b c\n\nf\n", compare=True)
+
+    # c d e and f twice; the line's blanks do not matter.
+    assert corpus.record.shared == SharedLines(lines=3, words=5)
+    assert any(
+        message.startswith("3 of the 5 validation lines (45.5 % of the words) stand in the training text, too")
+        for message in caplog.messages
+    )
+
+
+def test_what_little_two_texts_share_is_said_to_who_watches(tmp_path, prepare, caplog):
+    with caplog.at_level(logging.INFO):
+        corpus = prepare(tmp_path, "heading\n", valid=f"heading\n{'word ' * 10}\n", compare=True)
+    assert corpus.record.shared == SharedLines(lines=1, words=1)
+    assert [record.levelname for record in caplog.records if "stand in the training text" in record.message] == [
+        "INFO"
+    ]
+    caplog.clear()
+    prepare(tmp_path, "a\n", valid="b\n", compare=True)
+    assert not any("stand in the training text" in message for message in caplog.messages)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lmctl.config import Config, TextConfig, ValidationConfig, VocabularyConfig
 from lmctl.corpus import preparation
-from lmctl.corpus.prepared import PreparedCorpus
+from lmctl.corpus.prepared import PreparedCorpus, SharedLines
 from lmctl.errors import DataError, InputMissingError, LockedError, StorageError, UsageError
 from lmctl.jobs import prepare as job
 from lmctl.jobs.prepare import make_executor, make_tokenizer, prepare, segment
@@ -513,3 +513,21 @@ def test_of_two_preparations_in_one_folder_the_second_is_refused(write, tmp_path
         prepare([write("other.txt", CHINESE)], folder, config())
 
     assert contents(folder) == before
+
+
+def test_a_validation_file_among_the_inputs_is_left_out_of_them(write, tmp_path, caplog):
+    train, valid = write("train.txt", ALICE), write("valid.txt", "Alice had a book\nand no pictures\n")
+
+    corpus = prepare([train, valid], tmp_path / "corpus", config(file=valid))
+
+    assert f"{valid} validates (--valid), so it is left out of the training text" in caplog.messages
+    honest = prepare([train], tmp_path / "honest", config(file=valid))
+    assert contents(corpus.folder) == contents(honest.folder)
+    assert [source.split for source in corpus.record.sources] == ["train", "valid"]
+
+
+def test_a_copy_of_the_training_text_validates_with_a_warning(write, tmp_path, caplog):
+    corpus = prepare([write("train.txt", ALICE)], tmp_path / "corpus", config(file=write("copy.txt", ALICE)))
+
+    assert corpus.record.shared == SharedLines(lines=5, words=corpus.record.train.words)
+    assert any("5 of the 5 validation lines (100.0 % of the words)" in message for message in caplog.messages)
