@@ -46,6 +46,7 @@ SUMMARIES = {
 }
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_IO = 74
 EXIT_BROKEN_PIPE = 141
@@ -62,6 +63,8 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in ASKING:
+            return ASKING[cmd_name]
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
@@ -73,18 +76,55 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(SUMMARIES.items()))
 
 
-@click.group(cls=_LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="lmctl %(version)s")
-def lmctl() -> None:
+@click.group(
+    cls=_LazyGroup,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", message="lmctl %(version)s")
+@click.pass_context
+def lmctl(context: click.Context) -> None:
     """Train neural next-word models on English or Chinese text, and query them.
 
-    Results go to standard output, everything else to standard error.
+    Results go to standard output, everything else to standard error. Without a command, this help is printed, and
+    the exit code is 2: nothing was asked for.
 
     \b
     Example:
         lmctl train corpus.txt
         lmctl predict "the cat sat on the"
+        lmctl help train
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(EXIT_USAGE)
+
+
+@click.command(name="help", context_settings={"ignore_unknown_options": True})
+@click.argument("command", required=False, metavar="[COMMAND]")
+@click.pass_context
+def _help(context: click.Context, command: str | None) -> None:
+    """Show the help of a command, or of lmctl."""
+    group = context.parent
+    if group is None or command is None:
+        click.echo(context.find_root().get_help())
+        return
+    found = lmctl.get_command(group, command)
+    if found is None:
+        raise click.exceptions.NoSuchCommand(command, ctx=group)
+    click.echo(found.get_help(click.Context(found, parent=group, info_name=command)))
+
+
+@click.command(name="version")
+def _version() -> None:
+    """Show the version."""
+    click.echo(f"lmctl {__version__}")
+
+
+# What is asked for with options, for those who type a command.
+ASKING = {"help": _help, "version": _version}
 
 
 class _TerminatedError(SystemExit):
@@ -151,9 +191,9 @@ def run(arguments: list[str]) -> int:
     except LmctlError as error:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
-        where = getattr(error, "ctx", None)
-        path = where.command_path if where is not None else "lmctl"
-        return _fail(f"{error.format_message().rstrip('.')}; see {path} --help", error.exit_code)
+        from lmctl.cli.usage import describe
+
+        return _fail(describe(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
     except _TerminatedError:

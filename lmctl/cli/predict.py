@@ -97,7 +97,9 @@ def predict(
         raise click.UsageError("TEXT and -f both name contexts; choose one")
     if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
         there = "closed" if sys.stdin is None else "a terminal"
-        raise click.UsageError(f"no TEXT given, and standard input is {there}")
+        raise click.UsageError(
+            f"no TEXT given, and standard input is {there}; name TEXT or -f FILE, or send contexts to it"
+        )
 
     from lmctl.cli.predictions import PredictionPrinter
     from lmctl.query.model import load_named

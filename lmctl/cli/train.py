@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lmctl.cli.completion import complete_files
+from lmctl.cli.key_values import KeyValue
 from lmctl.cli.options import configuration_options, given_keys, message_options, text_options
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...", shell_complete=complete_files)
 @click.option(
     "-o",
     "--output",
@@ -27,11 +29,45 @@ if TYPE_CHECKING:
     metavar="MODEL",
     help="The model's folder.  [default: models/<name of the first corpus>]",
 )
-@click.option("--embedding-dim", type=int, metavar="N", help="Embedding dimension.  [model.embedding_dim]")
-@click.option("--hidden-units", type=int, metavar="N", help="Units of an LSTM layer.  [model.hidden_units]")
-@click.option("--epochs", type=int, metavar="N", help="Most passes over the text.  [training.epochs]")
+@click.option("--preset", type=KeyValue("preset"), help="Named settings; auto: by the amount of text.  [preset]")
 @click.option(
-    "--time-limit", metavar="TIME", help="Time for the whole run, such as 50m or 1.5h.  [training.time_limit]"
+    "--layers",
+    type=KeyValue("model.layers"),
+    metavar="N",
+    help="LSTM layers on top of each other.  [model.layers]",
+)
+@click.option(
+    "--embedding-dim",
+    type=KeyValue("model.embedding_dim"),
+    metavar="N",
+    help="Numbers in a word's vector.  [model.embedding_dim]",
+)
+@click.option(
+    "--hidden-units",
+    type=KeyValue("model.hidden_units"),
+    metavar="N",
+    help="Units of an LSTM layer.  [model.hidden_units]",
+)
+@click.option(
+    "--epochs", type=KeyValue("training.epochs"), metavar="N", help="Most passes over the text.  [training.epochs]"
+)
+@click.option(
+    "--learning-rate",
+    type=KeyValue("training.learning_rate"),
+    metavar="RATE",
+    help="Size of an update.  [training.learning_rate]",
+)
+@click.option(
+    "--batch-size",
+    type=KeyValue("training.batch_size"),
+    metavar="N",
+    help="Segments of text that one step reads.  [training.batch_size]",
+)
+@click.option(
+    "--time-limit",
+    type=KeyValue("training.time_limit"),
+    metavar="TIME",
+    help="Time for the whole run, such as 50m or 1.5h.  [training.time_limit]",
 )
 @click.option(
     "--init-from",
@@ -44,28 +80,40 @@ if TYPE_CHECKING:
     default=None,
     help="Let words that the old model does not know enter.  [training.grow_vocabulary]",
 )
-@click.option("--seed", type=int, metavar="N", help="Decides everything random.  [training.seed]")
-@click.option("--device", metavar="auto|cpu|gpu|gpu:N|gpus", help="Where to train.  [device.placement]")
+@click.option(
+    "--seed",
+    type=KeyValue("training.seed"),
+    metavar="N",
+    help="Seed of everything random: the same seed repeats a run.  [training.seed]",
+)
+@click.option(
+    "--device",
+    type=KeyValue("device.placement"),
+    metavar="auto|cpu|gpu|gpu:N|gpus",
+    help="Where to train.  [device.placement]",
+)
 @click.option(
     "--resume",
     type=click.Choice(["auto", "never", "require"]),
     default="auto",
     show_default=True,
-    help="Continue a run that was cut off: where it is the same run, never, or else fail.",
+    help="If a run was cut off: auto: continue from its checkpoint if text and settings are unchanged, else start "
+    "over; never: start over; require: fail instead of starting over.",
 )
 @click.option(
     "--lock",
     type=click.Choice(["fail", "wait"]),
     default="fail",
     show_default=True,
-    help="Where another run trains this model: exit 75 at once, or wait for it.",
+    help="If another run trains this model: fail: exit 75 at once; wait: wait until it has ended.",
 )
 @click.option(
     "--gate/--no-gate",
     default=None,
-    help="Publish only what is not worse than what is published, or whatever comes.  [publishing.gate]",
+    help="--gate: publish a new model only if it is not worse than the current one; --no-gate: publish it in any "
+    "case.  [publishing.gate]",
 )
-@click.option("--force", is_flag=True, help="Train even where nothing has changed since the last run.")
+@click.option("--force", is_flag=True, help="Train even if nothing has changed since the last run.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
 @click.option(
@@ -79,7 +127,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--threads",
-    type=int,
+    type=KeyValue("device.threads"),
     metavar="N",
     help="CPU threads, and processes of preparation unless --jobs says otherwise.  [device.threads]",
 )
@@ -139,7 +187,7 @@ def train(
     from lmctl.jobs.status_file import StatusFile
 
     if dry_run and (log_json is not None or status_file is not None):
-        raise click.UsageError("--dry-run starts no run that --log-json or --status-file could tell of")
+        raise click.UsageError("--dry-run starts no run: leave out --log-json and --status-file")
     # Before anything starts a thread or a process: they run as nicely as what starts them.
     os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))

@@ -158,13 +158,6 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "Missing command; see lmctl --help"),
-        (("frobnicate",), "No such command 'frobnicate'; see lmctl --help"),
-        (("--frobnicate",), "No such option '--frobnicate'; see lmctl --help"),
-        (("predict", "--zzz", "x"), "No such option '--zzz'; see lmctl predict --help"),
-        (("eval", "--formt", "tsv"), "Did you mean '--format'?; see lmctl eval --help"),
-        (("prepare",), "Missing argument 'INPUT...'; see lmctl prepare --help"),
-        (("train",), "Missing argument 'CORPUS...'; see lmctl train --help"),
         (("prepare", "good.txt"), "missing -o DIR (or --stdout to print segmented text)"),
         (
             ("prepare", "good.txt", "--stdout", "-o", "x"),
@@ -175,24 +168,33 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
         (("train", "good.txt", "-o", "bundle"), "is a bundle, which never changes"),
         (
             ("train", "good.txt", "--device", "tpu"),
-            "device.placement: expected auto, cpu, gpu, gpu:N or gpus, got 'tpu'",
+            "--device: expected auto, cpu, gpu, gpu:N or gpus, got 'tpu'",
         ),
         (
             ("train", "good.txt", "--embedding-dim", "0"),
-            "model.embedding_dim: expected a whole number of at least 1",
+            "--embedding-dim: expected a whole number of at least 1",
         ),
-        (("train", "good.txt", "--epochs", "many"), "'many' is not a valid integer"),
+        (("train", "good.txt", "--epochs", "many"), "--epochs: expected a whole number of at least 1, got 'many'"),
         (("train", "good.txt", "--set", "training.epochs"), "--set: expected section.key=value"),
         (("train", "good.txt", "--encoding", "klingon"), "text.encoding: expected the name of a text encoding"),
-        (("predict", "-m", "bundle", "-k", "0", "x"), "0 is not in the range x>=1"),
-        (("predict", "-m", "bundle", "--threshold", "2", "x"), "expected a number from 0 to 1"),
-        (("predict", "-m", "bundle", "--format", "xml", "x"), "'xml' is not one of"),
+        (("predict", "-m", "bundle", "-k", "0", "x"), "-k: expected a whole number of at least 1, got 0"),
+        (
+            ("predict", "-m", "bundle", "--threshold", "2", "x"),
+            "--threshold: expected a number from 0 to 1, got 2.0",
+        ),
+        (
+            ("predict", "-m", "bundle", "--format", "xml", "x"),
+            "--format: expected table, plain, words, tsv or jsonl, got 'xml'",
+        ),
         (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both name contexts; choose one"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
         (("predict", "x"), "no models yet; lmctl train CORPUS makes one"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
         (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),
-        (("eval", "-m", "bundle", "--max-perplexity", "0.5", "good.txt"), "0.5 is not in the range x>=1"),
+        (
+            ("eval", "-m", "bundle", "--max-perplexity", "0.5", "good.txt"),
+            "--max-perplexity: expected a number of at least 1, got 0.5",
+        ),
         (("eval", "-m", "bundle", "-", "-"), 'standard input ("-") is named more than once'),
         (("eval", "-m", "bundle", "--encoding", "klingon", "good.txt"), "klingon: unknown text encoding"),
         (
@@ -428,9 +430,7 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
         os.close(keyboard)
         os.close(terminal)
 
-    assert_refused(
-        Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; see lmctl {name} --help"
-    )
+    assert_refused(Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; name {wanted}")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,232 @@
+"""What is wrong with a command line: one line that says what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+# Options of other programs -> what means the same here; the first that the command has is suggested.
+OTHER_NAMES = {
+    "-k": "--top-k --topk --n --num --count -n",
+    "-f": "--input-file --contexts --prompts",
+    "-m": "--name --bundle --checkpoint --load",
+    "-o": "--out --out-dir --output-dir --output-file --dest --save --save-dir --save-to --dir --model "
+    "--model-dir -m -d",
+    "--batch-size": "--bs --batch --batchsize",
+    "--config": "--conf --yaml --configuration",
+    "--device": "--gpu --cpu --cuda --use-gpu",
+    "--embedding-dim": "--dim --emb --emb-dim --emb-size --embed --embed-dim --embed-size --embedding "
+    "--embedding-size --emsize --word-dim",
+    "--epochs": "--epoch --num-epochs --max-epochs --n-epochs --iterations --iter",
+    "--errors": "--ignore-errors --on-error",
+    "--force": "--overwrite --retrain",
+    "--format": "--output-format --fmt --tsv --csv --plain --jsonl --table",
+    "--hidden-units": "--lstm-units --units --hidden --hidden-size --hidden-dim --nhid --rnn-size --lstm-size",
+    "--init-from": "--pretrained --from --warm-start --finetune --init",
+    "--jobs": "--workers --num-workers --processes --threads -j",
+    "--layers": "--num-layers --nlayers --n-layers --lstm-layers --depth",
+    "--learning-rate": "--lr --eta --rate",
+    "--log-json": "--log --log-file --logfile",
+    "--lowercase": "--lower --lower-case --uncased",
+    "--min-count": "--min-freq --mincount --cutoff",
+    "--no-gate": "--skip-gate",
+    "--segmenter": "--tokenizer --tokenize --segment --cut",
+    "--seed": "--random-seed --random-state",
+    "--stop-words": "--stopwords",
+    "--threshold": "--min-prob --cutoff",
+    "--time-limit": "--timeout --max-time --time --limit",
+    "--user-dict": "--userdict --dict --dictionary",
+    "--valid": "--validation --valid-file --dev --dev-file --val --validation-file --eval",
+    "--valid-fraction": "--split --val-split --valid-split --validation-split --holdout",
+    "--vocab-size": "--vocabulary-size --max-vocab --vocabulary --vocabsize --max-words",
+}
+# Options of other programs for what is an argument here.
+INPUTS = "--input --inputs --data --corpus --file --files --text --texts --train --train-file -f -i"
+COMMANDS = {
+    "train": "fit learn run",
+    "predict": "infer inference next generate complete query sample suggest",
+    "eval": "evaluate test score ppl perplexity",
+    "prepare": "preprocess tokenize segment cut encode",
+    "info": "show describe inspect status",
+    "models": "list ls",
+    "verify": "check validate",
+    "mix": "interpolate ensemble combine",
+    "rollback": "revert undo",
+    "export": "convert dump save",
+    "import": "load",
+}
+# What an argument that is missing would be.
+ARGUMENTS = {
+    "CORPUS": "text files, - for standard input, or one folder that lmctl prepare wrote",
+    "INPUT": "text files, or - for standard input",
+    "FILE": "an ARPA file, or - for standard input",
+    "MODEL": "models' folders",
+}
+
+
+def describe(error: click.ClickException) -> str:
+    """A usage error in one line."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption):
+        return _unknown_option(error, context)
+    if isinstance(error, click.exceptions.NoSuchCommand):
+        return _unknown_command(error.command_name)
+    if isinstance(error, click.MissingParameter):
+        return _seen_help(_missing(error.param), context)
+    if isinstance(error, click.BadParameter):
+        name = error.param_hint if isinstance(error.param_hint, str) else _name(error.param)
+        message = _expected(error)
+        return f"{name}: {message}" if name else message
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.BadOptionUsage):
+        if "does not take a value" in message:
+            return f"{error.option_name}: takes no value"
+        parameter = _parameter(context, error.option_name)
+        return f"{error.option_name}: a value is missing{_what(parameter)}"
+    if message.startswith("Got unexpected extra argument"):
+        extra = re.sub(r"^.*?\(|\)$", "", message)
+        return _seen_help(f"unexpected argument {_shown(extra)}", context)
+    return message
+
+
+def _seen_help(message: str, context: click.Context | None) -> str:
+    return f"{message}; see {context.command_path if context else 'lmctl'} --help"
+
+
+def _name(parameter: click.Parameter | None) -> str:
+    """What a message calls an option or an argument: -k, --threshold, MODEL."""
+    if parameter is None:
+        return ""
+    if isinstance(parameter, click.Option):
+        # A name of one letter is known to those who typed it; of several long ones the first counts.
+        return parameter.opts[0]
+    return _plain(parameter.metavar or parameter.name or "")
+
+
+def _plain(metavar: str) -> str:
+    """[FILE|-]... -> FILE."""
+    return metavar.strip("[].").split("|")[0].split(" ")[0].strip("[].")
+
+
+def _what(parameter: click.Parameter | None) -> str:
+    """What an option is for, in brackets."""
+    if not isinstance(parameter, click.Option) or not parameter.help:
+        return ""
+    sentence = re.split(r"\.(?:\s|$)|;|  ", parameter.help)[0]
+    return f" ({sentence[:1].lower()}{sentence[1:]})"
+
+
+def _missing(parameter: click.Parameter | None) -> str:
+    name = _name(parameter)
+    if isinstance(parameter, click.Option):
+        choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
+        value = parameter.metavar or _either(list(map(str, choices)))
+        return f"missing {name} {value}{_what(parameter)}"
+    return f"missing {name} ({ARGUMENTS[name]})" if name in ARGUMENTS else f"missing {name}"
+
+
+def _either(names: list[str]) -> str:
+    """a, b or c."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def _expected(error: click.BadParameter) -> str:
+    """What a value should have been and what it was; click says so in other words for each of its types."""
+    kind = None if error.param is None else error.param.type
+    found = re.match(r"(.*?) is not (?:in the range|one of|a valid)\b", error.message, re.DOTALL)
+    expected = _values_of(kind)
+    if found is None or not expected:
+        return error.message.rstrip(".")
+    return f"expected {expected}, got {_shown(found[1])}"
+
+
+def _values_of(kind: click.ParamType[Any] | None) -> str:
+    """The values that a type takes, in words."""
+    if isinstance(kind, click.Choice):
+        return _either(list(map(str, kind.choices)))
+    if isinstance(kind, click.types.IntParamType):
+        noun = "a whole number"
+    elif isinstance(kind, click.types.FloatParamType):
+        noun = "a number"
+    else:
+        return ""
+    low, high = getattr(kind, "min", None), getattr(kind, "max", None)
+    if low is not None and high is not None:
+        return f"{noun} from {low} to {high}"
+    if low is not None:
+        return f"{noun} {'above' if getattr(kind, 'min_open', False) else 'of at least'} {low}"
+    return noun if high is None else f"{noun} of at most {high}"
+
+
+def _shown(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _parameter(context: click.Context | None, option: str) -> click.Parameter | None:
+    if context is None:
+        return None
+    return next((each for each in context.command.params if option in (*each.opts, *each.secondary_opts)), None)
+
+
+def _unknown_option(error: click.NoSuchOption, context: click.Context | None) -> str:
+    message = f"no such option {_shown(error.option_name)}"
+    if context is None:
+        return message
+    if isinstance(context.command, click.Group):
+        # --verbose is every command's, and stands after its name.
+        return f"{message} before a command; options follow the command's name; see lmctl --help"
+    known = {
+        name: each
+        for each in context.command.params
+        if isinstance(each, click.Option)
+        for name in (*each.opts, *each.secondary_opts)
+    }
+    if meant := _meant(error.option_name, known):
+        return f"{message}; did you mean {meant}?"
+    arguments = [each for each in context.command.params if isinstance(each, click.Argument)]
+    if error.option_name in INPUTS.split() and arguments:
+        usage = f"{context.command_path} {_plain(arguments[0].metavar or '')}"
+        return f"{message}; {_plain(arguments[0].metavar or '')} takes no option: {usage}"
+    if "--set" in known and (key := _key(error.option_name)):
+        return f"{message}; did you mean --set {key}=VALUE?"
+    return _seen_help(message, context)
+
+
+def _meant(typed: str, known: Collection[str]) -> str | None:
+    """The option that an unknown one was probably meant to be."""
+    # Slow to import, and needed only for a message.
+    from difflib import get_close_matches
+
+    spelled = typed.lower().replace("_", "-")
+    if spelled in known:
+        return spelled
+    for option, others in OTHER_NAMES.items():
+        if spelled in others.split() and option in known:
+            return option
+    if not spelled.startswith("--") or len(spelled) < 4:
+        return None
+    begun = sorted(option for option in known if option.startswith(spelled) or spelled.startswith(f"{option}-"))
+    near = begun or get_close_matches(spelled, sorted(known), n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def _key(option: str) -> str | None:
+    """The configuration key that an option may have been meant to set."""
+    from lmctl.config import KEYS
+
+    name = option.lstrip("-").replace("-", "_")
+    return next((path for path, key in KEYS.items() if name in (key.name, path.replace(".", "_"))), None)
+
+
+def _unknown_command(typed: str) -> str:
+    from difflib import get_close_matches
+
+    message = f"no such command {_shown(repr(typed))}"
+    meant: Iterable[str] = (command for command, others in COMMANDS.items() if typed.lower() in others.split())
+    near = [*meant, *get_close_matches(typed.lower(), COMMANDS, n=1)]
+    return f"{message}; did you mean lmctl {near[0]}?" if near else f"{message}; see lmctl --help"
