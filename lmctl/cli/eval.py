@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
+from lmctl.cli.completion import complete_files
+from lmctl.cli.options import (
+    cache_option,
+    check_cache,
+    encoding_options,
+    header_option,
+    message_options,
+    models_option,
+)
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber
 from lmctl.errors import QualityGateError
 from lmctl.records import shortened
@@ -38,8 +47,8 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 @click.command(name="eval")
-@click.argument("files", nargs=-1, metavar="[FILE|-]...")
-@model_option
+@click.argument("files", nargs=-1, metavar="[FILE|-]...", shell_complete=complete_files)
+@models_option
 @click.option(
     "--state",
     type=click.Choice(["reset", "carry"]),
@@ -57,6 +66,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise tsv]")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@header_option
 @click.option(
     "--accuracy-at",
     callback=_ranks,
@@ -86,12 +96,13 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 @message_options
 def evaluate(
     files: tuple[str, ...],
-    model: str | None,
+    models: tuple[str, ...],
     state: Any,
     cache: int,
     level: Any,
     format: str | None,
     as_json: bool,
+    header: bool,
     accuracy_at: tuple[int, ...],
     blank_lines: Any,
     output: Path | None,
@@ -104,22 +115,31 @@ def evaluate(
 
     With no FILE, the text is read from standard input; with --level sentence or word, lines are answered as they
     arrive. A line is a sentence. docs/metrics.md defines every figure; KenLM's and SRILM's formats state what
-    those programs would: log10 probabilities.
+    those programs would: log10 probabilities. With several -m, each model scores every FILE. If -m is left out and
+    the first FILE is a model's folder, it names the model.
 
     \b
     Example:
         lmctl eval -m models/news test.txt other-domain.txt
+        lmctl eval -m models/news@6 -m models/news@7 test.txt
         lmctl eval -m models/news --format kenlm < test.txt
     """
     check_cache(cache, state)
+    from lmctl.store.generations import default_model, names_model
+
+    if files and not models and names_model(files[0]):
+        models, files = files[:1], files[1:]
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         there = "closed" if sys.stdin is None else "a terminal"
-        raise click.UsageError(f"no FILE given, and standard input is {there}")
+        raise click.UsageError(f"no FILE given, and standard input is {there}; name FILE, or send text to it")
+    format = "jsonl" if as_json else format
+    if len(models) > 1:
+        _check_comparison(files, format)
 
     from lmctl.cli.output import STDOUT
     from lmctl.cli.progress import scoring_progress
     from lmctl.cli.reports import write_figures
-    from lmctl.cli.scores import make_printer
+    from lmctl.cli.scores import Scored, make_printer
     from lmctl.files import check_writable
     from lmctl.query.evaluation import evaluate_file
     from lmctl.query.model import load_named
@@ -129,19 +149,21 @@ def evaluate(
     check_sources(names)
     if output is not None and str(output) != STDOUT:
         check_writable(output)
-    opened = load_named(model, cache=cache)
-    format = "jsonl" if as_json else format
-    printer = make_printer(format, level)
+    models = models or (default_model(),)
+    opened = {model: load_named(model, cache=cache) for model in models}
+    printer = make_printer(format, level, header=header)
     results = []
-    with scoring_progress(messages) as on_sentence:
-        for name in names:
+    # A line that is redrawn and rows that scroll do not go together.
+    messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
+    with scoring_progress(messages) as watch:
+        for model, name in ((model, name) for name in names for model in models):
 
-            def show_sentence(score: SentenceScore, name: str = name) -> None:
-                printer.sentence(name, score)
-                on_sentence(score)
+            def show_sentence(score: SentenceScore, model: str = model, name: str = name) -> None:
+                printer.sentence(model, name, score)
+                watch(score)
 
             figures = evaluate_file(
-                opened,
+                opened[model],
                 name,
                 state=state,
                 blank_lines=blank_lines or BLANK_LINES.get(format or ""),
@@ -152,13 +174,25 @@ def evaluate(
                 # What is printed for each line is for whoever sends the next one.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )
-            results.append((name, figures))
-            printer.text(name, figures)
+            results.append(Scored(model, name, figures))
+            printer.text(results[-1])
     printer.end(results)
     if output is not None:
-        write_figures(output, opened.bundle.folder, results)
-    for name, figures in results:
+        write_figures(output, {model: opened[model].bundle.folder for model in models}, results)
+    for model, name, figures in results:
         if max_perplexity is not None and not figures.perplexity <= max_perplexity:
+            of_model = f" under {model}" if len(models) > 1 else ""
             raise QualityGateError(
-                f"{name}: perplexity {figures.perplexity:.2f} is above --max-perplexity {max_perplexity:g}"
+                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above "
+                f"--max-perplexity {max_perplexity:g}"
             )
+
+
+def _check_comparison(files: tuple[str, ...], format: str | None) -> None:
+    """Refuse several models for a text that can be read once, and for a format that names no model."""
+    if not files or "-" in files:
+        raise click.UsageError("standard input can be read once; name FILE to compare models")
+    if format in ("kenlm", "srilm"):
+        raise click.UsageError(
+            f"--format {format} does not say which model; with several -m use table, tsv or jsonl"
+        )

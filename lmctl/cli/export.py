@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import message_options
+from lmctl.cli.options import message_options, model_argument
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
 
 @click.command()
-@click.argument("model", required=False, metavar="[MODEL]")
+@model_argument
 @click.option("--to", "format", type=click.Choice(["arpa"]), required=True, help="Which format.")
 @click.option(
     "-o",

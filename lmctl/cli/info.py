@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import message_options
+from lmctl.cli.options import header_option, message_options, model_argument
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
 
 @click.command()
-@click.argument("model", required=False, metavar="[MODEL]")
+@model_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@header_option
 @message_options
-def info(model: str | None, as_json: bool, messages: Messages) -> None:  # noqa: ARG001
+def info(model: str | None, as_json: bool, header: bool, messages: Messages) -> None:  # noqa: ARG001
     """Show what a model is: family, sizes, vocabulary, segmenter, corpus, training, metrics.
 
     MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default $LMCTL_MODEL, else the
@@ -30,4 +31,4 @@ def info(model: str | None, as_json: bool, messages: Messages) -> None:  # noqa:
     from lmctl.cli.reports import model_info
     from lmctl.store.generations import open_model
 
-    model_info(open_model(model), as_json)
+    model_info(open_model(model), as_json, header=header)

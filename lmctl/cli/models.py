@@ -6,17 +6,18 @@ from pathlib import Path
 
 import click
 
-from lmctl.cli.options import message_options
+from lmctl.cli.options import header_option, message_options, model_argument
 
 
 @click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path), default=Path("models"), metavar="[DIR]")
+@model_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each generation.")
+@header_option
 @message_options
-def models(folder: Path, as_json: bool, messages: object) -> None:  # noqa: ARG001
-    """List the models in DIR, or the one model DIR, with their generations; the current one is marked with *.
+def models(model: str | None, as_json: bool, header: bool, messages: object) -> None:  # noqa: ARG001
+    """List the generations of MODEL, or of the models in a folder; the current one is marked with *.
 
-    DIR is ./models by default.
+    MODEL is a model's folder, or a folder of models; by default ./models.
 
     \b
     Example:
@@ -24,6 +25,6 @@ def models(folder: Path, as_json: bool, messages: object) -> None:  # noqa: ARG0
         lmctl models models/news --json
     """
     from lmctl.cli.reports import generations
-    from lmctl.store.generations import list_generations
+    from lmctl.store.generations import DEFAULT_FOLDER, list_generations
 
-    generations(list_generations(folder), as_json)
+    generations(list_generations(Path(model or DEFAULT_FOLDER)), as_json, header=header)

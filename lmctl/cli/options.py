@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lmctl.cli.completion import complete_files, complete_models
+from lmctl.cli.key_values import KeyValue
 from lmctl.cli.output import configure_messages
-from lmctl.cli.parameters import FiniteNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +34,56 @@ def message_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+_MODEL_HELP = (
+    "A model's folder, MODEL@6 for one of its generations, or a bundle.  "
+    "[default: $LMCTL_MODEL, else the only model under ./models]"
+)
+
+
 def model_option(command: F) -> F:
-    """Add -m."""
+    """Add -m, which names one model."""
+
+    @click.option(
+        "-m", "--model", "models", multiple=True, metavar="MODEL", shell_complete=complete_models, help=_MODEL_HELP
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, models: tuple[str, ...], **kwargs: Any) -> Any:
+        if len(models) > 1:
+            raise click.UsageError(
+                f"-m names one model, got {' and '.join(models[:2])}; ask them one after the other"
+            )
+        return command(*args, model=models[0] if models else None, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def models_option(command: F) -> F:
+    """Add -m, which may name several models."""
     return click.option(
         "-m",
         "--model",
+        "models",
+        multiple=True,
         metavar="MODEL",
-        help="A model's folder, MODEL@6 for one of its generations, or a bundle.  "
-        "[default: $LMCTL_MODEL, else the only model under ./models]",
+        shell_complete=complete_models,
+        help=f"Repeatable.  {_MODEL_HELP}",
     )(command)
+
+
+def model_argument(command: F) -> F:
+    """Add MODEL as an argument, and -m for those who are used to it."""
+
+    @click.argument("model", required=False, metavar="[MODEL]", shell_complete=complete_models)
+    @click.option(
+        "-m", "--model", "named", metavar="MODEL", help="The same as MODEL.", shell_complete=complete_models
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, model: str | None, named: str | None, **kwargs: Any) -> Any:
+        if model is not None and named is not None:
+            raise click.UsageError(f"MODEL ({model}) and -m ({named}) both name a model; choose one")
+        return command(*args, model=model if named is None else named, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def output_model_option(meaning: str) -> Callable[[F], F]:
@@ -49,6 +91,15 @@ def output_model_option(meaning: str) -> Callable[[F], F]:
     return click.option(
         "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL", help=meaning
     )
+
+
+def header_option(command: F) -> F:
+    """Add --header."""
+    return click.option(
+        "--header/--no-header",
+        default=True,
+        help="With tsv: begin with a line of the columns' names.  [default: --header]",
+    )(command)
 
 
 def cache_option(command: F) -> F:
@@ -91,6 +142,7 @@ def configuration_options(command: F) -> F:
         "config_files",
         multiple=True,
         metavar="FILE",
+        shell_complete=complete_files,
         help="YAML configuration; repeatable, later ones win.",
     )(command)
 
@@ -99,33 +151,60 @@ def text_options(command: F) -> F:
     """Add the everyday flags that decide a prepared corpus; each means exactly its configuration key."""
     for option in reversed(
         [
-            click.option("--vocab-size", type=int, metavar="N", help="Most words kept.  [vocabulary.size]"),
             click.option(
-                "--min-count", type=int, metavar="N", help="Leave out rarer words.  [vocabulary.min_count]"
+                "--vocab-size",
+                type=KeyValue("vocabulary.size"),
+                metavar="N",
+                help="Most words kept.  [vocabulary.size]",
             ),
             click.option(
-                "--vocab", "vocabulary", metavar="FILE", help="A fixed list of words.  [vocabulary.file]"
+                "--min-count",
+                type=KeyValue("vocabulary.min_count"),
+                metavar="N",
+                help="Leave out rarer words.  [vocabulary.min_count]",
+            ),
+            click.option(
+                "--vocab",
+                "vocabulary",
+                metavar="FILE",
+                shell_complete=complete_files,
+                help="A fixed list of words.  [vocabulary.file]",
             ),
             click.option(
                 "--segmenter",
                 type=click.Choice(["auto", "space", "jieba", "char"]),
                 help="How text is cut into words.  [text.segmenter]",
             ),
-            click.option("--user-dict", metavar="FILE", help="Words for jieba.  [text.user_dictionary]"),
+            click.option(
+                "--user-dict",
+                metavar="FILE",
+                shell_complete=complete_files,
+                help="Words for jieba.  [text.user_dictionary]",
+            ),
             click.option(
                 "--normalize", type=click.Choice(["nfc", "nfkc", "none"]), help="Unicode form.  [text.normalize]"
             ),
             click.option("--lowercase", is_flag=True, default=None, help="Lower-case the text.  [text.lowercase]"),
-            click.option("--stop-words", metavar="FILE", help="Words to leave out.  [text.stop_words]"),
+            click.option(
+                "--stop-words",
+                metavar="FILE",
+                shell_complete=complete_files,
+                help="Words to leave out.  [text.stop_words]",
+            ),
             click.option(
                 "--sentence-tags",
                 type=click.Choice(["keep", "strip"]),
                 help="<s> and </s> around lines: unknown words, or left out.  [text.sentence_tags]",
             ),
-            click.option("--valid", metavar="FILE", help="Text to validate on.  [validation.file]"),
+            click.option(
+                "--valid",
+                metavar="FILE",
+                shell_complete=complete_files,
+                help="Text to validate on.  [validation.file]",
+            ),
             click.option(
                 "--valid-fraction",
-                type=FiniteNumber(0, 0.5),
+                type=KeyValue("validation.fraction"),
                 metavar="SHARE",
                 help="Share of lines to validate on.  [validation.fraction]",
             ),
@@ -153,6 +232,10 @@ KEYS_OF_FLAGS = {
     "errors": "text.errors",
     "valid": "validation.file",
     "valid_fraction": "validation.fraction",
+    "preset": "preset",
+    "layers": "model.layers",
+    "learning_rate": "training.learning_rate",
+    "batch_size": "training.batch_size",
     "embedding_dim": "model.embedding_dim",
     "hidden_units": "model.hidden_units",
     "epochs": "training.epochs",

@@ -20,7 +20,7 @@ from lmctl.cli.streams import messages_to
 from lmctl.cli.terminal import message_line, stream_to_draw_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
@@ -100,12 +100,28 @@ def _printable(value: Any) -> Any:
     return files.printable(value) if isinstance(value, str) else value
 
 
-def echo_rows(rows: dict[str, str | Sequence[str]]) -> None:
-    """A name and a value, or several, a line: a TAB between them, or, for somebody who watches, aligned."""
-    width = max(map(len, rows)) + 2 if sys.stdout.isatty() else 0
+def echo_values(rows: dict[str, str], *, header: bool = True) -> None:
+    """A name and a value a line: as tsv, or, on a terminal, aligned and wrapped between words."""
+    if not sys.stdout.isatty():
+        echo_table(("name", "value"), rows.items(), header=header)
+        return
+    from lmctl.cli import tables
+
+    width = max(map(tables.cell_length, rows)) + len(tables.GAP)
+    columns = terminal_console().width
     for name, value in rows.items():
-        values = tsv.row([value] if isinstance(value, str) else value)
-        echo(f"{name:<{width}}{values}" if width else f"{tsv.field(name)}\t{values}")
+        first, *others = tables.wrap(tables.field(value), max(columns - width, tables.LEAST_NAME))
+        echo(f"{tables.pad(name, width)}{first}")
+        for line in others:
+            echo(" " * width + line)
+
+
+def echo_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
+    """A table as tsv, the names of its columns first unless they are not wanted."""
+    lines = [tsv.row(headings)] if header else []
+    lines += map(tsv.row, rows)
+    if lines:
+        echo("\n".join(lines))
 
 
 def terminal_console(stderr: bool = False) -> Console:

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import configuration_options, given_keys, message_options, text_options
+from lmctl.cli.completion import complete_files
+from lmctl.cli.options import configuration_options, given_keys, header_option, message_options, text_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the prepared corpus goes."
 )
 @click.option("--stdout", is_flag=True, help="Print the segmented text instead, a line for each line of input.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@header_option
 @text_options
 @configuration_options
 @message_options
@@ -29,6 +31,7 @@ def prepare(
     output: Path | None,
     stdout: bool,
     as_json: bool,
+    header: bool,
     jobs: int | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
@@ -63,7 +66,7 @@ def prepare(
         raise click.UsageError("missing -o DIR (or --stdout to print segmented text)")
     with reading_progress(messages, inputs) as on_progress:
         corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
-    corpus_summary(corpus.record, as_json)
+    corpus_summary(corpus.record, as_json, header=header)
 
 
 def _of_corpus(flags: dict[str, Any]) -> dict[str, object]:

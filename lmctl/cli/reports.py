@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl import files
-from lmctl.cli import tsv
-from lmctl.cli.output import STDOUT, echo, echo_json, echo_rows, encode_json
+from lmctl.cli import tables
+from lmctl.cli.output import STDOUT, echo, echo_json, echo_table, echo_values, encode_json, terminal_console
 from lmctl.store.ngram_tables import NgramSizes
 from lmctl.store.sizes import MixtureSizes
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.cli.scores import Scored
     from lmctl.corpus.clusters import Cluster
     from lmctl.corpus.prepared import CorpusRecord
     from lmctl.jobs.events import CacheTuned
     from lmctl.jobs.mix import Mixed
     from lmctl.jobs.publishing import Trained
     from lmctl.jobs.train import Plan
-    from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle, Sizes
     from lmctl.store.generations import Generation
 
 
-def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
+def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) -> None:
     """Print what a prepared corpus holds."""
     identity = record.recipe.segmenter
     if as_json:
@@ -47,18 +47,21 @@ def corpus_summary(record: CorpusRecord, as_json: bool) -> None:
             }
         )
         return
-    rows: dict[str, str | Sequence[str]] = {
-        "vocabulary": str(record.vocabulary_size),
-        "segmenter": describe_segmenter(identity),
-    }
+    rows = {"vocabulary": str(record.vocabulary_size), "segmenter": describe_segmenter(identity)}
     for name, counts in (("train", record.train), ("valid", record.valid)):
-        rows[name] = (
-            f"{counts.sentences} lines",
-            f"{counts.words} words",
-            f"{counts.tokens} tokens",
-            f"{100 * counts.oov_rate:.2f} % OOV",
-        )
-    echo_rows(rows)
+        if sys.stdout.isatty():
+            rows[name] = (
+                f"{counts.sentences:,} lines, {counts.words:,} words, {counts.tokens:,} tokens, "
+                f"{100 * counts.oov_rate:.2f} % OOV"
+            )
+        else:
+            rows |= {
+                f"{name}_lines": str(counts.sentences),
+                f"{name}_words": str(counts.words),
+                f"{name}_tokens": str(counts.tokens),
+                f"{name}_oov_rate": f"{counts.oov_rate:.6f}",
+            }
+    echo_values(rows, header=header)
 
 
 def describe_segmenter(identity: Any) -> str:
@@ -83,18 +86,18 @@ def mixed(summary: Mixed, as_json: bool) -> None:
         echo_json(summary)
         return
     echo(summary.published)
-    if sys.stdout.isatty():
-        rows: dict[str, str | Sequence[str]] = {
-            f"{member.weight:.4f}": (member.model, f"perplexity {_number(member.perplexity)}")
-            for member in summary.members
+    if not sys.stdout.isatty():
+        return
+    columns = [tables.Column("weight"), tables.Column("perplexity")]
+    rows = [(member.model, (f"{member.weight:.4f}", _number(member.perplexity))) for member in summary.members]
+    tables.show(terminal_console(), "model", columns, [*rows, ("mixture", ("", _number(summary.perplexity)))])
+    echo_values(
+        {
+            "text": f"state {summary.state}, vocabulary {summary.vocabulary_size:,}, "
+            f"{100 * summary.oov_rate:.2f} % OOV"
         }
-        rows["mixture"] = (
-            f"perplexity {_number(summary.perplexity)} (state {summary.state}, vocabulary "
-            f"{summary.vocabulary_size:,}, {100 * summary.oov_rate:.2f} % OOV)"
-        )
-        if summary.cache is not None:
-            rows["cache"] = cache_line(summary.cache)
-        echo_rows(rows)
+        | ({} if summary.cache is None else {"cache": cache_line(summary.cache)})
+    )
 
 
 def cache_line(cache: CacheTuned) -> str:
@@ -105,30 +108,51 @@ def cache_line(cache: CacheTuned) -> str:
     )
 
 
-def generations(listed: Sequence[Generation], as_json: bool) -> None:
-    """Print a line for each generation, after a line of headings."""
+GENERATION_FIELDS = (
+    "model",
+    "generation",
+    "current",
+    "valid_perplexity",
+    "state",
+    "oov_rate",
+    "vocabulary",
+    "tokens",
+    "family",
+    "preset",
+)
+
+
+def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = True) -> None:
+    """Print a line for each generation."""
     if as_json:
         for generation in listed:
             echo_json(generation)
         return
-    headings = (
-        "model",
-        "generation",
-        "current",
-        "valid_perplexity",
-        "state",
-        "oov_rate",
-        "vocabulary",
-        "tokens",
-        "family",
-        "preset",
-    )
-    rows = [headings, *(tuple(map(tsv.field, _generation_row(each))) for each in listed)]
-    if sys.stdout.isatty():
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rows = [tuple(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
-    for row in rows:
-        echo(("  " if sys.stdout.isatty() else "\t").join(row).rstrip(" "))
+    if not sys.stdout.isatty():
+        echo_table(GENERATION_FIELDS, map(_generation_row, listed), header=header)
+        return
+    columns = [
+        tables.Column("generation", right=False),
+        tables.Column("valid\nperplexity"),
+        tables.Column("OOV", optional=True),
+        tables.Column("vocabulary", optional=True),
+        tables.Column("tokens", optional=True),
+        tables.Column("family", right=False),
+    ]
+    rows = []
+    for each in listed:
+        mark = "" if not each.current else " * pinned" if each.pinned else " *"
+        oov_rate, tokens, words = each.valid_oov_rate, each.tokens, each.vocabulary_size
+        cells = (
+            f"{each.generation}{mark}",
+            "" if each.valid_perplexity is None else _number(each.valid_perplexity),
+            "" if oov_rate is None else f"{100 * oov_rate:.2f} %",
+            "" if words is None else f"{words:,}",
+            "" if tokens is None else f"{tokens:,}",
+            "damaged" if each.damage is not None else str(each.family),
+        )
+        rows.append((each.model, cells))
+    tables.show(terminal_console(), "model", columns, rows)
 
 
 def _generation_row(generation: Generation) -> tuple[str, ...]:
@@ -140,9 +164,9 @@ def _generation_row(generation: Generation) -> tuple[str, ...]:
         generation.model,
         str(generation.generation),
         mark,
-        "" if valid is None else f"{valid:.2f}",
+        "" if valid is None else f"{valid:.6f}",
         generation.valid_state or "",
-        "" if oov_rate is None else f"{oov_rate:.4f}",
+        "" if oov_rate is None else f"{oov_rate:.6f}",
         str(generation.vocabulary_size),
         "" if generation.tokens is None else str(generation.tokens),
         str(generation.family),
@@ -170,11 +194,20 @@ def plan(planned: Plan, as_json: bool) -> None:
         echo(f"# {name.replace('_', ' ')}: {value}")
 
 
-def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]]) -> None:
-    """Write the figures of every text as one JSON document."""
+def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored]) -> None:
+    """Write the figures of every text as one JSON document.
+
+    Args:
+        path: where to; - is standard output.
+        models: the folder of the bundle that each name of a model meant.
+        results: what was scored.
+    """
     document = {
-        "model": str(model),
-        "texts": [{"file": name, **msgspec.to_builtins(figures)} for name, figures in results],
+        "models": {name: str(folder) for name, folder in models.items()},
+        "texts": [
+            {"model": scored.model, "file": scored.file, **msgspec.to_builtins(scored.figures)}
+            for scored in results
+        ],
     }
     content = msgspec.json.format(encode_json(document))
     if str(path) == STDOUT:
@@ -183,13 +216,13 @@ def write_figures(path: Path, model: Path, results: Sequence[tuple[str, Figures]
         files.write_bytes(path, content + b"\n")
 
 
-def model_info(bundle: Bundle, as_json: bool) -> None:
+def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     """Print what a model is and how it came about."""
     record, metrics = bundle.record, bundle.metrics()
     if as_json:
         echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})
         return
-    rows: dict[str, str | Sequence[str]] = {"folder": str(bundle.folder), **_describe_sizes(record.sizes)}
+    rows = {"folder": str(bundle.folder), **_describe_sizes(record.sizes)}
     for number, member in enumerate(bundle.members()):
         described = _describe_sizes(member.record.sizes)
         rows[f"member {number}"] = f"{described['family']} ({member.folder.relative_to(bundle.folder)})"
@@ -217,7 +250,7 @@ def model_info(bundle: Bundle, as_json: bool) -> None:
         "valid": _describe_valid(metrics.get("valid")),
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
-    echo_rows(rows)
+    echo_values(rows, header=header)
 
 
 def _describe_sizes(sizes: Sizes) -> dict[str, str]:

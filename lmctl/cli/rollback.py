@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from lmctl.cli.options import message_options
+from lmctl.cli.options import message_options, model_argument
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
+@model_argument
 @click.option(
     "--to", "number", type=click.IntRange(min=1), metavar="N", help="Which generation.  [default: the one before]"
 )
 @message_options
-def rollback(model: Path, number: int | None, messages: object) -> None:  # noqa: ARG001
+def rollback(model: str | None, number: int | None, messages: object) -> None:  # noqa: ARG001
     """Make an older generation of MODEL current again, and print its path.
 
-    It stays current while `lmctl train` is run on the same texts with the same settings; once these have changed,
-    or with --force, training publishes again.
+    MODEL is a model's folder, by default $LMCTL_MODEL, else the only model under ./models; MODEL@6 is the same as
+    MODEL --to 6. The generation stays current while `lmctl train` is run on the same texts with the same settings;
+    once these have changed, or with --force, training publishes again.
 
     \b
     Example:
@@ -28,5 +27,9 @@ def rollback(model: Path, number: int | None, messages: object) -> None:  # noqa
     """
     from lmctl.cli.output import echo
     from lmctl.jobs.rollback import roll_back
+    from lmctl.store.generations import default_model, split_generation
 
-    echo(str(roll_back(model, number)))
+    folder, named = split_generation(default_model() if model is None else model)
+    if number is not None and named is not None:
+        raise click.UsageError(f"{model} and --to {number} both name a generation; choose one")
+    echo(str(roll_back(folder, named if number is None else number)))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from lmctl.cli import tsv
-from lmctl.cli.output import encode_json, terminal_console
-from lmctl.cli.terminal import visible
+from lmctl.cli.output import encode_json
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
-from lmctl.errors import UsageError
 from lmctl.query.metrics import LN_2, LN_10, sentence_figures
 from lmctl.query.toolkits import DIGITS, SRILM_DIGITS, KenLMTally, log10_probs, ngram_lengths
 from lmctl.store.log10 import LOG10_ZERO
@@ -21,22 +19,35 @@ from lmctl.store.log10 import LOG10_ZERO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from lmctl.query.metrics import Figures
     from lmctl.query.scoring import SentenceScore
 
 
-def make_printer(format: str | None, level: str) -> Printer:
+class Scored(NamedTuple):
+    """A text under a model.
+
+    Attributes:
+        model: as it was named.
+        file: likewise.
+        figures: of the whole text.
+    """
+
+    model: str
+    file: str
+    figures: Figures
+
+
+def make_printer(format: str | None, level: str, *, header: bool = True) -> Printer:
     """The printer of a format; None: a table on a terminal, otherwise tsv."""
     if format is None:
-        format = "table" if sys.stdout.isatty() and level == "summary" else "tsv"
-    printers = {"kenlm": KenLMPrinter, "srilm": SRILMPrinter, "tsv": TSVPrinter, "jsonl": JSONLPrinter}
+        format = "table" if sys.stdout.isatty() else "tsv"
+    if format == "tsv":
+        return TSVPrinter(level, header=header)
     if format == "table":
-        if level != "summary":
-            raise UsageError(f"--format table shows summaries; for --level {level} use kenlm, srilm, tsv or jsonl")
+        from lmctl.cli.score_tables import TablePrinter
+
         return TablePrinter(level)
-    return printers[format](level)
+    return {"kenlm": KenLMPrinter, "srilm": SRILMPrinter, "jsonl": JSONLPrinter}[format](level)
 
 
 class Printer:
@@ -50,13 +61,13 @@ class Printer:
         self._shows_words = level == "word"
         self._shows_sentences = level != "summary"
 
-    def sentence(self, name: str, score: SentenceScore) -> None:
+    def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         """One sentence of a text has been scored."""
 
-    def text(self, name: str, figures: Figures) -> None:
+    def text(self, scored: Scored) -> None:
         """A text has been scored."""
 
-    def end(self, results: Sequence[tuple[str, Figures]]) -> None:
+    def end(self, results: Sequence[Scored]) -> None:
         """All texts have been scored."""
 
 
@@ -67,7 +78,7 @@ class KenLMPrinter(Printer):
         super().__init__(level)
         self._tally = KenLMTally()
 
-    def sentence(self, name: str, score: SentenceScore) -> None:  # noqa: ARG002
+    def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         log10s = log10_probs(score, zero=LOG10_ZERO)
         total = self._tally.add(log10s, score)
         if self._shows_words:
@@ -83,7 +94,8 @@ class KenLMPrinter(Printer):
         if self._shows_sentences:
             _echo(f"Total: {_kenlm_digits(total, score)} OOV: {score.oov}")
 
-    def text(self, name: str, figures: Figures) -> None:  # noqa: ARG002
+    def text(self, scored: Scored) -> None:
+        figures = scored.figures
         _echo(f"Perplexity including OOVs:\t{self._tally.perplexity():.10g}")
         _echo(f"Perplexity excluding OOVs:\t{self._tally.perplexity_excluding_oov():.10g}")
         _echo(f"OOVs:\t{figures.oov}")
@@ -94,7 +106,7 @@ class KenLMPrinter(Printer):
 class SRILMPrinter(Printer):
     """As SRILM's `ngram -ppl` with -debug 0, 1 and 2: log10 probabilities, OOVs and zeroprobs left out."""
 
-    def sentence(self, name: str, score: SentenceScore) -> None:  # noqa: ARG002
+    def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         if not self._shows_sentences:
             return
         _echo(" ".join(score.words))
@@ -103,8 +115,8 @@ class SRILMPrinter(Printer):
         self._counts("1", sentence_figures(score))
         _echo("")
 
-    def text(self, name: str, figures: Figures) -> None:
-        self._counts(f"file {tsv.field(name)}: {figures.sentences}", figures)
+    def text(self, scored: Scored) -> None:
+        self._counts(f"file {tsv.field(scored.file)}: {scored.figures.sentences}", scored.figures)
 
     def _words(self, score: SentenceScore) -> None:
         words = [
@@ -137,18 +149,25 @@ class SRILMPrinter(Printer):
 
 
 class TSVPrinter(Printer):
-    """Tab-separated with a header line; logprob10 is log10; nothing is rounded below 1e-6."""
+    """Tab-separated rows in lmctl's dialect; logprob10 is log10; nothing is rounded below 1e-6.
 
-    def __init__(self, level: str) -> None:
+    Args:
+        level: summary, sentence or word.
+        header: whether the names of the columns come first.
+    """
+
+    def __init__(self, level: str, *, header: bool) -> None:
         super().__init__(level)
         self._number = 0
-        if self._shows_words:
-            _echo("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank")
-        elif self._shows_sentences:
-            _echo("file\tsentence\tline\twords\toov\tlogprob10\tperplexity")
+        self._header = header
+        if header and self._shows_words:
+            _echo("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank\tmodel")
+        elif header and self._shows_sentences:
+            _echo("file\tsentence\tline\twords\toov\tlogprob10\tperplexity\tmodel")
 
-    def sentence(self, name: str, score: SentenceScore) -> None:
+    def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
+        place, of_model = tsv.row((name, self._number, score.line)), tsv.field(model)
         if self._shows_words:
             ranks = [""] * len(score.token_ids) if score.ranks is None else list(map(str, score.ranks.tolist()))
             for position, (word, token_id, nats, rank) in enumerate(
@@ -157,24 +176,23 @@ class TSVPrinter(Printer):
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
                 _echo(
-                    f"{tsv.field(name)}\t{self._number}\t{score.line}\t{position}\t{tsv.field(word)}\t{is_oov}\t"
-                    f"{nats / LN_10:.6f}\t{-nats / LN_2:.6f}\t{rank}"
+                    f"{place}\t{position}\t{tsv.field(word)}\t{is_oov}\t{nats / LN_10:.6f}\t{-nats / LN_2:.6f}\t"
+                    f"{rank}\t{of_model}"
                 )
         elif self._shows_sentences:
             figures = sentence_figures(score)
-            _echo(
-                f"{tsv.field(name)}\t{self._number}\t{score.line}\t{len(score.words)}\t{score.oov}\t{figures.logprob10:.6f}\t"
-                f"{figures.perplexity:.6f}"
-            )
+            counts = f"{len(score.words)}\t{score.oov}"
+            _echo(f"{place}\t{counts}\t{figures.logprob10:.6f}\t{figures.perplexity:.6f}\t{of_model}")
 
-    def text(self, name: str, figures: Figures) -> None:  # noqa: ARG002
+    def text(self, scored: Scored) -> None:  # noqa: ARG002
         self._number = 0
 
-    def end(self, results: Sequence[tuple[str, Figures]]) -> None:
+    def end(self, results: Sequence[Scored]) -> None:
         if self._shows_sentences:
             return
-        rows = [{"file": name} | _flat(figures) for name, figures in results]
-        _echo("\t".join(rows[0]))
+        rows = [{"file": name} | _flat(figures) | {"model": model} for model, name, figures in results]
+        if self._header:
+            _echo(tsv.row(rows[0]))
         for row in rows:
             _echo("\t".join(_cell(value) for value in row.values()))
 
@@ -186,9 +204,9 @@ class JSONLPrinter(Printer):
         super().__init__(level)
         self._number = 0
 
-    def sentence(self, name: str, score: SentenceScore) -> None:
+    def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
-        place = {"file": name, "sentence": self._number, "line": score.line}
+        place = {"file": name, "model": model, "sentence": self._number, "line": score.line}
         if self._shows_words:
             ranks = [None] * len(score.token_ids) if score.ranks is None else score.ranks.tolist()
             for position, (word, token_id, nats, rank) in enumerate(
@@ -210,45 +228,10 @@ class JSONLPrinter(Printer):
                 | {"characters": score.characters, "logprob": score.total_log_prob}
             )
 
-    def text(self, name: str, figures: Figures) -> None:
+    def text(self, scored: Scored) -> None:
         self._number = 0
-        _echo_json({"level": "summary", "file": name, **msgspec.to_builtins(figures)})
-
-
-class TablePrinter(Printer):
-    """For people: a row for each text; ranks, where they were asked for, in a table of their own."""
-
-    def end(self, results: Sequence[tuple[str, Figures]]) -> None:
-        from rich.text import Text
-
-        console = terminal_console()
-        first = results[0][1]
-        figures_table = _table(
-            "tokens", "OOV", "perplexity", "without\nOOVs", "nats per\ntoken", "bits per\ncharacter"
-        )
-        ranks_table = _table(*(f"accuracy@{k}" for k in first.accuracy or {}), "MRR")
-        for name, figures in results:
-            figures_table.add_row(
-                Text(visible(tsv.field(name))),
-                f"{figures.tokens:,}",
-                f"{100 * figures.oov_rate:.2f} %",
-                f"{figures.perplexity:.2f}",
-                f"{figures.perplexity_excluding_oov:.2f}",
-                f"{figures.cross_entropy_nats:.4f}",
-                "" if figures.bits_per_character is None else f"{figures.bits_per_character:.4f}",
-            )
-            if figures.accuracy and figures.mean_reciprocal_rank is not None:
-                shares = [f"{100 * share:.2f} %" for share in figures.accuracy.values()]
-                ranks_table.add_row(Text(visible(tsv.field(name))), *shares, f"{figures.mean_reciprocal_rank:.4f}")
-        console.print(figures_table)
-        if first.accuracy:
-            console.print()
-            console.print(ranks_table)
-        console.print(
-            f"vocabulary {first.vocabulary_size:,}; state {first.state}; "
-            + (f"cache of {first.cache:,} words; " if first.cache else "")
-            + "perplexity includes OOVs as <unk>"
-        )
+        model, name, figures = scored
+        _echo_json({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
 
 
 def _kenlm_digits(log10: np.float32, score: SentenceScore) -> str:
@@ -256,17 +239,6 @@ def _kenlm_digits(log10: np.float32, score: SentenceScore) -> str:
     if score.ngram_lengths is None:
         return f"{log10:.{DIGITS}g}"
     return np.format_float_positional(log10, unique=True, trim="-")
-
-
-def _table(*headings: str) -> Table:
-    """A table with a row for each text; where the terminal is narrow, names are folded, figures never."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("text", overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
 
 def _flat(figures: Figures) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from lmctl.cli.options import message_options
+from lmctl.cli.options import message_options, model_argument
 
 
 @click.command()
-@click.argument("model", required=False, metavar="[MODEL]")
+@model_argument
 @message_options
 def verify(model: str | None, messages: object) -> None:  # noqa: ARG001
     """Check all of a model: every file's size and hash, the vocabulary, the shapes of the weights.

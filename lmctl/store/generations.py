@@ -236,6 +236,20 @@ def is_model(folder: Path) -> bool:
     return (folder / GENERATIONS).is_dir()
 
 
+def split_generation(name: str) -> tuple[Path, int | None]:
+    """`models/news@6` as the model's folder and 6; a name without a generation of a model as it is, and None."""
+    folder, at, number = name.rpartition("@")
+    if at and _NUMBER.fullmatch(number) and is_model(Path(folder)):
+        return Path(folder), int(number)
+    return Path(name), None
+
+
+def names_model(name: str) -> bool:
+    """Whether a name that may be a text's is that of a model: its folder, `folder@6`, or a bundle's folder."""
+    folder, number = split_generation(name)
+    return number is not None or is_model(folder) or (folder / MODEL_FILE).is_file()
+
+
 def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -> Path:
     """The bundle folder that `-m NAME` means.
 
@@ -250,15 +264,14 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         DataError: what is current is not there.
     """
     if name is None:
-        name = environment.get(MODEL_VARIABLE) or str(_only_model())
-    folder, at, number = name.rpartition("@")
-    if at and _NUMBER.fullmatch(number) and is_model(Path(folder)):
-        place = ModelFolder(Path(folder)).generation(int(number))
+        name = default_model(environment)
+    path, number = split_generation(name)
+    if number is not None:
+        place = ModelFolder(path).generation(number)
         if not place.is_dir():
-            there = ", ".join(map(str, ModelFolder(Path(folder)).numbers())) or "none"
+            there = ", ".join(map(str, ModelFolder(path).numbers())) or "none"
             raise InputMissingError(f"{name}: no such generation; there are: {there}")
         return place
-    path = Path(name)
     if not path.exists():
         raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
     if not path.is_dir():
@@ -311,7 +324,8 @@ def list_generations(folder: Path) -> list[Generation]:
         InputMissingError: there is no such folder.
     """
     if not folder.is_dir():
-        raise InputMissingError(f"{folder}: no such folder")
+        missing = "no models yet; lmctl train CORPUS makes one"
+        raise InputMissingError(missing if folder == DEFAULT_FOLDER else f"{folder}: no such folder")
     places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
     models = map(ModelFolder, places)
     listed = (_describe(model, number) for model in models for number in model.numbers())
@@ -368,11 +382,25 @@ def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
             place = current
 
 
-def _only_model() -> Path:
+def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
+    """The models in a folder that have been published, and the bundles, by name."""
     # A model of which nothing has been published yet, in training or failed, is not in question.
-    found = sorted(
-        path for path in DEFAULT_FOLDER.glob("*") if (path / CURRENT).is_symlink() or (path / MODEL_FILE).exists()
+    return sorted(
+        path for path in folder.glob("*") if (path / CURRENT).is_symlink() or (path / MODEL_FILE).exists()
     )
+
+
+def default_model(environment: Mapping[str, str] = os.environ) -> str:
+    """The model that is meant by a command that names none: that of LMCTL_MODEL, else the only one under ./models.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    return environment.get(MODEL_VARIABLE) or str(_only_model())
+
+
+def _only_model() -> Path:
+    found = models_in()
     if len(found) == 1:
         return found[0]
     if not found:

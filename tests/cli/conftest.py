@@ -174,7 +174,7 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
         except OSError:  # Linux says EIO when the other side is closed
             pass
         os.close(screen)
-        text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+        text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
         return process.wait(30), text
 
     return run

@@ -60,6 +60,7 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
     assert found == {
         "level": "summary",
         "file": str(text),
+        "model": str(bundle),
         "sentences": 3,
         "words": 11,
         "oov": 1,
@@ -200,7 +201,7 @@ def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
         ),
         *("perplexity_excluding_oov", "zeroprobs", "srilm_logprob10", "srilm_ppl", "ppl1", "cross_entropy_nats"),
         *("bits_per_character", "mean_reciprocal_rank"),
-        *("vocabulary_size", "state", "cache"),
+        *("vocabulary_size", "state", "cache", "model"),
     ]
     assert [row[0] for row in rows] == [str(text), str(other)]
     for row, name in zip(rows, (text, other), strict=True):
@@ -216,25 +217,26 @@ def test_tsv_sentences(call, bundle, text, scores):
     finished = call("eval", "-m", bundle, "--level", "sentence", text)
 
     headings, *rows = finished.rows
-    assert headings == ["file", "sentence", "line", "words", "oov", "logprob10", "perplexity"]
+    assert headings == ["file", "sentence", "line", "words", "oov", "logprob10", "perplexity", "model"]
     for number, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):
         # The third line is blank.
         line = {1: "1", 2: "2", 3: "4"}[number]
         assert row[:5] == [str(text), str(number), line, str(len(score.words)), str(score.oov)]
         # Six decimals each; the sentences were scored side by side, and `scores` one by one.
-        assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[5:])
+        assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[5:7])
+        assert row[7] == str(bundle)
         expected = [
             log10(score.total_log_prob),
             math.exp(-score.total_log_prob / len(score.token_ids)),
         ]
-        assert [float(figure) for figure in row[5:]] == pytest.approx(expected, rel=1e-5)
+        assert [float(figure) for figure in row[5:7]] == pytest.approx(expected, rel=1e-5)
 
 
 def test_tsv_words(call, bundle, text, scores):
     finished = call("eval", "-m", bundle, "--level", "word", text)
 
     assert finished.rows[0] == [
-        *("file", "sentence", "line", "position", "word", "oov", "logprob10", "surprisal_bits", "rank")
+        *("file", "sentence", "line", "position", "word", "oov", "logprob10", "surprisal_bits", "rank", "model")
     ]
     assert len(finished.rows) == 1 + 14
     second = [row for row in finished.rows[1:] if row[1] == "2"]
@@ -257,10 +259,9 @@ def test_jsonl_levels_are_told_apart_and_nested(call, bundle, text, scores):
     words = [record for record in records if record["level"] == "word"]
     sentences = [record for record in records if record["level"] == "sentence"]
     assert [record["level"] for record in records[-3:]] == ["word", "sentence", "summary"]
-    assert list(words[0]) == [
-        *("level", "file", "sentence", "line", "position", "word", "oov", "logprob", "surprisal_bits", "rank")
-    ]
-    assert list(sentences[0]) == ["level", "file", "sentence", "line", "words", "oov", "characters", "logprob"]
+    place = ["level", "file", "model", "sentence", "line"]
+    assert list(words[0]) == [*place, "position", "word", "oov", "logprob", "surprisal_bits", "rank"]
+    assert list(sentences[0]) == [*place, "words", "oov", "characters", "logprob"]
     assert [record["line"] for record in sentences] == [1, 2, 4]
     assert [record["logprob"] for record in words] == pytest.approx(
         [float(nats) for score in scores for nats in score.log_probs]
@@ -285,12 +286,14 @@ def test_a_table_shows_the_texts_side_by_side_and_fits_a_terminal(call, bundle, 
 
     figures = [summary(call, "-m", bundle, name) for name in (text, other)]
     assert max(map(len, finished.lines)) <= 80
-    assert "…" not in finished.out
+    # Both ends of the names are there.
+    assert f"{other}"[-8:] in finished.out
+    assert f"{text}"[-8:] in finished.out
     for row in figures:
         shown = (f"{row['tokens']:,}", f"{100 * row['oov_rate']:.2f} %", f"{row['perplexity']:.2f}")
         assert " +".join(map(re.escape, shown))
         assert re.search(" +".join(map(re.escape, shown)), finished.out)
-    for heading in ("perplexity", "character", "accuracy@1 ", "accuracy@5", "accuracy@10", "MRR"):
+    for heading in ("perplexity", "character", "accuracy", "@1 ", "@5", "@10", "MRR"):
         assert heading in finished.out
     assert finished.lines[-1] == "vocabulary 9; state reset; perplexity includes OOVs as <unk>"
 
@@ -347,7 +350,7 @@ def test_metrics_are_also_written_as_one_json_document(call, bundle, text, write
 
     document = json.loads((tmp_path / "metrics.json").read_text())
     assert len(finished.lines) == 4
-    assert document["model"] == str(bundle)
+    assert document["models"] == {str(bundle): str(bundle)}
     for found, name in zip(document["texts"], (text, other), strict=True):
         expected = summary(call, "-m", bundle, name)
         del expected["level"]
@@ -591,3 +594,72 @@ def test_lines_are_answered_as_they_arrive(command, clean_environment, bundle, o
     rest, _ = process.communicate(b"the dog\n")
     assert process.returncode == 0
     assert rest
+
+
+def test_several_models_are_scored_side_by_side(call, bundle, uniform, text, write, tmp_path):
+    other = write("other.txt", b"the dog\n")
+
+    header, *rows = call("eval", "-m", bundle, "-m", uniform, text, other, "-o", tmp_path / "all.json").rows
+
+    assert header[0] == "file"
+    assert header[-1] == "model"
+    place = header.index("perplexity")
+    assert [(row[0], row[-1]) for row in rows] == [
+        (str(name), str(model)) for name in (text, other) for model in (bundle, uniform)
+    ]
+    for row in rows:
+        assert row[place] == f"{summary(call, '-m', row[-1], row[0])['perplexity']:.6f}"
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert document["models"] == {str(bundle): str(bundle), str(uniform): str(uniform)}
+    assert [each["model"] for each in document["texts"]] == [str(bundle), str(uniform)] * 2
+    shown = call("eval", "-m", bundle, "-m", uniform, text, "--format", "table").out
+    assert [line.split()[:2][-1] for line in shown.splitlines() if "…" in line and "bundle" in line]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-",), "standard input can be read once; name FILE to compare models"),
+        (("text.txt", "--format", "kenlm"), "--format kenlm does not say which model; with several -m use"),
+        (("text.txt", "--format", "srilm"), "--format srilm does not say which model; with several -m use"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_not_compared(call, bundle, uniform, arguments, message):
+    finished = call("eval", "-m", bundle, "-m", uniform, *arguments)
+
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.startswith(f"lmctl: {message}")
+
+
+def test_a_model_may_be_the_first_argument(call, bundle, text):
+    assert call("eval", bundle, text).out == call("eval", "-m", bundle, text).out
+    # Once -m names the model, a folder among the texts is a folder.
+    assert call("eval", "-m", bundle, bundle).code == 66
+
+
+def test_the_line_of_names_may_be_left_out(call, bundle, text):
+    for level in ("summary", "sentence", "word"):
+        header, *rows = call("eval", "-m", bundle, "--level", level, text).lines
+        assert header.startswith("file\t")
+        assert call("eval", "-m", bundle, "--level", level, "--no-header", text).lines == rows
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("level", ["summary", "sentence", "word"])
+def test_on_a_terminal_every_level_is_a_table_that_fits(on_terminal, bundle, write, columns, level):
+    names = [f"chapter-{number}-of-a-novel-with-a-rather-long-title.txt" for number in (1, 2)]
+    texts = [write(name, b"the cat sat on the mat .\nthe zebra sat\n") for name in names]
+
+    code, shown = on_terminal("eval", "-q", "-m", bundle, "--level", level, *texts, columns=columns)
+
+    assert code == 0
+    lines = [line for line in shown.splitlines() if not line.startswith("vocabulary 9;")]
+    assert max(map(len, lines)) <= columns
+    assert "\t" not in shown
+    # Which text is which can be told.
+    assert shown.count("title.txt") >= 2 or level != "summary"
+    if level == "word":
+        assert sum(line.split()[:1] == ["zebra"] and line.endswith("OOV") for line in lines) == 2
+        assert sum(line.split()[:1] == ["</s>"] for line in lines) == 4
+    if level == "sentence":
+        assert sum(line.split()[:3] in (["1", "7", "0"], ["2", "3", "1"]) for line in lines) == 4

@@ -54,19 +54,21 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
     # No word of so short a text comes again soon.
     assert said.startswith("lmctl: no cache was tuned")
     assert lines[0] == f"{tmp_path}/model/generations/000001"
-    assert [f"{counted}@{number}" in line for number, line in enumerate(lines[1:3], start=1)] == [True, True]
-    assert lines[3].startswith("mixture")
+    assert lines[1].split() == ["model", "weight", "perplexity"]
+    # Names are shortened in their middle; their ends tell them apart.
+    assert [line.split()[0][-8:] for line in lines[2:4]] == [f"{counted}@{number}"[-8:] for number in (1, 2)]
+    assert lines[4].startswith("mixture")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more; see lmctl mix --help"),
+        (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more"),
         (("{counted}", "{bundle}", "--valid", "valid.txt"), 2, "{bundle} does not have the vocabulary of "),
         (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
         (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),
         (("{counted}", "{counted}", "--valid", "empty.txt"), 65, "empty.txt: nothing to tune on; expected text"),
-        (("{counted}", "{counted}"), 2, "Missing option '--valid'"),
+        (("{counted}", "{counted}"), 2, "missing --valid FILE (text to tune the weights on)"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused_in_one_line(

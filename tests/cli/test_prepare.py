@@ -31,11 +31,18 @@ def test_the_summary_is_on_standard_output_and_the_warning_is_not(call, text, tm
 
     assert finished.code == 0
     assert finished.rows == [
+        ["name", "value"],
         ["vocabulary", "5"],
         ["segmenter", "space"],
+        ["train_lines", "3"],
+        ["train_words", "11"],
+        ["train_tokens", "14"],
         # the, cat, sat are in; dog, on, mat and The are not: 4 of 11.
-        ["train", "3 lines", "11 words", "14 tokens", "36.36 % OOV"],
-        ["valid", "0 lines", "0 words", "0 tokens", "0.00 % OOV"],
+        ["train_oov_rate", "0.363636"],
+        ["valid_lines", "0"],
+        ["valid_words", "0"],
+        ["valid_tokens", "0"],
+        ["valid_oov_rate", "0.000000"],
     ]
     assert finished.err == ""
 
