@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lmctl.jobs.prepare import make_tokenizer
-from lmctl.text.scripts import HAN
+from lmctl.text.scripts import HAN, HANGUL, WITHOUT_SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,17 @@ _LOST_BY_JIEBA_ITSELF = 0.05
 _CHARACTER_SHARE = 0.95
 _LONGEST_SHOWN = 20
 
-_HAN_WORD = re.compile(f"[{HAN}]")
+_HAN = re.compile(f"[{HAN}]")
+# Characters that are words of models of characters. Letters are not among them: a model of letters reads them
+# apart from each other, and a toy model's words are often single letters.
+_CHARACTERS = re.compile(f"[{WITHOUT_SPACES}{HANGUL}]")
 
 
 def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Tokenizer:
     """The tokenizer that is configured; `auto` takes the one that gives the words of the file back.
 
-    That is `space` for words of other scripts than Han, `char` where Han words are characters, `jieba` where it
-    gives them back as it would words that it cut itself, and else `space`. A warning says how many words are lost.
+    That is `char` if the words of a script without spaces are characters, `jieba` if it gives Han words back as it
+    would words that it cut itself, and else `space`. A warning says how many words are lost.
 
     Args:
         path: of the file, for the warning.
@@ -53,11 +56,13 @@ def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Token
 
 
 def _choose(text: TextConfig, words: Sequence[str]) -> str:
-    han = [word for word in words if _HAN_WORD.search(word)]
-    if 2 * len(han) <= len(words):
+    unspaced = [word for word in words if _CHARACTERS.search(word)]
+    if 2 * len(unspaced) <= len(words):
         return "space"
-    if sum(len(word) == 1 for word in han) >= _CHARACTER_SHARE * len(han):
+    if sum(len(word) == 1 for word in unspaced) >= _CHARACTER_SHARE * len(unspaced):
         return "char"
+    if 2 * sum(_HAN.search(word) is not None for word in words) <= len(words):
+        return "space"
     lost = _lost(make_tokenizer(text, "jieba"), words)
     return "jieba" if len(lost) <= _LOST_BY_JIEBA_ITSELF * len(words) else "space"
 

@@ -152,12 +152,20 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
 def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, ReadPieces]:
     """The segmenter that is configured, or that a sample of the sources asks for; and what reads them whole.
 
-    What a user should know of the sample is said only where `auto` had to choose: naming a segmenter settles it.
+    What a user should know of the sample is said if `auto` had to choose, and if jieba would cut words again:
+    naming `space` or `char` settles it.
     """
-    if text.segmenter != "auto":
+    if text.segmenter not in ("auto", "jieba"):
         return text.segmenter, read_pieces
     sampled = SampledSources(sources, text.encoding)
     found = detect(sampled.text())
+    if text.segmenter == "jieba":
+        if found.already_cut:
+            logger.warning(
+                "the text is Chinese cut into words already, and jieba cuts its words again; "
+                "--segmenter space leaves them as they are"
+            )
+        return "jieba", sampled.pieces
     if found.already_cut:
         # Said to somebody who watches: nothing is wrong, and cron should not send a mail each night.
         logger.info(

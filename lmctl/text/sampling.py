@@ -105,7 +105,8 @@ class SampledSources:
             offsets = [min(int((place + 0.5) * distance), room) for place in range(count)]
             if offsets:
                 texts += [self._decoded(place, source) for place in source.read(offsets)]
-        return "\n".join(texts)
+        # As a reader has them: CR may end a line, too.
+        return "\n".join(texts).replace("\r", "\n")
 
     def pieces(self, path: str, source: str) -> Iterator[bytes]:
         """Like `read_pieces`; what has been read ahead comes first."""

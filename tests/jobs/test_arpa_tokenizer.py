@@ -27,6 +27,15 @@ CHARACTERS = [*list("我们喜欢机器学习的，"), "<num>"]
         (BY_OTHERS, "space"),
         (BY_JIEBA + BY_OTHERS, "space"),
         (CHARACTERS[:-1], "char"),
+        # A few words of another script are lost to the many characters.
+        ([*CHARACTERS[:-1], "GPU"], "char"),
+        (list("私は毎日コーヒーを飲みます。"), "char"),
+        (list("ภาษาไทย"), "char"),
+        (list("나는학교에갑니다"), "char"),
+        # Cut by MeCab, and Korean as it is written.
+        (["私", "は", "毎日", "コーヒー", "を", "飲み", "ます"], "space"),
+        (["나는", "학교에", "갑니다"], "space"),
+        (list("abcdefg"), "space"),
     ],
 )
 def test_auto_takes_what_gives_the_words_back(words, segmenter):

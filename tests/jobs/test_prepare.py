@@ -383,6 +383,17 @@ def test_what_prepare_prints_is_cut_as_it_was(write, caplog):
     ]
 
 
+def test_cutting_words_again_is_warned_of(write, caplog):
+    path = write("cut.txt", "我 爱 编程 。\n北京大学生 的 活动 很 多 。\n")
+    assert ["北京大学生", "的", "活动", "很", "多", "。"] not in segment([path], TextConfig(segmenter="jieba"))
+    assert caplog.messages == [
+        (
+            "the text is Chinese cut into words already, and jieba cuts its words again; "
+            "--segmenter space leaves them as they are"
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "warning"),
     [

@@ -30,6 +30,9 @@ def cut(text, name="jieba"):
         "语言模型 predicts",
         "今年 5 月 20 日，王小明 和 Li Lei 去了 Apple 公司。\n我们在 Google 工作。",
         "今天 天气很好，我们去公园散步。 明天可能会下雨，记得带伞。",
+        "他买了iPhone手机\n我看Criminal Minds\n",
+        # Spaces around all that is Latin.
+        "使用 pip 安装 lmctl 后 make demo 再看 logs 里 的 training.log 吧\n把 a 加 b 给 c",
         # Poems, headlines and subtitles, which have spaces in place of punctuation.
         "床前明月光 疑是地上霜 举头望明月 低头思故乡",
         "关关雎鸠 在河之洲 窈窕淑女 君子好逑",
@@ -60,6 +63,9 @@ def test_raw_chinese_is_for_jieba(text):
         "▁我们 ▁喜欢 ▁机器学习模型",
         "▁ 这座城市 的 地铁 已经 开通 了 十二条 线路",
         "这座@@ 城市 的 地@@ 铁@@ 已经 开通 了",
+        # Words with their part of speech.
+        "我们/r 喜欢/v 机器学习/n 模型/n 。/w\n他/r 来/v 了/u",
+        "我们_PN 喜欢_VV 机器学习_NN 模型_NN 。_PU",
     ],
 )
 def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):

@@ -98,6 +98,18 @@ def test_text_is_decoded_as_it_will_be(write, encoding):
     assert len(sample) > 20_000
 
 
+def test_a_compressed_file_without_its_suffix_is_decompressed_too(write):
+    text = "语言模型\n" * 10
+    assert SampledSources([write("text", gzip.compress(text.encode()))], "utf-8").text() == text
+
+
+def test_cr_ends_lines(write):
+    assert SampledSources([write("text", b"one\rtwo\r\nthree\r")], "utf-8").text().split("\n")[:2] == [
+        "one",
+        "two",
+    ]
+
+
 def test_a_byte_that_is_not_text_is_left_to_the_reader(write):
     assert SampledSources([write("text", b"caf\xe9 au lait\n")], "utf-8").text() == "caf au lait\n"
 
