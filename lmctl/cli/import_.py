@@ -58,7 +58,7 @@ def import_(
     Example:
         lmctl import counts.arpa.gz -o models/counts
         lmctl import zh.arpa -o models/zh --segmenter jieba
-        lmctl import htk.lm -o models/htk --unk '!!UNK' --bos '!ENTER' --eos '!EXIT'
+        lmctl import htk.lm -o models/htk --unk '!!UNK'
     """
     from lmctl.cli.output import echo
     from lmctl.cli.progress import reading_progress

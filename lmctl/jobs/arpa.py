@@ -19,7 +19,7 @@ from lmctl.config import to_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
-from lmctl.errors import LockedError, UsageError
+from lmctl.errors import InputMissingError, LockedError, UsageError
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import ignore_event
@@ -29,8 +29,8 @@ from lmctl.runtime import load_language_model
 from lmctl.store.arpa import write_arpa
 from lmctl.store.arpa_import import ArpaReading, read_arpa
 from lmctl.store.arpa_words import SENTENCE_START, WordSpelling
-from lmctl.store.bundle import ModelRecord, verify_bundle, write_bundle
-from lmctl.store.generations import ModelFolder, find_bundle, remove
+from lmctl.store.bundle import MODEL_FILE, ModelRecord, verify_bundle, write_bundle
+from lmctl.store.generations import ModelFolder, find_bundle, is_model, remove
 from lmctl.store.lock import locked
 from lmctl.store.ngram_tables import NgramSizes, open_tables
 from lmctl.text.sources import STDIN, check_sources
@@ -144,6 +144,13 @@ def import_arpa(
             raise UsageError(f"{key}: means nothing for an imported model; leave it out")
     config = settings.resolve()
     keep = config.publishing.keep if KEEP in settings.explicit else None
+    if path != STDIN and Path(path).is_dir():
+        what = (
+            "a model of lmctl already"
+            if is_model(Path(path)) or (Path(path) / MODEL_FILE).is_file()
+            else "a folder"
+        )
+        raise InputMissingError(f"{path}: is {what}; expected an ARPA file")
     check_sources([path])
     read = 0
 

@@ -175,7 +175,7 @@ def _recognised(pieces: Iterator[bytes], source: str) -> Iterator[bytes]:
         head += piece
         if len(head) >= HEAD_BYTES:
             break
-    if kind := file_type(head):
+    if kind := file_type(head[:HEAD_BYTES]):
         way_in = f"; {kind.way_in}" if kind.way_in else ""
         raise DataError(f"{source}: is {kind.name}, not an ARPA file{way_in}")
     yield head.removeprefix(_BYTE_ORDER_MARK)

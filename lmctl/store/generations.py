@@ -24,6 +24,7 @@ from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
 from lmctl.records import read_regular, shortened
 from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle, verify_bundle
+from lmctl.store.other_files import what_file_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -275,7 +276,7 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not path.exists():
         raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
     if not path.is_dir():
-        raise InputMissingError(f"{name}: is a file; expected a model's folder")
+        raise InputMissingError(f"{name}: {what_file_is(path)}")
     if not is_model(path):
         return path
     current = ModelFolder(path).current()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lmctl.errors import DataError
+
 # Bytes of a file that are enough to recognise it; a tar archive says what it is at byte 257.
 HEAD_BYTES = 1024
 
@@ -32,7 +34,6 @@ _IRSTLM = "compile-lm --text=yes FILE FILE.arpa makes an ARPA file of it"
 _KENLM = "KenLM cannot turn it back: import the ARPA file that it was built from"
 _SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
 _TO_TEXT = "convert it to plain text"
-_NO_NGRAMS = "it holds no n-grams"
 
 # The first pattern that matches the first bytes of a file names it. Where each is from stands beside it.
 _TYPES: tuple[tuple[bytes, FileType], ...] = (
@@ -73,38 +74,38 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     # Kaldi, base/io-funcs-inl.h: NUL and B, then a token.
     (rb"\0B<?[A-Za-z]", FileType("a Kaldi binary", "import the ARPA file that it was made from")),
     # rnnlm, rnnlmlib.cpp, saveNet.
-    (rb"version: \d+\nfile format: \d", FileType("a model of the RNNLM toolkit", _NO_NGRAMS, binary=False)),
+    (rb"version: \d+\nfile format: \d", FileType("a model of the RNNLM toolkit", binary=False)),
     # fastText, src/fasttext.cc, FASTTEXT_FILEFORMAT_MAGIC_INT32 793712314.
-    (rb"\xba\x16\x4f\x2f", FileType("a fastText model", _NO_NGRAMS)),
+    (rb"\xba\x16\x4f\x2f", FileType("a fastText model")),
     # HDF5 file format specification, III.A; Keras writes .h5 so.
-    (rb"\x89HDF\r\n\x1a\n", FileType("an HDF5 file, such as Keras weights", _NO_NGRAMS)),
+    (rb"\x89HDF\r\n\x1a\n", FileType("an HDF5 file, such as Keras weights")),
     # PKWARE APPNOTE 4.3.7: the name of the first file stands at byte 30.
-    (rb"PK\x03\x04.{26}[^\0]*?data\.pkl", FileType("a zip archive of PyTorch (.pt)", _NO_NGRAMS)),
-    (rb"PK\x03\x04.{26}(?:metadata|config)\.json", FileType("a zip archive of Keras (.keras)", _NO_NGRAMS)),
-    (rb"PK\x03\x04.{26}[^\0]{0,200}?\.npy", FileType("a zip archive of NumPy arrays (.npz)", _NO_NGRAMS)),
+    (rb"PK\x03\x04.{26}[^\0]*?data\.pkl", FileType("a zip archive of PyTorch (.pt)")),
+    (rb"PK\x03\x04.{26}(?:metadata|config)\.json", FileType("a zip archive of Keras (.keras)")),
+    (rb"PK\x03\x04.{26}[^\0]{0,200}?\.npy", FileType("a zip archive of NumPy arrays (.npz)")),
     (
         rb"PK\x03\x04.{26}(?:\[Content_Types\]|_rels/|word/|mimetype)",
         FileType("an office document (zip)", _TO_TEXT),
     ),
     (rb"PK\x03\x04|PK\x05\x06", FileType("a zip archive", "unpack it first")),
     # PyTorch before 1.6, torch/serialization.py, MAGIC_NUMBER; Python's pickle protocol 2 and later (PEP 3154).
-    (rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", FileType("a PyTorch file", _NO_NGRAMS)),
+    (rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", FileType("a PyTorch file")),
     (
         rb"\x80[\x02-\x05][\x95(}\]cq\x8a\x8c]",
         FileType("a Python pickle", "lmctl never opens one: it can run code"),
     ),
     # safetensors: a little-endian length below 2**40, then JSON. GGUF and its forerunners: ggml's docs/gguf.md.
-    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file", _NO_NGRAMS)),
-    (rb"(?:GGUF|lmgg|fmgg|tjgg)[\x01-\x1f]\0", FileType("a GGUF file", _NO_NGRAMS)),
+    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file")),
+    (rb"(?:GGUF|lmgg|fmgg|tjgg)[\x01-\x1f]\0", FileType("a GGUF file")),
     # protobuf: the model's version is field 1, the producer's name field 2 (onnx.proto).
-    (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model", _NO_NGRAMS)),
+    (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model")),
     (
         rb"\x0a.\x0a.<unk>",
         FileType("a SentencePiece model", "spm_encode cuts text with it, which lmctl trains on"),
     ),
-    (rb".{4}TFL3", FileType("a TensorFlow Lite model", _NO_NGRAMS)),
+    (rb".{3}\0TFL3", FileType("a TensorFlow Lite model")),
     # numpy/lib/format.py; Apache Parquet and Arrow; SQLite's file format, 1.3.
-    (rb"\x93NUMPY", FileType("a NumPy array", _NO_NGRAMS)),
+    (rb"\x93NUMPY", FileType("a NumPy array")),
     (rb"PAR1[\0-\x1f]", FileType("a Parquet file", _TO_TEXT)),
     (rb"ARROW1\0", FileType("an Arrow file", _TO_TEXT)),
     (rb"SQLite format 3\0", FileType("an SQLite database", _TO_TEXT)),
@@ -119,7 +120,7 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     (rb"\x1f\x9d", FileType("a compress (.Z) stream", "gzip -dc FILE unpacks it")),
     (rb"LZIP[\0\x01]", FileType("an lzip stream", "lzip -dc FILE unpacks it")),
     (rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07", FileType("an archive", "unpack it first")),
-    (rb".{257}ustar", FileType("a tar archive", "unpack it first")),
+    (rb"(?=.{0,256}\0).{257}ustar[\0 ]", FileType("a tar archive", "unpack it first")),
     # Documents: ISO 32000-1, 7.5.2; MS-CFB 2.2; RTF.
     (rb"%PDF-", FileType("a PDF document", _TO_TEXT)),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileType("an office document", _TO_TEXT)),
@@ -138,11 +139,11 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     # word2vec, word2vec.c: words and dimensions, then a word and its vector, as text or not. GloVe has no header.
     (
         rb"\d{1,9} \d{1,5}\n\S+ (?:[-+\d.e]+ ){2}|\S+(?: -?\d+\.\d+){8}",
-        FileType("a file of word vectors (word2vec, fastText, GloVe)", _NO_NGRAMS, binary=False),
+        FileType("a file of word vectors (word2vec, fastText, GloVe)", binary=False),
     ),
     (
         rb"\d{1,9} \d{1,5}\n\S+ [^\n]*[\0-\x08\x0e-\x1f\x7f-\xff]",
-        FileType("a file of word vectors (word2vec)", _NO_NGRAMS),
+        FileType("a file of word vectors (word2vec)"),
     ),
     # The Unicode Standard, 23.8: byte order marks.
     (rb"\xff\xfe|\xfe\xff", FileType("UTF-16 text", "--encoding utf-16 reads it", binary=False)),
@@ -158,3 +159,19 @@ def file_type(head: bytes) -> FileType | None:
         head: its first bytes, at least `HEAD_BYTES` of them if there are so many.
     """
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
+
+
+def check_is_text(head: bytes, source: str) -> None:
+    """See that a source does not start as a file does that is no text.
+
+    Args:
+        head: its first bytes.
+        source: name for messages.
+
+    Raises:
+        DataError: it does; with its name, and what to do.
+    """
+    kind = file_type(head[:HEAD_BYTES])
+    if kind is not None and kind.binary:
+        way_in = f"; {kind.way_in}" if kind.way_in else ""
+        raise DataError(f"{source}: is {kind.name}, not text{way_in}")

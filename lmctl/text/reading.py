@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lmctl import files
 from lmctl.text.compression import decompressed
+from lmctl.text.file_types import check_is_text
 from lmctl.text.limits import LONGEST_LINE_BYTES
 from lmctl.text.source_chunks import ChunkCutter
 from lmctl.text.sources import STDIN, read_pieces, unreadable
@@ -44,13 +45,15 @@ def read_chunks(
         UsageError: `encoding` or `errors` is unknown.
         InputMissingError: a path does not exist or is a folder.
         StorageError: a path could not be read.
-        DataError: a compressed file is damaged or cut off, text in utf-16 or its like is not valid, or a line is
-            too long.
+        DataError: a compressed file is damaged or cut off, text in utf-16 or its like is not valid, a line is too
+            long, or the source is no text.
     """
     for path in paths:
         source = "standard input" if path == STDIN else path
         cutter = ChunkCutter(source, encoding, errors, chunk_bytes, long_lines)
-        for piece in read(path, source):
+        for number, piece in enumerate(read(path, source)):
+            if number == 0:
+                check_is_text(piece, source)
             if on_bytes is not None:
                 on_bytes(source, piece)
             yield from cutter.feed(piece)

@@ -268,6 +268,13 @@ def test_words_that_others_would_misread_come_back(tmp_path, caplog, unknown):
     assert "in words that other programs would misread" in caplog.text
 
 
+def test_a_folder_is_no_arpa_file(counted, tmp_path):
+    with pytest.raises(InputMissingError, match=f"{counted}: is a model of lmctl already; expected an ARPA file"):
+        import_arpa(counted, tmp_path / "model", AUTO)
+    with pytest.raises(InputMissingError, match=f"{tmp_path}: is a folder; expected an ARPA file"):
+        import_arpa(str(tmp_path), tmp_path / "model", AUTO)
+
+
 @pytest.mark.parametrize("unknown", ["", "two words", "<s>", "</s>"])
 def test_an_unknown_word_must_be_a_word(counted, tmp_path, unknown):
     with pytest.raises(UsageError, match="--unknown: expected a word such as <UNK>"):

@@ -1,3 +1,5 @@
+import gzip
+import os
 import shutil
 from pathlib import Path
 
@@ -303,6 +305,43 @@ def test_a_name_that_leads_nowhere_is_a_missing_input(tmp_path):
 
     with pytest.raises(InputMissingError, match=f"{name}: no such model"):
         find_bundle(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.arpa", b"", r"is an ARPA file; `lmctl import .*/x\.arpa -o MODEL` makes a model of it$"),
+        ("x.txt", b"by some program\n\n\\data\\\nngram 1=3\n", "is an ARPA file; `lmctl import"),
+        ("x.gz", gzip.compress(b"\\data\\\nngram 1=3\n"), "is an ARPA file; `lmctl import"),
+        (
+            "x.bin",
+            b"mmap lm http://kheafield.com/code format version 5\n\0",
+            "is a KenLM binary; expected a model's",
+        ),
+        ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, such as Keras weights; expected a model's folder$"),
+        ("x.txt", b"the cat sat\n", "is a file; expected a model's folder$"),
+    ],
+)
+def test_a_file_in_place_of_a_model_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(InputMissingError, match=message):
+        find_bundle(str(tmp_path / name))
+
+
+def test_a_file_of_a_model_names_its_folder(make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle")
+
+    with pytest.raises(InputMissingError, match=f"is a file of a model; name its folder, {bundle}$"):
+        find_bundle(str(bundle / "vocabulary.tsv"))
+
+
+def test_a_pipe_in_place_of_a_model_is_not_opened(tmp_path):
+    # Nobody writes to it: opening it would wait for ever.
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(InputMissingError, match=r"is neither a file nor a folder; expected a model's folder$"):
+        find_bundle(str(tmp_path / "pipe"))
 
 
 def test_a_file_is_not_a_model(tmp_path):

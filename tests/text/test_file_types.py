@@ -9,7 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from lmctl.text.file_types import HEAD_BYTES, file_type
+from lmctl.errors import DataError
+from lmctl.text.file_types import HEAD_BYTES, check_is_text, file_type
 
 
 def zipped(*names):
@@ -114,7 +115,21 @@ def test_files_of_other_programs_are_named(head):
         b"BZh and LZIP and PAR1 and ID3 are letters\n",
         b"3 4\nfive six seven\n",
         b"1.5 2.5\n3 4\n",
+        b"x" * 257 + b"ustar is a word\n",
+        b"the TFL3\n",
     ],
 )
 def test_text_is_nothing_in_particular(text):
     assert file_type(text) is None
+
+
+def test_what_is_no_text_is_refused_by_name():
+    with pytest.raises(DataError, match=r"^a\.pdf: is a PDF document, not text; convert it to plain text$"):
+        check_is_text(b"%PDF-1.7\n%\xe2\xe3", "a.pdf")
+
+
+@pytest.mark.parametrize(
+    "text", [b"506 10\nthe -0.01 0.02 0.1\n", b"<html>\n", b"iARPA\n", "text".encode("utf-16")]
+)
+def test_text_of_other_programs_is_text(text):
+    check_is_text(text, "text.txt")
