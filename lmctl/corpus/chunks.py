@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, HoldOut
 from lmctl.corpus.prepared import SplitCounts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.text.tokenization import has_tag, is_tagged
@@ -54,15 +55,6 @@ class SplitRules:
     compare_lines: bool = False
 
 
-def line_is_valid(line: str, fraction: float) -> bool:
-    """Does a line validate rather than train?
-
-    Decided by its text alone, through CRC-32, so a line stays in its split when the corpus grows and copies of
-    it never stand in both.
-    """
-    return zlib.crc32(line.encode("utf-8", "surrogatepass")) < fraction * 2**32
-
-
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
     """A chunk as tokens: what the worker counted, and where it left the rest.
@@ -75,6 +67,8 @@ class EncodedChunk:
             neither of the two until `after`.
         ends_valid: whether its last line with words validates; None where no line has any.
         leading_is_valid: whether the blank lines it starts with validate.
+        different_lines: hashes of lines that the hash shares out, `holding_out.MOST_TOLD_APART` at most.
+        long_lines: how many of those were cut.
         tagged_lines: how many of its lines stand between `<s>` and `</s>`, as unknown words.
     """
 
@@ -84,6 +78,8 @@ class EncodedChunk:
     leading: SplitCounts
     ends_valid: bool | None
     leading_is_valid: bool = False
+    different_lines: frozenset[int] = frozenset()
+    long_lines: int = 0
     tagged_lines: int = 0
 
     def after(self, line_is_valid: bool) -> EncodedChunk:
@@ -135,11 +131,16 @@ class ChunkEncoder:
         text = chunk.text()
         # No normalization adds or takes away a line.
         as_they_came = text.split("\n")
+        hold_out = HoldOut(self.rules.valid_fraction)
+        if split == "hash" and len(text) > LONG_LINE_CHARACTERS:
+            as_they_came = hold_out.cut_long_lines(as_they_came)
+            text = "\n".join(as_they_came)
         lines = self.rules.tokenizer.normalized(text).split("\n")
         if not lines[-1]:
             lines.pop()
         sentences = list(map(self.rules.tokenizer.segment, lines))
-        is_valid = self._is_valid(lines, sentences, split)
+        flags = hold_out(lines, sentences) if split == "hash" else [split == "valid"] * len(lines)
+        is_valid = np.array(flags, dtype=bool)
         if self.rules.blank_lines == "drop":
             kept = [bool(tokens) for tokens in sentences]
             lines = list(itertools.compress(lines, kept))
@@ -192,19 +193,10 @@ class ChunkEncoder:
             valid,
             before,
             ends_valid=bool(is_valid[-1]) if has_words.any() else None,
+            different_lines=frozenset(hold_out.different),
+            long_lines=hold_out.long_lines,
             tagged_lines=sum(map(is_tagged, lines)) if has_tag(text) else 0,
         )
-
-    def _is_valid(self, lines: list[str], sentences: list[list[str]], split: Split) -> BoolArray:
-        """Which lines validate, (lines,); a blank line goes with the line before it."""
-        if split != "hash":
-            return np.full(len(lines), split == "valid")
-        flags, current = [], False
-        for line, tokens in zip(lines, sentences, strict=True):
-            if tokens:
-                current = line_is_valid(line, self.rules.valid_fraction)
-            flags.append(current)
-        return np.array(flags, dtype=bool)
 
 
 def _line_key(line: str) -> int:

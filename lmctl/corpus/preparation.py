@@ -27,6 +27,7 @@ import numpy as np
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.chunks import SPLITS, ChunkEncoder, EncodedChunk, Split, SplitRules
+from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, PART_CHARACTERS
 from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
 from lmctl.corpus.prepared import (
     CORPUS_FILE,
@@ -57,6 +58,8 @@ R = TypeVar("R")
 
 # A validation perplexity from fewer words than this says little: such a corpus is trained on whole.
 FEWEST_VALID_WORDS = 100
+# With fewer different lines than would give so many to validate on, chance decides whether there is one.
+FEWEST_VALID_LINES = 3
 # If lines with this share of the validation text's words stand in the training text, too, it is worth a warning.
 # Headings and short lines are in every text.
 MOST_SHARED = 0.1
@@ -139,7 +142,7 @@ def prepare_corpus(
             raise DataError(f"{inputs}: nothing to train on; {no_words}")
         shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
         # With too little to validate on, the lines that the hash chose train as well.
-        held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction)
+        held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)
         if not held_out:
             train, valid = train + valid, SplitCounts()
 
@@ -230,19 +233,49 @@ def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
             is_valid = chunk.ends_valid
 
 
-def _is_worth_holding_out(train: SplitCounts, valid: SplitCounts, fraction: float) -> bool:
+def _is_worth_holding_out(
+    train: SplitCounts, valid: SplitCounts, fraction: float, chunks: Sequence[EncodedChunk]
+) -> bool:
     """Whether to validate on the lines set aside: always on a text of its own, on chosen lines if they suffice."""
     if not fraction:
         return bool(valid.words)
     if valid.words >= FEWEST_VALID_WORDS and train.words >= valid.words:
+        if cut := sum(chunk.long_lines for chunk in chunks):
+            logger.info(
+                "%d %s longer than %d characters: parts of about %d characters are held out for validation",
+                cut,
+                "line is" if cut == 1 else "lines are",
+                LONG_LINE_CHARACTERS,
+                PART_CHARACTERS,
+            )
         return True
     logger.warning(
-        "too little text to set %g of it aside: %d words would validate; training on all of it, "
-        "without early stopping (--valid FILE names text to validate on)",
-        fraction,
-        valid.words,
+        "%s: training on all of it, with no early stopping and no check against the published model. "
+        "Name validation text with --valid FILE.",
+        _why_not_held_out(train.words + valid.words, valid.words, fraction, chunks),
     )
     return False
+
+
+def _why_not_held_out(words: int, valid_words: int, fraction: float, chunks: Sequence[EncodedChunk]) -> str:
+    """Why too few words would validate, or too many."""
+    share = f"hold out {100 * fraction:g} % for validation"
+    if fraction > 0.5:
+        return f"cannot {share}: more would validate than train"
+    distinct = len(frozenset().union(*(chunk.different_lines for chunk in chunks)))
+    if words * fraction >= FEWEST_VALID_WORDS and distinct * fraction < FEWEST_VALID_LINES:
+        what = "line" if distinct == 1 else "lines"
+        if any(chunk.long_lines for chunk in chunks):
+            what += " or parts of lines"
+        return (
+            f"too few lines to {share} ({words:,} words in {distinct} distinct {what}, and copies stay together)"
+        )
+    if words * fraction < 2 * FEWEST_VALID_WORDS:
+        return f"too little text to {share} ({words:,} words)"
+    return (
+        f"cannot {share}: copies of a line stay together, so {valid_words:,} of {words:,} words would validate, "
+        "and the others train"
+    )
 
 
 def _find_shared_lines(chunks: Sequence[EncodedChunk]) -> SharedLines:

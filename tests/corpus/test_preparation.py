@@ -7,7 +7,8 @@ import pytest
 
 from lmctl import files
 from lmctl.corpus import preparation
-from lmctl.corpus.chunks import SplitRules, line_is_valid
+from lmctl.corpus.chunks import SplitRules
+from lmctl.corpus.holding_out import line_is_valid
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
 from lmctl.corpus.prepared import NewWords, PreparedCorpus, SharedLines, SplitCounts
 from lmctl.errors import DataError
@@ -302,9 +303,43 @@ def test_with_too_little_to_validate_on_all_lines_train(tmp_path, prepare, caplo
     assert corpus.record.valid == SplitCounts()
     assert corpus.valid.tolist() == []
     assert corpus.vocabulary.counts[1:4] == (100, 100, 100)
-    (message,) = [record.message for record in caplog.records if "too little text" in record.message]
-    held_out = sum(3 for number in range(100) if line_is_valid(f"line number {number}", 0.05))
-    assert f"set 0.05 of it aside: {held_out} words would validate" in message
+    (message,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert message == (
+        "too little text to hold out 5 % for validation (300 words): training on all of it, with no early "
+        "stopping and no check against the published model. Name validation text with --valid FILE."
+    )
+
+
+HELD_OUT = next(number for number in range(400) if line_is_valid(f"line number {number}", 0.05))
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction", "why"),
+    [
+        (
+            "error: connection was refused\n" * 1_000,
+            0.05,
+            "too few lines to hold out 5 % for validation (4,000 words in 1 distinct line, and copies",
+        ),
+        (
+            "".join(f"{'word ' * 400}{number}\n" for number in range(6)),
+            0.05,
+            "too few lines to hold out 5 % for validation (2,406 words in 6 distinct lines, and copies",
+        ),
+        (
+            lines(0, 400) + f"line number {HELD_OUT}\n" * 1_000,
+            0.05,
+            "cannot hold out 5 % for validation: copies of a line stay together, so 3,060 of 4,200 words would",
+        ),
+        (lines(0, 500), 0.7, "cannot hold out 70 % for validation: more would validate than train"),
+    ],
+)
+def test_too_little_text_is_said_of_too_little_text_alone(tmp_path, prepare, caplog, text, fraction, why):
+    corpus = prepare(tmp_path, text, fraction=fraction)
+    assert corpus.record.valid == SplitCounts()
+    (message,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith(why)
+    assert ": training on all of it, with no early stopping" in message
 
 
 @pytest.mark.parametrize(("fewest", "held_out"), [(-1, True), (0, True), (1, False)])
@@ -320,7 +355,7 @@ def test_more_is_never_held_out_than_trained_on(tmp_path, prepare, caplog):
     corpus = prepare(tmp_path, lines(0, 500), fraction=0.7)
 
     assert (corpus.record.train.sentences, corpus.record.valid.sentences) == (500, 0)
-    assert "too little text" in caplog.text
+    assert "more would validate than train" in caplog.text
 
 
 def test_a_text_of_its_own_is_held_out_however_small(tmp_path, prepare, caplog):
