@@ -19,6 +19,7 @@ import numpy as np
 
 from lmctl.runtime.base import LanguageModel, Scores
 from lmctl.runtime.memory import Memory
+from lmctl.runtime.products import sums_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ class CachedLanguageModel(LanguageModel[CacheState]):
     def _mixed_distributions(self, log_probs: Float32Array, affinities: Affinities) -> Float32Array:
         """Natural logs of the mixture's probabilities of all words, (T, V), given the model's."""
         votes = affinities.votes(self.parameters.theta)
-        totals = votes.sum(axis=1, dtype=np.float64)
+        totals = sums_in_order(votes)
         # All other words have only what the model leaves them.
         words, places = np.unique(affinities.words, return_inverse=True)
         with_cache = log_probs + np.float32(np.log1p(-self.parameters.weight))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.clusters import first_ids
+from lmctl.runtime.products import ExactMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ class WordVectors:
         names = list(word_vector_shapes(name, clusters))
         self.tables = [weights[each] for each in names if not each.endswith(".projection")]
         self.projections = [weights[each] for each in names if each.endswith(".projection")]
+        self._lengthening = [ExactMatrix(projection) for projection in self.projections]
 
     def cluster_of(self, token_ids: IntArray) -> IntArray:
         """The cluster of each token, of the shape of `token_ids`."""
@@ -45,7 +47,7 @@ class WordVectors:
             members = cluster_of == index
             if members.any():
                 found = table[token_ids[members] - first]
-                vectors[members] = found @ self.projections[index - 1] if index else found
+                vectors[members] = self._lengthening[index - 1].times_rows(found) if index else found
         return vectors
 
 

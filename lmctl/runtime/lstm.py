@@ -15,6 +15,7 @@ import numpy as np
 from lmctl.errors import DataError
 from lmctl.runtime.base import LanguageModel, Scores
 from lmctl.runtime.embedding import WordVectors, word_vector_shapes
+from lmctl.runtime.products import ExactMatrix, row_by_row
 from lmctl.runtime.softmax import AdaptiveSoftmax, FullSoftmax
 from lmctl.store.sizes import LSTMSizes
 
@@ -173,7 +174,7 @@ class _Layer:
         bias: (4H,), likewise.
     """
 
-    kernel: Float32Array
+    kernel: ExactMatrix
     recurrent_kernel: Float32Array
     bias: Float32Array
 
@@ -183,7 +184,7 @@ class _Layer:
         order = np.arange(4 * units).reshape(4, units)[[0, 1, 3, 2]].ravel()
         half = np.full(4 * units, 0.5, dtype=np.float32)
         half[3 * units :] = 1.0
-        return cls(kernel[:, order] * half, recurrent_kernel[:, order] * half, bias[order] * half)
+        return cls(ExactMatrix(kernel[:, order] * half), recurrent_kernel[:, order] * half, bias[order] * half)
 
     def run(
         self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
@@ -191,14 +192,15 @@ class _Layer:
         """Outputs (T, B, H), and the last output and cell of each column, (B, H), for inputs (T, B, E)."""
         steps, batch, width = inputs.shape
         units = self.recurrent_kernel.shape[0]
-        # What the inputs contribute is one product over all steps; only the recurrent part is step by step.
-        projected = inputs.reshape(steps * batch, width) @ self.kernel
+        # What the inputs contribute is one product over all steps; only the recurrent part is step by step. A
+        # single context spends its time there, on reading the kernel from memory.
+        projected = self.kernel.times_rows(inputs.reshape(steps * batch, width))
         projected += self.bias
         projected = projected.reshape(steps, batch, 4 * units)
         outputs = np.empty((steps, batch, units), dtype=np.float32)
         for step in range(steps):
             gates = projected[step]
-            gates += hidden @ self.recurrent_kernel
+            gates += row_by_row(hidden, self.recurrent_kernel)
             np.tanh(gates, out=gates)
             sigmoids = gates[:, : 3 * units]
             sigmoids *= 0.5

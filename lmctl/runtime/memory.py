@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl.runtime.products import cosines, sums_in_order
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -123,7 +125,7 @@ class Reading:
             query, entry = np.nonzero(affinities.words == targets[rows, None].astype(np.int32))
             for place, theta in enumerate(thetas):
                 votes = affinities.votes(theta)
-                totals = np.maximum(votes.sum(axis=1, dtype=np.float64), np.finfo(np.float64).tiny)
+                totals = np.maximum(sums_in_order(votes), np.finfo(np.float64).tiny)
                 shares[place, rows] = np.bincount(query, votes[query, entry], minlength=len(votes)) / totals
         with np.errstate(divide="ignore"):
             return np.log(shares)
@@ -137,7 +139,7 @@ class Reading:
             entries = slice(max(0, ends[0, 0] - self.size), ends[-1, 0])
             ages = ends - np.arange(entries.start, entries.stop)
             compared = self.keys.shape[1] > 0
-            values = self.queries[rows] @ self.keys[entries].T if compared else -ages.astype(np.float32)
+            values = cosines(self.queries[rows], self.keys[entries]) if compared else -ages.astype(np.float32)
             # Not yet read, or no longer remembered.
             values[(ages < 1) | (ages > self.size)] = -np.inf
             yield rows, Affinities(values, self.words[entries])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmctl.runtime.base import largest
+from lmctl.runtime.products import ExactMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
     from lmctl.runtime.base import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.runtime.embedding import WordVectors
 
-# Logits of this many positions times words are held at once: 64 MiB.
-LOGITS_AT_ONCE = 1 << 24
+# Logits of this many positions times words are held at once: 32 MiB as float64, and 16 as float32.
+LOGITS_AT_ONCE = 1 << 22
 # How far above zero rounding may lift a log probability.
 ROUNDING = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
 class FullSoftmax:
     """Logits are the products of the hidden vector with every word's output embedding, plus a bias.
 
-    Attributes:
+    Args:
         embedding: (V, H), or (V, E) behind a projection.
         bias: (V,).
         projection: (H, E), where hidden vectors and embedding differ in dimension; else None.
     """
 
-    embedding: Float32Array
-    bias: Float32Array
-    projection: Float32Array | None = None
+    def __init__(
+        self, embedding: Float32Array, bias: Float32Array, projection: Float32Array | None = None
+    ) -> None:
+        self.bias = bias
+        self._projection = None if projection is None else ExactMatrix(projection)
+        self._words = ExactMatrix(embedding.T)
 
     def log_probs(self, hidden: Float32Array) -> Float32Array:
         """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
@@ -65,9 +67,9 @@ class FullSoftmax:
         return log_probs, target_ranks
 
     def _logits(self, hidden: Float32Array) -> Float32Array:
-        if self.projection is not None:
-            hidden = hidden @ self.projection
-        logits: Float32Array = hidden @ self.embedding.T
+        if self._projection is not None:
+            hidden = self._projection.times_rows(hidden)
+        logits = self._words.times_rows(hidden)
         logits += self.bias
         return logits
 
@@ -96,9 +98,11 @@ class AdaptiveSoftmax:
     ) -> None:
         self._vectors = vectors
         self._bias = bias
-        self._projection = projection
+        self._projection = None if projection is None else ExactMatrix(projection)
         self._head_words = vectors.clusters[0].words
-        self._head = np.concatenate([vectors.tables[0], cluster_vectors])
+        self._head = ExactMatrix(np.concatenate([vectors.tables[0], cluster_vectors]).T)
+        self._shortening = [ExactMatrix(each.T) for each in vectors.projections]
+        self._words_within = [ExactMatrix(table.T) for table in vectors.tables[1:]]
         self._head_bias = np.concatenate([bias[: self._head_words], cluster_bias])
 
     def log_probs(self, hidden: Float32Array) -> Float32Array:
@@ -165,7 +169,7 @@ class AdaptiveSoftmax:
         in_head = np.where(cluster_of == 0, targets, self._entry(cluster_of))
         projected = self._projected(hidden)
         for rows in _row_blocks(len(targets), len(self._head_bias)):
-            logits = projected[rows] @ self._head.T
+            logits = self._head.times_rows(projected[rows])
             logits += self._head_bias
             log_probs[rows] = np.take_along_axis(logits, in_head[rows, None], axis=1)[:, 0] - _log_sum_exp(logits)
         for cluster in self._tails():
@@ -202,18 +206,18 @@ class AdaptiveSoftmax:
         return ids, log_probs
 
     def _projected(self, hidden: Float32Array) -> Float32Array:
-        return hidden if self._projection is None else hidden @ self._projection
+        return hidden if self._projection is None else self._projection.times_rows(hidden)
 
     def _head_log_probs(self, hidden: Float32Array) -> tuple[Float32Array, Float32Array]:
         """Projected hidden vectors (N, D), and log probabilities of the head's words and of the clusters."""
         projected = self._projected(hidden)
-        logits: Float32Array = projected @ self._head.T
+        logits = self._head.times_rows(projected)
         logits += self._head_bias
         return projected, _log_softmax(logits)
 
     def _logits_within(self, projected: Float32Array, cluster: int) -> Float32Array:
-        shortened: Float32Array = projected @ self._vectors.projections[cluster - 1].T
-        logits: Float32Array = shortened @ self._vectors.tables[cluster].T
+        shortened = self._shortening[cluster - 1].times_rows(projected)
+        logits = self._words_within[cluster - 1].times_rows(shortened)
         logits += self._bias[self._ids(cluster)]
         return logits
 
