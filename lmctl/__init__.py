@@ -5,12 +5,11 @@ model = lmctl.load("models/news")
 model.predict("the cat sat on", k=3)
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from lmctl.version import __version__
 
+# In the place of typing's. Nothing of the standard library is imported here: under `python -m lmctl` the current
+# folder, with whatever it holds, is still first on the path.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "load"]
 
 
-def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
+def load(path: "str | os.PathLike[str]", *, cache: int = 0) -> "Model":
     """Open a model for questions: predict, score, log_probs.
 
     Args:

@@ -15,11 +15,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections import deque
-from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -49,7 +47,7 @@ from lmctl.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor, Future
+    from contextlib import AbstractContextManager
 
     from lmctl.text.source_chunks import SourceChunk
 
@@ -76,6 +74,13 @@ DATA_FILE = re.compile(
 )
 
 logger = logging.getLogger(__name__)
+
+
+class OrderedMap(Protocol):
+    """Applies a function to items and gives the results in their order, as the built-in `map` does."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """The results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,7 @@ def prepare_corpus(
     split_rules: SplitRules,
     vocabulary_rules: VocabularyRules,
     *,
-    executor: Executor,
-    in_flight: int,
+    workers: AbstractContextManager[OrderedMap],
     sources: Callable[[], Sequence[SourceRecord]],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> PreparedCorpus:
@@ -117,8 +121,8 @@ def prepare_corpus(
         folder: where it goes; made if it is not there. What it held before stays whole until the last moment.
         split_rules: how text becomes tokens, and which lines validate.
         vocabulary_rules: which words get an id.
-        executor: where the chunks are worked on.
-        in_flight: how many chunks may wait or be worked on at once; bounds memory.
+        workers: what works on the chunks: `contextlib.nullcontext(map)` is this process. When its block ends,
+            nothing works any more, for what it would write to is removed.
         sources: called when all chunks have been read; what corpus.json says of the inputs.
         settings: sections of the configuration that was followed, for corpus.json.
 
@@ -128,7 +132,8 @@ def prepare_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     with files.named_in_errors(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
         encode = ChunkEncoder(split_rules, Path(scratch))
-        encoded = list(_in_order(_bounded_map(executor, encode, enumerate(chunks), in_flight)))
+        with workers as ordered_map:
+            encoded = list(_in_order(ordered_map(encode, enumerate(chunks))))
         train = sum((chunk.train for chunk in encoded), SplitCounts())
         valid = sum((chunk.valid for chunk in encoded), SplitCounts())
         records = list(sources())
@@ -392,23 +397,6 @@ def _find_new_words(counts: WordCounts, known: frozenset[str]) -> NewWords:
                     most_frequent = heapq.nsmallest(NEW_WORDS_NAMED, most_frequent)
     named = heapq.nsmallest(NEW_WORDS_NAMED, most_frequent)
     return NewWords(oov=oov, most_frequent=[(word, -negative) for negative, word in named])
-
-
-def _bounded_map(
-    executor: Executor, function: Callable[[T], R], items: Iterable[T], in_flight: int
-) -> Iterator[R]:
-    """Like Executor.map, in order, but with no more than `in_flight` items taken and not yet done."""
-    waiting: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            waiting.append(executor.submit(function, item))
-            if len(waiting) >= in_flight:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        # After a failure: what still runs writes into a scratch folder that is about to be removed.
-        wait([future for future in waiting if not future.cancel()])
 
 
 def _remove_replaced(folder: Path, kept: set[str]) -> None:

@@ -7,12 +7,7 @@ import gc
 import hashlib
 import itertools
 import logging
-import multiprocessing
 import os
-import signal
-import threading
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +17,10 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, LmctlError, quoted
+from lmctl.errors import DataError, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.jobs.overlap import warn_of_repeated, without_validation
+from lmctl.jobs.workers import workers
 from lmctl.store.lock import locked
 from lmctl.text.detection import detect
 from lmctl.text.literals import as_token
@@ -97,29 +93,23 @@ def prepare(
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
     vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder), make_executor(jobs) as executor, _without_cycle_collection():
-            sweep(folder)
-            check_room_to_prepare(folder, [*sources, *held_out])
-            return prepare_corpus(
-                itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
-                folder,
-                SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
-                vocabulary_rules,
-                executor=executor,
-                in_flight=2 * jobs,
-                sources=reader.records,
-                settings={
-                    "text": msgspec.to_builtins(config.text),
-                    "vocabulary": msgspec.to_builtins(config.vocabulary),
-                    "validation": msgspec.to_builtins(config.validation),
-                },
-            )
-    except BrokenProcessPool as error:
-        raise LmctlError(
-            "a worker process was killed, which is what happens when memory runs out; fewer --jobs need less"
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), _without_cycle_collection():
+        sweep(folder)
+        check_room_to_prepare(folder, [*sources, *held_out])
+        return prepare_corpus(
+            itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
+            folder,
+            SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
+            vocabulary_rules,
+            workers=workers(jobs),
+            sources=reader.records,
+            settings={
+                "text": msgspec.to_builtins(config.text),
+                "vocabulary": msgspec.to_builtins(config.vocabulary),
+                "validation": msgspec.to_builtins(config.validation),
+            },
+        )
 
 
 def files_named(config: Config) -> list[str]:
@@ -232,29 +222,6 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
     if not words:
         raise DataError(f"{vocabulary.file}: no words; expected one a line")
     return VocabularyRules(words=words, known=known)
-
-
-def make_executor(jobs: int) -> Executor:
-    """Where chunks are worked on: this process, or several new ones."""
-    if jobs == 1:
-        return ThreadPoolExecutor(max_workers=1)
-    # Spawned, not forked: a worker inherits neither threads nor locks nor open files.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever, and hold its memory."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextlib.contextmanager

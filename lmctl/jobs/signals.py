@@ -1,4 +1,4 @@
-"""Signals that a job collects, to end in good order."""
+"""Signals that a job collects or holds back, to end in good order."""
 
 from __future__ import annotations
 
@@ -31,3 +31,27 @@ def listening_for_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let the signals that end a run wait until the block ends; processes started in it never hear of them."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    received: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        # A blocked signal may be delivered to another thread, and Python then handles it in this one.
+        for number in numbers:
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, lambda number, _frame: received.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        # One that is pending comes now, and is collected.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for held, handler in before.items():
+            signal.signal(held, handler)
+        for held in received:
+            signal.raise_signal(held)

@@ -1,6 +1,6 @@
 """For the tests of prepared corpora: a corpus from text that stands in the test."""
 
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
 
 import pytest
 
@@ -41,16 +41,14 @@ def prepare_texts(
     if valid is not None:
         records.append(SourceRecord(name="held out", split="valid", bytes=0, sha256=""))
     tokenizer = Tokenizer(Normalization(form, lowercase), make_segmenter(segmenter), frozenset(stop_words))
-    with ThreadPoolExecutor(1) as executor:
-        return prepare_corpus(
-            chunks,
-            folder,
-            SplitRules(tokenizer, blank_lines, fraction, compare),
-            VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
-            executor=executor,
-            in_flight=2,
-            sources=lambda: records,
-        )
+    return prepare_corpus(
+        chunks,
+        folder,
+        SplitRules(tokenizer, blank_lines, fraction, compare),
+        VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
+        workers=contextlib.nullcontext(map),
+        sources=lambda: records,
+    )
 
 
 @pytest.fixture(scope="session")

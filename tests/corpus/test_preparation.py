@@ -1,6 +1,5 @@
+import contextlib
 import logging
-import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -502,70 +501,39 @@ def test_a_disk_that_fills_up_leaves_the_old_corpus_whole(tmp_path, prepare, mon
 # Workers --------------------------------------------------------------------------------------------------
 
 
-class OneFailsWhileAnotherWorks:
-    """A segmenter: "bad" fails once "slow" is being worked on."""
+@pytest.mark.parametrize("failing", [False, True])
+def test_workers_are_gone_before_their_scratch_folder_is(tmp_path, failing):
+    seen = []
 
-    identity = SegmenterIdentity("space")
-    user_dictionary = b""
+    @contextlib.contextmanager
+    def workers():
+        try:
+            yield map
+        finally:
+            seen.append([path.name[:11] for path in tmp_path.iterdir()])
 
-    def __init__(self):
-        self.at_work, self.failed, self.done = threading.Event(), threading.Event(), threading.Event()
+    class Segmenter:
+        identity = SegmenterIdentity("space")
+        user_dictionary = b""
 
-    def segment(self, line):
-        if line == "bad":
-            assert self.at_work.wait(10)
-            self.failed.set()
-            raise DataError("bad")
-        if line == "slow":
-            self.at_work.set()
-            assert self.failed.wait(10)
-            threading.Event().wait(0.1)
-            self.done.set()
-        return line.split()
+        def segment(self, line):
+            if failing:
+                raise DataError("bad")
+            return line.split()
 
+    expected = pytest.raises(DataError, match="bad") if failing else contextlib.nullcontext()
+    with expected:
+        prepare_corpus(
+            [(SourceChunk("text", b"a b", "utf-8", "strict", 1, 0), "train")],
+            tmp_path,
+            SplitRules(Tokenizer(Normalization("nfc", False), Segmenter(), frozenset()), "drop", 0.0),
+            VocabularyRules(),
+            workers=workers(),
+            sources=list,
+        )
 
-def test_after_a_failure_nobody_works_in_the_scratch_folder_any_more(tmp_path):
-    segmenter = OneFailsWhileAnotherWorks()
-    chunks = [
-        (SourceChunk("text", text, "utf-8", "strict", 1, 0), "train")
-        for text in (b"bad", b"slow", b"a", b"b", b"c")
-    ]
-    with ThreadPoolExecutor(2) as executor:
-        with pytest.raises(DataError, match="bad"):
-            prepare_corpus(
-                chunks,
-                tmp_path,
-                SplitRules(Tokenizer(Normalization("nfc", False), segmenter, frozenset()), "drop", 0.0),
-                VocabularyRules(),
-                executor=executor,
-                in_flight=4,
-                sources=list,
-            )
-        assert segmenter.done.is_set()
-        assert list(tmp_path.iterdir()) == []
-
-
-class WatchedExecutor(Executor):
-    """Works at once, and counts what was handed in."""
-
-    def __init__(self):
-        self.submitted = 0
-
-    def submit(self, function, /, *arguments, **options):
-        self.submitted += 1
-        future = Future()
-        future.set_result(function(*arguments, **options))
-        return future
-
-
-@pytest.mark.parametrize("in_flight", [1, 2, 5])
-def test_no_more_chunks_are_taken_than_may_be_in_flight(in_flight):
-    executor, results = WatchedExecutor(), []
-    for result in preparation._bounded_map(executor, lambda item: item * item, range(20), in_flight):
-        results.append(result)
-        assert executor.submitted - len(results) < in_flight
-
-    assert results == [number * number for number in range(20)]
+    assert seen == [[".preparing-"]]
+    assert not list(tmp_path.glob(".preparing-*"))
 
 
 def test_lines_that_validate_and_train_are_counted(tmp_path, prepare, caplog):

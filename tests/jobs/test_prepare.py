@@ -4,7 +4,6 @@ import hashlib
 import io
 import logging
 import sys
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -17,7 +16,7 @@ from lmctl.corpus import preparation
 from lmctl.corpus.prepared import PreparedCorpus, SharedLines
 from lmctl.errors import DataError, InputMissingError, LockedError, StorageError, UsageError
 from lmctl.jobs import prepare as job
-from lmctl.jobs.prepare import make_executor, make_tokenizer, prepare, segment
+from lmctl.jobs.prepare import make_tokenizer, prepare, segment
 from lmctl.store.lock import locked
 
 ALICE = (
@@ -114,13 +113,6 @@ def test_where_a_chunk_ends_never_matters(tmp_path_factory, monkeypatch, lines, 
         pieces = prepare([str(text)], folder / "pieces", setting, jobs=1)
 
     assert contents(pieces.folder) == contents(whole.folder)
-
-
-def test_one_chunk_is_worked_on_in_this_process_and_more_in_others():
-    with make_executor(1) as executor:
-        assert isinstance(executor, ThreadPoolExecutor)
-    with make_executor(2) as executor:
-        assert isinstance(executor, ProcessPoolExecutor)
 
 
 def test_what_the_record_says_of_the_sources_is_of_their_decompressed_bytes(write, tmp_path):

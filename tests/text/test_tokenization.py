@@ -1,10 +1,8 @@
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmctl.jobs.workers import workers
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.tokenization import Tokenizer, is_tagged, tags_matter
@@ -39,8 +37,8 @@ def test_a_blank_line_has_no_tokens():
 @pytest.mark.parametrize("name", ["space", "jieba"])
 def test_a_spawned_worker_tokenizes_alike(name):
     made = tokenizer(name, stop_words=["的"])
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        assert executor.submit(made.tokens, "我们 的 模型").result(timeout=60) == ["我们", "模型"]
+    with workers(2) as ordered_map:
+        assert list(ordered_map(made.tokens, ["我们 的 模型"])) == [["我们", "模型"]]
 
 
 @pytest.mark.parametrize(
