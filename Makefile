@@ -1,5 +1,6 @@
 # make demo   set everything up, train on corpora/, predict
 # make test   set everything up, run every check and test
+# make test-portable  run what computes with fewer instructions than this processor has, and all on one core
 # make faults kill it, fill its disk, damage its files, crowd it, starve it: the long version of tests/faults
 # make check  every check but the tests (pre-commit runs the same)
 # make docs   rewrite the generated references
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test faults check docs clean
+.PHONY: setup demo test test-portable faults check docs clean
 
 setup: $(STAMP)
 
@@ -35,6 +36,9 @@ check: setup
 
 test: check
 	$(BIN)/python -m pytest
+
+test-portable: setup
+	$(BIN)/python -m tools.portable
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest tests/faults
