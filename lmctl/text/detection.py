@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from lmctl.text.literals import RESERVED
@@ -74,7 +75,7 @@ def detect(sample: str) -> Detection:
         return Detection("space", long_words=True)
     glued = [word for word in words if _GLUED.search(word)]
     if len(glued) >= _FEWEST_GLUED and len(glued) > _PUNCTUATION_SHARE * len(words):
-        example = max(set(glued), key=lambda word: (glued.count(word), word)) if len(glued) < 1000 else glued[0]
+        example, _ = max(Counter(glued).items(), key=lambda entry: (entry[1], entry[0]))
         return Detection("space", glued=len(glued) / len(words), example=example)
     return Detection("space")
 

@@ -71,3 +71,11 @@ def test_tags_matter_if_they_are_how_a_text_is_written():
     assert tags_matter(2, 100)
     assert not tags_matter(1, 1_000)
     assert not tags_matter(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("lowercase", "tokens"), [(True, ["我", "<unk>", "了"]), (False, ["我", "<", "UNK", ">", "了"])]
+)
+def test_an_unknown_word_in_capitals_is_one_if_the_text_is_lower_cased(lowercase, tokens):
+    tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter("jieba"), frozenset())
+    assert tokenizer.tokens("我<UNK>了") == tokens
