@@ -136,7 +136,7 @@ def _arriving_contexts(
     if texts:
         yield [_as_utf8(number, text) for number, text in enumerate(texts, start=1)]
     elif file in (None, STDIN):
-        for arrived in LineStream(0, "standard input", encoding, errors):
+        for arrived in LineStream(0, "standard input", encoding, errors, long_lines="end"):
             yield from _batches(arrived)
     else:
         yield from _batches(read_lines(str(file), encoding=encoding, errors=errors, long_lines="end"))

@@ -59,8 +59,8 @@ def prepare(
         for option, value in {"--json": as_json or None, "--jobs": jobs, **_of_corpus(flags)}.items():
             if value is not None:
                 raise click.UsageError(f"{option} has no meaning for segmented text; leave it out with --stdout")
-        for tokens in job.segment(inputs, config.text):
-            sys.stdout.write(" ".join(tokens) + "\n")
+        for tokens, goes_on in job.segment(inputs, config.text):
+            sys.stdout.write(" ".join(tokens) + (" " if goes_on else "\n"))
         return
     if output is None:
         raise click.UsageError("missing -o DIR (or --stdout to print segmented text)")

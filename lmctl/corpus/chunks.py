@@ -14,6 +14,8 @@ import numpy as np
 from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, HoldOut
 from lmctl.corpus.prepared import SplitCounts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import DataError
+from lmctl.text.limits import LONGEST_WORD_BYTES, check_word
 from lmctl.text.tokenization import has_tag, is_tagged
 
 if TYPE_CHECKING:
@@ -131,7 +133,8 @@ class ChunkEncoder:
         text = chunk.text()
         # No normalization adds or takes away a line.
         as_they_came = text.split("\n")
-        hold_out = HoldOut(self.rules.valid_fraction)
+        segmenter = self.rules.tokenizer.segmenter.identity.name
+        hold_out = HoldOut(self.rules.valid_fraction, white_space_cuts=segmenter == "space")
         if split == "hash" and len(text) > LONG_LINE_CHARACTERS:
             as_they_came = hold_out.cut_long_lines(as_they_came)
             text = "\n".join(as_they_came)
@@ -139,6 +142,10 @@ class ChunkEncoder:
         if not lines[-1]:
             lines.pop()
         sentences = list(map(self.rules.tokenizer.segment, lines))
+        for place, line in enumerate(lines):
+            # No word is longer than its line, and few lines are as long as that.
+            if len(line) >= LONGEST_WORD_BYTES // 4:
+                _check_words(sentences[place], chunk.source, chunk.first_line + hold_out.line_of(place), segmenter)
         flags = hold_out(lines, sentences) if split == "hash" else [split == "valid"] * len(lines)
         is_valid = np.array(flags, dtype=bool)
         if self.rules.blank_lines == "drop":
@@ -197,6 +204,19 @@ class ChunkEncoder:
             long_lines=hold_out.long_lines,
             tagged_lines=sum(map(is_tagged, lines)) if has_tag(text) else 0,
         )
+
+
+def _check_words(words: Sequence[str], source: str, line: int, segmenter: str) -> None:
+    """Refuse words that are too long, and say what may be the matter."""
+    try:
+        for word in words:
+            check_word(word, f"{source}: line {line}")
+    except DataError as error:
+        if segmenter != "space":
+            raise
+        raise DataError(
+            f"{error}; a text that is written without spaces is cut by --segmenter jieba or char"
+        ) from None
 
 
 def _line_key(line: str) -> int:

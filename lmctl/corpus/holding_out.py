@@ -6,6 +6,7 @@ is one, parts are held out, and what stands between two of them is one sentence.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 import zlib
@@ -23,12 +24,20 @@ PART_CHARACTERS = 1 << 10
 MOST_TOLD_APART = 256
 
 
-def part_pattern(characters: int) -> re.Pattern[str]:
-    """What a part is: up to the last blank or Chinese full stop in so many characters, or all of them."""
-    return re.compile(rf".{{1,{characters}}}(?:(?<=[\s。！？])|\Z)|.{{{characters}}}", re.DOTALL)
+def part_patterns(characters: int) -> dict[bool, re.Pattern[str]]:
+    """What a part is in a text that only white space cuts, and in another.
+
+    Up to the last blank in so many characters, or to the end of the word; or else up to the last blank or Chinese
+    full stop, or just so many characters.
+    """
+    up_to = rf".{{1,{characters}}}"
+    return {
+        True: re.compile(rf"{up_to}(?:(?<=\s)|\Z)|\S+\s?", re.DOTALL),
+        False: re.compile(rf"{up_to}(?:(?<=[\s。！？])|\Z)|.{{{characters}}}", re.DOTALL),
+    }
 
 
-_PART = part_pattern(PART_CHARACTERS)
+_PARTS = part_patterns(PART_CHARACTERS)
 
 
 def line_hash(line: str) -> int:
@@ -52,14 +61,17 @@ class HoldOut:
 
     Attributes:
         fraction: the share of lines that validate.
+        white_space_cuts: whether words end at white space alone.
         different: hashes of some lines, `MOST_TOLD_APART` at most.
         long_lines: how many lines were cut.
     """
 
     fraction: float
+    white_space_cuts: bool = True
     different: set[int] = field(default_factory=set)
     long_lines: int = 0
     _decided: dict[int, bool] = field(default_factory=dict)
+    _later_parts: list[int] = field(default_factory=list)
 
     def cut_long_lines(self, lines: Sequence[str]) -> list[str]:
         """The lines, with the parts of long ones that go the same way in place of these."""
@@ -69,10 +81,18 @@ class HoldOut:
                 cut.append(line)
                 continue
             self.long_lines += 1
-            for is_valid, parts in itertools.groupby(_PART.findall(line), key=self._is_valid):
+            first = len(cut)
+            for is_valid, parts in itertools.groupby(
+                _PARTS[self.white_space_cuts].findall(line), key=self._is_valid
+            ):
                 self._decided[len(cut)] = is_valid
                 cut.append("".join(parts))
+            self._later_parts += range(first + 1, len(cut))
         return cut
+
+    def line_of(self, place: int) -> int:
+        """The place, from 0, of the line that one of `cut_long_lines` is or is a part of."""
+        return place - bisect.bisect_right(self._later_parts, place)
 
     def __call__(self, lines: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[bool]:
         """Whether each line validates; a blank line goes with the line before it.

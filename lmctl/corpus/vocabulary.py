@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
 from lmctl.records import read_regular, shortened
+from lmctl.text.limits import LONGEST_WORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,9 +27,6 @@ SPECIALS = (UNKNOWN, SENTENCE_END)
 # Penn Treebank and WikiText have it), the other two are out of vocabulary.
 NEVER_WORDS = frozenset({UNKNOWN, SENTENCE_END, "<s>"})
 
-# A longer word is refused when text is prepared, and in ARPA files: such text was not cut into words. A line of an
-# ARPA file has room for as many of them as an n-gram may have.
-LONGEST_WORD_BYTES = 1 << 15
 # Of a count: what no text exceeds, and int() takes at once.
 _LONGEST_COUNT = 18
 LONGEST_LINE_BYTES = LONGEST_WORD_BYTES + len("\t") + _LONGEST_COUNT + len("\n")

@@ -118,8 +118,11 @@ def files_named(config: Config) -> list[str]:
     return [path for path in named if path]
 
 
-def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
+def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str], bool]]:
     """The tokens of every line of the sources, blank lines included.
+
+    Yields:
+        Tokens, and whether their line goes on with the next ones: one that is too long to be kept comes in parts.
 
     Raises:
         LmctlError: an input is missing or is not text.
@@ -135,7 +138,7 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[list[str]]:
             normalized_line = tokenizer.normalized(line)
             lines += 1
             tagged += is_tagged(normalized_line)
-            yield tokenizer.segment(normalized_line)
+            yield tokenizer.segment(normalized_line), chunk.goes_on
     warn_of_tags(tagged, lines)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lmctl.query.model import Model
     from lmctl.query.scoring import SentenceScore
+    from lmctl.text.source_chunks import LongLines
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,11 @@ def evaluate_file(
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
     tags = _TagCounter()
-    batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors)]
+    # One record for each line: the score of a part of a line would stand for all of it.
+    long_lines: LongLines = "cut" if on_pause is None else "refuse"
+    batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines)]
     if path == STDIN and on_pause is not None:
-        batches = LineStream(0, "standard input", encoding, errors)
+        batches = LineStream(0, "standard input", encoding, errors, long_lines=long_lines)
     for scores in score_batches(
         model,
         map(tags.counted, batches),

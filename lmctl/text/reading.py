@@ -76,8 +76,7 @@ class LineStream:
     """Lines of a pipe or terminal as they arrive: a writer that waits for its answer is never blocked.
 
     Iterating yields all complete lines that have arrived, at least one, and waits only when there is none.
-    What follows the last line end is yielded at the end of file. Every line is yielded once; of one longer than
-    `LONGEST_LINE_BYTES`, only the end. Memory is bounded on an endless stream.
+    What follows the last line end is yielded at the end of file. Memory is bounded on an endless stream.
 
     Args:
         file_descriptor: what to read; stays open.
@@ -85,6 +84,7 @@ class LineStream:
         encoding: any text encoding that Python knows.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         read_bytes: the most bytes taken at once.
+        long_lines: as in `read_chunks`; "end" and "refuse" yield no line twice.
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
@@ -99,11 +99,12 @@ class LineStream:
         encoding: str = "utf-8",
         errors: str = "strict",
         read_bytes: int = 1 << 16,
+        long_lines: LongLines = "cut",
     ) -> None:
         self._file_descriptor = file_descriptor
         self._source = source
         self._read_bytes = read_bytes
-        self._cutter = ChunkCutter(source, encoding, errors, LONGEST_LINE_BYTES, "end")
+        self._cutter = ChunkCutter(source, encoding, errors, LONGEST_LINE_BYTES, long_lines)
 
     def __iter__(self) -> Iterator[list[str]]:
         for piece in decompressed(iter(self._read, b""), self._source, self._read_bytes):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, quoted
 from lmctl.text.encodings import UndecodableError
-from lmctl.text.limits import LARGEST_WORD_LIST_BYTES, LONGEST_WORD_BYTES
+from lmctl.text.limits import LARGEST_WORD_LIST_BYTES, check_word
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, read_pieces
 
@@ -76,23 +76,6 @@ def read_word_list(path: str, *, encoding: str = "utf-8", errors: str = "strict"
         if word:
             words[word] = None
     return tuple(words)
-
-
-def check_word(word: str, place: str) -> None:
-    """Refuse a word that is too long.
-
-    Args:
-        word: any.
-        place: where it stands, for the message.
-
-    Raises:
-        DataError: it is longer than `LONGEST_WORD_BYTES`.
-    """
-    # A character has four bytes at most.
-    if 4 * len(word) <= LONGEST_WORD_BYTES:
-        return
-    if (length := len(word.encode("utf-8", "surrogatepass"))) > LONGEST_WORD_BYTES:
-        raise DataError(f"{place}: a word of {length} bytes, {quoted(word)}; {LONGEST_WORD_BYTES} are the most")
 
 
 def _read_bounded(path: str, source: str) -> Iterator[bytes]:

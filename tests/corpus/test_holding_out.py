@@ -52,10 +52,10 @@ def test_what_follows_does_not_change_how_a_line_is_shared_out():
 
 def test_chinese_is_cut_at_full_stops_and_other_text_wherever_it_must():
     line = ("一" * 99 + "。") * 300
-    for part in HoldOut(FRACTION).cut_long_lines([line]):
+    for part in HoldOut(FRACTION, white_space_cuts=False).cut_long_lines([line]):
         assert part.endswith("。")
     line = "".join(chr(0x4E00 + number % 20_000) for number in range(LONG_LINE_CHARACTERS + 1))
-    parts = HoldOut(0.5).cut_long_lines([line])
+    parts = HoldOut(0.5, white_space_cuts=False).cut_long_lines([line])
     assert "".join(parts) == line
     assert all(len(part) % PART_CHARACTERS == 0 for part in parts[:-1])
 
@@ -63,16 +63,23 @@ def test_chinese_is_cut_at_full_stops_and_other_text_wherever_it_must():
 @given(
     lines=st.lists(st.text(alphabet="ab \t。\u0301", max_size=60), max_size=5),
     fraction=st.sampled_from([0.1, 0.5, 0.9]),
+    white_space_cuts=st.booleans(),
 )
-def test_every_character_stays_in_its_place(lines, fraction):
+def test_every_character_stays_in_its_place(lines, fraction, white_space_cuts):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(holding_out, "LONG_LINE_CHARACTERS", 20)
-        patch.setattr(holding_out, "_PART", holding_out.part_pattern(6))
-        hold_out = HoldOut(fraction)
+        patch.setattr(holding_out, "_PARTS", holding_out.part_patterns(6))
+        hold_out = HoldOut(fraction, white_space_cuts)
         cut = hold_out.cut_long_lines(lines)
     assert "".join(cut) == "".join(lines)
     assert [line for line in cut if len(line) > 20] == [] or hold_out.long_lines
     assert len(hold_out(cut, words_of(cut))) == len(cut)
+    if white_space_cuts:
+        assert [word for line in cut for word in line.split()] == [word for line in lines for word in line.split()]
+    rebuilt = [""] * len(lines)
+    for place, part in enumerate(cut):
+        rebuilt[hold_out.line_of(place)] += part
+    assert rebuilt == lines
 
 
 def test_the_lines_told_apart_are_counted_up_to_a_limit():

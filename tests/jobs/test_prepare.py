@@ -18,6 +18,7 @@ from lmctl.errors import DataError, InputMissingError, LockedError, StorageError
 from lmctl.jobs import prepare as job
 from lmctl.jobs.prepare import make_tokenizer, prepare, segment
 from lmctl.store.lock import locked
+from lmctl.text import source_chunks
 
 ALICE = (
     "Alice was beginning to get very tired of sitting by her sister on the bank\n"
@@ -41,6 +42,13 @@ def config(*, text=None, vocabulary=None, fraction=0.0, file=None):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def segmented(sources, text):
+    """The tokens of every line, none of which is too long."""
+    for tokens, goes_on in segment(sources, text):
+        assert not goes_on
+        yield tokens
 
 
 def words_of(corpus, stream):
@@ -325,7 +333,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(write, tmp_path):
 def test_segmented_text_has_a_line_for_each_line(write):
     text = write("text.txt", "我爱编程。\n\n编程是一种艺术。\n")
 
-    assert list(segment([text], TextConfig())) == [
+    assert list(segmented([text], TextConfig())) == [
         ["我", "爱", "编程", "。"],
         [],
         ["编程", "是", "一种", "艺术", "。"],
@@ -337,31 +345,31 @@ def test_no_line_is_lost_by_detection(write, monkeypatch, chunk_bytes):
     monkeypatch.setattr(job, "CHUNK_BYTES", chunk_bytes)
     first, second = write("first.txt", "a b\n\nc\n"), write("second.txt", "d\ne f")
 
-    assert list(segment([first, second], TextConfig())) == [["a", "b"], [], ["c"], ["d"], ["e", "f"]]
+    assert list(segmented([first, second], TextConfig())) == [["a", "b"], [], ["c"], ["d"], ["e", "f"]]
 
 
 def test_segmented_text_is_what_a_corpus_would_hold(write, tmp_path):
     text = write("text.txt", CHINESE)
     corpus = prepare([text], tmp_path / "corpus", config())
 
-    segmented = segment([text], TextConfig())
-    assert " ".join(" ".join([*tokens, "</s>"]) for tokens in segmented) == words_of(corpus, corpus.train)
+    found = segmented([text], TextConfig())
+    assert " ".join(" ".join([*tokens, "</s>"]) for tokens in found) == words_of(corpus, corpus.train)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_all_inputs_together_decide_how_they_are_segmented(write, tmp_path, turn):
     paths = [write("en.txt", "the cat sat\n"), write("zh.txt", "我爱编程。\n" * 20)][::turn]
 
-    assert ["我", "爱", "编程", "。"] in segment(paths, TextConfig())
+    assert ["我", "爱", "编程", "。"] in segmented(paths, TextConfig())
     assert prepare(paths, tmp_path / "corpus", config(), jobs=1).record.recipe.segmenter.name == "jieba"
 
 
 def test_what_prepare_prints_is_cut_as_it_was(write, caplog):
     caplog.set_level(logging.INFO, "lmctl")
-    cut = [" ".join(tokens) for tokens in segment([write("raw.txt", CHINESE)], TextConfig())]
+    cut = [" ".join(tokens) for tokens in segmented([write("raw.txt", CHINESE)], TextConfig())]
     assert not caplog.messages
 
-    again = segment([write("cut.txt", "".join(f"{line}\n" for line in cut))], TextConfig())
+    again = segmented([write("cut.txt", "".join(f"{line}\n" for line in cut))], TextConfig())
 
     assert [" ".join(tokens) for tokens in again] == cut
     assert [(record.levelname, record.message) for record in caplog.records] == [
@@ -377,7 +385,7 @@ def test_what_prepare_prints_is_cut_as_it_was(write, caplog):
 
 def test_cutting_words_again_is_warned_of(write, caplog):
     path = write("cut.txt", "我 爱 编程 。\n北京大学生 的 活动 很 多 。\n")
-    assert ["北京大学生", "的", "活动", "很", "多", "。"] not in segment([path], TextConfig(segmenter="jieba"))
+    assert ["北京大学生", "的", "活动", "很", "多", "。"] not in segmented([path], TextConfig(segmenter="jieba"))
     assert caplog.messages == [
         (
             "the text is Chinese cut into words already, and jieba cuts its words again; "
@@ -395,11 +403,11 @@ def test_cutting_words_again_is_warned_of(write, caplog):
 )
 def test_how_text_is_written_is_said_where_auto_chooses(write, caplog, text, warning):
     path = write("text.txt", text)
-    list(segment([path], TextConfig()))
+    list(segmented([path], TextConfig()))
     assert [(record.levelname, warning in record.message) for record in caplog.records] == [("WARNING", True)]
 
     caplog.clear()
-    list(segment([path], TextConfig(segmenter="space")))
+    list(segmented([path], TextConfig(segmenter="space")))
     assert not caplog.messages
 
 
@@ -407,7 +415,7 @@ def test_a_user_dictionary_is_normalized_and_warned_of_by_line(write, tmp_path, 
     path = write("user.txt", "iPhone手机 1000\nCriminal Minds\n".encode("utf-8-sig"))
     text = TextConfig(segmenter="jieba", user_dictionary=path, lowercase=True)
 
-    tokens = list(segment([write("text.txt", "他买了iPhone手机\n我看Criminal Minds\n")], text))
+    tokens = list(segmented([write("text.txt", "他买了iPhone手机\n我看Criminal Minds\n")], text))
 
     assert tokens == [["他", "买", "了", "iphone手机"], ["我", "看", "criminal_minds"]]
     assert caplog.messages == [
@@ -455,7 +463,7 @@ def test_tags_around_lines_are_said_once_with_their_number(write, tmp_path, capl
     assert corpus.record.recipe.sentence_tags == "keep"
 
     caplog.clear()
-    assert len(list(segment([write("text.txt", TAGGED.replace("\n\n", "\n"))], TextConfig()))) == 3
+    assert len(list(segmented([write("text.txt", TAGGED.replace("\n\n", "\n"))], TextConfig()))) == 3
     assert caplog.messages == [TAGS]
 
 
@@ -472,7 +480,7 @@ def test_stripped_tags_are_as_if_they_had_never_been_there(write, tmp_path, capl
     assert "<s>" not in caplog.text
     tokenizer = stripped.record.recipe.tokenizer(stripped.recipe_files())
     assert tokenizer.tokens("<s> the cat sat </s>") == ["the", "cat", "sat"]
-    assert next(iter(segment([write("text.txt", TAGGED)], TextConfig(sentence_tags="strip")))) == [
+    assert next(iter(segmented([write("text.txt", TAGGED)], TextConfig(sentence_tags="strip")))) == [
         "the",
         "cat",
         "sat",
@@ -482,7 +490,7 @@ def test_stripped_tags_are_as_if_they_had_never_been_there(write, tmp_path, capl
 def test_a_user_dictionary_that_is_not_used_is_warned_of(write, caplog):
     text, dictionary = write("en.txt", "the cat sat\n"), write("words.txt", "编程\n")
 
-    list(segment([text], TextConfig(user_dictionary=dictionary)))
+    list(segmented([text], TextConfig(user_dictionary=dictionary)))
 
     assert caplog.messages == [
         "the text is cut by space, so text.user_dictionary is not used; text.segmenter: jieba would use it"
@@ -534,3 +542,31 @@ def test_a_copy_of_the_training_text_validates_with_a_warning(write, tmp_path, c
 
     assert corpus.record.shared == SharedLines(lines=5, words=corpus.record.train.words)
     assert any("5 of the 5 validation lines (100.0 % of the words)" in message for message in caplog.messages)
+
+
+def test_a_line_that_is_read_in_parts_is_one_line_all_the_same(write, monkeypatch):
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 8)
+    text = write("text.txt", "aa bb cc dd\nee\n")
+    assert list(segment([text], TextConfig(segmenter="space"))) == [
+        (["aa", "bb"], True),
+        (["cc", "dd"], False),
+        (["ee"], False),
+    ]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.05])
+@pytest.mark.parametrize(("segmenter", "advice"), [("space", "jieba or char"), ("jieba", "32768 are the most")])
+def test_a_word_that_is_no_word_is_refused_with_its_line(write, tmp_path, fraction, segmenter, advice):
+    word = "x" * 3_000_000
+    text = write("text.txt", f"{'a b ' * 10_000}\n{word[: 1 << 15]}\na {word} b\n")
+    with pytest.raises(DataError) as caught:
+        prepare([text], tmp_path / "corpus", config(fraction=fraction, text={"segmenter": segmenter}), jobs=1)
+    assert str(caught.value).startswith(f"{text}: line 3: a word of ")
+    assert advice in str(caught.value)
+    assert len(str(caught.value)) < len(text) + 250
+
+
+def test_a_long_line_without_spaces_is_cut_by_a_segmenter_that_needs_none(write, tmp_path):
+    text = write("text.txt", CHINESE.replace("\n", "") * 2_000)
+    corpus = prepare([text], tmp_path / "corpus", config(fraction=0.05, text={"segmenter": "jieba"}))
+    assert corpus.record.valid.words > 100

@@ -84,11 +84,11 @@ def test_a_message_quotes_no_more_than_a_line_can_hold(write):
 
 
 def test_a_word_has_a_limit_in_bytes(write):
-    most = "的" * (LONGEST_WORD_BYTES // 3)
+    most = "的" * (LONGEST_WORD_BYTES // 3) + "ab"
     assert read_word_list(write(f"a\n{most}\n")) == ("a", most)
     path = write(f"a\n{most}的\n")
     with pytest.raises(
-        DataError, match=rf"line 2: a word of {LONGEST_WORD_BYTES + 2} bytes, '的+\.\.\.'; 65536 are"
+        DataError, match=rf"line 2: a word of {LONGEST_WORD_BYTES + 3} bytes, '的+\.\.\.'; 32768 are"
     ):
         read_word_list(path)
 
