@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only when the block ends without an error.
 
     What is no file (a pipe, /dev/stdout) is written as it is, never replaced.
 
+    Args:
+        path: where it will be.
+        beside: the folder that it is in until then, on the same filesystem; by default that of `path`.
+
     Yields:
-        A file that is readable, writable and seekable, in the folder of `path`.
+        A file that is readable, writable and seekable.
 
     Raises:
         OSError: the folder is not there, is not writable, or is full; `path` is as it was.
@@ -41,23 +45,23 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             yield file
         return
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=beside or path.parent)
     except OSError as error:
         # The caller knows nothing of a file beside.
         error.filename = str(path)
         raise
-    beside = Path(temporary)
+    unfinished = Path(temporary)
     try:
         with named_in_errors(path), os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.fsync(file.fileno())
-        beside.replace(path)
+        unfinished.replace(path)
     except BaseException:
         # What stopped the writing may stop this too, and is what the caller should hear of.
         with contextlib.suppress(OSError):
-            beside.unlink()
+            unfinished.unlink()
         raise
     sync_folder(path.parent)
 
@@ -90,9 +94,9 @@ class _NotYetError(Exception):
     """Nothing is to be written yet."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
-    with written_whole(path) as file:
+def write_bytes(path: Path, content: bytes, beside: Path | None = None) -> None:
+    """Write `content` to `path`, whole or not at all; `beside` as in `written_whole`."""
+    with written_whole(path, beside) as file:
         file.write(content)
 
 

@@ -25,7 +25,7 @@ class IdStreamWriter:
     """Writes ids as they come, without knowing how many there will be.
 
     Args:
-        path: a temporary place in the folder where the finished stream goes.
+        path: where it is written.
         vocabulary_size: decides between uint16 and uint32.
     """
 
@@ -42,14 +42,14 @@ class IdStreamWriter:
         self.unknown += int(np.count_nonzero(token_ids == UNKNOWN_ID))
         self._array.append(token_ids)
 
-    def commit(self, folder: Path, name: str) -> str:
-        """Move the finished stream to `folder`; its name, which carries its hash, is returned."""
+    def commit(self, name: str) -> str:
+        """Finish the stream and rename it where it is; its name, which carries its hash, is returned."""
         self._array.finish()
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         named = f"{name}.{files.sha256_of(self._path)[:HASH_DIGITS]}.npy"
-        self._path.replace(folder / named)
+        self._path.replace(self._path.with_name(named))
         return named
 
 

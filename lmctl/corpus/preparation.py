@@ -13,10 +13,7 @@ import heapq
 import logging
 import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
@@ -41,13 +38,16 @@ from lmctl.corpus.prepared import (
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.corpus.word_counts import WordCounts
-from lmctl.errors import DataError, quoted
+from lmctl.errors import DataError, UsageError, quoted
+from lmctl.scratch import Scratch, scratch_folder
+from lmctl.scratch import sweep as sweep_unfinished
 from lmctl.text.tokenization import tags_matter
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from lmctl.text.source_chunks import SourceChunk
 
@@ -64,14 +64,12 @@ MOST_SHARED = 0.1
 # How many of the words that a model of another day does not know are named.
 NEW_WORDS_NAMED = 20
 
-# In the folder of a corpus in the making, what is not finished: chunks, streams, and files that are not in place.
-SCRATCH = ".preparing-"
-UNFINISHED = re.compile(
-    rf"{re.escape(SCRATCH)}.*|\.(train|valid|vocabulary|characters|user_dictionary|stop_words|corpus|holder)\..*"
-)
+# The names that a record may give to files of a corpus: no other file is removed because one names it.
 DATA_FILE = re.compile(
     r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
 )
+# What every corpus.json starts with.
+RECORD_START = b'{\n  "format_version": '
 
 logger = logging.getLogger(__name__)
 
@@ -130,8 +128,10 @@ def prepare_corpus(
         DataError: nothing to train on, or nothing in the text to validate on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with files.named_in_errors(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
-        encode = ChunkEncoder(split_rules, Path(scratch))
+    replaced = _files_of(folder)
+    with files.named_in_errors(folder), scratch_folder(folder) as unfinished:
+        scratch = unfinished.path
+        encode = ChunkEncoder(split_rules, scratch)
         with workers as ordered_map:
             encoded = list(_in_order(ordered_map(encode, enumerate(chunks))))
         train = sum((chunk.train for chunk in encoded), SplitCounts())
@@ -151,7 +151,7 @@ def prepare_corpus(
         if not held_out:
             train, valid = train + valid, SplitCounts()
 
-        counts = WordCounts(Path(scratch))
+        counts = WordCounts(scratch)
         for chunk in encoded:
             counts.add(*chunk.word_counts(["train"] if held_out else SPLITS))
         vocabulary = _make_vocabulary(counts, vocabulary_rules, train.sentences)
@@ -160,7 +160,7 @@ def prepare_corpus(
         characters = CharacterUnigram.of_words(
             (word, count) for word, count in counts.items() if word not in NEVER_WORDS
         )
-        streams = {split: IdStreamWriter(Path(scratch) / f"{split}.npy", len(vocabulary)) for split in SPLITS}
+        streams = {split: IdStreamWriter(scratch / f"{split}.npy", len(vocabulary)) for split in SPLITS}
         for chunk in encoded:
             token_ids, is_valid = chunk.translate(vocabulary)
             if held_out and is_valid.any():
@@ -168,32 +168,32 @@ def prepare_corpus(
                 streams["valid"].append(token_ids[is_valid])
             else:
                 streams["train"].append(token_ids)
-        names = {split: stream.commit(folder, split) for split, stream in streams.items()}
-        names[VALID_TEXT] = _write_valid_text(encoded if held_out else [], Path(scratch), folder)
+        names = {split: stream.commit(split) for split, stream in streams.items()}
+        names[VALID_TEXT] = _write_valid_text(encoded if held_out else [], scratch)
 
-    texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
-    for name, content in (texts | recipe_files(split_rules.tokenizer)).items():
-        stem, suffix = name.split(".")
-        digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
-        key = stem if name in texts else name
-        names[key] = f"{stem}.{digest}.{suffix}"
-        files.write_bytes(folder / names[key], content)
+        texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
+        for name, content in (texts | recipe_files(split_rules.tokenizer)).items():
+            stem, suffix = name.split(".")
+            digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+            key = stem if name in texts else name
+            names[key] = f"{stem}.{digest}.{suffix}"
+            files.write_bytes(scratch / names[key], content)
 
-    record = CorpusRecord(
-        format_version=FORMAT_VERSION,
-        lmctl_version=__version__,
-        recipe=TextRecipe.of(split_rules.tokenizer, split_rules.blank_lines),
-        vocabulary_size=len(vocabulary),
-        train=msgspec.structs.replace(train, oov=streams["train"].unknown),
-        valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
-        sources=records,
-        files=names,
-        settings={section: dict(values) for section, values in (settings or {}).items()},
-        shared=shared,
-        new_words=new_words,
-    )
-    files.write_bytes(folder / CORPUS_FILE, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-    _remove_replaced(folder, set(names.values()))
+        record = CorpusRecord(
+            format_version=FORMAT_VERSION,
+            lmctl_version=__version__,
+            recipe=TextRecipe.of(split_rules.tokenizer, split_rules.blank_lines),
+            vocabulary_size=len(vocabulary),
+            train=msgspec.structs.replace(train, oov=streams["train"].unknown),
+            valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
+            sources=records,
+            files=names,
+            settings={section: dict(values) for section, values in (settings or {}).items()},
+            shared=shared,
+            new_words=new_words,
+        )
+        content = msgspec.json.format(msgspec.json.encode(record)) + b"\n"
+        _put_in_place(unfinished, folder, set(names.values()), replaced, content)
     warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
     if shared is not None:
         _warn_of_shared_lines(shared, valid)
@@ -219,14 +219,48 @@ def warn_of_tags(tagged_lines: int, lines: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what preparations that were killed left in a folder; nobody else may be at work there."""
-    for path in folder.iterdir():
-        if not UNFINISHED.fullmatch(path.name):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    """Remove what a preparation that was killed left in a folder; the caller holds its lock.
+
+    Raises:
+        UsageError: a file that lmctl did not write has the name of one that it writes.
+    """
+    sweep_unfinished(folder, kept=_files_of(folder))
+
+
+def _files_of(folder: Path) -> set[str]:
+    """The names of the data files of the corpus in a folder, as its record has them; none if that is damaged.
+
+    Raises:
+        UsageError: its corpus.json is not one that lmctl wrote.
+    """
+    path = folder / CORPUS_FILE
+    if not os.path.lexists(path):
+        return set()
+    content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    try:
+        names = msgspec.json.decode(content, type=_Named).files.values()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if content.startswith(RECORD_START):
+            return set()
+        raise UsageError(
+            f"{path}: is not the record of a prepared corpus, which would take its place; "
+            "move it away, or name another folder with -o"
+        ) from None
+    return {name for name in names if DATA_FILE.fullmatch(name)}
+
+
+def _put_in_place(unfinished: Scratch, folder: Path, new: set[str], replaced: set[str], record: bytes) -> None:
+    """Make a finished corpus that of its folder, by one rename, and remove the files of the one before.
+
+    A reader that has those open keeps them. A kill leaves files that the journal names and no record does.
+    """
+    unfinished.announce(new | replaced)
+    for name in sorted(new):
+        (unfinished.path / name).replace(folder / name)
+    files.sync_folder(folder)
+    files.write_bytes(folder / CORPUS_FILE, record, beside=unfinished.path)
+    for name in sorted(replaced - new):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
@@ -310,16 +344,16 @@ def _warn_of_shared_lines(shared: SharedLines, valid: SplitCounts) -> None:
         )
 
 
-def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path, folder: Path) -> str:
+def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path) -> str:
     """Write the lines that validate, as they came; returns the file's name, which carries its hash."""
-    path = scratch / "valid.txt"
+    path = scratch / VALID_TEXT
     with path.open("wb") as file:
         for chunk in chunks:
             file.write(chunk.valid_text())
         file.flush()
         os.fsync(file.fileno())
     named = f"valid.{files.sha256_of(path)[:HASH_DIGITS]}.txt"
-    path.replace(folder / named)
+    path.replace(scratch / named)
     return named
 
 
@@ -399,8 +433,9 @@ def _find_new_words(counts: WordCounts, known: frozenset[str]) -> NewWords:
     return NewWords(oov=oov, most_frequent=[(word, -negative) for negative, word in named])
 
 
-def _remove_replaced(folder: Path, kept: set[str]) -> None:
-    """Remove the data files of the corpus that was here before; a reader that has them open keeps them."""
-    for path in folder.iterdir():
-        if DATA_FILE.fullmatch(path.name) and path.name not in kept:
-            path.unlink()
+class _Named(msgspec.Struct):
+    """Of a record only what stands in every version."""
+
+    format_version: int
+    lmctl_version: str
+    files: dict[str, str]

@@ -10,7 +10,7 @@ def write(folder, *blocks, vocabulary_size=100):
     writer = IdStreamWriter(folder / "scratch.npy", vocabulary_size)
     for block in blocks:
         writer.append(np.array(block, dtype=np.uint32))
-    return writer, folder / writer.commit(folder, "train")
+    return writer, folder / writer.commit("train")
 
 
 def test_a_stream_is_what_was_appended(tmp_path):

@@ -479,10 +479,10 @@ def test_a_disk_that_fills_up_leaves_the_old_corpus_whole(tmp_path, prepare, mon
     before = contents(tmp_path)
     write_bytes = files.write_bytes
 
-    def write(path, content):
+    def write(path, content, beside=None):
         if path.name.startswith(failing):
             raise OSError(28, "No space left on device")
-        write_bytes(path, content)
+        write_bytes(path, content, beside)
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "write_bytes", write)
