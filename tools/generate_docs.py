@@ -158,7 +158,7 @@ EXIT_CODES = {
     "0": "done, or nothing to do",
     "1": "failed while running: training diverged, out of memory",
     "2": "usage or configuration error; an extra that is not installed; a GPU that is not there",
-    "3": "a quality gate was not met",
+    "3": "a quality gate was not met: a model is worse, nothing says whether it is, or its text shrank",
     "65": "bad data: undecodable text, empty corpus, damaged bundle",
     "66": "an input is missing, or is a folder where a file belongs",
     "70": "a bug, with its traceback",

@@ -334,13 +334,34 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         bool,
         Meta(
             description="Whether a new model takes the place of the published one only if it is not worse, by "
-            "bits per character of the validation text."
+            "bits per character of the validation text, and if its text has not shrunk."
         ),
     ] = True
     gate_tolerance: Annotated[
         float,
-        Meta(ge=0, description="Share by which the new model may be worse: 0.01 is one percent."),
+        Meta(
+            ge=0,
+            description="Share by which the new model may be worse on the validation text of its corpus, or, if "
+            "there is none, on the one that the published generation keeps: 0.01 is one percent.",
+        ),
     ] = 0.01
+    drift_tolerance: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Share by which the new model may be worse on the validation text that the published "
+            "generation keeps, if its corpus has validation text of its own.",
+        ),
+    ] = 0.2
+    shrink_tolerance: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share by which the text may be smaller than that of the published generation; a smaller "
+            "one needs --force.",
+        ),
+    ] = 0.2
     checkpoint_every: Annotated[
         str,
         Meta(

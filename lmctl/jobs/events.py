@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -75,8 +75,13 @@ class CheckpointSaved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateDone(msgspec.Struct, frozen=True, kw_only=True):
-    """The published model and the new one were compared, in bits per character of the validation text."""
+    """The published model and the new one were compared on a text, in bits per character.
 
+    Attributes:
+        text: "validation": that of the new corpus; "kept": that of the published generation.
+    """
+
+    text: Literal["validation", "kept"]
     published_bits_per_character: float
     new_bits_per_character: float
     tolerance: float

@@ -11,7 +11,8 @@ from lmctl.config import PublishingConfig, config_from_yaml
 from lmctl.errors import LmctlError, QualityGateError
 from lmctl.jobs.bundling import verify_answers
 from lmctl.jobs.events import GateDone
-from lmctl.jobs.gate import compare
+from lmctl.jobs.gate import compare, inherited_text
+from lmctl.jobs.kept_text import keep_text, kept_part
 from lmctl.jobs.resuming import CHECKPOINT
 from lmctl.jobs.unchanged import INTENT, REJECTED, REJECTION, intend
 from lmctl.store.bundle import open_bundle
@@ -89,28 +90,42 @@ def publish(
         QualityGateError: it is worse than what is published.
         DataError: it does not answer as a model does.
     """
+    keep_text(bundle, kept_part(corpus.valid_text) if len(corpus.valid) else inherited_text(standard))
     verify_answers(bundle, corpus)
-    comparison = None if standard is None else compare(standard, bundle, corpus, config)
-    if comparison is not None:
+    if standard is not None:
+        pass_gate(watch, bundle, standard)
+    if request is not None:
+        intend(watch.folder, request, bundle)
+    return watch.folder.publish(bundle, config.publishing.keep)
+
+
+def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
+    """Compare a finished bundle with what is published; one that is worse is set aside.
+
+    Raises:
+        QualityGateError: it is.
+    """
+    comparisons = compare(standard, bundle)
+    for comparison in comparisons:
         watch.tell(
             GateDone(
+                text=comparison.kind,
                 published_bits_per_character=comparison.published,
                 new_bits_per_character=comparison.new,
                 tolerance=comparison.tolerance,
                 passed=comparison.passed,
             )
         )
-        if not comparison.passed:
-            rejected = watch.folder.work / REJECTED
-            remove(rejected)
-            bundle.rename(rejected)
-            raise QualityGateError(
-                f"not published: {comparison}. It is kept in {rejected}; --no-gate publishes it.",
-                comparison.figures,
-            )
-    if request is not None:
-        intend(watch.folder, request, bundle)
-    return watch.folder.publish(bundle, config.publishing.keep)
+    worse = next((comparison for comparison in comparisons if not comparison.passed), None)
+    if worse is None:
+        return
+    rejected = watch.folder.work / REJECTED
+    remove(rejected)
+    bundle.rename(rejected)
+    doubt = f" But {standard.doubt}." if standard.doubt and worse.kind == "validation" else ""
+    raise QualityGateError(
+        f"not published: {worse}.{doubt} It is kept in {rejected}; --no-gate publishes it.", worse.figures
+    )
 
 
 def generations_kept(folder: ModelFolder) -> int:

@@ -27,6 +27,7 @@ from lmctl.jobs.making import NetworkRun, make_ngram
 from lmctl.jobs.overlap import without_validation
 from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept, publish, summarize
 from lmctl.jobs.resuming import CHECKPOINT
+from lmctl.jobs.shrinkage import check_size
 from lmctl.jobs.signals import listening_for_signals
 from lmctl.jobs.unchanged import (
     changes_since,
@@ -155,7 +156,10 @@ def _train(
             ):
                 config = resolve_config(settings, corpus, old_model)
                 watch.tell(describe_corpus(corpus))
-                standard = score_published(folder.current(), corpus, config)
+                if not force:
+                    check_size(folder.current(), corpus, config)
+                is_made_again = unchanged_since(folder, sources, settings) is not None
+                standard = score_published(folder.current(), corpus, config, is_made_again)
                 run = None
                 if config.model.family == "ngram":
                     bundle = make_ngram(watch, corpus, config, received)

@@ -11,6 +11,7 @@ config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
 history.jsonl         of a network: one line an epoch
 user_dictionary.txt, stop_words.txt   where the text recipe has them
+valid.txt             the validation text, or a megabyte of it: what the next model is compared on
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEIGHTS_FILE = "weights.safetensors"
+KEPT_TEXT = "valid.txt"
 MEMBERS = "members"
 FAMILIES = ("lstm", "ngram", "mixture")
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
@@ -157,6 +159,10 @@ class Bundle:
         """The dictionaries of the text recipe: name -> content."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
         return {name: self.read(name, LARGEST_DICTIONARY_BYTES) for name in names if name in self.record.files}
+
+    def kept_text(self) -> Path | None:
+        """The file of the validation text that was kept, found sound; None if there is none."""
+        return self.check(KEPT_TEXT) if KEPT_TEXT in self.record.files else None
 
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: what `Metrics` describes, each figure of its type and in its range.

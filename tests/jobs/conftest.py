@@ -34,9 +34,10 @@ TINY = (
 
 
 def tiny_settings(*assignments: str) -> Settings:
-    """What is trained on, all of it unless a file to validate on is named."""
-    held_out = [] if any(text.startswith("validation.file") for text in assignments) else ["validation.fraction=0"]
-    return read_settings(assignments=[*TINY, *held_out, *assignments])
+    """What is trained on, all of it and without a gate unless a file to validate on is named."""
+    validates = any(text.startswith("validation.file") for text in assignments)
+    without = [] if validates else ["validation.fraction=0", "publishing.gate=false"]
+    return read_settings(assignments=[*TINY, *without, *assignments])
 
 
 @pytest.fixture

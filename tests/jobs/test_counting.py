@@ -32,9 +32,10 @@ print(train([sys.argv[1]], Path(sys.argv[2]), read_settings(assignments=sys.argv
 
 
 def ngrams(*assignments):
-    """What is counted, all of it unless a file to validate on is named."""
-    held_out = [] if any(text.startswith("validation.") for text in assignments) else ["validation.fraction=0"]
-    return read_settings(assignments=["preset=ngram", *held_out, *assignments])
+    """What is counted, all of it and without a gate unless a file to validate on is named."""
+    validates = any(text.startswith("validation.") for text in assignments)
+    without = [] if validates else ["validation.fraction=0", "publishing.gate=false"]
+    return read_settings(assignments=["preset=ngram", *without, *assignments])
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import lmctl
+from lmctl.config import read_settings
 from lmctl.errors import InterruptedRunError, QualityGateError
 from lmctl.jobs.events import GateDone
 from lmctl.jobs.train import train
 from lmctl.query.evaluation import evaluate_file
+from lmctl.store.bundle import verify_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.runs import RunLog
 
@@ -85,22 +87,6 @@ def test_what_the_gate_lets_through_is_published(good, assignments, options, ret
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_published_model_that_is_damaged_is_no_standard(good, caplog, retrain):
-    (Path(good.published) / "weights.safetensors").write_bytes(b"")
-
-    assert retrain().published.endswith("000002")
-    assert any(message.startswith("no gate: what is published cannot be scored") for message in caplog.messages)
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_without_a_text_to_validate_on_there_is_no_gate(text, tmp_path, settings):
-    train([text], tmp_path / "model", settings("training.epochs=30"))
-
-    published = train([text], tmp_path / "model", settings("training.learning_rate=1e-9")).published
-    assert published.endswith("000002")
-
-
-@pytest.mark.usefixtures("eagerly")
 def test_a_signal_while_the_published_model_is_scored_ends_the_run_at_once(good, retrain, tmp_path, monkeypatch):
     def interrupt(*_):
         os.kill(os.getpid(), signal.SIGINT)
@@ -113,3 +99,169 @@ def test_a_signal_while_the_published_model_is_scored_ends_the_run_at_once(good,
 
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (run.outcome, run.exit_code, run.generation) == ("interrupted", 130, None)
+
+
+# With n-grams, which are counted at once -----------------------------------------------------------------------
+
+
+SENTENCES = [
+    f"the {animal} {verb} on the {place} with {number} {thing}s .\n"
+    for number in range(8)
+    for animal, verb in (("cat", "sat"), ("dog", "lay"), ("bird", "sang"))
+    for place, thing in (("mat", "ball"), ("roof", "stick"), ("tree", "leaf"), ("log", "bone"))
+]
+OTHER_SENTENCES = [f"{number} ships sailed to port {number * number} at noon\n" for number in range(90)]
+
+
+@pytest.fixture
+def count(tmp_path):
+    """`count(lines, *assignments, valid=None)`: train on lines of text, all of them but those held out by name."""
+
+    def run(lines, *assignments, valid=None, **options):
+        (tmp_path / "text.txt").write_text("".join(lines))
+        asked = ["preset=ngram", *assignments]
+        if valid is not None:
+            (tmp_path / "held-out.txt").write_text("".join(valid))
+            asked.append(f"validation.file={tmp_path / 'held-out.txt'}")
+        elif not any(each.startswith("validation.") for each in assignments):
+            asked.append("validation.fraction=0")
+        return train([str(tmp_path / "text.txt")], tmp_path / "model", read_settings(assignments=asked), **options)
+
+    return run
+
+
+def kept(tmp_path):
+    return (tmp_path / "model/current/valid.txt").read_text()
+
+
+def test_a_generation_keeps_its_validation_text_among_its_sound_files(count, tmp_path):
+    count(SENTENCES[5:], valid=SENTENCES[:5])
+
+    assert kept(tmp_path) == "".join(SENTENCES[:5])
+    assert verify_bundle(tmp_path / "model/current").record.files["valid.txt"].bytes == len(kept(tmp_path))
+
+
+def test_without_new_validation_text_the_kept_one_decides(count, tmp_path):
+    count(SENTENCES[10:], valid=SENTENCES[:10])
+
+    with pytest.raises(QualityGateError) as caught:
+        count(OTHER_SENTENCES)
+
+    new, published = (
+        evaluate_file(
+            lmctl.load(tmp_path / "model" / bundle), str(tmp_path / "model/current/valid.txt"), state="carry"
+        )
+        for bundle in ("work/rejected", "current")
+    )
+    assert str(caught.value).startswith(
+        "not published: on the validation text that the current generation keeps, "
+    )
+    assert f"({new.bits_per_character:.4f} against {published.bits_per_character:.4f} bits" in str(caught.value)
+    # One that is as good takes its place, and keeps the text for the next one.
+    assert count(SENTENCES).published.endswith("000002")
+    assert kept(tmp_path) == "".join(SENTENCES[:10])
+    with pytest.raises(QualityGateError):
+        count(OTHER_SENTENCES)
+
+
+def test_with_new_validation_text_the_kept_one_guards_against_another_text(count, tmp_path):
+    count(SENTENCES[10:], valid=SENTENCES[:10])
+
+    # The new model is far better on the text of its own, and nothing says that this was meant.
+    with pytest.raises(QualityGateError, match="that the current generation keeps, the new model is"):
+        count(OTHER_SENTENCES[10:], valid=OTHER_SENTENCES[:10])
+
+    assert (
+        count(OTHER_SENTENCES[10:], "publishing.drift_tolerance=99", valid=OTHER_SENTENCES[:10]).outcome
+        == "published"
+    )
+    assert kept(tmp_path) == "".join(OTHER_SENTENCES[:10])
+
+
+def test_both_comparisons_are_told(count, tmp_path):
+    seen = []
+    count(SENTENCES[10:], valid=SENTENCES[:10])
+    count(SENTENCES[10:], valid=SENTENCES[:12], on_event=seen.append)
+
+    told = [(event.text, event.tolerance) for event in seen if isinstance(event, GateDone)]
+    assert told == [("validation", 0.01), ("kept", 0.2)]
+
+
+def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_trains(
+    count, tmp_path, monkeypatch
+):
+    count(SENTENCES)
+    monkeypatch.setattr("lmctl.jobs.train.make_ngram", None)
+
+    with pytest.raises(QualityGateError) as caught:
+        count(SENTENCES[1:] + OTHER_SENTENCES)
+
+    assert caught.value.exit_code == 3
+    assert str(caught.value) == (
+        "not trained: there is no text to compare it with the current model on: the corpus has no validation "
+        "text, and the current generation keeps none. --valid FILE names some; --no-gate publishes whatever comes"
+    )
+    (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (run.outcome, run.exit_code, run.message) == ("rejected", 3, str(caught.value))
+
+
+def test_no_gate_publishes_what_nothing_could_be_compared_with(count):
+    count(SENTENCES)
+
+    assert count(OTHER_SENTENCES, "publishing.gate=false").published.endswith("000002")
+
+
+@pytest.mark.parametrize("asked", [(), ("text.stop_words={}",)], ids=["no validation text", "stop words"])
+def test_a_text_that_has_only_grown_needs_no_comparison(count, tmp_path, asked):
+    (tmp_path / "stop.txt").write_text("the\n")
+    asked = [each.format(tmp_path / "stop.txt") for each in asked]
+    count(SENTENCES, *asked)
+
+    assert count([*SENTENCES, *OTHER_SENTENCES], *asked).published.endswith("000002")
+    # By other settings it may be worse.
+    with pytest.raises(QualityGateError, match="not trained: "):
+        count([*SENTENCES, *OTHER_SENTENCES, "more\n"], "model.order=1", *asked)
+
+
+def test_with_stop_words_left_out_nothing_is_compared(count, tmp_path):
+    (tmp_path / "stop.txt").write_text("the\n")
+    count(SENTENCES[10:], f"text.stop_words={tmp_path / 'stop.txt'}", valid=SENTENCES[:10])
+
+    with pytest.raises(QualityGateError, match="not trained: stop words are left out, so that there are no bits"):
+        count(SENTENCES[11:], valid=SENTENCES[:10])
+
+
+def test_a_published_model_that_cannot_be_opened_is_said_and_nothing_takes_its_place(count, tmp_path):
+    first = Path(count(SENTENCES[10:], valid=SENTENCES[:10]).published)
+    (first / "vocabulary.tsv").write_bytes(b"")
+
+    with pytest.raises(QualityGateError) as caught:
+        count(SENTENCES[9:], valid=SENTENCES[:9])
+
+    assert "the current one, which cannot be opened" in str(caught.value)
+    assert f"{first / 'vocabulary.tsv'}: damaged" in str(caught.value)
+    assert count(SENTENCES[9:], "publishing.gate=false", valid=SENTENCES[:9]).published.endswith("000002")
+
+
+def test_a_published_model_that_was_trained_on_the_validation_text_is_named(count, tmp_path):
+    # As a glob does that names the validation file too.
+    (tmp_path / "held-out.txt").write_text("".join(OTHER_SENTENCES[:20]))
+    texts = [str(tmp_path / "text.txt"), str(tmp_path / "held-out.txt")]
+    (tmp_path / "text.txt").write_text("".join(SENTENCES))
+    (tmp_path / "valid.txt").write_text("".join(SENTENCES[:5]))
+    asked = ["preset=ngram", f"validation.file={tmp_path / 'valid.txt'}"]
+    train(texts, tmp_path / "model", read_settings(assignments=asked))
+
+    with pytest.raises(QualityGateError) as caught:
+        count(SENTENCES, valid=OTHER_SENTENCES[:20])
+
+    named = f"But the current one was trained on {tmp_path / 'held-out.txt'} and looks better there than it is."
+    assert named in str(caught.value)
+
+
+def test_a_published_model_that_held_nothing_out_may_look_better_than_it_is_and_that_is_said(count):
+    many = [line.replace("cat", f"cat{number}") for number in range(20) for line in SENTENCES]
+    count(many)
+
+    with pytest.raises(QualityGateError, match="But the current one held nothing out: if it was trained on these"):
+        count(many, "validation.fraction=0.05")
