@@ -113,7 +113,9 @@ if TYPE_CHECKING:
     help="--gate: publish a new model only if it is not worse than the current one, of a text that has not shrunk; "
     "--no-gate: publish it in any case.  [publishing.gate]",
 )
-@click.option("--force", is_flag=True, help="Train even if nothing has changed since the last run, or the text shrank.")
+@click.option(
+    "--force", is_flag=True, help="Train even if nothing has changed since the last run, or the text has shrunk."
+)
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
 @click.option(

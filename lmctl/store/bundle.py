@@ -162,7 +162,10 @@ class Bundle:
 
     def kept_text(self) -> Path | None:
         """The file of the validation text that was kept, found sound; None if there is none."""
-        return self.check(KEPT_TEXT) if KEPT_TEXT in self.record.files else None
+        if KEPT_TEXT not in self.record.files:
+            return None
+        self.read(KEPT_TEXT)
+        return self.folder / KEPT_TEXT
 
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: what `Metrics` describes, each figure of its type and in its range.
