@@ -109,7 +109,8 @@ def test_every_metric_is_documented():
 def test_a_document_names_options_that_there_are(document):
     text = (generate_docs.ROOT / "docs" / document).read_text(encoding="utf-8")
     group = click.Context(lmctl)
-    known = {option for name in COMMANDS for each in lmctl.get_command(group, name).params for option in each.opts}
+    options = [each for name in COMMANDS for each in lmctl.get_command(group, name).params]
+    known = {option for each in options for option in (*each.opts, *each.secondary_opts)}
     named = re.findall(r"(?<![-\w])--[a-z]+(?:-[a-z]+)*", text)
 
     foreign = {"--collector"}  # the node exporter's
