@@ -110,7 +110,7 @@ if TYPE_CHECKING:
 @click.option(
     "--gate/--no-gate",
     default=None,
-    help="--gate: publish a new model only if it is not worse than the current one, of a text that has not shrunk; "
+    help="--gate: publish a new model only if it is not worse than the current one and its text has not shrunk; "
     "--no-gate: publish it in any case.  [publishing.gate]",
 )
 @click.option(
