@@ -92,7 +92,7 @@ def read_arpa(
     text.sections.clear()
     if left_out := lines - sum(map(len, rows.values())):
         logger.warning(
-            "%s: left out %d n-grams with <s> inside, </s> before the end, or white space in a word",
+            "%s: left out %d n-grams: <s> inside, </s> before the end, or a word that is empty or has white space",
             text.source,
             left_out,
         )

@@ -120,6 +120,8 @@ class ArpaText:
             if fields[0].startswith(b"\\"):
                 self._lines.number, self._lines.line = number, line.strip(b" \t\r")
                 return
+            if len(fields) < words_stop or (len(fields) == words_stop and line.count(b"\t") == 2):
+                fields = _with_empty_words(line, section.order) or fields
             if not words_stop <= len(fields) <= words_stop + 1:
                 raise self.fault(
                     number,
@@ -211,6 +213,13 @@ class ArpaText:
         if not fits.all():
             row = int(np.argmin(fits))
             raise self.fault(section.line_numbers[row], f"expected {expected}, got {values[row]:g}{way_out}")
+
+
+def _with_empty_words(line: bytes, order: int) -> list[bytes]:
+    """The fields of a line with an empty word, as MITLM writes for two blanks in a row; none of another line."""
+    parts = line.strip(b"\r").split(b"\t")
+    words = parts[1].split(b" ") if len(parts) > 1 else []
+    return [parts[0], *words, *parts[2:]] if len(words) == order and b"" in words else []
 
 
 def _fields(line: bytes) -> list[bytes]:

@@ -62,7 +62,7 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     # MITLM, src/util/FastIO.h, MITLMv1: a uint64.
     (
         rb"\x01\x12\x08\x20\0\0\0\0",
-        FileType("an MITLM binary", "let estimate-ngram or evaluate-ngram -write-lm write ARPA"),
+        FileType("an MITLM binary", "estimate-ngram -write-lm without -write-binary writes an ARPA file"),
     ),
     # OpenFst, fst.h, kFstMagicNumber 2125659606: an int32 in either byte order.
     (

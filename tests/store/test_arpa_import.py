@@ -214,6 +214,22 @@ def test_escapes_are_letters_in_a_file_that_does_not_say_so(load):
     assert r"\x41" in vocabulary.words
 
 
+def test_an_empty_word_is_left_out(load, caplog):
+    # MITLM's estimate-ngram takes two blanks in a row, or one at the start of a line, for an empty word.
+    text = (
+        ARPA.replace("ngram 1=6", "ngram 1=7").replace("ngram 2=4", "ngram 2=7").replace("ngram 3=2", "ngram 3=3")
+    )
+    text = text.replace("\n\n\\2-", "\n-0.9\t\t-0.3\n\n\\2-").replace(
+        "\n\n\\3-", "\n-0.2\t<s> \t-0.1\n-0.3\t a\t-0.2\n-0.6\t \t-0.2\n\n\\3-"
+    )
+    vocabulary, model = load(text.replace("\n\n\\end", "\n-0.07\t<s>  a\n\n\\end"))
+
+    assert vocabulary.words == ("<unk>", "</s>", "b", "A", "a")
+    assert model.sizes.ngrams == [5, 5, 2]
+    assert log10_prob(vocabulary, model, ["<s>", "a"], "A") == pytest.approx(-0.06)
+    assert "left out 4 n-grams" in caplog.text
+
+
 @pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf"])
 def test_what_stands_for_zero_is_zero(load, zero):
     vocabulary, model = load(ARPA.replace("-0.5\tb", f"{zero}\tb").replace("-0.25", zero))
@@ -231,7 +247,10 @@ def test_ngrams_that_no_text_asks_for_are_left_out(load, caplog):
 
     assert vocabulary.words == ("<unk>", "</s>", "b", "A", "a")
     assert model.sizes.ngrams == [5, 5, 2]
-    assert "left out 4 n-grams with <s> inside, </s> before the end, or white space in a word" in caplog.text
+    assert (
+        "left out 4 n-grams: <s> inside, </s> before the end, or a word that is empty or has white space"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize(
