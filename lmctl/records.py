@@ -76,10 +76,12 @@ def read_regular(path: Path, most_bytes: int = LARGEST_RECORD_BYTES, *, follow_l
     """
     with open_regular(path, follow_links=follow_links) as file:
         size = os.fstat(file.fileno()).st_size
-        # A size of 0 is also that of files in /proc, which have no end that could be known.
-        content = file.read(most_bytes + 1) if size <= most_bytes else b""
-    if size > most_bytes or len(content) > most_bytes:
-        raise DataError(f"{path}: {max(size, len(content)):,} bytes; expected at most {most_bytes:,}")
+        if size > most_bytes:
+            raise DataError(f"{path}: {size:,} bytes; expected at most {most_bytes:,}")
+        # read() allocates what it is asked for.
+        content = file.read(size + 1)
+    if len(content) > size:
+        raise DataError(f"{path}: it grows while it is read")
     return content
 
 

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
+
+# What `ArrayWriter` writes before the values. NumPy's own reader is more lenient, and a damaged header makes it
+# raise whatever Python's tokenizer does.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|=\w]+)', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+LONGEST_HEADER_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayHeader:
+    """What an array's file says of itself.
+
+    Attributes:
+        dtype: of its values, as NumPy spells it.
+        shape: likewise, without brackets.
+        start: where the values begin.
+    """
+
+    dtype: str
+    shape: str
+    start: int
+
+    @classmethod
+    def read(cls, file: IO[bytes]) -> ArrayHeader | None:
+        """The header of a file at its beginning; None where there is none that `ArrayWriter` would write."""
+        found = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
+        return found and cls(found["dtype"].decode(), found["shape"].decode(), found.end())
+
+    def is_of(self, dtype: np.dtype[Any], length: int) -> bool:
+        """Whether it is that of so many values of a type."""
+        return (self.dtype, self.shape) == (dtype.str, f"{length},")
+
+    def __str__(self) -> str:
+        return f"{self.dtype} ({self.shape})"
 
 
 class ArrayWriter:

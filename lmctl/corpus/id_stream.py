@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from lmctl import files
-from lmctl.corpus.array_file import ArrayWriter
+from lmctl.corpus.array_file import ArrayHeader, ArrayWriter
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError
+from lmctl.records import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HASH_DIGITS = 16
+# Ids that are looked at in one go.
+CHECKED_AT_ONCE = 1 << 20
 DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
 
 
@@ -59,11 +62,24 @@ def open_id_stream(path: Path, tokens: int) -> NDArray[np.unsignedinteger[Any]]:
     Raises:
         DataError: it is not a stream of that length.
     """
-    try:
-        # An empty file cannot be mapped, and an empty stream is one header long: both are read instead.
-        stream = np.load(path, mmap_mode="r" if tokens else None, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path}: {error}") from error
-    if stream.shape != (tokens,) or stream.dtype not in DTYPES:
-        raise DataError(f"{path}: expected {tokens} token ids, got {stream.dtype} of shape {stream.shape}")
-    return stream  # type: ignore[no-any-return]
+    with open_regular(path) as file:
+        header, size = ArrayHeader.read(file), os.fstat(file.fileno()).st_size
+    if header is None:
+        raise DataError(f"{path}: damaged; it does not start as an id stream does")
+    for dtype in DTYPES:
+        if header.is_of(dtype, tokens) and size == header.start + tokens * dtype.itemsize:
+            # Nothing cannot be mapped.
+            return np.memmap(path, dtype, "r", header.start, (tokens,)) if tokens else np.empty(0, dtype)
+    raise DataError(f"{path}: expected {tokens} token ids, got {header} in {size} bytes")
+
+
+def check_ids(stream: NDArray[np.unsignedinteger[Any]], vocabulary_size: int, path: Path) -> None:
+    """See that all ids of a stream are those of words.
+
+    Raises:
+        DataError: one is not.
+    """
+    for first in range(0, len(stream), CHECKED_AT_ONCE):
+        highest = int(stream[first : first + CHECKED_AT_ONCE].max())
+        if highest >= vocabulary_size:
+            raise DataError(f"{path}: a word of id {highest}, but there are only {vocabulary_size}")

@@ -19,10 +19,11 @@ from msgspec import Meta
 
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.id_stream import HASH_DIGITS, open_id_stream
-from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
+from lmctl.corpus.id_stream import HASH_DIGITS, check_ids, open_id_stream
+from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
 from lmctl.errors import DataError, InputMissingError
+from lmctl.records import decode_record, is_inside, read_regular, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +155,10 @@ class PreparedCorpus:
             record = read_record(folder)
             try:
                 _check_files(folder, record)
-                return cls(folder, record)
+                corpus = cls(folder, record)
+                for split, stream in (("train", corpus.train), ("valid", corpus.valid)):
+                    check_ids(stream, record.vocabulary_size, corpus._path(split))
+                return corpus
             except (DataError, OSError):
                 # Another corpus may have taken this one's place, and its files be gone, between two looks.
                 if read_record(folder) == record:
@@ -168,7 +172,11 @@ class PreparedCorpus:
     def recipe_files(self) -> dict[str, bytes]:
         """The dictionaries of the text recipe: name -> content."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
-        return {name: self._path(name).read_bytes() for name in names if name in self.record.files}
+        return {
+            name: read_regular(self._path(name), LARGEST_DICTIONARY_BYTES)
+            for name in names
+            if name in self.record.files
+        }
 
     def _path(self, name: str) -> Path:
         try:
@@ -186,25 +194,21 @@ def read_record(folder: Path) -> CorpusRecord:
     """
     path = folder / CORPUS_FILE
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputMissingError(f"{folder}: not a prepared corpus; it has no {CORPUS_FILE}") from error
-    try:
-        version = msgspec.json.decode(content, type=_Versioned).format_version
-        if version != FORMAT_VERSION:
-            raise DataError(
-                f"{path}: format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again"
-            )
-        record = msgspec.json.decode(content, type=CorpusRecord)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
-    return record
+    version = decode_record(content, _Versioned, str(path)).format_version
+    if version != FORMAT_VERSION:
+        raise DataError(f"{path}: format version {version}; this lmctl reads {FORMAT_VERSION}: prepare it again")
+    return decode_record(content, CorpusRecord, str(path))
 
 
 def _check_files(folder: Path, record: CorpusRecord) -> None:
     for name in record.files.values():
         data_file = folder / name
-        if "/" in name or not data_file.is_file():
+        if "/" in name or not is_inside(name) or data_file.is_symlink():
+            raise DataError(f"{folder / CORPUS_FILE}: names {shortened(name)!r}; expected a file of its folder")
+        if not data_file.is_file():
             raise DataError(f"{data_file}: missing; prepare the corpus again")
         if files.sha256_of(data_file)[:HASH_DIGITS] not in name.split("."):
             raise DataError(f"{data_file}: damaged; its content does not have the hash in its name")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 USER_DICTIONARY_FILE = "user_dictionary.txt"
 STOP_WORDS_FILE = "stop_words.txt"
+LARGEST_DICTIONARY_BYTES = 256 << 20
 
 
 class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

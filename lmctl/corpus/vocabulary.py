@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
 from lmctl.records import read_regular, shortened
-from lmctl.text.limits import LONGEST_WORD_BYTES
+from lmctl.text.limits import LONGEST_WORD_BYTES, check_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,7 +57,8 @@ class Vocabulary:
         if " ".join(self.words).split() != list(self.words):
             raise DataError("a vocabulary has no word that is empty or has whitespace inside")
         if max(map(len, self.words)) * 4 > LONGEST_WORD_BYTES:
-            check_word_lengths(self.words)
+            for word in self.words:
+                check_word(word, "the vocabulary")
         # A literal `</s>` in a text is an unknown word, not the end of its sentence.
         self._ids[SENTENCE_END] = UNKNOWN_ID
 
@@ -115,20 +116,6 @@ class Vocabulary:
             return cls(words, tuple(map(int, counts)))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-
-
-def check_word_lengths(words: Iterable[str]) -> None:
-    """Refuse words that are too long to be words.
-
-    Raises:
-        DataError: one has more than `LONGEST_WORD_BYTES` bytes in UTF-8.
-    """
-    for word in words:
-        size = len(word.encode("utf-8", "surrogatepass"))
-        if size > LONGEST_WORD_BYTES:
-            raise DataError(
-                f"a word of {size:,} bytes, {shortened(word, 40)!r}; a word has at most {LONGEST_WORD_BYTES:,}"
-            )
 
 
 def _bad_line(path: Path, text: str) -> DataError:

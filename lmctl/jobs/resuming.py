@@ -9,6 +9,8 @@ import msgspec
 
 from lmctl.config import PublishingConfig, to_yaml
 from lmctl.errors import DataError, UsageError
+from lmctl.runtime.lstm import count_parameters
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
 from lmctl.training.devices import usable_cores
 from lmctl.version import __version__, package_version
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint"
+# Of names and figures in it.
+SLACK_BYTES = 64 << 20
 # What decides the bytes of the weights.
 COMPUTING_PACKAGES = ("tensorflow", "keras", "numpy")
 
@@ -40,6 +44,10 @@ class ResumableRun:
 
     def __init__(self, path: Path, corpus: PreparedCorpus, config: Config, old_model: str | None = None) -> None:
         self.path = path
+        # Weights, two slots each, their average, those of the best epoch; and the state of the streams.
+        network = count_parameters(LSTMSizes.of(corpus.vocabulary, config.model))
+        streams = 2 * config.model.layers * config.model.hidden_units * config.training.batch_size
+        self._most_bytes = 4 * (8 * network + 2 * streams) + SLACK_BYTES
         self._identity = RunIdentity(
             corpus=corpus.record.files,
             configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
@@ -58,7 +66,7 @@ class ResumableRun:
         if policy == "never":
             return None
         try:
-            found = read_checkpoint(self.path)
+            found = read_checkpoint(self.path, self._most_bytes)
         except DataError as error:
             if policy == "require":
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -231,8 +232,12 @@ def _read_runs(model: ModelFolder) -> _Status:
 def _figures(figures: Mapping[str, Any]) -> dict[str, float]:
     """The figures of runs.jsonl that are metrics."""
     found = ((metric, figures.get(figure)) for figure, metric in METRIC_OF_FIGURE.items())
-    return {metric: float(value) for metric, value in found if value is not None}
+    # A line that somebody else wrote may say anything.
+    return {metric: float(value) for metric, value in found if isinstance(value, int | float)}
 
 
 def _unix(time_in_utc: str) -> float:
-    return datetime.fromisoformat(time_in_utc).timestamp()
+    try:
+        return datetime.fromisoformat(time_in_utc).timestamp()
+    except ValueError:  # a day that its month does not have
+        return math.nan

@@ -12,6 +12,7 @@ import numpy as np
 
 from lmctl.errors import DataError, UsageError
 from lmctl.runtime import load_language_model
+from lmctl.runtime.base import check_log_probs
 from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
 from lmctl.store.generations import opened
 
@@ -168,4 +169,4 @@ def verify_model(folder: Path) -> None:
         DataError: what does not fit, by name.
     """
     model = Model(verify_bundle(folder))
-    model.log_probs("")
+    check_log_probs(model.log_probs(""))

@@ -12,6 +12,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.query.batching import batches_by_length, blocks_of_time
+from lmctl.runtime.base import check_log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,6 +117,7 @@ class Predictor:
 
     def _best(self, state: Any) -> list[list[Prediction]]:
         token_ids, log_probs = self._model.language_model.top_k(state, self._k, self._allowed)
+        check_log_probs(log_probs)
         words = self._model.vocabulary.words
         return [
             [

@@ -14,7 +14,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.query.batching import batches_by_length, blocks_of_time
 from lmctl.query.model import EncodedText
-from lmctl.runtime.base import Scores
+from lmctl.runtime.base import Scores, check_log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -252,6 +252,7 @@ def _score_in_blocks(
     for block in blocks_of_time(*inputs.shape):
         there = np.clip(lengths - block.start, 0, block.stop - block.start)
         part, state = language_model.score(inputs[block], targets[block], there, state, ranks=ranks)
+        check_log_probs(part.log_probs)
         parts.append(part)
     return Scores(
         np.concatenate([part.log_probs for part in parts]),

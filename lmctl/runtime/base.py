@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,26 @@ State = TypeVar("State")
 # Where whole distributions are looked at along a text, so many positions times words are held at once: 8 MiB as
 # float32.
 DISTRIBUTIONS_AT_ONCE = 1 << 21
+
+
+# exp() of more is no number; ARPA files whose probabilities sum to a little more than 1 are far below.
+HIGHEST_LOG_PROB = 700.0
+
+
+def check_log_probs(log_probs: Float32Array | Float64Array) -> None:
+    """See that a model has answered with logarithms of probabilities, -inf of an impossible word included.
+
+    Finite weights may still be so large that sums of their products are not.
+
+    Raises:
+        DataError: it has not.
+    """
+    # What is not a number is not at most anything.
+    wrong = log_probs[~(log_probs <= HIGHEST_LOG_PROB)]
+    if wrong.size:
+        raise DataError(
+            f"the model gives a word the log probability {wrong[0]}; its weights are damaged, or no model's"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +204,8 @@ def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntAr
     rows, columns = log_probs.shape
     if k == 0:
         return np.zeros((rows, 0), dtype=np.int64), np.zeros((rows, 0), dtype=np.float32)
+    # The largest of a row is not a number if one of them is none.
+    check_log_probs(log_probs.max(axis=1))
     best_ids = np.empty((rows, k), dtype=np.int64)
     best = np.empty((rows, k), dtype=np.float32)
     # argpartition leaves open which of several equal values makes the cut: take all that equal the k-th.

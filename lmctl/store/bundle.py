@@ -25,7 +25,7 @@ import numpy as np
 from lmctl import files
 from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
-from lmctl.corpus.recipe import STOP_WORDS_FILE, USER_DICTIONARY_FILE
+from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE
 from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, read_regular, shortened
@@ -77,7 +77,6 @@ HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
 # What small files may have at most, beside those whose size follows from the model's.
 LARGEST_HISTORY_BYTES = 64 << 20
-LARGEST_DICTIONARY_BYTES = 256 << 20
 # Names, shapes and places of the tensors, before the numbers.
 LARGEST_SAFETENSORS_HEADER_BYTES = 1 << 20
 # A longer line than this no vocabulary has.

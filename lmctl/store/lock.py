@@ -12,7 +12,7 @@ import socket
 import stat
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -39,7 +39,7 @@ LockPolicy = Literal["fail", "wait"]
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """Who holds a lock; `since` is an ISO 8601 time in UTC."""
 
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     host: str
     since: str
 

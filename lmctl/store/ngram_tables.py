@@ -17,7 +17,7 @@ that starts a sentence.
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,8 +26,9 @@ import numpy as np
 from msgspec import Meta
 
 from lmctl import files
-from lmctl.corpus.array_file import ArrayWriter
+from lmctl.corpus.array_file import ArrayHeader, ArrayWriter
 from lmctl.errors import DataError
+from lmctl.records import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,14 +50,8 @@ ABSENT = -1
 # Values that are checked in one go when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
 
-# What `ArrayWriter` writes before the values. NumPy's own reader is more lenient, and a damaged header makes it
-# raise whatever Python's tokenizer does.
-_HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|=\w]+)', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n",
-    re.DOTALL,
-)
-LONGEST_HEADER_BYTES = 256
+# A back-off makes up for what longer n-grams have taken; exp() of more than this is no number any more.
+HIGHEST_BACKOFF = 700.0
 
 # Far more than any model has.
 MOST_ORDERS = 100
@@ -234,15 +229,14 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
 def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: Check) -> NDArray[Any]:
     if path.is_symlink() or not path.is_file():
         raise DataError(f"{path}: expected a table of this model; it is missing or a link")
-    with path.open("rb") as file:
-        header = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
+    with open_regular(path) as file:
+        header, size = ArrayHeader.read(file), os.fstat(file.fileno()).st_size
         if header is None:
             raise DataError(f"{path}: damaged; it does not start as a table does")
-        start, expected_bytes = header.end(), header.end() + length * dtype.itemsize
-        found = f"{header['dtype'].decode()} ({header['shape'].decode()})"
-        if found != f"{dtype.str} ({length},)" or path.stat().st_size != expected_bytes:
+        start, expected_bytes = header.start, header.start + length * dtype.itemsize
+        if not header.is_of(dtype, length) or size != expected_bytes:
             raise DataError(
-                f"{path}: {found} in {path.stat().st_size} bytes, but the sizes in model.json "
+                f"{path}: {header} in {size} bytes, but the sizes in model.json "
                 f"want {dtype.str} ({length},) in {expected_bytes}"
             )
         file.seek(start)
@@ -281,4 +275,5 @@ def _fault_in_log_probs(values: Float32Array) -> str | None:
 
 
 def _fault_in_backoffs(values: Float32Array) -> str | None:
-    return None if (values < np.inf).all() else "a back-off that is not a number"
+    # What is not a number is not below anything either.
+    return None if (values < HIGHEST_BACKOFF).all() else "a back-off that is not a number below exp's range"

@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from lmctl import files
+from lmctl.errors import DataError
+from lmctl.records import decode_record, open_regular
 from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
@@ -21,9 +24,21 @@ if TYPE_CHECKING:
     from lmctl.store.generations import ModelFolder
 
 RUNS, BEGUN = "runs.jsonl", "begun.json"
+# A run takes a few hundred bytes: this is a run every minute for three months.
+MOST_BYTES_READ = 64 << 20
 
 # One that found the model's lock held is told of elsewhere: it leaves no line.
 Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed", "locked"]
+
+
+# ISO 8601, as `now` gives it: within the years that a calendar has, to the second.
+Time = Annotated[
+    str,
+    Meta(
+        pattern=r"^(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]|29|30|31)"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\+00:00\Z"
+    ),
+]
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +76,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         cache: what a cache is good for.
     """
 
-    start: str
-    end: str | None = None
+    start: Time
+    end: Time | None = None
     pid: int
     outcome: Outcome
     exit_code: int | None = None
@@ -76,7 +91,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Begun(msgspec.Struct, frozen=True):
-    start: str
+    start: Time
     pid: int
 
 
@@ -116,12 +131,15 @@ class RunLog:
     def newest_first(self) -> Iterator[Run]:
         """All runs, the newest first, each decoded when it is asked for: years of them are many."""
         try:
-            lines = self._path.read_bytes().splitlines()
+            with open_regular(self._path) as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - MOST_BYTES_READ))
+                lines = file.read(MOST_BYTES_READ).splitlines()
         except FileNotFoundError:
             return
         for line in reversed(lines):
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-                yield msgspec.json.decode(line, type=Run)
+            with contextlib.suppress(DataError):
+                yield decode_record(line, Run, RUNS)
 
     def append(self, run: Run) -> None:
         """Write a line; on its own, of a run that did not begin, for there was nothing to do."""

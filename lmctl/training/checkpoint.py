@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from lmctl import files
 from lmctl.errors import DataError
+from lmctl.records import decode_record, read_regular, shortened
 from lmctl.training.events import EpochDone
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 32
 METADATA = "checkpoint"
+# Far above what trains on one machine.
+LARGEST_BYTES = 1 << 40
+
+_Count = Annotated[int, Meta(ge=0, le=1 << 60)]
+_Amount = Annotated[float, Meta(ge=0)]
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,23 +89,30 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         history: the epochs before.
     """
 
-    epoch: int
-    epoch_steps: int
-    epoch_tokens: int
+    epoch: _Count
+    epoch_steps: _Count
+    epoch_tokens: _Count
     epoch_nats: float
-    epoch_seconds: float
-    step: int
-    tokens: int
-    planned_steps: int | None
-    rate: float
-    decays: int
+    epoch_seconds: _Amount
+    step: _Count
+    tokens: _Count
+    planned_steps: _Count | None
+    rate: _Amount
+    decays: _Count
     best_nats: float | None
-    best_epoch: int
-    epochs_without_improvement: int
-    average_updates: int
-    seconds: float
+    best_epoch: _Count
+    epochs_without_improvement: _Count
+    average_updates: _Count
+    seconds: _Amount
     device: str
     history: list[EpochDone]
+
+    def __post_init__(self) -> None:
+        """Refuse a best epoch that has not been, and steps that nothing was read in."""
+        if self.best_epoch > len(self.history):
+            raise ValueError(f"the best epoch is {self.best_epoch} of {len(self.history)}")
+        if self.epoch_steps and not self.epoch_tokens:
+            raise ValueError(f"{self.epoch_steps} steps of no tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,16 @@ class Checkpoint:
         """The arrays whose names begin with `prefix/`, by the rest of their names."""
         start = f"{prefix}/"
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    checkpoint: str
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """The part of a safetensors header that is ours."""
+
+    metadata: _Metadata = msgspec.field(name="__metadata__")
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -140,8 +164,12 @@ def write_checkpoint(path: Path, identity: RunIdentity, checkpoint: Checkpoint) 
         file.write(content)
 
 
-def read_checkpoint(path: Path) -> tuple[RunIdentity, Checkpoint] | None:
+def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIdentity, Checkpoint] | None:
     """The checkpoint in a file; None where there is no such file.
+
+    Args:
+        path: of the file.
+        most_bytes: a larger one is refused before it is read.
 
     Raises:
         DataError: it is damaged.
@@ -152,18 +180,22 @@ def read_checkpoint(path: Path) -> tuple[RunIdentity, Checkpoint] | None:
     if path.is_symlink():
         raise DataError(f"{path}: is a link; expected a checkpoint")
     try:
-        content = path.read_bytes()
+        content = read_regular(path, most_bytes)
     except FileNotFoundError:
         return None
     digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     del content  # a checkpoint is five times as large as the model
     if hashlib.sha256(body).digest() != digest:
         raise DataError(f"{path}: damaged; its content does not have the hash it begins with")
+    header_bytes = int.from_bytes(body[:8], "little")
+    where = f"{path}: not a checkpoint of this version"
+    header = decode_record(body[8 : 8 + header_bytes], _Header, where)
+    document = decode_record(header.metadata.checkpoint.encode(), _Document, where)
     try:
-        header_bytes = int.from_bytes(body[:8], "little")
-        header = msgspec.json.decode(body[8 : 8 + header_bytes], type=dict[str, Any])
-        document = msgspec.json.decode(header["__metadata__"][METADATA], type=_Document)
         arrays = safetensors.numpy.load(body)
-    except (safetensors.SafetensorError, msgspec.DecodeError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a checkpoint of this version; {error}") from error
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{where}; {shortened(str(error))}") from error
+    for name, array in sorted(arrays.items()):
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise DataError(f"{path}: damaged; {shortened(name)} has values that are no finite float32 numbers")
     return document.identity, Checkpoint(document.progress, arrays)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches
-from lmctl.errors import DivergenceError, LmctlError, UsageError
+from lmctl.errors import DataError, DivergenceError, LmctlError, UsageError
 from lmctl.networks.lstm import Dropout, LSTMNetwork
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
@@ -386,7 +386,19 @@ class Trainer:
         self._watch.save(Checkpoint(progress, arrays | {"state": self._steps.export_state(self._state)}))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        """Stand where another run stood."""
+        """Stand where another run stood.
+
+        Raises:
+            DataError: its arrays are not those of this network.
+        """
+        try:
+            self._restore_arrays(checkpoint)
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"the checkpoint does not fit this network; --resume never starts over: {error}"
+            ) from error
+
+    def _restore_arrays(self, checkpoint: Checkpoint) -> None:
         progress = checkpoint.progress
         self._network.import_weights(checkpoint.part("weights"))
         self._optimizer.import_slots(checkpoint.part("slots"))

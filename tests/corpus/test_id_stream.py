@@ -63,7 +63,7 @@ def test_an_empty_stream_can_be_opened(tmp_path):
 def test_another_length_than_expected_is_refused(tmp_path, tokens):
     _, path = write(tmp_path, [5, 6, 1])
 
-    with pytest.raises(DataError, match=rf"{path.name}: expected {tokens} token ids, got uint16 of shape \(3,\)"):
+    with pytest.raises(DataError, match=rf"{path.name}: expected {tokens} token ids, got <u2 \(3,\)"):
         open_id_stream(path, tokens)
 
 

@@ -161,7 +161,7 @@ def test_a_record_that_names_a_place_elsewhere_is_refused(corpus, tmp_path, name
     (tmp_path / "secret.0123456789abcdef.npy").write_bytes(b"")
     edit(corpus, lambda document: document["files"].update(train=name))
 
-    with pytest.raises(DataError, match="missing"):
+    with pytest.raises(DataError, match="expected a file of its folder"):
         PreparedCorpus.open(corpus)
 
 
