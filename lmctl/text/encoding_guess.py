@@ -32,6 +32,10 @@ _SAMPLE_CHARACTERS = 1 << 16
 
 # Fewer bytes outside of ASCII than this prove nothing, and fewer sequences that happen to be UTF-8 do not either.
 _ENOUGH = 3
+# A text of so many bytes in UTF-16 has an ASCII character, a line end if nothing else, and so a NUL.
+_ENOUGH_FOR_UTF16 = 256
+# What C1 has in place of Windows' punctuation; but for NEL, which some files have as a line end.
+_CONTROLS = re.compile(rb"[\x80-\x84\x86-\x9f]")
 
 
 def encodings_that_read(content: bytes, encoding: str) -> list[str]:
@@ -66,6 +70,28 @@ def encodings_that_read(content: bytes, encoding: str) -> list[str]:
     best = max(scores.values(), default=0.0)
     likely = [candidate for candidate, score in scores.items() if score >= 0.5 and score >= best - 0.1]
     return sorted(likely, key=lambda candidate: -scores[candidate])
+
+
+def doubt(content: bytes, encoding: str) -> str | None:
+    """Why bytes that an encoding does read are probably in another one; None: no reason.
+
+    UTF-8 is valid in most encodings of one byte, and in UTF-16 if the number of bytes is even: every letter comes
+    out wrong, and nothing fails.
+
+    Args:
+        content: the beginning of a text.
+        encoding: as Python names it.
+    """
+    name = codecs.lookup(encoding).name.replace("-", "_")
+    if name.startswith("utf_16") and b"\0" not in content and not content.startswith(tuple(_MARKS)):
+        is_doubtful = len(content) >= _ENOUGH_FOR_UTF16 and _decoded(content, "utf-8") is not None
+    else:
+        is_doubtful = not name.startswith("utf") and is_utf8(content)
+    if is_doubtful:
+        return f"valid utf-8, but read as {encoding}; if words come out wrong, --encoding utf-8 is right"
+    if name == "iso8859_1" and _CONTROLS.search(content):
+        return f"has control characters of {encoding}; if they are quotation marks, --encoding cp1252 reads them"
+    return None
 
 
 def is_utf8(content: bytes) -> bool:

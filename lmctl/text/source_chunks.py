@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lmctl.errors import DataError
+from lmctl.text.encoding_guess import doubt
 from lmctl.text.encodings import DECODE_ERRORS, NUL_MEANS, Transcoder, UndecodableError, resolve_encoding
 from lmctl.text.limits import LONGEST_LINE_BYTES
 from lmctl.text.line_ends import LineEnds
@@ -120,6 +121,8 @@ class ChunkCutter:
         self._transcoder = Transcoder(source, encoding, errors) if transcode else None
         # A chunk is never longer than the longest line, so only a line at its start can be too long.
         self._chunk_bytes = min(max(chunk_bytes, 1), LONGEST_LINE_BYTES)
+        self._given_encoding = encoding
+        self._looked_at = False
         self._long_lines = long_lines
         self._line_ends = LineEnds(source)
         self._buffer = bytearray()
@@ -129,6 +132,10 @@ class ChunkCutter:
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
         """Take some bytes; yield the chunks that are full."""
+        if not self._looked_at:
+            self._looked_at = True
+            if remark := doubt(piece, self._given_encoding):
+                _log.warning("%s: %s", self._source, remark)
         self._buffer += self._line_ends.feed(piece if self._transcoder is None else self._transcoder.feed(piece))
         while end := self._end_of_chunk():
             yield self._take(end)

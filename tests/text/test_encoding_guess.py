@@ -1,6 +1,6 @@
 import pytest
 
-from lmctl.text.encoding_guess import encodings_that_read
+from lmctl.text.encoding_guess import doubt, encodings_that_read
 
 # Sentences of several languages, each in the encodings that its speakers used.
 SIMPLIFIED = "我爱编程，编程是一种艺术。艺术是人类创造的。\n"
@@ -60,3 +60,38 @@ def test_what_was_named_already_is_never_advice():
     for encoding in ("gb18030", "cp949", "cp1252", "euc-jp", "cp932", "big5", "utf-8"):
         for text, written in [(SIMPLIFIED, "gb2312"), (KOREAN, "euc-kr"), (FRENCH, "cp1252"), (JAPANESE, "cp932")]:
             assert encoding not in encodings_that_read(text.encode(written) + b"\xff\n", encoding)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "gb18030", "big5", "koi8-r", "utf-16", "utf-16-le"])
+def test_utf8_that_is_read_as_something_else_is_doubted(encoding):
+    text = (SIMPLIFIED + FRENCH) * 6
+    assert doubt(text.encode(), encoding) == (
+        f"valid utf-8, but read as {encoding}; if words come out wrong, --encoding utf-8 is right"
+    )
+    if encoding.startswith("utf-16"):
+        assert doubt(b"plain English, which is UTF-8 too\n" * 10, encoding) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (SIMPLIFIED, "gb18030"),
+        (SIMPLIFIED, "utf-8"),
+        (SIMPLIFIED * 20, "utf-16"),
+        (SIMPLIFIED * 20, "utf-16-be"),
+        (TRADITIONAL, "big5"),
+        (FRENCH, "latin-1"),
+        ("plain English\n", "latin-1"),
+        ("It’s “done”\n", "cp1252"),
+        (JAPANESE, "euc-jp"),
+    ],
+)
+def test_what_is_as_it_was_said_to_be_is_not_doubted(text, encoding):
+    assert doubt(text.encode(encoding), encoding) is None
+
+
+def test_the_quotation_marks_of_windows_are_control_characters_in_latin_1():
+    assert doubt("It’s “done”\n".encode("cp1252"), "latin-1") == (
+        "has control characters of latin-1; if they are quotation marks, --encoding cp1252 reads them"
+    )
+    assert doubt(b"a line of NEL\x85", "latin-1") is None

@@ -232,6 +232,15 @@ def test_an_encoding_that_no_text_file_has_is_a_usage_error(tmp_path, encoding):
         list(read_chunks([write(tmp_path, b"a")], encoding=encoding))
 
 
+def test_text_that_is_read_in_the_wrong_encoding_without_an_error_is_doubted_once_a_source(tmp_path, caplog):
+    path = write(tmp_path, "语言模型预测下一个词\n".encode() * 100)
+    with caplog.at_level(logging.WARNING):
+        assert len(list(read_lines(path, encoding="latin-1"))) == 100
+    assert caplog.messages == [
+        f"{path}: valid utf-8, but read as latin-1; if words come out wrong, --encoding utf-8 is right"
+    ]
+
+
 def test_an_unknown_way_to_treat_errors_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="ignore: unknown way to treat errors; expected strict, replace or skip"):
         list(read_lines(write(tmp_path, b"a"), errors="ignore"))
