@@ -30,6 +30,7 @@ from lmctl.store.arpa import write_arpa
 from lmctl.store.arpa_import import ArpaReading, read_arpa
 from lmctl.store.arpa_words import SENTENCE_START, WordSpelling
 from lmctl.store.bundle import MODEL_FILE, ModelRecord, verify_bundle, write_bundle
+from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, find_bundle, is_model, remove
 from lmctl.store.lock import locked
 from lmctl.store.ngram_tables import NgramSizes, open_tables
@@ -165,6 +166,7 @@ def import_arpa(
         logged(Watched(folder, ignore_event)) as summary,
     ):
         folder.sweep(KEPT_IN_WORK)
+        repair(folder)
         place = folder.work / IMPORTED
         place.mkdir()
         vocabulary, sizes = read_arpa(path, place, reading, tell)

@@ -144,7 +144,8 @@ def score_published(
             return None
         raise QualityGateError(
             f"not trained: nothing says whether a new model is as good as the current one, which cannot be opened "
-            f"({error}); `lmctl rollback` makes an older one current, {ANYWAY}"
+            f"({error if published.is_dir() else f'{published}: is not there'}); `lmctl rollback` makes an older "
+            f"one current, {ANYWAY}"
         ) from error
     raise QualityGateError(f"not trained: {NO_LENGTH if leaves_out else NO_TEXT}; {ANYWAY}")
 

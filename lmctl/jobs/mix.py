@@ -21,6 +21,7 @@ from lmctl.jobs.validating import ValidFigures, ValidScores
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
 from lmctl.store.bundle import MEMBERS, verify_bundle
+from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, opened, remove
 from lmctl.store.lock import locked
 from lmctl.text.reading import read_lines
@@ -95,6 +96,7 @@ def mix(
     folder = ModelFolder.create(output)
     with locked(folder.folder), logged(Watched(folder, ignore_event)) as summary:
         folder.sweep(KEPT_IN_WORK)
+        repair(folder)
         place = folder.work / MIXTURE
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))

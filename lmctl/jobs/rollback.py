@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from lmctl.errors import InputMissingError
+from lmctl.errors import DataError, InputMissingError
 from lmctl.store.bundle import verify_bundle
+from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, is_model
 from lmctl.store.lock import locked
 
@@ -33,6 +35,9 @@ def roll_back(model: Path, number: int | None = None) -> Path:
     folder = ModelFolder.create(model)
     with locked(folder.folder):
         folder.sweep_beside()
+        # What is no copy of a generation is kept beside by the rollback itself.
+        with contextlib.suppress(DataError):
+            repair(folder)
         place = folder.generation_before() if number is None else folder.generation(number)
         if place.is_dir():
             verify_bundle(place)

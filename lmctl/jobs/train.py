@@ -40,6 +40,7 @@ from lmctl.jobs.unchanged import (
 )
 from lmctl.jobs.warm_start import OldModel
 from lmctl.runtime.lstm import count_parameters
+from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, remove
 from lmctl.store.lock import HOLDER, locked
 from lmctl.store.sizes import LSTMSizes
@@ -144,6 +145,7 @@ def _train(
                 return known
         with logged(watch) as summary:
             folder.sweep(KEPT_IN_WORK)
+            repair(folder)
             if (known := _settled(folder, sources, settings)) is not None and not force:
                 summary.update(msgspec.structs.asdict(known))
                 return known

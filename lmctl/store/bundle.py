@@ -368,6 +368,15 @@ def open_bundle(folder: Path, depth: int = 0) -> Bundle:
     return Bundle(folder, record, depth)
 
 
+def has_record(folder: Path) -> bool:
+    """Whether a folder has a model.json that lmctl wrote, of whatever version; other programs write others."""
+    try:
+        decode_record(read_regular(folder / MODEL_FILE), _Versioned, MODEL_FILE)
+    except (DataError, FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def verify_bundle(folder: Path) -> Bundle:
     """Open a bundle and check every file in it, whatever its size; files it does not name are refused.
 

@@ -23,7 +23,10 @@ import msgspec
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
 from lmctl.records import read_regular, shortened
-from lmctl.store.bundle import MODEL_FILE, Bundle, open_bundle, verify_bundle
+from lmctl.scratch import sweep as sweep_scratch
+from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, verify_bundle
+from lmctl.store.copies import fault_of, mending_command, set_aside, stand_in
+from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN, WORK
 from lmctl.store.other_files import what_file_is
 
 if TYPE_CHECKING:
@@ -33,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
-GENERATION = re.compile(r"[0-9]{6,}")
 # Of a generation, after "@".
 _NUMBER = re.compile(r"[0-9]{1,18}")
 MODEL_VARIABLE = "LMCTL_MODEL"
@@ -81,19 +82,23 @@ class ModelFolder:
         return self.folder / GENERATIONS / f"{number:06d}"
 
     def current(self) -> Path | None:
-        """The published bundle's folder, resolved once; None where nothing is published.
+        """The published bundle's folder, resolved once; None if nothing is published.
+
+        In a copy, something else than a link may say which it is: see `copies.stand_in`.
 
         Raises:
             DataError: the link leads elsewhere than to a generation of this model.
         """
         try:
             target = (self.folder / CURRENT).readlink()
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError:
+            return stand_in(self)
         if str(target.parent) != GENERATIONS or not GENERATION.fullmatch(target.name):
             raise DataError(
-                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, no generation of this model; "
-                f"`lmctl rollback {self.folder} --to N` makes one current"
+                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, no generation of this model"
+                + (f"; `{mending_command(self)}` makes one current" if self.numbers() else "")
             )
         return self.folder / target
 
@@ -126,7 +131,7 @@ class ModelFolder:
             bundle.rename(place)
             files.sync_folder(place.parent)
         before = self.sound_current()
-        self._make_current(place)
+        self.make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
         self.prune(keep, before)
         return place
@@ -139,7 +144,7 @@ class ModelFolder:
         """
         current = self.current()
         if current is None:
-            raise InputMissingError(f"{self.folder}: nothing has been published there yet")
+            raise _nothing_published(self)
         older = [there for there in self.numbers() if there < int(current.name)]
         if not older:
             raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
@@ -159,7 +164,8 @@ class ModelFolder:
             there = ", ".join(map(str, self.numbers())) or "none"
             raise InputMissingError(f"{self.folder}: no generation {number}; there are: {there}")
         files.write_text(self.folder / PIN, f"{place.name}\n")
-        self._make_current(place)
+        set_aside(self)
+        self.make_current(place)
         return place
 
     def is_pinned(self) -> bool:
@@ -171,7 +177,8 @@ class ModelFolder:
             return False
         return current is not None and os.fsencode(current.name) == pinned
 
-    def _make_current(self, place: Path) -> None:
+    def make_current(self, place: Path) -> None:
+        """Let the link lead to a generation, by one rename."""
         link = self.work / CURRENT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(GENERATIONS) / place.name)
@@ -210,7 +217,8 @@ class ModelFolder:
 
     def sweep_beside(self) -> None:
         """Remove the notes that runs which were killed had not finished; whoever does holds the lock."""
-        for name in (PIN, "request.json", "holder.json"):
+        sweep_scratch(self.work)
+        for name in (PIN, "request.json"):
             for path in self.folder.glob(f".{name}.*"):
                 remove(path)
 
@@ -233,8 +241,11 @@ def remove(path: Path) -> None:
 
 
 def is_model(folder: Path) -> bool:
-    """Does `folder` hold, or is it about to hold, the generations of a model?"""
-    return (folder / GENERATIONS).is_dir()
+    """Does `folder` hold, or is it about to hold, the generations of a model? No if it cannot be looked into."""
+    try:
+        return (folder / GENERATIONS).is_dir()
+    except OSError:
+        return False
 
 
 def split_generation(name: str) -> tuple[Path, int | None]:
@@ -284,10 +295,19 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         # Another generation may have been published, and this one pruned, between the two looks.
         missing, current = current, ModelFolder(path).current()
         if current == missing:
-            raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there")
+            model = ModelFolder(path)
+            mend = f"; `{mending_command(model)}` makes another one current" if model.numbers() else ""
+            raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there{mend}")
     if current is None:
-        raise InputMissingError(f"{name}: nothing has been published there yet")
+        raise _nothing_published(ModelFolder(path))
     return current
+
+
+def _nothing_published(model: ModelFolder) -> LmctlError:
+    fault = fault_of(model)
+    if fault is None:
+        return InputMissingError(f"{model.folder}: nothing has been published there yet")
+    return DataError(fault)
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -328,14 +348,26 @@ def list_generations(folder: Path) -> list[Generation]:
         missing = "no models yet; lmctl train CORPUS makes one"
         raise InputMissingError(missing if folder == DEFAULT_FOLDER else f"{folder}: no such folder")
     places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
-    models = map(ModelFolder, places)
-    listed = (_describe(model, number) for model in models for number in model.numbers())
+    listed = [each for path in places for each in _describe_all(ModelFolder(path))]
     # One that was pruned while the others were looked at is not there any more.
     return [
         each
         for each in listed
         if each.damage is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
     ]
+
+
+def _describe_all(model: ModelFolder) -> list[Generation]:
+    """The generations of one model; none, and a warning, if it cannot be looked into: the others can."""
+    try:
+        described = [_describe(model, number) for number in model.numbers()]
+        fault = fault_of(model)
+    except OSError as error:
+        logger.warning("%s: left out: %s", error.filename or model.folder, error.strerror)
+        return []
+    if fault is not None:
+        logger.warning("%s", fault)
+    return described
 
 
 def _describe(model: ModelFolder, number: int) -> Generation:
@@ -348,7 +380,7 @@ def _describe(model: ModelFolder, number: int) -> Generation:
         bundle = open_bundle(place)
         training, corpus = bundle.record.training, bundle.record.corpus
         valid = bundle.metrics().get("valid") or {}
-    except LmctlError as error:
+    except (LmctlError, OSError) as error:
         return msgspec.structs.replace(listed, damage=str(error))
     return msgspec.structs.replace(
         listed,
@@ -386,9 +418,15 @@ def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
 def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
     """The models in a folder that have been published, and the bundles, by name."""
     # A model of which nothing has been published yet, in training or failed, is not in question.
-    return sorted(
-        path for path in folder.glob("*") if (path / CURRENT).is_symlink() or (path / MODEL_FILE).exists()
-    )
+    return sorted(path for path in folder.glob("*") if _is_published(path))
+
+
+def _is_published(folder: Path) -> bool:
+    """Whether a folder is a model or a bundle of lmctl's; no if it cannot be looked into."""
+    try:
+        return (folder / CURRENT).is_symlink() or stand_in(ModelFolder(folder)) is not None or has_record(folder)
+    except OSError:
+        return False
 
 
 def default_model(environment: Mapping[str, str] = os.environ) -> str:

@@ -153,7 +153,7 @@ def test_a_bundle_that_was_published_already_takes_no_second_number(model, make_
     """As after a kill before the last rename, or after it: the next run makes the same bundle again."""
     model.publish(make_bundle(model.work / "finished", seed=1), keep=3)
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(ModelFolder, "_make_current", None)
+        cut_off.setattr(ModelFolder, "make_current", None)
         with pytest.raises(TypeError):
             model.publish(make_bundle(model.work / "finished", seed=2), keep=3)
     assert (model.numbers(), model.current().name) == ([1, 2], "000001")
@@ -415,5 +415,5 @@ def test_without_a_name_there_must_be_exactly_one_model(tmp_path, monkeypatch, n
     for name in names:
         publish(ModelFolder.create(Path("models") / name), 1)
 
-    with pytest.raises(UsageError, match=r"2 models under models; name one" if names else "no model under models"):
+    with pytest.raises(UsageError, match="models/ has news, wiki; choose" if names else "no models yet"):
         find_bundle(None, {})

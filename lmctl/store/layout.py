@@ -1,0 +1,6 @@
+"""The names of what lies in a model's folder."""
+
+import re
+
+CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
+GENERATION = re.compile(r"[0-9]{6,}")

@@ -1,0 +1,207 @@
+"""A model that was copied without its link `current`, and one that cannot be looked into beside others."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.jobs.rollback import roll_back
+from lmctl.store.copies import repair
+from lmctl.store.generations import ModelFolder, find_bundle, list_generations
+from lmctl.store.runs import Run, RunLog
+
+LINK = Path("generations/000002")
+
+
+@pytest.fixture
+def model(tmp_path, make_bundle):
+    """A model with two generations, the second one current."""
+    folder = ModelFolder.create(tmp_path / "news")
+    for seed in (1, 2):
+        folder.publish(make_bundle(folder.work / "made", seed=seed), keep=3)
+    return folder
+
+
+def as_folder(link):
+    content = link.resolve()
+    link.unlink()
+    shutil.copytree(content, link)
+
+
+def as_text(link):
+    target = str(link.readlink())
+    link.unlink()
+    link.write_text(target)
+
+
+@pytest.mark.parametrize("copied", [as_folder, as_text])
+def test_a_copy_of_the_current_generation_in_the_place_of_the_link_stands_for_it(model, copied):
+    link = model.folder / "current"
+    copied(link)
+
+    assert model.current() == find_bundle(str(model.folder)) == model.generation(2)
+    assert [each.current for each in list_generations(model.folder)] == [False, True]
+    assert not link.is_symlink()
+    repair(model)
+    assert link.readlink() == LINK
+    assert list(model.work.iterdir()) == []
+
+
+def test_a_folder_with_a_file_of_its_own_is_not_replaced(model):
+    link = model.folder / "current"
+    as_folder(link)
+    (link / "notes.txt").write_text("mine")
+
+    with pytest.raises(DataError, match=r"notes\.txt: not a file of this bundle; `lmctl rollback .*news --to 2`"):
+        repair(model)
+
+    assert (link / "notes.txt").read_text() == "mine"
+
+
+def test_a_sound_copy_of_a_generation_that_is_damaged_is_not_replaced(model):
+    link = model.folder / "current"
+    as_folder(link)
+    (model.generation(2) / "vocabulary.tsv").write_bytes(b"")
+
+    with pytest.raises(DataError, match=r"generations/000002/vocabulary\.tsv: damaged"):
+        repair(model)
+
+    assert (link / "vocabulary.tsv").stat().st_size
+
+
+def nothing(link):
+    link.unlink()
+
+
+def another_folder(link):
+    link.unlink()
+    link.mkdir()
+    (link / "mine").write_text("mine")
+
+
+def another_text(link):
+    link.unlink()
+    link.write_text("../other/generations/000001")
+
+
+def a_loop(link):
+    link.unlink()
+    link.symlink_to("current")
+
+
+@pytest.mark.parametrize("copied", [nothing, another_folder, another_text, a_loop])
+def test_what_stands_for_no_generation_is_refused_with_the_command_that_mends_it(model, copied):
+    link = model.folder / "current"
+    copied(link)
+    command = f"`lmctl rollback {model.folder} --to 2` makes one current"
+
+    for act in (lambda: repair(model), lambda: find_bundle(str(model.folder))):
+        with pytest.raises(DataError) as caught:
+            act()
+        assert str(caught.value).endswith(command)
+    assert roll_back(model.folder, 2) == model.generation(2)
+    assert link.readlink() == LINK
+
+
+def test_what_a_rollback_replaces_and_is_no_link_is_kept(model):
+    another_folder(model.folder / "current")
+
+    roll_back(model.folder, 1)
+
+    assert (model.folder / "current.kept-1/mine").read_text() == "mine"
+
+
+def test_the_generation_that_was_rolled_back_to_is_the_one_to_come_back(model):
+    roll_back(model.folder, 1)
+    nothing(model.folder / "current")
+
+    with pytest.raises(DataError, match="--to 1` makes one current"):
+        repair(model)
+
+
+def test_a_first_run_that_was_killed_before_its_last_step_is_no_copy(tmp_path, make_bundle):
+    model = ModelFolder.create(tmp_path / "news")
+    make_bundle(model.generation(1))
+
+    repair(model)
+    with pytest.raises(InputMissingError, match="nothing has been published there yet"):
+        find_bundle(str(model.folder))
+
+    RunLog(model).append(Run(start="2026-01-01T00:00:00+00:00", pid=1, outcome="published", generation="000001"))
+    with pytest.raises(DataError, match="has no link current, as a copy without links"):
+        repair(model)
+
+
+# Beside others ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def models(model, tmp_path, monkeypatch):
+    """models/ with one model, and much that is none."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    model.folder.rename(folder / "news")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    (folder / "empty").mkdir()
+    (folder / "tfjs").mkdir()
+    (folder / "tfjs/model.json").write_text('{"format": "layers-model", "modelTopology": {}}')
+    (folder / "torn").mkdir()
+    (folder / "torn/model.json").write_bytes(b"\xff{")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_what_is_no_model_is_not_in_question(models):
+    assert find_bundle(None, {}) == Path("models/news/generations/000002")
+    assert [each.generation for each in list_generations(Path("models"))] == [1, 2]
+
+
+def test_a_folder_that_cannot_be_looked_into_does_not_fail_the_others(models, monkeypatch):
+    # As lost+found, which is root's: permissions do not bind whoever runs the tests as root.
+    (models / "lost+found").mkdir()
+    stat = os.stat
+
+    def guarded(path, *args, **options):
+        if not isinstance(path, int) and "lost+found/" in os.fsdecode(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+
+    assert find_bundle(None, {}) == Path("models/news/generations/000002")
+    assert [each.generation for each in list_generations(Path("models"))] == [1, 2]
+
+
+def test_generations_that_cannot_be_listed_are_left_out_with_a_line(models, monkeypatch, caplog):
+    (models / "secret/generations").mkdir(parents=True)
+    numbers = ModelFolder.numbers
+
+    def guarded(model):
+        if model.folder.name == "secret":
+            raise PermissionError(13, "Permission denied", "models/secret/generations")
+        return numbers(model)
+
+    monkeypatch.setattr(ModelFolder, "numbers", guarded)
+
+    assert [each.generation for each in list_generations(Path("models"))] == [1, 2]
+    assert caplog.messages == ["models/secret/generations: left out: Permission denied"]
+
+
+def test_a_generation_that_cannot_be_read_is_listed_as_damaged(models, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("lmctl.store.generations.open_bundle", refuse)
+
+    assert ["Permission denied" in each.damage for each in list_generations(Path("models"))] == [True, True]
+
+
+def test_with_a_model_and_a_bundle_one_has_to_be_chosen(models, make_bundle):
+    make_bundle(models / "bundle")
+
+    with pytest.raises(UsageError, match="which model"):
+        find_bundle(None, {})
