@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.store.arpa_lines import ArpaLines, read_header, shown
+from lmctl.store.log10 import MOST_LOG10_BACKOFFS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from lmctl.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-# Probabilities after backing off stay within a float32: the back-offs of all orders add up to no more than this.
-MOST_LOG10_BACKOFFS = 38.0
 
 
 @dataclass(slots=True)

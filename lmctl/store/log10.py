@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LOG10_ZERO = -99.0
 LN_10 = math.log(10.0)
 
+# The largest back-offs of all orders add up to no more than this: exp of what they leave fits a float32.
+MOST_LOG10_BACKOFFS = 38.0
+
 # Six digits are always given back; nine always suffice.
 _FEWEST_DIGITS, _MOST_DIGITS = 6, 9
 # The largest power of ten that a double holds exactly.

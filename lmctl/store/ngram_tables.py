@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -29,6 +30,7 @@ from lmctl import files
 from lmctl.corpus.array_file import ArrayHeader, ArrayWriter
 from lmctl.errors import DataError
 from lmctl.records import open_regular
+from lmctl.store.log10 import LN_10, MOST_LOG10_BACKOFFS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +52,8 @@ ABSENT = -1
 # Values that are checked in one go when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
 
-# A back-off makes up for what longer n-grams have taken; exp() of more than this is no number any more.
-HIGHEST_BACKOFF = 700.0
+# What the largest back-offs of all orders add up to at most, with what a float32 may be off by.
+_MOST_BACKOFFS_NATS = MOST_LOG10_BACKOFFS * LN_10 * (1 + 1e-6)
 
 # Far more than any model has.
 MOST_ORDERS = 100
@@ -205,6 +207,7 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
     Raises:
         DataError: a table is missing, of another type or length, or has a value that no table has; by name.
     """
+    backoffs = _BackoffCheck()
 
     def opened(order: int, kind: str) -> NDArray[Any]:
         check: Check
@@ -214,7 +217,7 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
             case "log_probs":
                 check = _fault_in_log_probs
             case _:
-                check = _fault_in_backoffs
+                check = partial(backoffs, order)
         return _open_table(folder / table_name(order, kind), _dtype(kind), sizes.ngrams[order - 1], check)
 
     orders = range(1, sizes.order + 1)
@@ -274,6 +277,16 @@ def _fault_in_log_probs(values: Float32Array) -> str | None:
     return None if (values <= 0).all() else "a log probability that is not 0 or less"
 
 
-def _fault_in_backoffs(values: Float32Array) -> str | None:
-    # What is not a number is not below anything either.
-    return None if (values < HIGHEST_BACKOFF).all() else "a back-off that is not a number below exp's range"
+class _BackoffCheck:
+    """Are back-offs numbers, and does exp take what the largest of all orders add up to?"""
+
+    def __init__(self) -> None:
+        self._largest: dict[int, float] = {}
+
+    def __call__(self, order: int, values: Float32Array) -> str | None:
+        if not (values < np.inf).all():
+            return "a back-off that is not a number below exp's range"
+        self._largest[order] = max(self._largest.get(order, 0.0), float(values.max()))
+        if sum(self._largest.values()) > _MOST_BACKOFFS_NATS:
+            return f"back-offs that add up to more than 10^{MOST_LOG10_BACKOFFS:g}"
+        return None

@@ -99,6 +99,11 @@ DAMAGED = {
     ),
     "a huge context": ((3, "keys"), np.array([3, 2**64 - 1], dtype=np.uint64), "a context at 46"),
     "a positive log": ((2, "log_probs"), np.array([-1, 0.1, -1, -1], dtype=np.float32), "not 0 or less"),
+    "a back-off beyond exp": (
+        (1, "backoffs"),
+        np.array([0, 0, 88, 0], dtype=np.float32),
+        r"back-offs that add up to more than 10\^38",
+    ),
     "not a number": ((3, "log_probs"), np.array([-1, np.nan], dtype=np.float32), "not 0 or less"),
     "an infinite back-off": ((1, "backoffs"), np.array([0, 0, np.inf, 0], dtype=np.float32), "not a number"),
     "a back-off that is none": ((2, "backoffs"), np.array([0, 0, np.nan, 0], dtype=np.float32), "not a number"),
