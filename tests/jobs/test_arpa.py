@@ -293,7 +293,7 @@ def test_orders_that_kenlm_is_not_built_for_are_said(text, tmp_path, caplog, ord
 
 def test_an_import_keeps_as_many_generations_as_there_were_to_be(text, counted, tmp_path):
     for seed in range(4):
-        count(text, tmp_path / "model", "publishing.keep=10", f"training.seed={seed}")
+        count(text, tmp_path / "model", "publishing.keep=10", "publishing.gate=false", f"training.seed={seed}")
     export_arpa(counted, str(tmp_path / "model.arpa"))
 
     import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO)
