@@ -13,6 +13,8 @@ import select
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from lmctl import progress
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -115,6 +117,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+# What is read at once of a file that is copied or hashed.
+PIECE_BYTES = 16 << 20
+
+
 def printable(path: str | os.PathLike[str]) -> str:
     r"""A path that can be stored as text: bytes of it that are not UTF-8 become \xff and the like."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -122,8 +128,30 @@ def printable(path: str | os.PathLike[str]) -> str:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        for done, piece in _pieces(file):
+            digest.update(piece)
+            progress.tell(f"checking {path.name}", done, size)
+    return digest.hexdigest()
+
+
+def copy_content(source: Path, target: IO[bytes]) -> None:
+    """Write a file's content to an open file."""
+    with source.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for done, piece in _pieces(file):
+            target.write(piece)
+            progress.tell(f"copying {source.name}", done, size)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The content of a file in pieces, each with the number of bytes up to its end."""
+    done = 0
+    while piece := file.read(PIECE_BYTES):
+        done += len(piece)
+        yield done, piece
 
 
 def _umask() -> int:

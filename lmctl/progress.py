@@ -49,3 +49,32 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+class Meter:
+    """How much of a text has been worked on, while some of it is read ahead.
+
+    Args:
+        activity: what is done to it.
+        total: its size in any unit, such as bytes; None: not known.
+
+    Attributes:
+        units_read: how much has been read, in the same unit.
+        tokens_read: likewise, in tokens.
+    """
+
+    def __init__(self, activity: str, total: float | None) -> None:
+        self._activity = activity
+        self._total = total
+        self.units_read = 0.0
+        self.tokens_read = 0
+        self._tokens_done = 0
+
+    def done(self, tokens: int) -> None:
+        """So many more tokens are worked on."""
+        self._tokens_done += tokens
+        if self._total is None:
+            tell(f"{self._activity}, {self._tokens_done:,} tokens")
+        elif self.tokens_read:
+            done = self.units_read * self._tokens_done / self.tokens_read
+            tell(self._activity, min(done, self._total), self._total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +25,6 @@ from lmctl.records import shortened
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
-    from lmctl.query.scoring import SentenceScore
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
 # What the programs do whose formats these are: KenLM's query answers a blank line, SRILM's reader skips it.
@@ -136,8 +136,8 @@ def evaluate(
     if len(models) > 1:
         _check_comparison(files, format)
 
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import STDOUT
-    from lmctl.cli.progress import scoring_progress
     from lmctl.cli.reports import write_figures
     from lmctl.cli.scores import Scored, make_printer
     from lmctl.files import check_writable
@@ -155,13 +155,8 @@ def evaluate(
     results = []
     # A line that is redrawn and rows that scroll do not go together.
     messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
-    with scoring_progress(messages) as watch:
+    with showing_activity(messages, "scoring"):
         for model, name in ((model, name) for name in names for model in models):
-
-            def show_sentence(score: SentenceScore, model: str = model, name: str = name) -> None:
-                printer.sentence(model, name, score)
-                watch(score)
-
             figures = evaluate_file(
                 opened[model],
                 name,
@@ -170,7 +165,7 @@ def evaluate(
                 accuracy_at=accuracy_at,
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
-                on_sentence=show_sentence,
+                on_sentence=partial(printer.sentence, model, name),
                 # What is printed for each line is for whoever sends the next one.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )

@@ -11,6 +11,8 @@ from lmctl.cli.options import encoding_options, message_options, output_model_op
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lmctl.cli.output import Messages
+
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
@@ -34,7 +36,7 @@ def mix(
     as_json: bool,
     encoding: str | None,
     errors: str | None,
-    messages: object,  # noqa: ARG001
+    messages: Messages,
 ) -> None:
     """Publish a mixture of MODELs, and print its path.
 
@@ -52,7 +54,9 @@ def mix(
     if len(models) < 2:
         raise click.UsageError("a mixture needs two models or more")
     from lmctl.cli import reports
+    from lmctl.cli.activity import showing_activity
     from lmctl.jobs.mix import mix as job
 
-    mixed = job(models, output, valid, state=state, encoding=encoding or "utf-8", errors=errors or "strict")
+    with showing_activity(messages, "opening"):
+        mixed = job(models, output, valid, state=state, encoding=encoding or "utf-8", errors=errors or "strict")
     reports.mixed(mixed, as_json)

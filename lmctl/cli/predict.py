@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import cache_option, check_cache, encoding_options, message_options, model_option
+from lmctl.cli.options import (
+    cache_option,
+    check_cache,
+    encoding_options,
+    header_option,
+    message_options,
+    model_option,
+)
 from lmctl.cli.parameters import FiniteNumber
 from lmctl.errors import DataError
 
@@ -55,6 +62,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 @cache_option
 @click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise plain]")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@header_option
 @encoding_options
 @message_options
 def predict(
@@ -71,6 +79,7 @@ def predict(
     cache: int,
     format: str | None,
     as_json: bool,
+    header: bool,
     encoding: str | None,
     errors: str | None,
     messages: Messages,  # noqa: ARG001
@@ -78,7 +87,8 @@ def predict(
     """Print the most probable next words after each TEXT, best first.
 
     With no TEXT, contexts are read from standard input, one a line, and each is answered as soon as it arrives.
-    Probabilities are those of the whole distribution, whatever is left out of the answers.
+    Probabilities are those of the whole distribution, whatever is left out of the answers. If -m is left out and
+    the first TEXT is a model's folder, it names the model.
 
     \b
     Formats:
@@ -93,6 +103,10 @@ def predict(
         cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
     """
     check_cache(cache, state)
+    from lmctl.store.generations import names_model
+
+    if texts and model is None and names_model(texts[0]):
+        model, texts = texts[0], texts[1:]
     if texts and file is not None:
         raise click.UsageError("TEXT and -f both name contexts; choose one")
     if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
@@ -121,7 +135,7 @@ def predict(
         mid_sentence=mid_sentence,
         state=state,
     )
-    printer = PredictionPrinter("jsonl" if as_json else format)
+    printer = PredictionPrinter("jsonl" if as_json else format, header=header)
     for contexts in _arriving_contexts(texts, file, **text):
         printer.print(predictor.answer(contexts))
 

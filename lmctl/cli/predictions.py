@@ -6,12 +6,15 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lmctl.cli import tsv
+from lmctl.cli import tables, tsv
 from lmctl.cli.output import encode_json, terminal_console
-from lmctl.cli.terminal import visible
 
 if TYPE_CHECKING:
     from lmctl.query.prediction import Answer
+
+# The columns of tsv; logprob is the natural log.
+FIELDS = ("line", "rank", "word", "logprob")
+LONGEST_BAR = 24
 
 
 class PredictionPrinter:
@@ -19,10 +22,12 @@ class PredictionPrinter:
 
     Args:
         format: table, plain, words, tsv or jsonl; None: a table on a terminal, otherwise plain.
+        header: whether tsv begins with the names of the columns.
     """
 
-    def __init__(self, format: str | None) -> None:
+    def __init__(self, format: str | None, *, header: bool = True) -> None:
         self._format = format or ("table" if sys.stdout.isatty() else "plain")
+        self._header = header and self._format == "tsv"
         self._line = 0
 
     def print(self, answers: list[Answer]) -> None:
@@ -30,7 +35,8 @@ class PredictionPrinter:
         if self._format == "table":
             self._print_tables(answers)
             return
-        records = []
+        records = [f"{tsv.row(FIELDS)}\n"] if self._header else []
+        self._header = False
         for answer in answers:
             self._line += 1
             records.append(self._record(answer))
@@ -51,24 +57,20 @@ class PredictionPrinter:
         return " ".join(f"{found.word} {found.prob:.6g}" for found in answer.predictions) + "\n"
 
     def _print_tables(self, answers: list[Answer]) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
         console = terminal_console()
         for answer in answers:
             self._line += 1
-            table = Table(
-                title=Text(visible(answer.context) or "(start of a sentence)"),
-                title_justify="left",
-                box=None,
-                pad_edge=False,
-            )
-            table.add_column("word", min_width=12)
-            table.add_column("probability", justify="right")
-            table.add_column("")
-            for found in answer.predictions:
-                table.add_row(Text(visible(found.word)), f"{found.prob:.4f}", "━" * round(24 * found.prob))
-            console.print(table)
+            for line in tables.wrap(tables.field(answer.context) or "(start of a sentence)", console.width):
+                console.print(line, style="italic", markup=False)
+            # Of what is left beside a word of usual length and its probability.
+            longest = max(0, min(LONGEST_BAR, console.width - tables.LEAST_NAME - 16))
+            columns = [tables.Column("probability"), tables.Column("", right=False, optional=True)]
+            rows = [
+                (found.word, (f"{found.prob:.4f}", "━" * round(longest * found.prob)))
+                for found in answer.predictions
+            ]
+            tables.show(console, "word", columns, rows)
             if answer.oov:
-                console.print(Text(visible(f"not in the vocabulary: {' '.join(answer.oov)}"), style="dim"))
+                for line in tables.wrap(f"not in the vocabulary: {' '.join(answer.oov)}", console.width):
+                    console.print(line, style="dim", markup=False)
             console.print()

@@ -225,7 +225,9 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     rows = {"folder": str(bundle.folder), **_describe_sizes(record.sizes)}
     for number, member in enumerate(bundle.members()):
         described = _describe_sizes(member.record.sizes)
-        rows[f"member {number}"] = f"{described['family']} ({member.folder.relative_to(bundle.folder)})"
+        own = member.metrics().get("valid") or {}
+        alone = f", alone perplexity {_number(own['perplexity'])}" if own else ""
+        rows[f"member {number}"] = f"{described['family']}{alone} ({member.folder.relative_to(bundle.folder)})"
     rows |= {
         "parameters": f"{bundle.parameters():,}",
         "vocabulary": f"{record.sizes.vocabulary_size:,} words, <unk> and </s> included",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lmctl.cli.options import message_options, model_argument
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
 
 
 @click.command()
@@ -13,7 +18,7 @@ from lmctl.cli.options import message_options, model_argument
     "--to", "number", type=click.IntRange(min=1), metavar="N", help="Which generation.  [default: the one before]"
 )
 @message_options
-def rollback(model: str | None, number: int | None, messages: object) -> None:  # noqa: ARG001
+def rollback(model: str | None, number: int | None, messages: Messages) -> None:
     """Make an older generation of MODEL current again, and print its path.
 
     MODEL is a model's folder, by default $LMCTL_MODEL, else the only model under ./models; MODEL@6 is the same as
@@ -25,6 +30,7 @@ def rollback(model: str | None, number: int | None, messages: object) -> None:  
         lmctl rollback models/news
         lmctl rollback models/news --to 6
     """
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import echo
     from lmctl.jobs.rollback import roll_back
     from lmctl.store.generations import default_model, split_generation
@@ -32,4 +38,6 @@ def rollback(model: str | None, number: int | None, messages: object) -> None:  
     folder, named = split_generation(default_model() if model is None else model)
     if number is not None and named is not None:
         raise click.UsageError(f"{model} and --to {number} both name a generation; choose one")
-    echo(str(roll_back(folder, named if number is None else number)))
+    with showing_activity(messages, "checking"):
+        place = roll_back(folder, named if number is None else number)
+    echo(str(place))

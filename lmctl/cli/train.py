@@ -181,7 +181,7 @@ def train(
         lmctl train news.txt -o models/news --init-from current --grow-vocabulary
     """
     from lmctl.cli import reports
-    from lmctl.cli.progress import TrainingDisplay
+    from lmctl.cli.training_display import TrainingDisplay
     from lmctl.config import read_settings
     from lmctl.jobs import train as job
     from lmctl.jobs.event_log import STANDARD_ERROR, EventLog

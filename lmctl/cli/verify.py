@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lmctl.cli.options import message_options, model_argument
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
 
 
 @click.command()
 @model_argument
 @message_options
-def verify(model: str | None, messages: object) -> None:  # noqa: ARG001
+def verify(model: str | None, messages: Messages) -> None:
     """Check all of a model: every file's size and hash, the vocabulary, the shapes of the weights.
 
     Prints `MODEL: ok`, or says what is wrong with which file and exits with 65.
@@ -20,10 +25,12 @@ def verify(model: str | None, messages: object) -> None:  # noqa: ARG001
         lmctl verify models/news
     """
     from lmctl.cli import tsv
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import echo
     from lmctl.query.model import verify_model
     from lmctl.store.generations import find_bundle
 
     folder = find_bundle(model)
-    verify_model(folder)
+    with showing_activity(messages, "opening"):
+        verify_model(folder)
     echo(f"{tsv.field(folder)}: ok")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.counting import columns, maximum_likelihood
 from lmctl.counting.columns import Column, is_first
 from lmctl.counting.kneser_ney import Discounts, adjusted_counts
@@ -146,6 +147,7 @@ class _Estimator:
         ):
             lower = _Contexts(below_kept, backoffs_table)
             for start, keys in _whole_contexts(counted.keys, self._bits):
+                progress.tell(f"estimating {order}-grams", start, len(counted))
                 stop = start + len(keys)
                 contexts, words = keys >> np.uint64(self._bits), keys & np.uint64((1 << self._bits) - 1)
                 firsts = np.flatnonzero(is_first(contexts))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.counting import columns
 from lmctl.counting.columns import Column, is_first
@@ -104,7 +105,7 @@ class _Counter:
         return OrderCounts(column, self._column("keys.1", np.dtype(np.uint64)), self._column("suffixes.1"))
 
     def count_order(self, order: int, *, last: bool) -> OrderCounts:
-        runs = [self._sort_stretch(order, *stretch, last=last) for stretch in self._stretches()]
+        runs = [self._sort_stretch(order, *stretch, last=last) for stretch in self._stretches(order)]
         counted = self._merge(order, runs, last=last)
         self._ends.delete()
         if not last:
@@ -115,9 +116,10 @@ class _Counter:
             run.delete()
         return counted
 
-    def _stretches(self) -> Iterator[tuple[int, int]]:
+    def _stretches(self, order: int = 1) -> Iterator[tuple[int, int]]:
         tokens = len(self._token_ids)
         for start in range(0, tokens, columns.VALUES_AT_ONCE):
+            progress.tell(f"counting {order}-grams", start, tokens)
             yield start, min(start + columns.VALUES_AT_ONCE, tokens)
 
     def _column(self, name: str, dtype: np.dtype[Any] | None = None) -> Column:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl import progress
 from lmctl.config import seconds_of
 from lmctl.errors import InterruptedRunError, LmctlError
-from lmctl.jobs.bundling import bundle_result
+from lmctl.jobs.bundling import bundle_result, encode_metrics
 from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
@@ -19,7 +20,7 @@ from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.validating import score_valid, valid_figures
 from lmctl.runtime.lstm import count_parameters
-from lmctl.store.bundle import MEMBERS, open_bundle
+from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
 from lmctl.store.generations import remove
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.loading import load_tensorflow
@@ -190,6 +191,7 @@ class NetworkRun:
         verbose: bool,
     ) -> TrainingResult | None:
         # Deferred: the configuration has been checked and the text has turned out to be there.
+        progress.tell("loading TensorFlow")
         load_tensorflow(verbose=verbose)
         from lmctl.training.trainer import Watch, train_network
 
@@ -216,24 +218,43 @@ class NetworkRun:
         of_ngram: ValidScores,
         metrics: dict[str, Any],
     ) -> Bundle:
-        """Set the network beside counting; returns its bundle, or that of the mixture where this is chosen."""
+        """Set the network beside counting; returns the bundle of what is chosen, `metrics` being its figures.
+
+        With `training.with_ngram` that is the mixture, or the one of the two that counts in it.
+        """
         mixture = Mixture.tuned([of_network, of_ngram])
-        is_better = mixture.perplexity < of_network.perplexity
+        is_better = mixture.perplexity < of_network.perplexity and self._config.training.with_ngram
         compared = Compared(
             ngram_order=order_of(self._config, len(self._corpus.train)),
             ngram_perplexity=of_ngram.perplexity,
             network_perplexity=of_network.perplexity,
             mixture_perplexity=mixture.perplexity,
             weights=mixture.weights,
-            mixture_is_chosen=self._config.training.with_ngram and is_better,
+            mixture_is_chosen=is_better and len(mixture.counting) == 2,
             includes_oov=of_network.includes_oov,
             state=self._config.validation.state,
         )
         self._watch.tell(compared)
         metrics["compared"] = compared
+        own = {"valid": valid_figures(of_ngram, self._corpus, self._config)}
+        if is_better and mixture.counting == [1]:
+            logger.warning(
+                "the network adds nothing to the n-grams on the validation text (weight %.4f): the n-grams are "
+                "published alone",
+                mixture.weights[0],
+            )
+            remove(network.folder)
+            metrics.clear()
+            metrics |= {**own, "compared": compared}
+            return ngram
         if not compared.mixture_is_chosen:
             remove(ngram.folder)
             return network
+        # Each member keeps the figures that it has alone.
+        network = amend_bundle(
+            network, {"metrics.json": encode_metrics(network.metrics() | {"valid": metrics["valid"]})}
+        )
+        ngram = amend_bundle(ngram, {"metrics.json": encode_metrics(ngram.metrics() | own)})
         folder = self._work / MIXTURE
         remove(folder)
         (folder / MEMBERS).mkdir(parents=True)

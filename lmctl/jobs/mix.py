@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import shutil
-from typing import TYPE_CHECKING, Literal
+import logging
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -20,7 +21,7 @@ from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
 from lmctl.jobs.validating import ValidFigures, ValidScores
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
-from lmctl.store.bundle import MEMBERS, verify_bundle
+from lmctl.store.bundle import MEMBERS, open_bundle, verify_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, opened, remove
 from lmctl.store.lock import locked
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from lmctl.runtime.base import IntArray
     from lmctl.store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,13 +119,11 @@ def mix(
             vocabulary_size=len(loaded[0].vocabulary),
             oov_rate=int(np.count_nonzero(token_ids == UNKNOWN_ID)) / words if words else 0.0,
         )
-        corpora = [member.record.corpus for member in members]
-        corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
-        metrics = {"valid": figures}
-        bundle = write_mixture(place, members, mixture, metrics, corpus=corpus, training=None)
+        bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
+        remove(place)
         summary |= {"published": str(published), "valid_perplexity": mixture.perplexity, "valid_state": state}
     return Mixed(
         published=str(published),
@@ -138,6 +139,47 @@ def mix(
         state=state,
         cache=tuned,
     )
+
+
+def _combine(
+    models: Sequence[str], members: Sequence[Bundle], mixture: Mixture, figures: ValidFigures, place: Path
+) -> tuple[Bundle, dict[str, Any]]:
+    """The bundle of the members that count: a mixture of them, or the only one as it is.
+
+    Args:
+        models: their names.
+        members: in `place`, under the names that `_places` gives.
+        mixture: of all of them.
+        figures: what metrics.json says of the text.
+        place: the mixture's folder.
+
+    Returns:
+        The bundle, and the content of its metrics.json.
+    """
+    counting = mixture.counting
+    for number, name in enumerate(models):
+        if number not in counting:
+            logger.warning("%s is left out: the text gives it a weight of %.4f", name, mixture.weights[number])
+    if len(counting) == 1:
+        bundle = members[counting[0]]
+        return bundle, {**bundle.metrics(), "valid": figures}
+    kept = []
+    for number, source in enumerate(counting):
+        target = place / MEMBERS / str(number)
+        if number != source:
+            remove(target)
+            members[source].folder.rename(target)
+        kept.append(open_bundle(target))
+    for number in range(len(counting), len(members)):
+        remove(place / MEMBERS / str(number))
+    corpora = [member.record.corpus for member in kept]
+    corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
+    weights = [mixture.weights[number] for number in counting]
+    # Without those that hardly count, weights sum to 1 again.
+    shares = [weight / sum(weights) for weight in weights]
+    metrics = {"valid": figures}
+    of_kept = dataclasses.replace(mixture, weights=shares)
+    return write_mixture(place, kept, of_kept, metrics, corpus=corpus, training=None), metrics
 
 
 def _places(models: Sequence[str]) -> list[str]:
@@ -187,8 +229,8 @@ def _copy(name: str, target: Path) -> Bundle:
             if path.is_dir():
                 place.mkdir()
                 continue
-            with path.open("rb") as content, files.written_whole(place) as copy:
-                shutil.copyfileobj(content, copy)
+            with files.written_whole(place) as copy:
+                files.copy_content(path, copy)
         return verify_bundle(target)
 
     return opened(name, copied)

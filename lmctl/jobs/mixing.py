@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 CACHE_WORDS = 2000
 # A cache that gains less than this share of the perplexity is not worth its time.
 LEAST_GAIN = 0.001
+# A member with less of the weight than this does not count: without it, the mixture answers the same.
+LEAST_WEIGHT = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Mixture:
     weights: list[float]
     cross_entropy_nats: float
     perplexity: float
+
+    @property
+    def counting(self) -> list[int]:
+        """The members that count, by place; a single one makes no mixture."""
+        return [place for place, weight in enumerate(self.weights) if weight >= LEAST_WEIGHT]
 
     @classmethod
     def tuned(cls, scores: Sequence[ValidScores]) -> Mixture:

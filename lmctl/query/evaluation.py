@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lmctl.errors import DataError
+from lmctl.progress import Meter
 from lmctl.query.metrics import Figures, Tally
 from lmctl.query.scoring import score_batches
 from lmctl.text.reading import LineStream, read_lines
-from lmctl.text.sources import STDIN
+from lmctl.text.sources import STDIN, size_of_text
 from lmctl.text.tokenization import is_tagged, tags_matter
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def evaluate_file(
         DataError: there was nothing to score, or it is not text.
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
-    tags = _TagCounter()
+    meter = Meter(f"scoring {Path(path).name}", size_of_text(path)) if path != STDIN else Meter("scoring", None)
+    tags = _LineCounter(meter, encoding)
     # One record for each line: the score of a part of a line would stand for all of it.
     long_lines: LongLines = "cut" if on_pause is None else "refuse"
     batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines)]
@@ -67,6 +70,7 @@ def evaluate_file(
         blank_lines=blank_lines,
         ranks=bool(accuracy_at),
         threads=threads,
+        meter=meter,
     ):
         for score in scores:
             tally.add(score)
@@ -87,14 +91,17 @@ def evaluate_file(
     return tally.figures(len(model.vocabulary), state, model.cache)
 
 
-class _TagCounter:
-    """Counts lines, and those between `<s>` and `</s>`, as they are read."""
+class _LineCounter:
+    """Counts lines, their bytes, and those between `<s>` and `</s>`, as they are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter, encoding: str) -> None:
         self.lines = self.tagged = 0
+        self._meter = meter
+        self._encoding = encoding
 
     def counted(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             self.lines += 1
             self.tagged += is_tagged(line)
+            self._meter.units_read += len(line.encode(self._encoding, "ignore")) + 1
             yield line

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.progress import Meter
 from lmctl.query.batching import batches_by_length, blocks_of_time
 from lmctl.query.model import EncodedText
 from lmctl.runtime.base import Scores, check_log_probs
@@ -104,6 +105,7 @@ def score_batches(
     blank_lines: Literal["drop", "keep"] | None = None,
     ranks: bool = False,
     threads: int = 0,
+    meter: Meter | None = None,
 ) -> Iterator[list[SentenceScore]]:
     """Score a text whose lines come in batches: a batch is answered before the next one is waited for.
 
@@ -114,18 +116,30 @@ def score_batches(
         blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
         ranks: also find each token's rank.
         threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
+        meter: takes note of the tokens that are read and scored.
 
     Yields:
         The scores of some sentences, in order.
     """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
     language_model = model.language_model
-    score_window = _Carried(language_model, ranks) if state == "carry" else _Reset(language_model, ranks, threads)
+    meter = meter or Meter("scoring", None)
+    score_window = (
+        _Carried(language_model, ranks, meter)
+        if state == "carry"
+        else _Reset(language_model, ranks, threads, meter)
+    )
     number = itertools.count(1)
     for batch in batches:
-        lines = (_Line(next(number), model.encode(line)) for line in batch)
+        lines = (_encoded(model, next(number), line, meter) for line in batch)
         for window in _windows(line for line in lines if line.text.words or keep):
             yield score_window(window)
+
+
+def _encoded(model: Model, number: int, line: str, meter: Meter) -> _Line:
+    encoded = _Line(number, model.encode(line))
+    meter.tokens_read += len(encoded.text.token_ids) + 1
+    return encoded
 
 
 def token_log_probs(
@@ -143,12 +157,18 @@ def token_log_probs(
         state: as in `score_sentences`, and so `threads`.
         threads: likewise.
     """
-    score_window = _Carried(language_model, False) if state == "carry" else _Reset(language_model, False, threads)
+    meter = Meter("scoring", len(token_ids))
+    score_window = (
+        _Carried(language_model, False, meter)
+        if state == "carry"
+        else _Reset(language_model, False, threads, meter)
+    )
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID)
     sentences = (
         _Line(number, EncodedText([], part[:-1].tolist(), 0))
         for number, part in enumerate(np.split(token_ids, ends + 1)[:-1], start=1)
     )
+    meter.units_read = meter.tokens_read = len(token_ids)
     found = [score.log_probs for window in _windows(sentences) for score in score_window(window)]
     return np.concatenate([np.zeros(0), *found])
 
@@ -170,7 +190,8 @@ def _windows(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
 class _Reset:
     """Scores windows of sentences that stand each for itself."""
 
-    def __init__(self, language_model: LanguageModel[Any], ranks: bool, threads: int) -> None:
+    def __init__(self, language_model: LanguageModel[Any], ranks: bool, threads: int, meter: Meter) -> None:
+        self._meter = meter
         self._language_model = language_model
         self._ranks = ranks
         self._threads = min(threads or scoring_threads(), scoring_threads())
@@ -190,6 +211,7 @@ class _Reset:
                 for column, place in enumerate(places):
                     there = slice(0, len(window[place].text.token_ids) + 1)
                     scores[place] = _sentence_score(window[place], found, there, column)
+                self._meter.done(sum(len(window[place].text.token_ids) + 1 for place in places))
         return [scores[place] for place in range(len(window))]
 
     def _score(self, window: list[_Line], places: list[int]) -> Scores:
@@ -208,7 +230,8 @@ def scoring_threads() -> int:
 class _Carried:
     """Scores windows of one long text, the state carried through them all."""
 
-    def __init__(self, language_model: LanguageModel[Any], ranks: bool) -> None:
+    def __init__(self, language_model: LanguageModel[Any], ranks: bool, meter: Meter) -> None:
+        self._meter = meter
         self._language_model = language_model
         self._ranks = ranks
         self._state: Any = language_model.null_state(1)
@@ -220,7 +243,7 @@ class _Carried:
         # Before the first word of every sentence stands `</s>`: its own start, or the end of the one before.
         inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
         found, self._state = _score_in_blocks(
-            self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._ranks
+            self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._ranks, self._meter
         )
         ends = np.cumsum([len(line.text.token_ids) + 1 for line in window]).tolist()
         return [
@@ -246,6 +269,7 @@ def _score_in_blocks(
     lengths: IntArray,
     state: Any,
     ranks: bool,
+    meter: Meter | None = None,
 ) -> tuple[Scores, Any]:
     """Score (T, B) a block of time at a time, so that a very long sentence takes no more memory."""
     parts = []
@@ -254,6 +278,8 @@ def _score_in_blocks(
         part, state = language_model.score(inputs[block], targets[block], there, state, ranks=ranks)
         check_log_probs(part.log_probs)
         parts.append(part)
+        if meter is not None:
+            meter.done(int(there.sum()))
     return Scores(
         np.concatenate([part.log_probs for part in parts]),
         _joined([part.ranks for part in parts]),

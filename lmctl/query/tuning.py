@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.query.batching import blocks_of_time
@@ -135,6 +136,7 @@ def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tup
     state = model.null_state(1)
     log_probs, contexts = [], [contexts_of(model, state, 1)]
     for block in blocks_of_time(len(inputs), 1):
+        progress.tell("reading the text for a cache", block.start, len(inputs))
         scores, state = model.score(
             inputs[block, None],
             targets[block, None],
@@ -158,6 +160,7 @@ def _best_cache(
     """The best of some thetas, each with the weight that is best for it."""
     found = []
     there = reading.remembering & counts
+    progress.tell("tuning a cache")
     for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
         weight = min(tune_weights([of_model[there], of_cache[there]])[1], LARGEST_CACHE_WEIGHT)
         parameters = CacheParameters(weight=weight, theta=theta)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lmctl import files
 from lmctl.errors import InputMissingError, LmctlError, StorageError, UsageError
-from lmctl.text.compression import decompressed
+from lmctl.text.compression import LONGEST_START, compression_of, decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +44,18 @@ def check_sources(paths: Sequence[str]) -> None:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
+
+
+def size_of_text(path: str) -> int | None:
+    """Bytes of the text in a file; None if only reading it would tell: a stream, or compressed."""
+    try:
+        there = Path(path).stat()
+        if not stat.S_ISREG(there.st_mode):
+            return None
+        with Path(path).open("rb") as file:
+            return None if compression_of(file.read(LONGEST_START)) else there.st_size
+    except (OSError, ValueError):
+        return None
 
 
 def read_pieces(path: str, source: str, *, patience_seconds: float | None = None) -> Iterator[bytes]:

@@ -52,11 +52,44 @@ def test_words_are_words_alone(call, bundle, ranked):
 def test_tsv_has_line_rank_word_and_natural_logarithm(call, bundle, ranked):
     finished = call("predict", "-m", bundle, "--format", "tsv", "-k", "2", "the cat", "", "sat")
 
-    assert finished.rows == [
+    assert finished.rows[0] == ["line", "rank", "word", "logprob"]
+    assert finished.rows[1:] == [
         [str(line), str(rank), word, f"{logprob:.6f}"]
         for line, context in enumerate(["the cat", "", "sat"], start=1)
         for rank, (word, logprob) in enumerate(ranked(context, 2), start=1)
     ]
+
+
+def test_the_line_of_names_comes_once_or_not_at_all(lmctl, bundle):
+    asked = ("predict", "-m", bundle, "--format", "tsv", "-k", "1")
+    lines = b"the\n" * 600
+
+    header, *rows = lmctl(*asked, stdin=lines).lines
+
+    assert header == "line\trank\tword\tlogprob"
+    assert len(rows) == 600
+    assert lmctl(*asked, "--no-header", stdin=lines).lines == rows
+
+
+def test_a_model_may_be_the_first_argument_and_only_one_is_asked(call, bundle, uniform):
+    named = call("predict", "-m", bundle, "the cat")
+
+    assert call("predict", bundle, "the cat").out == named.out
+    # Once -m names the model, all arguments are contexts.
+    assert len(call("predict", "-m", bundle, bundle, "the cat").lines) == 2
+    twice = call("predict", "-m", bundle, "-m", uniform, "the cat")
+    assert (twice.code, twice.out) == (2, "")
+    assert twice.err.startswith(f"lmctl: -m names one model, got {bundle} and {uniform}")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 120])
+def test_answers_fit_a_terminal_of_any_width(on_terminal, bundle, columns):
+    code, shown = on_terminal("predict", "-m", bundle, "the cat sat on " * 8, columns=columns)
+
+    assert code == 0
+    assert max(map(len, shown.splitlines())) <= columns
+    # Words are not broken.
+    assert {*shown.split()} >= {"the", "cat", "sat", "on", "probability"}
 
 
 @pytest.mark.parametrize("asked", [("--json",), ("--format", "jsonl")])
@@ -211,7 +244,7 @@ def test_threshold_leaves_out_what_is_less_probable(call, bundle, ranked):
 
     assert words_of(finished.lines[0]) == [word for word, _ in ranked("the cat", 3)]
     assert nothing.out == "\n\n"
-    assert call("predict", "-m", bundle, "--format", "tsv", "--threshold", "1", "the cat").out == ""
+    assert call("predict", "-m", bundle, "--format", "tsv", "--no-header", "--threshold", "1", "the cat").out == ""
 
 
 def test_candidates_are_the_only_answers(call, bundle, ranked, write):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
 import pytest
 
+from lmctl import progress
+from lmctl.cli.activity import showing_activity
 from lmctl.cli.output import Messages
-from lmctl.cli.progress import TrainingDisplay
+from lmctl.cli.training_display import TrainingDisplay
 from lmctl.jobs.events import CacheTuned, Compared
 from lmctl.jobs.publishing import Trained
+from lmctl.training.events import EpochDone
 
 CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5, includes_oov=True)
 CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 in place of 80.00 on 1,234 validation tokens"
@@ -55,7 +61,7 @@ def test_a_table_marks_what_goes_on(capfd, monkeypatch, trained, mixture_is_chos
     display.finish(trained)
 
     rows = [line.split() for line in capfd.readouterr().err.splitlines()]
-    start = rows.index(["model", "valid", "perplexity"])
+    start = rows.index(["model", "perplexity"])
     network, mixture = ([], ["chosen"]) if mixture_is_chosen else (["chosen"], [])
     assert rows[start + 1 : start + 4] == [
         ["5-grams", "120.25"],
@@ -63,3 +69,94 @@ def test_a_table_marks_what_goes_on(capfd, monkeypatch, trained, mixture_is_chos
         ["mixture,", "0.75", "network", "+", "0.25", "n-grams", "80.00", *mixture],
     ]
     assert rows[start + 4] == CACHE_LINE.split()
+
+
+def epoch(number, train, valid, *, best):
+    return EpochDone(
+        epoch=number,
+        step=number,
+        tokens=100,
+        seconds=1.0,
+        tokens_per_second=100.0,
+        learning_rate=0.001,
+        train_perplexity=train,
+        valid_perplexity=valid,
+        best=best,
+    )
+
+
+def shown_epochs(capfd, trained, epochs):
+    with TrainingDisplay(Messages(live=True, plain=False, third_parties=False)) as display:
+        for each in epochs:
+            display.on_event(each)
+    display.finish(trained)
+    lines = capfd.readouterr().err.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.split()[:1] == ["epoch"])
+    return [line.split() for line in lines[start : start + 1 + len(epochs)]]
+
+
+def test_epochs_without_validation_have_no_empty_column_and_a_best_one(capfd, monkeypatch, trained):
+    monkeypatch.setenv("COLUMNS", "120")
+    epochs = [epoch(1, 30.0, None, best=True), epoch(2, 20.0, None, best=True), epoch(3, 25.0, None, best=True)]
+
+    heading, *rows = shown_epochs(capfd, trained, epochs)
+
+    assert heading == ["epoch", "tokens/s", "rate", "perplexity"]
+    assert [row[3:] for row in rows] == [["30.00"], ["20.00", "best"], ["25.00", "published"]]
+
+
+def test_epochs_with_validation_mark_the_best_by_it(capfd, monkeypatch, trained):
+    monkeypatch.setenv("COLUMNS", "120")
+    epochs = [epoch(1, 30.0, 40.0, best=True), epoch(2, 20.0, 35.0, best=True), epoch(3, 10.0, 38.0, best=False)]
+
+    heading, *rows = shown_epochs(capfd, trained, epochs)
+
+    assert heading == ["epoch", "tokens/s", "rate", "perplexity", "perplexity"]
+    assert [row[3:] for row in rows] == [["30.00", "40.00"], ["20.00", "35.00", "best"], ["10.00", "38.00"]]
+
+
+def test_weights_of_0_and_1_are_no_mixture(capfd, monkeypatch, trained):
+    monkeypatch.setenv("COLUMNS", "120")
+    with TrainingDisplay(Messages(live=True, plain=False, third_parties=False)) as display:
+        display.on_event(msgspec.structs.replace(compared(False), weights=[0.0, 1.0]))
+    display.finish(msgspec.structs.replace(trained, family="ngram"))
+
+    shown = capfd.readouterr().err
+    assert "mixture" not in shown
+    assert [line.split() for line in shown.splitlines() if "chosen" in line] == [["5-grams", "120.25", "chosen"]]
+
+
+def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("lmctl.cli.activity.REDRAW_SECONDS", 0.0)
+    monkeypatch.setenv("TERM", "dumb")
+    described = []
+    monkeypatch.setattr("rich.status.Status.update", lambda _self, text: described.append(text))
+
+    with showing_activity(Messages(live=True, plain=False, third_parties=False), "opening"):
+        for done in range(0, 100, 10):
+            progress.tell("scoring a.txt", done, 100)
+        progress.tell("tuning a cache")
+
+    assert described[0] == "scoring a.txt  0 %"
+    assert re.fullmatch(r"scoring a.txt  90 %  0:\d\d left", described[9])
+    assert described[10] == "tuning a cache"
+    # Nobody listens any more.
+    progress.tell("scoring", 1, 2)
+    assert len(described) == 11
+
+
+def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(capfd, monkeypatch):
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: next(clock))
+    for plain in (False, True):
+        with showing_activity(Messages(live=False, plain=plain, third_parties=False), "opening"):
+            for done in range(12):
+                progress.tell("scoring a.txt", done, 12)
+
+        said = capfd.readouterr().err.splitlines()
+        assert bool(said) == plain
+        assert all(line.startswith("lmctl: scoring a.txt  ") for line in said)
+    # Every ten seconds or so, not each time.
+    assert len(said) < 6, said

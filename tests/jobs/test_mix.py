@@ -126,6 +126,37 @@ def test_what_no_member_finds_possible_makes_the_perplexity_infinite_and_decides
     assert verify_bundle(Path(mixed.published)).metrics()["valid"]["perplexity"] is None
 
 
+def test_a_member_without_weight_is_left_out_and_one_alone_is_no_mixture(count, tmp_path, caplog):
+    # P(a) is 1/3, 1/2 and 2/5: of a text of nothing but a, the first knows most.
+    members = [count("two", "a b\n"), count("one", "a a b\n"), count("three", "a a b b\n")]
+    (tmp_path / "valid.txt").write_text("a a a a a a a a\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "valid.txt"))
+
+    assert [member.weight for member in mixed.members] == pytest.approx([0.0, 1.0, 0.0], abs=5e-4)
+    assert caplog.text.count("is left out: the text gives it a weight of 0.0000") == 2
+    bundle = verify_bundle(Path(mixed.published))
+    assert bundle.record.family == "ngram"
+    assert (
+        bundle.metrics()["valid"]["perplexity"]
+        == mixed.perplexity
+        == pytest.approx((2**8 * 4) ** (1 / 9), rel=1e-3)
+    )
+    assert not list((tmp_path / "mixture/work").iterdir())
+
+
+def test_members_that_count_are_mixed_without_those_that_do_not(count, held_out, tmp_path):
+    # As by hand above, between them one that is never better than the others.
+    members = [count("one", "a a b\n"), count("useless", "a a a a a a a\n"), count("other", "a b\n")]
+
+    mixed = mix(members, tmp_path / "mixture", held_out)
+
+    bundle = verify_bundle(Path(mixed.published))
+    assert bundle.record.sizes.weights == pytest.approx([0.25, 0.75], abs=2e-3)
+    assert sum(bundle.record.sizes.weights) == pytest.approx(1.0)
+    assert [member.folder.name for member in bundle.members()] == ["0", "1"]
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

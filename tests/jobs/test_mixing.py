@@ -89,6 +89,26 @@ def test_a_mixture_is_published_where_it_is_better(text, valid, tmp_path, settin
     found = evaluate_file(model, valid, state="carry").perplexity_excluding_oov
     assert trained.valid_perplexity == compared["mixture_perplexity"] == pytest.approx(found, rel=1e-5)
     assert trained.parameters == sum(member.parameters() for member in model.bundle.members())
+    # Each member keeps the figures that it has alone.
+    network, ngrams = (member.metrics()["valid"] for member in model.bundle.members())
+    assert network["perplexity"] == pytest.approx(compared["network_perplexity"])
+    assert ngrams["perplexity"] == pytest.approx(compared["ngram_perplexity"])
+    assert model.bundle.metrics()["valid"]["perplexity"] == trained.valid_perplexity
+    assert not list((tmp_path / "model/work").iterdir())
+
+
+def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
+    text, valid, tmp_path, settings, monkeypatch, caplog
+):
+    monkeypatch.setattr("lmctl.jobs.mixing.tune_weights", lambda _: [0.0, 1.0])
+
+    trained = train([text], tmp_path / "model", settings(*USELESS, f"validation.file={valid}"))
+
+    assert trained.family == "ngram"
+    assert "the network adds nothing to the n-grams on the validation text" in caplog.text
+    assert (trained.compared["weights"], trained.compared["mixture_is_chosen"]) == ([0.0, 1.0], False)
+    assert trained.valid_perplexity == trained.compared["ngram_perplexity"]
+    verify_model(Path(trained.published))
     assert not list((tmp_path / "model/work").iterdir())
 
 

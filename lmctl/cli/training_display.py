@@ -1,0 +1,251 @@
+"""What `lmctl train` shows on standard error while it runs, and at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from lmctl.cli import tables
+from lmctl.cli.activity import PLAIN_PROGRESS_SECONDS, Estimate, duration
+from lmctl.cli.output import terminal_console
+from lmctl.cli.progress import PlainReading
+from lmctl.cli.reports import cache_line
+from lmctl.progress import listening
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from lmctl.cli.output import Messages
+    from lmctl.jobs.publishing import Trained
+
+
+class TrainingDisplay:
+    """Shows a training run on standard error, as it goes: nothing, plain lines, or one live line."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._reading = PlainReading(messages)
+        self._estimate = Estimate()
+        self._listening = contextlib.ExitStack()
+        self._last = time.monotonic()
+        self._status: Any = None
+        self._console = terminal_console(stderr=True) if messages.live else None
+        self._epochs: list[Any] = []
+        self._compared: Any = None
+        self._cache: Any = None
+        self._caption = ""
+
+    def __enter__(self) -> Self:
+        if self._console is not None:
+            self._status = self._console.status("starting")
+            self._status.start()
+        if self._console is not None or self._messages.plain:
+            self._listening.enter_context(listening(self._activity))
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._listening.close()
+        if self._status is not None:
+            self._status.stop()
+        if kind is not None:
+            self._close()
+
+    def on_event(self, event: Any) -> None:
+        """Take note of an event of the run."""
+        from lmctl.jobs.events import CacheTuned, Compared, TextRead
+        from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
+
+        if isinstance(event, TextRead):
+            self._read(event.bytes)
+        elif isinstance(event, TrainingStarted):
+            self._started(event)
+        elif isinstance(event, EpochDone):
+            self._epoch_done(event)
+        elif isinstance(event, Drift):
+            self._tell(_drift_lines(event))
+        elif isinstance(event, Compared):
+            self._compared = event
+            if self._messages.plain:
+                self._tell([", ".join(f"{name} {perplexity:.2f}" for _, name, perplexity in _beside(event))])
+        elif isinstance(event, CacheTuned):
+            self._cache = event
+            if self._messages.plain:
+                self._tell([cache_line(event)])
+        elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
+            self._last = time.monotonic()
+            self._say(_live_line(event))
+
+    def finish(self, trained: Trained) -> None:
+        """After publishing: the table of epochs, and how to query the model."""
+        self._show(trained)
+        self._close()
+
+    def _show(self, trained: Trained) -> None:
+        if trained.outcome == "unchanged":
+            text = f"unchanged since the last run: {trained.published} stays current"
+            if self._console is not None:
+                self._console.print(text, markup=False)
+            elif self._messages.plain:
+                click.echo(f"lmctl: {text}", err=True)
+            return
+        if self._console is None:
+            return
+        if self._epochs:
+            _show_epochs(self._console, self._epochs)
+        if self._compared is not None:
+            _show_comparison(self._console, self._compared, trained.family)
+        if self._caption:
+            self._console.print(self._caption)
+        if self._cache is not None:
+            self._console.print(cache_line(self._cache), markup=False)
+        self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
+
+    def _close(self) -> None:
+        # The console writes to a copy of standard error of its own.
+        if self._console is not None:
+            self._console.file.close()
+
+    def _activity(self, activity: str, done: float, total: float | None) -> None:
+        """What is done before and after training."""
+        text = self._estimate.describe(activity, done, total)
+        if self._estimate.is_due(self._interval()):
+            self._say(text)
+
+    def _interval(self) -> float:
+        return 0.2 if self._status is not None else PLAIN_PROGRESS_SECONDS
+
+    def _read(self, read: int) -> None:
+        if self._status is not None:
+            self._status.update(f"reading  {read / 1e6:.1f} MB")
+        else:
+            self._reading(read)
+
+    def _started(self, event: Any) -> None:
+        if event.validation is not None:
+            terms = event.validation
+            self._caption = (
+                f"valid: vocabulary {event.vocabulary_size:,}, state {terms.state}, "
+                f"{100 * terms.oov_rate:.2f} % OOV, OOVs {'included' if terms.includes_oov else 'left out'}"
+            )
+        text = (
+            f"preset {event.preset}: {event.parameters:,} parameters, vocabulary {event.vocabulary_size:,}, "
+            f"{event.tokens_per_epoch:,} tokens an epoch, on {event.device}"
+        )
+        if self._console is not None:
+            self._tell([text])
+            self._status.update("compiling")
+        else:
+            self._tell([text, *filter(None, [self._caption])])
+
+    def _epoch_done(self, event: Any) -> None:
+        self._epochs.append(event)
+        if self._messages.plain:
+            valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.2f}"
+            self._say(
+                f"epoch {event.epoch}  {event.tokens_per_second:,.0f} tokens/s  "
+                f"train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
+            )
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        """Lines that stay."""
+        for line in lines:
+            if self._console is not None:
+                self._console.print(line, markup=False)
+            elif self._messages.plain:
+                click.echo(f"lmctl: {line}", err=True)
+
+    def _say(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(text)
+        elif self._messages.plain:
+            click.echo(f"lmctl: {text}", err=True)
+
+
+def _beside(compared: Any) -> list[tuple[str, str, float]]:
+    """Who was compared: n-grams, network and mixture, what each is called, and its perplexity."""
+    network, ngram = compared.weights
+    beside = [
+        ("n-grams", f"{compared.ngram_order}-grams", compared.ngram_perplexity),
+        ("network", "network", compared.network_perplexity),
+    ]
+    # With all of the weight on one of them, there is no mixture to speak of.
+    if f"{network:.2f}" not in ("0.00", "1.00"):
+        name = f"mixture, {network:.2f} network + {ngram:.2f} n-grams"
+        beside.append(("mixture", name, compared.mixture_perplexity))
+    return beside
+
+
+def _show_comparison(console: Console, compared: Any, family: str | None) -> None:
+    """Who predicts the validation text how well, and which of them is published."""
+    chosen = "mixture" if compared.mixture_is_chosen else "n-grams" if family == "ngram" else "network"
+    columns = [tables.Column("valid\nperplexity"), tables.Column("", right=False)]
+    rows = [
+        (name, (f"{perplexity:.2f}", "chosen" if kind == chosen else ""))
+        for kind, name, perplexity in _beside(compared)
+    ]
+    tables.show(console, "model", columns, rows)
+
+
+def _drift_lines(drift: Any) -> list[str]:
+    """What has changed since the model that training starts from."""
+    named = [f"{word} {count:,}" for word, count in drift.new_words[:8]]
+    new_to_it = f"since the model to start from: {100 * drift.oov_rate:.2f} % of the words are new to it"
+    vectors = (
+        f"word vectors: {drift.rows_kept:,} kept, {drift.rows_moved:,} in another cluster, "
+        f"{drift.rows_new:,} new, {drift.rows_gone:,} gone"
+    )
+    lines = [f"{new_to_it} ({', '.join(named)})" if named else new_to_it, vectors]
+    if drift.valid_perplexity is not None:
+        lines.append(
+            f"its perplexity on the new validation text: {drift.valid_perplexity:.2f} "
+            f"(state {drift.valid_state}, {100 * drift.valid_oov_rate:.2f} % OOV under its vocabulary)"
+        )
+    return lines
+
+
+def _live_line(event: Any) -> str:
+    valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.1f}"
+    return (
+        f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
+        f"{event.tokens_per_second:,.0f} tokens/s  train {event.train_perplexity:.1f}{valid}  "
+        f"{duration(event.seconds_left)} left"
+    )
+
+
+def _show_epochs(console: Console, epochs: list[Any]) -> None:
+    """A row for each epoch; the best one by the validation text, or else by the training text, is marked."""
+    validated = any(epoch.valid_perplexity is not None for epoch in epochs)
+    columns = [
+        tables.Column("tokens/s", optional=True),
+        tables.Column("rate", optional=True),
+        tables.Column("train\nperplexity"),
+        *([tables.Column("valid\nperplexity")] if validated else []),
+        tables.Column("", right=False),
+    ]
+    best = min(epochs, key=lambda epoch: _figure(epoch.valid_perplexity if validated else epoch.train_perplexity))
+    published = [epoch for epoch in epochs if epoch.best][-1:] or [best]
+    rows = []
+    for epoch in epochs:
+        marks = ["best"] if epoch is best else []
+        # Without a validation text, the weights of the last epoch are published.
+        marks += ["published"] if epoch is published[0] and epoch is not best else []
+        cells = [
+            f"{epoch.tokens_per_second:,.0f}",
+            f"{epoch.learning_rate:.4g}",
+            f"{epoch.train_perplexity:.2f}",
+            *([f"{_figure(epoch.valid_perplexity):.2f}"] if validated else []),
+            ", ".join(marks),
+        ]
+        rows.append((str(epoch.epoch), cells))
+    tables.show(console, "epoch", columns, rows)
+
+
+def _figure(perplexity: float | None) -> float:
+    """A perplexity that may be missing, or not be a number, as one that can be compared."""
+    return math.inf if perplexity is None or math.isnan(perplexity) else perplexity
