@@ -12,7 +12,8 @@ from lmctl.text.scripts import HAN, KANA, WITHOUT_SPACES
 _HAN = re.compile(f"[{HAN}]")
 _KANA = re.compile(f"[{KANA}]")
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
-_OTHER_WORD = re.compile(rf"(?:(?![{HAN}{KANA}])[^\W\d_])+")
+# With what a word may have inside: don't, training_log.txt, U.S.
+_OTHER_WORD = re.compile(rf"(?![{HAN}{KANA}])[^\W\d_](?:(?![{HAN}{KANA}])[\w.'\u2019-])*")
 _CJK_PUNCTUATION = re.compile("[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300a-\u300f\uff08\uff09]")
 # What segmenters add to words: sentencepiece starts them with U+2581, subword-nmt ends pieces that go on with @@,
 # and taggers end words with their part of speech, as in 我们/r and 我们_PN.

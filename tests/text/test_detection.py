@@ -28,6 +28,8 @@ def cut(text, name="jieba"):
         PROGRAMMING,
         "語言模型預測下一個詞",
         "语言模型 predicts",
+        # Names of a program's parts are words each, however many letters they have.
+        "运行 training_log.txt-reader，don't stop model.fit_generator",
         "今年 5 月 20 日，王小明 和 Li Lei 去了 Apple 公司。\n我们在 Google 工作。",
         "今天 天气很好，我们去公园散步。 明天可能会下雨，记得带伞。",
         "他买了iPhone手机\n我看Criminal Minds\n",
@@ -79,7 +81,7 @@ def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):
         "The U.S. economy grew , said Mr. Smith . It did not last , others said .",
         "12 345 ... ！",
         "",
-        # More English words than Chinese ones.
+        # More English words than Han characters.
         "the word 语言模型 means language model and the word 词语 means word",
         "나는 학교에 갑니다 그리고 오늘은 날씨가 좋습니다",
         # Cut by MeCab.
