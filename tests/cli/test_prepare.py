@@ -48,17 +48,20 @@ def test_the_summary_is_on_standard_output_and_the_warning_is_not(call, text, tm
 
 
 def test_json_is_one_object(call, text, tmp_path):
-    finished = call("prepare", text, "-o", tmp_path / "prepared", "--json", "--valid", text)
+    held_out = tmp_path / "held out.txt"
+    held_out.write_bytes(TEXT)
+    finished = call("prepare", text, "-o", tmp_path / "prepared", "--json", "--valid", held_out)
 
     counts = {"sentences": 3, "words": 11, "oov": 0, "tokens": 14, "oov_rate": 0.0, "characters": 43}
     sha256 = hashlib.sha256(TEXT).hexdigest()
     found = json.loads(finished.out)
-    assert list(found) == ["train", "valid", "vocabulary_size", "segmenter", "sources"]
+    assert list(found) == ["train", "valid", "shared", "vocabulary_size", "segmenter", "sources"]
     assert found["train"] == found["valid"] == counts
     assert found["vocabulary_size"] == 2 + 7
     assert found["segmenter"]["name"] == "space"
     assert found["sources"] == [
-        {"name": str(text), "split": split, "bytes": len(TEXT), "sha256": sha256} for split in ("train", "valid")
+        {"name": str(path), "split": split, "bytes": len(TEXT), "sha256": sha256}
+        for path, split in ((text, "train"), (held_out, "valid"))
     ]
 
 

@@ -29,7 +29,7 @@ def cut(text, name="jieba"):
         "語言模型預測下一個詞",
         "语言模型 predicts",
         # Names of a program's parts are words each, however many letters they have.
-        "运行 training_log.txt-reader，don't stop model.fit_generator",
+        "现在运行一次 training_log.txt-reader，don't stop model.fit_generator",
         "今年 5 月 20 日，王小明 和 Li Lei 去了 Apple 公司。\n我们在 Google 工作。",
         "今天 天气很好，我们去公园散步。 明天可能会下雨，记得带伞。",
         "他买了iPhone手机\n我看Criminal Minds\n",
