@@ -40,6 +40,7 @@ from lmctl.jobs.unchanged import (
 )
 from lmctl.jobs.warm_start import OldModel
 from lmctl.runtime.lstm import count_parameters
+from lmctl.store.bundle import check_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, remove
 from lmctl.store.lock import HOLDER, locked
@@ -227,8 +228,10 @@ def _unchanged(folder: ModelFolder, sources: Sequence[str], settings: Settings) 
     if current is None:
         return None
     try:
+        # What is damaged is made again, not left current because nothing else has changed.
+        check_bundle(current)
         return summarize(folder.folder, current, "unchanged")
-    except LmctlError as error:
+    except (LmctlError, OSError) as error:
         logger.warning("%s; training again", error)
         return None
 

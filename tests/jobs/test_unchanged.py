@@ -92,3 +92,30 @@ def test_a_prepared_folder_is_unchanged_while_its_record_is(text, tmp_path, sett
     first, second = (train([str(tmp_path / "prepared")], tmp_path / "model", asked) for _ in range(2))
 
     assert (first.outcome, second.outcome) == ("published", "unchanged")
+
+
+def truncate(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def change_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, change_a_byte, Path.unlink])
+@pytest.mark.parametrize("name", ["ngrams.2.keys.npy", "vocabulary.tsv", "valid.txt", "model.json"])
+def test_a_damaged_generation_is_made_again_and_that_is_said(text, known, tmp_path, caplog, damage, name):
+    asked = read_settings(assignments=["preset=ngram", f"validation.file={known}"])
+    first = Path(train([text], tmp_path / "model", asked).published)
+    content = (first / name).read_bytes()
+    assert train([text], tmp_path / "model", asked).outcome == "unchanged"
+    damage(first / name)
+
+    again = Path(train([text], tmp_path / "model", asked).published)
+
+    assert (again.name, (again / name).read_bytes()) == ("000002", content)
+    assert any(f"{first}" in each and "; training again" in each for each in caplog.messages)
+    assert train([text], tmp_path / "model", asked).outcome == "unchanged"

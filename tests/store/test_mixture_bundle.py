@@ -14,6 +14,7 @@ from lmctl.runtime import load_language_model
 from lmctl.store.bundle import (
     CacheParameters,
     amend_bundle,
+    check_bundle,
     open_bundle,
     verify_bundle,
     write_bundle,
@@ -223,3 +224,16 @@ def test_an_edited_weight_is_refused(mixture):
     (mixture / "model.json").write_text(json.dumps(document))
 
     assert "does not have the hash it states" in refused(open_bundle, mixture, "model.json")
+
+
+@pytest.mark.parametrize("name", ["members/1/weights.safetensors", "members/0/vocabulary.tsv", "metrics.json"])
+@pytest.mark.parametrize("is_there", [False, True], ids=["gone", "changed"])
+def test_a_check_of_all_files_finds_damage_in_a_member(mixture, name, is_there):
+    check_bundle(mixture)
+    if is_there:
+        flip_a_bit(mixture / name)
+    else:
+        (mixture / name).unlink()
+
+    with pytest.raises(DataError, match=name):
+        check_bundle(mixture)
