@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.counting import columns
-from lmctl.counting.ngram_counts import count_ngrams
+from lmctl.counting.columns import Column
+from lmctl.counting.estimation import _whole_contexts
+from lmctl.counting.ngram_counts import _parts_of_like_keys, count_ngrams
 from lmctl.store.ngram_tables import word_bits
 
 VOCABULARY_SIZE = 6
@@ -64,3 +66,26 @@ def test_no_ngram_goes_past_the_end_of_a_sentence(tmp_path):
 
     assert found[1] == {(1, 2): 2, (2, 1): 1, (2, 3): 1, (3, 1): 1}
     assert found[2] == {(1, 2, 1): 1, (1, 2, 3): 1, (2, 3, 1): 1}
+
+
+def test_keys_that_no_float64_tells_apart_are_parted_where_contexts_end(tmp_path, monkeypatch):
+    # NumPy (2.4.6) compares uint64 with int64 by way of float64, which from 2**53 on has no odd numbers.
+    monkeypatch.setattr(columns, "VALUES_AT_ONCE", 4)
+    contexts = np.repeat(np.array([2**60, 2**60 + 1, 2**60 + 2], dtype=np.uint64), 3)
+    keys = contexts << np.uint64(2) | np.tile(np.arange(3, dtype=np.uint64), 3)
+    runs = []
+    for number, some in enumerate((keys, keys[::2], keys[1::2])):
+        runs.append(Column(tmp_path / str(number), np.uint64))
+        runs[-1].append(some)
+
+    blocks = [(start, block.tolist()) for start, block in _whole_contexts(runs[0], 2)]
+    parts = [
+        [set(run.read(start, stop).tolist()) for run, (start, stop) in zip(runs, part, strict=True)]
+        for part in _parts_of_like_keys(runs)
+    ]
+
+    assert blocks == [(start, keys[start : start + 3].tolist()) for start in (0, 3, 6)]
+    # Keys that are alike are in one part, whichever run has them, and none is left out.
+    of_parts = [set().union(*part) for part in parts]
+    assert sum(map(len, of_parts)) == len(keys)
+    assert set().union(*of_parts) == set(keys.tolist())

@@ -7,6 +7,7 @@ import shutil
 import msgspec
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -448,3 +449,35 @@ def test_cache_parameters_that_make_no_distribution_are_refused(weight, theta):
     assert CacheParameters(weight=0.0, theta=2.0).theta == 2.0
     with pytest.raises(ValueError, match="is out of range"):
         CacheParameters(weight=weight, theta=theta)
+
+
+def test_weights_that_are_not_contiguous_are_written_as_they_are_counted():
+    # safetensors 0.8.0 writes a transposed array in the order of its memory, and says nothing; 0.7.0 did not.
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    weights = {"transposed": values[0].T, "part": values[:, ::2, 1:3], "fortran": np.asfortranarray(values[1])}
+
+    written = safetensors.numpy.load(weights_file(weights))
+
+    assert {name: array.tolist() for name, array in written.items()} == {
+        name: array.tolist() for name, array in weights.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.txt", "/etc/passwd", "a/../../b", "", ".", "a\\b", "a\0b", "model.json"]
+)
+def test_a_file_outside_of_the_bundle_is_neither_read_nor_called_sound(bundle, name):
+    secret = bundle.parent / "secret.txt"
+    secret.write_bytes(b"secret")
+    for content in (b"secret", b"another"):
+        digest = hashlib.sha256(content).hexdigest()
+        document = json.loads((bundle / "model.json").read_bytes())
+        document["files"][name] = {"bytes": len(content), "sha256": digest}
+        del document["sha256"]
+        document["sha256"] = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
+        (bundle / "model.json").write_bytes(msgspec.json.encode(document))
+
+        # Whatever the hash says: nobody learns from the answer what the file holds.
+        message = refused(verify_bundle, bundle, "model.json")
+        assert "expected names within the folder" in message
+        assert "ok" not in message.split()

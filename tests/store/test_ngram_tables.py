@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError
-from lmctl.store.ngram_tables import ABSENT, NgramSizes, open_tables, table_name
+from lmctl.store.ngram_tables import ABSENT, NgramSizes, NgramTables, make_keys, open_tables, table_name
 
 # Words 2 and 3 of a vocabulary of 4, so words have two bits of a key: after </s> comes 2, after 2 come </s> and 3,
 # and after 3 comes </s>; of order 3 there are </s> 2 3 and 2 3 </s>.
@@ -220,3 +220,21 @@ def test_damaged_bytes_are_refused_or_answer(name, at, instead):
     first, stop = tables.continuations(2, np.arange(4))
     assert (first <= stop).all()
     assert stop.max() <= SIZES.ngrams[1]
+
+
+def test_keys_that_no_float64_tells_apart_are_found():
+    # From 2**53 on, a float64 has no odd numbers: NumPy (2.4.6) compares int64 with uint64 by way of float64, so
+    # that a needle of another type than the keys finds its neighbour.
+    vocabulary_size = 2**31 - 1
+    contexts = np.repeat([2**23, 2**23 + 1, 2**31 - 2], 3)
+    words = np.tile([2**30, 2**30 + 1, 2**30 + 2], 3)
+    keys = make_keys(contexts, words, 31)
+    assert keys.min() > 2**53
+    sizes = NgramSizes(vocabulary_size=vocabulary_size, smoothing="arpa", ngrams=[vocabulary_size, len(keys)])
+    tables = NgramTables(sizes, keys={2: keys}, log_probs={}, backoffs={})
+
+    assert tables.find(2, contexts, words).tolist() == list(range(9))
+    assert tables.find(2, contexts, words + 3).tolist() == [ABSENT] * 9
+    first, stop = tables.continuations(2, np.array([2**23 - 1, 2**23, 2**23 + 1, 2**31 - 2]))
+    assert (first.tolist(), stop.tolist()) == ([0, 0, 3, 6], [0, 3, 6, 9])
+    assert tables.words(2, np.arange(9)).tolist() == np.stack([contexts, words], axis=1).tolist()

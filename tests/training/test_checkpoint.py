@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 
 import msgspec
 import numpy as np
@@ -50,6 +52,88 @@ def path(tmp_path):
     }
     write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
     return tmp_path / "checkpoint"
+
+
+def not_contiguous():
+    """Arrays whose elements do not lie in memory as they are counted."""
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    return {
+        "transposed": values[0].T,
+        "column": values[0][:, 1:2],
+        "backwards": values[0][::-1, ::2],
+        "fortran": np.asfortranarray(values[1]),
+        "axes": values.transpose(2, 0, 1),
+        "repeated": np.broadcast_to(values[0, 0], (5, 4)),
+    }
+
+
+def test_arrays_that_are_not_contiguous_are_written_as_they_are_counted(tmp_path):
+    # safetensors 0.8.0 writes a transposed array in the order of its memory, and says nothing; 0.7.0 did not.
+    arrays = not_contiguous()
+
+    write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
+
+    written = read_checkpoint(tmp_path / "checkpoint")[1].arrays
+    assert {name: array.tolist() for name, array in written.items()} == {
+        name: array.tolist() for name, array in arrays.items()
+    }
+    assert [name for name, array in arrays.items() if array.flags.c_contiguous] == []
+
+
+HOSTILE = [-1, 2**70, 1e400, "x", None, [], {}, "9" * 5000, True]
+
+
+@pytest.mark.parametrize("field", sorted({*PROGRESS.__struct_fields__} - {"best_nats", "planned_steps"}))
+def test_a_figure_of_another_checkpoint_is_looked_at_before_it_is_used(path, field):
+    content = path.read_bytes()[32:]
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    document = json.loads(header["__metadata__"]["checkpoint"])
+    kept = msgspec.to_builtins(PROGRESS)[field]
+    for value in HOSTILE:
+        # Any text is a name, any list is refused by what is in it, and a large whole number is a float, too.
+        if type(value) is type(kept) and isinstance(value, str | list):
+            continue
+        if isinstance(kept, float) and (value == 2**70 or (field == "epoch_nats" and value == -1)):
+            continue
+        document["progress"][field] = value
+        header["__metadata__"]["checkpoint"] = json.dumps(document)
+        changed = json.dumps(header).encode()
+        body = len(changed).to_bytes(8, "little") + changed + content[8 + length :]
+        path.write_bytes(hashlib.sha256(body).digest() + body)
+        with pytest.raises(DataError, match="checkpoint: not a checkpoint of this version") as caught:
+            read_checkpoint(path)
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch_steps": -1}, "Expected `int` >= 0"),
+        ({"best_epoch": 2}, "the best epoch is 2 of 1"),
+        ({"epoch_tokens": 0}, "2 steps of no tokens"),
+    ],
+)
+def test_figures_that_do_not_fit_together_are_refused(path, changes, message):
+    fields = {**msgspec.to_builtins(PROGRESS), **changes}
+    with pytest.raises(msgspec.ValidationError, match=message):
+        msgspec.convert(fields, Progress)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_array_that_holds_no_numbers_is_refused(tmp_path, value):
+    arrays = {"weights/a": np.array([1.0, value], dtype=np.float32)}
+    write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
+
+    with pytest.raises(DataError, match="weights/a has values that are no finite float32 numbers"):
+        read_checkpoint(tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_that_is_larger_than_the_network_has_numbers_is_not_read(path):
+    os.truncate(path, 1 << 40)
+
+    with pytest.raises(DataError, match="expected at most 1,000"):
+        read_checkpoint(path, 1000)
 
 
 def test_what_is_written_is_read_again_to_the_last_bit(path):
