@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 @click.option("--eos", metavar="WORD", help="Its end of a sentence.  [default: </s>, or HTK's !EXIT]")
 @click.option("--encoding", metavar="NAME", help="Encoding of its words, such as gb18030.  [default: utf-8]")
 @click.option(
-    "--positive", is_flag=True, help="Take log probabilities above 0 as 0, as KenLM's build_binary -i does."
+    "-i",
+    "--positive-log-probability",
+    "positive",
+    is_flag=True,
+    help="Take log probabilities above 0 as 0, as KenLM's build_binary -i does.",
 )
 @configuration_options
 @message_options

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lmctl.errors import DataError
 from lmctl.text.encodings import Transcoder, resolve_encoding
 from lmctl.text.file_types import HEAD_BYTES, file_type
+from lmctl.text.line_ends import LineEnds
 from lmctl.text.sources import STDIN, read_pieces
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class ArpaLines:
         pieces = _told(read_pieces(path, self.source), on_bytes)
         if transcode:
             pieces = _as_utf8(pieces, Transcoder(self.source, encoding, "strict"))
-        self.rest = _lines(_recognised(pieces, self.source), self.source)
+        self.rest = _lines(_with_line_feeds(_recognised(pieces, self.source), self.source), self.source)
         self.number, self.line = 0, b""
 
     def next(self) -> bool:
@@ -160,6 +161,14 @@ def _told(pieces: Iterable[bytes], on_bytes: Callable[[int], object]) -> Iterato
     for piece in pieces:
         on_bytes(len(piece))
         yield piece
+
+
+def _with_line_feeds(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
+    """The bytes of a file, whose lines may end in CR alone."""
+    line_ends = LineEnds(source)
+    for piece in pieces:
+        yield line_ends.feed(piece)
+    yield line_ends.finish()
 
 
 def _as_utf8(pieces: Iterable[bytes], transcoder: Transcoder) -> Iterator[bytes]:

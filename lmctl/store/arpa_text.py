@@ -182,7 +182,7 @@ class ArpaText:
             log10_probs,
             log10_probs <= 0,
             "a log10 probability of 0 or less",
-            way_out="; --positive takes those above as 0" if (log10_probs > 0).any() else "",
+            way_out="; -i takes those above as 0" if (log10_probs > 0).any() else "",
         )
         self._check(section, log10_backoffs, log10_backoffs < np.inf, "a log10 back-off")
         if highest:

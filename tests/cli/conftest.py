@@ -139,7 +139,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("counted")
     (folder / "text.txt").write_text("the cat sat on the mat .\nthe dog sat on the cat .\n")
     for order in (2, 3):
-        asked = ("preset=ngram", f"model.order={order}", "validation.fraction=0")
+        asked = ("preset=ngram", f"model.order={order}", "validation.fraction=0", "publishing.gate=false")
         train([str(folder / "text.txt")], folder / "model", read_settings(assignments=asked))
     return folder / "model"
 

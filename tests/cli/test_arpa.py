@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import time
+
 import pytest
 
 
@@ -83,3 +88,71 @@ def test_an_imported_model_validates_nothing_and_lists_so(call, arpa, tmp_path):
     (row,) = call("models", tmp_path / "model").rows[1:]
     # Neither figures nor tokens of a text, nor a preset.
     assert row[1:] == ["1", "*", "", "", "", "9", "", "ngram", ""]
+
+
+def test_log_probabilities_above_0_are_read_if_asked(call, arpa, tmp_path):
+    arpa.write_text(re.sub(r"^-[0-9.]+\tcat\t", "0.002\tcat\t", arpa.read_text(), flags=re.MULTILINE))
+
+    refused = call("import", arpa, "-o", tmp_path / "model")
+    taken = call("import", arpa, "-o", tmp_path / "model", "-i")
+
+    assert (refused.code, taken.code) == (65, 0)
+    assert refused.err.endswith(
+        "expected a log10 probability of 0 or less, got 0.002; -i takes those above as 0\n"
+    )
+    assert "took 1 log10 probabilities of 1-grams above 0, of up to 0.002, as 0" in taken.err
+
+
+def test_special_words_are_named(call, arpa, tmp_path):
+    arpa.write_text(arpa.read_text().replace("</s>", "STOP").replace("<s>", "GO").replace("<unk>", "OTHER"))
+
+    missing = call("import", arpa, "-o", tmp_path / "model")
+    named = call(
+        *("import", arpa, "-o", tmp_path / "model", "--unk", "OTHER", "--bos", "GO", "--eos", "STOP", "--quiet")
+    )
+
+    assert (missing.code, named.code) == (65, 0)
+    assert missing.err.endswith("no </s> among the unigrams; name the word that ends a sentence with --eos\n")
+    assert not {"OTHER", "GO", "STOP"} & set((tmp_path / "model/current/vocabulary.tsv").read_text().split())
+
+
+def test_the_unknown_word_is_exported_as_asked(call, counted, tmp_path):
+    # pocketsphinx (5.1.1, ngram_model.c) looks up <UNK>, and knows no other unknown word.
+    call("export", counted, "--to", "arpa", "--unknown", "<UNK>", "-o", tmp_path / "model.arpa")
+
+    text = (tmp_path / "model.arpa").read_text()
+    assert "\t<UNK>\t" in text
+    assert "<unk>" not in text
+    assert call("import", tmp_path / "model.arpa", "-o", tmp_path / "model").code == 0
+
+
+def test_progress_is_shown_on_a_terminal(on_terminal, counted, arpa, tmp_path):
+    exported = on_terminal("export", counted, "--to", "arpa", "-o", tmp_path / "again.arpa")
+    imported = on_terminal("import", arpa, "-o", tmp_path / "model")
+
+    assert exported[0] == imported[0] == 0
+    assert "writing" in exported[1]
+    assert "n-grams" in exported[1]
+    assert "making the model" in imported[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_import_leaves_no_new_folder(command, clean_environment, arpa, tmp_path, number):
+    process = subprocess.Popen(
+        [*command, "import", "-", "-o", str(tmp_path / "models/new")],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    process.stdin.write(arpa.read_bytes()[:200])
+    process.stdin.flush()
+    while not (tmp_path / "models/new/work/imported").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+    process.send_signal(number)
+
+    _, said = process.communicate()
+    assert process.returncode == 128 + number
+    assert said.decode() == {signal.SIGINT: "lmctl: interrupted\n", signal.SIGTERM: "lmctl: terminated\n"}[number]
+    assert not (tmp_path / "models").exists()

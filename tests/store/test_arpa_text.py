@@ -66,6 +66,7 @@ def test_an_arpa_file_is_taken_apart(parse):
     "text",
     [
         ARPA.replace("\n", "\r\n"),
+        ARPA.replace("\n", "\r"),
         ARPA.replace(" a\n", "\ta\n").replace("a b", "a\tb"),
         ARPA.replace("\t", " "),
         ARPA.replace("\t", "\t ").replace("\n-", "\n  -"),
@@ -82,6 +83,7 @@ def test_an_arpa_file_is_taken_apart(parse):
     ],
     ids=[
         "CRLF",
+        "CR",
         "tabs",
         "blanks",
         "padded",
@@ -147,7 +149,7 @@ FAULTS = {
     "Python's numbers": (ARPA.replace("-0.2\t", "-0_2\t"), "line 13: expected a number, got '-0_2'"),
     "a positive logarithm": (
         ARPA.replace("-0.2\t", "0.2\t"),
-        "line 13: expected a log10 probability of 0 or less, got 0.2; --positive takes those above as 0",
+        "line 13: expected a log10 probability of 0 or less, got 0.2; -i takes those above as 0",
     ),
     "not a number": (
         ARPA.replace("-0.2\t", "nan\t"),
