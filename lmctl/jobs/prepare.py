@@ -152,6 +152,9 @@ def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Re
         return text.segmenter, read_pieces
     sampled = SampledSources(sources, text.encoding)
     found = detect(sampled.text())
+    if not sampled.is_text and text.errors == "strict":
+        # Reading will end at those bytes; what the others look like would lead astray.
+        return ("jieba" if text.segmenter == "jieba" else found.segmenter), sampled.pieces
     if text.segmenter == "jieba":
         if found.already_cut:
             logger.warning(

@@ -87,7 +87,8 @@ def doubt(content: bytes, encoding: str) -> str | None:
         is_doubtful = len(content) >= _ENOUGH_FOR_UTF16 and _decoded(content, "utf-8") is not None
     else:
         is_doubtful = not name.startswith("utf") and is_utf8(content)
-    if is_doubtful:
+    # What cannot be read at all is an error, which says so itself.
+    if is_doubtful and _decoded(content, encoding) is not None:
         return f"valid utf-8, but read as {encoding}; if words come out wrong, --encoding utf-8 is right"
     if name == "iso8859_1" and _CONTROLS.search(content):
         return f"has control characters of {encoding}; if they are quotation marks, --encoding cp1252 reads them"
@@ -111,7 +112,7 @@ def _decoded(content: bytes, encoding: str) -> str | None:
     """The text, which may end inside a character; None: not valid."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(content)
-    except UnicodeDecodeError:
+    except UnicodeError:  # of its own kind if UTF-16 lacks its byte order mark
         return None
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, UsageError
 from lmctl.text.encoding_guess import encodings_that_read, is_mostly_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DECODE_ERRORS = {"strict": "strict", "replace": "replace", "skip": "ignore"}
 # What becomes of a NUL, which every encoding has and no text does.
@@ -62,6 +66,8 @@ class Transcoder:
             text = self._decoder.decode(piece, final)
         except UnicodeDecodeError:
             raise self._first_fault(state, piece) from None
+        except UnicodeError:  # what Python raises if UTF-16 or UTF-32 does not start with its byte order mark
+            raise UndecodableError.unmarked(self._source, self._encoding, state[0] + piece) from None
         if "\0" in text:
             if self._errors == "strict":
                 raise self._first_fault(state, piece)
@@ -133,6 +139,17 @@ class UndecodableError(DataError):
             advice = "most of it is; --errors replace and --errors skip read on"
         else:
             advice = "if it is in another encoding, name that with --encoding; --errors replace|skip reads on"
+        return cls._of(place, readers, advice, is_nul=value is None)
+
+    @classmethod
+    def unmarked(cls, source: str, encoding: str, content: bytes) -> UndecodableError:
+        """The error for a text that lacks the byte order mark without which an encoding cannot be read."""
+        readers = encodings_that_read(content, encoding)
+        advice = f"--encoding {' or '.join(readers or (f'{encoding}-le', f'{encoding}-be'))} needs none"
+        return cls._of(f"{source}: no byte order mark, with which {encoding} starts", readers, advice)
+
+    @classmethod
+    def _of(cls, place: str, readers: Sequence[str], advice: str, *, is_nul: bool = False) -> UndecodableError:
         error = cls(f"{place}; {advice}")
-        error.place, error.readers, error.is_nul = place, tuple(readers), value is None
+        error.place, error.readers, error.is_nul = place, tuple(readers), is_nul
         return error

@@ -49,7 +49,8 @@ class LineEnds:
 
     def look_at(self, lines: bytes, first_line: int) -> None:
         """Count the CRs inside of some whole lines."""
-        if b"\r" in lines and lines.count(b"\r") > lines.count(b"\r\n"):
+        # Bytes of UTF-16 that is read as something else are no CRs.
+        if b"\r" in lines and b"\0" not in lines and lines.count(b"\r") > lines.count(b"\r\n"):
             places = [found.start() for found in _INSIDE.finditer(lines)]
             if places and not self._inside:
                 self._first_inside = first_line + lines.count(b"\n", 0, places[0])

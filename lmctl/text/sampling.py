@@ -79,11 +79,15 @@ class SampledSources:
         paths: files, decompressed as `read_pieces` does, and "-" for standard input.
         encoding: of the text.
 
+    Attributes:
+        is_text: False once `text` has found bytes that are not text in that encoding.
+
     Raises:
         LmctlError: a source cannot be read.
     """
 
     def __init__(self, paths: Sequence[str], encoding: str) -> None:
+        self.is_text = True
         self._kept: dict[str, tuple[bytes, Iterator[bytes]]] = {}
         self._encoding, _, from_start = resolve_encoding(encoding, "skip")
         self._from_start = encoding if from_start else None
@@ -140,10 +144,20 @@ class SampledSources:
             with contextlib.suppress(UnicodeDecodeError):
                 return place.decode(self._from_start, "ignore")
         lines = place.split(b"\n")
-        if len(place) < source.size and len(lines) > 2:
+        is_whole = len(place) >= source.size
+        if not is_whole and len(lines) > 2:
             # The first and the last line are cut off, perhaps inside a character.
-            lines = lines[1:-1]
-        return b"\n".join(lines).decode(self._encoding, "ignore").removeprefix("\ufeff")
+            lines, is_whole = lines[1:-1], True
+        content = b"\n".join(lines)
+        if is_whole and not _is_text(content, self._encoding):
+            self.is_text = False
+        return content.decode(self._encoding, "ignore").removeprefix("\ufeff")
+
+
+def _is_text(content: bytes, encoding: str) -> bool:
+    with contextlib.suppress(UnicodeDecodeError):
+        return "\0" not in content.decode(encoding)
+    return False
 
 
 def _read_start(pieces: Iterator[bytes], wanted: int) -> tuple[bytes, bool]:

@@ -62,14 +62,27 @@ def test_what_was_named_already_is_never_advice():
             assert encoding not in encodings_that_read(text.encode(written) + b"\xff\n", encoding)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "gb18030", "big5", "koi8-r", "utf-16", "utf-16-le"])
-def test_utf8_that_is_read_as_something_else_is_doubted(encoding):
-    text = (SIMPLIFIED + FRENCH) * 6
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (SIMPLIFIED, "latin-1"),
+        (SIMPLIFIED, "koi8-r"),
+        ("é è é\n", "cp1252"),
+        ("中文 中文 中文\n", "gb18030"),
+        ("plain English.\n" * 20, "utf-16-le"),
+    ],
+)
+def test_utf8_that_is_read_as_something_else_is_doubted(text, encoding):
+    text.encode().decode(encoding)
     assert doubt(text.encode(), encoding) == (
         f"valid utf-8, but read as {encoding}; if words come out wrong, --encoding utf-8 is right"
     )
-    if encoding.startswith("utf-16"):
-        assert doubt(b"plain English, which is UTF-8 too\n" * 10, encoding) is not None
+
+
+def test_plain_english_that_is_read_as_utf_16_is_doubted():
+    assert doubt(b"plain English, which is UTF-8 too.\n" * 20, "utf-16-le") is not None
+    # This one cannot be read at all, and says so itself.
+    assert doubt(b"plain English, which is UTF-8 too.\n" * 10, "utf-16") is None
 
 
 @pytest.mark.parametrize(

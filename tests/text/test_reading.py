@@ -220,6 +220,18 @@ def test_faults_in_wide_encodings_are_located_in_the_original(
         list(read_chunks([write(tmp_path, content)], encoding=encoding))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_wide_encoding_without_its_byte_order_mark_is_named_with_its_byte_order(tmp_path, encoding):
+    path = write(tmp_path, "语言模型\n预测\n".encode(f"{encoding}-le"))
+    with pytest.raises(DataError) as caught:
+        list(read_lines(path, encoding=encoding))
+    assert str(caught.value).startswith(
+        f"{path}: no byte order mark, with which {encoding} starts; --encoding {encoding}-le "
+    )
+    with pytest.raises(DataError, match=r"--encoding utf-8 (needs none|reads it)"):
+        list(read_lines(write(tmp_path, "语言模型\n".encode()), encoding=encoding))
+
+
 def test_faults_in_wide_encodings_are_replaced_or_left_out_on_request(tmp_path):
     path = write(tmp_path, b"a\0\x01\xdcb\0")
     assert list(read_lines(path, encoding="utf-16-le", errors="replace")) == ["a\ufffdb"]

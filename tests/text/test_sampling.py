@@ -155,3 +155,20 @@ def test_pipes_that_are_short_are_all_sampled(fifo):
 def test_a_source_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(InputMissingError, match="no such file"):
         SampledSources([str(tmp_path / "none")], "utf-8")
+
+
+def test_bytes_that_are_not_text_are_noticed(tmp_path):
+    path = tmp_path / "text.txt"
+    for content, encoding, is_text in [
+        ("我爱编程。\n" * 5, "utf-8", True),
+        ("我爱编程。\n" * 50_000, "utf-8", True),
+        # Places that end inside of characters say nothing.
+        ("我爱编程。" * 50_000, "utf-8", True),
+        ("我爱编程。\n" * 5, "gb18030", False),
+        ("我爱编程。\n" * 50_000, "gb18030", False),
+        ("a\0b\n", "utf-8", False),
+    ]:
+        path.write_bytes(content.encode(encoding))
+        sampled = SampledSources([str(path)], "utf-8")
+        sampled.text()
+        assert sampled.is_text is is_text
