@@ -293,7 +293,7 @@ def _read_list(path: str, text: TextConfig) -> tuple[str, ...]:
 def _make_jieba(path: str, text: TextConfig, normalization: Normalization) -> Segmenter:
     """The jieba segmenter with a user dictionary, whose words are normalized as the text is."""
     lines = read_list_lines(path, encoding=text.encoding, errors=text.errors)
-    words = normalized(parse_user_dictionary(lines, path), normalization)
+    words = normalized(parse_user_dictionary(lines, path), normalization, path)
     segmenter = make_segmenter("jieba", text.engine, encode_user_dictionary(words))
     lost = [word for word in words[:MOST_WORDS_TRIED] if segmenter.segment(word.word) != [as_token(word.word)]]
     for remark in remarks(words, lost):

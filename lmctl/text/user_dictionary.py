@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _HIGHEST_FREQUENCY = 10**9
 _LONGEST_FREQUENCY = len(str(_HIGHEST_FREQUENCY))
 _LONGEST_SHOWN = 30
+# Characters. The time to find a word, and jieba's memory for its prefixes, grow with the square of its length.
+LONGEST_USER_WORD = 128
 
 # jieba 0.42.1, re_userdict: what does not look like a frequency and a tag is part of the word.
 _JIEBA_LINE = re.compile("^(.+?)( [0-9]+)?( [a-z]+)?$")
@@ -59,7 +61,7 @@ def parse_user_dictionary(lines: Iterable[str], source: str) -> list[UserWord]:
         source: their name for messages.
 
     Raises:
-        DataError: a frequency is out of range.
+        DataError: a frequency is out of range, or a word is longer than `LONGEST_USER_WORD`.
     """
     words = []
     for number, line in enumerate(lines, start=1):
@@ -75,7 +77,9 @@ def parse_user_dictionary(lines: Iterable[str], source: str) -> list[UserWord]:
         else:
             continue
         frequency = _frequency(digits.strip(), f"{source}: line {number}")
-        words.append(UserWord(" ".join(word.split()), frequency, tag.strip() or None, number, ignored.strip()))
+        word = " ".join(word.split())
+        _check_length(word, f"{source}: line {number}")
+        words.append(UserWord(word, frequency, tag.strip() or None, number, ignored.strip()))
     return words
 
 
@@ -89,9 +93,25 @@ def _frequency(digits: str, place: str) -> int | None:
     return int(digits)
 
 
-def normalized(words: Iterable[UserWord], normalize: Callable[[str], str]) -> list[UserWord]:
-    """The words as the text will have them."""
-    return [replace(word, word=" ".join(normalize(word.word).split())) for word in words]
+def _check_length(word: str, place: str) -> None:
+    if not word.strip():
+        raise DataError(f"{place}: no word")
+    if len(word) > LONGEST_USER_WORD:
+        raise DataError(
+            f"{place}: a word of {len(word)} characters, {_shown(word)}; {LONGEST_USER_WORD} are the most"
+        )
+
+
+def normalized(words: Iterable[UserWord], normalize: Callable[[str], str], source: str) -> list[UserWord]:
+    """The words as the text will have them.
+
+    Raises:
+        DataError: a word is longer than `LONGEST_USER_WORD` then.
+    """
+    found = [replace(word, word=" ".join(normalize(word.word).split())) for word in words]
+    for word in found:
+        _check_length(word.word, f"{source}: line {word.line}")
+    return found
 
 
 def remarks(words: Sequence[UserWord], lost: Sequence[UserWord] = ()) -> list[str]:
@@ -159,6 +179,7 @@ def decode_user_dictionary(content: bytes) -> list[UserWord]:
     try:
         for number, line in enumerate(content.decode().splitlines(), start=1):
             word, digits, tag = line.split("\t")
+            _check_length(word, f"line {number}")
             words.append(UserWord(word, _frequency(digits, f"line {number}"), tag or None, number))
     except ValueError as error:
         raise DataError(f"the model's user dictionary is damaged: {error}") from error

@@ -76,11 +76,32 @@ def test_a_frequency_out_of_range_is_named(frequency):
     assert len(str(caught.value)) < 120
 
 
+def test_a_word_that_is_too_long_is_named():
+    assert len(parse("词" * 128)[0].word) == 128
+    with pytest.raises(DataError) as caught:
+        parse("ok", "词" * 129)
+    with pytest.raises(DataError, match="line 1: a word of 180 characters"):
+        # NFKC makes 18 characters of each.
+        normalized(parse("\ufdfa" * 10), Normalization("nfkc", False), "user.txt")
+    assert str(caught.value) == f"user.txt: line 2: a word of 129 characters, '{'词' * 30}...'; 128 are the most"
+
+
 def test_what_is_stored_reads_back():
     words = [UserWord("criminal minds", None, None, 1), UserWord("词", 5, "n", 2), UserWord("*ST", 7, None, 3)]
     assert decode_user_dictionary(encode_user_dictionary(words)) == words
+
+
+@pytest.mark.parametrize(
+    "content", ["词 5 n\n", "\t\t\n", " \t5\t\n", "词\tx\t\n", "词\t0\t\n", "词" * 129 + "\t\t\n"]
+)
+def test_what_is_stored_is_looked_at(content):
+    with pytest.raises(DataError):
+        decode_user_dictionary(content.encode())
+
+
+def test_what_is_stored_is_utf_8():
     with pytest.raises(DataError, match="the model's user dictionary is damaged"):
-        decode_user_dictionary("词 5 n\n".encode())
+        decode_user_dictionary(b"\xff\t\t\n")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -113,7 +134,7 @@ def test_words_of_any_characters_are_found(engine):
 )
 def test_words_are_normalized_as_the_text_is(form, lowercase, entry, line, token):
     normalization = Normalization(form, lowercase)
-    content = encode_user_dictionary(normalized(parse(entry), normalization))
+    content = encode_user_dictionary(normalized(parse(entry), normalization, "user.txt"))
     assert token in make_segmenter("jieba", "rjieba", content).segment(normalization(line))
 
 
