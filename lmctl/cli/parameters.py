@@ -36,7 +36,10 @@ class FiniteNumber(click.ParamType[float]):
         text = str(value).strip()
         number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not (math.isfinite(number) and self._low <= number <= self._high):
-            self.fail(f"expected {self._expected()}, got {shortened(text, LONGEST_QUOTE)!r}", param, ctx)
+            quoted = shortened(text, LONGEST_QUOTE)
+            self.fail(
+                f"expected {self._expected()}, got {quoted if math.isfinite(number) else repr(quoted)}", param, ctx
+            )
         return number
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002

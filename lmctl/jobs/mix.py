@@ -176,7 +176,7 @@ def _combine(
     corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
     weights = [mixture.weights[number] for number in counting]
     # Without those that hardly count, weights sum to 1 again.
-    shares = [weight / sum(weights) for weight in weights]
+    shares = weights if len(weights) == len(members) else [weight / sum(weights) for weight in weights]
     metrics = {"valid": figures}
     of_kept = dataclasses.replace(mixture, weights=shares)
     return write_mixture(place, kept, of_kept, metrics, corpus=corpus, training=None), metrics

@@ -148,7 +148,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mixture(counted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The mixture of both generations of `counted`."""
     folder = tmp_path_factory.mktemp("mixture")
-    (folder / "valid.txt").write_text("the dog sat on the mat .\n")
+    (folder / "valid.txt").write_text("sat on the dog sat on the mat\n")
     mix([f"{counted}@1", f"{counted}@2"], folder / "model", str(folder / "valid.txt"))
     return folder / "model"
 

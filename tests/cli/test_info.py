@@ -123,7 +123,10 @@ def test_a_model_whose_current_generation_is_gone_is_damaged(call, model):
     finished = call("info", model)
 
     assert finished.code == 65
-    assert finished.err == f"lmctl: {model}/current: leads to 000009, which is not there\n"
+    assert finished.err == (
+        f"lmctl: {model}/current: leads to 000009, which is not there; "
+        f"`lmctl rollback {model} --to 2` makes another one current\n"
+    )
 
 
 def test_a_model_with_nothing_published_is_missing(call, tmp_path):

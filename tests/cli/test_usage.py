@@ -49,7 +49,7 @@ from lmctl.cli.usage import OTHER_NAMES
         # Values.
         ("predict -k 0 x", "-k: expected a whole number of at least 1, got 0"),
         ("predict -k many x", "-k: expected a whole number of at least 1, got 'many'"),
-        ("predict --threshold 2 x", "--threshold: expected a number from 0 to 1, got '2'"),
+        ("predict --threshold 2 x", "--threshold: expected a number from 0 to 1, got 2"),
         ("predict --format xml x", "--format: expected table, plain, words, tsv or jsonl, got 'xml'"),
         ("train x --nice 30", "--nice: expected a whole number from 0 to 19, got 30"),
         ("train x --learning-rate fast", "--learning-rate: expected a number above 0, got 'fast'"),

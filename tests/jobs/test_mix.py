@@ -23,6 +23,7 @@ def count(tmp_path):
     def run(name, text, *assignments):
         (tmp_path / f"{name}.txt").write_text(text)
         asked = ("preset=ngram", "model.order=1", "model.smoothing=mle", "validation.fraction=0")
+        asked += ("publishing.gate=false",)
         settings = read_settings(assignments=[*asked, f"vocabulary.file={tmp_path / 'words.txt'}", *assignments])
         train([str(tmp_path / f"{name}.txt")], tmp_path / name, settings)
         return str(tmp_path / name)
