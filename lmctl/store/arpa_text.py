@@ -8,6 +8,7 @@ grows with the lines that were read.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from array import array
 from dataclasses import dataclass, field
@@ -161,7 +162,9 @@ class ArpaText:
             if b"_" not in text:  # which Python allows between digits
                 return float(text)
         except ValueError:
-            pass
+            # What C on Windows prints of it.
+            if text == b"-1.#INF":
+                return -math.inf
         raise self.fault(line_number, f"expected a number, got {shown(text)}")
 
     def _check_numbers(self, section: ArpaSection, *, highest: bool) -> None:

@@ -230,7 +230,7 @@ def test_an_empty_word_is_left_out(load, caplog):
     assert "left out 4 n-grams" in caplog.text
 
 
-@pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf"])
+@pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf", "-Infinity", "-1.#INF", "-1e400"])
 def test_what_stands_for_zero_is_zero(load, zero):
     vocabulary, model = load(ARPA.replace("-0.5\tb", f"{zero}\tb").replace("-0.25", zero))
 
