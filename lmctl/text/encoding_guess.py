@@ -51,7 +51,7 @@ def encodings_that_read(content: bytes, encoding: str) -> list[str]:
             return [marked] if _decoded(content, marked) is not None else []
     if nuls := content.count(b"\0"):
         # In UTF-16, each character of ASCII has one; Chinese has few, and is not valid in what it is taken for.
-        stray = nuls < len(content) / 4 and _decoded(content, encoding) is not None
+        stray = nuls < 0.4 * len(content) and _decoded(content, encoding) is not None
         return [] if stray else [wide for wide in _UNMARKED if _is_clean(_decoded(content, wide))]
     if name == "utf_8" and is_mostly_utf8(content):
         return []

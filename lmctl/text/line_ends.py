@@ -72,7 +72,7 @@ class LineEnds:
         before_last = len(start) if at_end else len(start) - 1
         self._carriage_returns_end_lines = b"\n" not in start and start.find(b"\r", 0, before_last) >= 0
         if self._carriage_returns_end_lines:
-            _log.info("%s: has carriage returns in place of line feeds; each ends a line", self._source)
+            _log.warning("%s: has carriage returns in place of line feeds; each ends a line", self._source)
 
     def _with_line_feeds(self, piece: bytes) -> bytes:
         piece = self._held + piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import shutil
@@ -447,3 +448,12 @@ def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached):
         finished = call("predict", "-m", model, *arguments, "the")
         assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
         assert finished.err.startswith(f"lmctl: {message}")
+
+
+def test_candidates_and_contexts_are_read_alike(lmctl, bundle, tmp_path):
+    (tmp_path / "words.gb").write_bytes("the\rcat\r的".encode("gb18030"))
+    contexts = "the cat\nthe\n".encode("gb18030")
+    arguments = ("predict", "-m", bundle, "--candidates", tmp_path / "words.gb", "--encoding", "gb18030")
+    finished = lmctl(*arguments, "--format", "words", stdin=gzip.compress(contexts))
+    assert finished.code == 0
+    assert finished.out.count("\n") == 2

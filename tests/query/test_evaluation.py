@@ -5,6 +5,7 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError
 from lmctl.query.evaluation import evaluate_file
+from lmctl.text import source_chunks
 
 
 @pytest.fixture
@@ -106,3 +107,16 @@ def test_the_encoding_of_a_text_can_be_stated(model, tmp_path):
     found = evaluate_file(model, str(tmp_path / "gb.txt"), encoding="gb18030")
 
     assert (found.words, found.oov, found.characters) == (2, 1, 7)
+
+
+def test_a_line_that_cannot_be_scored_as_one_is_refused_where_each_line_has_its_record(
+    uniform, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 8)
+    path = tmp_path / "text.txt"
+    path.write_text("the cat\nthe cat sat on the mat\n")
+
+    with pytest.raises(DataError, match=r"text.txt: line 2: longer than 8 bytes"):
+        evaluate_file(uniform, str(path), on_pause=lambda: None)
+    # The figures of the whole are those of the parts.
+    assert evaluate_file(uniform, str(path)).sentences > 2

@@ -53,6 +53,7 @@ def test_no_encoding_is_named_for_damaged_utf8_or_for_a_few_bytes():
     assert encodings_that_read(damaged[:-3], "utf-8") == []
     assert encodings_that_read(b"30 \xb0C\n", "utf-8") == []
     assert encodings_that_read(b"a stray \0 in plain text\n", "utf-8") == []
+    assert encodings_that_read(b"a\0b\n", "utf-8") == []
     assert encodings_that_read(bytes(range(256)) * 4, "utf-8") == []
 
 
