@@ -7,11 +7,13 @@ false, `1e-3` is text and `017` is 15, and they take the last of two equal keys,
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmctl.config.keys import one_line, shown
 from lmctl.errors import InputMissingError, StorageError, UsageError
+from lmctl.records import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # A configuration is a few kilobytes; a larger file is a corpus that was named by mistake.
 LARGEST_DOCUMENT_BYTES = 200_000
+OPEN_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 # Sections and keys are two levels; a little more, so that the message can name the key that holds the rest.
 _DEEPEST_NESTING = 8
 
@@ -43,6 +46,10 @@ def read_document(path: str) -> str:
     """
     name = one_line(path)
     try:
+        mode = Path(path).stat().st_mode
+        # `-c <(command)` is a pipe that a shell has opened; a pipe in a folder may have no writer, ever.
+        if stat.S_ISFIFO(mode) and not path.startswith(OPEN_DESCRIPTORS):
+            raise InputMissingError(f"{name}: expected a configuration file, got {kind_of(mode)}")
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_DOCUMENT_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import msgspec
 
 from lmctl.errors import DataError, UsageError
+from lmctl.records import shortened
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import SegmenterIdentity, make_segmenter
 from lmctl.text.tokenization import Tokenizer
@@ -52,7 +53,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             stop_words = files.get(STOP_WORDS_FILE, b"").decode().split()
         except UsageError as error:
             # Nobody asked for it on the command line: the record says so.
-            raise DataError(f"its text recipe cannot be followed: {error}") from error
+            raise DataError(f"its text recipe cannot be followed: {shortened(str(error))}") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{STOP_WORDS_FILE}: damaged; byte {error.start} is not valid UTF-8") from error
         return Tokenizer(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import click
 import pytest
 
@@ -69,3 +71,14 @@ def test_a_generation_of_five_thousand_digits_is_none(call, counted):
     # No file system takes a name as long as that.
     assert (done.code, done.err.count("\n")) == (74, 1)
     assert call("predict", "-m", f"{counted}@{'9' * 200}", "the").code == 66
+
+
+def test_a_configuration_that_is_a_pipe_in_a_folder_is_refused_and_one_of_the_shell_is_read(lmctl, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "text.txt").write_text("the cat sat\n")
+
+    refused = lmctl("train", "text.txt", "-c", "pipe", "--dry-run", cwd=tmp_path)
+    read = lmctl("train", "text.txt", "-c", "/dev/stdin", "--dry-run", cwd=tmp_path, stdin=b"preset: ngram\n")
+
+    assert (refused.code, refused.err) == (66, "lmctl: pipe: expected a configuration file, got a named pipe\n")
+    assert (read.code, read.lines[0]) == (0, "preset: ngram")
