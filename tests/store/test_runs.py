@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from lmctl.errors import DataError
 from lmctl.store.generations import ModelFolder
 from lmctl.store.runs import Run, RunLog
 
@@ -83,3 +84,38 @@ def test_a_note_of_the_beginning_that_cannot_be_read_is_forgotten(log, tmp_path)
     log.end(run())
 
     assert [each.outcome for each in log.read()] == ["published"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"start": "2026-01-01T00:00:00+00:00", "pid": ' + b"9" * 5000 + b', "outcome": "killed"}',
+        b'{"start": "-9999-99-99", "pid": 1, "outcome": "killed"}',
+        b'{"start": "2026-01-01T00:00:00+00:00", "end": "9-", "pid": 1, "outcome": "killed"}',
+        b'{"start": "2026-01-01T00:00:00+00:00", "pid": 1, "outcome": "else"}',
+        b"\xff\n\0",
+    ],
+)
+def test_a_line_that_somebody_else_wrote_is_left_out_if_it_is_none(log, tmp_path, line):
+    log.append(run())
+    with (tmp_path / "news/runs.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+
+    assert log.read() == [run()]
+
+
+def test_of_a_log_without_end_the_newest_runs_are_read(log, tmp_path):
+    # A hole of 100 GB takes no room on disk.
+    (tmp_path / "news/runs.jsonl").touch()
+    os.truncate(tmp_path / "news/runs.jsonl", 100 << 30)
+    log.append(run())
+
+    assert next(log.newest_first()) == run()
+
+
+def test_a_log_that_is_a_pipe_is_refused_and_not_waited_for(log, tmp_path):
+    os.mkfifo(tmp_path / "news/runs.jsonl")
+
+    with pytest.raises(DataError, match=r"runs\.jsonl: expected a file, got a named pipe"):
+        log.read()
