@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -101,8 +100,9 @@ class PlainReading:
 
 
 def _known_size(sources: Sequence[str]) -> int | None:
-    """Bytes to be read, where no source is compressed or a stream."""
-    paths = [Path(source) for source in sources]
-    if not all(path.is_file() and path.suffix.lower() not in (".gz", ".bz2", ".xz") for path in paths):
-        return None
-    return sum(path.stat().st_size for path in paths)
+    """Bytes to be read, if no source is compressed or a stream."""
+    from lmctl.text.sources import size_of_text
+
+    sizes = [size_of_text(source) for source in sources]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None

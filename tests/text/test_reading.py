@@ -9,6 +9,7 @@ import pickle
 import re
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -438,3 +439,20 @@ def test_a_stream_that_cannot_be_read_is_a_storage_error(pipe):
     close(reader)
     with pytest.raises(StorageError, match="standard input: cannot be read: Bad file descriptor"):
         next(iter(LineStream(reader, "standard input")))
+
+
+def test_a_standard_input_that_does_not_block_is_read_to_its_end(pipe, monkeypatch):
+    reader, writer, close = pipe
+    os.set_blocking(reader, False)
+    monkeypatch.setattr(sys, "stdin", open(reader, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+    def write_slowly():
+        for text in ("one\n", "two\n"):
+            time.sleep(0.05)
+            os.write(writer, text.encode())
+        close(writer)
+
+    thread = threading.Thread(target=write_slowly)
+    thread.start()
+    assert list(read_lines("-")) == ["one", "two"]
+    thread.join()
