@@ -499,7 +499,7 @@ def test_counting_is_a_family_with_a_preset_of_its_own():
     "assignment", ["model.hidden_units=3", "training.epochs=2", "device.placement=gpu", "training.time_limit=5m"]
 )
 def test_what_only_a_network_has_is_refused_for_ngrams(assignment):
-    with pytest.raises(UsageError, match=rf"^{assignment.split('=')[0]}: means nothing for model.family ngram"):
+    with pytest.raises(UsageError, match=rf"^{assignment.split('=')[0]}: has no effect with model.family ngram"):
         resolved("model.family=ngram", assignment)
 
 

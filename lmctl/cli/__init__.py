@@ -145,7 +145,7 @@ def main() -> NoReturn:
     take_over_streams()
     show_control_characters()
     if sys.stdout is None:
-        _say("standard output is closed; results need somewhere to go")
+        _say("standard output is closed: results cannot be printed; send it to a file or to /dev/null")
         sys.exit(EXIT_IO)
     try:
         code = _flushed(run(sys.argv[1:]))

@@ -90,7 +90,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--max-perplexity",
     type=FiniteNumber(1),
     metavar="X",
-    help="Exit with 3 where a perplexity (OOVs included) is above this.",
+    help="Exit with 3 if a perplexity (OOVs included) is above this.",
 )
 @encoding_options
 @message_options

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--output",
     default="-",
     metavar="FILE",
-    help="Where to; compressed where it ends in .gz, .bz2 or .xz.  [default: -, standard output]",
+    help="The file to write; compressed if its name ends in .gz, .bz2 or .xz.  [default: -, standard output]",
 )
 @click.option(
     "--unknown",

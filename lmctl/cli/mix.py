@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=click.Choice(["carry", "reset"]),
     default="carry",
     show_default=True,
-    help="Whether the text is read as one, or each line for itself.",
+    help="carry: every line continues the one before; reset: every line stands alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print weights and perplexities as one JSON object.")
 @encoding_options
@@ -40,9 +40,9 @@ def mix(
 ) -> None:
     """Publish a mixture of MODELs, and print its path.
 
-    Its probabilities are means of the members', weighted so that the text of --valid becomes most probable. The
-    members must know the same words: train them on one folder that `lmctl prepare` wrote. The mixture holds copies
-    of them; it is queried, and evaluated, as any model.
+    Its probabilities are means of the members', weighted so that the text of --valid becomes most probable. A
+    member without weight is left out. The members must know the same words: train them on one folder that
+    `lmctl prepare` wrote. The mixture holds copies of them; it is queried, and evaluated, as any model.
 
     \b
     Example:
@@ -52,7 +52,7 @@ def mix(
         lmctl mix models/network models/counts --valid valid.txt -o models/news
     """
     if len(models) < 2:
-        raise click.UsageError("a mixture needs two models or more")
+        raise click.UsageError(f"a mixture needs two models or more, got {len(models)}")
     from lmctl.cli import reports
     from lmctl.cli.activity import showing_activity
     from lmctl.jobs.mix import mix as job

@@ -109,14 +109,16 @@ def cache_option(command: F) -> F:
         type=click.IntRange(min=0, max=2**31 - 1),
         default=0,
         metavar="N",
-        help="With --state carry: remember the last N words of the text, and let them count.  [default: 0, none]",
+        help="With --state carry: the last N words of the text become more probable.  [default: 0, no cache]",
     )(command)
 
 
 def check_cache(cache: int, state: str) -> None:
     """Refuse a memory of the text where every line stands for itself."""
     if cache and state != "carry":
-        raise click.UsageError("--cache remembers what was read before, which --state carry reads on from")
+        raise click.UsageError(
+            "--cache needs --state carry: with --state reset, no line knows of the lines before it"
+        )
 
 
 def encoding_options(command: F) -> F:
@@ -124,7 +126,8 @@ def encoding_options(command: F) -> F:
     command = click.option(
         "--errors",
         type=click.Choice(["strict", "replace", "skip"]),
-        help="What to do with bytes that are not text in that encoding.  [default: strict]",
+        help="Bytes that are not text in that encoding: strict: refuse the text; replace: read them as U+FFFD; "
+        "skip: leave them out.  [default: strict]",
     )(command)
     return click.option(
         "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030.  [default: utf-8]"
@@ -155,7 +158,7 @@ def text_options(command: F) -> F:
                 "--vocab-size",
                 type=KeyValue("vocabulary.size"),
                 metavar="N",
-                help="Most words kept.  [vocabulary.size]",
+                help="Size of the vocabulary at most: the most frequent words.  [vocabulary.size]",
             ),
             click.option(
                 "--min-count",

@@ -58,7 +58,9 @@ def prepare(
             raise click.UsageError("--stdout prints text and -o writes a corpus; choose one")
         for option, value in {"--json": as_json or None, "--jobs": jobs, **_of_corpus(flags)}.items():
             if value is not None:
-                raise click.UsageError(f"{option} has no meaning for segmented text; leave it out with --stdout")
+                raise click.UsageError(
+                    f"--stdout prints segmented text, which {option} does not change; leave {option} out"
+                )
         for tokens, goes_on in job.segment(inputs, config.text):
             sys.stdout.write(" ".join(tokens) + (" " if goes_on else "\n"))
         return

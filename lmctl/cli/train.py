@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     help="Units of an LSTM layer.  [model.hidden_units]",
 )
 @click.option(
-    "--epochs", type=KeyValue("training.epochs"), metavar="N", help="Most passes over the text.  [training.epochs]"
+    "--epochs",
+    type=KeyValue("training.epochs"),
+    metavar="N",
+    help="Passes over the text at most.  [training.epochs]",
 )
 @click.option(
     "--learning-rate",
@@ -165,11 +168,11 @@ def train(
     A run that was cut off, by a signal, a kill or a power cut, is continued by the same command from its last
     checkpoint, and gives byte for byte the model that it would have given.
 
-    Where texts, settings and lmctl are those that the current generation was made by, nothing is done, and its
-    path is printed.
+    If texts, settings and lmctl are those that the current generation was made from, nothing is done, and its path
+    is printed.
 
-    With --init-from, training starts from the weights of an older model, each word's row wherever its id is now,
-    and what has changed since is reported.
+    With --init-from, training starts from the weights of an older model. A word keeps its vectors, even if its id
+    has changed, and what has changed since then is reported.
 
     CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
     was published before stays untouched until the new model is complete, and is kept as an older generation.

@@ -114,7 +114,7 @@ class Settings(msgspec.Struct, frozen=True):
         for key in self.explicit:
             of_networks = key.startswith(OF_NETWORKS) and key not in KEYS_OF_NGRAMS
             if of_networks and self.explicit[key] != KEYS[key].default:
-                raise UsageError(f"{key}: means nothing for model.family ngram; leave it out")
+                raise UsageError(f"{key}: has no effect with model.family ngram; leave it out")
 
     def _check_warm_start(self, training: TrainingConfig) -> None:
         """Refuse what means nothing where training starts from random weights."""

@@ -142,7 +142,7 @@ def import_arpa(
     """
     for key in settings.explicit:
         if not key.startswith("text.") and key != KEEP:
-            raise UsageError(f"{key}: means nothing for an imported model; leave it out")
+            raise UsageError(f"{key}: has no effect on an imported model; leave it out")
     config = settings.resolve()
     keep = config.publishing.keep if KEEP in settings.explicit else None
     if path != STDIN and Path(path).is_dir():

@@ -113,7 +113,7 @@ def _check_is_file(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "not a file"
-        raise StorageError(f"{path}: is {what}; a run locks a file of this name, which it makes: remove it")
+        raise StorageError(f"{path}: is {what}; expected the lock file, which lmctl makes itself: remove it")
 
 
 def _may_write(path: Path) -> bool:

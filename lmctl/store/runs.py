@@ -27,7 +27,7 @@ RUNS, BEGUN = "runs.jsonl", "begun.json"
 # A run takes a few hundred bytes: this is a run every minute for three months.
 MOST_BYTES_READ = 64 << 20
 
-# One that found the model's lock held is told of elsewhere: it leaves no line.
+# A run that ends because another one holds the model's lock leaves no line.
 Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed", "locked"]
 
 

@@ -459,7 +459,7 @@ def test_a_cache_gives_the_perplexity_that_it_has_by_hand(call, cached, text):
 
 def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached, text):
     for model, arguments, message in (
-        (cached, ("--cache", "9"), "--cache remembers what was read before, which --state carry reads on from"),
+        (cached, ("--cache", "9"), "--cache needs --state carry: with --state reset,"),
         (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
     ):
         finished = call("eval", "-m", model, *arguments, text)

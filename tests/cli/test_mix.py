@@ -64,7 +64,7 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more"),
+        (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more, got 1"),
         (("{counted}", "{bundle}", "--valid", "valid.txt"), 2, "{bundle} does not have the vocabulary of "),
         (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
         (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),

@@ -147,7 +147,7 @@ def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(
 
     assert caught.value.exit_code == 74
     assert str(caught.value) == (
-        f"{tmp_path / 'lock'}: is a symbolic link; a run locks a file of this name, which it makes: remove it"
+        f"{tmp_path / 'lock'}: is a symbolic link; expected the lock file, which lmctl makes itself: remove it"
     )
     assert (tmp_path / "mine").read_text() == "mine"
 
@@ -155,7 +155,7 @@ def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(
 def test_a_lock_that_is_a_folder_is_refused(tmp_path):
     (tmp_path / "lock").mkdir()
 
-    with pytest.raises(StorageError, match="is a folder; a run locks a file"), locked(tmp_path):
+    with pytest.raises(StorageError, match="is a folder; expected the lock file"), locked(tmp_path):
         pass
 
 
