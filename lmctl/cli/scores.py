@@ -234,7 +234,7 @@ class JSONLPrinter(Printer):
         _echo_json({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
 
 
-def _kenlm_digits(log10: np.float32, score: SentenceScore) -> str:
+def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
     """The fewest digits that give a float32 back, as KenLM prints; of a network, as many as are sure."""
     if score.ngram_lengths is None:
         return f"{log10:.{DIGITS}g}"

@@ -7,7 +7,7 @@ programs print, nearly always to the last digit. A network's log probabilities a
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from lmctl.store.log10 import LOG10_ZERO, log10_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from lmctl.query.scoring import SentenceScore
-    from lmctl.runtime.base import Float32Array
+
+    FloatArray = NDArray[np.floating[Any]]
 
 # Digits of a network's figures.
 DIGITS = 6
@@ -27,20 +30,20 @@ DIGITS = 6
 SRILM_DIGITS = 7
 
 
-def log10_probs(score: SentenceScore, zero: float) -> Float32Array:
-    """Log10 probabilities of a sentence's tokens.
+def log10_probs(score: SentenceScore, zero: float) -> FloatArray:
+    """Log10 probabilities of a sentence's tokens: float32 of n-grams, float64 of a network.
 
     Args:
         score: of the sentence.
         zero: what a probability or back-off of zero counts as: -99 in KenLM, -inf in SRILM.
     """
     if score.ngram_terms is None:
-        return (score.log_probs / LN_10).astype(np.float32)
+        return score.log_probs / LN_10
     terms = log10_of(score.ngram_terms)
     if zero != LOG10_ZERO:
         terms[np.isneginf(score.ngram_terms)] = zero
     # From the shortest context to the longest, each sum a float32.
-    added: Float32Array = np.add.accumulate(terms.astype(np.float32), axis=0, dtype=np.float32)[-1]
+    added: FloatArray = np.add.accumulate(terms.astype(np.float32), axis=0, dtype=np.float32)[-1]
     return added
 
 
@@ -58,9 +61,9 @@ class KenLMTally:
         self._tokens = self._oov = 0
         self._total = self._of_oov = 0.0
 
-    def add(self, log10s: Float32Array, score: SentenceScore) -> np.float32:
+    def add(self, log10s: FloatArray, score: SentenceScore) -> np.floating[Any]:
         """Count a sentence, given its tokens' `log10_probs`; what it comes to."""
-        total: np.float32 = np.add.accumulate(log10s, dtype=np.float32)[-1]
+        total: np.floating[Any] = np.add.accumulate(log10s)[-1]
         unknown = np.array(score.token_ids) == UNKNOWN_ID
         self._tokens += len(log10s)
         self._oov += int(np.count_nonzero(unknown))

@@ -124,3 +124,24 @@ def test_without_ranks_there_is_no_accuracy():
 
     assert found.accuracy is None
     assert found.mean_reciprocal_rank is None
+
+
+def test_words_of_probability_0_are_counted_and_left_out_of_srilms_figures():
+    # SRILM, lm/src/TextStats.cc: the denominators are W + S - O - Z and, for ppl1, W - O - Z.
+    with np.errstate(divide="ignore"):
+        found = figures(scored("a zz b", [KNOWN, OOV, KNOWN], [0.1, 0.5, 0.0, 0.001]))
+
+    assert (found.zeroprobs, found.oov, found.tokens) == (1, 1, 4)
+    assert found.srilm_logprob10 == pytest.approx(-4.0)
+    assert found.srilm_ppl == pytest.approx(10**2)
+    assert found.ppl1 == pytest.approx(10**4)
+    assert found.perplexity == found.perplexity_excluding_oov == math.inf
+
+
+def test_an_oov_of_probability_0_makes_no_figure_of_the_others_nan():
+    with np.errstate(divide="ignore"):
+        found = figures(scored("a zz", [KNOWN, OOV], [0.1, 0.0, 0.1]))
+
+    assert found.perplexity == math.inf
+    assert found.perplexity_excluding_oov == pytest.approx(10.0)
+    assert found.zeroprobs == 0

@@ -103,6 +103,20 @@ def test_probabilities_are_those_of_the_file(load, context, word, expected):
     assert model.sizes.ngrams == [5, 5, 2]
 
 
+def test_lengths_and_terms_are_those_of_the_ngrams_that_were_found(load):
+    # "<s> a" is a bigram, "<s> a A" a trigram; "</s>" after them backs off from "a A" and from "A".
+    vocabulary, model = load(ARPA)
+    a, upper_a = vocabulary.encode(["a", "A"])
+    inputs, targets = np.array([[SENTENCE_END_ID], [a], [upper_a]]), np.array([[a], [upper_a], [SENTENCE_END_ID]])
+
+    scores, _ = model.score(inputs, targets, np.array([3]), model.null_state(1))
+
+    assert scores.ngram_lengths.tolist() == [[2], [3], [1]]
+    log10s = scores.ngram_terms[:, :, 0] / math.log(10)
+    np.testing.assert_allclose(log10s, [[-0.1, -0.06, -0.7], [0, 0, -0.0625], [0, 0, -0.6]], atol=1e-6)
+    np.testing.assert_allclose(scores.log_probs, scores.ngram_terms.sum(axis=0), atol=1e-6)
+
+
 def test_contexts_of_contexts_are_put_in_too(load):
     # Of order 4, with no trigram or bigram that it starts with.
     vocabulary, model = load(
