@@ -24,7 +24,7 @@ from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.bundling import encode_metrics
 from lmctl.jobs.events import ignore_event
 from lmctl.jobs.logged import Watched, logged
-from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
+from lmctl.jobs.publishing import generations_kept
 from lmctl.runtime import load_language_model
 from lmctl.store.arpa import write_arpa
 from lmctl.store.arpa_import import ArpaReading, read_arpa
@@ -163,11 +163,11 @@ def import_arpa(
     with (
         _gone_unless_published(output) as folder,
         locked(folder.folder),
+        folder.working(),
         logged(Watched(folder, ignore_event)) as summary,
     ):
-        folder.sweep(KEPT_IN_WORK)
         repair(folder)
-        place = folder.work / IMPORTED
+        place = folder.making / IMPORTED
         place.mkdir()
         vocabulary, sizes = read_arpa(path, place, reading, tell)
         words = vocabulary.words[len(SPECIALS) :]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# In the work folder: what is to be published, and what it is compared and mixed with.
+# In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
 FINISHED, NGRAM, MIXTURE = "finished", "ngram", "mixture"
 
 
@@ -51,9 +51,9 @@ def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received:
     Raises:
         InterruptedRunError: a signal has been received.
     """
-    folder = watch.folder.work / FINISHED
+    folder = watch.folder.making / FINISHED
     remove(folder)
-    bundle = count_bundle(folder, corpus, config, watch.folder.work)
+    bundle = count_bundle(folder, corpus, config, watch.folder.making)
     scores = score_valid(bundle, corpus, config)
     metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
     _add_figures(watch, bundle, corpus, metrics)
@@ -76,12 +76,12 @@ class NetworkRun:
 
     def __init__(self, watch: Watched, corpus: PreparedCorpus, config: Config, old_model: OldModel | None) -> None:
         self._watch = watch
-        self._work = watch.folder.work
+        self._making = watch.folder.making
         self._corpus = corpus
         self._config = config
         self._old_model = old_model
         sha256 = None if old_model is None else old_model.bundle.record.sha256
-        self._run = ResumableRun(self._work / CHECKPOINT, corpus, config, sha256)
+        self._run = ResumableRun(watch.folder.work / CHECKPOINT, corpus, config, sha256, self._making)
 
     def make(
         self,
@@ -105,7 +105,7 @@ class NetworkRun:
             InterruptedRunError: by a signal; the same run can continue from its checkpoint.
         """
         checkpoint = self._run.resume_from(resume)
-        check_room_to_train(self._work, self._run.path, self._corpus, self._config)
+        check_room_to_train(self._making, self._run.path, self._corpus, self._config)
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
         if start is not None:
             self._watch.tell(start.drift)
@@ -122,7 +122,7 @@ class NetworkRun:
                 + (f"continues from {self._run.path}" if there else "starts over"),
                 received[0],
             )
-        folder = self._work / FINISHED
+        folder = self._making / FINISHED
         remove(folder)
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
@@ -143,10 +143,10 @@ class NetworkRun:
         """The n-gram model of the same corpus, and how it predicts the validation text."""
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
-        folder = self._work / NGRAM
+        folder = self._making / NGRAM
         remove(folder)
         try:
-            ngram = count_bundle(folder, self._corpus, self._config, self._work)
+            ngram = count_bundle(folder, self._corpus, self._config, self._making)
             scores = score_valid(ngram, self._corpus, self._config)
         except (LmctlError, OSError) as error:
             # What is only compared with must not keep a network from being trained.
@@ -255,7 +255,7 @@ class NetworkRun:
             network, {"metrics.json": encode_metrics(network.metrics() | {"valid": metrics["valid"]})}
         )
         ngram = amend_bundle(ngram, {"metrics.json": encode_metrics(ngram.metrics() | own)})
-        folder = self._work / MIXTURE
+        folder = self._making / MIXTURE
         remove(folder)
         (folder / MEMBERS).mkdir(parents=True)
         members = []

@@ -17,7 +17,7 @@ from lmctl.jobs.events import CacheTuned, ignore_event
 from lmctl.jobs.logged import Watched, logged
 from lmctl.jobs.making import MIXTURE
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
-from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept
+from lmctl.jobs.publishing import generations_kept
 from lmctl.jobs.validating import ValidFigures, ValidScores
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
@@ -97,10 +97,9 @@ def mix(
     _check_alike(models, named)
     token_ids = _read(named[0], valid, encoding, errors)
     folder = ModelFolder.create(output)
-    with locked(folder.folder), logged(Watched(folder, ignore_event)) as summary:
-        folder.sweep(KEPT_IN_WORK)
+    with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
-        place = folder.work / MIXTURE
+        place = folder.making / MIXTURE
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
         # One of them may have been published again meanwhile.

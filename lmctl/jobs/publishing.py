@@ -13,11 +13,9 @@ from lmctl.jobs.bundling import verify_answers
 from lmctl.jobs.events import GateDone
 from lmctl.jobs.gate import compare, inherited_text
 from lmctl.jobs.kept_text import keep_text, kept_part
-from lmctl.jobs.resuming import CHECKPOINT
-from lmctl.jobs.unchanged import INTENT, REJECTED, REJECTION, intend
+from lmctl.jobs.unchanged import REJECTED, intend
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
-from lmctl.store.runs import BEGUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +29,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-# What a run may find in the work folder and use; all else there is what a killed one left.
-KEPT_IN_WORK = frozenset({CHECKPOINT, BEGUN, REJECTED, REJECTION, INTENT})
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,10 +40,19 @@ class ResumableRun:
         corpus: what is trained on.
         config: fully resolved.
         old_model: the SHA-256 of the model whose weights it starts from; None: random weights.
+        beside: the folder where a checkpoint is written before it takes its place.
     """
 
-    def __init__(self, path: Path, corpus: PreparedCorpus, config: Config, old_model: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        corpus: PreparedCorpus,
+        config: Config,
+        old_model: str | None = None,
+        beside: Path | None = None,
+    ) -> None:
         self.path = path
+        self._beside = beside
         # Weights, two slots each, their average, those of the best epoch; and the state of the streams.
         network = count_parameters(LSTMSizes.of(corpus.vocabulary, config.model))
         streams = 2 * config.model.layers * config.model.hidden_units * config.training.batch_size
@@ -88,7 +97,7 @@ class ResumableRun:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint in the place of the one before."""
-        write_checkpoint(self.path, self._identity, checkpoint)
+        write_checkpoint(self.path, self._identity, checkpoint, self._beside)
 
     def finish(self) -> None:
         """Remove the checkpoint: the run is at its end."""

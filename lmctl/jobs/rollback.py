@@ -33,8 +33,7 @@ def roll_back(model: Path, number: int | None = None) -> Path:
     if not is_model(model):
         raise InputMissingError(f"{model}: not a model's folder; it has no generations")
     folder = ModelFolder.create(model)
-    with locked(folder.folder):
-        folder.sweep_beside()
+    with locked(folder.folder), folder.working():
         # What is no copy of a generation is kept beside by the rollback itself.
         with contextlib.suppress(DataError):
             repair(folder)

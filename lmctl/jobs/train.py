@@ -25,7 +25,7 @@ from lmctl.jobs.inputs import (
 from lmctl.jobs.logged import log_without_a_run, logged, watched
 from lmctl.jobs.making import NetworkRun, make_ngram
 from lmctl.jobs.overlap import without_validation
-from lmctl.jobs.publishing import KEPT_IN_WORK, generations_kept, publish, summarize
+from lmctl.jobs.publishing import generations_kept, publish, summarize
 from lmctl.jobs.resuming import CHECKPOINT
 from lmctl.jobs.shrinkage import check_size
 from lmctl.jobs.signals import listening_for_signals
@@ -43,7 +43,7 @@ from lmctl.runtime.lstm import count_parameters
 from lmctl.store.bundle import check_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, remove
-from lmctl.store.lock import HOLDER, locked
+from lmctl.store.lock import locked
 from lmctl.store.sizes import LSTMSizes
 from lmctl.training.loading import require_tensorflow
 
@@ -144,8 +144,7 @@ def _train(
             began = time.monotonic()
             if not force and (known := _known_outcome(watch, sources, settings)) is not None:
                 return known
-        with logged(watch) as summary:
-            folder.sweep(KEPT_IN_WORK)
+        with folder.working(), logged(watch) as summary:
             repair(folder)
             if (known := _settled(folder, sources, settings)) is not None and not force:
                 summary.update(msgspec.structs.asdict(known))
@@ -154,7 +153,7 @@ def _train(
             summary["changes"] = changes_since(folder, request)
             old_model = OldModel.find(asked.training.init_from, folder)
             with (
-                opened_corpus(sources, folder.work, settings, jobs, watch.tell, old_model) as corpus,
+                opened_corpus(sources, folder.making, settings, jobs, watch.tell, old_model) as corpus,
                 listening_for_signals() as received,
             ):
                 config = resolve_config(settings, corpus, old_model)
@@ -248,9 +247,8 @@ def _settled(folder: ModelFolder, sources: Sequence[str], settings: Settings) ->
 
 def _sweep_without_a_run(folder: ModelFolder) -> None:
     """Remove what a run left that was killed when it had done its work; one in progress holds the lock."""
-    if any(folder.folder.glob(f"*{HOLDER}*")):
-        with contextlib.suppress(LockedError, OSError), locked(folder.folder):
-            folder.sweep(KEPT_IN_WORK)
+    if not folder.is_swept():
+        with contextlib.suppress(LockedError, OSError), locked(folder.folder), folder.working():
             settle(folder)
 
 

@@ -79,7 +79,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 def intend(folder: ModelFolder, request: Request, bundle: Path) -> None:
     """Keep what is about to be published, until it is remembered as published."""
-    write_note(folder.work / INTENT, Intent(request=request, sha256=open_bundle(bundle).record.sha256))
+    write_note(
+        folder.work / INTENT, Intent(request=request, sha256=open_bundle(bundle).record.sha256), folder.making
+    )
 
 
 def settle(folder: ModelFolder) -> bool:
@@ -117,7 +119,7 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
 def remember_request(folder: ModelFolder, request: Request, published: Path) -> None:
     """Keep what the published generation was made by."""
     request = msgspec.structs.replace(request, generation=published.name)
-    write_note(folder.folder / REQUEST, request)
+    write_note(folder.folder / REQUEST, request, folder.making)
     for name in (REJECTED, REJECTION, INTENT):
         remove(folder.work / name)
 
@@ -127,7 +129,7 @@ def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:
     current = folder.current()
     against = current.name if current is not None else ""
     rejection = Rejection(request=msgspec.structs.replace(request, generation=against), why=files.printable(why))
-    write_note(folder.work / REJECTION, rejection)
+    write_note(folder.work / REJECTION, rejection, folder.making)
 
 
 def rejected_before(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:

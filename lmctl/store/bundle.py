@@ -17,6 +17,7 @@ valid.txt             the validation text, or a megabyte of it: what the next mo
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -64,7 +65,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -424,6 +424,23 @@ def verify_bundle(folder: Path) -> Bundle:
     except (UsageError, UnicodeDecodeError) as error:
         raise DataError(f"{folder / 'config.yaml'}: {error}") from error
     return bundle
+
+
+def strangers_in(folder: Path) -> list[str]:
+    """The files in a bundle's folder that are not of it, by their paths within it.
+
+    All of them if it is no bundle; none if its record is damaged, and cannot say.
+    """
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if not has_record(folder):
+        return sorted(there)
+    try:
+        bundle = open_bundle(folder)
+        for path, each in [("", bundle), *zip(member_names(bundle.record.sizes), bundle.members(), strict=True)]:
+            there -= {str(Path(path, name)) for name in (MODEL_FILE, *each.record.files)}
+    except DataError:
+        return []
+    return sorted(there)
 
 
 def weights_file(weights: Mapping[str, NDArray[np.float32]]) -> bytes:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
-from lmctl.scratch import scratch_folder
 from lmctl.store.bundle import MODEL_FILE, verify_bundle
 from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN
 from lmctl.store.runs import RunLog
@@ -72,7 +71,7 @@ def mending_command(model: ModelFolder) -> str:
 
 
 def repair(model: ModelFolder) -> None:
-    """Put the link back where a copy has something else; the caller holds the model's lock.
+    """Put the link back where a copy has something else; called inside `ModelFolder.working`.
 
     What is replaced has nothing of its own: a text that says where the link led, or a folder that is, byte for
     byte, a sound generation.
@@ -91,9 +90,8 @@ def repair(model: ModelFolder) -> None:
             verify_bundle(place)
         except DataError as error:
             raise DataError(f"{link}: is a folder, not a link, and {error}; `{mending_command(model)}`") from error
-        with scratch_folder(model.work) as scratch:
-            link.rename(scratch.path / CURRENT)
-            model.make_current(place)
+        link.rename(model.making / "replaced")
+        model.make_current(place)
     else:
         model.make_current(place)
     logger.warning("%s: was no link, as in a copy; it leads to %s again", link, place.name)

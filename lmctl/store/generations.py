@@ -11,6 +11,7 @@ request.json                       what the current generation was made from
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -23,14 +24,15 @@ import msgspec
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
 from lmctl.records import read_regular, shortened
-from lmctl.scratch import sweep as sweep_scratch
-from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, verify_bundle
+from lmctl.scratch import is_swept, scratch_folder, sweep
+from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, strangers_in, verify_bundle
 from lmctl.store.copies import fault_of, mending_command, set_aside, stand_in
 from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN, WORK
+from lmctl.store.lock import HOLDER
 from lmctl.store.other_files import what_file_is
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,8 @@ class ModelFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.work = folder / WORK
+        # Where what is not finished lies: in a run, a scratch folder inside `work`.
+        self.making = self.work
 
     @classmethod
     def create(cls, folder: Path) -> ModelFolder:
@@ -115,7 +119,7 @@ class ModelFolder:
         A run that was killed while it published makes the same bundle again: that takes no second number.
 
         Args:
-            bundle: a bundle folder under `work`.
+            bundle: a bundle folder under `making`.
             keep: how many generations stay.
 
         Returns:
@@ -163,7 +167,7 @@ class ModelFolder:
         if not place.is_dir():
             there = ", ".join(map(str, self.numbers())) or "none"
             raise InputMissingError(f"{self.folder}: no generation {number}; there are: {there}")
-        files.write_text(self.folder / PIN, f"{place.name}\n")
+        files.write_bytes(self.folder / PIN, f"{place.name}\n".encode(), beside=self.making)
         set_aside(self)
         self.make_current(place)
         return place
@@ -179,7 +183,7 @@ class ModelFolder:
 
     def make_current(self, place: Path) -> None:
         """Let the link lead to a generation, by one rename."""
-        link = self.work / CURRENT
+        link = self.making / CURRENT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(GENERATIONS) / place.name)
         link.rename(self.folder / CURRENT)
@@ -200,27 +204,34 @@ class ModelFolder:
         newest_first = [self.generation(number) for number in reversed(self.numbers())]
         wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
         for doomed in list(wanted)[keep:]:
-            out_of_sight = self.work / f"pruned-{doomed.name}"
+            out_of_sight = self.making / f"pruned-{doomed.name}"
             # The new generation has been published, whatever becomes of the old ones.
             try:
+                if strangers := strangers_in(doomed):
+                    logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, strangers[0])
+                    continue
                 doomed.rename(out_of_sight)
                 shutil.rmtree(out_of_sight)
             except OSError as error:
                 logger.warning("%s: could not be removed: %s", doomed, error)
 
-    def sweep(self, kept: Collection[str]) -> None:
-        """Remove what runs that were killed left behind, but what is named; whoever does holds the lock."""
-        for path in self.work.iterdir():
-            if path.name not in kept:
-                remove(path)
-        self.sweep_beside()
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Make the scratch folder of a run, `making`; what a run that was killed left is removed first.
 
-    def sweep_beside(self) -> None:
-        """Remove the notes that runs which were killed had not finished; whoever does holds the lock."""
-        sweep_scratch(self.work)
-        for name in (PIN, "request.json"):
-            for path in self.folder.glob(f".{name}.*"):
-                remove(path)
+        The caller holds the lock. What lies in `work` beside the scratch folder stays.
+        """
+        sweep(self.work)
+        with scratch_folder(self.work) as scratch:
+            self.making = scratch.path
+            try:
+                yield
+            finally:
+                self.making = self.work
+
+    def is_swept(self) -> bool:
+        """Whether no run that was killed left anything."""
+        return is_swept(self.work) and not os.path.lexists(self.folder / HOLDER)
 
 
 def _are_the_same(published: Path, bundle: Path) -> bool:

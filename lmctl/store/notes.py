@@ -26,6 +26,6 @@ def read_note(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def write_note(path: Path, note: object) -> None:
-    """Write a note in the place of the one before."""
-    files.write_bytes(path, msgspec.json.encode(note) + b"\n")
+def write_note(path: Path, note: object, beside: Path | None = None) -> None:
+    """Write a note in the place of the one before; `beside` as in `files.written_whole`."""
+    files.write_bytes(path, msgspec.json.encode(note) + b"\n", beside)

@@ -105,6 +105,7 @@ class RunLog:
     def __init__(self, model: ModelFolder) -> None:
         self._path = model.folder / RUNS
         self._begun = model.work / BEGUN
+        self._beside = model.making
 
     def begin(self) -> str:
         """Take note that a run begins, and when; one that was killed before it gets its line."""
@@ -114,7 +115,7 @@ class RunLog:
         if killed is not None and (last is None or (killed.start, killed.pid) != (last.start, last.pid)):
             self.append(Run(start=killed.start, pid=killed.pid, outcome="killed"))
         begun = _Begun(now(), os.getpid())
-        write_note(self._begun, begun)
+        write_note(self._begun, begun, self._beside)
         return begun.start
 
     def end(self, run: Run) -> None:

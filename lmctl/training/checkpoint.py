@@ -148,8 +148,10 @@ class _Document(msgspec.Struct, frozen=True):
     progress: Progress
 
 
-def write_checkpoint(path: Path, identity: RunIdentity, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in the place of the one before.
+def write_checkpoint(
+    path: Path, identity: RunIdentity, checkpoint: Checkpoint, beside: Path | None = None
+) -> None:
+    """Write a checkpoint in the place of the one before; `beside` as in `files.written_whole`.
 
     Raises:
         OSError: it cannot be written; the one before stays.
@@ -159,7 +161,7 @@ def write_checkpoint(path: Path, identity: RunIdentity, checkpoint: Checkpoint) 
     document = msgspec.json.encode(_Document(identity, checkpoint.progress)).decode()
     arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
     content = safetensors.numpy.save(arrays, metadata={METADATA: document})
-    with files.written_whole(path) as file:
+    with files.written_whole(path, beside) as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
 

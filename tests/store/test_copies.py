@@ -8,11 +8,17 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.jobs.rollback import roll_back
-from lmctl.store.copies import repair
+from lmctl.store import copies
 from lmctl.store.generations import ModelFolder, find_bundle, list_generations
 from lmctl.store.runs import Run, RunLog
 
 LINK = Path("generations/000002")
+
+
+def repair(model):
+    """As a run does."""
+    with model.working():
+        copies.repair(model)
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ def finished(model, content):
 
 def publish(model, count, keep=3):
     for _ in range(count):
-        model.publish(finished(model, "{}"), keep)
+        # Of lmctl, by its version, and no more.
+        model.publish(finished(model, '{"format_version": 1}'), keep)
 
 
 def test_generations_are_numbered_from_one(model):
@@ -85,7 +86,7 @@ def test_a_reader_that_finds_its_generation_pruned_opens_the_new_one(model):
             publish(model, 1, keep=1)
         return (folder / "model.json").read_text()
 
-    assert opened(str(model.folder), open_slowly) == "{}"
+    assert opened(str(model.folder), open_slowly) == (model.generation(2) / "model.json").read_text()
     assert looked_at == ["000001", "000002"]
 
 
@@ -417,3 +418,52 @@ def test_without_a_name_there_must_be_exactly_one_model(tmp_path, monkeypatch, n
 
     with pytest.raises(UsageError, match="models/ has news, wiki; choose" if names else "no models yet"):
         find_bundle(None, {})
+
+
+def test_files_of_others_in_a_model_are_never_removed(model, make_bundle):
+    mine = [
+        "work/notes.txt",
+        "work/.checkpoint.swp",
+        "work/corpus/mine",
+        ".pin.bak",
+        ".request.json.old",
+        ".holder.json.x",
+    ]
+    mine += ["generations/notes.txt", "generations/000001.bak/x", "work/pruned-000001/x"]
+    for name in mine:
+        (model.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (model.folder / name).write_text("mine")
+
+    for seed in range(4):
+        with model.working():
+            model.publish(make_bundle(model.making / "finished", seed=seed), keep=1)
+
+    assert {name: (model.folder / name).read_text() for name in mine} == dict.fromkeys(mine, "mine")
+    assert model.numbers() == [4]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "members/0/notes.txt", "model.json"])
+def test_a_generation_with_a_file_of_somebody_else_is_not_pruned(model, make_bundle, caplog, name):
+    model.publish(make_bundle(model.work / "finished", seed=1), keep=3)
+    (model.generation(1) / name).parent.mkdir(parents=True, exist_ok=True)
+    (model.generation(1) / name).write_text('{"of": "another program"}')
+
+    model.publish(make_bundle(model.work / "finished", seed=2), keep=1)
+
+    assert (model.generation(1) / name).read_text() == '{"of": "another program"}'
+    assert "in it is no file of lmctl" in caplog.text
+
+
+def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
+    with model.working():
+        # As a kill leaves it: the journal, and the folder that it names.
+        shutil.copytree(model.work, model.folder / "aside")
+    for path in (model.folder / "aside").iterdir():
+        path.rename(model.work / path.name)
+    assert not model.is_swept()
+    assert len(list(model.work.iterdir())) == 2
+
+    with model.working():
+        pass
+
+    assert list(model.work.iterdir()) == []
