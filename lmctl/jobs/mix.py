@@ -14,6 +14,7 @@ from lmctl import files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
 from lmctl.jobs.events import CacheTuned, ignore_event
+from lmctl.jobs.kept_text import keep_text, kept_lines
 from lmctl.jobs.logged import Watched, logged
 from lmctl.jobs.making import MIXTURE
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
@@ -95,7 +96,7 @@ def mix(
     check_sources([valid])
     named = list(map(load_named, models))
     _check_alike(models, named)
-    token_ids = _read(named[0], valid, encoding, errors)
+    token_ids, kept = _read(named[0], valid, encoding, errors)
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
@@ -120,6 +121,9 @@ def mix(
         )
         bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
+        # One alone that has weight is published as it is.
+        if bundle.record.family == "mixture":
+            keep_text(bundle.folder, kept)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
         remove(place)
@@ -205,16 +209,18 @@ def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
             )
 
 
-def _read(model: Model, path: str, encoding: str, errors: str) -> IntArray:
-    """The ids of a text, sentences ending with `</s>`."""
+def _read(model: Model, path: str, encoding: str, errors: str) -> tuple[IntArray, bytes]:
+    """The ids of a text, sentences ending with `</s>`, and what the mixture keeps of it for later models."""
     keep = model.bundle.record.recipe.blank_lines == "keep"
-    texts = map(model.encode, read_lines(path, encoding=encoding, errors=errors))
+    lines = list(read_lines(path, encoding=encoding, errors=errors))
+    texts = map(model.encode, lines)
     sentences = ([*text.token_ids, SENTENCE_END_ID] for text in texts if text.words or keep)
     token_ids = np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int64)
     if not len(token_ids):
         name = "standard input" if path == STDIN else path
         raise DataError(f"{name}: nothing to tune on; expected text, a sentence a line")
-    return token_ids
+    content = [f"{line}\n".encode("utf-8", "surrogatepass") for line in lines]
+    return token_ids, kept_lines(content, sum(map(len, content)))
 
 
 def _copy(name: str, target: Path) -> Bundle:

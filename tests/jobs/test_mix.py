@@ -87,6 +87,13 @@ def test_a_mixture_holds_copies_and_may_be_mixed_again(count, held_out, tmp_path
     verify_bundle(Path(again.published))
 
 
+def test_a_mixture_keeps_the_text_that_its_weights_were_tuned_on(count, held_out, tmp_path):
+    mixed = mix([count("one", "a a b\n"), count("other", "a b\n")], tmp_path / "mixture", held_out)
+
+    assert (Path(mixed.published) / "valid.txt").read_text() == "a a a b b b b\n"
+    assert verify_bundle(Path(mixed.published)).record.files["valid.txt"].bytes == 14
+
+
 def test_the_same_models_and_text_give_the_same_bytes(count, held_out, tmp_path):
     members = [count("one", "a a b\n"), count("other", "a b\n")]
 
