@@ -27,7 +27,7 @@ def test_a_model_goes_through_a_pipe_and_answers_as_before(lmctl, call, counted,
     assert imported.out == f"{tmp_path}/model/generations/000001\n"
     # Words that are equally probable may come in another order.
     after, before = (
-        sorted([line, word, number] for line, _, word, number in found.rows)
+        sorted([line, word, number] for line, _, word, number in found.rows[1:])
         for found in (
             call("predict", "-m", model, "-k", "9", "--format", "tsv", "the cat", "the dog sat", "")
             for model in (tmp_path / "model", counted)
