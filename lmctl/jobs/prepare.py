@@ -226,7 +226,8 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
         if word.split() != [word]:
             raise DataError(f"{vocabulary.file}: {quoted(word)}, as normalized, is not one word")
     if not words:
-        raise DataError(f"{vocabulary.file}: no words; expected one a line")
+        source = "standard input" if vocabulary.file == STDIN else vocabulary.file
+        raise DataError(f"{source}: no words; expected one a line")
     return VocabularyRules(words=words, known=known)
 
 

@@ -65,14 +65,15 @@ def read_word_list(path: str, *, encoding: str = "utf-8", errors: str = "strict"
         LmctlError: as `read_list_lines`.
         DataError: a line holds more than one word, or one that is too long.
     """
+    source = "standard input" if path == STDIN else path
     words: dict[str, None] = {}
     for number, line in enumerate(read_list_lines(path, encoding=encoding, errors=errors), start=1):
         word = line.split("\t", maxsplit=1)[0].strip()
         if len(word.split()) > 1:
             raise DataError(
-                f"{path}: line {number}: {quoted(word)} has white space inside; expected one word a line"
+                f"{source}: line {number}: {quoted(word)} has white space inside; expected one word a line"
             )
-        check_word(word, f"{path}: line {number}")
+        check_word(word, f"{source}: line {number}")
         if word:
             words[word] = None
     return tuple(words)
