@@ -160,7 +160,7 @@ def test_any_figure_is_looked_at_before_it_is_used(sound, tmp_path, name, dice, 
         forge(bundle, name, msgspec.json.encode(changed))
         check(use, bundle, where=(number, changed))
         (listed,) = list_generations(tmp_path / "models")
-        assert listed.valid_perplexity is None or isinstance(listed.valid_perplexity, float)
+        assert listed.valid_perplexity is None or isinstance(listed.valid_perplexity, int | float)
 
 
 TEXTS = {
