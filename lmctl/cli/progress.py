@@ -34,7 +34,9 @@ def reading_progress(
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    with Progress(*columns, console=terminal_console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, console=terminal_console(stderr=True), transient=True, redirect_stdout=False
+    ) as progress:
         total = _known_size(sources)
         task = progress.add_task("reading", total=total)
         # What has been read is still to be cut into words and counted.
@@ -69,7 +71,9 @@ def writing_progress(messages: Messages, unit: str) -> Iterator[Callable[[int, i
         TextColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=terminal_console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, console=terminal_console(stderr=True), transient=True, redirect_stdout=False
+    ) as progress:
         task = progress.add_task("writing", total=None)
         yield lambda written, total: progress.update(task, completed=written, total=total)
 

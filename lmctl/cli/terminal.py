@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -50,7 +50,12 @@ class VisibleText(io.TextIOWrapper):
 
     Args:
         stream: the stream of the terminal; it stays open for those who draw on it.
+
+    Attributes:
+        is_drawn_over: whether a line is redrawn on the terminal now and then.
     """
+
+    is_drawn_over: ClassVar[bool] = False
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(
@@ -61,10 +66,14 @@ class VisibleText(io.TextIOWrapper):
             write_through=getattr(stream, "write_through", False),
         )
         self.drawn_on = stream
+        self._at_line_start = True
 
     def write(self, text: str) -> int:
         """Write what `visible` makes of a text."""
-        super().write(visible(text))
+        # At a line's start, in the place of what is drawn there.
+        clear = "\r\x1b[2K" if self.is_drawn_over and self._at_line_start and text and self.isatty() else ""
+        super().write(clear + visible(text))
+        self._at_line_start = text.endswith("\n") if text else self._at_line_start
         return len(text)
 
 

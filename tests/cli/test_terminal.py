@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
 import shutil
+import subprocess
 
 import msgspec
 import pytest
@@ -166,3 +170,26 @@ def test_names_with_tabs_and_line_ends_keep_the_columns(lmctl, hostile, tmp_path
     told = lmctl("info", model).out.removesuffix("\n").split("\n")
     assert {line.count("\t") for line in told} == {1}
     assert lmctl("verify", model).out.count("\n") == 1
+
+
+def test_results_go_to_standard_output_while_progress_is_drawn(command, clean_environment, hostile, tmp_path):
+    # rich's live displays take standard output over, though it be a file.
+    text = tmp_path / "text.txt"
+    text.write_text("start x\n" * 300)
+    for level, rows in (("sentence", 301), ("word", 901)):
+        screen, terminal = pty.openpty()
+        with (tmp_path / level).open("wb") as results:
+            process = subprocess.Popen(
+                [*command, "eval", "-m", hostile / "m", "--level", level, text],
+                stdin=subprocess.DEVNULL,
+                stdout=results,
+                stderr=terminal,
+                env=clean_environment(TERM="xterm"),
+            )
+            os.close(terminal)
+            with contextlib.suppress(OSError):  # Linux says EIO when the other side is closed
+                while os.read(screen, 4096):
+                    pass
+        assert process.wait(60) == 0
+        os.close(screen)
+        assert (tmp_path / level).read_bytes().count(b"\n") == rows
