@@ -216,7 +216,12 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = "linear"
     warmup_steps: Annotated[
-        int, Meta(ge=0, description="Steps over which the learning rate rises from 0 at the start.")
+        int,
+        Meta(
+            ge=0,
+            description="Steps over which the learning rate rises from 0 at the start; at most a quarter of those "
+            "that are planned.",
+        ),
     ] = 200
     decay_factor: Annotated[
         float, Meta(gt=1, description="What schedule plateau divides the learning rate by.")

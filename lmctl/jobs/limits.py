@@ -1,13 +1,22 @@
-"""What is set aside of a time limit for what comes after training."""
+"""What is set aside of a time limit for what follows training, and what a run does without if time is short."""
 
 from __future__ import annotations
 
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl.counting.estimation import estimate
+from lmctl.jobs.counting import order_of
 from lmctl.jobs.disk_space import FLOAT32_BYTES
 from lmctl.query.tuning import CACHE_TOKENS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.gate import Standard
 
 # A bundle is written, synced, hashed, and read again to verify it; this is a slow disk.
@@ -16,6 +25,9 @@ PUBLISHED_BYTES_PER_SECOND = 50e6
 SCORED_PER_SECOND = 6e10
 # Tuning a cache reads the text once and compares every context with many: about so many times as long.
 CACHE_COST = 4
+# n-grams are counted beside a network if that takes no larger share of the time that is left, judged by a part.
+COUNTING = 0.4
+COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
 
 
 def publishing_seconds(parameters: int, standard: Standard | None, valid_tokens: int = 0) -> float:
@@ -34,3 +46,27 @@ def publishing_seconds(parameters: int, standard: Standard | None, valid_tokens:
     # For its own figures, and for the gate.
     times = 1 + (standard is not None)
     return parameters * FLOAT32_BYTES / PUBLISHED_BYTES_PER_SECOND + times * scoring + CACHE_COST * tuning
+
+
+def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:
+    """About how long tuning a cache takes.
+
+    Args:
+        scored_seconds: how long scoring the validation text has taken.
+        valid_tokens: of that text.
+    """
+    return CACHE_COST * scored_seconds * min(valid_tokens, CACHE_TOKENS) / max(valid_tokens, 1)
+
+
+def counting_seconds(
+    corpus: PreparedCorpus, config: Config, scratch: Path, *, clock: Callable[[], float] = time.monotonic
+) -> float:
+    """About how long counting the n-grams of a corpus takes, judged by a part of it."""
+    tokens = len(corpus.train)
+    part = corpus.train[: max(FEWEST_COUNTED_TOKENS, int(COUNTED_PART * tokens))]
+    began = clock()
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="timed.") as folder:
+        # Maximum likelihood, which has an answer for any counts: nobody asks for these.
+        order = order_of(config, tokens)
+        estimate(part, len(corpus.vocabulary), Path(folder), order=order, smoothing="mle", scratch=Path(folder))
+    return (clock() - began) * tokens / len(part)

@@ -15,7 +15,7 @@ from lmctl.jobs.bundling import bundle_result, encode_metrics
 from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
-from lmctl.jobs.limits import publishing_seconds
+from lmctl.jobs.limits import COUNTING, counting_seconds, publishing_seconds, tuning_seconds
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.validating import score_valid, valid_figures
@@ -109,12 +109,18 @@ class NetworkRun:
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
         if start is not None:
             self._watch.tell(start.drift)
-        ngram = self._count_baseline()
+        end = None
+        if (limit := self._config.training.time_limit) is not None:
+            end = began + seconds_of(limit)
+        ngram = self._count_baseline(end)
         result = None
         # A signal may have come while the published model was scored.
         if not received:
             deadline = self._deadline(began, standard, checkpoint)
-            result = self._train(deadline, checkpoint, start, resume != "require", received, verbose=verbose)
+            after = 0.0 if deadline is None else self._publishing_seconds(standard)
+            result = self._train(
+                deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
+            )
         if result is None or received:
             there = self._run.path.exists()
             raise InterruptedRunError(
@@ -127,22 +133,45 @@ class NetworkRun:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
+        scoring_began = time.monotonic()
         scores = score_valid(bundle, self._corpus, self._config)
+        scored_seconds = time.monotonic() - scoring_began
         if scores is not None:
             metrics["valid"] = valid_figures(scores, self._corpus, self._config)
         if scores is not None and ngram is not None:
             bundle = self._compare(bundle, scores, *ngram, metrics)
-        _add_figures(self._watch, bundle, self._corpus, metrics)
+        has_time = end is None or self._has_time_to_tune(end - time.monotonic(), scored_seconds, standard)
+        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=has_time)
         return bundle.folder
 
     def finish(self) -> None:
         """Forget the checkpoint: the run is at its end."""
         self._run.finish()
 
-    def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
-        """The n-gram model of the same corpus, and how it predicts the validation text."""
+    def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
+        """Whether a cache can be tuned before the limit, judged by how long scoring has taken."""
+        # The gate scores once more.
+        gate_seconds = 0.0 if standard is None else scored_seconds
+        if left_seconds > tuning_seconds(scored_seconds, len(self._corpus.valid)) + gate_seconds:
+            return True
+        logger.info("no cache was tuned: the time limit leaves no time for it")
+        return False
+
+    def _count_baseline(self, end: float | None) -> tuple[Bundle, ValidScores] | None:
+        """The n-gram model of the same corpus, and how it predicts the validation text; None without time."""
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
+        if end is not None:
+            seconds = counting_seconds(self._corpus, self._config, self._making)
+            left = max(end - time.monotonic(), 0.0)
+            if seconds > COUNTING * left:
+                logger.warning(
+                    "no n-grams are counted beside the network: they would take about %.0f of the %.0f s that "
+                    "training.time_limit leaves",
+                    seconds,
+                    left,
+                )
+                return None
         folder = self._making / NGRAM
         remove(folder)
         try:
@@ -166,8 +195,7 @@ class NetworkRun:
         limit = self._config.training.time_limit
         if limit is None:
             return None
-        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
-        publishing = publishing_seconds(parameters, standard, len(self._corpus.valid))
+        publishing = self._publishing_seconds(standard)
         deadline = began + seconds_of(limit) - publishing
         if checkpoint is not None:
             # It has something to publish, and need not train.
@@ -180,9 +208,14 @@ class NetworkRun:
             )
         return deadline
 
+    def _publishing_seconds(self, standard: Standard | None) -> float:
+        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
+        return publishing_seconds(parameters, standard, len(self._corpus.valid))
+
     def _train(
         self,
         deadline: float | None,
+        seconds_after: float,
         checkpoint: Checkpoint | None,
         start: WarmStart | None,
         may_start_over: bool,
@@ -204,6 +237,7 @@ class NetworkRun:
             self._corpus,
             self._config,
             deadline=deadline,
+            seconds_after=seconds_after,
             initial_weights=None if start is None else start.weights,
             resume_from=checkpoint,
             may_start_over=may_start_over,
@@ -270,8 +304,12 @@ class NetworkRun:
         return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
 
 
-def _add_figures(watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any]) -> None:
-    """Tune a cache, write all figures into the bundle, and tell of the cache."""
-    tuned = add_figures(bundle, metrics, corpus.valid, includes_oov=corpus.record.train.oov > 0)
+def _add_figures(
+    watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any], *, tunes_cache: bool = True
+) -> None:
+    """Tune a cache if that is wanted, write all figures into the bundle, and tell of the cache."""
+    # Without a text there is nothing to tune on.
+    valid = corpus.valid if tunes_cache else corpus.valid[:0]
+    tuned = add_figures(bundle, metrics, valid, includes_oov=corpus.record.train.oov > 0)
     if tuned is not None:
         watch.tell(tuned)

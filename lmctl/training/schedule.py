@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from lmctl.config import TrainingConfig
 
 
+# The warm-up takes at most this share of the planned steps: a short plan reaches the full rate too.
+LONGEST_WARMUP = 0.25
+
+
 class Schedule:
     """The learning rate at every point of training, and the patience with epochs that do not improve.
 
@@ -33,15 +37,17 @@ class Schedule:
         self._best = math.inf if best_nats is None else best_nats
         self._epochs_without_improvement = epochs_without_improvement
 
-    def learning_rate(self, step: int, progress: float) -> float:
+    def learning_rate(self, step: int, progress: float, planned_steps: float = math.inf) -> float:
         """The rate of one update.
 
         Args:
             step: its number, from 0.
             progress: how much of the planned training is done, 0 to 1.
+            planned_steps: how many there are to be, about.
         """
         training = self._training
-        rate = training.learning_rate * min(1.0, (step + 1) / max(training.warmup_steps, 1))
+        warmup = min(training.warmup_steps, LONGEST_WARMUP * planned_steps)
+        rate = training.learning_rate * min(1.0, (step + 1) / max(warmup, 1.0))
         left = max(0.0, 1.0 - progress)
         if training.schedule == "linear":
             return rate * left

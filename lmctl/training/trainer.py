@@ -80,6 +80,7 @@ def train_network(
     config: Config,
     *,
     deadline: float | None = None,
+    seconds_after: float = 0.0,
     initial_weights: Mapping[str, NDArray[np.float32]] | None = None,
     resume_from: Checkpoint | None = None,
     may_start_over: bool = True,
@@ -90,7 +91,8 @@ def train_network(
     Args:
         corpus: the id streams; without validation tokens there is no early stopping.
         config: fully resolved.
-        deadline: when the run is to be over, in seconds of time.monotonic(); None: when training is done.
+        deadline: when training is to be over, in seconds of time.monotonic(); None: when all is done.
+        seconds_after: what is still to be done after the deadline takes, if the machine stays as fast as it is.
         initial_weights: what to start from, by the names of `runtime.lstm.weight_shapes`; None: random weights.
         resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
             that of a run that was never cut off.
@@ -115,7 +117,8 @@ def train_network(
         resume_from = None
     try:
         with device.scope():
-            trainer = Trainer(corpus, config, device, deadline, resume_from, watch or Watch(), initial_weights)
+            limit = None if deadline is None else TimeLimit(deadline, seconds_after)
+            trainer = Trainer(corpus, config, device, limit, resume_from, watch or Watch(), initial_weights)
             return trainer.run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
@@ -132,7 +135,7 @@ class Trainer:
         corpus: PreparedCorpus,
         config: Config,
         device: Device,
-        deadline: float | None,
+        time_limit: TimeLimit | None,
         resume_from: Checkpoint | None,
         watch: Watch,
         initial_weights: Mapping[str, NDArray[np.float32]] | None = None,
@@ -171,7 +174,7 @@ class Trainer:
         self._validation = Validation(corpus, config, self._steps)
         self._schedule = Schedule(training)
         self._steps_per_epoch = len(corpus.train) / (self._batches.batch_size * self._batches.num_steps)
-        self._time_limit = None if deadline is None else TimeLimit(deadline)
+        self._time_limit = time_limit
         self._planned_steps: int | None = training.steps
         self._history: list[EpochDone] = []
         self._best: tuple[int, float | None, dict[str, NDArray[np.float32]]] | None = None
@@ -242,6 +245,10 @@ class Trainer:
             return self._step / self._planned_steps
         return (self._epoch + self._epoch_tokens / len(self._corpus.train)) / self._config.training.epochs
 
+    def _all_steps(self) -> float:
+        """How many steps training is to have, about."""
+        return self._planned_steps or self._config.training.epochs * self._steps_per_epoch
+
     def _begin_epoch(self, epoch: int) -> None:
         """Set the sums of an epoch to zero."""
         self._epoch, self._epoch_steps = epoch, 0
@@ -250,11 +257,13 @@ class Trainer:
 
     def _train_epoch(self) -> bool:
         """Every token of the stream once, or as far as the plan goes; False where training was interrupted."""
+        if self._time_limit is not None:
+            self._time_limit.begin()
         for segment in self._batches.segments(self._epoch, self._epoch_steps):
             if self._epoch_steps and self._is_done():
                 break
             began = time.perf_counter()
-            self._rate = self._schedule.learning_rate(self._step, self._progress())
+            self._rate = self._schedule.learning_rate(self._step, self._progress(), self._all_steps())
             total_nats, self._state = self._steps.train(
                 segment, self._state, seed=self._config.training.seed, step=self._step, rate=self._rate
             )
@@ -272,6 +281,7 @@ class Trainer:
                 )
             self._epoch_seconds += time.perf_counter() - began
             self._report_step()
+            self._keep_to_the_limit()
             if self._watch.interrupted():
                 self._save()
                 return False
@@ -297,9 +307,24 @@ class Trainer:
         self._steps_per_epoch = len(self._corpus.train) * steps / tokens
         planned = time_limit.plan(self._steps_per_epoch, self._validation.seconds())
         # A limit that leaves time for all there is to do changes nothing.
-        if planned < (self._config.training.steps or self._config.training.epochs * self._steps_per_epoch):
+        if planned < self._all_steps():
             self._planned_steps = planned
-            logger.info("the time limit leaves %d steps, %.1f epochs", planned, planned / self._steps_per_epoch)
+            epochs = planned / self._steps_per_epoch
+            leaves = f"the time limit leaves {planned:,} step{'' if planned == 1 else 's'}, {epochs:.2g} epochs"
+            if epochs >= 1:
+                logger.info("%s", leaves)
+            else:
+                logger.warning("%s; a longer training.time_limit or a smaller preset trains more", leaves)
+
+    def _keep_to_the_limit(self) -> None:
+        """Plan fewer steps if the machine has become slower, so that the learning rate still falls to its end."""
+        if self._time_limit is None:
+            return
+        planned = math.ceil(self._all_steps())
+        possible = self._time_limit.shortened(self._step, planned, self._steps_per_epoch)
+        if possible < planned:
+            self._planned_steps = max(possible, self._step)
+            logger.info("the machine has become slower: %d steps in place of %d", self._planned_steps, planned)
 
     def _report_step(self) -> None:
         per_epoch, epochs = len(self._corpus.train), self._config.training.epochs

@@ -2,9 +2,11 @@ import time
 
 import pytest
 
+from lmctl.config import read_settings
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.jobs.gate import Standard
-from lmctl.jobs.limits import publishing_seconds
+from lmctl.jobs.limits import counting_seconds, publishing_seconds, tuning_seconds
+from lmctl.jobs.prepare import prepare
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
@@ -68,3 +70,21 @@ def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(go
         LmctlError, match=r"training.time_limit: 60s leaves no time to train: \d+ s .* about 70, as"
     ):
         retrain("training.time_limit=60s")
+
+
+def test_tuning_a_cache_takes_four_times_what_scoring_as_many_tokens_took():
+    # Of 200,000 tokens 50,000 are read: a quarter of 20 s, four times.
+    assert tuning_seconds(20.0, 200_000) == 20.0
+    assert tuning_seconds(20.0, 10_000) == 80.0
+    assert tuning_seconds(0.0, 0) == 0.0
+
+
+def test_counting_is_judged_by_a_part_of_the_text(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 5000)
+    config = read_settings(assignments=["preset=ngram", "validation.fraction=0"]).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    seconds = iter([10.0, 12.0])
+
+    # 40,000 tokens, of which 20,000 took 2 s.
+    assert counting_seconds(corpus, config, tmp_path, clock=lambda: next(seconds)) == 4.0
+    assert not list(tmp_path.glob("timed.*"))

@@ -110,3 +110,12 @@ def test_without_validation_every_epoch_is_the_best_and_patience_never_ends():
     assert [schedule.epoch_done(None) for _ in range(3)] == [True] * 3
     assert not schedule.is_out_of_patience
     assert schedule.learning_rate(3, 0.3) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("planned", "rates"), [(8, [4.0, 8.0, 8.0]), (2, [8.0, 8.0, 8.0]), (400, [2.0, 4.0, 6.0])]
+)
+def test_a_short_plan_shortens_the_warm_up_to_a_quarter_of_its_steps(planned, rates):
+    schedule = make_schedule("constant", warmup_steps=4)
+
+    assert [schedule.learning_rate(step, 0.0, planned) for step in range(3)] == rates

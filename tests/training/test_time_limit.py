@@ -87,3 +87,73 @@ def test_the_time_is_over_when_only_what_comes_after_training_fits(clock):
     assert not limit.is_over()
     clock.seconds = 1096.1
     assert limit.is_over()
+
+
+def planned_limit(clock, seconds_after=0.0):
+    """Of 100 s 2 are kept back, 3.125 are gone, and a validation takes 2: 92.875 s are 743 steps of 1/8 s."""
+    limit = TimeLimit(1100.0, seconds_after, clock=clock)
+    after_steps(clock, limit, 25, 0.125)
+    assert limit.plan(10_000, validation_seconds=2.0) == 743
+    return limit
+
+
+def train_steps(clock, limit, count, seconds, planned=743, step=0):
+    for _ in range(count):
+        clock.seconds += seconds
+        step += 1
+        planned = limit.shortened(step, planned, 10_000)
+    return planned
+
+
+def test_a_machine_as_fast_as_it_was_keeps_its_plan(clock):
+    assert train_steps(clock, planned_limit(clock), 500, 0.125) == 743
+
+
+def test_a_few_slow_steps_change_no_plan(clock):
+    limit = planned_limit(clock)
+    assert train_steps(clock, limit, 19, 0.25) == 743
+
+
+def test_a_machine_that_becomes_slower_is_given_fewer_steps(clock):
+    limit = planned_limit(clock)
+    planned = train_steps(clock, limit, 100, 0.25)
+
+    # 3.125 s were gone. Half of the reserve is 1 s, and the validation takes 4 s now: 91.875 s are 367 steps.
+    assert planned == 367
+    assert limit.slowdown == pytest.approx(2.0)
+
+
+def test_what_comes_after_training_is_expected_to_be_slower_too(clock):
+    limit = planned_limit(clock, seconds_after=10.0)
+    planned = train_steps(clock, limit, 100, 0.25)
+
+    # The deadline allows for 10 s at the old speed, and 10 s more are needed now.
+    assert planned == 327
+
+
+def test_a_plan_never_grows_again(clock):
+    limit = planned_limit(clock)
+    planned = train_steps(clock, limit, 100, 0.25)
+
+    assert train_steps(clock, limit, 100, 0.0625, planned, step=100) == planned
+
+
+def test_time_between_epochs_is_no_step(clock):
+    limit = planned_limit(clock)
+    train_steps(clock, limit, 50, 0.125)
+    clock.seconds += 2.0
+    limit.begin()
+
+    train_steps(clock, limit, 50, 0.125, step=50)
+    assert limit.slowdown == pytest.approx(1.0)
+
+
+def test_the_time_is_over_sooner_where_the_machine_is_slower(clock):
+    limit = planned_limit(clock)
+    train_steps(clock, limit, 100, 0.25)
+
+    # Twice the 2 s of the validation, and half of the reserve.
+    clock.seconds = 1095.0
+    assert not limit.is_over()
+    clock.seconds = 1095.1
+    assert limit.is_over()
