@@ -253,6 +253,7 @@ def test_a_time_limit_trains_the_model_that_as_many_steps_train(make_corpus, mak
 
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     settings = ("training.schedule=linear", "training.optimizer=adam", "training.epochs=50", "model.dropout=0.3")
+    monkeypatch.setattr(TimeLimit, "measured", True)
     monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: 7)
 
     limited = train(corpus, make_config(*settings), deadline=monotonic() + 3600)
@@ -283,6 +284,7 @@ def test_an_interruption_while_the_speed_is_measured_leaves_no_plan(make_corpus,
 def test_a_limit_beside_a_number_of_steps_takes_the_smaller(make_corpus, make_config, monkeypatch, fit, steps):
     from lmctl.training.time_limit import TimeLimit
 
+    monkeypatch.setattr(TimeLimit, "measured", True)
     monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: fit)
 
     result = train(make_corpus(), make_config("training.steps=6"), deadline=monotonic() + 3600)
@@ -317,7 +319,10 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(make_corpus, make_config):
+def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
     corpus = make_corpus()
     limited = train(corpus, make_config("training.epochs=2"), deadline=monotonic() + 3600)
     free = train(corpus, make_config("training.epochs=2"))
@@ -339,6 +344,55 @@ def test_a_machine_that_turns_slow_stops_training_with_what_there_is(make_corpus
     result = train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
 
     assert (result.steps, len(result.history)) == (2, 1)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
+    make_corpus, make_config, make_trainer, monkeypatch
+):
+    from lmctl.training.time_limit import TimeLimit
+
+    trainer = make_trainer(
+        make_corpus(),
+        make_config("training.schedule=linear", "training.learning_rate=1", "training.warmup_steps=0"),
+    )
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_: 10)
+    # After the fourth step the machine has become so slow that two more fit.
+    monkeypatch.setattr(TimeLimit, "shortened", lambda _self, step, planned, _epoch: 6 if step >= 4 else planned)
+    trainer._time_limit = TimeLimit(monotonic() + 3600)
+    trainer._config = make_config("training.schedule=linear", "training.learning_rate=1", "training.epochs=99")
+    rates = []
+    take_step = trainer._steps.train
+
+    def remember(*arguments, rate, **numbers):
+        rates.append(rate)
+        return take_step(*arguments, rate=rate, **numbers)
+
+    trainer._steps.train = remember
+    result = trainer.run()
+
+    # The first measures, at rate 0.
+    assert rates == pytest.approx([0.0, 1.0, 0.9, 0.8, 0.7, 2 / 6, 1 / 6])
+    assert (result.steps, result.planned_steps) == (6, 6)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    [(1, "leaves 1 step, 0.5 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2 ")],
+)
+def test_a_plan_of_less_than_an_epoch_is_warned_of(make_corpus, make_config, monkeypatch, caplog, planned, said):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_: planned)
+    with caplog.at_level("INFO"):
+        train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+
+    (record,) = [record for record in caplog.records if "time limit" in record.message]
+    assert said in record.message
+    assert record.levelname == ("WARNING" if planned == 1 else "INFO")
 
 
 @pytest.mark.usefixtures("eagerly")
