@@ -380,7 +380,8 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("planned", "said"),
-    [(1, "leaves 1 step, 0.5 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2 ")],
+    # The step that measures has 16 of the 27 tokens.
+    [(1, "leaves 1 step, 0.59 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2.4 epochs")],
 )
 def test_a_plan_of_less_than_an_epoch_is_warned_of(make_corpus, make_config, monkeypatch, caplog, planned, said):
     from lmctl.training.time_limit import TimeLimit
