@@ -44,7 +44,8 @@ class Estimate:
         now = time.monotonic()
         if activity != self._activity:
             self._activity, self._began, self._from = activity, now, done
-        if not total:
+        # Nothing done of something says no more than its name.
+        if not total or not done:
             return activity
         text = f"{activity}  {100 * done / total:.0f} %"
         worked = done - self._from

@@ -122,7 +122,7 @@ class TrainingDisplay:
 
     def _read(self, read: int) -> None:
         if self._status is not None:
-            self._status.update(f"reading  {read / 1e6:.1f} MB")
+            self._status.update(f"reading and cutting words  {read / 1e6:.1f} MB")
         else:
             self._reading(read)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import msgspec
 import numpy as np
 
-from lmctl import files
+from lmctl import files, progress
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.chunks import SPLITS, ChunkEncoder, EncodedChunk, Split, SplitRules
 from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, PART_CHARACTERS
@@ -152,7 +152,8 @@ def prepare_corpus(
             train, valid = train + valid, SplitCounts()
 
         counts = WordCounts(scratch)
-        for chunk in encoded:
+        for number, chunk in enumerate(encoded):
+            progress.tell("counting words", number, len(encoded))
             counts.add(*chunk.word_counts(["train"] if held_out else SPLITS))
         vocabulary = _make_vocabulary(counts, vocabulary_rules, train.sentences)
         known = vocabulary_rules.known
@@ -161,7 +162,8 @@ def prepare_corpus(
             (word, count) for word, count in counts.items() if word not in NEVER_WORDS
         )
         streams = {split: IdStreamWriter(scratch / f"{split}.npy", len(vocabulary)) for split in SPLITS}
-        for chunk in encoded:
+        for number, chunk in enumerate(encoded):
+            progress.tell("writing token ids", number, len(encoded))
             token_ids, is_valid = chunk.translate(vocabulary)
             if held_out and is_valid.any():
                 streams["train"].append(token_ids[~is_valid])
@@ -266,7 +268,9 @@ def _put_in_place(unfinished: Scratch, folder: Path, new: set[str], replaced: se
 def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
     """Let the blank lines that a chunk starts with follow the last line of the chunks before."""
     is_valid = False
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks, start=1):
+        # Reading runs ahead of this: a chunk comes back once its words are cut.
+        progress.tell(f"cutting words, {number:,} pieces of text done")
         yield chunk.after(is_valid)
         if chunk.ends_valid is not None:
             is_valid = chunk.ends_valid

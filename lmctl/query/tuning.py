@@ -119,9 +119,11 @@ def tune_cache(
     if not (counts & reading.remembering).any():
         raise DataError("no token of the text counts: there is nothing to tune a cache on")
     grid = THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES
+    progress.tell("tuning a cache", 0, 1 + REFINEMENTS)
     best = _best_cache(reading, of_model, targets, counts, grid)
     step = 2.0
-    for _ in range(REFINEMENTS):
+    for refinement in range(REFINEMENTS):
+        progress.tell("tuning a cache", 1 + refinement, 1 + REFINEMENTS)
         step **= 1.0 / STEPS_IN_A_STEP
         around = [exponent for exponent in range(1 - STEPS_IN_A_STEP, STEPS_IN_A_STEP) if exponent]
         thetas = [best.parameters.theta * step**exponent for exponent in around]
@@ -160,7 +162,6 @@ def _best_cache(
     """The best of some thetas, each with the weight that is best for it."""
     found = []
     there = reading.remembering & counts
-    progress.tell("tuning a cache")
     for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
         weight = min(tune_weights([of_model[there], of_cache[there]])[1], LARGEST_CACHE_WEIGHT)
         parameters = CacheParameters(weight=weight, theta=theta)
