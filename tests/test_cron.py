@@ -93,8 +93,8 @@ def test_a_predict_that_always_dies_leaves_lines_unanswered_and_says_why(serve):
 
 def test_a_new_generation_answers_the_next_line(model, serve, tmp_path):
     newer = shutil.copytree(model, tmp_path / "newer", symlinks=True)
-    (tmp_path / "other.txt").write_text("the dog sat .\n")
-    train([str(tmp_path / "other.txt")], newer, read_settings([], BIGRAMS))
+    (tmp_path / "other.txt").write_text("the dog sat .\nthe dog ran .\n")
+    train([str(tmp_path / "other.txt")], newer, read_settings([], (*BIGRAMS, "publishing.gate=false")))
     script = tmp_path / "serve"
     script.write_text(script.read_text().replace(str(model), str(newer)))
     service = subprocess.Popen(
