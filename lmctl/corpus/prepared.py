@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CORPUS_FILE = "corpus.json"
 # The key of the text of the validation lines among a corpus's files.
 VALID_TEXT = "valid_text"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 # What a record may say, whoever wrote it: a count of anything, a name or a few words, a hash.

@@ -28,7 +28,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lowercase: bool
     stop_words: int
     blank_lines: Literal["drop", "keep"]
-    sentence_tags: Literal["keep", "strip"] = "keep"
+    sentence_tags: Literal["keep", "strip"]
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, blank_lines: Literal["drop", "keep"]) -> TextRecipe:

@@ -156,7 +156,7 @@ def _versions(stored: SegmenterIdentity, installed: SegmenterIdentity) -> tuple[
     old, new = (
         f"{identity.engine or identity.name} {identity.engine_version}" for identity in (stored, installed)
     )
-    if old == new and stored.main_dictionary_sha256 != installed.main_dictionary_sha256:
+    if old == new and stored.tables_sha256 != installed.tables_sha256:
         return old, f"{new} with another dictionary or hidden Markov model"
     return old, new
 

@@ -20,7 +20,7 @@ from lmctl.store.sizes import LSTMSizes, MixtureSizes
 from lmctl.version import __version__
 
 MODEL_FILE = "model.json"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,14 +40,14 @@ class SegmenterIdentity:
         engine: "rjieba" or "jieba"; "" for the other two.
         engine_version: version that the engine itself has; "" without engine.
         dictionary_sha256: hash of the user dictionary's bytes, in hex; "" without one.
-        main_dictionary_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`).
+        tables_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`).
     """
 
     name: str
     engine: str = ""
     engine_version: str = ""
     dictionary_sha256: str = ""
-    main_dictionary_sha256: str = ""
+    tables_sha256: str = ""
 
 
 class Segmenter(Protocol):
@@ -153,7 +153,7 @@ def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
         engine=engine,
         engine_version=loaded.version,
         dictionary_sha256=hashlib.sha256(user_dictionary).hexdigest() if user_dictionary else "",
-        main_dictionary_sha256=loaded.tables_sha256,
+        tables_sha256=loaded.tables_sha256,
     )
     literals = Literals(word.word for word in user_words if not word.is_joined)
     return _JiebaSegmenter(identity, user_dictionary, literals, loaded.cut)

@@ -105,7 +105,7 @@ def test_another_version_of_the_segmenter_is_warned_of(tmp_path, make_bundle, ca
 
 def test_other_tables_of_the_same_version_are_warned_of(tmp_path, make_bundle, caplog):
     bundle = open_bundle(make_bundle(tmp_path / "bundle", words=("\u7f16\u7a0b",), segmenter="jieba"))
-    segmenter = dataclasses.replace(bundle.record.recipe.segmenter, main_dictionary_sha256="0" * 64)
+    segmenter = dataclasses.replace(bundle.record.recipe.segmenter, tables_sha256="0" * 64)
     recipe = msgspec.structs.replace(bundle.record.recipe, segmenter=segmenter)
     bundle.record = msgspec.structs.replace(bundle.record, recipe=recipe)
 

@@ -262,7 +262,15 @@ def test_an_edited_record_is_refused(bundle, key, value):
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"[]", b"null", b'{"format_version": "3"}', b'{"format_version": 3}', b"\xff\xfe", b"[" * 100_000],
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b'{"format_version": "3"}',
+        b'{"format_version": %d}' % FORMAT_VERSION,
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
 )
 def test_a_record_that_is_none_is_refused(bundle, content):
     (bundle / "model.json").write_bytes(content)
