@@ -11,7 +11,7 @@ from lmctl.errors import InterruptedRunError, StorageError
 from lmctl.jobs import disk_space
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train import train
-from lmctl.store.bundle import LSTMSizes
+from lmctl.store.sizes import LSTMSizes
 from lmctl.training.events import StepDone
 
 
