@@ -30,7 +30,9 @@ COUNTING = 0.4
 COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
 
 
-def publishing_seconds(parameters: int, standard: Standard | None, valid_tokens: int = 0) -> float:
+def publishing_seconds(
+    parameters: int, standard: Standard | None, valid_tokens: int = 0, *, tunes_cache: bool = True
+) -> float:
     """About how long it takes from the last step until a network is published.
 
     Args:
@@ -38,6 +40,7 @@ def publishing_seconds(parameters: int, standard: Standard | None, valid_tokens:
         standard: how long the published model took to score the validation text. A new one of its family takes
             about as long; longer, as far as it has more parameters. None: there is no gate.
         valid_tokens: of the validation text.
+        tunes_cache: whether a cache is tuned, which a run does without if time is short.
     """
     scoring = parameters * valid_tokens / SCORED_PER_SECOND
     if standard is not None and standard.family == "lstm":
@@ -45,7 +48,11 @@ def publishing_seconds(parameters: int, standard: Standard | None, valid_tokens:
     tuning = parameters * min(valid_tokens, CACHE_TOKENS) / SCORED_PER_SECOND
     # For its own figures, and for the gate.
     times = 1 + (standard is not None)
-    return parameters * FLOAT32_BYTES / PUBLISHED_BYTES_PER_SECOND + times * scoring + CACHE_COST * tuning
+    return (
+        parameters * FLOAT32_BYTES / PUBLISHED_BYTES_PER_SECOND
+        + times * scoring
+        + tunes_cache * CACHE_COST * tuning
+    )
 
 
 def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:

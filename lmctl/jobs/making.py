@@ -117,7 +117,7 @@ class NetworkRun:
         # A signal may have come while the published model was scored.
         if not received:
             deadline = self._deadline(began, standard, checkpoint)
-            after = 0.0 if deadline is None else self._publishing_seconds(standard)
+            after = 0.0 if end is None else self._publishing_seconds(standard, end)
             result = self._train(
                 deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
             )
@@ -195,7 +195,7 @@ class NetworkRun:
         limit = self._config.training.time_limit
         if limit is None:
             return None
-        publishing = self._publishing_seconds(standard)
+        publishing = self._publishing_seconds(standard, began + seconds_of(limit))
         deadline = began + seconds_of(limit) - publishing
         if checkpoint is not None:
             # It has something to publish, and need not train.
@@ -208,9 +208,13 @@ class NetworkRun:
             )
         return deadline
 
-    def _publishing_seconds(self, standard: Standard | None) -> float:
+    def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
+        """How long what follows training takes; no cache is planned for that takes half of the time left."""
         parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
-        return publishing_seconds(parameters, standard, len(self._corpus.valid))
+        seconds = publishing_seconds(parameters, standard, len(self._corpus.valid))
+        if seconds > (end - time.monotonic()) / 2:
+            return publishing_seconds(parameters, standard, len(self._corpus.valid), tunes_cache=False)
+        return seconds
 
     def _train(
         self,
