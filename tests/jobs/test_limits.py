@@ -26,17 +26,18 @@ def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
     ],
 )
 def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, seconds):
-    standard = Standard(bits_per_character=2.0, family="lstm", parameters=1_000_000, seconds=30.0)
+    standard = Standard((), family="lstm", parameters=1_000_000, seconds=30.0, state="carry")
 
     assert publishing_seconds(parameters, standard) == pytest.approx(seconds)
 
 
 def test_how_fast_another_family_is_says_nothing_of_a_network():
-    standard = Standard(bits_per_character=2.0, family="ngram", parameters=1_000_000, seconds=0.001)
+    standard = Standard((), family="ngram", parameters=1_000_000, seconds=0.001, state="carry")
 
     # 6 million parameters times 100,000 tokens at 6e10 are 10 s, for itself and for the gate; tuning a cache on
     # half of them takes four times 5 s; 24 MB take 0.48 s.
     assert publishing_seconds(6_000_000, standard, 100_000) == pytest.approx(2 * 10 + 4 * 5 + 0.48)
+    assert publishing_seconds(6_000_000, standard, 100_000, tunes_cache=False) == pytest.approx(2 * 10 + 0.48)
 
 
 @pytest.mark.usefixtures("eagerly")
