@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 UNTYPICAL_STEPS = 5
 FEWEST_MEASURED_STEPS = 20
 MOST_MEASURED_STEPS = 100
-# Share of the limit spent on measuring, at most, and share kept for what comes after training.
+# Share of the limit spent on measuring as many steps as that; slow steps are measured less well, for more of it.
 MEASURING = 0.03
+FEWEST_SLOW_STEPS, MEASURING_SLOW_STEPS = 3, 0.1
+# Share of the limit kept for what comes after training.
 RESERVE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
 # A plan is shortened by this share or more: a few slow steps change nothing.
@@ -59,8 +61,12 @@ class TimeLimit:
     def measured(self) -> bool:
         """Whether the speed is known well enough."""
         steps = len(self._seconds) - UNTYPICAL_STEPS
-        long_enough = self._clock() - self._began > MEASURING * (self._deadline - self._began)
-        return steps >= MOST_MEASURED_STEPS or (steps >= FEWEST_MEASURED_STEPS and long_enough)
+        spent = (self._clock() - self._began) / (self._deadline - self._began)
+        return (
+            steps >= MOST_MEASURED_STEPS
+            or (steps >= FEWEST_MEASURED_STEPS and spent > MEASURING)
+            or (steps >= FEWEST_SLOW_STEPS and spent > MEASURING_SLOW_STEPS)
+        )
 
     def step_took(self, seconds: float) -> None:
         """Take note of the time of a step that measures."""

@@ -62,6 +62,15 @@ def test_speed_is_measured_for_a_small_part_of_the_limit(clock):
     assert limit.measured
 
 
+def test_slow_steps_are_measured_no_longer_than_a_tenth_of_the_limit(clock):
+    limit = TimeLimit(1100.0, clock=clock)
+    after_steps(clock, limit, 7, 2.0)
+    assert not limit.measured
+    after_steps(clock, limit, 1, 2.0)
+    # 3 steps after the 5 that compile, and more than 10 seconds.
+    assert limit.measured
+
+
 def test_fast_steps_are_measured_no_longer_than_they_need_be(clock):
     limit = TimeLimit(4600.0, clock=clock)
     after_steps(clock, limit, 104, 0.01)
