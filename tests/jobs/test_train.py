@@ -168,15 +168,15 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(
 @pytest.mark.usefixtures("eagerly")
 def test_what_killed_runs_left_is_swept(published, tmp_path, again):
     model = tmp_path / "model"
-    for place in ("work/finished", "work/pruned-000001", "work/corpus"):
-        (model / place).mkdir()
-        (model / place / "file").write_text("left")
-    for place in ("work/.checkpoint.abc", ".request.json.abc", ".pin.abc"):
-        (model / place).write_text("left")
+    for place in (".unfinished-abc/finished", ".unfinished-abc/corpus", "notes"):
+        (model / "work" / place).mkdir(parents=True)
+        (model / "work" / place / "file").write_text("left")
+    (model / "work/unfinished.json").write_text('{"lmctl":"unfinished","scratch":".unfinished-abc","files":[]}')
 
     again(force=True)
 
-    assert list((model / "work").iterdir()) == []
+    # What the journal does not name is somebody else's.
+    assert [path.name for path in (model / "work").iterdir()] == ["notes"]
     assert sorted(path.name for path in model.iterdir()) == [
         *("current", "generations", "lock", "request.json", "runs.jsonl", "work")
     ]
