@@ -54,16 +54,26 @@ def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
         found = path.stat() if follow_links else path.lstat()
     except ValueError as error:  # a NUL in the name
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-    _check_regular(path, found.st_mode)
+    _check_mode(path, found.st_mode)
     # Should it have been replaced since: not followed, and not waited for.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
     file = os.fdopen(os.open(path, flags), "rb")
     try:
-        _check_regular(path, os.fstat(file.fileno()).st_mode)
+        _check_mode(path, os.fstat(file.fileno()).st_mode)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def check_regular(path: Path) -> None:
+    """See that a file is one, without opening it.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        DataError: there is something else than a file.
+    """
+    _check_mode(path, path.lstat().st_mode)
 
 
 def read_regular(path: Path, most_bytes: int = LARGEST_RECORD_BYTES, *, follow_links: bool = False) -> bytes:
@@ -109,7 +119,7 @@ def shortened(text: str, longest: int = 120) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def _check_regular(path: Path, mode: int) -> None:
+def _check_mode(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: expected a file, got {kind_of(mode)}")
 

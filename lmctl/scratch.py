@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lmctl import files
-from lmctl.errors import UsageError
+from lmctl.errors import DataError, UsageError
+from lmctl.records import decode_record, is_inside, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -100,25 +101,23 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
     """
     place = folder / JOURNAL
     try:
-        if place.is_symlink() or not place.is_file():
-            if not os.path.lexists(place):
-                return
-            raise _not_a_journal(place)
-        content = place.read_bytes()
+        content = read_regular(place)
     except FileNotFoundError:
         return
+    except DataError:
+        raise _not_a_journal(place) from None
     try:
-        journal = msgspec.json.decode(content, type=_Journal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        journal = decode_record(content, _Journal, str(place))
+    except DataError:
         if not (JOURNAL_START.startswith(content) or content.startswith(JOURNAL_START)):
             raise _not_a_journal(place) from None
         place.unlink()
         return
     left = folder / journal.scratch
-    if left.parent == folder and left.name.startswith(SCRATCH) and left.is_dir() and not left.is_symlink():
+    if _is_beside(journal.scratch) and left.name.startswith(SCRATCH) and left.is_dir() and not left.is_symlink():
         shutil.rmtree(left)
-    for path in (folder / name for name in journal.files if name not in kept):
-        if path.parent == folder and path.is_file() and not path.is_symlink():
+    for path in (folder / name for name in journal.files if name not in kept and _is_beside(name)):
+        if path.is_file() and not path.is_symlink():
             path.unlink()
     place.unlink()
 
@@ -126,6 +125,10 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
 def is_swept(folder: Path) -> bool:
     """Whether no run left a journal in `folder`."""
     return not os.path.lexists(folder / JOURNAL)
+
+
+def _is_beside(name: str) -> bool:
+    return "/" not in name and is_inside(name)
 
 
 def _encode(scratch: str, names: list[str]) -> bytes:

@@ -14,6 +14,7 @@ from lmctl.errors import LmctlError
 from lmctl.jobs.warm_start import old_model_file
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
+from lmctl.store.layout import REQUEST
 from lmctl.store.notes import read_note, write_note
 from lmctl.store.runs import Changes
 from lmctl.version import __version__, package_version
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REQUEST = "request.json"
 # In a model's work folder: the bundle that the gate refused, and what it was made from.
 REJECTED, REJECTION = "rejected", "rejected.json"
 # Likewise: what is about to be published, and what it was made from.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
+from lmctl.records import read_regular
 from lmctl.store.bundle import MODEL_FILE, verify_bundle
 from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN
 from lmctl.store.runs import RunLog
@@ -35,9 +36,9 @@ def stand_in(model: ModelFolder) -> Path | None:
                 target = Path(os.fsdecode(file.read(LONGEST_LINK).strip()))
             is_ours = str(target.parent) == GENERATIONS and GENERATION.fullmatch(target.name)
             return model.folder / target if is_ours else None
-        record = (place / MODEL_FILE).read_bytes()
+        record = read_regular(place / MODEL_FILE)
         return next((path for path in _newest_first(model) if _has(path / MODEL_FILE, record)), None)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DataError):
         return None
 
 
@@ -64,8 +65,8 @@ def mending_command(model: ModelFolder) -> str:
     """The command that makes current what was so before the link was lost: what is pinned, else the newest."""
     numbers = model.numbers()
     try:
-        number = int((model.folder / PIN).read_bytes())
-    except (OSError, ValueError):
+        number = int(read_regular(model.folder / PIN))
+    except (OSError, ValueError, DataError):
         number = numbers[-1]
     return f"lmctl rollback {shlex.quote(str(model.folder))} --to {number if number in numbers else numbers[-1]}"
 
@@ -114,8 +115,8 @@ def _newest_first(model: ModelFolder) -> list[Path]:
 
 def _has(path: Path, content: bytes) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except OSError:
+        return path.stat().st_size == len(content) and read_regular(path) == content
+    except (OSError, DataError):
         return False
 
 

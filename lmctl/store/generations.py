@@ -23,11 +23,11 @@ import msgspec
 
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
-from lmctl.records import read_regular, shortened
+from lmctl.records import check_regular, read_regular, shortened
 from lmctl.scratch import is_swept, scratch_folder, sweep
 from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, strangers_in, verify_bundle
 from lmctl.store.copies import fault_of, mending_command, set_aside, stand_in
-from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN, WORK
+from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN, REQUEST, RUNS, WORK
 from lmctl.store.lock import HOLDER
 from lmctl.store.other_files import what_file_is
 
@@ -220,7 +220,14 @@ class ModelFolder:
         """Make the scratch folder of a run, `making`; what a run that was killed left is removed first.
 
         The caller holds the lock. What lies in `work` beside the scratch folder stays.
+
+        Raises:
+            DataError: something else lies where a file of the model belongs.
         """
+        # Now, not when it is written: by then a generation has been published.
+        for name in (PIN, REQUEST, RUNS):
+            with contextlib.suppress(FileNotFoundError):
+                check_regular(self.folder / name)
         sweep(self.work)
         with scratch_folder(self.work) as scratch:
             self.making = scratch.path

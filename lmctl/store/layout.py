@@ -3,4 +3,5 @@
 import re
 
 CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
+RUNS, REQUEST = "runs.jsonl", "request.json"
 GENERATION = re.compile(r"[0-9]{6,}")

@@ -16,6 +16,7 @@ from msgspec import Meta
 from lmctl import files
 from lmctl.errors import DataError
 from lmctl.records import decode_record, open_regular
+from lmctl.store.layout import RUNS
 from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from lmctl.store.generations import ModelFolder
 
-RUNS, BEGUN = "runs.jsonl", "begun.json"
+BEGUN = "begun.json"
 # A run takes a few hundred bytes: this is a run every minute for three months.
 MOST_BYTES_READ = 64 << 20
 

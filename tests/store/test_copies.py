@@ -211,3 +211,20 @@ def test_with_a_model_and_a_bundle_one_has_to_be_chosen(models, make_bundle):
 
     with pytest.raises(UsageError, match="which model"):
         find_bundle(None, {})
+
+
+@pytest.mark.parametrize("name", ["current/model.json", "generations/000002/model.json"])
+def test_a_pipe_in_a_copy_is_not_waited_for(model, name):
+    as_folder(model.folder / "current")
+    place = model.folder / name
+    place.unlink()
+    os.mkfifo(place)
+
+    assert model.current() is None
+    assert "current: is a folder, not a link" in str(copies.fault_of(model))
+
+
+def test_a_pipe_in_the_place_of_the_pin_is_not_waited_for(model):
+    os.mkfifo(model.folder / "pin")
+
+    assert copies.mending_command(model).endswith("--to 2")

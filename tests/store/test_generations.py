@@ -467,3 +467,16 @@ def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
         pass
 
     assert list(model.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pin", "request.json", "runs.jsonl"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_in_the_place_of_one_is_refused_before_anything_is_done(model, name, make):
+    publish(model, 2)
+    make(model.folder / name)
+
+    with pytest.raises(DataError, match=f"/{name}: expected a file, got a "), model.working():
+        pytest.fail("the run began")
+
+    assert list(model.work.iterdir()) == []
+    assert model.current() == model.generation(2)

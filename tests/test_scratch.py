@@ -1,0 +1,54 @@
+"""A journal that somebody else may have written."""
+
+import os
+
+import msgspec
+import pytest
+
+from lmctl.errors import UsageError
+from lmctl.scratch import JOURNAL, JOURNAL_START, sweep
+
+
+def as_pipe(path):
+    os.mkfifo(path)
+
+
+def as_hole(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def as_link(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [as_pipe, as_hole, as_link, os.mkdir])
+def test_what_is_no_journal_is_neither_read_nor_removed(tmp_path, make):
+    make(tmp_path / JOURNAL)
+
+    with pytest.raises(UsageError, match="is no file of lmctl"):
+        sweep(tmp_path)
+    assert os.path.lexists(tmp_path / JOURNAL)
+
+
+def test_a_journal_that_is_nested_without_end_is_one_that_was_cut_off(tmp_path):
+    (tmp_path / JOURNAL).write_bytes(JOURNAL_START + b'"scratch":' + b"[" * 100_000)
+
+    sweep(tmp_path)
+    assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../theirs", "a\0b", "x" * 5000, "\ud800"])
+def test_a_journal_names_nothing_but_what_is_beside_it(tmp_path, name):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "theirs").write_text("theirs")
+    journal = {"lmctl": "unfinished", "scratch": f".unfinished-/{name}", "files": [name, f".unfinished-{name}"]}
+    content = msgspec.json.encode(journal) if name != "\ud800" else (
+        b'{"lmctl":"unfinished","scratch":"\\ud800","files":["\\ud800"]}'
+    )
+    (folder / JOURNAL).write_bytes(content)
+
+    sweep(folder)
+    assert (tmp_path / "theirs").read_text() == "theirs"
+    assert not (folder / JOURNAL).exists()
