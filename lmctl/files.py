@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only when the block ends without an error.
 
-    What is no file (a pipe, /dev/stdout) is written as it is, never replaced.
+    What is no file (a pipe, /dev/stdout) is written as it is, never replaced; with `beside`, which only files of
+    lmctl's own have, it is refused: a pipe that lies in a model's folder has no reader.
 
     Args:
         path: where it will be.
@@ -43,6 +44,8 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
+        if beside is not None:
+            raise FileExistsError(errno.EEXIST, "no file is there, but a pipe, a socket or a device", str(path))
         with path.open("wb") as file:
             yield file
         return

@@ -140,3 +140,12 @@ def test_a_pipe_is_written_and_never_replaced(tmp_path):
     finally:
         os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_pipe_in_the_place_of_a_file_of_lmctls_own_is_refused(tmp_path):
+    place = tmp_path / "note.json"
+    os.mkfifo(place)
+
+    with pytest.raises(FileExistsError, match="note.json"):
+        files.write_bytes(place, b"x", beside=tmp_path)
+    assert list(tmp_path.iterdir()) == [place]
