@@ -132,7 +132,7 @@ def printable(path: str | os.PathLike[str]) -> str:
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with named_in_errors(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         for done, piece in _pieces(file):
             digest.update(piece)
@@ -142,7 +142,7 @@ def sha256_of(path: Path) -> str:
 
 def copy_content(source: Path, target: IO[bytes]) -> None:
     """Write a file's content to an open file."""
-    with source.open("rb") as file:
+    with named_in_errors(source), source.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         for done, piece in _pieces(file):
             target.write(piece)

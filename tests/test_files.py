@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,14 @@ def test_a_pipe_in_the_place_of_a_file_of_lmctls_own_is_refused(tmp_path):
     place = tmp_path / "note.json"
     os.mkfifo(place)
 
-    with pytest.raises(FileExistsError, match="note.json"):
+    with pytest.raises(FileExistsError, match=r"note\.json"):
         files.write_bytes(place, b"x", beside=tmp_path)
     assert list(tmp_path.iterdir()) == [place]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file whose reading fails")
+def test_a_file_that_fails_while_it_is_read_is_named():
+    # Nothing is mapped at address 0: opened, and EIO at the first byte.
+    with pytest.raises(OSError, match="/proc/self/mem") as caught:
+        files.sha256_of(Path("/proc/self/mem"))
+    assert caught.value.errno == errno.EIO

@@ -44,8 +44,10 @@ def test_a_journal_names_nothing_but_what_is_beside_it(tmp_path, name):
     folder.mkdir()
     (tmp_path / "theirs").write_text("theirs")
     journal = {"lmctl": "unfinished", "scratch": f".unfinished-/{name}", "files": [name, f".unfinished-{name}"]}
-    content = msgspec.json.encode(journal) if name != "\ud800" else (
-        b'{"lmctl":"unfinished","scratch":"\\ud800","files":["\\ud800"]}'
+    content = (
+        msgspec.json.encode(journal)
+        if name != "\ud800"
+        else (b'{"lmctl":"unfinished","scratch":"\\ud800","files":["\\ud800"]}')
     )
     (folder / JOURNAL).write_bytes(content)
 

@@ -470,7 +470,7 @@ def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
 
 
 @pytest.mark.parametrize("name", ["pin", "request.json", "runs.jsonl"])
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 def test_what_is_no_file_in_the_place_of_one_is_refused_before_anything_is_done(model, name, make):
     publish(model, 2)
     make(model.folder / name)
