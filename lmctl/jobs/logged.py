@@ -14,7 +14,8 @@ from lmctl import files
 from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, StorageError
 from lmctl.jobs.events import LockTaken, RunEnded, RunStarted
 from lmctl.store.generations import is_model
-from lmctl.store.runs import RUNS, Outcome, Run, RunLog, now
+from lmctl.store.layout import RUNS
+from lmctl.store.runs import Outcome, Run, RunLog, now
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
