@@ -178,6 +178,8 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
     if context is None:
         return message
     if isinstance(context.command, click.Group):
+        if meant := _meant(error.option_name, ["--help", "--version"]):
+            return f"{message}; did you mean {meant}?"
         # --verbose is every command's, and stands after its name.
         return f"{message} before a command; options follow the command's name; see lmctl --help"
     known = {

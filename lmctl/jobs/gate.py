@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_TEXT = (
-    "there is no text to compare it with the current model on: the corpus has no validation text, and the current "
-    "generation keeps none. --valid FILE names some"
+    "no text is there to compare the new model with the current one: the corpus has no validation text, and the "
+    "current generation keeps none. --valid FILE names validation text"
 )
 NO_LENGTH = (
-    "stop words are left out, so that there are no bits per character to compare it with the current model by"
+    "stop words are left out, so the bits per character that would compare the new model with the current one are "
+    "unknown"
 )
-ANYWAY = "--no-gate publishes whatever comes"
+ANYWAY = "--no-gate publishes without a comparison"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, quoted
+from lmctl.errors import DataError, StorageError, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.jobs.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
@@ -75,9 +75,11 @@ def prepare(
     Raises:
         LmctlError: an input is missing or is not text, or there is nothing in it.
         LockedError: another process prepares a corpus in this folder.
-        StorageError: there is not enough room for it.
+        StorageError: there is not enough room for it, or a file is in the folder's place.
         OSError: the folder cannot be written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder}: is a file; expected a folder for the prepared corpus; name another with -o")
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *files_named(config)])
     sources = without_validation(sources, config.validation.file)
@@ -172,15 +174,17 @@ def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Re
         logger.warning(
             "most of the text stands in words as long as sentences, because it is written without spaces: a model "
             "can only learn them whole. --segmenter char makes each character a word, or separate the words by "
-            "spaces first (--segmenter space: as it is, and no warning)"
+            "spaces first (--segmenter space takes the text as it is, without this warning)"
         )
     elif found.glued:
         logger.warning(
-            "%.0f %% of the words end in a punctuation mark, such as '%s': words are cut at white space alone, so "
-            "that is another word than the one without. Separate punctuation by spaces first, as tokenizers do "
-            "(--segmenter space: as it is, and no warning)",
+            "%.0f %% of the words end in a punctuation mark, such as %s: words are cut at white space alone, so "
+            "%s and %s are two words. Separate punctuation by spaces first, as tokenizers do "
+            "(--segmenter space takes the text as it is, without this warning)",
             100 * found.glued,
-            found.example,
+            quoted(found.example),
+            quoted(found.example),
+            quoted(found.example[:-1]),
         )
     return found.segmenter, sampled.pieces
 

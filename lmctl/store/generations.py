@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lmctl import files
-from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError
+from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
 from lmctl.records import check_regular, read_regular, shortened
 from lmctl.scratch import is_swept, scratch_folder, sweep
 from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, strangers_in, verify_bundle
@@ -60,11 +60,14 @@ class ModelFolder:
         """Make the folder, or take one that holds a model already.
 
         Raises:
-            UsageError: there is something there that is not a model.
+            UsageError: there is a folder there that is not a model.
+            StorageError: there is a file there.
             OSError: it cannot be made.
         """
         if (folder / MODEL_FILE).exists():
             raise UsageError(f"{folder}: is a bundle, which never changes; name a model's folder with -o")
+        if folder.exists() and not folder.is_dir():
+            raise StorageError(f"{folder}: is a file; expected a folder for the model; name another with -o")
         # Looked at last: another run may be about to make it.
         if folder.is_dir() and any(folder.iterdir()) and not is_model(folder):
             raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
@@ -307,6 +310,8 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not path.is_dir():
         raise InputMissingError(f"{name}: {what_file_is(path)}")
     if not is_model(path):
+        if kind := _other_folder(path):
+            raise InputMissingError(f"{name}: {kind}")
         return path
     current = ModelFolder(path).current()
     while current is not None and not current.is_dir():
@@ -319,6 +324,19 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if current is None:
         raise _nothing_published(ModelFolder(path))
     return current
+
+
+def _other_folder(path: Path) -> str:
+    """What a folder is that is neither a model nor a bundle, and the way to a model; empty if it is not known."""
+    if os.path.lexists(path / MODEL_FILE):
+        return ""
+    # Deferred: queries need it for this message alone.
+    from lmctl.corpus.prepared import CORPUS_FILE
+
+    if (path / CORPUS_FILE).is_file():
+        return f"is a prepared corpus; `lmctl train {path}` makes a model of it"
+    found = models_in(path)
+    return f"is a folder of models; name one of {_named(found)}, such as {found[0]}" if found else ""
 
 
 def _nothing_published(model: ModelFolder) -> LmctlError:
@@ -360,8 +378,10 @@ def list_generations(folder: Path) -> list[Generation]:
     """The generations of every model in a folder, or of the one model that it is.
 
     Raises:
-        InputMissingError: there is no such folder.
+        InputMissingError: there is no such folder, or a file in its place.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputMissingError(f"{folder}: {what_file_is(folder)}")
     if not folder.is_dir():
         missing = "no models yet; lmctl train CORPUS makes one"
         raise InputMissingError(missing if folder == DEFAULT_FOLDER else f"{folder}: no such folder")
@@ -462,6 +482,10 @@ def _only_model() -> Path:
         return found[0]
     if not found:
         raise UsageError("no models yet; lmctl train CORPUS makes one")
-    named = ", ".join(path.name for path in found[:MOST_NAMED])
+    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {_named(found)}; choose one with -m")
+
+
+def _named(found: list[Path]) -> str:
+    """The names of models, the first ones alone if they are many."""
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {named}{more}; choose one with -m")
+    return ", ".join(path.name for path in found[:MOST_NAMED]) + more

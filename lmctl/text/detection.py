@@ -49,8 +49,8 @@ class Detection:
         segmenter: "jieba" or "space", whichever suits it.
         already_cut: it is Chinese that has been cut into words already.
         long_words: between white space stand sentences and not words, as in Japanese and Thai.
-        glued: share of the words that end in a punctuation mark; 0 where that is no matter.
-        example: one of those words; empty without one.
+        glued: share of the words that end in a punctuation mark; 0 if that is no matter.
+        example: one of those words, which ends in one such mark; empty without one.
     """
 
     segmenter: str

@@ -239,7 +239,7 @@ def test_a_configuration_that_is_not_there_is_a_missing_input(call, workplace, n
     [
         (("prepare", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
         (("prepare", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
-        (("prepare", "good.txt", "-o", "good.txt"), "good.txt: "),
+        (("prepare", "good.txt", "-o", "good.txt"), "good.txt: is a file; expected a folder"),
         (("train", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
         (("train", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
         (("eval", "-m", "bundle", "good.txt", "-o", "good.txt/below"), "good.txt/below: Not a directory"),

@@ -51,6 +51,14 @@ def test_rollback_prints_the_path_of_what_is_current_now(call, folder):
     assert call("rollback", "models/news", "--to", "2").out == "models/news/generations/000002\n"
 
 
+def test_a_file_in_place_of_a_folder_of_models_is_named_as_one(call, folder):
+    (folder / "four.txt").write_text("the cat sat\n")
+
+    finished = call("models", "four.txt")
+
+    assert (finished.code, finished.err) == (66, "lmctl: four.txt: is a file; expected a model's folder\n")
+
+
 def test_a_generation_or_model_that_is_not_there_is_missing(call, folder):
     for arguments, message in (
         (("models/news", "--to", "7"), "models/news: no generation 7; there are: 1, 2"),

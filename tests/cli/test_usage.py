@@ -15,6 +15,7 @@ from lmctl.cli.usage import OTHER_NAMES
         ("fit x", "no such command 'fit'; did you mean lmctl train?"),
         ("help frobnicate", "no such command 'frobnicate'; see lmctl --help"),
         ("--verbose train x", "no such option --verbose before a command; options follow the command's name"),
+        ("--helpp", "no such option --helpp; did you mean --help?"),
         ("train", "missing CORPUS (text files, - for standard input, or one folder that lmctl prepare wrote)"),
         ("prepare", "missing INPUT (text files, or - for standard input); see lmctl prepare --help"),
         ("prepare x", "missing -o DIR (or --stdout to print segmented text)"),

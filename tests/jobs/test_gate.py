@@ -198,8 +198,9 @@ def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_t
 
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
-        "not trained: there is no text to compare it with the current model on: the corpus has no validation "
-        "text, and the current generation keeps none. --valid FILE names some; --no-gate publishes whatever comes"
+        "not trained: no text is there to compare the new model with the current one: the corpus has no "
+        "validation text, and the current generation keeps none. --valid FILE names validation text; "
+        "--no-gate publishes without a comparison"
     )
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (run.outcome, run.exit_code, run.message) == ("rejected", 3, str(caught.value))
@@ -227,7 +228,7 @@ def test_with_stop_words_left_out_nothing_is_compared(count, tmp_path):
     (tmp_path / "stop.txt").write_text("the\n")
     count(SENTENCES[10:], f"text.stop_words={tmp_path / 'stop.txt'}", valid=SENTENCES[:10])
 
-    with pytest.raises(QualityGateError, match="not trained: stop words are left out, so that there are no bits"):
+    with pytest.raises(QualityGateError, match="not trained: stop words are left out, so the bits per"):
         count(SENTENCES[11:], valid=SENTENCES[:10])
 
 

@@ -404,7 +404,13 @@ def test_cutting_words_again_is_warned_of(write, caplog):
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("The cat sat on the mat.\nThe dog slept, too.\n", "30 % of the words end in a punctuation mark, such as"),
+        (
+            "The cat sat on the mat.\nThe dog slept, too.\n",
+            (
+                "30 % of the words end in a punctuation mark, such as 'too.': words are cut at white space alone, "
+                "so 'too.' and 'too' are two words"
+            ),
+        ),
         ("私は毎日コーヒーを飲みます。\n", "most of the text stands in words as long as sentences"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model, opened
 
@@ -235,6 +235,21 @@ def test_create_refuses_a_folder_of_other_things(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_folder_of_models_and_a_prepared_corpus_are_named_for_what_they_are(make_bundle, tmp_path):
+    for name in ("books", "news"):
+        make_bundle(tmp_path / "models" / name)
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "corpus.json").write_text("{}")
+
+    for name, message in (
+        ("models", f"is a folder of models; name one of books, news, such as {tmp_path}/models/books"),
+        ("prepared", f"is a prepared corpus; `lmctl train {tmp_path}/prepared` makes a model of it"),
+    ):
+        with pytest.raises(InputMissingError) as caught:
+            find_bundle(str(tmp_path / name))
+        assert str(caught.value) == f"{tmp_path / name}: {message}"
+
+
 def test_create_refuses_a_bundle(tmp_path, make_bundle):
     bundle = make_bundle(tmp_path / "bundle")
     before = sorted(bundle.iterdir())
@@ -246,10 +261,13 @@ def test_create_refuses_a_bundle(tmp_path, make_bundle):
 
 
 def test_create_refuses_a_file(tmp_path):
-    (tmp_path / "file").write_text("content")
+    place = tmp_path / "file"
+    place.write_text("content")
 
-    with pytest.raises(OSError, match="file"):
-        ModelFolder.create(tmp_path / "file")
+    with pytest.raises(StorageError, match=f"{place}: is a file; expected a folder for the model"):
+        ModelFolder.create(place)
+
+    assert place.read_text() == "content"
 
 
 @pytest.fixture
