@@ -149,7 +149,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     tied: Annotated[
         bool,
         Meta(
-            description="Whether the output embedding is the input embedding, behind a projection where "
+            description="Whether the output embedding is the input embedding, behind a projection if "
             "embedding_dim and hidden_units differ."
         ),
     ] = True
@@ -157,7 +157,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["auto", "full", "adaptive"],
         Meta(
             description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
-            "that are computed only where they are needed, is exact too, and full up to 2,000 words; "
+            "that are computed only if they are needed, is exact too, and full up to 2,000 words; "
             "auto is adaptive from 5,000 words on."
         ),
     ] = "auto"
@@ -245,9 +245,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     init_from: Annotated[
         Annotated[str, Meta(min_length=1, extra={"expected": "current, or the folder of a model"})] | None,
         Meta(
-            description="Model whose weights training starts from: current is what is published where the new one "
-            "goes, if anything is; else a model's folder, MODEL@6 or a bundle. Sizes of the network that are not "
-            "set are that model's. null starts from random weights."
+            description="Model whose weights training starts from: current is the published generation of the "
+            "model that is trained, if there is one; else a model's folder, MODEL@6 or a bundle. Sizes of the "
+            "network that are not set are that model's. null starts from random weights."
         ),
     ] = None
     baseline: Annotated[
@@ -261,7 +261,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         bool,
         Meta(
             description="Whether the mixture of the network and that n-gram model is published in place of the "
-            "network, where it is the better one on the validation text."
+            "network, if it is the better one on the validation text."
         ),
     ] = False
     grow_vocabulary: Annotated[
@@ -317,7 +317,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         str,
         Meta(
             pattern=r"^(auto|cpu|gpus|gpu(:[0-9]+)?)$",
-            description="Device to train on: auto takes a GPU where there is one; gpu fails where there is none; "
+            description="Device to train on: auto takes a GPU if there is one; gpu fails if there is none; "
             "gpu:N is the GPU of that number, from 0; gpus shares every batch among all GPUs.",
             extra={"expected": "auto, cpu, gpu, gpu:N or gpus"},
         ),

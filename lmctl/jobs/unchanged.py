@@ -85,7 +85,7 @@ def intend(folder: ModelFolder, request: Request, bundle: Path) -> None:
 
 
 def settle(folder: ModelFolder) -> bool:
-    """Remember what a run published that was killed before it could; whoever does holds the lock.
+    """Record the generation that a killed run had already published. The caller holds the lock.
 
     Returns:
         Whether there was such a run: its work is done, and its checkpoint of no use any more.
