@@ -7,10 +7,21 @@ an `OSError` or a `MemoryError` is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def quoted(text: str, longest: int = 80) -> str:
     """What a user wrote, between quotation marks, for a message; no more of it than a line can hold."""
     return f"'{text}'" if len(text) <= longest else f"'{text[: longest - 3]}...'"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message: a, b, c and 4 more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class LmctlError(Exception):

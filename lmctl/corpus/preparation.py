@@ -38,7 +38,7 @@ from lmctl.corpus.prepared import (
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.corpus.word_counts import WordCounts
-from lmctl.errors import DataError, UsageError, quoted
+from lmctl.errors import DataError, UsageError, listed, quoted
 from lmctl.scratch import Scratch, scratch_folder
 from lmctl.scratch import sweep as sweep_unfinished
 from lmctl.text.tokenization import tags_matter
@@ -89,7 +89,7 @@ class VocabularyRules:
         size: most words, `<unk>` and `</s>` included; None: no limit.
         min_count: rarer words get none.
         words: the fixed list, in place of both.
-        known: the words of the model that training starts from; None where it starts from none.
+        known: the words of the model that training starts from; None if it starts from none.
         grow: whether other words than those may be chosen.
         keep: whether those come first, however rare they are now.
     """
@@ -143,7 +143,7 @@ def prepare_corpus(
         if not valid.words and (empty := [record.name for record in records if record.split == "valid"]):
             raise DataError(f"{empty[0]}: nothing to validate on; {no_words}")
         if not train.words and not (split_rules.valid_fraction and valid.words):
-            inputs = ", ".join(record.name for record in records if record.split == "train")
+            inputs = listed([record.name for record in records if record.split == "train"])
             raise DataError(f"{inputs}: nothing to train on; {no_words}")
         shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
         # With too little to validate on, the lines that the hash chose train as well.
@@ -199,8 +199,8 @@ def prepare_corpus(
     warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
     if shared is not None:
         _warn_of_shared_lines(shared, valid)
-    # By default, this is so of every text with fewer distinct words than a vocabulary has: worth saying to
-    # somebody who watches, and no reason for a mail from cron each night.
+    # By default, this is so of every text with fewer distinct words than a vocabulary has: worth saying on
+    # a terminal, and no reason for a mail from cron each night.
     if not record.train.oov:
         logger.info(
             "every training word is in the vocabulary, so <unk> was never seen in training and its "

@@ -12,7 +12,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
-from lmctl.errors import LmctlError, UsageError
+from lmctl.errors import LmctlError, UsageError, listed
 from lmctl.jobs.events import Prepared, TextRead
 from lmctl.jobs.prepare import files_named, prepare
 from lmctl.jobs.warm_start import old_model_file
@@ -79,7 +79,7 @@ def check_owner(place: Path, sources: Sequence[str]) -> None:
     before = [source.name for source in known if source.split == "train"]
     if before != _source_names(sources):
         raise UsageError(
-            f"{place} was trained on other sources ({', '.join(before) or 'not by lmctl train'}); "
+            f"{place} was trained on other sources ({listed(before) or 'not by lmctl train'}); "
             "name another model with -o, or this one to replace it"
         )
 

@@ -17,7 +17,7 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, StorageError, quoted
+from lmctl.errors import DataError, StorageError, listed, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.jobs.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
@@ -68,7 +68,7 @@ def prepare(
         sources: files, or "-" for standard input, in the order they are to be read.
         folder: where the prepared corpus goes.
         config: of which text, vocabulary and validation matter here.
-        old_words: the vocabulary of the model that training starts from; None where it starts from none.
+        old_words: the vocabulary of the model that training starts from; None if it starts from none.
         jobs: how many processes; 0: as many as there are cores. The result does not depend on it.
         on_progress: told of the number of bytes read, again and again.
 
@@ -90,7 +90,7 @@ def prepare(
     # With one chunk there is nothing to share out, and starting processes would take longer than the work.
     first = list(itertools.islice(chunks, 2))
     if not first:
-        raise DataError(f"{', '.join(sources)}: empty; expected text, a sentence a line")
+        raise DataError(f"{listed(sources)}: empty; expected text, a sentence a line")
     tokenizer = make_tokenizer(config.text, segmenter)
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
@@ -165,7 +165,7 @@ def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Re
             )
         return "jieba", sampled.pieces
     if found.already_cut:
-        # Said to somebody who watches: nothing is wrong, and cron should not send a mail each night.
+        # Said on a terminal alone: nothing is wrong, and cron should not send a mail each night.
         logger.info(
             "the text is Chinese cut into words already, so it is cut at white space; "
             "--segmenter jieba would cut its words again"

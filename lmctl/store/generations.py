@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lmctl import files
-from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
+from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError, listed
 from lmctl.records import check_regular, read_regular, shortened
 from lmctl.scratch import is_swept, scratch_folder, sweep
 from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, strangers_in, verify_bundle
@@ -42,8 +42,6 @@ T = TypeVar("T")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 MODEL_VARIABLE = "LMCTL_MODEL"
 DEFAULT_FOLDER = Path("models")
-# How many models a message names.
-MOST_NAMED = 8
 
 
 class ModelFolder:
@@ -199,7 +197,7 @@ class ModelFolder:
 
         Args:
             keep: how many.
-            before: what was current before; None where that is not known.
+            before: what was current before; None if that is not known.
         """
         place = self.sound_current()
         if place is None:
@@ -254,7 +252,7 @@ def _are_the_same(published: Path, bundle: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it; nothing where there is none."""
+    """Remove a file, a link or a folder with all that is in it; nothing if there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -336,7 +334,11 @@ def _other_folder(path: Path) -> str:
     if (path / CORPUS_FILE).is_file():
         return f"is a prepared corpus; `lmctl train {path}` makes a model of it"
     found = models_in(path)
-    return f"is a folder of models; name one of {_named(found)}, such as {found[0]}" if found else ""
+    return (
+        f"is a folder of models; name one of {listed([path.name for path in found])}, such as {found[0]}"
+        if found
+        else ""
+    )
 
 
 def _nothing_published(model: ModelFolder) -> LmctlError:
@@ -354,9 +356,9 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         generation: its number.
         current: whether it answers queries.
         pinned: whether it was rolled back to.
-        damage: what is wrong with it; None where it can be opened, and then the rest says what it is.
+        damage: what is wrong with it; None if it can be opened, and then the rest says what it is.
         family: lstm, ngram or mixture.
-        preset: of the network's training; None where there is no network.
+        preset: of the network's training; None if there is no network.
         tokens: of the training text; None for a mixture of models of several texts.
     """
 
@@ -482,10 +484,6 @@ def _only_model() -> Path:
         return found[0]
     if not found:
         raise UsageError("no models yet; lmctl train CORPUS makes one")
-    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {_named(found)}; choose one with -m")
-
-
-def _named(found: list[Path]) -> str:
-    """The names of models, the first ones alone if they are many."""
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return ", ".join(path.name for path in found[:MOST_NAMED]) + more
+    raise UsageError(
+        f"which model? {DEFAULT_FOLDER}/ has {listed([path.name for path in found])}; choose one with -m"
+    )

@@ -297,6 +297,15 @@ def test_a_file_with_nothing_to_validate_on_leaves_the_old_corpus(write, tmp_pat
     assert contents(folder) == before
 
 
+def test_of_many_empty_texts_a_message_names_the_first(write, tmp_path):
+    paths = [write(f"{number}.txt", "") for number in range(20)]
+
+    with pytest.raises(DataError) as caught:
+        prepare(paths, tmp_path / "prepared", DEFAULTS)
+
+    assert str(caught.value) == f"{', '.join(paths[:8])} and 12 more: empty; expected text, a sentence a line"
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("", "empty; expected text"), ("\n \n", "nothing to train on; the text has no words")]
 )
