@@ -1,4 +1,4 @@
-"""How far a long piece of work has come, told to whoever listens; without a listener, telling costs nothing.
+"""How far a long piece of work has come, told to a listener; without one, telling costs nothing.
 
 What works need not know who watches, and need not hand a listener down through every call:
 

@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: what is no file is not opened, what is too large is not read.
+"""Reads files that other programs may have written: only a regular file is opened, and none that is too large.
 
 A FIFO would let its reader wait for ever, a device has no end, and a link leads out of the folder that was meant.
 """

@@ -4,7 +4,7 @@ __version__ = "0.1.0"
 
 
 def package_version(name: str) -> str:
-    """The version of an installed package; empty where it is not installed."""
+    """The version of an installed package; empty if it is not installed."""
     # Deferred: slow to import.
     from importlib.metadata import PackageNotFoundError, version
 

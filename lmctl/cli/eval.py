@@ -166,7 +166,7 @@ def evaluate(
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
                 on_sentence=partial(printer.sentence, model, name),
-                # What is printed for each line is for whoever sends the next one.
+                # The sender of the next line may wait for the answer to this one.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )
             results.append(Scored(model, name, figures))

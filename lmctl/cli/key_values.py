@@ -37,7 +37,7 @@ class KeyValue(click.ParamType[Any]):
             self.fail(str(error).removeprefix(f"{self._path}: "), param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002
-        """The choices, where there are some."""
+        """The choices, if there are some."""
         return f"[{'|'.join(self._choices())}]" if self._choices() else None
 
     def shell_complete(

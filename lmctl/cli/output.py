@@ -33,7 +33,7 @@ class Messages:
     """How much to say on standard error.
 
     Attributes:
-        live: draw progress, for somebody who watches.
+        live: draw progress on the terminal.
         plain: say progress in lines.
         third_parties: let TensorFlow and jieba speak too.
     """

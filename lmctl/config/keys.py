@@ -185,7 +185,7 @@ def unknown_key(path: str, where: str = "") -> UsageError:
 
 
 def _nearest(path: str) -> str | None:
-    """The key or section that an unknown one was probably meant to be; None where nothing is near."""
+    """The key or section that an unknown one was probably meant to be; None if nothing is near."""
     # Slow to import, and needed only for this message.
     from difflib import get_close_matches
 

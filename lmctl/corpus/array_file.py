@@ -37,7 +37,7 @@ class ArrayHeader:
 
     @classmethod
     def read(cls, file: IO[bytes]) -> ArrayHeader | None:
-        """The header of a file at its beginning; None where there is none that `ArrayWriter` would write."""
+        """The header of a file at its beginning; None if there is none that `ArrayWriter` would write."""
         found = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
         return found and cls(found["dtype"].decode(), found["shape"].decode(), found.end())
 

@@ -67,7 +67,7 @@ class EncodedChunk:
         valid: likewise of those that validate.
         leading: likewise of the blank lines it starts with, which follow a line of an earlier chunk; they are in
             neither of the two until `after`.
-        ends_valid: whether its last line with words validates; None where no line has any.
+        ends_valid: whether its last line with words validates; None if no line has any.
         leading_is_valid: whether the blank lines it starts with validate.
         different_lines: hashes of lines that the hash shares out, `holding_out.MOST_TOLD_APART` at most.
         long_lines: how many of those were cut.

@@ -34,7 +34,7 @@ VALID_TEXT = "valid_text"
 FORMAT_VERSION = 3
 
 
-# What a record may say, whoever wrote it: a count of anything, a name or a few words, a hash.
+# What a record may say, by any program that wrote it: a count of anything, a name or a few words, a hash.
 Count = Annotated[int, Meta(ge=0, le=1 << 60)]
 Name = Annotated[str, Meta(max_length=20_000)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -77,7 +77,7 @@ class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def oov_rate(self) -> float:
-        """Out-of-vocabulary words over all words; 0 where there are none."""
+        """Out-of-vocabulary words over all words; 0 if there are none."""
         return self.oov / self.words if self.words else 0.0
 
 
@@ -111,7 +111,7 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         settings: the configuration's sections that preparation followed.
         shared: of a validation text of its own; None where lines of the training text validate, or none do.
-        new_words: beside the vocabulary of the model that training starts from; None where there is none.
+        new_words: beside the vocabulary of the model that training starts from; None if there is none.
     """
 
     format_version: int

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, from its start to its end."""
+"""The events of a run, from its start to its end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LockTaken(msgspec.Struct, frozen=True, kw_only=True):
     """The run holds the model's lock, and there is something to do.
 
     Attributes:
-        generation: what is current; None where nothing has been published.
+        generation: what is current; None if nothing has been published.
     """
 
     generation: str | None
@@ -53,7 +53,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         tokens: to train on, the ends of sentences included.
         oov_rate: share of the training words that are not in the vocabulary.
         valid_tokens: to validate on.
-        valid_oov_rate: likewise; None where there is no validation text.
+        valid_oov_rate: likewise; None if there is no validation text.
     """
 
     tokens: int

@@ -1,4 +1,4 @@
-"""What every run leaves in its model's runs.jsonl, and tells whoever watches it, however it ends."""
+"""The line of a run in its model's runs.jsonl, and the events that listeners get, however the run ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GROUPS = ("drift", "compared", "cache")
 
 
 class Watched:
-    """A run that somebody watches: told of its events, and of its end once.
+    """A run with listeners: they are told of its events, and of its end once.
 
     Args:
         folder: the model's.
@@ -90,7 +90,7 @@ def watched(
 
 @contextlib.contextmanager
 def logged(watched: Watched) -> Iterator[dict[str, Any]]:
-    """Log a run that may publish; whoever runs it holds the model's lock.
+    """Log a run that may publish; the caller holds the model's lock.
 
     Yields:
         The run's summary, for the caller to fill in when it has published.

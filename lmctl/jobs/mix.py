@@ -56,7 +56,7 @@ class Mixed(msgspec.Struct, frozen=True, kw_only=True):
         tokens: of the text.
         oov_rate: share of its words that are not in the vocabulary.
         state: "carry" or "reset".
-        cache: what `--cache` adds; None where it was not tuned.
+        cache: what `--cache` adds; None if it was not tuned.
     """
 
     published: str

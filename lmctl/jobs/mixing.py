@@ -85,8 +85,8 @@ def write_mixture(
         members: opened there; the first lends the mixture its text recipe, spelling model and configuration.
         mixture: the weights.
         metrics: the content of metrics.json.
-        corpus: what all of them were estimated from; None where it is not the same.
-        training: of the network among them, where there is one.
+        corpus: what all of them were estimated from; None if it is not the same.
+        training: of the network among them, if there is one.
     """
     first = members[0]
     record = ModelRecord(
@@ -114,7 +114,7 @@ def add_figures(
         includes_oov: whether OOVs count.
 
     Returns:
-        What a cache is good for; None where the text is too short, or it helps nothing.
+        What a cache is good for; None if the text is too short, or it helps nothing.
     """
     tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
     figures = None

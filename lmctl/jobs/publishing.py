@@ -35,7 +35,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """What a training run did, or, where there was nothing to do, what the one before had done.
 
     Attributes:
-        preset: of the network's training, as the next ones are; None where there is no network.
+        preset: of the network's training, as the next ones are; None if there is no network.
         tokens: trained on, those of every epoch counted; of n-grams, those of the text.
         drift: what had changed since the model that training started from.
         compared: the network beside an n-gram model, and their mixture.
@@ -79,7 +79,7 @@ def publish(
         corpus: what it was made from.
         config: fully resolved.
         standard: what it has to match; None: there is no gate.
-        request: what the run was asked for; None where that cannot be asked again.
+        request: what the run was asked for; None if that cannot be asked again.
 
     Raises:
         QualityGateError: it is worse than what is published.

@@ -189,7 +189,7 @@ def render(model: str, values: Mapping[str, float], outcome: Outcome | None) -> 
     Args:
         model: the label of all of them.
         values: by metric; one that has none is left out.
-        outcome: how the last run that ended did; None where none has.
+        outcome: how the last run that ended did; None if none has.
     """
     # Deferred: most runs have no such file.
     from prometheus_client import CollectorRegistry, Gauge, generate_latest

@@ -202,7 +202,7 @@ def _remember_refusal(folder: ModelFolder, request: Request | None, run: Network
 
 
 def _known_outcome(watch: Watched, sources: Sequence[str], settings: Settings) -> Trained | None:
-    """What a run would come to, where that is known without it; None where it has to be run.
+    """What a run would come to, if that is known without it; None if it has to be run.
 
     Raises:
         QualityGateError: the gate refused what this same run made.

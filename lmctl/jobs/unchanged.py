@@ -104,7 +104,7 @@ def settle(folder: ModelFolder) -> bool:
 
 
 def describe_request(sources: Sequence[str], settings: Settings) -> Request | None:
-    """What a run is about to do, its inputs hashed; None where they are no files and cannot be read twice.
+    """What a run is about to do, its inputs hashed; None if they are no files and cannot be read twice.
 
     Raises:
         OSError: an input cannot be read.
@@ -160,7 +160,7 @@ def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Setti
 
 
 def changes_since(folder: ModelFolder, request: Request | None) -> Changes | None:
-    """What differs between a run and the last one that published; None where that is not known."""
+    """What differs between a run and the last one that published; None if that is not known."""
     known = read_note(folder.folder / REQUEST, Request)
     if request is None or known is None or folder.current() is None:
         return None

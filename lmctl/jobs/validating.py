@@ -55,12 +55,12 @@ class ValidScores:
 
     @property
     def perplexity(self) -> float:
-        """Infinite where a token is impossible."""
+        """Infinite if a token is impossible."""
         return float(np.exp(self.cross_entropy_nats))
 
 
 def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidScores | None:
-    """Score the validation text with a model; None where there is none."""
+    """Score the validation text with a model; None if there is none."""
     token_ids = corpus.valid.astype(np.int64)
     includes_oov = corpus.record.train.oov > 0
     counts = slice(None) if includes_oov else token_ids != UNKNOWN_ID

@@ -179,7 +179,7 @@ def _new_words(corpus: PreparedCorpus, old_ids: NDArray[np.integer]) -> NewWords
 
 
 def old_model_file(init_from: object) -> Path | None:
-    """The file whose content is that of a model named by `training.init_from`; None where it names none.
+    """The file whose content is that of a model named by `training.init_from`; None if it names none.
 
     Raises:
         LmctlError: there is no such model.

@@ -211,7 +211,7 @@ class _Masks:
         return values if mask is None else values * mask
 
     def draw(self, shape: Any, share: float) -> Any:
-        """Zero for a share of the places, else what makes up for them; None where nothing is dropped."""
+        """Zero for a share of the places, else what makes up for them; None if nothing is dropped."""
         place, self._place = self._place, self._place + 1
         if self._seed is None or not share:
             return None

@@ -158,7 +158,7 @@ def sentence_figures(score: SentenceScore) -> Figures:
 
 
 def _exp(nats: float) -> float:
-    """exp, or infinity where a float cannot hold it."""
+    """exp, or infinity if a float cannot hold it."""
     try:
         return math.exp(nats)
     except OverflowError:

@@ -140,7 +140,7 @@ class CachedLanguageModel(LanguageModel[CacheState]):
             state: where the columns start from.
             token_ids: (T, B).
             lengths: (B,), or None for all of T.
-            features: the model's after every token, (T, B, H); None where it has none.
+            features: the model's after every token, (T, B, H); None if it has none.
         """
         steps, batch = token_ids.shape
         before = contexts_of(self.model, state.model, batch)

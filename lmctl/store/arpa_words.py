@@ -74,7 +74,7 @@ class SpecialWords:
     end: str | None = None
 
     def found_in(self, words: Collection[str], source: str) -> SpecialWords:
-        """The special words that a file has: None where it has none.
+        """The special words that a file has: None if it has none.
 
         Args:
             words: its unigrams.

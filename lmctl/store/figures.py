@@ -1,4 +1,4 @@
-"""What metrics.json holds, as it is checked when it is read: a bundle may be somebody else's.
+"""What metrics.json holds, as it is checked when it is read: a bundle may come from another program.
 
 The writers' own structs (jobs/events.py, training/events.py) have the same fields; a test holds the two together.
 A number that is not finite is null in JSON.
@@ -74,7 +74,7 @@ class CacheMetrics(msgspec.Struct, kw_only=True):
 
 
 class Metrics(msgspec.Struct, kw_only=True):
-    """All of metrics.json; null where there is nothing to state."""
+    """All of metrics.json; null if there is nothing to state."""
 
     valid: ValidMetrics | None = None
     train: TrainMetrics | None = None

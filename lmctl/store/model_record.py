@@ -83,7 +83,7 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         sizes: of the model's family, which they name.
         corpus: what it was estimated from; None for a mixture of models of several corpora.
         training: of a network; None for other families.
-        cache: what was tuned for `--cache`; None where there was no text to tune it on.
+        cache: what was tuned for `--cache`; None if there was no text to tune it on.
         files: all that the bundle has beside model.json, the files of a mixture's members included.
     """
 

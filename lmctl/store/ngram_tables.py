@@ -119,7 +119,7 @@ class NgramTables:
 
         Args:
             order: of the n-grams.
-            contexts: places of their first n - 1 words, any shape; `ABSENT` where there are none.
+            contexts: places of their first n - 1 words, any shape; `ABSENT` if there are none.
             words: ids of their last words, of the same shape.
 
         Returns:

@@ -19,7 +19,7 @@ LARGEST_NOTE_BYTES = LARGEST_RECORD_BYTES
 
 
 def read_note(path: Path, kind: type[T]) -> T | None:
-    """What a note says; None where there is none, or it is damaged."""
+    """What a note says; None if there is none, or it is damaged."""
     try:
         return decode_record(read_regular(path, LARGEST_NOTE_BYTES), kind, str(path))
     except (OSError, DataError):

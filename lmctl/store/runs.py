@@ -62,13 +62,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         start: an ISO 8601 time in UTC.
-        end: likewise; None where the run was killed.
+        end: likewise; None if the run was killed.
         pid: of its process.
         outcome: how it ended.
-        exit_code: of its process; None where it was killed.
-        generation: what it published, or what was current and needed no change; None where there is none.
+        exit_code: of its process; None if it was killed.
+        generation: what it published, or what was current and needed no change; None if there is none.
         message: what it said when it failed.
-        changes: what made it train; None where there is nothing to compare with: no generation, or standard
+        changes: what made it train; None if there is nothing to compare with: no generation, or standard
             input, which cannot be read twice.
         figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities; of
             what the gate refused: bits per character of it and of what is published.
@@ -97,7 +97,7 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 class RunLog:
-    """The runs of a model; whoever begins one holds the model's lock.
+    """The runs of a model; the caller of `begin` holds the model's lock.
 
     Args:
         model: whose.

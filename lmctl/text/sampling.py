@@ -2,7 +2,7 @@
 
 Places of equal length are taken at equal distances from the sources as if they were one text, ordered by name: a
 source has a share of the sample that is its share of the bytes, and the order of the sources does not matter.
-What cannot be read twice, a pipe, is read once: the part that was sampled is kept for whoever reads the source.
+A pipe cannot be read twice: the part that was sampled is kept for the reader of the source.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _is_named_pipe(path: str) -> bool:
 
 
 def _read_pipe(path: str, source: str, patience_seconds: float) -> Iterator[bytes]:
-    """The bytes of a named pipe, if somebody comes to write to it."""
+    """The bytes of a named pipe, if a writer opens it in time."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         give_up = time.monotonic() + patience_seconds

@@ -115,7 +115,7 @@ def normalized(words: Iterable[UserWord], normalize: Callable[[str], str], sourc
 
 
 def remarks(words: Sequence[UserWord], lost: Sequence[UserWord] = ()) -> list[str]:
-    """What somebody who wrote these lines should know of how they are read: one remark of each kind.
+    """What the author of these lines should know of how they are read: one remark of each kind.
 
     Args:
         words: all of them.

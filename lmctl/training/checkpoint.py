@@ -53,7 +53,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     old_model: str | None = None
 
     def difference(self, other: RunIdentity) -> str | None:
-        """What is not the same, in a word or two; None where nothing is."""
+        """What is not the same, in a word or two; None if nothing is."""
         names = {
             "corpus": "corpus",
             "configuration": "configuration",
@@ -81,7 +81,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         rate: the last learning rate.
         decays: how often a plateau has lowered it.
         best_nats: of the validation text in the best epoch.
-        best_epoch: its number, from 1; 0 where there is none yet.
+        best_epoch: its number, from 1; 0 if there is none yet.
         epochs_without_improvement: since then.
         average_updates: looks at the weights by their running average.
         seconds: spent on the run, in all.
@@ -167,7 +167,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIdentity, Checkpoint] | None:
-    """The checkpoint in a file; None where there is no such file.
+    """The checkpoint in a file; None if there is no such file.
 
     Args:
         path: of the file.

@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it; free of TensorFlow, so that anybody may import it."""
+"""The events of training; free of TensorFlow, so that every module may import them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
         rows_moved: words whose vectors were made anew in another cluster.
         rows_new: words whose vectors start as their cluster's mean.
         rows_gone: words that left the vocabulary.
-        valid_perplexity: of the old model on the new validation text, OOVs included; None where there is no text.
+        valid_perplexity: of the old model on the new validation text, OOVs included; None if there is no text.
         valid_oov_rate: of that text under the old vocabulary.
         valid_state: the state mode of that perplexity.
     """

@@ -64,7 +64,7 @@ class Schedule:
         """Take note of an epoch's validation.
 
         Args:
-            cross_entropy_nats: of the validation text; None where there is none.
+            cross_entropy_nats: of the validation text; None if there is none.
 
         Returns:
             Whether this epoch is the best so far.

@@ -100,7 +100,7 @@ def train_network(
         watch: what to do beside it.
 
     Returns:
-        What training leaves; None where it was interrupted.
+        What training leaves; None if it was interrupted.
 
     Raises:
         UsageError: the run to continue was on another device, and it may not start over.
@@ -378,7 +378,7 @@ class Trainer:
         self._watch.on_event(done)
 
     def _save(self) -> None:
-        """Hand all that the next step depends on to whoever keeps it."""
+        """Hand all that the next step depends on to the caller's function, which keeps it."""
         self._saved = time.monotonic()
         best_epoch, best_nats, best = self._best or (0, None, {})
         decays, epochs_without_improvement = self._schedule.standing
@@ -442,7 +442,7 @@ class Trainer:
 
 
 def _perplexity(cross_entropy_nats: float) -> float:
-    """exp, or infinity where a float cannot hold it."""
+    """exp, or infinity if a float cannot hold it."""
     try:
         return math.exp(cross_entropy_nats)
     except OverflowError:

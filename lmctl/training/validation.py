@@ -36,21 +36,21 @@ class Validation:
         self._steps = steps
 
     def terms(self) -> ValidationTerms | None:
-        """What its perplexity must be stated with; None where there is no validation text."""
+        """What its perplexity must be stated with; None if there is no validation text."""
         if not len(self._corpus.valid):
             return None
         oov_rate = self._corpus.record.valid.oov_rate
         return ValidationTerms(self._config.validation.state, oov_rate, self._steps.scores_oov)
 
     def cross_entropy(self) -> float | None:
-        """Nats a token of the whole text; None where there is none."""
+        """Nats a token of the whole text; None if there is none."""
         if not len(self._corpus.valid):
             return None
         nats, tokens = self._score(self._segments())
         return nats / max(tokens, 1)
 
     def seconds(self) -> float:
-        """What scoring the whole text takes, judged by a part of it; 0 where there is none."""
+        """What scoring the whole text takes, judged by a part of it; 0 if there is none."""
         if not len(self._corpus.valid):
             return 0.0
         training = self._config.training

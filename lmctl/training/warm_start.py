@@ -62,7 +62,7 @@ def carry_over(
         weights: of the old model, by the names of `weight_shapes(old)`.
         old: its sizes.
         new: those of the network to be trained; they differ in the vocabulary and its clusters alone.
-        old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 where it had none.
+        old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
 
     Returns:
         Weights by the names of `weight_shapes(new)`, and what became of the rows.
