@@ -334,11 +334,8 @@ def _other_folder(path: Path) -> str:
     if (path / CORPUS_FILE).is_file():
         return f"is a prepared corpus; `lmctl train {path}` makes a model of it"
     found = models_in(path)
-    return (
-        f"is a folder of models; name one of {listed([path.name for path in found])}, such as {found[0]}"
-        if found
-        else ""
-    )
+    names = listed([model.name for model in found])
+    return f"is a folder of models; name one of {names}, such as {found[0]}" if found else ""
 
 
 def _nothing_published(model: ModelFolder) -> LmctlError:
@@ -484,6 +481,5 @@ def _only_model() -> Path:
         return found[0]
     if not found:
         raise UsageError("no models yet; lmctl train CORPUS makes one")
-    raise UsageError(
-        f"which model? {DEFAULT_FOLDER}/ has {listed([path.name for path in found])}; choose one with -m"
-    )
+    names = listed([model.name for model in found])
+    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {names}; choose one with -m")

@@ -301,7 +301,7 @@ def test_of_many_empty_texts_a_message_names_the_first(write, tmp_path):
     paths = [write(f"{number}.txt", "") for number in range(20)]
 
     with pytest.raises(DataError) as caught:
-        prepare(paths, tmp_path / "prepared", DEFAULTS)
+        prepare(paths, tmp_path / "prepared", config())
 
     assert str(caught.value) == f"{', '.join(paths[:8])} and 12 more: empty; expected text, a sentence a line"
 
