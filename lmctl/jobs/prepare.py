@@ -17,10 +17,11 @@ from lmctl import files
 from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
-from lmctl.errors import DataError, StorageError, listed, quoted
+from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.disk_space import check_room_to_prepare
 from lmctl.jobs.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
+from lmctl.store.bundle import has_record
 from lmctl.store.lock import locked
 from lmctl.text.detection import detect
 from lmctl.text.literals import as_token
@@ -73,13 +74,15 @@ def prepare(
         on_progress: told of the number of bytes read, again and again.
 
     Raises:
-        LmctlError: an input is missing or is not text, or there is nothing in it.
+        LmctlError: an input is missing or is not text, or there is nothing in it; `folder` is a bundle.
         LockedError: another process prepares a corpus in this folder.
         StorageError: there is not enough room for it, or a file is in the folder's place.
         OSError: the folder cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder}: is a file; expected a folder for the prepared corpus; name another with -o")
+    if has_record(folder):
+        raise UsageError(f"{folder}: is a model's bundle, which never changes; name another folder with -o")
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *files_named(config)])
     sources = without_validation(sources, config.validation.file)

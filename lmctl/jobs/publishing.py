@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -15,7 +17,7 @@ from lmctl.jobs.gate import compare, inherited_text
 from lmctl.jobs.kept_text import keep_text, kept_part
 from lmctl.jobs.unchanged import REJECTED, intend
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import remove
+from lmctl.store.generations import remove_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,13 +116,22 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
     worse = next((comparison for comparison in comparisons if not comparison.passed), None)
     if worse is None:
         return
-    rejected = watch.folder.work / REJECTED
-    remove(rejected)
+    rejected = _place_for_rejected(watch.folder.work)
     bundle.rename(rejected)
     doubt = f" But {standard.doubt}." if standard.doubt and worse.kind == "validation" else ""
     raise QualityGateError(
         f"not published: {worse}.{doubt} It is kept in {rejected}; --no-gate publishes it.", worse.figures
     )
+
+
+def _place_for_rejected(work: Path) -> Path:
+    """Where a bundle goes that is worse: the place of the one before, unless somebody else has a folder there."""
+    for number in itertools.count(1):
+        place = work / (REJECTED if number == 1 else f"{REJECTED}-{number}")
+        remove_own(place)
+        if not os.path.lexists(place):
+            break
+    return place
 
 
 def generations_kept(folder: ModelFolder) -> int:

@@ -13,7 +13,7 @@ from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.errors import LmctlError
 from lmctl.jobs.warm_start import old_model_file
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import remove
+from lmctl.store.generations import remove_own
 from lmctl.store.layout import REQUEST
 from lmctl.store.notes import read_note, write_note
 from lmctl.store.runs import Changes
@@ -99,7 +99,7 @@ def settle(folder: ModelFolder) -> bool:
             logger.warning("%s; training again", error)
         if published:
             remember_request(folder, known.request, current)
-    remove(folder.work / INTENT)
+    remove_own(folder.work / INTENT)
     return published
 
 
@@ -121,7 +121,7 @@ def remember_request(folder: ModelFolder, request: Request, published: Path) -> 
     request = msgspec.structs.replace(request, generation=published.name)
     write_note(folder.folder / REQUEST, request, folder.making)
     for name in (REJECTED, REJECTION, INTENT):
-        remove(folder.work / name)
+        remove_own(folder.work / name)
 
 
 def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:

@@ -48,6 +48,10 @@ def fault_of(model: ModelFolder) -> str | None:
     None, too, if the first run was killed before its last step: the next one does that.
     """
     numbers, link = model.numbers(), model.folder / CURRENT
+    if not numbers and os.path.lexists(link) and not link.is_symlink():
+        # A run would come to its last step, and fail there.
+        what = f"{link}: is {'a folder' if link.is_dir() else 'a file'}, not a link to a generation"
+        return f"{what}, and there are no generations; move it away, or copy the model again with them"
     if not numbers or model.sound_current() is not None:
         return None
     if link.is_symlink():
@@ -90,7 +94,8 @@ def repair(model: ModelFolder) -> None:
             verify_bundle(link)
             verify_bundle(place)
         except DataError as error:
-            raise DataError(f"{link}: is a folder, not a link, and {error}; `{mending_command(model)}`") from error
+            mended = f"`{mending_command(model)}` makes a link of it, and keeps the folder"
+            raise DataError(f"{link}: is a folder, not a link, and {error}; {mended}") from error
         link.rename(model.making / "replaced")
         model.make_current(place)
     else:

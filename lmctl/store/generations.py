@@ -259,6 +259,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_own(path: Path) -> None:
+    """The same of a bundle or a note; a folder with a file in it that is not lmctl's stays, with a warning."""
+    if path.is_dir() and not path.is_symlink() and (strangers := strangers_in(path)):
+        logger.warning("%s: not removed; %s in it is no file of lmctl", path, strangers[0])
+        return
+    remove(path)
+
+
 def is_model(folder: Path) -> bool:
     """Does `folder` hold, or is it about to hold, the generations of a model? No if it cannot be looked into."""
     try:

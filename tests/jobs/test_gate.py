@@ -266,3 +266,16 @@ def test_a_published_model_that_held_nothing_out_may_look_better_than_it_is_and_
 
     with pytest.raises(QualityGateError, match="But the current one held nothing out: if it was trained on these"):
         count(many, "validation.fraction=0.05")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_folder_of_somebody_else_in_the_place_of_what_is_rejected_stays(good, tmp_path, retrain, caplog):
+    theirs = tmp_path / "model/work/rejected/theirs.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+
+    with pytest.raises(QualityGateError, match=r"It is kept in .*/work/rejected-2;"):
+        retrain()
+    verify_bundle(tmp_path / "model/work/rejected-2")
+    assert theirs.read_text() == "theirs"
+    assert "rejected: not removed; theirs.txt in it is no file of lmctl" in caplog.text

@@ -676,3 +676,13 @@ def test_a_long_line_without_spaces_is_cut_by_a_segmenter_that_needs_none(write,
     text = write("text.txt", CHINESE.replace("\n", "") * 2_000)
     corpus = prepare([text], tmp_path / "corpus", config(fraction=0.05, text={"segmenter": "jieba"}))
     assert corpus.record.valid.words > 100
+
+
+def test_a_bundle_is_no_place_for_a_corpus(tmp_path, write):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "model.json").write_text('{"format_version": 4}')
+
+    with pytest.raises(UsageError, match="bundle: is a model's bundle, which never changes"):
+        prepare([write("alice.txt", ALICE)], folder, config())
+    assert [path.name for path in folder.iterdir()] == ["model.json"]

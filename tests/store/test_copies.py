@@ -228,3 +228,16 @@ def test_a_pipe_in_the_place_of_the_pin_is_not_waited_for(model):
     os.mkfifo(model.folder / "pin")
 
     assert copies.mending_command(model).endswith("--to 2")
+
+
+@pytest.mark.parametrize("copied", [as_folder, as_text])
+def test_what_is_no_link_is_refused_before_a_run_if_no_generation_came_along(model, copied):
+    copied(model.folder / "current")
+    shutil.rmtree(model.folder / "generations")
+    (model.folder / "generations").mkdir()
+
+    with pytest.raises(DataError, match="not a link to a generation, and there are no generations; move it away"):
+        repair(model)
+    with pytest.raises(DataError):
+        find_bundle(str(model.folder))
+    assert not (model.folder / "current").is_symlink()

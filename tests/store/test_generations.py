@@ -7,7 +7,7 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model, opened
+from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model, opened, remove_own
 
 
 @pytest.fixture
@@ -498,3 +498,15 @@ def test_what_is_no_file_in_the_place_of_one_is_refused_before_anything_is_done(
 
     assert list(model.work.iterdir()) == []
     assert model.current() == model.generation(2)
+
+
+def test_a_folder_in_the_place_of_a_bundle_is_removed_only_if_all_of_it_is_lmctls(tmp_path, make_bundle):
+    ours, theirs = make_bundle(tmp_path / "ours"), tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "notes.txt").write_text("theirs")
+
+    for path in (ours, theirs, tmp_path / "nothing"):
+        remove_own(path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+    assert (theirs / "notes.txt").read_text() == "theirs"
