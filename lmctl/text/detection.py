@@ -7,17 +7,21 @@ from collections import Counter
 from dataclasses import dataclass
 
 from lmctl.text.literals import RESERVED
-from lmctl.text.scripts import HAN, KANA, WITHOUT_SPACES
+from lmctl.text.scripts import HAN, HANGUL, KANA, WITHOUT_SPACES
 
 _HAN = re.compile(f"[{HAN}]")
-_KANA = re.compile(f"[{KANA}]")
+_KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 # With what a word may have inside: don't, training_log.txt, U.S.
 _OTHER_WORD = re.compile(rf"(?![{HAN}{KANA}])[^\W\d_](?:(?![{HAN}{KANA}])[\w.'\u2019-])*")
 _CJK_PUNCTUATION = re.compile("[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300a-\u300f\uff08\uff09]")
 # What segmenters add to words: sentencepiece starts them with U+2581, subword-nmt ends pieces that go on with @@,
-# and taggers end words with their part of speech, as in 我们/r and 我们_PN.
-_MARK = re.compile("^\u2581+|@@$|(?<=.)[/_][A-Za-z]{1,4}$")
+# and taggers end words with their part of speech, as in 我们/r, 我们_PN and 我们#PN. jieba's own examples
+# print words joined by "/ ".
+_TAG = r"(?<=\S)[/_#|][A-Za-z]{1,4}(?!\S)"
+_TAGS = re.compile(_TAG)
+_MARK = re.compile(rf"^\u2581+|@@$|{_TAG}|(?<=.)/$")
+_SEPARATORS = {"/", "\u2581"}
 _RESERVED = re.compile("|".join(RESERVED))
 _GLUED = re.compile(r"[^\W\d_]{2,20}[.,?!;:]$")
 
@@ -25,8 +29,8 @@ _GLUED = re.compile(r"[^\W\d_]{2,20}[.,?!;:]$")
 # lines of Chinese Wikipedia and of WikiText-2 in that proportion, counted into 5-grams, jieba leaves 4.82 bits a
 # character and white space 5.18; with one Han character to four words, it is still 3.32 against 3.45.
 _HAN_PER_WORD = 1.0
-# Hiragana and katakana are two thirds of Japanese, and none of Chinese but for names.
-_MOST_KANA = 0.25
+# Hiragana and katakana are two thirds of Japanese, hangul is most of Korean, and Chinese has none but for names.
+_MOST_KANA_OR_HANGUL = 0.25
 # Of Chinese Wikipedia cut by jieba, words of at most 4 characters hold 99 % of the Han characters, a third of the
 # words are one character, and the mean is 1.8. Of the raw text, words between spaces have 93 characters, and nine
 # of ten that have Han characters have punctuation too. Poems and headlines with spaces stand in between: words of
@@ -63,13 +67,14 @@ class Detection:
 def detect(sample: str) -> Detection:
     """Choose the segmenter for a text: jieba for Chinese that has not been cut into words, else space.
 
-    Chinese is text that has more Han characters than words of other scripts, and little kana.
+    Chinese is text that has more Han characters than words of other scripts, and little kana
+    or hangul.
     """
-    sample = _RESERVED.sub(" ", sample)
+    sample = _RESERVED.sub("", sample)
     han = len(_HAN.findall(sample))
     if han:
-        chinese = han > _HAN_PER_WORD * len(_OTHER_WORD.findall(sample))
-        if chinese and len(_KANA.findall(sample)) < _MOST_KANA * han:
+        chinese = han > _HAN_PER_WORD * len(_OTHER_WORD.findall(_TAGS.sub("", sample)))
+        if chinese and len(_KANA_OR_HANGUL.findall(sample)) < _MOST_KANA_OR_HANGUL * han:
             return Detection("space", already_cut=True) if _is_cut(sample) else Detection("jieba")
     words = sample.split()
     if _has_long_words(words):
@@ -88,6 +93,8 @@ def _is_cut(sample: str) -> bool:
         pieces = line.split()
         after_han = False
         for piece in pieces:
+            if piece in _SEPARATORS:
+                continue
             bare = _MARK.sub("", piece)
             marked += bare != piece
             length = len(_HAN.findall(bare))

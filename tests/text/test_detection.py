@@ -43,6 +43,8 @@ def cut(text, name="jieba"):
         "好 我知道了\n你看 我早就说了 他不会来的\n走吧\n没关系",
         # Short lines without a space say nothing of whether spaces cut words.
         "好\n走吧\n我们\n不\n没关系",
+        "我<unk>你",
+        "| 北京市 | 海淀区 | 大学生 | 12 |\n| 上海市 | 浦东区 | 中学生 | 34 |",
         "<s> 我们 </s>\n<s> 语言模型预测词语 </s>\n<s> <unk>很多 </s>",
         # Names of Japanese works.
         RAW + "他喜欢《となりのトトロ》。",
@@ -68,6 +70,14 @@ def test_raw_chinese_is_for_jieba(text):
         # Words with their part of speech.
         "我们/r 喜欢/v 机器学习/n 模型/n 。/w\n他/r 来/v 了/u",
         "我们_PN 喜欢_VV 机器学习_NN 模型_NN 。_PU",
+        "我们#PN 喜欢#VV 机器学习#NN 模型#NN 。#PU",
+        "我们|PN 喜欢|VV 机器学习|NN 模型|NN 。|PU",
+        # A tag a character, as for training a segmenter, is no English word.
+        "我/B 们/E 喜/B 欢/E 机/B 器/M 学/M 习/E",
+        # As jieba's examples print words.
+        cut(RAW).replace(" ", "/ "),
+        cut(RAW).replace(" ", " / "),
+        cut(RAW).replace(" ", " ▁ "),
     ],
 )
 def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):
@@ -84,6 +94,8 @@ def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):
         # More English words than Han characters.
         "the word 语言模型 means language model and the word 词语 means word",
         "나는 학교에 갑니다 그리고 오늘은 날씨가 좋습니다",
+        # The constitution of South Korea, with hanja.
+        "大韓民國은 民主共和國이다. 大韓民國의 主權은 國民에게 있고 모든 權力은 國民으로부터 나온다",
         # Cut by MeCab.
         "私 は 毎日 コーヒー を 飲み ます 。",
         "Donaudampfschifffahrtsgesellschaft ist ein langes Wort und das Wetter ist gut",
