@@ -88,8 +88,13 @@ class ArpaText:
         self.source = lines.source
         self.preamble, claims = read_header(lines)
         for order, (claimed, claiming_line) in enumerate(claims, start=1):
-            lines.expect(f"\\{order}-grams:".encode())
+            header = f"\\{order}-grams:".encode()
             section = ArpaSection(order)
+            if not claimed and order > 1 and lines.line != header:
+                # A section of no n-grams that is left out loses nothing.
+                self.sections.append(section)
+                continue
+            lines.expect(header)
             self._read_section(section, claimed)
             if len(section) != claimed:
                 raise self.fault(

@@ -81,7 +81,8 @@ class SpecialWords:
             source: name for messages.
 
         Raises:
-            DataError: a word that was named is not among the unigrams, none ends a sentence, or two mean the same.
+            DataError: a word that was named is not among the unigrams, none ends a sentence, two mean the
+                same, or one means two things.
         """
         for option, word in (("--unk", self.unknown), ("--bos", self.start), ("--eos", self.end)):
             if word is not None and word not in words:
@@ -95,8 +96,14 @@ class SpecialWords:
         for special, taken in ((UNKNOWN, unknown), (SENTENCE_END, end)):
             if taken is not None and special != taken and special in words:
                 raise DataError(f"{source}: both {taken!r} and {special!r} are unigrams; expected one of them")
+        there = [word for word in (unknown, start, end) if word is not None]
+        if twice := [word for word in there if there.count(word) > 1]:
+            raise DataError(
+                f"{source}: {twice[0]!r} is more than one of the unknown word (--unk), the start (--bos) and the "
+                "end (--eos) of a sentence; expected three words"
+            )
         usual = {SENTENCE_START, SENTENCE_END, *UNKNOWN_SPELLINGS, self.unknown, self.start, self.end}
-        if recognised := [word for word in (unknown, start, end) if word is not None and word not in usual]:
+        if recognised := [word for word in there if word not in usual]:
             logger.warning(
                 "%s: took %s for the unknown word, a start or an end; --unk, --bos and --eos name others",
                 source,

@@ -251,6 +251,12 @@ def test_back_offs_of_all_orders_are_added_up(parse):
         parse(text.replace("-0.25", "20").replace("<s> a\n", "<s> a\t18.5\n"))
 
 
+def test_the_section_of_an_order_without_n_grams_may_be_left_out(parse):
+    text = parse(ARPA.replace("ngram 2=3", "ngram 2=3\nngram 3=0"))
+
+    assert [len(section) for section in text.sections] == [4, 3, 0]
+
+
 def test_no_more_than_the_start_of_a_file_is_searched(parse):
     with pytest.raises(DataError, match=r"line 1: expected \\data\\, got 'text'"):
         parse(b"text\n" + b"more text, of 24 bytes.\n" * 50_000 + ARPA.encode())

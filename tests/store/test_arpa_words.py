@@ -51,6 +51,8 @@ def test_special_words_are_found_by_their_usual_spellings(words, found):
         (SpecialWords(unknown="oov"), ["</s>"], "'oov', named by --unk, is not"),
         (SpecialWords(), ["</s>", "<unk>", "<UNK>"], "both <unk> and <UNK> are unigrams; .* --unk '<unk>'"),
         (SpecialWords(unknown="oov"), ["</s>", "<unk>", "oov"], "both 'oov' and '<unk>' are unigrams"),
+        (SpecialWords(unknown="<s>"), ["<s>", "</s>"], "'<s>' is more than one of the unknown word .--unk., "),
+        (SpecialWords(end="<s>"), ["<s>"], "'<s>' is more than one of"),
         (SpecialWords(end="!EXIT"), ["</s>", "!EXIT"], "both '!EXIT' and '</s>' are unigrams"),
     ],
 )
