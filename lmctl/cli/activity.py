@@ -24,9 +24,14 @@ LEAST_SHARE = 0.01
 
 
 class Estimate:
-    """Describes activities, with how much of each is done and how long the rest will take."""
+    """Describes activities, with how much of each is done and how long the rest will take.
+
+    Attributes:
+        is_new: whether the activity described last is another one than that before it.
+    """
 
     def __init__(self) -> None:
+        self.is_new = False
         self._activity = ""
         self._began = self._told = time.monotonic()
         self._from = 0.0
@@ -42,7 +47,8 @@ class Estimate:
     def describe(self, activity: str, done: float, total: float | None) -> str:
         """`scoring  45 %  0:12 left`."""
         now = time.monotonic()
-        if activity != self._activity:
+        self.is_new = activity != self._activity
+        if self.is_new:
             self._activity, self._began, self._from = activity, now, done
         # Nothing done of something says no more than its name.
         if not total or not done:
@@ -70,7 +76,8 @@ def showing_activity(messages: Messages, first: str) -> Iterator[None]:
 
             def draw(activity: str, done: float, total: float | None) -> None:
                 text = estimate.describe(activity, done, total)
-                if estimate.is_due(REDRAW_SECONDS):
+                # A new activity may be the last that is told of for a while.
+                if estimate.is_due(REDRAW_SECONDS) or estimate.is_new:
                     status.update(text)
 
             with listening(draw):

@@ -114,7 +114,8 @@ class TrainingDisplay:
     def _activity(self, activity: str, done: float, total: float | None) -> None:
         """What is done before and after training."""
         text = self._estimate.describe(activity, done, total)
-        if self._estimate.is_due(self._interval()):
+        # On a terminal, a new activity is drawn at once: it may be the last that is told of for a while.
+        if self._estimate.is_due(self._interval()) or (self._status is not None and self._estimate.is_new):
             self._say(text)
 
     def _interval(self) -> float:

@@ -270,7 +270,7 @@ def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
     is_valid = False
     for number, chunk in enumerate(chunks, start=1):
         # Reading runs ahead of this: a chunk comes back once its words are cut.
-        progress.tell(f"cutting words, {number:,} pieces of text done")
+        progress.tell(f"cutting words, {number:,} {'piece' if number == 1 else 'pieces'} of text done")
         yield chunk.after(is_valid)
         if chunk.ends_valid is not None:
             is_valid = chunk.ends_valid

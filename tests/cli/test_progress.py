@@ -147,6 +147,24 @@ def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatc
     assert len(described) == 11
 
 
+def test_a_new_activity_is_drawn_however_soon_it_follows(monkeypatch, trained):
+    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: 0.0)
+    monkeypatch.setenv("TERM", "dumb")
+    described = []
+    monkeypatch.setattr("rich.status.Status.update", lambda _self, text: described.append(text))
+    messages = Messages(live=True, plain=False, third_parties=False)
+
+    training = TrainingDisplay(messages)
+    for shown in (showing_activity(messages, "starting"), training):
+        described.clear()
+        with shown:
+            progress.tell("checking weights", 1, 2)
+            progress.tell("checking weights", 2, 2)
+            progress.tell("loading TensorFlow")
+        assert described == ["checking weights  50 %", "loading TensorFlow"]
+    training.finish(trained)
+
+
 def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(capfd, monkeypatch):
     clock = iter(range(0, 10_000, 2))
     monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: next(clock))
