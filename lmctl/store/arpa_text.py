@@ -222,7 +222,7 @@ class ArpaText:
 
 
 def _with_empty_words(line: bytes, order: int) -> list[bytes]:
-    """The fields of a line with an empty word, as MITLM writes for two blanks in a row; none of another line."""
+    """The fields of a line with an empty word, as MITLM writes for a line of blanks; none of others."""
     parts = line.strip(b"\r").split(b"\t")
     words = parts[1].split(b" ") if len(parts) > 1 else []
     return [parts[0], *words, *parts[2:]] if len(words) == order and b"" in words else []

@@ -229,7 +229,7 @@ def test_escapes_are_letters_in_a_file_that_does_not_say_so(load):
 
 
 def test_an_empty_word_is_left_out(load, caplog):
-    # MITLM's estimate-ngram takes two blanks in a row, or one at the start of a line, for an empty word.
+    # MITLM's estimate-ngram takes two blanks at the end of a line, or a line of blanks alone, for an empty word.
     text = (
         ARPA.replace("ngram 1=6", "ngram 1=7").replace("ngram 2=4", "ngram 2=7").replace("ngram 3=2", "ngram 3=3")
     )

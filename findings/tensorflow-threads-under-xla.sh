@@ -1,0 +1,61 @@
+#!/bin/bash
+# TensorFlow: the bits of a float32 product depend on the number of threads, and XLA takes that away for X @ W, but not
+#   for its gradient X^T @ G.
+#
+# Expected: jit_compile=True makes one program of the function, so its bits depend on the number of threads either always
+#   or never; and enable_op_determinism, whose page speaks of the same hardware alone, holds for every number of threads.
+# Seen: with one thread and with two, tf.matmul has other last bits, transposed or not. Compiled, X @ W has the same bits
+#   for both. X^T @ G has not: its bits are those that it has without XLA. 16 x 512 by 512 x 2048 is the other way
+#   round: the same for both without XLA, and not with it. enable_op_determinism changes none of this. Sums, softmax
+#   cross-entropy and the sums of rows of a gradient of an embedding have the same bits for both.
+# lmctl: the number of threads is among what decides a run's bytes ("Same in, same out" in ARCHITECTURE.md), and a run
+#   that is continued with another number starts over.
+#
+# 2026-11-27, tensorflow 2.21.0, numpy 2.4.6, Python 3.11, AMD EPYC (AVX2, no AVX-512), one thread against two:
+#   X @ W: other, compiled same; X^T @ G: other, compiled other; step: same, compiled other;
+#   sum, cross-entropy, rows: same, compiled same
+. "$(dirname "$0")/lib.sh"
+grep -q ' avx2 ' /proc/cpuinfo || { echo "needs a processor with AVX2"; exit 2; }
+environment venv tensorflow==2.21.0 numpy==2.4.6
+cat >bits.py <<'PY'
+import hashlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+tf.config.experimental.enable_op_determinism()
+draw = np.random.default_rng(0)
+
+
+def values(*shape):
+    return tf.constant(draw.standard_normal(shape).astype(np.float32))
+
+
+def transposed(inputs, gradient):
+    return tf.matmul(inputs, gradient, transpose_a=True)
+
+
+wide = values(700, 5000)
+targets = tf.constant(draw.integers(0, 5000, 700))
+words = tf.constant(draw.integers(0, 100, 20000))
+cases = {
+    "X @ W": (tf.matmul, values(700, 256), values(256, 1024)),
+    "X^T @ G": (transposed, values(700, 256), values(700, 1024)),
+    "step": (tf.matmul, values(16, 512), values(512, 2048)),
+    "sum": (lambda wide: tf.reduce_sum(wide, axis=0), wide),
+    "cross-entropy": (lambda wide: tf.nn.sparse_softmax_cross_entropy_with_logits(targets, wide), wide),
+    "rows": (lambda rows: tf.math.unsorted_segment_sum(rows, words, 100), values(20000, 64)),
+}
+for name, (function, *arguments) in cases.items():
+    for kind, called in (("", function), (" compiled", tf.function(function, jit_compile=True))):
+        print(f"{name}{kind}: {hashlib.sha256(called(*arguments).numpy().tobytes()).hexdigest()[:12]}")
+PY
+export TF_CPP_MIN_LOG_LEVEL=3
+venv/bin/python bits.py 1 >one 2>log || { cat log; exit 2; }
+venv/bin/python bits.py 2 >two 2>log || { cat log; exit 2; }
+paste -d: one two | tee both | awk -F: '{ print $1 ":", $2 == $4 ? "same" : "other" }' | tee seen
+printf '%s: %s\n' "X @ W" other "X @ W compiled" same "X^T @ G" other "X^T @ G compiled" other step same "step compiled" other \
+    sum same "sum compiled" same cross-entropy same "cross-entropy compiled" same rows same "rows compiled" same |
+    diff seen - && [ "$(awk '/^X.T @ G:/ {print $NF}' one)" = "$(awk '/^X.T @ G compiled/ {print $NF}' one)" ]
