@@ -233,7 +233,10 @@ class Trainer:
         """Whether there is no more to do."""
         if self._time_limit is not None and self._time_limit.is_over():
             if not self._step:
-                raise LmctlError("the time limit was over before training began; nothing was published")
+                raise LmctlError(
+                    "the time limit was over before training began; nothing was published; "
+                    "a longer training.time_limit or a smaller preset leaves time to train"
+                )
             return True
         if self._planned_steps is not None:
             return self._step >= self._planned_steps
