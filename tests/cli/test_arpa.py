@@ -146,7 +146,8 @@ def test_a_stopped_import_leaves_no_new_folder(command, clean_environment, arpa,
     )
     process.stdin.write(arpa.read_bytes()[:200])
     process.stdin.flush()
-    while not (tmp_path / "models/new/work/imported").exists():
+    # Its scratch folder is there once it holds the lock and reads.
+    while not list(tmp_path.glob("models/new/work/.unfinished-*")):
         assert process.poll() is None
         time.sleep(0.01)
 
