@@ -105,7 +105,7 @@ class NetworkRun:
             InterruptedRunError: by a signal; the same run can continue from its checkpoint.
         """
         checkpoint = self._run.resume_from(resume)
-        check_room_to_train(self._making, self._run.path, self._corpus, self._config)
+        check_room_to_train(self._watch.folder.work, self._run.path, self._corpus, self._config)
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
         if start is not None:
             self._watch.tell(start.drift)
