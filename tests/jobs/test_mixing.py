@@ -212,13 +212,11 @@ def test_a_cache_is_tuned_on_the_validation_text(tmp_path, settings):
 
 def test_a_cache_that_helps_nothing_is_not_stored(tmp_path, settings):
     # No word stands twice.
-    (tmp_path / "text.txt").write_text("a b c d e f g h\n")
+    text, valid = tmp_path / "text.txt", tmp_path / "valid.txt"
+    for file in (text, valid):
+        file.write_text("a b c d e f g h\n")
 
-    trained = train(
-        [str(tmp_path / "text.txt")],
-        tmp_path / "model",
-        settings(f"validation.file={tmp_path / 'text.txt'}", *USELESS[:2]),
-    )
+    trained = train([str(text)], tmp_path / "model", settings(f"validation.file={valid}", *USELESS[:2]))
 
     assert trained.cache is None
     assert open_bundle(Path(trained.published)).record.cache is None
