@@ -232,8 +232,11 @@ def _read_runs(model: ModelFolder) -> _Status:
 def _figures(figures: Mapping[str, Any]) -> dict[str, float]:
     """The figures of runs.jsonl that are metrics."""
     found = ((metric, figures.get(figure)) for figure, metric in METRIC_OF_FIGURE.items())
-    # A line that somebody else wrote may say anything.
-    return {metric: float(value) for metric, value in found if isinstance(value, int | float)}
+    numbers = {metric: value for metric, value in found if isinstance(value, int | float)}
+    # A line that somebody else wrote may say anything: whole numbers beyond the range of float, too.
+    return {
+        name: float(value) for name, value in numbers.items() if isinstance(value, float) or abs(value) < 2**64
+    }
 
 
 def _unix(time_in_utc: str) -> float:

@@ -81,7 +81,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     end: Time | None = None
     pid: int
     outcome: Outcome
-    exit_code: int | None = None
+    exit_code: Annotated[int, Meta(ge=0, le=255)] | None = None
     generation: str | None = None
     message: str | None = None
     changes: Changes | None = None

@@ -221,6 +221,23 @@ def test_a_model_of_which_nothing_is_known_has_only_what_is(tmp_path):
     }
 
 
+@pytest.mark.parametrize("number", ["1" + 400 * "0", "-1" + 400 * "0"])
+@pytest.mark.parametrize("place", ['"exit_code":0', '"steps":30', '"generation":"000004"'])
+def test_a_number_beyond_all_floats_in_the_log_of_runs_is_left_out(model, tmp_path, place, number):
+    log = model.folder / "runs.jsonl"
+    before = log.read_text()
+    assert place in before
+    log.write_text(before.replace(place, f"{place.split(':')[0]}:{number}"))
+    status = StatusFile(tmp_path / "news.prom")
+
+    for event in (started(model.folder), ended("failed", 66)):
+        status(event)
+
+    found, _ = read(tmp_path / "news.prom")
+    assert found["exit_code"] == 66
+    assert "steps" not in found
+
+
 def test_any_name_of_a_model_is_a_label(tmp_path):
     name = 'a "quoted"\\ name\nof two lines, 新闻'
     (tmp_path / "news.prom").write_bytes(render(name, {"lmctl_train_running": 1.0}, None))
