@@ -6,8 +6,8 @@
 #   or never; and enable_op_determinism, whose page speaks of the same hardware alone, holds for every number of threads.
 # Seen: with one thread and with two, tf.matmul has other last bits, transposed or not. Compiled, X @ W has the same bits
 #   for both. X^T @ G has not: its bits are those that it has without XLA. 16 x 512 by 512 x 2048 is the other way
-#   round: the same for both without XLA, and not with it. enable_op_determinism changes none of this. Sums, softmax
-#   cross-entropy and the sums of rows of a gradient of an embedding have the same bits for both.
+#   round: the same for both without XLA, and not with it. All this is with enable_op_determinism. Sums of columns,
+#   softmax cross-entropy and sums of rows by id, as for the gradient of an embedding, have the same bits for both.
 # lmctl: the number of threads is among what decides a run's bytes ("Same in, same out" in ARCHITECTURE.md), and a run
 #   that is continued with another number starts over.
 #
