@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IMPORTED = "imported"
+# Of files that export does not write: plain text under such a name would mislead.
+OTHER_COMPRESSIONS = {".zst", ".lz4", ".lzma", ".Z", ".zip", ".7z"}
 KEEP = "publishing.keep"
 # How far from 1 rounded numbers may sum to.
 SUM_TOLERANCE = 1e-3
@@ -68,12 +70,18 @@ def export_arpa(
         on_ngrams: told how many n-grams have been written, of how many.
 
     Raises:
-        UsageError: the model is not an n-gram model, or no word can be written as `unknown`.
+        UsageError: the model is not an n-gram model, no word can be written as `unknown`, or the file's
+            name promises another compression.
         LmctlError: it is missing or damaged.
         OSError: the file cannot be written.
     """
     if unknown.split() != [unknown] or unknown in (SENTENCE_START, SENTENCE_END):
         raise UsageError(f"--unknown: expected a word such as <UNK>, got {unknown[:80]!r}")
+    if (suffix := Path(output).suffix) in OTHER_COMPRESSIONS:
+        raise UsageError(
+            f"{output}: expected a name that ends in .gz, .bz2, .xz or .arpa, since lmctl writes no {suffix}; "
+            "pipe standard output to a program that does"
+        )
     bundle = verify_bundle(find_bundle(model))
     sizes = bundle.record.sizes
     if not isinstance(sizes, NgramSizes):

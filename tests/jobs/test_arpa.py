@@ -172,6 +172,13 @@ def arpa(backoff):
     )
 
 
+def test_a_compression_that_is_not_written_is_no_name_for_plain_text(counted, tmp_path):
+    with pytest.raises(UsageError, match=r"model.arpa.zst: expected a name that ends in .gz, .bz2, .xz"):
+        export_arpa(counted, str(tmp_path / "model.arpa.zst"))
+
+    assert not list(tmp_path.glob("model*"))
+
+
 def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplog):
     # After <s>: 1/2 for "a", and half of 10^-0.2 for "</s>", which is 0.815 in all.
     (tmp_path / "odd.arpa").write_text(arpa(-0.2))
