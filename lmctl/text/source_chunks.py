@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LongLines = Literal["cut", "end", "refuse"]
 
 _BYTE_ORDER_MARKS = re.compile("^\ufeff+", re.MULTILINE)
+# In UTF-8, and not at a line's start. `cat` leaves one if the file before has no line end after its last line.
+_MARK_INSIDE = re.compile(rb"(?<=[^\n])(?<!\xef\xbb\xbf)\xef\xbb\xbf")
 _BLANK = re.compile(rb"[ \t]")
 # How far into the end of a long line a blank is looked for, so that it starts with a whole word.
 _LOOK_FOR_BLANK_BYTES = 1 << 16
@@ -59,7 +61,8 @@ class SourceChunk:
     def text(self) -> str:
         r"""Decode the lines, CRLF as "\n".
 
-        A byte order mark at a line's start is dropped: `cat` leaves some where it joins files.
+        A byte order mark at a line's start is dropped: `cat` leaves some where it joins files. Inside a line it
+        is a blank: it parts the last word of a file from the first of the next.
 
         Raises:
             UndecodableError: a byte cannot be decoded, or is NUL, and `errors` is "strict".
@@ -75,7 +78,7 @@ class SourceChunk:
         elif nul >= 0 or bad < len(self.content):
             raise self._undecodable(nul if nul >= 0 else bad)
         if "\ufeff" in text:
-            text = _BYTE_ORDER_MARKS.sub("", text)
+            text = _BYTE_ORDER_MARKS.sub("", text).replace("\ufeff", " ")
         return text.replace("\r\n", "\n")
 
     def lines(self) -> list[str]:
@@ -129,6 +132,7 @@ class ChunkCutter:
         self._line = 1
         self._byte = 0
         self._warned = False
+        self._marked = False
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
         """Take some bytes; yield the chunks that are full."""
@@ -225,6 +229,19 @@ class ChunkCutter:
         goes_on = bool(self._buffer) and not content.endswith(b"\n")
         chunk = SourceChunk(self._source, content, self._encoding, self._errors, self._line, self._byte, goes_on)
         self._line_ends.look_at(content, self._line)
+        self._look_for_mark(content)
         self._line += content.count(b"\n")
         self._byte += end
         return chunk
+
+    def _look_for_mark(self, lines: bytes) -> None:
+        """Say once if there is a byte order mark inside a line."""
+        if self._marked or self._encoding != "utf-8" or not (mark := _MARK_INSIDE.search(lines)):
+            return
+        self._marked = True
+        _log.warning(
+            "%s: line %d: a byte order mark inside the line, which is taken for a blank; if files were joined "
+            "there, the one before lacks its last line end",
+            self._source,
+            self._line + lines.count(b"\n", 0, mark.start()),
+        )

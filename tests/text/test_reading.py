@@ -34,7 +34,10 @@ def write(folder, content, name="corpus.txt"):
 
 def lines_of(text):
     """What reading is to give of a text that is no longer than what decides about its line ends."""
-    lines = [line.lstrip("\ufeff") for line in re.split("\r\n|\n" if "\n" in text else "\r", text)]
+    lines = [
+        line.lstrip("\ufeff").replace("\ufeff", " ")
+        for line in re.split("\r\n|\n" if "\n" in text else "\r", text)
+    ]
     return lines if lines[-1] else lines[:-1]
 
 
@@ -48,7 +51,16 @@ def chunk(content, *, encoding="utf-8", errors="strict", first_line=1, first_byt
 def test_a_byte_order_mark_is_dropped_at_the_start_of_every_line_since_cat_joins_files_that_have_one():
     assert chunk("\ufeffa\n\ufeff\ufeffb\r\n\ufeffc\n".encode()).lines() == ["a", "b", "c"]
     assert chunk("\ufeffa\n".encode(), first_line=9, first_byte=100).lines() == ["a"]
-    assert chunk("a\ufeffb\n".encode()).lines() == ["a\ufeffb"]
+
+
+def test_a_byte_order_mark_inside_a_line_parts_words_and_is_reported(tmp_path, caplog):
+    # cat one.txt two.txt, of which the first has no line end after its last line.
+    path = tmp_path / "joined.txt"
+    path.write_bytes("\ufeffa b\nc d\ufeffe f\n\ufeffg\n".encode())
+
+    assert [line for part in read_chunks([str(path)]) for line in part.lines()] == ["a b", "c d e f", "g"]
+    (message,) = caplog.messages
+    assert "line 2: a byte order mark inside the line, which is taken for a blank" in message
 
 
 def test_crlf_ends_a_line_and_a_lone_carriage_return_does_not():
