@@ -1,6 +1,6 @@
 #!/bin/bash
-# TensorFlow: the bits of a float32 product depend on the number of threads, and XLA takes that away for X @ W, but not
-#   for its gradient X^T @ G.
+# TensorFlow: the bits of a float32 product depend on the number of threads, and XLA takes that away for one X @ W, but not
+#   for another, nor for a gradient X^T @ G.
 #
 # Expected: jit_compile=True makes one program of the function, so its bits depend on the number of threads either always
 #   or never; and enable_op_determinism, whose page speaks of the same hardware alone, holds for every number of threads.
