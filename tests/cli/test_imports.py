@@ -63,7 +63,7 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("prepare", "--stdout", "{text}"),
         ("train", "{text}", "-o", "model", "--dry-run", "-q"),
         ("train", "{text}", "-o", "model", "--set", "preset=ngram", "-q"),
-        ("mix", "{counted}@1", "{counted}@2", "--valid", "{text}", "-o", "model"),
+        ("mix", "{counted}@1", "{counted}@2", "--valid", "{text}", "-o", "model", "-q"),
         ("predict", "-m", "{mixture}", "the cat"),
         ("export", "{counted}", "--to", "arpa"),
     ],

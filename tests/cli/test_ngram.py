@@ -32,7 +32,7 @@ def test_half_of_the_time_shi_follows_biancheng(lmctl, four):
     ("arguments", "expected"),
     [
         (("--format", "words"), "编程"),
-        (("--format", "tsv"), "1\t1\t编程\t0.000000"),
+        (("--format", "tsv", "--no-header"), "1\t1\t编程\t0.000000"),
         (("-k", "3"), "编程 1"),
         (("--format", "table"), None),
     ],
