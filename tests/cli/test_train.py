@@ -58,7 +58,11 @@ def test_json_is_the_summary_of_the_run(run):
 
 def test_where_nobody_watches_the_path_is_all_that_is_printed(lmctl, corpora, tmp_path):
     # 5,000 tokens, every word of which is in the vocabulary, as by default in most texts.
-    finished = lmctl("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1", cwd=tmp_path)
+    finished = lmctl(
+        *("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1"),
+        *("--set", "training.with_ngram=false"),
+        cwd=tmp_path,
+    )
 
     assert (finished.code, finished.out, finished.err) == (0, "model/generations/000001\n", "")
 
@@ -155,7 +159,7 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
         runs[number] = subprocess.Popen(
             [
                 *(*command, "train", folder / "four-sentences.txt", "-o", model, *QUICK, "--verbose"),
-                *("--epochs", "100000", "--set", "training.patience=100000"),
+                *("--epochs", "100000", "--set", "training.patience=100000", "--no-gate"),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
