@@ -35,7 +35,7 @@ def write(folder, content, name="corpus.txt"):
 def lines_of(text):
     """What reading is to give of a text that is no longer than what decides about its line ends."""
     lines = [
-        line.lstrip("\ufeff").replace("\ufeff", " ")
+        re.sub(r"\ufeff+(?=[^ \t\r\ufeff])", " ", line.lstrip("\ufeff"))
         for line in re.split("\r\n|\n" if "\n" in text else "\r", text)
     ]
     return lines if lines[-1] else lines[:-1]
@@ -60,7 +60,16 @@ def test_a_byte_order_mark_inside_a_line_parts_words_and_is_reported(tmp_path, c
 
     assert [line for part in read_chunks([str(path)]) for line in part.lines()] == ["a b", "c d e f", "g"]
     (message,) = caplog.messages
-    assert "line 2: a byte order mark inside the line, which is taken for a blank" in message
+    assert "line 2: a byte order mark before a word inside the line, which is taken for a blank" in message
+
+
+def test_a_byte_order_mark_that_a_blank_follows_is_a_character_of_the_text(tmp_path, caplog):
+    # So it stands in WikiText-2, in whose vocabulary of 33,278 words it is one.
+    path = tmp_path / "wikitext.txt"
+    path.write_bytes(" W \ufeff / 51\n ; \ufeff\n".encode())
+
+    assert [line for part in read_chunks([str(path)]) for line in part.lines()] == [" W \ufeff / 51", " ; \ufeff"]
+    assert not caplog.messages
 
 
 def test_crlf_ends_a_line_and_a_lone_carriage_return_does_not():
