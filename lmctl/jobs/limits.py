@@ -25,8 +25,10 @@ PUBLISHED_BYTES_PER_SECOND = 50e6
 SCORED_PER_SECOND = 6e10
 # Tuning a cache reads the text once and compares every context with many: about so many times as long.
 CACHE_COST = 4
-# n-grams are counted beside a network if that takes no larger share of the time that is left, judged by a part.
-COUNTING = 0.4
+# n-grams are counted beside a network if that takes no larger share of the time that is left to train in, judged
+# by a part: loading TensorFlow and compiling come first. A small share of all time is spent on it all the same.
+COUNTING, COUNTING_ALL_THE_SAME = 0.4, 0.01
+STARTING_SECONDS = 20.0
 COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
 
 
@@ -63,6 +65,17 @@ def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:
         valid_tokens: of that text.
     """
     return CACHE_COST * scored_seconds * min(valid_tokens, CACHE_TOKENS) / max(valid_tokens, 1)
+
+
+def leaves_time_to_count(seconds: float, left_seconds: float) -> bool:
+    """Whether n-grams are counted beside a network.
+
+    Args:
+        seconds: what counting takes.
+        left_seconds: of the time limit, before counting and before TensorFlow is loaded.
+    """
+    most = max(COUNTING * (left_seconds - STARTING_SECONDS), COUNTING_ALL_THE_SAME * left_seconds)
+    return seconds <= most
 
 
 def counting_seconds(

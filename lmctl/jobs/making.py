@@ -15,7 +15,7 @@ from lmctl.jobs.bundling import bundle_result, encode_metrics
 from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
-from lmctl.jobs.limits import COUNTING, counting_seconds, publishing_seconds, tuning_seconds
+from lmctl.jobs.limits import counting_seconds, leaves_time_to_count, publishing_seconds, tuning_seconds
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.validating import score_valid, valid_figures
@@ -164,7 +164,7 @@ class NetworkRun:
         if end is not None:
             seconds = counting_seconds(self._corpus, self._config, self._making)
             left = max(end - time.monotonic(), 0.0)
-            if seconds > COUNTING * left:
+            if not leaves_time_to_count(seconds, left):
                 logger.warning(
                     "no n-grams are counted beside the network: they would take about %.0f of the %.0f s that "
                     "training.time_limit leaves",

@@ -233,10 +233,7 @@ class Trainer:
         """Whether there is no more to do."""
         if self._time_limit is not None and self._time_limit.is_over():
             if not self._step:
-                raise LmctlError(
-                    "the time limit was over before training began; nothing was published; "
-                    "a longer training.time_limit or a smaller preset leaves time to train"
-                )
+                raise _too_late()
             return True
         if self._planned_steps is not None:
             return self._step >= self._planned_steps
@@ -305,6 +302,8 @@ class Trainer:
             steps += 1
             if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
                 break
+        if time_limit.is_over() and not self._watch.interrupted():
+            raise _too_late()
         self._optimizer.reset()
         # Restarts cut segments short, so an epoch has more steps than full segments would make.
         self._steps_per_epoch = len(self._corpus.train) * steps / tokens
@@ -450,3 +449,10 @@ def _perplexity(cross_entropy_nats: float) -> float:
         return math.exp(cross_entropy_nats)
     except OverflowError:
         return math.inf
+
+
+def _too_late() -> LmctlError:
+    return LmctlError(
+        "the time limit was over before training began; nothing was published; "
+        "a longer training.time_limit or a smaller preset leaves time to train"
+    )

@@ -5,7 +5,7 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.jobs.gate import Standard
-from lmctl.jobs.limits import counting_seconds, publishing_seconds, tuning_seconds
+from lmctl.jobs.limits import counting_seconds, leaves_time_to_count, publishing_seconds, tuning_seconds
 from lmctl.jobs.prepare import prepare
 
 
@@ -89,3 +89,16 @@ def test_counting_is_judged_by_a_part_of_the_text(tmp_path):
     # 40,000 tokens, of which 20,000 took 2 s.
     assert counting_seconds(corpus, config, tmp_path, clock=lambda: next(seconds)) == 4.0
     assert not list(tmp_path.glob("timed.*"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "counts"),
+    [
+        (12.0, 50.0, True),  # two fifths of the 30 s that starting leaves
+        (12.1, 50.0, False),
+        (0.2, 20.0, True),  # a hundredth of all, though starting leaves nothing
+        (0.3, 20.0, False),
+    ],
+)
+def test_counting_leaves_time_to_start_and_to_train(seconds, left, counts):
+    assert leaves_time_to_count(seconds, left) is counts
