@@ -336,8 +336,8 @@ def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(make_corpus, ma
 def test_a_machine_that_turns_slow_stops_training_with_what_there_is(make_corpus, make_config, monkeypatch):
     from lmctl.training.time_limit import TimeLimit
 
-    # Before the first step and after it there is time, after the second there is none.
-    answers = iter([False, False, True, True])
+    # When it is planned, before the first step and after it there is time, after the second there is none.
+    answers = iter([False, False, False, True, True])
     monkeypatch.setattr(TimeLimit, "measured", True)
     monkeypatch.setattr(TimeLimit, "is_over", lambda _: next(answers))
 
