@@ -335,8 +335,11 @@ def test_no_worker_outlives_a_run_that_is_killed(text, tmp_path):
     process.kill()
     process.communicate()
 
-    while not all(is_gone(child) for child in children):
+    # Each ends at its own pace: a minute is far more than any needs, and a test must end.
+    end = time.monotonic() + 60
+    while not all(is_gone(child) for child in children) and time.monotonic() < end:
         time.sleep(0.05)
+    assert all(is_gone(child) for child in children)
 
 
 def modules_after(code):
