@@ -34,14 +34,15 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate_docs --check
 
+# Beside each other on up to four cores: tests/conftest.py.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-portable: setup
 	$(BIN)/python -m tools.portable
 
 faults: setup
-	LMCTL_FAULTS=long $(BIN)/python -m pytest tests/faults
+	LMCTL_FAULTS=long $(BIN)/python -m pytest tests/faults tests/training/test_checkpoint.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

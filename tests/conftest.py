@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -42,7 +43,30 @@ if TYPE_CHECKING:
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("lmctl")
 
+# More would take turns at the disk, and each holds TensorFlow in memory.
+MOST_WORKERS = 4
+
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means: 0, which is no worker at all, where there is one core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if cores == 1 else min(cores, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Beside each other, let the files with slow tests begin: what ends last is then short."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def many() -> bool:
+    """Whether this is the long version, of `make faults`."""
+    return os.environ.get("LMCTL_FAULTS") == "long"
 
 
 def write_small_bundle(

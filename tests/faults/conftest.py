@@ -15,24 +15,17 @@ from scenarios import SCENARIOS, Driver, make_world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONG = os.environ.get("LMCTL_FAULTS") == "long"
 SEED = int(os.environ.get("LMCTL_FAULTS_SEED", "7"))
 
 
 def pytest_report_header() -> str:
-    return f"faults: {'long' if LONG else 'short'}, LMCTL_FAULTS_SEED={SEED}"
+    return f"faults: LMCTL_FAULTS={os.environ.get('LMCTL_FAULTS', 'short')}, LMCTL_FAULTS_SEED={SEED}"
 
 
 @pytest.fixture
 def dice(request: pytest.FixtureRequest) -> random.Random:
     """Random numbers that are the same for the same test and LMCTL_FAULTS_SEED."""
     return random.Random(f"{SEED} {request.node.name}")  # noqa: S311
-
-
-@pytest.fixture(scope="session")
-def many() -> bool:
-    """Whether this is the long version."""
-    return LONG
 
 
 @pytest.fixture(scope="session")

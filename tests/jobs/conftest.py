@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from lmctl.config import Settings, read_settings
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
 VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
+
+KNOWN = "the cat sat on a log\na dog sat on the mat\n"
 
 # On the device that every test of this process uses.
 TINY = (
@@ -72,7 +77,7 @@ def valid(tmp_path: Path) -> str:
 def known(tmp_path: Path) -> str:
     """A text to validate on of which every word is in the training text."""
     path = tmp_path / "known.txt"
-    path.write_text("the cat sat on a log\na dog sat on the mat\n")
+    path.write_text(KNOWN)
     return str(path)
 
 
@@ -93,11 +98,27 @@ def published(eagerly: None, again: Callable[..., Trained]) -> Trained:
     return again()
 
 
+@pytest.fixture(scope="module")
+def learned(cpu: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
+    """A folder with a model that has learned something, and what the run did that published it."""
+    folder = tmp_path_factory.mktemp("learned")
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "known.txt").write_text(KNOWN)
+    asked = tiny_settings(f"validation.file={folder / 'known.txt'}", "training.epochs=30")
+    with functions_run_eagerly():
+        return folder, train([str(folder / "text.txt")], folder / "model", asked)
+
+
 @pytest.fixture
-def good(eagerly: None, text: str, known: str, tmp_path: Path) -> Trained:
-    """A model that has learned something is published."""
-    asked = tiny_settings(f"validation.file={known}", "training.epochs=30")
-    return train([text], tmp_path / "model", asked)
+def good(eagerly: None, learned: tuple[Path, Trained], tmp_path: Path) -> Trained:
+    """A copy of `learned` is published."""
+    folder, trained = learned
+    shutil.copytree(folder / "model", tmp_path / "model", symlinks=True)
+    return msgspec.structs.replace(
+        trained,
+        published=trained.published.replace(str(folder), str(tmp_path)),
+        model=trained.model.replace(str(folder), str(tmp_path)),
+    )
 
 
 @pytest.fixture
@@ -111,11 +132,20 @@ def retrain(text: str, known: str, tmp_path: Path) -> Callable[..., Trained]:
     return run
 
 
-@pytest.fixture
-def eagerly(cpu: None) -> Iterator[None]:
+@contextmanager
+def functions_run_eagerly() -> Iterator[None]:
     """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly(cpu: None) -> Iterator[None]:
+    """See `functions_run_eagerly`."""
+    with functions_run_eagerly():
+        yield

@@ -105,7 +105,11 @@ def test_a_lock_that_another_process_holds_is_seen_without_its_note(tmp_path, ot
     assert is_locked(tmp_path)
 
 
-@pytest.mark.parametrize(("pid", "host"), [(1 << 22, "elsewhere"), (os.getpid(), socket.gethostname())])
+@pytest.mark.parametrize(
+    ("pid", "host"),
+    [(1 << 22, "elsewhere"), (os.getpid(), socket.gethostname())],
+    ids=["another host", "this host"],
+)
 def test_a_note_of_a_run_that_died_holds_no_lock(tmp_path, pid, host):
     with locked(tmp_path):
         pass

@@ -45,7 +45,7 @@ def test_a_missing_word_list_is_named(tmp_path):
     [
         *(end.join((*WORDS, "")).encode() for end in ("\n", "\r\n", "\r")),
         *(f"\ufeff{end.join(WORDS)}".encode() for end in ("\n", "\r\n", "\r")),
-        gzip.compress("\n".join(WORDS).encode()),
+        gzip.compress("\n".join(WORDS).encode(), mtime=0),
         bz2.compress("\r".join(WORDS).encode()),
     ],
 )
