@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -54,6 +55,12 @@ def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means: 0, which is no worker at all, where there is one core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 0 if cores == 1 else min(cores, MOST_WORKERS)
+
+
+def pytest_configure() -> None:
+    """Let the commands that tests start hear SIGINT: what a shell runs in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
