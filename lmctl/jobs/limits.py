@@ -7,10 +7,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.counting.estimation import estimate
 from lmctl.jobs.counting import order_of
 from lmctl.jobs.disk_space import FLOAT32_BYTES
+from lmctl.query.scoring import token_log_probs
 from lmctl.query.tuning import CACHE_TOKENS
+from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
+from lmctl.store.sizes import LSTMSizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +27,8 @@ if TYPE_CHECKING:
 
 # A bundle is written, synced, hashed, and read again to verify it; this is a slow disk.
 PUBLISHED_BYTES_PER_SECOND = 50e6
-# Parameters times tokens, where nothing has been measured: half of what a core did (docs/benchmarks.md).
-SCORED_PER_SECOND = 6e10
+# Scoring is judged by a part of the text that takes so long, found by doubling.
+FEWEST_SCORED_TOKENS, SCORING_SECONDS = 500, 0.25
 # Tuning a cache reads the text once and compares every context with many: about so many times as long.
 CACHE_COST = 4
 # n-grams are counted beside a network if that takes no larger share of the time that is left to train in, judged
@@ -33,28 +39,66 @@ COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
 
 
 def publishing_seconds(
-    parameters: int, standard: Standard | None, valid_tokens: int = 0, *, tunes_cache: bool = True
+    parameters: int,
+    standard: Standard | None,
+    scoring_seconds: float = 0.0,
+    valid_tokens: int = 0,
+    *,
+    tunes_cache: bool = True,
 ) -> float:
     """About how long it takes from the last step until a network is published.
 
     Args:
         parameters: of the network.
-        standard: how long the published model took to score the validation text. A new one of its family takes
+        standard: how long the published model took to score the texts of the gate. A new one of its family takes
             about as long; longer, as far as it has more parameters. None: there is no gate.
-        valid_tokens: of the validation text.
+        scoring_seconds: what scoring the validation text with the network takes.
+        valid_tokens: of that text.
         tunes_cache: whether a cache is tuned, which a run does without if time is short.
     """
-    scoring = parameters * valid_tokens / SCORED_PER_SECOND
-    if standard is not None and standard.family == "lstm":
-        scoring = standard.seconds * max(1.0, parameters / standard.parameters)
-    tuning = parameters * min(valid_tokens, CACHE_TOKENS) / SCORED_PER_SECOND
     # For its own figures, and for the gate.
-    times = 1 + (standard is not None)
+    scoring = scoring_seconds
+    if standard is not None:
+        gate_seconds = scoring_seconds
+        if standard.family == "lstm":
+            gate_seconds = max(gate_seconds, standard.seconds * max(1.0, parameters / standard.parameters))
+        scoring += gate_seconds
     return (
         parameters * FLOAT32_BYTES / PUBLISHED_BYTES_PER_SECOND
-        + times * scoring
-        + tunes_cache * CACHE_COST * tuning
+        + scoring
+        + tunes_cache * tuning_seconds(scoring_seconds, valid_tokens)
     )
+
+
+def scoring_seconds(
+    corpus: PreparedCorpus, config: Config, *, clock: Callable[[], float] = time.monotonic
+) -> float:
+    """About how long scoring the validation text takes with a network of these sizes, judged by a part of it.
+
+    The weights are random: they do not decide how long it takes.
+    """
+    token_ids = corpus.valid
+    if not len(token_ids):
+        return 0.0
+    sizes = LSTMSizes.of(corpus.vocabulary, config.model)
+    generator = np.random.default_rng(0)
+    weights = {
+        name: generator.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
+        for name, shape in weight_shapes(sizes).items()
+    }
+    network = LSTMLanguageModel(sizes, weights)
+    ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
+    fewest = FEWEST_SCORED_TOKENS
+    while True:
+        # Whole sentences, at least one.
+        tokens = int(ends[min(int(np.searchsorted(ends, fewest)), len(ends) - 1)])
+        part = token_ids[:tokens].astype(np.int64)
+        began = clock()
+        token_log_probs(network, part, state=config.validation.state, threads=config.device.threads)
+        seconds = clock() - began
+        if seconds >= SCORING_SECONDS or tokens == len(token_ids):
+            return seconds * len(token_ids) / tokens
+        fewest = 2 * tokens
 
 
 def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,13 @@ from lmctl.jobs.bundling import bundle_result, encode_metrics
 from lmctl.jobs.counting import count_bundle, order_of
 from lmctl.jobs.disk_space import check_room_to_train
 from lmctl.jobs.events import CheckpointSaved, Compared
-from lmctl.jobs.limits import counting_seconds, leaves_time_to_count, publishing_seconds, tuning_seconds
+from lmctl.jobs.limits import (
+    counting_seconds,
+    leaves_time_to_count,
+    publishing_seconds,
+    scoring_seconds,
+    tuning_seconds,
+)
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.resuming import CHECKPOINT, ResumableRun
 from lmctl.jobs.validating import score_valid, valid_figures
@@ -211,10 +218,16 @@ class NetworkRun:
     def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
         """How long what follows training takes; no cache is planned for that takes half of the time left."""
         parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary, self._config.model))
-        seconds = publishing_seconds(parameters, standard, len(self._corpus.valid))
+        asked = (parameters, standard, self._scoring_seconds, len(self._corpus.valid))
+        seconds = publishing_seconds(*asked)
         if seconds > (end - time.monotonic()) / 2:
-            return publishing_seconds(parameters, standard, len(self._corpus.valid), tunes_cache=False)
+            return publishing_seconds(*asked, tunes_cache=False)
         return seconds
+
+    @cached_property
+    def _scoring_seconds(self) -> float:
+        """What scoring the validation text takes on this machine as it is now."""
+        return scoring_seconds(self._corpus, self._config)
 
     def _train(
         self,

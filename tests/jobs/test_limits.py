@@ -5,7 +5,13 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.jobs.gate import Standard
-from lmctl.jobs.limits import counting_seconds, leaves_time_to_count, publishing_seconds, tuning_seconds
+from lmctl.jobs.limits import (
+    counting_seconds,
+    leaves_time_to_count,
+    publishing_seconds,
+    scoring_seconds,
+    tuning_seconds,
+)
 from lmctl.jobs.prepare import prepare
 
 
@@ -15,29 +21,60 @@ def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "seconds"),
+    ("parameters", "own", "seconds"),
     [
-        (
-            500_000,
-            0.04 + 2 * 30,
-        ),  # smaller than the published model: as long as that; for itself, and for the gate
-        (1_000_000, 0.08 + 2 * 30),
-        (3_000_000, 0.24 + 2 * 90),
+        (500_000, 10.0, 0.04 + 10 + 30),  # smaller than the published model: the gate takes as long as that
+        (1_000_000, 10.0, 0.08 + 10 + 30),
+        (3_000_000, 10.0, 0.24 + 10 + 90),
+        (1_000_000, 50.0, 0.08 + 50 + 50),  # the machine has become slower since
     ],
 )
-def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, seconds):
+def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, own, seconds):
     standard = Standard((), family="lstm", parameters=1_000_000, seconds=30.0, state="carry")
 
-    assert publishing_seconds(parameters, standard) == pytest.approx(seconds)
+    assert publishing_seconds(parameters, standard, own, tunes_cache=False) == pytest.approx(seconds)
 
 
 def test_how_fast_another_family_is_says_nothing_of_a_network():
     standard = Standard((), family="ngram", parameters=1_000_000, seconds=0.001, state="carry")
 
-    # 6 million parameters times 100,000 tokens at 6e10 are 10 s, for itself and for the gate; tuning a cache on
-    # half of them takes four times 5 s; 24 MB take 0.48 s.
-    assert publishing_seconds(6_000_000, standard, 100_000) == pytest.approx(2 * 10 + 4 * 5 + 0.48)
-    assert publishing_seconds(6_000_000, standard, 100_000, tunes_cache=False) == pytest.approx(2 * 10 + 0.48)
+    # Scoring 100,000 tokens takes 10 s, for itself and for the gate; tuning a cache on half of them takes four
+    # times 5 s; 24 MB take 0.48 s.
+    assert publishing_seconds(6_000_000, standard, 10.0, 100_000) == pytest.approx(2 * 10 + 4 * 5 + 0.48)
+    assert publishing_seconds(6_000_000, standard, 10.0, 100_000, tunes_cache=False) == pytest.approx(
+        2 * 10 + 0.48
+    )
+
+
+def test_scoring_is_judged_by_a_part_of_the_text_that_takes_long_enough(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    (tmp_path / "valid.txt").write_text("the cat sat on a mat .\n" * 1000)
+    settings = ("preset=tiny", f"validation.file={tmp_path / 'valid.txt'}")
+    config = read_settings(assignments=settings).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    # 63 sentences of 8 tokens take 0.1 s, which is too short to tell; 126 take 0.4 s.
+    instants = iter([10.0, 10.1, 20.0, 20.4])
+
+    assert scoring_seconds(corpus, config, clock=lambda: next(instants)) == pytest.approx(0.4 * 8000 / 1008)
+
+
+def test_of_a_short_text_all_is_scored(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    (tmp_path / "valid.txt").write_text("the cat sat on a mat .\n" * 3)
+    settings = ("preset=tiny", f"validation.file={tmp_path / 'valid.txt'}")
+    config = read_settings(assignments=settings).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    instants = iter([10.0, 10.1])
+
+    assert scoring_seconds(corpus, config, clock=lambda: next(instants)) == pytest.approx(0.1)
+
+
+def test_without_a_text_nothing_is_scored(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    config = read_settings(assignments=["preset=tiny", "validation.fraction=0"]).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+
+    assert scoring_seconds(corpus, config) == 0.0
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -48,7 +85,8 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
         deadlines.append(deadline - time.monotonic())
         raise DivergenceError
 
-    def seconds(parameters, standard, valid_tokens):
+    def seconds(parameters, standard, scoring_seconds, valid_tokens):
+        assert scoring_seconds > 0
         assert (parameters, standard.parameters) == (good.parameters, good.parameters)
         assert valid_tokens == 14
         return 1000.0
