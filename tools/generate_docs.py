@@ -165,7 +165,8 @@ EXIT_CODES = {
     "70": "a bug, with its traceback",
     "74": "could not read or write: disk full, permissions",
     "75": "another run holds the model's lock; try again later",
-    "130, 143": "interrupted by SIGINT, SIGTERM, after writing a checkpoint; a second signal stops at once",
+    "129, 130, 143": "interrupted by SIGHUP (a closed terminal), SIGINT, SIGTERM, after writing a checkpoint; a "
+    "second SIGINT or SIGTERM stops at once",
     "141": "the reader went away, as `head -1` does: silent",
 }
 

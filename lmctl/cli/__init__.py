@@ -128,10 +128,15 @@ ASKING = {"help": _help, "version": _version}
 
 
 class _TerminatedError(SystemExit):
-    """SIGTERM arrived; as a SystemExit, nothing takes it for a failure on its way out."""
+    """SIGTERM or SIGHUP arrived; as a SystemExit, nothing takes it for a failure on its way out."""
+
+    code: int
 
 
 def _terminate(number: int, _frame: object) -> NoReturn:
+    if number == signal.SIGHUP:
+        # The kernel and a shell each send one if a terminal closes.
+        signal.signal(number, signal.SIG_IGN)
     raise _TerminatedError(EXIT_SIGNAL + number)
 
 
@@ -139,6 +144,9 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # A terminated run cleans up after itself, as an interrupted one does.
     signal.signal(signal.SIGTERM, _terminate)
+    # nohup lets it be ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
     # NumPy's products are small here: a second thread saves little on an idle machine, and on a busy one, where
     # the threads wait for each other, it makes a query thirty times slower (docs/benchmarks.md).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -152,7 +160,7 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, _TerminatedError) as error:
         # While results wait for a reader that does not read.
         _discard_stdout()
-        code = EXIT_SIGNAL + (signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM)
+        code = error.code if isinstance(error, _TerminatedError) else EXIT_SIGNAL + signal.SIGINT
     sys.exit(code)
 
 
@@ -196,8 +204,8 @@ def run(arguments: list[str]) -> int:
         return _fail(describe(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
-    except _TerminatedError:
-        return _fail("terminated", EXIT_SIGNAL + signal.SIGTERM)
+    except _TerminatedError as error:
+        return _fail("terminated", error.code)
     except BrokenPipeError:
         # The reader went away, as `head -1` does: nothing to say.
         _discard_stdout()

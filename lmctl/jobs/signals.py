@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def listening_for_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one does what it always does."""
+    """Collect SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one does what it always does.
+
+    A further SIGHUP is collected, too: the kernel and a shell each send one if a terminal closes. It stays ignored
+    if it was, as under nohup.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
@@ -22,9 +26,12 @@ def listening_for_signals() -> Iterator[list[int]]:
     def receive(number: int, _frame: Any) -> None:
         received.append(number)
         for each, handler in before.items():
-            signal.signal(each, handler)
+            if each != signal.SIGHUP:
+                signal.signal(each, handler)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before: dict[int, Any] = {number: signal.signal(number, receive) for number in numbers}
     try:
         yield received

@@ -430,7 +430,12 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
 )
 def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
     # A shell starts what runs in the background with SIGINT ignored, and a process inherits that.

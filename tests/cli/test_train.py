@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
+import termios
+from pathlib import Path
 
 import pytest
 
@@ -181,6 +185,39 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
         assert (model / "work/checkpoint").is_file()
         assert (model / "current").readlink().name == "000001"
         assert contents(model / "current") == contents(folder / "models/four-sentences/current")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ignored", [False, True], ids=["closed", "closed under nohup"])
+def test_a_terminal_that_is_closed_ends_training_with_a_checkpoint(command, clean_environment, text, ignored):
+    screen, terminal = pty.openpty()
+    end = "40" if ignored else "100000"
+
+    def take_the_terminal():
+        os.setsid()
+        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+    process = subprocess.Popen(
+        [*command, "train", text, "-o", "model", *QUICK, "--epochs", end, "--set", "training.patience=100000"],
+        stdin=terminal,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        env=clean_environment(TERM="xterm"),
+        preexec_fn=take_the_terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    while b"epoch" not in shown:
+        shown += os.read(screen, 4096)
+
+    os.close(screen)
+
+    assert process.wait(120) == (0 if ignored else 128 + signal.SIGHUP)
+    assert Path("model/current").exists() is ignored
+    assert Path("model/work/checkpoint").exists() is not ignored
+    (run,) = [json.loads(line) for line in Path("model/runs.jsonl").read_text().splitlines()]
+    assert run["outcome"] == ("published" if ignored else "interrupted")
 
 
 @pytest.mark.slow

@@ -12,13 +12,16 @@ from lmctl.training.events import StepDone
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_path, number, settings):
     before = signal.getsignal(number)
 
     def interrupt(event):
         if isinstance(event, StepDone) and event.epoch == 2:
             os.kill(os.getpid(), number)
+            if number == signal.SIGHUP:
+                # As the kernel and a shell do, each for itself.
+                os.kill(os.getpid(), number)
 
     whole = Path(train([text], tmp_path / "whole", settings("training.epochs=4")).published)
     with pytest.raises(InterruptedRunError, match=r"^interrupted; nothing was published") as caught:
