@@ -25,11 +25,12 @@ import numpy as np
 from benchmarks.processes import lmctl_program, measure
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.counting.estimation import estimate
-from lmctl.runtime.ngram import NgramLanguageModel
-from lmctl.store.arpa import write_arpa
-from lmctl.store.arpa_words import WordSpelling
-from lmctl.store.ngram_tables import NgramSizes, NgramTables, open_tables
+from lmctl.families.arpa.export import write_arpa
+from lmctl.families.arpa.words import WordSpelling
+from lmctl.families.ngram.estimation import estimate
+from lmctl.families.ngram.runtime import NgramLanguageModel
+from lmctl.families.ngram.sizes import NgramSizes
+from lmctl.families.ngram.tables import NgramTables, open_tables
 
 if TYPE_CHECKING:
     from benchmarks.processes import Measured

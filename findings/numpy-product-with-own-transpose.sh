@@ -5,7 +5,7 @@
 # Seen: if the second factor is the first one's transposed view, matmul calls BLAS's syrk, which computes one triangle
 #   and mirrors it; a copy goes through gemm. For float32, last bits differ. A test that compares a product with that of
 #   copied inputs fails by who owns the memory.
-# lmctl: a cache compares contexts with remembered ones by a product that is not rounded (lmctl/runtime/products.py).
+# lmctl: a cache compares contexts with remembered ones by a product that is not rounded (lmctl/layers/products.py).
 #
 # 2026-11-27, numpy 2.4.6 with OpenBLAS 0.3.31.188.0, Python 3.11: 328 of 2500 elements differ (kernels for Haswell).
 . "$(dirname "$0")/lib.sh"

@@ -7,7 +7,7 @@
 #   last bits; what is left over after the twelves has others again, and a single row (gemv) others still. Padding the
 #   batch to a multiple of anything does not help: only calls of one and the same shape agree. The kernels for
 #   Sandybridge give equal rows, from two rows on.
-# lmctl: lmctl/runtime/products.py multiplies without rounding, so that no order matters.
+# lmctl: lmctl/layers/products.py multiplies without rounding, so that no order matters.
 #
 # 2026-11-27, numpy 2.4.6 with OpenBLAS 0.3.31.188.0, Python 3.11, AMD EPYC (Zen 3):
 #   Haswell rows: 000000111111000000111111 | alone: another value | left over, of 16: 0000001111112222

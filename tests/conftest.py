@@ -20,8 +20,10 @@ from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN, Vocabulary, choose_vocabulary
-from lmctl.counting.estimation import estimate
-from lmctl.runtime.lstm import weight_shapes
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.lstm.weights import weight_shapes
+from lmctl.families.ngram.estimation import estimate
+from lmctl.families.ngram.tables import NgramTables, open_tables
 from lmctl.store.bundle import (
     CorpusSummary,
     ModelRecord,
@@ -29,8 +31,6 @@ from lmctl.store.bundle import (
     weights_file,
     write_bundle,
 )
-from lmctl.store.ngram_tables import NgramTables, open_tables
-from lmctl.store.sizes import LSTMSizes
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.tokenization import Tokenizer

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from lmctl.config import read_settings
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 from tools import generate_docs
 
 BIGRAMS = ("model.family=ngram", "model.order=2", "validation.fraction=0")

@@ -10,10 +10,10 @@ import pytest
 
 from lmctl.cli import COMMANDS, lmctl
 from lmctl.config import KEYS, Config, read_settings
-from lmctl.jobs.event_log import NAMES
-from lmctl.jobs.logged import GROUPS
-from lmctl.jobs.publishing import Trained
-from lmctl.jobs.status_file import METRICS
+from lmctl.jobs.train.publish import Trained
+from lmctl.jobs.watching.event_log import NAMES
+from lmctl.jobs.watching.runs import GROUPS
+from lmctl.jobs.watching.status_file import METRICS
 from lmctl.store.runs import Changes, Run
 from tools import generate_docs
 

@@ -67,9 +67,9 @@ def import_(
     from lmctl.cli.output import echo
     from lmctl.cli.progress import reading_progress
     from lmctl.config import read_settings
+    from lmctl.families.arpa.importing import ArpaReading
+    from lmctl.families.arpa.words import SpecialWords
     from lmctl.jobs.arpa import import_arpa
-    from lmctl.store.arpa_import import ArpaReading
-    from lmctl.store.arpa_words import SpecialWords
 
     settings = read_settings(config_files, assignments, given_keys(flags))
     reading = ArpaReading(encoding or "utf-8", positive, SpecialWords(unk, bos, eos))

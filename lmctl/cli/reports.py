@@ -11,20 +11,20 @@ import msgspec
 from lmctl import files
 from lmctl.cli import tables
 from lmctl.cli.output import STDOUT, echo, echo_json, echo_table, echo_values, encode_json, terminal_console
-from lmctl.store.ngram_tables import NgramSizes
-from lmctl.store.sizes import MixtureSizes
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.families.ngram.sizes import NgramSizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from lmctl.cli.scores import Scored
-    from lmctl.corpus.clusters import Cluster
     from lmctl.corpus.prepared import CorpusRecord
-    from lmctl.jobs.events import CacheTuned
     from lmctl.jobs.mix import Mixed
-    from lmctl.jobs.publishing import Trained
-    from lmctl.jobs.train import Plan
+    from lmctl.jobs.train.publish import Trained
+    from lmctl.jobs.train.run import Plan
+    from lmctl.jobs.watching.events import CacheTuned
+    from lmctl.layers.clusters import Cluster
     from lmctl.store.bundle import Bundle, Sizes
     from lmctl.store.generations import Generation
 

@@ -12,9 +12,9 @@ import numpy as np
 from lmctl.cli import tsv
 from lmctl.cli.output import encode_json
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
+from lmctl.log10 import LOG10_ZERO
 from lmctl.query.metrics import LN_2, LN_10, sentence_figures
 from lmctl.query.toolkits import DIGITS, SRILM_DIGITS, KenLMTally, log10_probs, ngram_lengths
-from lmctl.store.log10 import LOG10_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from lmctl.cli.options import configuration_options, given_keys, message_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
-    from lmctl.jobs.events import OnRunEvent
-    from lmctl.jobs.resuming import ResumePolicy
+    from lmctl.jobs.train.resume import ResumePolicy
+    from lmctl.jobs.watching.events import OnRunEvent
     from lmctl.store.lock import LockPolicy
 
 
@@ -186,10 +186,10 @@ def train(
     from lmctl.cli import reports
     from lmctl.cli.training_display import TrainingDisplay
     from lmctl.config import read_settings
-    from lmctl.jobs import train as job
-    from lmctl.jobs.event_log import STANDARD_ERROR, EventLog
-    from lmctl.jobs.events import to_all
-    from lmctl.jobs.status_file import StatusFile
+    from lmctl.jobs.train import run as job
+    from lmctl.jobs.watching.event_log import STANDARD_ERROR, EventLog
+    from lmctl.jobs.watching.events import to_all
+    from lmctl.jobs.watching.status_file import StatusFile
 
     if dry_run and (log_json is not None or status_file is not None):
         raise click.UsageError("--dry-run starts no run: leave out --log-json and --status-file")

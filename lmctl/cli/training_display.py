@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lmctl.cli.output import Messages
-    from lmctl.jobs.publishing import Trained
+    from lmctl.jobs.train.publish import Trained
 
 
 class TrainingDisplay:
@@ -58,7 +58,7 @@ class TrainingDisplay:
 
     def on_event(self, event: Any) -> None:
         """Take note of an event of the run."""
-        from lmctl.jobs.events import CacheTuned, Compared, TextRead
+        from lmctl.jobs.watching.events import CacheTuned, Compared, TextRead
         from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
         if isinstance(event, TextRead):

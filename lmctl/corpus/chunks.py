@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmctl.arrays import BoolArray, IntArray
     from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.text.source_chunks import SourceChunk
     from lmctl.text.tokenization import Tokenizer
 
-    BoolArray = NDArray[np.bool_]
-    IntArray = NDArray[np.integer]
 
 SPLITS = ("train", "valid")
 

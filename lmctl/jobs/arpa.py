@@ -20,20 +20,21 @@ from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
 from lmctl.errors import InputMissingError, LockedError, UsageError
+from lmctl.families import load_language_model
+from lmctl.families.arpa.export import write_arpa
+from lmctl.families.arpa.importing import ArpaReading, read_arpa
+from lmctl.families.arpa.words import SENTENCE_START, WordSpelling
+from lmctl.families.ngram.sizes import NgramSizes
+from lmctl.families.ngram.tables import open_tables
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
-from lmctl.jobs.bundling import encode_metrics
-from lmctl.jobs.events import ignore_event
-from lmctl.jobs.logged import Watched, logged
-from lmctl.jobs.publishing import generations_kept
-from lmctl.runtime import load_language_model
-from lmctl.store.arpa import write_arpa
-from lmctl.store.arpa_import import ArpaReading, read_arpa
-from lmctl.store.arpa_words import SENTENCE_START, WordSpelling
+from lmctl.jobs.train.bundling import encode_metrics
+from lmctl.jobs.train.publish import generations_kept
+from lmctl.jobs.watching.events import ignore_event
+from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.store.bundle import MODEL_FILE, ModelRecord, verify_bundle, write_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, find_bundle, is_model, remove
 from lmctl.store.lock import locked
-from lmctl.store.ngram_tables import NgramSizes, open_tables
 from lmctl.text.sources import STDIN, check_sources
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from lmctl.config import Settings
-    from lmctl.runtime.base import LanguageModel
+    from lmctl.families.base import LanguageModel
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ import numpy as np
 from lmctl import files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
-from lmctl.jobs.events import CacheTuned, ignore_event
-from lmctl.jobs.kept_text import keep_text, kept_lines
-from lmctl.jobs.logged import Watched, logged
-from lmctl.jobs.making import MIXTURE
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
-from lmctl.jobs.publishing import generations_kept
-from lmctl.jobs.validating import ValidFigures, ValidScores
+from lmctl.jobs.train.kept_text import keep_text, kept_lines
+from lmctl.jobs.train.making import MIXTURE
+from lmctl.jobs.train.publish import generations_kept
+from lmctl.jobs.train.validating import ValidFigures, ValidScores
+from lmctl.jobs.watching.events import CacheTuned, ignore_event
+from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
 from lmctl.store.bundle import MEMBERS, open_bundle, verify_bundle
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lmctl.runtime.base import IntArray
+    from lmctl.arrays import IntArray
     from lmctl.store.bundle import Bundle
 
 logger = logging.getLogger(__name__)

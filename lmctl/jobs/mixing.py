@@ -10,20 +10,21 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError
-from lmctl.jobs.bundling import encode_metrics
-from lmctl.jobs.events import CacheTuned
-from lmctl.query.tuning import tune_cache, tune_weights
-from lmctl.runtime import load_language_model
+from lmctl.families import load_language_model
+from lmctl.families.interpolation import tune_weights
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.jobs.train.bundling import encode_metrics
+from lmctl.jobs.watching.events import CacheTuned
+from lmctl.query.tuning import tune_cache
 from lmctl.store.bundle import MODEL_FILE, CorpusSummary, ModelRecord, amend_bundle, open_bundle, write_bundle
-from lmctl.store.sizes import MixtureSizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lmctl.jobs.validating import ValidScores
+    from lmctl.arrays import IntArray
+    from lmctl.jobs.train.validating import ValidScores
     from lmctl.query.tuning import TunedCache
-    from lmctl.runtime.base import IntArray
     from lmctl.store.bundle import Bundle, TrainingSummary
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
-from lmctl.jobs.disk_space import check_room_to_prepare
-from lmctl.jobs.overlap import warn_of_repeated, without_validation
+from lmctl.jobs.train.disk_space import check_room_to_prepare
+from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
 from lmctl.store.bundle import has_record
 from lmctl.store.lock import locked

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmctl.errors import LmctlError
-from lmctl.jobs.signals import signals_held_back
+from lmctl.jobs.train.signals import signals_held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

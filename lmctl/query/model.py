@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.errors import DataError, UsageError
-from lmctl.runtime import load_language_model
-from lmctl.runtime.base import check_log_probs
+from lmctl.families import load_language_model
+from lmctl.layers.distributions import check_log_probs
 from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
 from lmctl.store.generations import opened
 
 if TYPE_CHECKING:
     import os
 
+    from lmctl.arrays import Float32Array
+    from lmctl.families.base import LanguageModel
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
-    from lmctl.runtime.base import Float32Array, LanguageModel
     from lmctl.text.segmentation import SegmenterIdentity
     from lmctl.text.tokenization import Tokenizer
 
@@ -65,7 +66,7 @@ class Model:
                     f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one "
                     "on which a cache helps nothing; `lmctl train` and `lmctl mix` tune one where it helps"
                 )
-            from lmctl.runtime.cache import CachedLanguageModel
+            from lmctl.families.cached.runtime import CachedLanguageModel
 
             self.language_model = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
 

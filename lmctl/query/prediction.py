@@ -11,14 +11,14 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
+from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import batches_by_length, blocks_of_time
-from lmctl.runtime.base import check_log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lmctl.arrays import BoolArray
     from lmctl.query.model import EncodedText, Model
-    from lmctl.runtime.base import BoolArray
 
 
 logger = logging.getLogger(__name__)

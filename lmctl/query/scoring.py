@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.families.base import Scores
+from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import Meter
 from lmctl.query.batching import batches_by_length, blocks_of_time
 from lmctl.query.model import EncodedText
-from lmctl.runtime.base import Scores, check_log_probs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.families.base import LanguageModel
     from lmctl.query.model import Model
-    from lmctl.runtime.base import Float32Array, Float64Array, IntArray, LanguageModel
 
 # A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
 # a window's, however long the text.

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.log10 import LOG10_ZERO, log10_of
 from lmctl.query.metrics import LN_10
-from lmctl.store.log10 import LOG10_ZERO, log10_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from lmctl.arrays import FloatArray
     from lmctl.query.scoring import SentenceScore
 
-    FloatArray = NDArray[np.floating[Any]]
 
 # Digits of a network's figures.
 DIGITS = 6

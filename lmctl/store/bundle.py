@@ -29,20 +29,20 @@ from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
 from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE
 from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
 from lmctl.errors import DataError, InputMissingError, UsageError
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, read_regular, shortened
 from lmctl.store.figures import HistoryLine, Metrics
 from lmctl.store.model_record import (
     FORMAT_VERSION,
     MODEL_FILE,
-    CacheParameters,
     CorpusSummary,
     FileRecord,
     ModelRecord,
     Sizes,
     TrainingSummary,
 )
-from lmctl.store.ngram_tables import NgramSizes
-from lmctl.store.sizes import MixtureSizes
 from lmctl.version import __version__
 
 __all__ = [
@@ -99,6 +99,16 @@ class Bundle:
         self.record = record
         self.weights_path = folder / WEIGHTS_FILE
         self._depth = depth
+
+    @property
+    def sizes(self) -> Sizes:
+        """The dimensions of the model, a struct of its family."""
+        return self.record.sizes
+
+    @property
+    def family(self) -> str:
+        """The name of its family."""
+        return self.record.family
 
     def vocabulary(self) -> Vocabulary:
         """Words and ids.

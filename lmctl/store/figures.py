@@ -1,7 +1,7 @@
 """What metrics.json holds, as it is checked when it is read: a bundle may come from another program.
 
-The writers' own structs (jobs/events.py, training/events.py) have the same fields; a test holds the two together.
-A number that is not finite is null in JSON.
+The writers' own structs (jobs/watching/events.py, training/events.py) have the same fields; a test holds the two
+together. A number that is not finite is null in JSON.
 """
 
 from __future__ import annotations

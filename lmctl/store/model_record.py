@@ -6,7 +6,6 @@ negative, names stay inside the bundle's folder.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import msgspec
@@ -14,9 +13,11 @@ from msgspec import Meta
 
 from lmctl.corpus.prepared import Count, Name, Sha256, SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.records import LONGEST_NAME, is_inside, shortened
-from lmctl.store.ngram_tables import NgramSizes
-from lmctl.store.sizes import LSTMSizes, MixtureSizes
 from lmctl.version import __version__
 
 MODEL_FILE = "model.json"
@@ -47,23 +48,6 @@ class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tokens: Count
     parameters: Count
     device: Name
-
-
-class CacheParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a cache is mixed into a model; see runtime/cache.py.
-
-    Attributes:
-        weight: the share of the cache's probabilities, from 0 to less than 1.
-        theta: how much more an apt memory counts than another; above 0.
-    """
-
-    weight: float
-    theta: float
-
-    def __post_init__(self) -> None:
-        """Refuse a share that leaves the model none, and a theta that is not a number above 0."""
-        if not 0.0 <= self.weight < 1.0 or not 0.0 < self.theta < math.inf:
-            raise ValueError(f"cache weight {self.weight} or theta {self.theta} is out of range")
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

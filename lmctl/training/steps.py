@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.corpus.batches import Segment
-    from lmctl.networks.lstm import LSTMNetwork
+    from lmctl.families.lstm.keras.network import LSTMNetwork
     from lmctl.training.optimizers import Optimizer
 
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches
 from lmctl.errors import DataError, DivergenceError, LmctlError, UsageError
-from lmctl.networks.lstm import Dropout, LSTMNetwork
-from lmctl.store.sizes import LSTMSizes
+from lmctl.families.lstm.keras.network import Dropout, LSTMNetwork
+from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.devices import use_device
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event
@@ -152,7 +152,7 @@ class Trainer:
             reset_probability=training.reset_probability,
             seed=training.seed,
         )
-        self._sizes = LSTMSizes.of(corpus.vocabulary, config.model)
+        self._sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
         self._network = LSTMNetwork(
             self._sizes,
             dropout=Dropout.of(config.model),

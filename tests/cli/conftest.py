@@ -16,9 +16,10 @@ import pytest
 
 from lmctl import cli
 from lmctl.config import read_settings
+from lmctl.families.cached.parameters import CacheParameters
 from lmctl.jobs.mix import mix
-from lmctl.jobs.train import train
-from lmctl.store.bundle import CacheParameters, amend_bundle, open_bundle
+from lmctl.jobs.train.run import train
+from lmctl.store.bundle import amend_bundle, open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import lmctl as api
-from lmctl.runtime import load_language_model
-from lmctl.runtime.cache import CachedLanguageModel
+from lmctl.families import load_language_model
+from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.store.bundle import open_bundle
 
 TEXT = b"the cat sat on the mat .\nthe zebra sat\n\ndog\n"

@@ -11,8 +11,8 @@ from lmctl import progress
 from lmctl.cli.activity import showing_activity
 from lmctl.cli.output import Messages
 from lmctl.cli.training_display import TrainingDisplay
-from lmctl.jobs.events import CacheTuned, Compared
-from lmctl.jobs.publishing import Trained
+from lmctl.jobs.train.publish import Trained
+from lmctl.jobs.watching.events import CacheTuned, Compared
 from lmctl.training.events import EpochDone
 
 CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5, includes_oov=True)

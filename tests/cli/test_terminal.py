@@ -17,7 +17,7 @@ from lmctl.cli import tsv
 from lmctl.cli.console import VisibleConsole
 from lmctl.cli.terminal import LONGEST_MESSAGE, message_line, visible
 from lmctl.config import read_settings
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 from lmctl.store.bundle import amend_bundle, open_bundle
 
 TITLE = "\x1b]0;title\x07"

@@ -367,7 +367,7 @@ def test_a_plan_has_no_events(call, text):
 NICENESS = """
 import os, sys
 from lmctl import cli
-from lmctl.jobs import train as job
+from lmctl.jobs.train import run as job
 def show(*_, **__):
     print(os.getpriority(os.PRIO_PROCESS, 0))
     raise SystemExit(0)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmctl.runtime.lstm import weight_shapes
-from lmctl.store.sizes import LSTMSizes
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.lstm.weights import weight_shapes
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.events import EpochDone
 
@@ -63,7 +63,7 @@ def train_network(
     **_others: Any,
 ) -> Result | None:
     """Weights that start from the seed, and that every step turns into others: w becomes w / 2 + step."""
-    sizes = LSTMSizes.of(corpus.vocabulary, config.model)
+    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
     generator = np.random.default_rng(config.training.seed)
     weights = {
         name: generator.normal(size=shape).astype(np.float32) * np.float32(config.training.init_scale)
@@ -123,11 +123,11 @@ def _progress(step: int, history: list[EpochDone]) -> Progress:
 
 def install() -> None:
     """Take the trainer's place in this process, and TensorFlow's."""
-    import lmctl.jobs.making
-    import lmctl.jobs.train
+    import lmctl.jobs.train.making
+    import lmctl.jobs.train.run
 
     trainer = types.ModuleType(MODULE)
     trainer.Watch, trainer.train_network = Watch, train_network  # type: ignore[attr-defined]
     sys.modules[MODULE] = trainer
-    lmctl.jobs.making.load_tensorflow = lambda **_options: None
-    lmctl.jobs.train.require_tensorflow = lambda: None
+    lmctl.jobs.train.making.load_tensorflow = lambda **_options: None
+    lmctl.jobs.train.run.require_tensorflow = lambda: None

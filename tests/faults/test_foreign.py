@@ -26,7 +26,7 @@ from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.errors import DataError, InputMissingError
 from lmctl.jobs.mix import mix
 from lmctl.jobs.prepare import prepare
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import list_generations

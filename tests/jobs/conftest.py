@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from lmctl.config import Settings, read_settings
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lmctl.jobs.publishing import Trained
+    from lmctl.jobs.train.publish import Trained
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
 VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"

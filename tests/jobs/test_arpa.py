@@ -12,12 +12,12 @@ import pytest
 import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import DataError, InputMissingError, LockedError, UsageError
+from lmctl.families.arpa.importing import ArpaReading
+from lmctl.families.arpa.words import SpecialWords
 from lmctl.jobs.arpa import export_arpa, import_arpa
 from lmctl.jobs.mix import mix
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model
-from lmctl.store.arpa_import import ArpaReading
-from lmctl.store.arpa_words import SpecialWords
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked

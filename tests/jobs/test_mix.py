@@ -10,7 +10,7 @@ import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import UsageError
 from lmctl.jobs.mix import mix
-from lmctl.jobs.train import train
+from lmctl.jobs.train.run import train
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.bundle import verify_bundle
 

@@ -10,13 +10,13 @@ import pytest
 import lmctl
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import InterruptedRunError
-from lmctl.jobs.events import Compared
-from lmctl.jobs.train import train
-from lmctl.jobs.warm_start import OldModel
+from lmctl.families import load_language_model
+from lmctl.jobs.train.initial_weights import OldModel
+from lmctl.jobs.train.run import train
+from lmctl.jobs.watching.events import Compared
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import verify_model
 from lmctl.query.tuning import tune_cache
-from lmctl.runtime import load_language_model
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.training.events import StepDone
@@ -228,7 +228,7 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lmctl.jobs.making.count_bundle", fail)
+    monkeypatch.setattr("lmctl.jobs.train.making.count_bundle", fail)
 
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}"))
 
@@ -241,7 +241,7 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
 def test_thresholds_for_more_orders_than_follow_from_the_text_are_left_out(
     text, valid, tmp_path, settings, monkeypatch
 ):
-    monkeypatch.setattr("lmctl.jobs.counting.FULL_ORDER_TOKENS", 5)
+    monkeypatch.setattr("lmctl.jobs.train.counting.FULL_ORDER_TOKENS", 5)
 
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "model.pruning=0 0 0 0 1"))
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from lmctl.corpus.clusters import Cluster
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.cached.runtime import CachedLanguageModel
+from lmctl.families.mixture.runtime import MixtureLanguageModel
+from lmctl.layers.clusters import Cluster
 from lmctl.query import scoring
 from lmctl.query.model import Model
 from lmctl.query.prediction import Predictor
 from lmctl.query.scoring import score_sentences
-from lmctl.runtime.cache import CachedLanguageModel
-from lmctl.runtime.mixture import MixtureLanguageModel
-from lmctl.store.bundle import CacheParameters
 
 WORDS = [f"w{number}" for number in range(398)]
 ONE_TABLE = {"clusters": [Cluster(words=400, width=48)], "tied": True, "embedding_dim": 48, "hidden_units": 64}

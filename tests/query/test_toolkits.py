@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from lmctl.log10 import natural_of
 from lmctl.query.scoring import SentenceScore
 from lmctl.query.toolkits import KenLMTally, log10_probs, ngram_lengths
-from lmctl.store.log10 import natural_of
 
 
 def scored(terms, token_ids, lengths):

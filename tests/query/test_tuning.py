@@ -6,12 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError
+from lmctl.families import interpolation
+from lmctl.families.base import LanguageModel, Scores
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.cached.runtime import CachedLanguageModel
+from lmctl.families.interpolation import tune_weights
+from lmctl.families.mixture.runtime import MixtureLanguageModel
 from lmctl.query import batching, tuning
-from lmctl.query.tuning import tune_cache, tune_weights
-from lmctl.runtime.base import LanguageModel, Scores
-from lmctl.runtime.cache import CachedLanguageModel
-from lmctl.runtime.mixture import MixtureLanguageModel
-from lmctl.store.bundle import CacheParameters
+from lmctl.query.tuning import tune_cache
 
 
 class WithoutFeatures(MixtureLanguageModel):
@@ -115,7 +117,7 @@ def test_two_weights_are_where_a_golden_section_finds_the_maximum(seed, tokens, 
     assert sum(weights) == pytest.approx(1.0, abs=1e-12)
     # From equal weights, no n rounds leave more than ln M / n to gain (Cover 1984).
     loss = mean_log_prob(log_probs, [best, 1.0 - best]) - mean_log_prob(log_probs, weights)
-    assert -1e-9 < loss < math.log(2) / tuning.MOST_ROUNDS
+    assert -1e-9 < loss < math.log(2) / interpolation.MOST_ROUNDS
 
 
 def test_no_weights_of_three_members_on_a_grid_are_better():
@@ -133,7 +135,7 @@ def test_the_likelihood_never_falls_from_round_to_round(monkeypatch):
     reached = []
 
     for rounds in range(30):
-        monkeypatch.setattr(tuning, "MOST_ROUNDS", rounds)
+        monkeypatch.setattr(interpolation, "MOST_ROUNDS", rounds)
         reached.append(mean_log_prob(log_probs, tune_weights(list(log_probs))))
 
     assert np.diff(reached).min() > -1e-12

@@ -12,20 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmctl.config import ModelConfig
-from lmctl.corpus.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.corpus.vocabulary import SPECIALS, Vocabulary
 from lmctl.errors import DataError, InputMissingError
-from lmctl.runtime.lstm import LSTMLanguageModel, weight_shapes
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.lstm.runtime import LSTMLanguageModel
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.lstm.weights import weight_shapes
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.store import bundle as bundle_module
-from lmctl.store.bundle import (
-    FORMAT_VERSION,
-    CacheParameters,
-    open_bundle,
-    verify_bundle,
-    weights_file,
-    write_bundle,
-)
-from lmctl.store.sizes import LSTMSizes, MixtureSizes
+from lmctl.store.bundle import FORMAT_VERSION, open_bundle, verify_bundle, weights_file, write_bundle
 
 FILES = [
     "characters.tsv",
@@ -427,7 +423,7 @@ def test_the_softmax_that_is_asked_for(softmax, words, tied, clusters):
     vocabulary = Vocabulary([*SPECIALS, *map(str, range(words - 1))], range(words + 1, 0, -1))
     model = ModelConfig(softmax=softmax, tied=tied, embedding_dim=16, hidden_units=24)
 
-    sizes = LSTMSizes.of(vocabulary, model)
+    sizes = LSTMSizes.of(vocabulary.counts, model)
 
     assert len(sizes.clusters) == clusters
     assert sizes.clusters[0].width == (16 if tied else 24)

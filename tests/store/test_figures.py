@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lmctl.jobs.events import CacheTuned, Compared
-from lmctl.jobs.validating import ValidFigures
+from lmctl.jobs.train.validating import ValidFigures
+from lmctl.jobs.watching.events import CacheTuned, Compared
 from lmctl.store import figures
 from lmctl.training.events import Drift, EpochDone
 

@@ -10,16 +10,10 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError
-from lmctl.runtime import load_language_model
-from lmctl.store.bundle import (
-    CacheParameters,
-    amend_bundle,
-    check_bundle,
-    open_bundle,
-    verify_bundle,
-    write_bundle,
-)
-from lmctl.store.sizes import MixtureSizes
+from lmctl.families import load_language_model
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.mixture.sizes import MixtureSizes
+from lmctl.store.bundle import amend_bundle, check_bundle, open_bundle, verify_bundle, write_bundle
 
 SHARED = ("vocabulary.tsv", "characters.tsv", "config.yaml")
 OTHER_WORDS = ("the", "cat", "sat", "on", "hat", "dog", ".")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DivergenceError, LmctlError
-from lmctl.runtime.lstm import LSTMLanguageModel
+from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted
 
 

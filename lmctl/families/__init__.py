@@ -1,0 +1,87 @@
+"""Families of models by name: those of lmctl, and those that other packages register.
+
+A package registers a family by an entry point of the group `lmctl.families`, whose name is the family's and whose
+value is the place of a `Family` object, such as `my_package.my_family:FAMILY`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.family import Family
+
+# In the order in which help and references have them.
+BUILT_IN = ("lstm", "ngram", "mixture")
+GROUP = "lmctl.families"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all families: lmctl's own, then those that other packages register."""
+    return (*BUILT_IN, *(name for name in sorted(_registered()) if name not in BUILT_IN))
+
+
+@cache
+def find(name: str) -> Family:
+    """The family of a name.
+
+    Raises:
+        DataError: there is none, or the package that registers it cannot be imported.
+    """
+    if name in BUILT_IN:
+        family: Family = import_module(f"{__name__}.{name}").FAMILY
+        return family
+    # Looked for only if the name is not lmctl's own: reading what is installed takes longer than a query.
+    entry_point = _registered().get(name)
+    if entry_point is None:
+        raise DataError(f"family {name[:40]!r} is not one that this lmctl knows: {', '.join(names())}")
+    try:
+        found: Family = entry_point.load()
+    except Exception as error:
+        raise DataError(f"family {name}: {entry_point.value} cannot be loaded: {error}") from error
+    if found.name != name:
+        raise DataError(f"family {name}: {entry_point.value} is called {found.name[:40]!r}")
+    return found
+
+
+def every() -> tuple[Family, ...]:
+    """All families."""
+    return tuple(map(find, names()))
+
+
+@cache
+def configurable() -> dict[str, Family]:
+    """The families that a configuration can ask for, by name."""
+    return {family.name: family for family in every() if family.config_type is not None}
+
+
+def baseline() -> Family:
+    """The family that is estimated beside a network."""
+    return next(family for family in every() if family.is_baseline)
+
+
+def combining() -> Family:
+    """The family whose models are made of others."""
+    return next(family for family in every() if family.combines)
+
+
+def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
+    """The runtime of a bundle's family, with its weights.
+
+    Raises:
+        DataError: a weight or a table is missing, damaged, or of a shape that does not fit.
+    """
+    return find(bundle.family).load(bundle, list(map(load_language_model, bundle.members())))
+
+
+@cache
+def _registered() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,0 +1,1 @@
+"""ARPA files: the format in which n-gram toolkits exchange their models."""

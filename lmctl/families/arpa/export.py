@@ -1,0 +1,83 @@
+r"""n-gram models as ARPA text, the format that SRILM, KenLM and IRSTLM exchange; ngram-format(5) describes it.
+
+    \data\
+    ngram 1=4
+    \1-grams:
+    -0.9	word	-0.3        log10 probability, TAB, words, TAB, log10 back-off; none in the highest order
+
+Our specials have other names there. `</s>` before a word is `<s>`: its unigram has our back-off of `</s>` and no
+probability, since nothing predicts a start. A probability of 0 is written as -99, which stands for it (SRILM); so
+is a back-off of 0.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START
+from lmctl.log10 import LOG10_ZERO, log10_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lmctl.families.arpa.words import WordSpelling
+    from lmctl.families.ngram.tables import NgramTables
+
+_LINES_AT_ONCE = 1 << 16
+
+
+def write_arpa(
+    tables: NgramTables,
+    spelling: WordSpelling,
+    file: IO[bytes],
+    on_ngrams: Callable[[int], object] = lambda _ngrams: None,
+) -> None:
+    """Write a model as ARPA text, UTF-8, as it is read from the tables.
+
+    Numbers have as many digits as it takes to give the same float32 back, nine at most.
+
+    Args:
+        tables: of the model.
+        spelling: how its words are written.
+        file: where to.
+        on_ngrams: told how many n-grams more have been written.
+    """
+    sizes = tables.sizes
+    if spelling.escaped:
+        file.write(f"{ESCAPES_COMMENT}\n".encode())
+    # `<s>` is a unigram of its own there.
+    counts = [sizes.ngrams[0] + 1, *sizes.ngrams[1:]]
+    header = "".join(f"ngram {order}={count}\n" for order, count in enumerate(counts, start=1))
+    file.write(f"\\data\\\n{header}".encode())
+    for order in range(1, sizes.order + 1):
+        file.write(f"\n\\{order}-grams:\n".encode())
+        if order == 1:
+            starts = tables.backoffs[1][[SENTENCE_END_ID]] if sizes.order > 1 else np.empty(0, dtype=np.float32)
+            numbers = "".join(f"\t{number:.9g}" for number in log10_of(starts))
+            file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
+        for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
+            stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
+            file.write("".join(_lines(tables, spelling.words, order, first, stop)).encode())
+            on_ngrams(stop - first)
+    file.write(b"\n\\end\\\n")
+
+
+def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first: int, stop: int) -> Iterator[str]:
+    """The lines of the n-grams from one place up to another."""
+    words = tables.words(order, np.arange(first, stop)).T.tolist()
+    spelled = [[spelled_words[word] for word in column] for column in words]
+    if order > 1:
+        spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else spelled_words[word] for word in words[0]]
+    log_probs = log10_of(tables.log_probs[order][first:stop]).tolist()
+    if order == tables.sizes.order:
+        for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):
+            yield f"{log_prob:.9g}\t{' '.join(ngram)}\n"
+        return
+    backoffs = log10_of(tables.backoffs[order][first:stop]).tolist()
+    if order == 1 and first <= SENTENCE_END_ID:
+        backoffs[SENTENCE_END_ID - first] = 0.0  # it is that of <s>
+    for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):
+        yield f"{log_prob:.9g}\t{' '.join(ngram)}\t{backoff:.9g}\n"

@@ -1,0 +1,259 @@
+"""An ARPA file becomes a vocabulary and tables.
+
+Words get their ids by falling probability, ties in code-point order, after the two specials. What is special:
+
+    <unk> or <UNK>   id 0; log10 -100 if the file has none (KenLM)
+    </s>             id 1, as the end of a sentence; the file must have it
+    <s>              id 1, as what stands before the first word of a sentence
+
+or what a program has in their place (arpa_words.py).
+
+Left out, for no text that lmctl reads asks for them: n-grams that have `<s>` anywhere but in front or `</s>`
+anywhere but at the end, and words with white space inside. A context that the file leaves out (SRILM prunes so) is
+put in with the probability that backing off gives, which changes no other.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
+from lmctl.families.arpa.text import ArpaText
+from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
+from lmctl.families.ngram.sizes import NgramSizes
+from lmctl.families.ngram.tables import NgramTables, make_keys, written_table
+from lmctl.log10 import LN_10, natural_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.families.arpa.text import ArpaSection
+
+
+logger = logging.getLogger(__name__)
+
+# Of an unknown word, where the file says nothing of it: KenLM's default.
+LOG10_UNKNOWN = -100.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArpaReading:
+    """How an ARPA file is read.
+
+    Attributes:
+        encoding: of its words.
+        positive: take log probabilities above 0 as 0.
+        specials: its words that are special.
+    """
+
+    encoding: str = "utf-8"
+    positive: bool = False
+    specials: SpecialWords = field(default_factory=SpecialWords)
+
+
+def read_arpa(
+    path: str,
+    folder: Path,
+    reading: ArpaReading | None = None,
+    on_bytes: Callable[[int], object] = lambda _bytes: None,
+) -> tuple[Vocabulary, NgramSizes]:
+    """Read an ARPA file, and write its tables into a folder.
+
+    Args:
+        path: of the file; compressed or not, and - is standard input.
+        folder: where the tables go.
+        reading: how it is read; None: as its words say themselves.
+        on_bytes: told how many bytes more have been read, decompressed.
+
+    Returns:
+        The vocabulary, all counts 0, and the sizes of the tables.
+
+    Raises:
+        InputMissingError: there is no such file.
+        DataError: it is not an ARPA file, or damaged; with the number of the line, and what was expected there.
+    """
+    reading = reading or ArpaReading()
+    text = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
+    vocabulary, ids = _choose_ids(text, reading.specials)
+    tables = NgramTables(
+        NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", ngrams=[len(vocabulary)]), {}, {}, {}
+    )
+    _fill_unigrams(tables, text, ids)
+    lines = sum(map(len, text.sections[1:]))
+    rows = {section.order: _Rows.of(section, ids, len(vocabulary)) for section in text.sections[1:]}
+    text.sections.clear()
+    if left_out := lines - sum(map(len, rows.values())):
+        logger.warning(
+            "%s: left out %d n-grams: <s> inside, </s> before the end, or a word that is empty or has white space",
+            text.source,
+            left_out,
+        )
+    if missing := _fill(tables, rows, text):
+        for order, words in missing.items():
+            rows[order] = rows[order].with_contexts(words)
+        _fill(tables, rows, text)
+        put_in = _back_off(tables)
+        logger.warning("%s: put in %d contexts that the file leaves out", text.source, put_in)
+    del tables.backoffs[max(tables.log_probs)]
+    for kind, by_order in (("keys", tables.keys), ("log_probs", tables.log_probs), ("backoffs", tables.backoffs)):
+        for order, values in by_order.items():
+            with written_table(folder, order, kind) as table:
+                table.append(values)
+    ngrams = [len(log_probs) for log_probs in tables.log_probs.values()]
+    return vocabulary, NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", ngrams=ngrams)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The n-grams of one order, in the order of the file.
+
+    Attributes:
+        words: ids, (rows, order).
+        log_probs: natural logs, (rows,); not a number for contexts that the file leaves out.
+        backoffs: natural logs, (rows,).
+        line_numbers: (rows,).
+    """
+
+    words: IntArray
+    log_probs: Float32Array
+    backoffs: Float32Array
+    line_numbers: IntArray
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def of(cls, section: ArpaSection, ids: IntArray, vocabulary_size: int) -> _Rows:
+        """The n-grams of a section that a text can ask for."""
+        words = ids[np.array(section.words, dtype=np.int64)].reshape(-1, section.order)
+        # What is no id stands for a start, if it is the first of them, or for what is left out.
+        kept = (words[:, 1:] < vocabulary_size).all(axis=1) & (words[:, :-1] != SENTENCE_END_ID).all(axis=1)
+        kept &= words[:, 0] <= vocabulary_size
+        words = words[kept]
+        words[words[:, 0] == vocabulary_size, 0] = SENTENCE_END_ID
+        return cls(
+            words.astype(np.uint32),
+            natural_of(section.log10_probs)[kept],
+            natural_of(section.log10_backoffs)[kept],
+            np.array(section.line_numbers)[kept],
+        )
+
+    def with_contexts(self, words: IntArray) -> _Rows:
+        """These n-grams, then contexts that the file leaves out, (contexts, order)."""
+        rows = len(words)
+        return _Rows(
+            np.concatenate([self.words, words]),
+            np.concatenate([self.log_probs, np.full(rows, np.nan, dtype=np.float32)]),
+            np.concatenate([self.backoffs, np.zeros(rows, dtype=np.float32)]),
+            np.concatenate([self.line_numbers, np.zeros(rows, dtype=np.uint64)]),
+        )
+
+
+def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArray]:
+    """The vocabulary, and the id of each of the file's words: its size for `<s>`, more for one left out."""
+    unigrams = text.sections[0]
+    spelled = text.words
+    numbers = {word: number for number, word in enumerate(spelled)}
+    found = named.found_in(numbers, text.source)
+    for word, there, meaning in (
+        (UNKNOWN, found.unknown, f"log10 {LOG10_UNKNOWN:g}"),
+        (SENTENCE_START, found.start, "a back-off of 0"),
+    ):
+        if there is None:
+            logger.warning("%s: no %s among the unigrams; it has %s", text.source, word, meaning)
+    specials = {found.unknown, found.start, found.end}
+    # lmctl says so in the files that it writes such words to.
+    escaped = ESCAPES_COMMENT.encode() in text.preamble
+    words = [unescape(word) for word in spelled] if escaped else spelled
+    # What lmctl cuts out of a text has no white space of any script inside.
+    askable = [
+        number for number, word in enumerate(words) if spelled[number] not in specials and word.split() == [word]
+    ]
+    askable.sort(key=lambda number: (-unigrams.log10_probs[number], words[number]))
+    vocabulary = [UNKNOWN, SENTENCE_END, *(words[number] for number in askable)]
+    ids = np.full(len(words), len(vocabulary) + 1, dtype=np.int64)
+    ids[askable] = np.arange(len(SPECIALS), len(vocabulary))
+    for special, token_id in (
+        (found.unknown, UNKNOWN_ID),
+        (found.end, SENTENCE_END_ID),
+        (found.start, len(vocabulary)),
+    ):
+        if special is not None:
+            ids[numbers[special]] = token_id
+    return Vocabulary(vocabulary, [0] * len(vocabulary)), ids
+
+
+def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
+    size = tables.sizes.vocabulary_size
+    section = text.sections[0]
+    # Two places more: for `<s>`, and for the words that are left out.
+    log_probs = np.full(size + 2, LOG10_UNKNOWN * LN_10, dtype=np.float32)
+    backoffs = np.zeros(size + 2, dtype=np.float32)
+    log_probs[ids], backoffs[ids] = natural_of(section.log10_probs), natural_of(section.log10_backoffs)
+    backoffs[SENTENCE_END_ID] = backoffs[size]
+    tables.log_probs[1], tables.backoffs[1] = log_probs[:size], backoffs[:size]
+
+
+def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[int, IntArray]:
+    """Sort n-grams into tables from order 2 on; their contexts that are missing, by order.
+
+    Raises:
+        DataError: an n-gram stands twice.
+    """
+    missing: dict[int, list[IntArray]] = {}
+    for order, of_order in rows.items():
+        contexts = _places(tables, of_order.words[:, :-1])
+        there = contexts >= 0
+        for length in range(2, order) if not there.all() else ():
+            prefixes = np.unique(of_order.words[~there, :length], axis=0)
+            missing.setdefault(length, []).append(prefixes[_places(tables, prefixes) < 0])
+        places = np.flatnonzero(there)
+        keys = make_keys(contexts[there], of_order.words[there, -1], tables.sizes.word_bits)
+        # The file's own n-gram stands before one that was put in.
+        rising = np.argsort(keys, kind="stable")
+        keys, places = keys[rising], places[rising]
+        again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+        if (twice := again[~np.isnan(of_order.log_probs[places[again]])]).size:
+            raise text.fault(
+                of_order.line_numbers[places[twice[0]]], "this n-gram stands in the file a second time"
+            )
+        tables.keys[order] = np.delete(keys, again)
+        tables.log_probs[order] = np.delete(of_order.log_probs[places], again)
+        tables.backoffs[order] = np.delete(of_order.backoffs[places], again)
+    return {
+        length: np.unique(np.concatenate(of_length), axis=0)
+        for length, of_length in missing.items()
+        if any(map(len, of_length))
+    }
+
+
+def _back_off(tables: NgramTables) -> int:
+    """Give the contexts that were put in the probability that backing off gives; how many there are."""
+    put_in = 0
+    for order, log_probs in tables.log_probs.items():
+        places = np.flatnonzero(np.isnan(log_probs))
+        words = tables.words(order, places)
+        costs, found = np.zeros(len(words)), np.full(len(words), np.nan)
+        for first in range(1, order):
+            context = _places(tables, words[:, first - 1 : -1])
+            costs += np.where(context >= 0, tables.backoffs[order - first][np.maximum(context, 0)], 0.0)
+            shorter = _places(tables, words[:, first:])
+            new = np.isnan(found) & (shorter >= 0)
+            found[new] = tables.log_probs[order - first][shorter[new]] + costs[new]
+        log_probs[places] = np.minimum(found, 0.0)
+        put_in += len(places)
+    return put_in
+
+
+def _places(tables: NgramTables, words: IntArray) -> IntArray:
+    """Places of n-grams, (ngrams, order)."""
+    places: IntArray = words[:, 0].astype(np.int64)
+    for order in range(2, words.shape[1] + 1):
+        places = tables.find(order, places, words[:, order - 1])
+    return places

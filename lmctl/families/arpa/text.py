@@ -1,0 +1,235 @@
+r"""ARPA text, taken apart: what each line says, and which line does not fit.
+
+Lines end with LF or CRLF, fields are parted by tabs or spaces, and blank lines may stand anywhere: SRILM, KenLM
+and IRSTLM each have their own habits. What the file claims is compared with what it holds, never believed: memory
+grows with the lines that were read.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.families.arpa.lines import ArpaLines, read_header, shown
+from lmctl.log10 import MOST_LOG10_BACKOFFS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lmctl.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ArpaSection:
+    """The n-grams of one order, as they stand in the file; a row for each line.
+
+    Attributes:
+        order: of its n-grams.
+        words: numbers of the words in the order of their unigrams, (rows * order,).
+        log10_probs: (rows,).
+        log10_backoffs: (rows,); 0 where a line has none.
+        line_numbers: (rows,).
+    """
+
+    order: int
+    words: array[int] = field(default_factory=lambda: array("I"))
+    log10_probs: array[float] = field(default_factory=lambda: array("d"))
+    log10_backoffs: array[float] = field(default_factory=lambda: array("d"))
+    line_numbers: array[int] = field(default_factory=lambda: array("Q"))
+
+    def __len__(self) -> int:
+        return len(self.log10_probs)
+
+
+class ArpaText:
+    r"""An ARPA file, read whole.
+
+    Args:
+        path: of the file; compressed or not, and - is standard input.
+        encoding: of the words.
+        positive: take log probabilities above 0 as 0, as KenLM's `build_binary -i` does; False: refuse them.
+        on_bytes: told how many bytes more have been read, decompressed.
+
+    Attributes:
+        source: name for messages: the path, or "standard input".
+        preamble: the lines before `\data\`.
+        words: the unigrams' words; a word's number is its place.
+        sections: from order 1.
+
+    Raises:
+        UsageError: the encoding is unknown.
+        InputMissingError: there is no such file.
+        DataError: it is not an ARPA file, or damaged; with the number of the line, and what was expected there.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        encoding: str = "utf-8",
+        positive: bool = False,
+        on_bytes: Callable[[int], object] = lambda _bytes: None,
+    ) -> None:
+        self.words: list[str] = []
+        self.sections: list[ArpaSection] = []
+        self._positive = positive
+        self._numbers: dict[bytes, int] = {}
+        self._lines = lines = ArpaLines(path, encoding, on_bytes)
+        self.source = lines.source
+        self.preamble, claims = read_header(lines)
+        for order, (claimed, claiming_line) in enumerate(claims, start=1):
+            header = f"\\{order}-grams:".encode()
+            section = ArpaSection(order)
+            if not claimed and order > 1 and lines.line != header:
+                # A section of no n-grams that is left out loses nothing.
+                self.sections.append(section)
+                continue
+            lines.expect(header)
+            self._read_section(section, claimed)
+            if len(section) != claimed:
+                raise self.fault(
+                    lines.number,
+                    f"the {order}-grams end here after {len(section)}, but line {claiming_line} says {claimed}",
+                )
+            self._check_numbers(section, highest=order == len(claims))
+            self.sections.append(section)
+        lines.expect(b"\\end\\")
+        if lines.next():
+            raise self.fault(lines.number, f"expected nothing after \\end\\, got {shown(lines.line)}")
+        self._check_backoffs()
+
+    def fault(self, line_number: int, message: str) -> DataError:
+        """An error at a line."""
+        return self._lines.fault(line_number, message)
+
+    def _read_section(self, section: ArpaSection, claimed: int) -> None:
+        """Read the lines of one order, up to the next header."""
+        words_stop = section.order + 1
+        parse_words = self._add_word if section.order == 1 else self._number_words
+        number = self._lines.number
+        for number, line in self._lines.rest:
+            fields = _fields(line)
+            if not fields:
+                continue
+            if fields[0].startswith(b"\\"):
+                self._lines.number, self._lines.line = number, line.strip(b" \t\r")
+                return
+            if len(fields) < words_stop or (len(fields) == words_stop and line.count(b"\t") == 2):
+                fields = _with_empty_words(line, section.order) or fields
+            if not words_stop <= len(fields) <= words_stop + 1:
+                raise self.fault(
+                    number,
+                    f"expected a log10 probability, {section.order} words, perhaps a back-off; got {shown(line)}",
+                )
+            if len(section) == claimed:
+                raise self.fault(number, f"expected no more than the {claimed} {section.order}-grams of \\data\\")
+            section.words.extend(parse_words(number, fields[1:words_stop]))
+            section.log10_probs.append(self._number(number, fields[0]))
+            section.log10_backoffs.append(
+                self._number(number, fields[words_stop]) if len(fields) > words_stop else 0.0
+            )
+            section.line_numbers.append(number)
+        self._lines.number, self._lines.line = number, b""
+
+    def _add_word(self, line_number: int, words: list[bytes]) -> list[int]:
+        """The number of a unigram's word."""
+        number = len(self._numbers)
+        if self._numbers.setdefault(words[0], number) != number:
+            raise self.fault(line_number, f"{shown(words[0])} is a unigram a second time")
+        try:
+            self.words.append(words[0].decode(self._lines.encoding))
+        except UnicodeDecodeError as error:
+            raise self.fault(
+                line_number,
+                f"{shown(words[0])} is not valid {self._lines.encoding.upper()}; "
+                "name the encoding of the file with --encoding",
+            ) from error
+        return [number]
+
+    def _number_words(self, line_number: int, words: list[bytes]) -> list[int]:
+        try:
+            return [self._numbers[word] for word in words]
+        except KeyError as error:
+            raise self.fault(line_number, f"{shown(error.args[0])} is not among the unigrams") from error
+
+    def _number(self, line_number: int, text: bytes) -> float:
+        try:
+            if b"_" not in text:  # which Python allows between digits
+                return float(text)
+        except ValueError:
+            # What C on Windows prints of it.
+            if text == b"-1.#INF":
+                return -math.inf
+        raise self.fault(line_number, f"expected a number, got {shown(text)}")
+
+    def _check_numbers(self, section: ArpaSection, *, highest: bool) -> None:
+        """Are the numbers of a section such as logarithms of probabilities can be?"""
+        log10_probs, log10_backoffs = np.array(section.log10_probs), np.array(section.log10_backoffs)
+        if self._positive and (above := (log10_probs > 0) & (log10_probs < np.inf)).any():
+            logger.warning(
+                "%s: took %d log10 probabilities of %d-grams above 0, of up to %g, as 0",
+                self.source,
+                np.count_nonzero(above),
+                section.order,
+                log10_probs[above].max(),
+            )
+            log10_probs[above] = 0.0
+            section.log10_probs = array("d", log10_probs.tobytes())
+        self._check(
+            section,
+            log10_probs,
+            log10_probs <= 0,
+            "a log10 probability of 0 or less",
+            way_out="; -i takes those above as 0" if (log10_probs > 0).any() else "",
+        )
+        self._check(section, log10_backoffs, log10_backoffs < np.inf, "a log10 back-off")
+        if highest:
+            self._check(section, log10_backoffs, log10_backoffs == 0, "no back-off in the highest order")
+
+    def _check_backoffs(self) -> None:
+        """Do the back-offs leave probabilities that a float32 can hold, however many of them are added up?"""
+        largest = [max(section.log10_backoffs, default=0.0) for section in self.sections]
+        if sum(max(0.0, backoff) for backoff in largest) > MOST_LOG10_BACKOFFS:
+            section = self.sections[int(np.argmax(largest))]
+            row = int(np.argmax(section.log10_backoffs))
+            raise self.fault(
+                section.line_numbers[row],
+                f"expected log10 back-offs of all orders that add up to {MOST_LOG10_BACKOFFS:g} at most, "
+                f"got {section.log10_backoffs[row]:g}",
+            )
+
+    def _check(
+        self,
+        section: ArpaSection,
+        values: NDArray[Any],
+        fits: NDArray[np.bool_],
+        expected: str,
+        way_out: str = "",
+    ) -> None:
+        if not fits.all():
+            row = int(np.argmin(fits))
+            raise self.fault(section.line_numbers[row], f"expected {expected}, got {values[row]:g}{way_out}")
+
+
+def _with_empty_words(line: bytes, order: int) -> list[bytes]:
+    """The fields of a line with an empty word, as MITLM writes for a line of blanks; none of others."""
+    parts = line.strip(b"\r").split(b"\t")
+    words = parts[1].split(b" ") if len(parts) > 1 else []
+    return [parts[0], *words, *parts[2:]] if len(words) == order and b"" in words else []
+
+
+def _fields(line: bytes) -> list[bytes]:
+    """The fields of a line; tabs and blanks part them, and a vertical tab may stand in a word (KenLM)."""
+    if b"\v" in line or b"\f" in line:
+        return [part for part in re.split(rb"[ \t\r]+", line) if part]
+    return line.split()

@@ -1,0 +1,1 @@
+"""A cache: any model, and what it remembers of the text at hand."""

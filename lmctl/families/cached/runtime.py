@@ -1,0 +1,179 @@
+"""A language model with a memory of the text at hand: words that it has read lately become more probable.
+
+A cache (Grave, Joulin & Usunier 2017, arXiv:1612.04426) is a distribution of its own, mixed with the model's:
+
+    p_cache(w) = sum of the votes of the remembered words that are w / sum of all votes
+    p(w) = (1 - weight) p_model(w) + weight p_cache(w)
+
+What a vote weighs is told in families/cached/memory.py.
+Every token is remembered, `<unk>` and `</s>` among them, as published figures have it: p_cache is a distribution
+over the same tokens as p_model, and the two may be mixed. Where nothing is remembered yet, p is p_model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.families.base import LanguageModel, Scores
+from lmctl.families.cached.memory import Memory
+from lmctl.layers.products import sums_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.families.cached.memory import Affinities, Reading
+    from lmctl.families.cached.parameters import CacheParameters
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """The state of the model, and what each of its B columns remembers."""
+
+    model: Any
+    memories: tuple[Memory, ...]
+
+
+class CachedLanguageModel(LanguageModel[CacheState]):
+    """Any language model, and a cache.
+
+    Args:
+        model: whose probabilities are mixed with the cache's.
+        parameters: how.
+        size: how many words are remembered, 1 or more.
+    """
+
+    def __init__(self, model: LanguageModel[Any], parameters: CacheParameters, size: int) -> None:
+        self.model = model
+        self.parameters = parameters
+        self.size = size
+        self.vocabulary_size = model.vocabulary_size
+        self.has_features = model.has_features
+
+    def null_state(self, batch: int) -> CacheState:
+        """The model's null state, and nothing remembered."""
+        state = self.model.null_state(batch)
+        memory = Memory.empty(contexts_of(self.model, state, batch).shape[1])
+        return CacheState(state, (memory,) * batch)
+
+    def advance(self, state: CacheState, token_ids: IntArray, lengths: IntArray | None = None) -> CacheState:
+        """See `LanguageModel.advance`; what is remembered is copied once, however many tokens are read."""
+        if self.has_features:
+            return self.advance_with_features(state, token_ids, lengths)[1]
+        model_state = self.model.advance(state.model, token_ids, lengths)
+        readings = self._readings(state, token_ids, lengths, None)
+        return CacheState(model_state, tuple(reading.memory() for reading in readings))
+
+    def log_probs(self, state: CacheState) -> Float32Array:
+        """See `LanguageModel.log_probs`."""
+        log_probs = self.model.log_probs(state.model).copy()
+        queries = contexts_of(self.model, state.model, len(state.memories))
+        for column, memory in enumerate(state.memories):
+            affinities = memory.asked(queries[column], self.size)
+            log_probs[[column]] = self._mixed_distributions(log_probs[[column]], affinities)
+        return log_probs
+
+    def score(
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: CacheState,
+        *,
+        ranks: bool = False,
+        features: bool = False,
+    ) -> tuple[Scores, CacheState]:
+        """See `LanguageModel.score`."""
+        if ranks:
+            return self._score_with_ranks(inputs, targets, lengths, state, features=features)
+        scores, model_state = self.model.score(
+            inputs, targets, lengths, state.model, features=features or self.has_features
+        )
+        log_probs = scores.log_probs.copy()
+        memories = []
+        for column, reading in enumerate(self._readings(state, inputs, lengths, scores.features)):
+            there = slice(0, len(reading.ends))
+            (of_cache,) = reading.log_probs(targets[there, column], [self.parameters.theta])
+            of_model = log_probs[there, column]
+            with_cache = mixed(of_model, of_cache, self.parameters.weight)
+            log_probs[there, column] = np.where(reading.remembering, with_cache, of_model)
+            memories.append(reading.memory())
+        wanted = scores.features if features else None
+        return Scores(log_probs, None, wanted), CacheState(model_state, tuple(memories))
+
+    def advance_with_log_probs(
+        self, state: CacheState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, CacheState]:
+        """See `LanguageModel.advance_with_log_probs`."""
+        log_probs, model_state = self.model.advance_with_log_probs(state.model, token_ids, lengths)
+        features = None
+        if self.has_features:
+            features, _ = self.model.advance_with_features(state.model, token_ids, lengths)
+        memories = []
+        for column, reading in enumerate(self._readings(state, token_ids, lengths, features)):
+            for rows, affinities in reading.blocks():
+                log_probs[rows, column] = self._mixed_distributions(log_probs[rows, column], affinities)
+            memories.append(reading.memory())
+        return log_probs, CacheState(model_state, tuple(memories))
+
+    def features(self, state: CacheState) -> Float32Array:
+        """The model's, (B, H)."""
+        return self.model.features(state.model)
+
+    def advance_with_features(
+        self, state: CacheState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, CacheState]:
+        """See `LanguageModel.advance_with_features`; the model's."""
+        features, model_state = self.model.advance_with_features(state.model, token_ids, lengths)
+        readings = self._readings(state, token_ids, lengths, features)
+        return features, CacheState(model_state, tuple(reading.memory() for reading in readings))
+
+    def _readings(
+        self, state: CacheState, token_ids: IntArray, lengths: IntArray | None, features: Float32Array | None
+    ) -> Iterator[Reading]:
+        """Each column as it is read.
+
+        Args:
+            state: where the columns start from.
+            token_ids: (T, B).
+            lengths: (B,), or None for all of T.
+            features: the model's after every token, (T, B, H); None if it has none.
+        """
+        steps, batch = token_ids.shape
+        before = contexts_of(self.model, state.model, batch)
+        after = np.zeros((steps, batch, 0), np.float32) if features is None else features
+        ends = [steps] * batch if lengths is None else lengths.tolist()
+        for column, (memory, end) in enumerate(zip(state.memories, ends, strict=True)):
+            contexts = np.concatenate([before[None, column], after[:end, column]])
+            yield memory.reading(contexts, token_ids[:end, column], self.size)
+
+    def _mixed_distributions(self, log_probs: Float32Array, affinities: Affinities) -> Float32Array:
+        """Natural logs of the mixture's probabilities of all words, (T, V), given the model's."""
+        votes = affinities.votes(self.parameters.theta)
+        totals = sums_in_order(votes)
+        # All other words have only what the model leaves them.
+        words, places = np.unique(affinities.words, return_inverse=True)
+        with_cache = log_probs + np.float32(np.log1p(-self.parameters.weight))
+        for row, total in enumerate(totals):
+            if total:
+                with np.errstate(divide="ignore"):
+                    of_cache = np.log(np.bincount(places, votes[row], minlength=len(words)) / total)
+                with_cache[row, words] = mixed(log_probs[row, words], of_cache, self.parameters.weight)
+            else:
+                with_cache[row] = log_probs[row]
+        return with_cache
+
+
+def mixed(of_model: Float32Array | Float64Array, of_cache: Float64Array, weight: float) -> Float64Array:
+    """log((1 - weight) p_model + weight p_cache), given the logs of the two probabilities."""
+    with np.errstate(divide="ignore"):
+        both: Float64Array = np.logaddexp(of_model + np.log1p(-weight), of_cache + np.log(weight))
+    return both
+
+
+def contexts_of(model: LanguageModel[Any], state: Any, batch: int) -> Float32Array:
+    """What a cache compares: the model's features, (B, H), or nothing, (B, 0), where it has none."""
+    return model.features(state) if model.has_features else np.zeros((batch, 0), dtype=np.float32)

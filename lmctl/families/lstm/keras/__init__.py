@@ -1,0 +1,1 @@
+"""The LSTM as Keras trains it."""

@@ -1,0 +1,192 @@
+"""An LSTM layer that trains fast on a processor: one loop forward, one backward, large matrix products outside.
+
+Automatic differentiation through time adds to the gradient of both weight matrices at every step, a product of two
+thin matrices. Here the loop backward carries only the gradients of output and cell, and keeps those of the gates;
+what they mean for weights and inputs is then one product each, over all steps at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lmctl.layers.keras.products import product
+
+
+class LSTM(keras.layers.LSTM):  # type: ignore[misc]
+    """`keras.layers.LSTM` with `scan`, which gives the same results and gradients.
+
+    `call` stays Keras's own; on a GPU that is cuDNN's implementation, which is faster still. Weights and their
+    layout are Keras's: kernel (E, 4H), recurrent kernel (H, 4H), bias (4H,), gates in the order input, forget,
+    candidate, output.
+
+    Args:
+        units: H.
+        options: of keras.layers.LSTM; activations, masks and dropout are left at their defaults.
+    """
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__(units, return_sequences=True, return_state=True, **options)
+
+    def scan(
+        self, inputs: Any, hidden: Any, cell: Any, *, recurrent_kernel: Any = None, compiled: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Run over a segment, time first.
+
+        Args:
+            inputs: (T, B, E) float32.
+            hidden: output before the first step, (B, H) float32.
+            cell: cell before the first step, (B, H) float32.
+            recurrent_kernel: what to use in place of the layer's own, (H, 4H): the same with some entries dropped.
+            compiled: let XLA compile the loops, which pays where one shape is met again and again; within a
+                tf.function alone.
+
+        Returns:
+            Outputs (T, B, H), last output (B, H), last cell (B, H), float32 all.
+        """
+        if recurrent_kernel is None:
+            recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        forward, backward = (_FORWARD_COMPILED, _BACKWARD_COMPILED) if compiled else (_forward, _backward)
+        dtype = self.compute_dtype
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
+            scores = _by_time(product(_rows(inputs), kernel, dtype) + bias, inputs)
+            outputs, cells, gates = forward(scores, hidden, cell, recurrent_kernel)
+
+            def gradient(d_outputs: Any, d_hidden: Any, d_cell: Any) -> Any:
+                earlier_cells = tf.concat([cell[None], cells[:-1]], axis=0)
+                made = (gates, cells, earlier_cells)
+                d_scores, d_hidden, d_cell = backward(made, recurrent_kernel, d_outputs, d_hidden, d_cell)
+                d_scores = _rows(d_scores)
+                earlier_outputs = _rows(tf.concat([hidden[None], outputs[:-1]], axis=0))
+                return (
+                    _by_time(product(d_scores, kernel, dtype, transpose_b=True), inputs),
+                    d_hidden,
+                    d_cell,
+                    product(_rows(inputs), d_scores, dtype, transpose_a=True),
+                    product(earlier_outputs, d_scores, dtype, transpose_a=True),
+                    tf.reduce_sum(d_scores, axis=0),
+                )
+
+            return (outputs, outputs[-1], cells[-1]), gradient
+
+        kernel, bias = tf.convert_to_tensor(self.cell.kernel), tf.convert_to_tensor(self.cell.bias)
+        return run(inputs, hidden, cell, kernel, recurrent_kernel, bias)  # type: ignore[no-any-return]
+
+
+def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:
+    """The loop forward: only what depends on the step before.
+
+    Args:
+        scores: what the inputs contribute to the gates, (T, B, 4H).
+        hidden: output before the first step, (B, H).
+        cell: cell before the first step, (B, H).
+        recurrent_kernel: (H, 4H).
+
+    Returns:
+        Outputs (T, B, H), cells (T, B, H), and gates (T, B, 4H) behind their activations.
+    """
+    (steps, _), batch, units = _times(scores), scores.shape[1], recurrent_kernel.shape[0]
+    scores = _array(scores)
+
+    def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
+        sums = scores.read(time) + tf.matmul(hidden, recurrent_kernel)
+        input_gate, forget_gate, candidate, output_gate = tf.split(sums, 4, axis=1)
+        input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
+        candidate = tf.tanh(candidate)
+        cell = forget_gate * cell + input_gate * candidate
+        hidden = output_gate * tf.tanh(cell)
+        all_gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
+        written = outputs.write(time, hidden), cells.write(time, cell), gates.write(time, all_gates)
+        return time + 1, hidden, cell, *written
+
+    arrays = _empty(steps, batch, units), _empty(steps, batch, units), _empty(steps, batch, 4 * units)
+    *_, outputs, cells, gates = tf.while_loop(
+        lambda time, *_: time < steps,
+        step,
+        (0, hidden, cell, *arrays),
+        parallel_iterations=1,
+        maximum_iterations=steps,
+    )
+    return outputs.stack(), cells.stack(), gates.stack()
+
+
+def _backward(
+    made: tuple[Any, Any, Any], recurrent_kernel: Any, d_outputs: Any, d_hidden: Any, d_cell: Any
+) -> tuple[Any, Any, Any]:
+    """The loop backward.
+
+    Args:
+        made: gates (T, B, 4H), cells (T, B, H), and the cells before each of those, (T, B, H).
+        recurrent_kernel: (H, 4H).
+        d_outputs: gradient of the outputs, (T, B, H).
+        d_hidden: gradient of the last output beyond that, (B, H).
+        d_cell: gradient of the last cell, (B, H).
+
+    Returns:
+        Gradients of the scores, (T, B, 4H), of the first hidden and of the first cell, (B, H).
+    """
+    (steps, _), batch, units = _times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
+    gates, cells, earlier_cells = map(_array, made)
+    d_outputs = _array(d_outputs)
+    recurrent_transposed = tf.transpose(recurrent_kernel)
+
+    def step(time: Any, d_hidden: Any, d_cell: Any, d_scores: Any) -> Any:
+        input_gate, forget_gate, candidate, output_gate = tf.split(gates.read(time), 4, axis=1)
+        squashed = tf.tanh(cells.read(time))
+        d_hidden += d_outputs.read(time)
+        d_cell += d_hidden * output_gate * (1 - squashed * squashed)
+        d_sums = tf.concat(
+            [
+                d_cell * candidate * input_gate * (1 - input_gate),
+                d_cell * earlier_cells.read(time) * forget_gate * (1 - forget_gate),
+                d_cell * input_gate * (1 - candidate * candidate),
+                d_hidden * squashed * output_gate * (1 - output_gate),
+            ],
+            axis=1,
+        )
+        d_hidden = tf.matmul(d_sums, recurrent_transposed)
+        return time - 1, d_hidden, d_cell * forget_gate, d_scores.write(time, d_sums)
+
+    _, d_hidden, d_cell, d_scores = tf.while_loop(
+        lambda time, *_: time >= 0,
+        step,
+        (steps - 1, d_hidden, d_cell, _empty(steps, batch, 4 * units)),
+        parallel_iterations=1,
+        maximum_iterations=steps,
+    )
+    return d_scores.stack(), d_hidden, d_cell
+
+
+_FORWARD_COMPILED = tf.function(_forward, jit_compile=True, autograph=False)
+_BACKWARD_COMPILED = tf.function(_backward, jit_compile=True, autograph=False)
+
+
+def _times(values: Any) -> tuple[Any, Any]:
+    """T and B: numbers where they are known while the graph is built, which XLA needs; else tensors."""
+    there = tf.unstack(tf.shape(values)[:2])
+    return tuple(known or found for known, found in zip(values.shape[:2], there, strict=True))
+
+
+def _rows(values: Any) -> Any:
+    """(T, B, N) as one matrix, (T * B, N)."""
+    return tf.reshape(values, (-1, values.shape[2]))
+
+
+def _by_time(rows: Any, like: Any) -> Any:
+    """(T * B, N) with the T and B of another tensor, (T, B, N)."""
+    return tf.reshape(rows, (*_times(like), rows.shape[1]))
+
+
+def _array(values: Any) -> Any:
+    """(T, ...) as an array that a loop reads one step at a time."""
+    steps, _ = _times(values)
+    return tf.TensorArray(values.dtype, size=steps, element_shape=values.shape[1:]).unstack(values)
+
+
+def _empty(steps: Any, *shape: int | None) -> Any:
+    """An array for a loop to write one step at a time."""
+    return tf.TensorArray(tf.float32, size=steps, element_shape=shape)

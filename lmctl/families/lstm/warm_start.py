@@ -1,0 +1,175 @@
+"""Yesterday's weights for today's vocabulary: where each word's row comes from when a model is trained on.
+
+Words are known by their spelling, whatever their ids have become. What belongs to no word, the recurrent layers
+and the projections, is taken as it is. For what belongs to a word:
+
+- A word that stays in its cluster takes its row along, bit for bit.
+- A word that moves to a cluster whose vectors have another length gets the row there whose projection comes
+  closest, by least squares, to the vector that it had.
+- A cluster that the old model did not have projects along the directions in which the vectors of its words differ
+  most (their principal components), and its own vector is their mean.
+- A new word starts as the mean of the known words of its cluster, which are of like frequency.
+- A bias counts within its cluster: one that moves is shifted by the difference of the two clusters' means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.families.lstm.weights import weight_shapes
+from lmctl.layers.clusters import first_ids
+from lmctl.layers.embedding import WordVectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.families.lstm.sizes import LSTMSizes
+    from lmctl.layers.clusters import Cluster
+
+    Weights = dict[str, Float32Array]
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """What became of the words' rows.
+
+    Attributes:
+        kept: words that stayed in their cluster, wherever their ids are now.
+        moved: words whose row was made anew from the vector they had, in another cluster.
+        new: words that the old model does not know.
+        gone: words of the old model that are not in the vocabulary any more.
+    """
+
+    kept: int
+    moved: int
+    new: int
+    gone: int
+
+
+def carry_over(
+    weights: Mapping[str, Float32Array], old: LSTMSizes, new: LSTMSizes, old_ids: IntArray
+) -> tuple[Weights, RowCounts]:
+    """The weights that training starts from.
+
+    Args:
+        weights: of the old model, by the names of `weight_shapes(old)`.
+        old: its sizes.
+        new: those of the network to be trained; they differ in the vocabulary and its clusters alone.
+        old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
+
+    Returns:
+        Weights by the names of `weight_shapes(new)`, and what became of the rows.
+    """
+    carried = {name: weights[name] for name in weight_shapes(new) if _belongs_to_no_word(name)}
+    vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, old_ids)
+    carried |= vectors.weights
+    output = vectors
+    if not new.tied:
+        output = _Rows("softmax.embedding", old.clusters, new.clusters, weights, old_ids)
+        carried |= output.weights
+    carried["softmax.bias"] = _biases(weights["softmax.bias"], output)
+    if len(new.clusters) > 1:
+        if len(old.clusters) == len(new.clusters):
+            clusters, bias = weights["softmax.clusters"], weights["softmax.clusters.bias"]
+        else:
+            clusters = np.stack([part.mean(axis=0) for part in output.effective[1:]])
+            # As probable, at the start, as its words together.
+            bias = np.array([np.log(cluster.words) for cluster in new.clusters[1:]], dtype=np.float32)
+        carried |= {"softmax.clusters": clusters, "softmax.clusters.bias": bias}
+    known = int(np.count_nonzero(old_ids >= 0))
+    kept = sum(int(np.count_nonzero(stays)) for stays in output.stays)
+    counts = RowCounts(kept=kept, moved=known - kept, new=len(old_ids) - known, gone=old.vocabulary_size - known)
+    return {name: carried[name] for name in weight_shapes(new)}, counts
+
+
+def _belongs_to_no_word(name: str) -> bool:
+    return name.startswith("lstm.") or name == "softmax.projection"
+
+
+class _Rows:
+    """The word vectors of one table, or of one in clusters, in their new places.
+
+    Attributes:
+        weights: tables and projections by name.
+        stays: for each new cluster, which of its words were in it before, (words,).
+        effective: for each new cluster, the vectors of full length of its words, (words, D).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        old: Sequence[Cluster],
+        new: Sequence[Cluster],
+        weights: Mapping[str, Float32Array],
+        old_ids: IntArray,
+    ) -> None:
+        before = WordVectors(name, old, weights)
+        self.weights: Weights = {}
+        self.stays: list[NDArray[np.bool_]] = []
+        self.effective: list[Float32Array] = []
+        # The cluster that each word was in, and the one that it is in: -1 for the words that were in none.
+        self.cluster_before = np.where(old_ids >= 0, before.cluster_of(old_ids), -1)
+        self.cluster_after = np.repeat(np.arange(len(new)), [cluster.words for cluster in new])
+        self.old_ids = old_ids
+        for index, (cluster, first) in enumerate(zip(new, first_ids(new), strict=True)):
+            there = slice(first, first + cluster.words)
+            ids, is_known = old_ids[there], old_ids[there] >= 0
+            vectors = np.empty((cluster.words, new[0].width), dtype=np.float32)
+            vectors[is_known] = before(ids[is_known])
+            # A cluster of new words alone starts as the mean of all words that are known.
+            mean = vectors[is_known].mean(axis=0) if is_known.any() else before(old_ids[old_ids >= 0]).mean(axis=0)
+            vectors[~is_known] = mean
+            stays = self.cluster_before[there] == index
+            if not index:
+                rows, projection = vectors, None
+            else:
+                same_shape = len(old) == len(new) and old[index].width == cluster.width
+                if same_shape:
+                    projection = before.projections[index - 1]
+                else:
+                    projection, stays = _principal_directions(vectors, cluster.width), np.zeros_like(stays)
+                rows = (vectors @ np.linalg.pinv(projection)).astype(np.float32)
+                rows[stays] = (
+                    before.tables[index][ids[stays] - before.first_ids[index]] if same_shape else rows[stays]
+                )
+                self.weights[f"{name}.{index}.projection"] = projection
+            self.weights[name if len(new) == 1 else f"{name}.{index}"] = rows
+            self.stays.append(stays)
+            self.effective.append(vectors)
+
+
+def _principal_directions(vectors: Float32Array, width: int) -> Float32Array:
+    """The orthonormal directions (width, D) along which vectors (N, D) are longest."""
+    double = vectors.astype(np.float64)
+    # eigh gives eigenvalues in rising order, and leaves a vector's sign to the library: it is fixed here.
+    _, directions = np.linalg.eigh(double.T @ double)
+    chosen = directions[:, ::-1][:, :width].T
+    largest = np.take_along_axis(chosen, np.abs(chosen).argmax(axis=1)[:, None], axis=1)
+    return np.ascontiguousarray(chosen * np.sign(largest), dtype=np.float32)
+
+
+def _biases(before: Float32Array, rows: _Rows) -> Float32Array:
+    """The words' biases, (V,)."""
+    known = rows.old_ids >= 0
+    biases = np.zeros(len(rows.old_ids), dtype=np.float32)
+    biases[known] = before[rows.old_ids[known]]
+    was_in, is_in = rows.cluster_before, rows.cluster_after
+    stays = known & (was_in == is_in)
+    # Of the words that stay: what is usual in a cluster.
+    usual = np.array(
+        [
+            biases[stays & (is_in == cluster)].mean() if (stays & (is_in == cluster)).any() else 0.0
+            for cluster in range(max(int(was_in.max()), int(is_in.max())) + 1)
+        ],
+        dtype=np.float32,
+    )
+    moves = known & ~stays
+    biases[moves] += usual[is_in[moves]] - usual[was_in[moves]]
+    biases[~known] = usual[is_in[~known]]
+    return biases

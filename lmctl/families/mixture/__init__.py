@@ -1,0 +1,45 @@
+"""A mixture: several models over one vocabulary, whose probabilities are weighted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmctl.families.family import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.families.base import BundleFiles, LanguageModel
+
+
+class Mixture(Family):
+    """Linear interpolation of its members."""
+
+    name = "mixture"
+    title = "several models whose probabilities are weighted"
+    combines = True
+
+    @property
+    def sizes_type(self) -> type[Any]:
+        """See `Family.sizes_type`."""
+        from lmctl.families.mixture.sizes import MixtureSizes
+
+        return MixtureSizes
+
+    def load(self, bundle: BundleFiles, members: Sequence[LanguageModel[Any]]) -> LanguageModel[Any]:
+        """See `Family.load`."""
+        from lmctl.families.mixture.runtime import MixtureLanguageModel
+
+        return MixtureLanguageModel(members, bundle.sizes.weights)
+
+    def describe(self, sizes: Any) -> dict[str, str]:
+        """See `Family.describe`."""
+        weights = ", ".join(map("{:.4f}".format, sizes.weights))
+        return {"family": f"{self.name} of {len(sizes.weights)}, weights {weights}"}
+
+    def count_parameters(self, sizes: Any) -> None:  # noqa: ARG002
+        """Its members say that."""
+        return
+
+
+FAMILY = Mixture()

@@ -1,0 +1,131 @@
+"""A mixture of language models over one vocabulary: its probabilities are weighted means of its members'.
+
+Linear interpolation, p(w | context) = sum_i w_i p_i(w | context) (Jelinek & Mercer 1980).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.families.base import LanguageModel, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+
+# Products of probabilities above this and weights are normal numbers.
+SMALLEST_EXACT = 1e-290
+
+MixtureState = tuple[Any, ...]
+
+
+class MixtureLanguageModel(LanguageModel[MixtureState]):
+    """Language models that answer together; a state is the states of all.
+
+    The k most probable words of a mixture need not be among those of any member, so `top_k` looks at whole
+    distributions.
+
+    Args:
+        members: two or more, over the same token ids.
+        weights: of each member's probabilities; they sum to 1.
+    """
+
+    def __init__(self, members: Sequence[LanguageModel[Any]], weights: Sequence[float]) -> None:
+        self.members = tuple(members)
+        self.weights = tuple(weights)
+        self.vocabulary_size = self.members[0].vocabulary_size
+        with np.errstate(divide="ignore"):
+            self._log_weights = np.log(np.array(weights, dtype=np.float64))
+        with_features = [place for place, member in enumerate(self.members) if member.has_features]
+        self.has_features = bool(with_features)
+        # Whose features are the mixture's: those of one member suffice to tell which contexts are alike.
+        self._featured = with_features[0] if with_features else 0
+
+    def null_state(self, batch: int) -> MixtureState:
+        """The null state of every member."""
+        return tuple(member.null_state(batch) for member in self.members)
+
+    def advance(self, state: MixtureState, token_ids: IntArray, lengths: IntArray | None = None) -> MixtureState:
+        """See `LanguageModel.advance`."""
+        return tuple(
+            member.advance(own, token_ids, lengths) for member, own in zip(self.members, state, strict=True)
+        )
+
+    def log_probs(self, state: MixtureState) -> Float32Array:
+        """See `LanguageModel.log_probs`."""
+        members = zip(self.members, state, strict=True)
+        return self._mixed([member.log_probs(own) for member, own in members]).astype(np.float32)
+
+    def score(
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: MixtureState,
+        *,
+        ranks: bool = False,
+        features: bool = False,
+    ) -> tuple[Scores, MixtureState]:
+        """See `LanguageModel.score`; without ranks, members are asked for the targets' probabilities alone."""
+        if ranks:
+            return self._score_with_ranks(inputs, targets, lengths, state, features=features)
+        found = [
+            member.score(inputs, targets, lengths, own, features=features and place == self._featured)
+            for place, (member, own) in enumerate(zip(self.members, state, strict=True))
+        ]
+        present = np.arange(len(inputs))[:, None] < lengths
+        log_probs = np.where(present, self._mixed([scores.log_probs for scores, _ in found]), 0.0)
+        return (
+            Scores(log_probs, None, found[self._featured][0].features),
+            tuple(after for _, after in found),
+        )
+
+    def advance_with_log_probs(
+        self, state: MixtureState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, MixtureState]:
+        """See `LanguageModel.advance_with_log_probs`."""
+        found = [
+            member.advance_with_log_probs(own, token_ids, lengths)
+            for member, own in zip(self.members, state, strict=True)
+        ]
+        mixed = self._mixed([log_probs for log_probs, _ in found])
+        return mixed.astype(np.float32), tuple(after for _, after in found)
+
+    def features(self, state: MixtureState) -> Float32Array:
+        """Those of the first member that has any, (B, H)."""
+        return self.members[self._featured].features(state[self._featured])
+
+    def advance_with_features(
+        self, state: MixtureState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, MixtureState]:
+        """See `LanguageModel.advance_with_features`; those of the first member that has any."""
+        features, after = self.members[self._featured].advance_with_features(
+            state[self._featured], token_ids, lengths
+        )
+        others = (
+            after if place == self._featured else member.advance(own, token_ids, lengths)
+            for place, (member, own) in enumerate(zip(self.members, state, strict=True))
+        )
+        return features, tuple(others)
+
+    def _mixed(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
+        """log(sum_i w_i p_i) of each member's log p_i, all of one shape; a member may find a word impossible."""
+        probs = np.zeros(log_probs[0].shape)
+        for weight, of_member in zip(self.weights, log_probs, strict=True):
+            probs += weight * np.exp(of_member, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            mixed: Float64Array = np.log(probs)
+        # exp() loses the digits of what is hardly possible; only there is it worth taking five times as long.
+        tiny = probs < SMALLEST_EXACT
+        if tiny.any():
+            mixed[tiny] = self._mixed_tiny([of_member[tiny] for of_member in log_probs])
+        return mixed
+
+    def _mixed_tiny(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
+        mixed: Float64Array = log_probs[0] + self._log_weights[0]
+        for log_weight, of_member in zip(self._log_weights[1:], log_probs[1:], strict=True):
+            np.logaddexp(mixed, of_member + log_weight, out=mixed)
+        return mixed

@@ -1,0 +1,106 @@
+"""N-grams: counted and smoothed, from an id stream to the tables that answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lmctl.errors import UsageError
+from lmctl.families.family import Estimated, Family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lmctl.arrays import IntArray
+    from lmctl.families.base import BundleFiles, LanguageModel
+
+# What an order of 5 takes grows with the text, and what it brings over 3 does not.
+FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
+
+
+class Ngram(Family):
+    """An n-gram model with interpolated modified Kneser-Ney smoothing, or none."""
+
+    name = "ngram"
+    title = "n-grams that are counted"
+    presets = ("ngram",)
+    automatic_presets: ClassVar[Mapping[str, int | None]] = {"ngram": None}
+    estimates = True
+    is_baseline = True
+    # A seed decides nothing here, and is no mistake.
+    also_uses = frozenset({"training.seed", "device.threads"})
+    export_formats = ("arpa",)
+
+    @property
+    def sizes_type(self) -> type[Any]:
+        """See `Family.sizes_type`."""
+        from lmctl.families.ngram.sizes import NgramSizes
+
+        return NgramSizes
+
+    def check_config(self, config: Any) -> None:
+        """See `Family.check_config`."""
+        counts = [int(count) for count in config.pruning.split()]
+        if counts != sorted(counts):
+            raise UsageError(f"model.pruning: expected counts that do not fall, got {config.pruning}")
+        if config.order is not None and len(counts) > config.order:
+            raise UsageError(f"model.pruning: {len(counts)} counts for n-grams of order {config.order}")
+
+    def load(
+        self,
+        bundle: BundleFiles,
+        members: Sequence[LanguageModel[Any]],  # noqa: ARG002
+    ) -> LanguageModel[Any]:
+        """See `Family.load`."""
+        from lmctl.families.ngram.runtime import NgramLanguageModel
+
+        return NgramLanguageModel.from_bundle(bundle)
+
+    def describe(self, sizes: Any) -> dict[str, str]:
+        """See `Family.describe`."""
+        return {
+            "family": f"{self.name}, order {sizes.order}, {sizes.smoothing}",
+            "n-grams": " + ".join(map("{:,}".format, sizes.ngrams)),
+        }
+
+    def count_parameters(self, sizes: Any) -> int:
+        """Probabilities and back-offs."""
+        return int(sum(sizes.ngrams) + sum(sizes.ngrams[:-1]))
+
+    def settle_config(self, config: Any, training_tokens: int) -> Any:
+        """The order, if it follows from the text."""
+        import msgspec
+
+        if config.order is not None:
+            return config
+        order = FULL_ORDER if training_tokens <= FULL_ORDER_TOKENS else SMALLER_ORDER
+        return msgspec.structs.replace(config, order=order)
+
+    def estimate(
+        self, token_ids: IntArray, vocabulary_size: int, folder: Path, config: Any, scratch: Path
+    ) -> Estimated:
+        """See `Family.estimate`."""
+        from lmctl.families.ngram.estimation import estimate
+
+        settled = self.settle_config(config, len(token_ids))
+        sizes = estimate(
+            token_ids,
+            vocabulary_size,
+            folder,
+            order=settled.order,
+            smoothing=settled.smoothing,
+            # If the order follows from the text, there may be more thresholds than orders.
+            pruning=[int(count) for count in settled.pruning.split()][: settled.order],
+            scratch=scratch,
+        )
+        return Estimated(sizes, settled, sizes.table_names())
+
+    def estimate_part(self, token_ids: IntArray, vocabulary_size: int, config: Any, scratch: Path) -> None:
+        """Maximum likelihood, which has an answer for any counts."""
+        from lmctl.families.ngram.estimation import estimate
+
+        order = self.settle_config(config, len(token_ids)).order
+        estimate(token_ids, vocabulary_size, scratch, order=order, smoothing="mle", scratch=scratch)
+
+
+FAMILY = Ngram()

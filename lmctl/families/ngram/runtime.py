@@ -1,0 +1,297 @@
+"""The n-gram language model: back-off over the tables of families/ngram/tables.py, whole batches at a time.
+
+The probability of a word is that of the longest n-gram in the tables that ends in it, times the back-off weights
+of all contexts that are longer than that n-gram's (Katz 1987; the tables hold interpolated probabilities, so that
+this holds for every smoothing). All is in natural logs: a product is a sum.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import DataError
+from lmctl.families.base import LanguageModel, Scores
+from lmctl.families.ngram.sizes import NgramSizes
+from lmctl.families.ngram.tables import ABSENT, open_tables
+from lmctl.layers.distributions import largest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
+    from lmctl.families.base import BundleFiles
+    from lmctl.families.ngram.tables import NgramTables
+
+# Probabilities that are in memory at once where ranks are asked for.
+RANKED_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class NgramState:
+    """The last words as contexts.
+
+    Attributes:
+        contexts: places of the last 1, 2, ... order - 1 words in the tables, `ABSENT` where they are not there,
+            (order - 1, B).
+    """
+
+    contexts: IntArray
+
+
+class NgramLanguageModel(LanguageModel[NgramState]):
+    """An n-gram model, whatever it was estimated with.
+
+    Args:
+        tables: opened, and so known to be sound.
+    """
+
+    @classmethod
+    def from_bundle(cls, bundle: BundleFiles) -> NgramLanguageModel:
+        """Open the tables of a bundle.
+
+        Raises:
+            DataError: one is missing or damaged.
+        """
+        sizes = bundle.sizes
+        if not isinstance(sizes, NgramSizes):
+            raise DataError(f"{bundle.folder}: family {bundle.family}; expected ngram")
+        for name in sizes.table_names():
+            bundle.check(name)
+        return cls(open_tables(bundle.folder, sizes))
+
+    def __init__(self, tables: NgramTables) -> None:
+        self.vocabulary_size = tables.sizes.vocabulary_size
+        self.sizes = tables.sizes
+        self._tables = tables
+
+    def null_state(self, batch: int) -> NgramState:
+        """No context at all: the unigrams answer."""
+        return NgramState(np.full((self.sizes.order - 1, batch), ABSENT, dtype=np.int64))
+
+    def advance(self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None) -> NgramState:
+        """See `LanguageModel.advance`."""
+        return _at_the_end(state, self._contexts_along(state, token_ids), lengths)
+
+    def log_probs(self, state: NgramState) -> Float32Array:
+        """See `LanguageModel.log_probs`."""
+        weights = self._backoffs(state.contexts)
+        table = self._tables.log_probs[1].astype(np.float64) + weights[0][:, None]
+        for order in range(2, self.sizes.order + 1):
+            # What a longer n-gram says overwrites what the shorter one said.
+            rows, words, log_probs = self._continuations(order, state.contexts[order - 2], weights[order - 1])
+            table[rows, words] = log_probs
+        rounded: Float32Array = table.astype(np.float32)
+        return rounded
+
+    def top_k(self, state: NgramState, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
+        """See `LanguageModel.top_k`; of the words that never followed the context, only the first few matter."""
+        allowed = np.ones(self.vocabulary_size, dtype=bool) if allowed is None else allowed
+        k = min(k, int(np.count_nonzero(allowed)))
+        batch = state.contexts.shape[1]
+        weights = self._backoffs(state.contexts)
+        found = np.empty((batch, k), dtype=np.int64), np.empty((batch, k), dtype=np.float32)
+        for row in range(batch if k else 0):
+            words, log_probs = self._candidates(state.contexts[:, row], weights[:, row], k, allowed)
+            rising = np.argsort(words)
+            best = largest(log_probs[None, rising], words[rising], k)
+            found[0][row], found[1][row] = best[0][0], best[1][0]
+        return found
+
+    def advance_with_log_probs(
+        self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, NgramState]:
+        """See `LanguageModel.advance_with_log_probs`; all positions of an order are looked up at once."""
+        contexts = self._contexts_along(state, token_ids)
+        every = self.log_probs(NgramState(contexts.reshape(len(contexts), token_ids.size)))
+        return every.reshape(*token_ids.shape, self.vocabulary_size), _at_the_end(state, contexts, lengths)
+
+    def score(
+        self,
+        inputs: IntArray,
+        targets: IntArray,
+        lengths: IntArray,
+        state: NgramState,
+        *,
+        ranks: bool = False,
+        features: bool = False,
+    ) -> tuple[Scores, NgramState]:
+        """See `LanguageModel.score`; all positions of an order are looked up at once. There are no features."""
+        if features:
+            self.features(state)
+        present = np.arange(len(inputs))[:, None] < lengths
+        contexts = np.empty((self.sizes.order - 1, *inputs.shape), dtype=np.int64)
+        # A target that is the next input, as it is within a text, is looked up once for both.
+        read_again = np.concatenate([np.ones_like(inputs[:1], dtype=bool), inputs[1:] != targets[:-1]])
+        places = [targets.astype(np.int64)]
+        for order in range(1, self.sizes.order):
+            if order > 1:
+                places.append(self._tables.find(order, contexts[order - 2], targets))
+            here = np.roll(places[-1], 1, axis=0)
+            before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
+            again = None if before is None else before[read_again]
+            here[read_again] = self._as_contexts(order, again, inputs[read_again])
+            if order > 1:
+                here[inputs == SENTENCE_END_ID] = ABSENT
+            contexts[order - 1] = here
+        if self.sizes.order > 1:
+            places.append(self._tables.find(self.sizes.order, contexts[-1], targets))
+        found_lengths = _lengths(places)
+        terms = self._terms(places, contexts, found_lengths)
+        log_probs = terms.astype(np.float64).sum(axis=0)
+        log_probs[~present] = 0.0
+        scores = Scores(
+            log_probs,
+            self._ranks(contexts, targets, present) if ranks else None,
+            ngram_lengths=found_lengths,
+            ngram_terms=terms,
+        )
+        return scores, _at_the_end(state, contexts, lengths)
+
+    def _contexts_along(self, state: NgramState, token_ids: IntArray) -> IntArray:
+        """Places of the last words after every token, (order - 1, T, B)."""
+        contexts = np.empty((self.sizes.order - 1, *token_ids.shape), dtype=np.int64)
+        for order in range(1, self.sizes.order):
+            before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
+            contexts[order - 1] = self._as_contexts(order, before, token_ids)
+        return contexts
+
+    def _as_contexts(self, order: int, before: IntArray | None, token_ids: IntArray) -> IntArray:
+        """Places of the last words, of the order before and a token; none goes past a sentence's end."""
+        if before is None:
+            return token_ids.astype(np.int64)
+        places = self._tables.find(order, before, token_ids)
+        places[token_ids == SENTENCE_END_ID] = ABSENT
+        return places
+
+    def _backoffs(self, contexts: IntArray) -> Float64Array:
+        """What n-grams of each order cost: the back-offs of all longer contexts, (order, ...)."""
+        costs = np.zeros((self.sizes.order, *contexts.shape[1:]))
+        for length in range(self.sizes.order - 1, 0, -1):
+            places, backoffs = contexts[length - 1], self._tables.backoffs[length]
+            costs[length - 1] = costs[length]
+            if len(backoffs):
+                costs[length - 1] += np.where(places >= 0, backoffs[np.maximum(places, 0)], 0.0)
+        return costs
+
+    def _terms(self, places: Sequence[IntArray], contexts: IntArray, lengths: IntArray) -> Float32Array:
+        """The terms of log probabilities, (order, T, B); see `Scores.ngram_terms`.
+
+        Args:
+            places: of the n-grams of each order that end in the words.
+            contexts: places of the words before them.
+            lengths: of the n-grams that are there.
+        """
+        terms = np.zeros((self.sizes.order, *lengths.shape), dtype=np.float32)
+        for order, of_order in enumerate(places, start=1):
+            found = lengths == order
+            terms[0][found] = self._tables.log_probs[order][of_order[found]]
+        for length, backoffs in self._tables.backoffs.items():
+            paid = (contexts[length - 1] >= 0) & (lengths <= length)
+            terms[length][paid] = backoffs[contexts[length - 1][paid]]
+        return terms
+
+    def _continuations(
+        self, order: int, contexts: IntArray, costs: Float64Array
+    ) -> tuple[IntArray, IntArray, Float64Array]:
+        """The n-grams that continue contexts, (B,): the row of each, its last word, its log probability."""
+        first, stop = self._tables.continuations(order, contexts)
+        lengths = stop - first
+        rows = np.repeat(np.arange(len(contexts)), lengths)
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths - first, lengths)
+        log_probs = self._tables.log_probs[order][places] + costs[rows]
+        return rows, self._tables.last_words(order, places), log_probs
+
+    def _ranks(self, contexts: IntArray, targets: IntArray, present: BoolArray) -> NDArray[np.int64]:
+        ranks = np.zeros(targets.shape, dtype=np.int64)
+        of_present = np.zeros(np.count_nonzero(present), dtype=np.int64)
+        contexts, targets = contexts[:, present], targets[present]
+        at_once = max(1, RANKED_AT_ONCE // self.vocabulary_size)
+        for start in range(0, len(targets), at_once):
+            rows = slice(start, start + at_once)
+            table = self.log_probs(NgramState(contexts[:, rows]))
+            of_target = table[np.arange(len(table)), targets[rows]]
+            of_present[rows] = np.count_nonzero(table >= of_target[:, None], axis=1)
+        ranks[present] = of_present
+        return ranks
+
+    @cached_property
+    def _by_probability(self) -> tuple[IntArray, Float64Array]:
+        """All words by falling unigram probability, the smaller id first; their log probabilities."""
+        words = np.argsort(-self._tables.log_probs[1], kind="stable")
+        return words, self._tables.log_probs[1][words].astype(np.float64)
+
+    def _candidates(
+        self, contexts: IntArray, costs: Float64Array, k: int, allowed: BoolArray
+    ) -> tuple[IntArray, Float32Array]:
+        """Words among which the k best after one context are, and their log probabilities."""
+        words, log_probs = self._listed(contexts, costs)
+        by_unigram, unigrams = self._by_probability
+
+        def value(place: int | slice) -> Any:
+            return (unigrams[place] + costs[0]).astype(np.float32)
+
+        def others(first: int) -> IntArray:
+            """Which of the first words by unigram probability are allowed, and not listed."""
+            chosen = by_unigram[:first]
+            return np.flatnonzero(allowed[chosen] & ~np.isin(chosen, words))
+
+        may_answer = allowed[words]
+        least = -np.inf
+        if np.count_nonzero(may_answer) >= k:
+            least = np.partition(log_probs[may_answer], -k)[-k]
+        # More and more of the words that are not listed, until k of them show what the k-th best is at least.
+        first = 4 * k
+        while first < len(unigrams) and value(first) >= least:
+            found = others(first)
+            if len(found) >= k:
+                least = max(least, value(int(found[k - 1])))
+                break
+            first *= 4
+        # Rounding makes some values equal that are not: all that equal the least are candidates.
+        enough = bisect.bisect_right(range(len(unigrams)), -least, key=lambda place: -value(place))
+        found = others(enough)
+        return (
+            np.concatenate([words[may_answer], by_unigram[found]]),
+            np.concatenate([log_probs[may_answer], value(slice(enough))[found]]),
+        )
+
+    def _listed(self, contexts: IntArray, costs: Float64Array) -> tuple[IntArray, Float32Array]:
+        """The words that continue one context or an end of it, each once, rising; their log probabilities."""
+        parts = [
+            self._continuations(order, contexts[order - 2 : order - 1], costs[order - 1 : order])
+            for order in range(self.sizes.order, 1, -1)
+        ]
+        every_word = np.concatenate([words for _, words, _ in parts] or [np.empty(0, dtype=np.int64)])
+        log_probs = np.concatenate([log_probs for _, _, log_probs in parts] or [np.empty(0)])
+        # The first of a word's places is that of the longest n-gram.
+        words, places = np.unique(every_word, return_index=True)
+        return words, log_probs[places].astype(np.float32)
+
+
+def _lengths(places: Sequence[IntArray]) -> IntArray:
+    """Words of the longest n-gram that is there, given the places of those of each order, (T, B)."""
+    lengths = np.ones(places[0].shape, dtype=np.int64)
+    for order, of_order in enumerate(places[1:], start=2):
+        lengths[of_order >= 0] = order
+    return lengths
+
+
+def _one_before(first: IntArray, values: IntArray) -> IntArray:
+    """Values (T, B) one step later: `first` (B,), then all but the last."""
+    return np.concatenate([first[None], values])[:-1]
+
+
+def _at_the_end(state: NgramState, contexts: IntArray, lengths: IntArray | None) -> NgramState:
+    """The state after the contexts of all positions, (order - 1, T, B)."""
+    every = np.concatenate([state.contexts[:, None], contexts], axis=1)
+    if lengths is None:
+        return NgramState(every[:, -1])
+    return NgramState(every[:, lengths, np.arange(every.shape[2])])

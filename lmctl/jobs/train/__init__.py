@@ -1,0 +1,1 @@
+"""What `lmctl train` sets in motion: known? -> lock -> prepare -> fit -> compare -> publish -> remember."""

@@ -1,0 +1,156 @@
+"""What a run starts from: where its model goes, the corpus, and the configuration that follows from it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl import files
+from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
+from lmctl.errors import LmctlError, UsageError, listed
+from lmctl.jobs.prepare import files_named, prepare
+from lmctl.jobs.train.initial_weights import old_model_file
+from lmctl.jobs.watching.events import Prepared, TextRead
+from lmctl.store.bundle import open_bundle
+from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
+from lmctl.text.sources import STDIN, check_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lmctl.config import Config, Settings
+    from lmctl.jobs.train.initial_weights import OldModel
+    from lmctl.jobs.watching.events import OnRunEvent
+
+logger = logging.getLogger(__name__)
+
+# What is decided when a corpus is prepared cannot be asked for again when it is trained on.
+DECIDED_BY_PREPARATION = (
+    "text.",
+    "vocabulary.",
+    "validation.file",
+    "validation.fraction",
+    "training.grow_vocabulary",
+    "training.gone_words",
+)
+
+
+def check_inputs(sources: Sequence[str], config: Config) -> None:
+    """See that every input is there before anything is made."""
+    if not _is_prepared(sources):
+        check_sources([*sources, *files_named(config)])
+    old_model_file(config.training.init_from)
+
+
+def _is_prepared(sources: Sequence[str]) -> bool:
+    return len(sources) == 1 and is_prepared(Path(sources[0]))
+
+
+def choose_folder(sources: Sequence[str], model: Path | None) -> Path:
+    """Where the model goes; without -o, a folder named after the first source."""
+    if model is not None:
+        return model
+    if sources[0] == STDIN:
+        raise UsageError("a model trained on standard input needs a name: -o MODEL")
+    first = Path(sources[0]).resolve()
+    name = first.name.lstrip(".").split(".")[0]
+    # One that is missing has a name all the same, and is missed later.
+    if not name or (first.exists() and not (first.is_file() or first.is_dir())):
+        raise UsageError(f"a model trained on {sources[0]} needs a name: -o MODEL")
+    return DEFAULT_FOLDER / name
+
+
+def check_owner(place: Path, sources: Sequence[str]) -> None:
+    """See that a folder whose name nobody gave is not the model of another corpus."""
+    current = ModelFolder(place).current()
+    if current is None:
+        return
+    try:
+        record = open_bundle(current).record
+    except LmctlError as error:
+        logger.warning("%s; training again", error)
+        return
+    known = [] if record.corpus is None else record.corpus.sources
+    before = [source.name for source in known if source.split == "train"]
+    if before != _source_names(sources):
+        raise UsageError(
+            f"{place} was trained on other sources ({listed(before) or 'not by lmctl train'}); "
+            "name another model with -o, or this one to replace it"
+        )
+
+
+def _source_names(sources: Sequence[str]) -> list[str]:
+    if _is_prepared(sources):
+        record = read_record(Path(sources[0]))
+        return [source.name for source in record.sources if source.split == "train"]
+    return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
+
+
+@contextlib.contextmanager
+def opened_corpus(
+    sources: Sequence[str],
+    work: Path,
+    settings: Settings,
+    jobs: int,
+    on_event: OnRunEvent,
+    old_model: OldModel | None,
+) -> Iterator[PreparedCorpus]:
+    """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
+    if _is_prepared(sources):
+        decided = [key for key in settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
+        if decided:
+            raise UsageError(
+                f"{decided[0]}: {sources[0]} is prepared already, and that decided it; "
+                "leave it out, or prepare the text again"
+            )
+        yield PreparedCorpus.open(Path(sources[0]))
+        return
+    folder = work / "corpus"
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        config = settings.resolve()
+        yield prepare(
+            sources,
+            folder,
+            config,
+            jobs=jobs or config.device.threads,
+            old_words=None if old_model is None else old_model.vocabulary.words,
+            on_progress=lambda read: on_event(TextRead(bytes=read)),
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldModel | None) -> Config:
+    """The whole configuration: the preset chosen by the size of the corpus, the text's part as it was prepared."""
+    record = corpus.record
+    config = settings.resolve(record.train.tokens)
+    if old_model is not None:
+        config = old_model.inherit(config, settings)
+    text, vocabulary, validation = (record.settings.get(name, {}) for name in ("text", "vocabulary", "validation"))
+    replace = msgspec.structs.replace
+    return replace(
+        config,
+        # What `auto` turned out to be.
+        text=replace(config.text, **text | {"segmenter": record.recipe.segmenter.name}),
+        vocabulary=replace(config.vocabulary, **vocabulary),
+        validation=replace(config.validation, **validation | {"state": config.validation.state}),
+    )
+
+
+def describe_corpus(corpus: PreparedCorpus) -> Prepared:
+    """What there is to train on."""
+    record = corpus.record
+    return Prepared(
+        tokens=len(corpus.train),
+        vocabulary_size=record.vocabulary_size,
+        oov_rate=record.train.oov_rate,
+        valid_tokens=len(corpus.valid),
+        valid_oov_rate=record.valid.oov_rate if len(corpus.valid) else None,
+    )

@@ -1,0 +1,332 @@
+"""What a run makes of a corpus: a network that is trained, n-grams that are counted, or a mixture of both."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lmctl import progress
+from lmctl.config import seconds_of
+from lmctl.errors import InterruptedRunError, LmctlError
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.lstm.weights import count_parameters
+from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
+from lmctl.jobs.train.bundling import bundle_result, encode_metrics
+from lmctl.jobs.train.counting import count_bundle, order_of
+from lmctl.jobs.train.disk_space import check_room_to_train
+from lmctl.jobs.train.resume import CHECKPOINT, ResumableRun
+from lmctl.jobs.train.time_budget import (
+    counting_seconds,
+    leaves_time_to_count,
+    publishing_seconds,
+    scoring_seconds,
+    tuning_seconds,
+)
+from lmctl.jobs.train.validating import score_valid, valid_figures
+from lmctl.jobs.watching.events import CheckpointSaved, Compared
+from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
+from lmctl.store.generations import remove
+from lmctl.training.loading import load_tensorflow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.train.gate import Standard
+    from lmctl.jobs.train.initial_weights import OldModel, WarmStart
+    from lmctl.jobs.train.resume import ResumePolicy
+    from lmctl.jobs.train.validating import ValidScores
+    from lmctl.jobs.watching.runs import Watched
+    from lmctl.store.bundle import Bundle
+    from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.trainer import TrainingResult
+
+logger = logging.getLogger(__name__)
+
+# In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
+FINISHED, NGRAM, MIXTURE = "finished", "ngram", "mixture"
+
+
+def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received: list[int]) -> Path:
+    """Count n-grams; returns the finished bundle.
+
+    Raises:
+        InterruptedRunError: a signal has been received.
+    """
+    folder = watch.folder.making / FINISHED
+    remove(folder)
+    bundle = count_bundle(folder, corpus, config, watch.folder.making)
+    scores = score_valid(bundle, corpus, config)
+    metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
+    _add_figures(watch, bundle, corpus, metrics)
+    if received:
+        raise InterruptedRunError(
+            "interrupted; nothing was published, and the same command starts over", received[0]
+        )
+    return folder
+
+
+class NetworkRun:
+    """The training of a network, which may be cut off and continued.
+
+    Args:
+        watch: the run that it is part of.
+        corpus: what is trained on.
+        config: fully resolved.
+        old_model: whose weights it starts from; None: random weights.
+    """
+
+    def __init__(self, watch: Watched, corpus: PreparedCorpus, config: Config, old_model: OldModel | None) -> None:
+        self._watch = watch
+        self._making = watch.folder.making
+        self._corpus = corpus
+        self._config = config
+        self._old_model = old_model
+        sha256 = None if old_model is None else old_model.bundle.record.sha256
+        self._run = ResumableRun(watch.folder.work / CHECKPOINT, corpus, config, sha256, self._making)
+
+    def make(
+        self,
+        began: float,
+        standard: Standard | None,
+        resume: ResumePolicy,
+        received: list[int],
+        *,
+        verbose: bool,
+    ) -> Path:
+        """Train; returns the finished bundle, of the network or of its mixture with n-grams.
+
+        Args:
+            began: when the run did, in seconds of time.monotonic().
+            standard: what the bundle is compared with once it is finished; None: there is no gate.
+            resume: what to do about a run that was cut off.
+            received: signals that have arrived.
+            verbose: let TensorFlow say what it wants to say.
+
+        Raises:
+            InterruptedRunError: by a signal; the same run can continue from its checkpoint.
+        """
+        checkpoint = self._run.resume_from(resume)
+        check_room_to_train(self._watch.folder.work, self._run.path, self._corpus, self._config)
+        start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
+        if start is not None:
+            self._watch.tell(start.drift)
+        end = None
+        if (limit := self._config.training.time_limit) is not None:
+            end = began + seconds_of(limit)
+        ngram = self._count_baseline(end)
+        result = None
+        # A signal may have come while the published model was scored.
+        if not received:
+            deadline = self._deadline(began, standard, checkpoint)
+            after = 0.0 if end is None else self._publishing_seconds(standard, end)
+            result = self._train(
+                deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
+            )
+        if result is None or received:
+            there = self._run.path.exists()
+            raise InterruptedRunError(
+                "interrupted; nothing was published, and the same command "
+                + (f"continues from {self._run.path}" if there else "starts over"),
+                received[0],
+            )
+        folder = self._making / FINISHED
+        remove(folder)
+        drift = None if start is None else start.drift
+        bundle = bundle_result(folder, self._corpus, self._config, result, drift)
+        metrics = bundle.metrics()
+        scoring_began = time.monotonic()
+        scores = score_valid(bundle, self._corpus, self._config)
+        scored_seconds = time.monotonic() - scoring_began
+        if scores is not None:
+            metrics["valid"] = valid_figures(scores, self._corpus, self._config)
+        if scores is not None and ngram is not None:
+            bundle = self._compare(bundle, scores, *ngram, metrics)
+        has_time = end is None or self._has_time_to_tune(end - time.monotonic(), scored_seconds, standard)
+        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=has_time)
+        return bundle.folder
+
+    def finish(self) -> None:
+        """Forget the checkpoint: the run is at its end."""
+        self._run.finish()
+
+    def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
+        """Whether a cache can be tuned before the limit, judged by how long scoring has taken."""
+        # The gate scores once more.
+        gate_seconds = 0.0 if standard is None else scored_seconds
+        if left_seconds > tuning_seconds(scored_seconds, len(self._corpus.valid)) + gate_seconds:
+            return True
+        logger.info("no cache was tuned: the time limit leaves no time for it")
+        return False
+
+    def _count_baseline(self, end: float | None) -> tuple[Bundle, ValidScores] | None:
+        """The n-gram model of the same corpus, and how it predicts the validation text; None without time."""
+        if not self._config.training.baseline or not len(self._corpus.valid):
+            return None
+        if end is not None:
+            seconds = counting_seconds(self._corpus, self._config, self._making)
+            left = max(end - time.monotonic(), 0.0)
+            if not leaves_time_to_count(seconds, left):
+                logger.warning(
+                    "no n-grams are counted beside the network: they would take about %.0f of the %.0f s that "
+                    "training.time_limit leaves",
+                    seconds,
+                    left,
+                )
+                return None
+        folder = self._making / NGRAM
+        remove(folder)
+        try:
+            ngram = count_bundle(folder, self._corpus, self._config, self._making)
+            scores = score_valid(ngram, self._corpus, self._config)
+        except (LmctlError, OSError) as error:
+            # What is only compared with must not keep a network from being trained.
+            if self._config.training.with_ngram:
+                raise
+            logger.warning("no n-grams were counted beside the network: %s", error)
+            remove(folder)
+            return None
+        return None if scores is None else (ngram, scores)
+
+    def _deadline(self, began: float, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
+        """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit.
+
+        Raises:
+            LmctlError: it would be over before it began.
+        """
+        limit = self._config.training.time_limit
+        if limit is None:
+            return None
+        publishing = self._publishing_seconds(standard, began + seconds_of(limit))
+        deadline = began + seconds_of(limit) - publishing
+        if checkpoint is not None:
+            # It has something to publish, and need not train.
+            return deadline - checkpoint.progress.seconds
+        if deadline < time.monotonic():
+            raise LmctlError(
+                f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are "
+                f"gone, and publishing will take about {publishing:.0f}"
+                + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
+            )
+        return deadline
+
+    def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
+        """How long what follows training takes; no cache is planned for that takes half of the time left."""
+        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary.counts, self._config.model))
+        asked = (parameters, standard, self._scoring_seconds, len(self._corpus.valid))
+        seconds = publishing_seconds(*asked)
+        if seconds > (end - time.monotonic()) / 2:
+            return publishing_seconds(*asked, tunes_cache=False)
+        return seconds
+
+    @cached_property
+    def _scoring_seconds(self) -> float:
+        """What scoring the validation text takes on this machine as it is now."""
+        return scoring_seconds(self._corpus, self._config)
+
+    def _train(
+        self,
+        deadline: float | None,
+        seconds_after: float,
+        checkpoint: Checkpoint | None,
+        start: WarmStart | None,
+        may_start_over: bool,
+        received: list[int],
+        *,
+        verbose: bool,
+    ) -> TrainingResult | None:
+        # Deferred: the configuration has been checked and the text has turned out to be there.
+        progress.tell("loading TensorFlow")
+        load_tensorflow(verbose=verbose)
+        from lmctl.training.trainer import Watch, train_network
+
+        def save(checkpoint: Checkpoint) -> None:
+            self._run.save(checkpoint)
+            self._watch.tell(CheckpointSaved(step=checkpoint.progress.step, path=self._run.path))
+
+        every_seconds = seconds_of(self._config.publishing.checkpoint_every)
+        return train_network(
+            self._corpus,
+            self._config,
+            deadline=deadline,
+            seconds_after=seconds_after,
+            initial_weights=None if start is None else start.weights,
+            resume_from=checkpoint,
+            may_start_over=may_start_over,
+            watch=Watch(self._watch.tell, lambda: bool(received), save, every_seconds),
+        )
+
+    def _compare(
+        self,
+        network: Bundle,
+        of_network: ValidScores,
+        ngram: Bundle,
+        of_ngram: ValidScores,
+        metrics: dict[str, Any],
+    ) -> Bundle:
+        """Set the network beside counting; returns the bundle of what is chosen, `metrics` being its figures.
+
+        With `training.with_ngram` that is the mixture, or the one of the two that counts in it.
+        """
+        mixture = Mixture.tuned([of_network, of_ngram])
+        is_better = mixture.perplexity < of_network.perplexity and self._config.training.with_ngram
+        compared = Compared(
+            ngram_order=order_of(self._config, len(self._corpus.train)),
+            ngram_perplexity=of_ngram.perplexity,
+            network_perplexity=of_network.perplexity,
+            mixture_perplexity=mixture.perplexity,
+            weights=mixture.weights,
+            mixture_is_chosen=is_better and len(mixture.counting) == 2,
+            includes_oov=of_network.includes_oov,
+            state=self._config.validation.state,
+        )
+        self._watch.tell(compared)
+        metrics["compared"] = compared
+        own = {"valid": valid_figures(of_ngram, self._corpus, self._config)}
+        if is_better and mixture.counting == [1]:
+            logger.warning(
+                "the network adds nothing to the n-grams on the validation text (weight %.4f): the n-grams are "
+                "published alone",
+                mixture.weights[0],
+            )
+            remove(network.folder)
+            metrics.clear()
+            metrics |= {**own, "compared": compared}
+            return ngram
+        if not compared.mixture_is_chosen:
+            remove(ngram.folder)
+            return network
+        # Each member keeps the figures that it has alone.
+        network = amend_bundle(
+            network, {"metrics.json": encode_metrics(network.metrics() | {"valid": metrics["valid"]})}
+        )
+        ngram = amend_bundle(ngram, {"metrics.json": encode_metrics(ngram.metrics() | own)})
+        folder = self._making / MIXTURE
+        remove(folder)
+        (folder / MEMBERS).mkdir(parents=True)
+        members = []
+        for number, member in enumerate((network, ngram)):
+            place = folder / MEMBERS / str(number)
+            member.folder.rename(place)
+            members.append(open_bundle(place))
+        metrics["valid"] = msgspec.structs.replace(
+            metrics["valid"], cross_entropy_nats=mixture.cross_entropy_nats, perplexity=mixture.perplexity
+        )
+        record = network.record
+        return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
+
+
+def _add_figures(
+    watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any], *, tunes_cache: bool = True
+) -> None:
+    """Tune a cache if that is wanted, write all figures into the bundle, and tell of the cache."""
+    # Without a text there is nothing to tune on.
+    valid = corpus.valid if tunes_cache else corpus.valid[:0]
+    tuned = add_figures(bundle, metrics, valid, includes_oov=corpus.record.train.oov > 0)
+    if tuned is not None:
+        watch.tell(tuned)

@@ -1,0 +1,104 @@
+"""A training run that may be cut off, and continued by the same command."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lmctl.config import PublishingConfig, to_yaml
+from lmctl.errors import DataError, UsageError
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.lstm.weights import count_parameters
+from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
+from lmctl.training.devices import usable_cores
+from lmctl.version import __version__, package_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint"
+# Of names and figures in it.
+SLACK_BYTES = 64 << 20
+# What decides the bytes of the weights.
+COMPUTING_PACKAGES = ("tensorflow", "keras", "numpy")
+
+ResumePolicy = Literal["auto", "require", "never"]
+
+
+class ResumableRun:
+    """The checkpoint of one run.
+
+    Args:
+        path: where the checkpoint is, or will be.
+        corpus: what is trained on.
+        config: fully resolved.
+        old_model: the SHA-256 of the model whose weights it starts from; None: random weights.
+        beside: the folder where a checkpoint is written before it takes its place.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        corpus: PreparedCorpus,
+        config: Config,
+        old_model: str | None = None,
+        beside: Path | None = None,
+    ) -> None:
+        self.path = path
+        self._beside = beside
+        # Weights, two slots each, their average, those of the best epoch; and the state of the streams.
+        network = count_parameters(LSTMSizes.of(corpus.vocabulary.counts, config.model))
+        streams = 2 * config.model.layers * config.model.hidden_units * config.training.batch_size
+        self._most_bytes = 4 * (8 * network + 2 * streams) + SLACK_BYTES
+        self._identity = RunIdentity(
+            corpus=corpus.record.files,
+            configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
+            old_model=old_model,
+            threads=config.device.threads or usable_cores(),
+            versions={"lmctl": __version__} | {name: package_version(name) for name in COMPUTING_PACKAGES},
+        )
+
+    def resume_from(self, policy: ResumePolicy) -> Checkpoint | None:
+        """The checkpoint to continue from; None to start over.
+
+        Raises:
+            UsageError: the policy is "require" and there is no checkpoint of this run.
+            DataError: the policy is "require" and the checkpoint is damaged.
+        """
+        if policy == "never":
+            return None
+        try:
+            found = read_checkpoint(self.path, self._most_bytes)
+        except DataError as error:
+            if policy == "require":
+                raise
+            logger.warning("%s; starting over", error)
+            return None
+        if found is None:
+            if policy == "require":
+                raise UsageError(f"--resume require: there is no checkpoint {self.path}")
+            return None
+        identity, checkpoint = found
+        difference = self._identity.difference(identity)
+        if difference is None:
+            logger.info("continuing from step %d", checkpoint.progress.step)
+            return checkpoint
+        if policy == "require":
+            raise UsageError(f"--resume require: {self.path} is of another {difference}")
+        logger.warning("%s is of another %s; starting over", self.path, difference)
+        return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint in the place of the one before."""
+        write_checkpoint(self.path, self._identity, checkpoint, self._beside)
+
+    def finish(self) -> None:
+        """Remove the checkpoint: the run is at its end."""
+        self.path.unlink(missing_ok=True)

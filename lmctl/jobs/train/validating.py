@@ -1,0 +1,84 @@
+"""How a model predicts the validation text, as a query would find it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.families import load_language_model
+from lmctl.query.scoring import token_log_probs
+
+if TYPE_CHECKING:
+    from lmctl.arrays import Float64Array
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.store.bundle import Bundle
+
+
+class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What metrics.json says of the validation text.
+
+    Attributes:
+        includes_oov: whether OOVs count.
+        state: "carry" or "reset".
+        oov_rate: share of the words that are not in the vocabulary.
+    """
+
+    cross_entropy_nats: float
+    perplexity: float
+    includes_oov: bool
+    state: str
+    vocabulary_size: int
+    oov_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValidScores:
+    """Log probabilities of a text that was held out.
+
+    Attributes:
+        log_probs: natural logs, of the tokens that count, (N,).
+        includes_oov: whether OOVs count; they do not where `<unk>` was never seen in training.
+    """
+
+    log_probs: Float64Array
+    includes_oov: bool
+
+    @property
+    def cross_entropy_nats(self) -> float:
+        """Mean nats per token."""
+        return float(-self.log_probs.mean())
+
+    @property
+    def perplexity(self) -> float:
+        """Infinite if a token is impossible."""
+        return float(np.exp(self.cross_entropy_nats))
+
+
+def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidScores | None:
+    """Score the validation text with a model; None if there is none."""
+    token_ids = corpus.valid.astype(np.int64)
+    includes_oov = corpus.record.train.oov > 0
+    counts = slice(None) if includes_oov else token_ids != UNKNOWN_ID
+    if not len(token_ids[counts]):
+        return None
+    log_probs = token_log_probs(
+        load_language_model(bundle), token_ids, state=config.validation.state, threads=config.device.threads
+    )
+    return ValidScores(log_probs[counts], includes_oov)
+
+
+def valid_figures(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> ValidFigures:
+    """The figures of the validation text."""
+    return ValidFigures(
+        cross_entropy_nats=scores.cross_entropy_nats,
+        perplexity=scores.perplexity,
+        includes_oov=scores.includes_oov,
+        state=config.validation.state,
+        vocabulary_size=len(corpus.vocabulary),
+        oov_rate=corpus.record.valid.oov_rate,
+    )

@@ -1,0 +1,1 @@
+"""The layers as Keras trains them."""

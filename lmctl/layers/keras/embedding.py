@@ -1,0 +1,88 @@
+"""Word vectors in Keras: one table for all words, or one for each cluster of words of like frequency."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from lmctl.layers.clusters import first_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.layers.clusters import Cluster
+
+
+class WordVectors(keras.layers.Layer):  # type: ignore[misc]
+    """The vectors of all words.
+
+    In clusters, a rare word's vector is short, and a projection that its cluster shares makes it as long as the
+    others (Baevski & Auli 2019, arXiv:1809.10853). One cluster is an ordinary embedding table.
+
+    Args:
+        clusters: how many words share each table, and how long their vectors are there; those of the first are of
+            full length, D.
+        initializer: makes the initializer of a table.
+        seed: decides the projections' initial values.
+        name: of the layer.
+    """
+
+    def __init__(self, clusters: Sequence[Cluster], *, initializer: Any, seed: int, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.clusters = clusters
+        self.first_ids = first_ids(clusters)
+        self.dim = clusters[0].width
+        self.tables = [
+            self.add_weight(
+                shape=(cluster.words, cluster.width), initializer=initializer(), name=f"{name}_table_{index}"
+            )
+            for index, cluster in enumerate(clusters)
+        ]
+        # Variance 1 / width keeps a projected vector as long as those of the first table, which need none.
+        self.projections = [
+            self.add_weight(
+                shape=(cluster.width, self.dim),
+                initializer=keras.initializers.RandomNormal(
+                    stddev=1 / math.sqrt(cluster.width), seed=seed + index
+                ),
+                name=f"{name}_projection_{index}",
+            )
+            for index, cluster in enumerate(clusters[1:], start=1)
+        ]
+        self.built = True
+
+    def cluster_of(self, token_ids: Any) -> Any:
+        """The cluster of each token, (N,) int32."""
+        later = [tf.cast(token_ids >= first, tf.int32) for first in self.first_ids[1:]]
+        return tf.add_n([tf.zeros_like(token_ids), *later])
+
+    def call(self, token_ids: Any) -> Any:
+        """Vectors (N, D) of token ids (N,)."""
+        if not self.projections:
+            return tf.gather(tf.convert_to_tensor(self.tables[0]), token_ids)
+        cluster_of, count = self.cluster_of(token_ids), len(self.clusters)
+        places = tf.dynamic_partition(tf.range(tf.size(token_ids)), cluster_of, count)
+        members = tf.dynamic_partition(token_ids, cluster_of, count)
+        vectors = [
+            self._lengthened(
+                tf.gather(tf.convert_to_tensor(self.tables[index]), ids - self.first_ids[index]), index
+            )
+            for index, ids in enumerate(members)
+        ]
+        return tf.ensure_shape(tf.dynamic_stitch(places, vectors), (None, self.dim))
+
+    def named_weights(self) -> dict[str, Any]:
+        """The variables by the names they have in a bundle: embedding, or embedding.0, embedding.1 and so on."""
+        if not self.projections:
+            return {self.name: self.tables[0]}
+        named = {f"{self.name}.{index}": table for index, table in enumerate(self.tables)}
+        return named | {
+            f"{self.name}.{index}.projection": projection
+            for index, projection in enumerate(self.projections, start=1)
+        }
+
+    def _lengthened(self, vectors: Any, cluster: int) -> Any:
+        return tf.matmul(vectors, self.projections[cluster - 1]) if cluster else vectors

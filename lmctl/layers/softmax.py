@@ -1,0 +1,259 @@
+"""Output layers in NumPy: a normalised distribution over the whole vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.layers.distributions import largest
+from lmctl.layers.products import ExactMatrix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
+    from lmctl.layers.embedding import WordVectors
+
+# Logits of this many positions times words are held at once: 32 MiB as float64, and 16 as float32.
+LOGITS_AT_ONCE = 1 << 22
+# How far above zero rounding may lift a log probability.
+ROUNDING = 1e-5
+
+
+class FullSoftmax:
+    """Logits are the products of the hidden vector with every word's output embedding, plus a bias.
+
+    Args:
+        embedding: (V, H), or (V, E) behind a projection.
+        bias: (V,).
+        projection: (H, E), where hidden vectors and embedding differ in dimension; else None.
+    """
+
+    def __init__(
+        self, embedding: Float32Array, bias: Float32Array, projection: Float32Array | None = None
+    ) -> None:
+        self.bias = bias
+        self._projection = None if projection is None else ExactMatrix(projection)
+        self._words = ExactMatrix(embedding.T)
+
+    def log_probs(self, hidden: Float32Array) -> Float32Array:
+        """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
+        log_probs = np.empty((len(hidden), len(self.bias)), dtype=np.float32)
+        for rows in _row_blocks(len(hidden), len(self.bias)):
+            log_probs[rows] = _log_softmax(self._logits(hidden[rows]))
+        return log_probs
+
+    def score(
+        self, hidden: Float32Array, targets: IntArray, *, ranks: bool
+    ) -> tuple[Float64Array, NDArray[np.int64] | None]:
+        """Natural log probability of each target, (N,), and its rank, (N,), if asked for.
+
+        Args:
+            hidden: (N, H).
+            targets: token ids, (N,).
+            ranks: whether to count how many words are at least as probable as the target.
+        """
+        log_probs = np.empty(len(targets), dtype=np.float64)
+        target_ranks = np.empty(len(targets), dtype=np.int64) if ranks else None
+        for rows in _row_blocks(len(targets), len(self.bias)):
+            logits = self._logits(hidden[rows])
+            of_targets = np.take_along_axis(logits, targets[rows, None], axis=1)
+            if target_ranks is not None:
+                target_ranks[rows] = np.count_nonzero(logits >= of_targets, axis=1)
+            log_probs[rows] = of_targets[:, 0] - _log_sum_exp(logits)
+        return log_probs, target_ranks
+
+    def _logits(self, hidden: Float32Array) -> Float32Array:
+        if self._projection is not None:
+            hidden = self._projection.times_rows(hidden)
+        logits = self._words.times_rows(hidden)
+        logits += self.bias
+        return logits
+
+
+class AdaptiveSoftmax:
+    """A head of frequent words and clusters, and a softmax within each cluster.
+
+    A rare word's probability is its cluster's times its own within the cluster (Grave et al. 2017,
+    arXiv:1609.04309).
+
+    Args:
+        vectors: output embeddings in clusters; vectors of full length have D elements.
+        bias: (V,).
+        cluster_vectors: the embedding of each cluster but the first, (C - 1, D).
+        cluster_bias: (C - 1,).
+        projection: (H, D), where hidden vectors have another length than D; else None.
+    """
+
+    def __init__(
+        self,
+        vectors: WordVectors,
+        bias: Float32Array,
+        cluster_vectors: Float32Array,
+        cluster_bias: Float32Array,
+        projection: Float32Array | None = None,
+    ) -> None:
+        self._vectors = vectors
+        self._bias = bias
+        self._projection = None if projection is None else ExactMatrix(projection)
+        self._head_words = vectors.clusters[0].words
+        self._head = ExactMatrix(np.concatenate([vectors.tables[0], cluster_vectors]).T)
+        self._shortening = [ExactMatrix(each.T) for each in vectors.projections]
+        self._words_within = [ExactMatrix(table.T) for table in vectors.tables[1:]]
+        self._head_bias = np.concatenate([bias[: self._head_words], cluster_bias])
+
+    def log_probs(self, hidden: Float32Array) -> Float32Array:
+        """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
+        log_probs = np.empty((len(hidden), len(self._bias)), dtype=np.float32)
+        for rows in _row_blocks(len(hidden), len(self._bias)):
+            projected, head = self._head_log_probs(hidden[rows])
+            log_probs[rows, : self._head_words] = head[:, : self._head_words]
+            for cluster in self._tails():
+                within = _log_softmax(self._logits_within(projected, cluster))
+                within += head[:, self._entry(cluster), None]
+                log_probs[rows, self._ids(cluster)] = within
+        return log_probs
+
+    def top_k(self, hidden: Float32Array, k: int, allowed: BoolArray | None) -> tuple[IntArray, Float32Array]:
+        """The k most probable tokens of each row, (N, k), as `LanguageModel.top_k` has them.
+
+        A cluster whose own probability is below that of the k-th best word so far has no word among the best, and
+        is not computed.
+        """
+        if allowed is None:
+            allowed = np.ones(len(self._bias), dtype=bool)
+        k = min(k, int(np.count_nonzero(allowed)))
+        best_ids = np.empty((len(hidden), k), dtype=np.int64)
+        best = np.empty((len(hidden), k), dtype=np.float32)
+        candidates = [
+            np.flatnonzero(allowed[self._ids(cluster)]) for cluster in range(len(self._vectors.clusters))
+        ]
+        for rows in _row_blocks(len(hidden), len(self._head_bias)):
+            projected, head = self._head_log_probs(hidden[rows])
+            for row in range(len(head)):
+                place = rows.start + row
+                best_ids[place], best[place] = self._best_of_one(
+                    projected[row : row + 1], head[row], k, candidates
+                )
+        return best_ids, best
+
+    def score(
+        self, hidden: Float32Array, targets: IntArray, *, ranks: bool
+    ) -> tuple[Float64Array, NDArray[np.int64] | None]:
+        """Natural log probability of each target, (N,), and its rank, (N,), if asked for.
+
+        Without ranks, only the clusters that targets fall in are computed, and only where they do.
+
+        Args:
+            hidden: (N, H).
+            targets: token ids, (N,).
+            ranks: whether to count how many words are at least as probable as the target.
+        """
+        log_probs = self._of_targets(hidden, targets)
+        if not ranks:
+            return log_probs, None
+        target_ranks = np.empty(len(targets), dtype=np.int64)
+        for rows in _row_blocks(len(targets), len(self._bias)):
+            of_all = self.log_probs(hidden[rows])
+            of_targets = np.take_along_axis(of_all, targets[rows, None], axis=1)
+            target_ranks[rows] = np.count_nonzero(of_all >= of_targets, axis=1)
+        return log_probs, target_ranks
+
+    def _of_targets(self, hidden: Float32Array, targets: IntArray) -> Float64Array:
+        """Natural log probability of each target, (N,)."""
+        log_probs = np.empty(len(targets), dtype=np.float64)
+        cluster_of = self._vectors.cluster_of(targets)
+        in_head = np.where(cluster_of == 0, targets, self._entry(cluster_of))
+        projected = self._projected(hidden)
+        for rows in _row_blocks(len(targets), len(self._head_bias)):
+            logits = self._head.times_rows(projected[rows])
+            logits += self._head_bias
+            log_probs[rows] = np.take_along_axis(logits, in_head[rows, None], axis=1)[:, 0] - _log_sum_exp(logits)
+        for cluster in self._tails():
+            (members,) = np.nonzero(cluster_of == cluster)
+            for block in _row_blocks(len(members), self._vectors.clusters[cluster].words):
+                some = members[block]
+                logits = self._logits_within(projected[some], cluster)
+                places = targets[some, None] - self._vectors.first_ids[cluster]
+                log_probs[some] += np.take_along_axis(logits, places, axis=1)[:, 0] - _log_sum_exp(logits)
+        return log_probs
+
+    def _best_of_one(
+        self, projected: Float32Array, head: Float32Array, k: int, candidates: list[NDArray[np.int64]]
+    ) -> tuple[NDArray[np.int64], Float32Array]:
+        """The k best of one context, (k,), among the allowed words of each cluster.
+
+        Args:
+            projected: its hidden vector, (1, D).
+            head: log probabilities of the head's words and of the clusters.
+            k: how many.
+            candidates: places of the allowed words in each cluster.
+        """
+        ids, log_probs = _best(candidates[0], head[candidates[0]], k)
+        # The most probable cluster first: what it brings may rule out the others.
+        for cluster in sorted(self._tails(), key=lambda cluster: -head[self._entry(cluster)]):
+            of_cluster = head[self._entry(cluster)]
+            if len(ids) == k and (k == 0 or of_cluster + ROUNDING < log_probs[-1]):
+                break
+            within = of_cluster + _log_softmax(self._logits_within(projected, cluster))[0, candidates[cluster]]
+            more_ids, more = _best(candidates[cluster] + self._vectors.first_ids[cluster], within, k)
+            ids, log_probs = np.concatenate([ids, more_ids]), np.concatenate([log_probs, more])
+            order = np.argsort(ids)
+            ids, log_probs = _best(ids[order], log_probs[order], k)
+        return ids, log_probs
+
+    def _projected(self, hidden: Float32Array) -> Float32Array:
+        return hidden if self._projection is None else self._projection.times_rows(hidden)
+
+    def _head_log_probs(self, hidden: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Projected hidden vectors (N, D), and log probabilities of the head's words and of the clusters."""
+        projected = self._projected(hidden)
+        logits = self._head.times_rows(projected)
+        logits += self._head_bias
+        return projected, _log_softmax(logits)
+
+    def _logits_within(self, projected: Float32Array, cluster: int) -> Float32Array:
+        shortened = self._shortening[cluster - 1].times_rows(projected)
+        logits = self._words_within[cluster - 1].times_rows(shortened)
+        logits += self._bias[self._ids(cluster)]
+        return logits
+
+    def _tails(self) -> range:
+        return range(1, len(self._vectors.clusters))
+
+    def _ids(self, cluster: int) -> slice:
+        first = self._vectors.first_ids[cluster]
+        return slice(first, first + self._vectors.clusters[cluster].words)
+
+    def _entry(self, cluster: IntArray | int) -> IntArray | int:
+        """Where the head has the entry of a cluster."""
+        return self._head_words + cluster - 1
+
+
+def _best(ids: NDArray[np.int64], log_probs: Float32Array, k: int) -> tuple[NDArray[np.int64], Float32Array]:
+    """The k most probable of some tokens, best first; their ids rise."""
+    best_ids, best = largest(log_probs[None], ids, min(k, len(ids)))
+    return best_ids[0].astype(np.int64), best[0]
+
+
+def _row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Cuts rows into blocks whose logits are `LOGITS_AT_ONCE` or fewer, or one row."""
+    at_once = max(1, LOGITS_AT_ONCE // columns)
+    for first in range(0, rows, at_once):
+        yield slice(first, first + at_once)
+
+
+def _log_softmax(logits: Float32Array) -> Float32Array:
+    """Log probabilities in place of the logits, which are overwritten."""
+    np.subtract(logits, _log_sum_exp(logits)[:, None], out=logits, casting="same_kind")
+    return logits
+
+
+def _log_sum_exp(logits: Float32Array) -> Float64Array:
+    """log(sum(exp(row))) of each row, (N,); the row maximum keeps exp() finite and cancels."""
+    row_maximum = logits.max(axis=1, keepdims=True)
+    sums = np.exp(logits - row_maximum).sum(axis=1, dtype=np.float64)
+    return row_maximum[:, 0] + np.log(sums)  # type: ignore[no-any-return]

@@ -1,1 +1,0 @@
-"""What is trained: Keras networks, one file per family."""

@@ -1,0 +1,91 @@
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.families.ngram import columns
+from lmctl.families.ngram.columns import Column
+from lmctl.families.ngram.counts import _parts_of_like_keys, count_ngrams
+from lmctl.families.ngram.estimation import _whole_contexts
+from lmctl.families.ngram.sizes import word_bits
+
+VOCABULARY_SIZE = 6
+
+
+def count_by_hand(sentences, order):
+    """Counts of n-grams as tuples, with `</s>` in front of each sentence."""
+    counts = Counter()
+    for sentence in sentences:
+        padded = (SENTENCE_END_ID, *sentence, SENTENCE_END_ID)
+        # The unigram of the start is not one: nothing predicts it.
+        first = 1 if order == 1 else 0
+        counts.update(padded[at : at + order] for at in range(first, len(padded) - order + 1))
+    return counts
+
+
+def as_tuples(counted):
+    """The same from the tables of counts."""
+    bits = word_bits(VOCABULARY_SIZE)
+    words = [(word,) for word in range(VOCABULARY_SIZE)]
+    found = [{word: int(count) for word, count in zip(words, counted[0].counts.map(), strict=True) if count}]
+    suffixes_fit = True
+    for of_order in counted[1:]:
+        keys = of_order.keys.map().tolist()
+        shorter, words = words, [(*words[key >> bits], key & ((1 << bits) - 1)) for key in keys]
+        suffixes = [shorter[place] for place in of_order.suffixes.map().tolist()]
+        suffixes_fit &= [word[1:] for word in words] == suffixes
+        assert words == sorted(words)
+        found.append(dict(zip(words, of_order.counts.map().tolist(), strict=True)))
+    return found, suffixes_fit
+
+
+@given(
+    sentences=st.lists(st.lists(st.sampled_from([0, 2, 3, 5]), max_size=6), min_size=1, max_size=8),
+    order=st.integers(1, 5),
+    at_once=st.sampled_from([1, 2, 3, 7, 1000]),
+)
+def test_counts_are_those_of_a_dictionary_however_little_fits_in_memory(sentences, order, at_once):
+    stream = np.array([token for sentence in sentences for token in (*sentence, SENTENCE_END_ID)], dtype=np.uint16)
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as scratch:
+        patch.setattr(columns, "VALUES_AT_ONCE", at_once)
+        found, suffixes_fit = as_tuples(count_ngrams(stream, VOCABULARY_SIZE, order, Path(scratch)))
+
+    assert found == [dict(count_by_hand(sentences, length)) for length in range(1, order + 1)]
+    assert suffixes_fit
+
+
+def test_no_ngram_goes_past_the_end_of_a_sentence(tmp_path):
+    # 2 3 </s> 2 </s>, with </s> in front: (1 2) twice, and 3 never before 2.
+    found, _ = as_tuples(count_ngrams(np.array([2, 3, 1, 2, 1]), VOCABULARY_SIZE, 3, tmp_path))
+
+    assert found[1] == {(1, 2): 2, (2, 1): 1, (2, 3): 1, (3, 1): 1}
+    assert found[2] == {(1, 2, 1): 1, (1, 2, 3): 1, (2, 3, 1): 1}
+
+
+def test_keys_that_no_float64_tells_apart_are_parted_where_contexts_end(tmp_path, monkeypatch):
+    # NumPy (2.4.6) compares uint64 with int64 by way of float64, which from 2**53 on has no odd numbers.
+    monkeypatch.setattr(columns, "VALUES_AT_ONCE", 4)
+    contexts = np.repeat(np.array([2**60, 2**60 + 1, 2**60 + 2], dtype=np.uint64), 3)
+    keys = contexts << np.uint64(2) | np.tile(np.arange(3, dtype=np.uint64), 3)
+    runs = []
+    for number, some in enumerate((keys, keys[::2], keys[1::2])):
+        runs.append(Column(tmp_path / str(number), np.uint64))
+        runs[-1].append(some)
+
+    blocks = [(start, block.tolist()) for start, block in _whole_contexts(runs[0], 2)]
+    parts = [
+        [set(run.read(start, stop).tolist()) for run, (start, stop) in zip(runs, part, strict=True)]
+        for part in _parts_of_like_keys(runs)
+    ]
+
+    assert blocks == [(start, keys[start : start + 3].tolist()) for start in (0, 3, 6)]
+    # Keys that are alike are in one part, whichever run has them, and none is left out.
+    of_parts = [set().union(*part) for part in parts]
+    assert sum(map(len, of_parts)) == len(keys)
+    assert set().union(*of_parts) == set(keys.tolist())

@@ -1,0 +1,134 @@
+import os
+import shutil
+import signal
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from lmctl.config import TrainingConfig, read_settings
+from lmctl.errors import InterruptedRunError, StorageError
+from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train import disk_space
+from lmctl.jobs.train.run import train
+from lmctl.training.events import StepDone
+
+
+class Disk(NamedTuple):
+    """What shutil.disk_usage says."""
+
+    total: int
+    used: int
+    free: int
+
+
+TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 20
+TINY = (
+    *("preset=tiny", "model.embedding_dim=8", "model.hidden_units=8", "model.layers=1", "training.batch_size=2"),
+    *("training.num_steps=8", "training.epochs=2", "validation.fraction=0", "device.placement=cpu"),
+)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """`disk(free)`: all disks have so many bytes free."""
+
+    def have(free, total=10**12):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Disk(total, total - free, free))
+
+    return have
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+# V 9, E 3, H 4, L 1: embedding 27; kernel 48, recurrent kernel 64, bias 16; softmax 36 and 9: 200 numbers.
+SIZES = {"vocabulary_size": 9, "embedding_dim": 3, "hidden_units": 4, "layers": 1, "tied": False}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "average_decay", "copies"),
+    [("sgd", 0.0, 2), ("adam", 0.0, 4), ("adam", 0.99, 5), ("adagrad", 0.0, 3), ("rmsprop", 0.5, 4)],
+)
+def test_a_checkpoint_takes_four_bytes_a_number(optimizer, average_decay, copies):
+    sizes = msgspec.convert(SIZES | {"clusters": [{"words": 9, "width": 4}]}, type=LSTMSizes)
+    training = TrainingConfig(optimizer=optimizer, average_decay=average_decay)
+
+    assert disk_space.checkpoint_bytes(sizes, training) == copies * 200 * 4
+
+
+def test_the_slots_are_those_of_the_optimizers(cpu):
+    from lmctl.training.optimizers import _RULES
+
+    assert {name: len(rule.slots) for name, rule in _RULES.items()} == disk_space.SLOTS
+
+
+def test_the_estimate_is_what_a_run_leaves(cpu, text, tmp_path):
+    # A checkpoint of the second epoch, when there are best weights, and a bundle; but for the words in them.
+    def interrupt(event):
+        if isinstance(event, StepDone) and event.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    asked = read_settings(assignments=TINY)
+    with pytest.raises(InterruptedRunError):
+        train([text], tmp_path / "model", asked, on_event=interrupt)
+    found = (tmp_path / "model/work/checkpoint").stat().st_size
+    published = train([text], tmp_path / "model", asked).published
+    corpus = prepare([text], tmp_path / "corpus", asked.resolve())
+    config = asked.resolve(len(corpus.train))
+    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
+
+    assert 0 < found - disk_space.checkpoint_bytes(sizes, config.training) < 10_000
+    bundle = sum(path.stat().st_size for path in (tmp_path / published).iterdir())
+    assert 0 < bundle - disk_space.bundle_bytes(sizes, corpus) < 10_000
+
+
+def test_a_text_needs_as_much_again_to_be_prepared(disk, text, tmp_path):
+    disk(free=len(TEXT) - 1)
+    message = rf"corpus: not enough disk space; preparation needs at least {len(TEXT)} bytes, {len(TEXT) - 1} are"
+    with pytest.raises(StorageError, match=message):
+        prepare([text], tmp_path / "corpus", read_settings().resolve())
+    assert {path.name for path in (tmp_path / "corpus").iterdir()} == {"lock"}
+
+    disk(free=len(TEXT))
+    assert prepare([text], tmp_path / "corpus", read_settings().resolve()).record.train.sentences == 40
+
+
+def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, monkeypatch):
+    monkeypatch.setattr("lmctl.jobs.train.making.NetworkRun._train", None)
+    corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
+    asked = read_settings(assignments=[each for each in TINY if not each.startswith("validation")])
+    config = asked.resolve(len(corpus.train))
+    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
+    needed = 2 * disk_space.checkpoint_bytes(sizes, config.training)
+
+    disk(free=needed - 1)
+    with pytest.raises(StorageError, match=rf"work: .* training needs at least {needed} bytes, {needed - 1} are"):
+        train([str(corpus.folder)], tmp_path / "model", asked)
+    disk(free=needed)
+    with pytest.raises(TypeError, match="not callable"):
+        train([str(corpus.folder)], tmp_path / "model", asked)
+
+
+def test_the_checkpoint_of_a_run_that_was_cut_off_makes_room(disk, text, tmp_path):
+    corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
+    config = read_settings(assignments=TINY).resolve(len(corpus.train))
+    each = disk_space.checkpoint_bytes(LSTMSizes.of(corpus.vocabulary.counts, config.model), config.training)
+    (tmp_path / "checkpoint").write_bytes(bytes(each))
+
+    disk(free=each)
+    disk_space.check_room_to_train(tmp_path, tmp_path / "checkpoint", corpus, config)
+    disk(free=each - 1)
+    with pytest.raises(StorageError, match=f"needs at least {each} bytes"):
+        disk_space.check_room_to_train(tmp_path, tmp_path / "checkpoint", corpus, config)
+
+
+def test_a_file_system_that_does_not_know_its_size_is_trusted(disk, text, tmp_path):
+    disk(free=0, total=0)
+
+    assert prepare([text], tmp_path / "corpus", read_settings().resolve()).record.train.sentences == 40

@@ -1,0 +1,106 @@
+"""A run that was cut off, and the same command again."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lmctl.errors import DataError, InterruptedRunError, UsageError
+from lmctl.jobs.train.run import train
+from lmctl.training.events import StepDone
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_path, number, settings):
+    before = signal.getsignal(number)
+
+    def interrupt(event):
+        if isinstance(event, StepDone) and event.epoch == 2:
+            os.kill(os.getpid(), number)
+            if number == signal.SIGHUP:
+                # As the kernel and a shell do, each for itself.
+                os.kill(os.getpid(), number)
+
+    whole = Path(train([text], tmp_path / "whole", settings("training.epochs=4")).published)
+    with pytest.raises(InterruptedRunError, match=r"^interrupted; nothing was published") as caught:
+        train([text], tmp_path / "model", settings("training.epochs=4"), on_event=interrupt)
+
+    assert caught.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+    assert not (tmp_path / "model/current").exists()
+    seen = []
+    continued = train([text], tmp_path / "model", settings("training.epochs=4"), on_event=seen.append)
+
+    assert min(event.epoch for event in seen if isinstance(event, StepDone)) == 2
+    for name in ("weights.safetensors", "vocabulary.tsv", "config.yaml", "metrics.json"):
+        assert (Path(continued.published) / name).read_bytes() == (whole / name).read_bytes()
+    assert list((tmp_path / "model/work").iterdir()) == []
+
+
+@pytest.fixture
+def cut_off(text, tmp_path, settings):
+    """A model's folder in which a run was interrupted after its first step."""
+
+    def interrupt(event):
+        if isinstance(event, StepDone):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError):
+        train([text], tmp_path / "model", settings(), on_event=interrupt)
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def first_step_of(text, cut_off, settings):
+    """`first_step_of(*assignments, resume="auto")`: the first step of a run in that folder; 1: it starts over."""
+
+    def run(*assignments, resume="auto"):
+        seen = []
+        train([text], cut_off, settings(*assignments), resume=resume, on_event=seen.append)
+        return next(event.step for event in seen if isinstance(event, StepDone))
+
+    return run
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("asked", "resume", "first"),
+    [
+        ((), "auto", 2),
+        ((), "require", 2),
+        ((), "never", 1),
+        (("publishing.keep=5",), "auto", 2),  # what becomes of the model does not matter
+        (("training.seed=2",), "auto", 1),
+        (("vocabulary.size=5",), "auto", 1),
+    ],
+)
+def test_where_a_run_begins_that_finds_a_checkpoint(cut_off, asked, resume, first, first_step_of):
+    assert first_step_of(*asked, resume=resume) == first
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_starting_over_is_explained(cut_off, caplog, first_step_of):
+    first_step_of("training.seed=2")
+
+    assert f"{cut_off}/work/checkpoint is of another configuration; starting over" in caplog.messages
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_to_require_a_checkpoint_is_to_refuse_another_run_or_none(text, cut_off, tmp_path, settings):
+    with pytest.raises(UsageError, match=r"--resume require: .*/checkpoint is of another configuration"):
+        train([text], cut_off, settings("training.seed=2"), resume="require")
+    with pytest.raises(UsageError, match="--resume require: there is no checkpoint"):
+        train([text], tmp_path / "other", settings(), resume="require")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_damaged_checkpoint_is_not_believed(text, cut_off, caplog, first_step_of, settings):
+    checkpoint = cut_off / "work/checkpoint"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+
+    with pytest.raises(DataError, match="/checkpoint: damaged"):
+        train([text], cut_off, settings(), resume="require")
+    assert first_step_of() == 1
+    assert any("checkpoint: damaged" in message for message in caplog.messages)

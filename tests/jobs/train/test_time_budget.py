@@ -1,0 +1,142 @@
+import time
+
+import pytest
+
+from lmctl.config import read_settings
+from lmctl.errors import DivergenceError, LmctlError
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train.gate import Standard
+from lmctl.jobs.train.time_budget import (
+    counting_seconds,
+    leaves_time_to_count,
+    publishing_seconds,
+    scoring_seconds,
+    tuning_seconds,
+)
+
+
+def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
+    # 25 million float32 are 100 MB, at 50 MB a second.
+    assert publishing_seconds(25_000_000, None) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "own", "seconds"),
+    [
+        (500_000, 10.0, 0.04 + 10 + 30),  # smaller than the published model: the gate takes as long as that
+        (1_000_000, 10.0, 0.08 + 10 + 30),
+        (3_000_000, 10.0, 0.24 + 10 + 90),
+        (1_000_000, 50.0, 0.08 + 50 + 50),  # the machine has become slower since
+    ],
+)
+def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, own, seconds):
+    standard = Standard((), family="lstm", parameters=1_000_000, seconds=30.0, state="carry")
+
+    assert publishing_seconds(parameters, standard, own, tunes_cache=False) == pytest.approx(seconds)
+
+
+def test_how_fast_another_family_is_says_nothing_of_a_network():
+    standard = Standard((), family="ngram", parameters=1_000_000, seconds=0.001, state="carry")
+
+    # Scoring 100,000 tokens takes 10 s, for itself and for the gate; tuning a cache on half of them takes four
+    # times 5 s; 24 MB take 0.48 s.
+    assert publishing_seconds(6_000_000, standard, 10.0, 100_000) == pytest.approx(2 * 10 + 4 * 5 + 0.48)
+    assert publishing_seconds(6_000_000, standard, 10.0, 100_000, tunes_cache=False) == pytest.approx(
+        2 * 10 + 0.48
+    )
+
+
+def test_scoring_is_judged_by_a_part_of_the_text_that_takes_long_enough(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    (tmp_path / "valid.txt").write_text("the cat sat on a mat .\n" * 1000)
+    settings = ("preset=tiny", f"validation.file={tmp_path / 'valid.txt'}")
+    config = read_settings(assignments=settings).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    # 63 sentences of 8 tokens take 0.1 s, which is too short to tell; 126 take 0.4 s.
+    instants = iter([10.0, 10.1, 20.0, 20.4])
+
+    assert scoring_seconds(corpus, config, clock=lambda: next(instants)) == pytest.approx(0.4 * 8000 / 1008)
+
+
+def test_of_a_short_text_all_is_scored(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    (tmp_path / "valid.txt").write_text("the cat sat on a mat .\n" * 3)
+    settings = ("preset=tiny", f"validation.file={tmp_path / 'valid.txt'}")
+    config = read_settings(assignments=settings).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    instants = iter([10.0, 10.1])
+
+    assert scoring_seconds(corpus, config, clock=lambda: next(instants)) == pytest.approx(0.1)
+
+
+def test_without_a_text_nothing_is_scored(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 50)
+    config = read_settings(assignments=["preset=tiny", "validation.fraction=0"]).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+
+    assert scoring_seconds(corpus, config) == 0.0
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
+    deadlines = []
+
+    def take_note(*_, deadline, **__):
+        deadlines.append(deadline - time.monotonic())
+        raise DivergenceError
+
+    def seconds(parameters, standard, scoring_seconds, valid_tokens):
+        assert scoring_seconds > 0
+        assert (parameters, standard.parameters) == (good.parameters, good.parameters)
+        assert valid_tokens == 14
+        return 1000.0
+
+    monkeypatch.setattr("lmctl.training.trainer.train_network", take_note)
+    monkeypatch.setattr("lmctl.jobs.train.making.publishing_seconds", seconds)
+
+    with pytest.raises(DivergenceError):
+        retrain("training.time_limit=3000s")
+
+    # 3,000 of the whole run without 1,000 for publishing and what preparation took, a second or two.
+    assert 1900 < deadlines[0] <= 2000
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(good, monkeypatch, retrain):
+    monkeypatch.setattr("lmctl.jobs.train.making.publishing_seconds", lambda *_, **__: 70.0)
+
+    with pytest.raises(
+        LmctlError, match=r"training.time_limit: 60s leaves no time to train: \d+ s .* about 70, as"
+    ):
+        retrain("training.time_limit=60s")
+
+
+def test_tuning_a_cache_takes_four_times_what_scoring_as_many_tokens_took():
+    # Of 200,000 tokens 50,000 are read: a quarter of 20 s, four times.
+    assert tuning_seconds(20.0, 200_000) == 20.0
+    assert tuning_seconds(20.0, 10_000) == 80.0
+    assert tuning_seconds(0.0, 0) == 0.0
+
+
+def test_counting_is_judged_by_a_part_of_the_text(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n" * 5000)
+    config = read_settings(assignments=["preset=ngram", "validation.fraction=0"]).resolve()
+    corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
+    seconds = iter([10.0, 12.0])
+
+    # 40,000 tokens, of which 20,000 took 2 s.
+    assert counting_seconds(corpus, config, tmp_path, clock=lambda: next(seconds)) == 4.0
+    assert not list(tmp_path.glob("timed.*"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "counts"),
+    [
+        (12.0, 50.0, True),  # two fifths of the 30 s that starting leaves
+        (12.1, 50.0, False),
+        (0.2, 20.0, True),  # a hundredth of all, though starting leaves nothing
+        (0.3, 20.0, False),
+    ],
+)
+def test_counting_leaves_time_to_start_and_to_train(seconds, left, counts):
+    assert leaves_time_to_count(seconds, left) is counts
