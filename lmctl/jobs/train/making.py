@@ -26,7 +26,7 @@ from lmctl.jobs.train.time_budget import (
     scoring_seconds,
     tuning_seconds,
 )
-from lmctl.jobs.train.validating import score_valid, valid_figures
+from lmctl.jobs.train.validating import figures_of, score_valid, valid_figures
 from lmctl.jobs.watching.events import CheckpointSaved, Compared
 from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
 from lmctl.store.generations import remove
@@ -140,6 +140,8 @@ class NetworkRun:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
+        if end is not None and not self._has_time_to_score(end - time.monotonic(), standard):
+            return self._figures_of_training(bundle, metrics, result.valid_cross_entropy_nats)
         scoring_began = time.monotonic()
         scores = score_valid(bundle, self._corpus, self._config)
         scored_seconds = time.monotonic() - scoring_began
@@ -154,6 +156,22 @@ class NetworkRun:
     def finish(self) -> None:
         """Forget the checkpoint: the run is at its end."""
         self._run.finish()
+
+    def _has_time_to_score(self, left_seconds: float, standard: Standard | None) -> bool:
+        """Whether the validation text can be scored once more before the limit, and for the gate."""
+        gate_seconds = self._after(standard, tunes_cache=False, scores=False)
+        return not len(self._corpus.valid) or left_seconds > self._scoring_seconds + gate_seconds
+
+    def _figures_of_training(self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None) -> Path:
+        """Finish a bundle with the figures that training found, which scoring it would only repeat."""
+        logger.warning(
+            "training.time_limit leaves no time to score the model as queries will: its figures are those of "
+            "training, and it is set beside no n-grams"
+        )
+        if valid_nats is not None:
+            metrics["valid"] = figures_of(valid_nats, self._corpus, self._config)
+        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
+        return bundle.folder
 
     def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
         """Whether a cache can be tuned before the limit, judged by how long scoring has taken."""
@@ -216,13 +234,22 @@ class NetworkRun:
         return deadline
 
     def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
-        """How long what follows training takes; no cache is planned for that takes half of the time left."""
-        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary.counts, self._config.model))
-        asked = (parameters, standard, self._scoring_seconds, len(self._corpus.valid))
-        seconds = publishing_seconds(*asked)
-        if seconds > (end - time.monotonic()) / 2:
-            return publishing_seconds(*asked, tunes_cache=False)
+        """How long what follows training takes.
+
+        Neither a cache nor figures of its own are planned for that would take half of the time left.
+        """
+        most = (end - time.monotonic()) / 2
+        seconds = self._after(standard)
+        if seconds > most:
+            seconds = self._after(standard, tunes_cache=False)
+        if seconds > most:
+            seconds = self._after(standard, tunes_cache=False, scores=False)
         return seconds
+
+    def _after(self, standard: Standard | None, **parts: bool) -> float:
+        """See `publishing_seconds`."""
+        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary.counts, self._config.model))
+        return publishing_seconds(parameters, standard, self._scoring_seconds, len(self._corpus.valid), **parts)
 
     @cached_property
     def _scoring_seconds(self) -> float:

@@ -46,6 +46,7 @@ def publishing_seconds(
     valid_tokens: int = 0,
     *,
     tunes_cache: bool = True,
+    scores: bool = True,
 ) -> float:
     """About how long it takes from the last step until a network is published.
 
@@ -56,9 +57,9 @@ def publishing_seconds(
         scoring_seconds: what scoring the validation text with the network takes.
         valid_tokens: of that text.
         tunes_cache: whether a cache is tuned, which a run does without if time is short.
+        scores: whether the network is scored for its own figures; if time is short, those of training do.
     """
-    # For its own figures, and for the gate.
-    scoring = scoring_seconds
+    scoring = scoring_seconds if scores else 0.0
     if standard is not None:
         gate_seconds = scoring_seconds
         if standard.family == "lstm":
@@ -89,13 +90,19 @@ def scoring_seconds(
     }
     network = LSTMLanguageModel(sizes, weights)
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
+
+    def score(tokens: int) -> None:
+        part = token_ids[:tokens].astype(np.int64)
+        token_log_probs(network, part, state=config.validation.state, threads=config.device.threads)
+
+    # Tables are made ready when they are first used.
+    score(int(ends[0]))
     fewest = FEWEST_SCORED_TOKENS
     while True:
         # Whole sentences, at least one.
         tokens = int(ends[min(int(np.searchsorted(ends, fewest)), len(ends) - 1)])
-        part = token_ids[:tokens].astype(np.int64)
         began = clock()
-        token_log_probs(network, part, state=config.validation.state, threads=config.device.threads)
+        score(tokens)
         seconds = clock() - began
         if seconds >= SCORING_SECONDS or tokens == len(token_ids):
             return seconds * len(token_ids) / tokens

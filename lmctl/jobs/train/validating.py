@@ -74,10 +74,15 @@ def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> Valid
 
 def valid_figures(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> ValidFigures:
     """The figures of the validation text."""
+    return figures_of(scores.cross_entropy_nats, corpus, config)
+
+
+def figures_of(cross_entropy_nats: float, corpus: PreparedCorpus, config: Config) -> ValidFigures:
+    """The figures of the validation text, of its mean nats per token."""
     return ValidFigures(
-        cross_entropy_nats=scores.cross_entropy_nats,
-        perplexity=scores.perplexity,
-        includes_oov=scores.includes_oov,
+        cross_entropy_nats=cross_entropy_nats,
+        perplexity=float(np.exp(cross_entropy_nats)),
+        includes_oov=corpus.record.train.oov > 0,
         state=config.validation.state,
         vocabulary_size=len(corpus.vocabulary),
         oov_rate=corpus.record.valid.oov_rate,

@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,12 @@ from lmctl.jobs.train.time_budget import (
     scoring_seconds,
     tuning_seconds,
 )
+<<<<<<< HEAD:tests/jobs/train/test_time_budget.py
+=======
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train import train
+from lmctl.store.bundle import open_bundle
+>>>>>>> fd4c08c (Time limit: publish with the figures of training if no time is left to score again):tests/jobs/test_limits.py
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
@@ -99,6 +106,22 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
 
     # 3,000 of the whole run without 1,000 for publishing and what preparation took, a second or two.
     assert 1900 < deadlines[0] <= 2000
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_time_to_score_the_figures_of_training_are_published(
+    text, known, tmp_path, settings, monkeypatch, caplog
+):
+    asked = (f"validation.file={known}", "validation.state=reset", "training.with_ngram=true")
+    scored = open_bundle(Path(train([text], tmp_path / "scored", settings(*asked)).published) / "members/0")
+    monkeypatch.setattr("lmctl.jobs.train.making.scoring_seconds", lambda *_: 10_000.0)
+
+    short = train([text], tmp_path / "short", settings(*asked, "training.time_limit=9000s"))
+
+    assert "leaves no time to score the model as queries will" in caplog.text
+    assert short.family == "lstm"
+    assert short.valid_perplexity == pytest.approx(scored.metrics()["valid"]["perplexity"], rel=1e-4)
+    assert short.valid_includes_oov == scored.metrics()["valid"]["includes_oov"]
 
 
 @pytest.mark.usefixtures("eagerly")
