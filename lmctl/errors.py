@@ -91,6 +91,10 @@ class DivergenceError(LmctlError):
     """Training produced a loss that is not a number; nothing is published."""
 
 
+class OutOfTimeError(LmctlError):
+    """A time limit leaves no time to train."""
+
+
 class InterruptedRunError(LmctlError):
     """A signal ended the run; what it had done so far is on disk.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from lmctl.corpus.batches import TrainingBatches
-from lmctl.errors import DataError, DivergenceError, LmctlError, UsageError
+from lmctl.errors import DataError, DivergenceError, LmctlError, OutOfTimeError, UsageError
 from lmctl.families.lstm.keras.network import Dropout, LSTMNetwork
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.training.checkpoint import Checkpoint, Progress
@@ -106,7 +106,8 @@ def train_network(
         UsageError: the run to continue was on another device, and it may not start over.
         DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
         DeviceError: the configured device is not there.
-        LmctlError: its memory is not enough, or the time was over before the first step.
+        OutOfTimeError: the time was over before the first step.
+        LmctlError: its memory is not enough.
     """
     device = use_device(config.device)
     if resume_from is not None and resume_from.progress.device != device.description:
@@ -451,8 +452,8 @@ def _perplexity(cross_entropy_nats: float) -> float:
         return math.inf
 
 
-def _too_late() -> LmctlError:
-    return LmctlError(
+def _too_late() -> OutOfTimeError:
+    return OutOfTimeError(
         "the time limit was over before training began; nothing was published; "
         "a longer training.time_limit or a smaller preset leaves time to train"
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from lmctl import progress
 from lmctl.config import seconds_of
-from lmctl.errors import InterruptedRunError, LmctlError
+from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import count_parameters
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
@@ -123,11 +123,17 @@ class NetworkRun:
         result = None
         # A signal may have come while the published model was scored.
         if not received:
-            deadline = self._deadline(began, standard, checkpoint)
-            after = 0.0 if end is None else self._publishing_seconds(standard, end)
-            result = self._train(
-                deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
-            )
+            try:
+                deadline = self._deadline(began, standard, checkpoint)
+                after = 0.0 if end is None else self._publishing_seconds(standard, end)
+                result = self._train(
+                    deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
+                )
+            except OutOfTimeError as error:
+                if ngram is None or not self._config.training.with_ngram:
+                    raise
+                logger.warning("%s; the n-grams are published alone", error)
+                return self._ngram_alone(*ngram)
         if result is None or received:
             there = self._run.path.exists()
             raise InterruptedRunError(
@@ -141,7 +147,13 @@ class NetworkRun:
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
         if end is not None and not self._has_time_to_score(end - time.monotonic(), standard):
-            return self._figures_of_training(bundle, metrics, result.valid_cross_entropy_nats)
+            valid_nats = result.valid_cross_entropy_nats
+            if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):
+                logger.warning(
+                    "training.time_limit leaves no time to mix: the n-grams, which are better, are alone"
+                )
+                return self._ngram_alone(*ngram)
+            return self._figures_of_training(bundle, metrics, valid_nats)
         scoring_began = time.monotonic()
         scores = score_valid(bundle, self._corpus, self._config)
         scored_seconds = time.monotonic() - scoring_began
@@ -172,6 +184,16 @@ class NetworkRun:
             metrics["valid"] = figures_of(valid_nats, self._corpus, self._config)
         _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
         return bundle.folder
+
+    @staticmethod
+    def _is_better(scores: ValidScores, valid_nats: float | None) -> bool:
+        return valid_nats is not None and scores.cross_entropy_nats < valid_nats
+
+    def _ngram_alone(self, ngram: Bundle, scores: ValidScores) -> Path:
+        """Finish the bundle of the n-grams, the network being left out."""
+        metrics: dict[str, Any] = {"valid": valid_figures(scores, self._corpus, self._config)}
+        _add_figures(self._watch, ngram, self._corpus, metrics, tunes_cache=False)
+        return ngram.folder
 
     def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
         """Whether a cache can be tuned before the limit, judged by how long scoring has taken."""
@@ -215,7 +237,7 @@ class NetworkRun:
         """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit.
 
         Raises:
-            LmctlError: it would be over before it began.
+            OutOfTimeError: it would be over before it began.
         """
         limit = self._config.training.time_limit
         if limit is None:
@@ -226,7 +248,7 @@ class NetworkRun:
             # It has something to publish, and need not train.
             return deadline - checkpoint.progress.seconds
         if deadline < time.monotonic():
-            raise LmctlError(
+            raise OutOfTimeError(
                 f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are "
                 f"gone, and publishing will take about {publishing:.0f}"
                 + ("" if standard is None else ", as scoring the published model did; --no-gate does without")

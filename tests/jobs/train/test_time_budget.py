@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from lmctl.config import read_settings
-from lmctl.errors import DivergenceError, LmctlError
+from lmctl.errors import DivergenceError, LmctlError, OutOfTimeError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.gate import Standard
+from lmctl.jobs.train.run import train
 from lmctl.jobs.train.time_budget import (
     counting_seconds,
     leaves_time_to_count,
@@ -14,12 +15,7 @@ from lmctl.jobs.train.time_budget import (
     scoring_seconds,
     tuning_seconds,
 )
-<<<<<<< HEAD:tests/jobs/train/test_time_budget.py
-=======
-from lmctl.jobs.prepare import prepare
-from lmctl.jobs.train import train
-from lmctl.store.bundle import open_bundle
->>>>>>> fd4c08c (Time limit: publish with the figures of training if no time is left to score again):tests/jobs/test_limits.py
+from lmctl.store.bundle import verify_bundle
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
@@ -112,16 +108,44 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
 def test_without_time_to_score_the_figures_of_training_are_published(
     text, known, tmp_path, settings, monkeypatch, caplog
 ):
-    asked = (f"validation.file={known}", "validation.state=reset", "training.with_ngram=true")
-    scored = open_bundle(Path(train([text], tmp_path / "scored", settings(*asked)).published) / "members/0")
+    asked = (f"validation.file={known}", "validation.state=reset")
+    scored = train([text], tmp_path / "scored", settings(*asked))
     monkeypatch.setattr("lmctl.jobs.train.making.scoring_seconds", lambda *_: 10_000.0)
 
     short = train([text], tmp_path / "short", settings(*asked, "training.time_limit=9000s"))
 
     assert "leaves no time to score the model as queries will" in caplog.text
     assert short.family == "lstm"
-    assert short.valid_perplexity == pytest.approx(scored.metrics()["valid"]["perplexity"], rel=1e-4)
-    assert short.valid_includes_oov == scored.metrics()["valid"]["includes_oov"]
+    assert short.valid_perplexity == pytest.approx(scored.valid_perplexity, rel=1e-4)
+    assert short.valid_includes_oov == scored.valid_includes_oov
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_time_to_mix_the_better_one_is_published(text, known, tmp_path, settings, monkeypatch, caplog):
+    monkeypatch.setattr("lmctl.jobs.train.making.scoring_seconds", lambda *_: 10_000.0)
+    asked = (f"validation.file={known}", "training.with_ngram=true", "training.learning_rate=1e-9")
+
+    published = train([text], tmp_path / "model", settings(*asked, "training.time_limit=9000s"))
+
+    assert "no time to mix: the n-grams, which are better, are alone" in caplog.text
+    assert published.family == "ngram"
+    assert published.valid_perplexity < 10
+
+
+def test_without_time_to_train_the_n_grams_are_published(text, known, tmp_path, settings, monkeypatch, caplog):
+    monkeypatch.setattr("lmctl.jobs.train.making.publishing_seconds", lambda *_, **__: 70.0)
+    monkeypatch.setattr("lmctl.jobs.train.making.scoring_seconds", lambda *_: 1.0)
+    monkeypatch.setattr("lmctl.jobs.train.making.leaves_time_to_count", lambda *_: True)
+    asked = (f"validation.file={known}", "training.with_ngram=true", "training.time_limit=60s")
+
+    published = train([text], tmp_path / "model", settings(*asked))
+
+    assert published.family == "ngram"
+    assert "training.time_limit: 60s leaves no time to train" in caplog.text
+    assert "the n-grams are published alone" in caplog.text
+    assert verify_bundle(Path(published.published)).record.family == "ngram"
+    with pytest.raises(OutOfTimeError):
+        train([text], tmp_path / "other", settings(*asked, "training.with_ngram=false"))
 
 
 @pytest.mark.usefixtures("eagerly")
