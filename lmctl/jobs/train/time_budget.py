@@ -32,10 +32,9 @@ PUBLISHED_BYTES_PER_SECOND = 50e6
 FEWEST_SCORED_TOKENS, SCORING_SECONDS = 500, 0.25
 # Tuning a cache reads the text once and compares every context with many: about so many times as long.
 CACHE_COST = 4
-# n-grams are counted beside a network if that takes no larger share of the time that is left to train in, judged
-# by a part: loading TensorFlow and compiling come first. A small share of all time is spent on it all the same.
-COUNTING, COUNTING_ALL_THE_SAME = 0.4, 0.01
-STARTING_SECONDS = 20.0
+# n-grams are counted beside a network if that takes no larger share of the time that is left, judged by a part.
+# They are what is published if the rest is too short to load TensorFlow, to compile and to train.
+COUNTING = 0.4
 COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
 
 
@@ -126,8 +125,7 @@ def leaves_time_to_count(seconds: float, left_seconds: float) -> bool:
         seconds: what counting takes.
         left_seconds: of the time limit, before counting and before TensorFlow is loaded.
     """
-    most = max(COUNTING * (left_seconds - STARTING_SECONDS), COUNTING_ALL_THE_SAME * left_seconds)
-    return seconds <= most
+    return seconds <= COUNTING * left_seconds
 
 
 def counting_seconds(
