@@ -20,7 +20,7 @@ import msgspec
 from benchmarks.processes import lmctl_program
 from benchmarks.time_to_perplexity import reached
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import find_bundle
+from lmctl.store.naming import find_bundle
 from lmctl.training.events import EpochDone
 
 

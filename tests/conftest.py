@@ -24,13 +24,8 @@ from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import weight_shapes
 from lmctl.families.ngram.estimation import estimate
 from lmctl.families.ngram.tables import NgramTables, open_tables
-from lmctl.store.bundle import (
-    CorpusSummary,
-    ModelRecord,
-    TrainingSummary,
-    weights_file,
-    write_bundle,
-)
+from lmctl.store.model_record import CorpusSummary, ModelRecord, TrainingSummary
+from lmctl.store.writing import weights_file, write_bundle
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.tokenization import Tokenizer

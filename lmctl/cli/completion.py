@@ -28,7 +28,7 @@ def complete_models(
     """The models under ./models, or else the shell's own list of folders."""
     from click.shell_completion import CompletionItem
 
-    from lmctl.store.generations import models_in
+    from lmctl.store.naming import models_in
 
     found = [str(model) for model in models_in() if str(model).startswith(incomplete)]
     return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="dir")]

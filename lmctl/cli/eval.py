@@ -125,7 +125,7 @@ def evaluate(
         lmctl eval -m models/news --format kenlm < test.txt
     """
     check_cache(cache, state)
-    from lmctl.store.generations import default_model, names_model
+    from lmctl.store.naming import default_model, names_model
 
     if files and not models and names_model(files[0]):
         models, files = files[:1], files[1:]

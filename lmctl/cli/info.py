@@ -29,6 +29,6 @@ def info(model: str | None, as_json: bool, header: bool, messages: Messages) -> 
         lmctl info models/news --json | jq .metrics.valid.perplexity
     """
     from lmctl.cli.reports import model_info
-    from lmctl.store.generations import open_model
+    from lmctl.store.naming import open_model
 
     model_info(open_model(model), as_json, header=header)

@@ -25,6 +25,7 @@ def models(model: str | None, as_json: bool, header: bool, messages: object) -> 
         lmctl models models/news --json
     """
     from lmctl.cli.reports import generations
-    from lmctl.store.generations import DEFAULT_FOLDER, list_generations
+    from lmctl.store.listing import list_generations
+    from lmctl.store.naming import DEFAULT_FOLDER
 
     generations(list_generations(Path(model or DEFAULT_FOLDER)), as_json, header=header)

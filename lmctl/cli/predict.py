@@ -103,7 +103,7 @@ def predict(
         cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
     """
     check_cache(cache, state)
-    from lmctl.store.generations import names_model
+    from lmctl.store.naming import names_model
 
     if texts and model is None and names_model(texts[0]):
         model, texts = texts[0], texts[1:]

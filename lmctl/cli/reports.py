@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lmctl.jobs.train.run import Plan
     from lmctl.jobs.watching.events import CacheTuned
     from lmctl.layers.clusters import Cluster
-    from lmctl.store.bundle import Bundle, Sizes
-    from lmctl.store.generations import Generation
+    from lmctl.store.bundle import Bundle
+    from lmctl.store.listing import Generation
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) -> None:
@@ -255,7 +255,7 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     echo_values(rows, header=header)
 
 
-def _describe_sizes(sizes: Sizes) -> dict[str, str]:
+def _describe_sizes(sizes: Any) -> dict[str, str]:
     """Family and dimensions, in rows."""
     if isinstance(sizes, NgramSizes):
         counts = " + ".join(map("{:,}".format, sizes.ngrams))

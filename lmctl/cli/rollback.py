@@ -33,7 +33,7 @@ def rollback(model: str | None, number: int | None, messages: Messages) -> None:
     from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import echo
     from lmctl.jobs.rollback import roll_back
-    from lmctl.store.generations import default_model, split_generation
+    from lmctl.store.naming import default_model, split_generation
 
     folder, named = split_generation(default_model() if model is None else model)
     if number is not None and named is not None:

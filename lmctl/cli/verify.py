@@ -28,7 +28,7 @@ def verify(model: str | None, messages: Messages) -> None:
     from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import echo
     from lmctl.query.model import verify_model
-    from lmctl.store.generations import find_bundle
+    from lmctl.store.naming import find_bundle
 
     folder = find_bundle(model)
     with showing_activity(messages, "opening"):

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 
 from lmctl import files
-from lmctl.config import to_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
@@ -27,14 +26,16 @@ from lmctl.families.arpa.words import SENTENCE_START, WordSpelling
 from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.families.ngram.tables import open_tables
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
-from lmctl.jobs.train.bundling import encode_metrics
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.watching.events import ignore_event
 from lmctl.jobs.watching.runs import Watched, logged
-from lmctl.store.bundle import MODEL_FILE, ModelRecord, verify_bundle, write_bundle
 from lmctl.store.copies import repair
-from lmctl.store.generations import ModelFolder, find_bundle, is_model, remove
+from lmctl.store.draft import Draft, TextFiles
+from lmctl.store.generations import ModelFolder, is_model, remove
+from lmctl.store.layout import IMPORTED, MODEL_FILE
 from lmctl.store.lock import locked
+from lmctl.store.naming import find_bundle
+from lmctl.store.verification import verify_bundle
 from lmctl.text.sources import STDIN, check_sources
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IMPORTED = "imported"
 # Of files that export does not write: plain text under such a name would mislead.
 OTHER_COMPRESSIONS = {".zst", ".lz4", ".lzma", ".Z", ".zip", ".7z"}
 KEEP = "publishing.keep"
@@ -183,19 +183,15 @@ def import_arpa(
         tokenizer = choose_tokenizer(path, config.text, words)
         text = msgspec.structs.replace(config.text, segmenter=tokenizer.segmenter.identity.name)
         model = msgspec.structs.replace(config.model, family="ngram", order=sizes.order)
-        contents = {
-            "vocabulary.tsv": vocabulary.to_tsv().encode(),
+        of_text = TextFiles(
+            TextRecipe.of(tokenizer, config.text.blank_lines),
+            vocabulary.to_tsv().encode(),
             # The file has no counts of words: what an unknown one costs to spell follows from those it knows.
-            "characters.tsv": CharacterUnigram.of_words((word, 1) for word in words).to_tsv().encode(),
-            "config.yaml": to_yaml(
-                msgspec.structs.replace(config, preset="ngram", text=text, model=model)
-            ).encode(),
-            "metrics.json": encode_metrics({"valid": None}),
-        }
-        record = ModelRecord(
-            sizes=sizes, recipe=TextRecipe.of(tokenizer, config.text.blank_lines), corpus=None, training=None
+            CharacterUnigram.of_words((word, 1) for word in words).to_tsv().encode(),
+            recipe_files(tokenizer),
         )
-        write_bundle(place, record, contents | recipe_files(tokenizer), there=sizes.table_names())
+        made_by = msgspec.structs.replace(config, preset="ngram", text=text, model=model)
+        Draft(of_text, sizes, made_by, tables=sizes.table_names()).write(place)
         _check_sums(path, load_language_model(verify_bundle(place)))
         published = folder.publish(place, generations_kept(folder) if keep is None else keep)
         summary["published"] = str(published)

@@ -15,17 +15,19 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.train.kept_text import keep_text, kept_lines
-from lmctl.jobs.train.making import MIXTURE
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.train.validating import ValidFigures, ValidScores
 from lmctl.jobs.watching.events import CacheTuned, ignore_event
 from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
-from lmctl.store.bundle import MEMBERS, open_bundle, verify_bundle
+from lmctl.store.bundle import open_bundle
 from lmctl.store.copies import repair
-from lmctl.store.generations import ModelFolder, opened, remove
+from lmctl.store.generations import ModelFolder, remove
+from lmctl.store.layout import COMBINED, member_name
 from lmctl.store.lock import locked
+from lmctl.store.naming import opened
+from lmctl.store.verification import verify_bundle
 from lmctl.text.reading import read_lines
 from lmctl.text.sources import STDIN, check_sources
 
@@ -100,7 +102,7 @@ def mix(
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
-        place = folder.making / MIXTURE
+        place = folder.making / COMBINED
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
         # One of them may have been published again meanwhile.
@@ -168,13 +170,13 @@ def _combine(
         return bundle, {**bundle.metrics(), "valid": figures}
     kept = []
     for number, source in enumerate(counting):
-        target = place / MEMBERS / str(number)
+        target = place / member_name(number)
         if number != source:
             remove(target)
             members[source].folder.rename(target)
         kept.append(open_bundle(target))
     for number in range(len(counting), len(members)):
-        remove(place / MEMBERS / str(number))
+        remove(place / member_name(number))
     corpora = [member.record.corpus for member in kept]
     corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
     weights = [mixture.weights[number] for number in counting]
@@ -186,7 +188,7 @@ def _combine(
 
 
 def _places(models: Sequence[str]) -> list[str]:
-    return [f"{MEMBERS}/{number}" for number in range(len(models))]
+    return [member_name(number) for number in range(len(models))]
 
 
 def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:

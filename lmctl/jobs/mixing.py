@@ -13,10 +13,11 @@ from lmctl.errors import DataError
 from lmctl.families import load_language_model
 from lmctl.families.interpolation import tune_weights
 from lmctl.families.mixture.sizes import MixtureSizes
-from lmctl.jobs.train.bundling import encode_metrics
 from lmctl.jobs.watching.events import CacheTuned
 from lmctl.query.tuning import tune_cache
-from lmctl.store.bundle import MODEL_FILE, CorpusSummary, ModelRecord, amend_bundle, open_bundle, write_bundle
+from lmctl.store.draft import Draft, TextFiles
+from lmctl.store.layout import CONFIG, METRICS
+from lmctl.store.writing import amend_bundle, encode_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from lmctl.arrays import IntArray
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.query.tuning import TunedCache
-    from lmctl.store.bundle import Bundle, TrainingSummary
+    from lmctl.store.bundle import Bundle
+    from lmctl.store.model_record import CorpusSummary, TrainingSummary
 
 logger = logging.getLogger(__name__)
 
@@ -90,17 +92,16 @@ def write_mixture(
         training: of the network among them, if there is one.
     """
     first = members[0]
-    record = ModelRecord(
-        sizes=MixtureSizes(vocabulary_size=first.record.sizes.vocabulary_size, weights=mixture.weights),
-        recipe=first.record.recipe,
+    draft = Draft(
+        TextFiles.of_bundle(first),
+        MixtureSizes(vocabulary_size=first.record.sizes.vocabulary_size, weights=mixture.weights),
+        first.read(CONFIG),
         corpus=corpus,
         training=training,
+        metrics=metrics,
+        members=len(members),
     )
-    contents = {name: first.read(name) for name in ("vocabulary.tsv", "characters.tsv", "config.yaml")}
-    contents["metrics.json"] = encode_metrics(metrics)
-    there = [f"{member.folder.relative_to(folder)}/{MODEL_FILE}" for member in members]
-    write_bundle(folder, record, contents | first.recipe_files(), there=there)
-    return open_bundle(folder)
+    return draft.write(folder)
 
 
 def add_figures(
@@ -128,7 +129,7 @@ def add_figures(
             includes_oov=includes_oov,
         )
     content = encode_metrics(metrics | {"cache": figures})
-    amend_bundle(bundle, {"metrics.json": content}, cache=None if tuned is None else tuned.parameters)
+    amend_bundle(bundle, {METRICS: content}, cache=None if tuned is None else tuned.parameters)
     return figures
 
 

@@ -21,8 +21,8 @@ from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
-from lmctl.store.bundle import has_record
 from lmctl.store.lock import locked
+from lmctl.store.model_record import has_record
 from lmctl.text.detection import detect
 from lmctl.text.literals import as_token
 from lmctl.text.normalization import Normalization

@@ -6,10 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, InputMissingError
-from lmctl.store.bundle import verify_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, is_model
 from lmctl.store.lock import locked
+from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path

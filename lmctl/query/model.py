@@ -13,8 +13,9 @@ import numpy as np
 from lmctl.errors import DataError, UsageError
 from lmctl.families import load_language_model
 from lmctl.layers.distributions import check_log_probs
-from lmctl.store.bundle import Bundle, open_bundle, verify_bundle
-from lmctl.store.generations import opened
+from lmctl.store.bundle import Bundle, open_bundle
+from lmctl.store.naming import opened
+from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     import os

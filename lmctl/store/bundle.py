@@ -5,7 +5,7 @@ model.json            format version, family and sizes, text recipe, corpus and 
 vocabulary.tsv        word TAB count; line n is id n
 characters.tsv        character counts, for the spelling of out-of-vocabulary words
 weights.safetensors   of a network
-ngrams.*.npy          of an n-gram model; see ngram_tables.py
+ngrams.*.npy          of an n-gram model; see families/ngram/tables.py
 members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
@@ -17,61 +17,29 @@ valid.txt             the validation text, or a megabyte of it: what the next mo
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
-from lmctl import files
+from lmctl import families, files
 from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
 from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE
 from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
-from lmctl.errors import DataError, InputMissingError, UsageError
-from lmctl.families.cached.parameters import CacheParameters
-from lmctl.families.mixture.sizes import MixtureSizes
-from lmctl.families.ngram.sizes import NgramSizes
-from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, read_regular, shortened
+from lmctl.errors import DataError
+from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, shortened
 from lmctl.store.figures import HistoryLine, Metrics
-from lmctl.store.model_record import (
-    FORMAT_VERSION,
-    MODEL_FILE,
-    CorpusSummary,
-    FileRecord,
-    ModelRecord,
-    Sizes,
-    TrainingSummary,
-)
-from lmctl.version import __version__
-
-__all__ = [
-    "FORMAT_VERSION",
-    "MODEL_FILE",
-    "Bundle",
-    "CacheParameters",
-    "CorpusSummary",
-    "FileRecord",
-    "ModelRecord",
-    "Sizes",
-    "TrainingSummary",
-    "amend_bundle",
-    "member_names",
-    "open_bundle",
-    "verify_bundle",
-    "weights_file",
-    "write_bundle",
-]
+from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, KEPT_TEXT, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
+from lmctl.store.model_record import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-WEIGHTS_FILE = "weights.safetensors"
-KEPT_TEXT = "valid.txt"
-MEMBERS = "members"
-FAMILIES = ("lstm", "ngram", "mixture")
+    from lmctl.config import Config
+    from lmctl.store.model_record import FileRecord, ModelRecord
+
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
@@ -94,14 +62,14 @@ class Bundle:
         depth: in how many mixtures it is.
     """
 
-    def __init__(self, folder: Path, record: ModelRecord, depth: int = 0) -> None:
+    def __init__(self, folder: Path, record: ModelRecord[Any], depth: int = 0) -> None:
         self.folder = folder
         self.record = record
-        self.weights_path = folder / WEIGHTS_FILE
+        self.weights_path = folder / WEIGHTS
         self._depth = depth
 
     @property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> Any:
         """The dimensions of the model, a struct of its family."""
         return self.record.sizes
 
@@ -116,7 +84,7 @@ class Bundle:
         Raises:
             DataError: damaged, or not as large as the model.
         """
-        path, size = self.folder / "vocabulary.tsv", self.record.sizes.vocabulary_size
+        path, size = self.folder / VOCABULARY, self.record.sizes.vocabulary_size
         self._check_lines(path.name)
         content = self.read(path.name, size * LONGEST_LINE_BYTES)
         vocabulary = Vocabulary.from_tsv_content(content, path)
@@ -126,7 +94,7 @@ class Bundle:
 
     def characters(self) -> CharacterUnigram:
         """Character counts of the training text."""
-        path = self.folder / "characters.tsv"
+        path = self.folder / CHARACTERS
         return CharacterUnigram.from_tsv_content(self.read(path.name, LARGEST_CHARACTERS_BYTES), path)
 
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
@@ -144,7 +112,7 @@ class Bundle:
 
         if most_numbers is None:
             most_numbers = self.parameters()
-        content = self.read(WEIGHTS_FILE, 4 * most_numbers + LARGEST_SAFETENSORS_HEADER_BYTES)
+        content = self.read(WEIGHTS, 4 * most_numbers + LARGEST_SAFETENSORS_HEADER_BYTES)
         try:
             weights = safetensors.numpy.load(content)
         except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -157,12 +125,23 @@ class Bundle:
         return weights
 
     def parameters(self) -> int:
-        """How many numbers it answers from: weights, or probabilities and back-offs of n-grams."""
-        if self.record.training is not None and not isinstance(self.record.sizes, MixtureSizes):
-            return self.record.training.parameters
-        if isinstance(self.record.sizes, NgramSizes):
-            return sum(self.record.sizes.ngrams) + sum(self.record.sizes.ngrams[:-1])
-        return sum(member.parameters() for member in self.members())
+        """How many numbers it answers from: as its family counts them, or the sum of its members."""
+        own = families.find(self.family).count_parameters(self.sizes)
+        return sum(member.parameters() for member in self.members()) if own is None else own
+
+    def config(self) -> Config:
+        """What it was made by, fully resolved.
+
+        Raises:
+            UsageError: another version of lmctl wrote it, with other keys.
+            DataError: damaged.
+        """
+        path = self.folder / CONFIG
+        try:
+            content = self.read(CONFIG).decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: {error}") from error
+        return config_from_yaml(content, str(path))
 
     def recipe_files(self) -> dict[str, bytes]:
         """The dictionaries of the text recipe: name -> content."""
@@ -182,7 +161,7 @@ class Bundle:
         Raises:
             DataError: damaged, or a figure is not what it should be.
         """
-        content, where = self.read("metrics.json"), str(self.folder / "metrics.json")
+        content, where = self.read(METRICS), str(self.folder / METRICS)
         decode_record(content, Metrics, where)
         return decode_record(content, dict[str, Any], where)
 
@@ -192,29 +171,29 @@ class Bundle:
         Raises:
             DataError: damaged, or a line is not what `HistoryLine` describes.
         """
-        if "history.jsonl" not in self.record.files:
+        if HISTORY not in self.record.files:
             return []
-        lines = self.read("history.jsonl", LARGEST_HISTORY_BYTES).splitlines()
-        where = str(self.folder / "history.jsonl")
+        lines = self.read(HISTORY, LARGEST_HISTORY_BYTES).splitlines()
+        where = str(self.folder / HISTORY)
         for number, line in enumerate(lines, start=1):
             decode_record(line, HistoryLine, f"{where}: line {number}")
         return [decode_record(line, dict[str, Any], where) for line in lines]
 
     def members(self) -> list[Bundle]:
-        """The bundles that a mixture is made of, in the order of their weights.
+        """The bundles that this one is made of, in the order of their numbers.
 
         Raises:
             DataError: one is missing or damaged, or has another vocabulary than the mixture.
         """
         opened = []
-        names = member_names(self.record.sizes)
+        names = self.record.member_names
         if names and self._depth == DEEPEST_NESTING:
             raise DataError(f"{self.folder}: mixtures are nested more than {DEEPEST_NESTING} deep")
         for name in names:
             self.read(f"{name}/{MODEL_FILE}")
             member = open_bundle(self.folder / name, self._depth + 1)
             # As a file of this one: missing, it is refused here.
-            own, others = self._named("vocabulary.tsv")[1], member.record.files.get("vocabulary.tsv")
+            own, others = self._named(VOCABULARY)[1], member.record.files.get(VOCABULARY)
             if others != own and member.vocabulary().words != self.vocabulary().words:
                 raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
             opened.append(member)
@@ -280,68 +259,6 @@ class Bundle:
         return path, self.record.files[name]
 
 
-def write_bundle(
-    folder: Path, record: ModelRecord, contents: Mapping[str, bytes], there: Sequence[str] = ()
-) -> None:
-    """Write a bundle into `folder`, which has nothing in it but what is named.
-
-    Args:
-        folder: where no reader looks yet; publishing renames it to its place.
-        record: model.json; the hashes of the files and its own are filled in here.
-        contents: every other file: name -> content.
-        there: names of files that have been written already, being too large to be held in memory; and of the
-            model.json of each member of a mixture.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        files.write_bytes(folder / name, content)
-    written = {
-        name: FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        for name, content in contents.items()
-    }
-    written |= {
-        name: FileRecord(bytes=(folder / name).stat().st_size, sha256=files.sha256_of(folder / name))
-        for name in there
-    }
-    _write_record(folder, msgspec.structs.replace(record, files=dict(sorted(written.items()))))
-
-
-def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **changes: Any) -> Bundle:
-    """Write some files of a bundle that no reader looks at yet again, and model.json.
-
-    Args:
-        bundle: which.
-        contents: other content of some of its files.
-        changes: other values of fields of its record.
-    """
-    record = bundle.record
-    for name, content in (contents or {}).items():
-        files.write_bytes(bundle.folder / name, content)
-        written = FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        record = msgspec.structs.replace(record, files=record.files | {name: written})
-    _write_record(bundle.folder, msgspec.structs.replace(record, **changes))
-    return open_bundle(bundle.folder)
-
-
-def _write_record(folder: Path, record: ModelRecord) -> None:
-    own_hash = _own_hash(msgspec.json.decode(msgspec.json.encode(record), type=dict[str, Any]))
-    record = msgspec.structs.replace(record, sha256=own_hash)
-    content = msgspec.json.format(msgspec.json.encode(record)) + b"\n"
-    if len(content) > LARGEST_RECORD_BYTES:
-        inputs = len(record.corpus.sources) if record.corpus else 0
-        raise DataError(
-            f"{inputs:,} inputs are too many to be named in {MODEL_FILE} ({len(content):,} bytes; "
-            f"{LARGEST_RECORD_BYTES:,} at most); join the texts into fewer files"
-        )
-    files.write_bytes(folder / MODEL_FILE, content)
-
-
-def member_names(sizes: Sizes) -> list[str]:
-    """The folders of a mixture's members, within its own; none for other families."""
-    members = len(sizes.weights) if isinstance(sizes, MixtureSizes) else 0
-    return [f"{MEMBERS}/{number}" for number in range(members)]
-
-
 def open_bundle(folder: Path, depth: int = 0) -> Bundle:
     """Open a bundle folder; model.json is checked here, every other file when it is read.
 
@@ -353,133 +270,11 @@ def open_bundle(folder: Path, depth: int = 0) -> Bundle:
         InputMissingError: there is no bundle there.
         DataError: model.json is damaged, or of a format that this lmctl does not read.
     """
-    path = folder / MODEL_FILE
-    # Looked at first: what a link leads to may have no end.
-    if path.is_symlink():
-        raise DataError(f"{path}: expected a file of this bundle; it is a link")
-    try:
-        content = read_regular(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputMissingError(f"{folder}: not a model; it has no {MODEL_FILE} and no generations") from error
-    version = decode_record(content, _Versioned, str(path)).format_version
-    if version != FORMAT_VERSION:
-        raise DataError(
-            f"{path}: bundle format {version}, but this lmctl {__version__} reads format {FORMAT_VERSION}; "
-            f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
-        )
-    family = decode_record(content, _OfFamily, str(path)).sizes.get("family")
-    if isinstance(family, str) and family not in FAMILIES:
-        raise DataError(
-            f"{path}: family {shortened(family, 40)!r} is not one that this lmctl knows: {', '.join(FAMILIES)}"
-        )
-    record = decode_record(content, ModelRecord, str(path))
-    if record.sha256 != _own_hash(decode_record(content, dict[str, Any], str(path))):
-        raise DataError(f"{path}: damaged; its content does not have the hash it states")
-    return Bundle(folder, record, depth)
-
-
-def has_record(folder: Path) -> bool:
-    """Whether a folder has a model.json that lmctl wrote, of whatever version; other programs write others."""
-    try:
-        decode_record(read_regular(folder / MODEL_FILE), _Versioned, MODEL_FILE)
-    except (DataError, FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def check_bundle(folder: Path) -> Bundle:
-    """Open a bundle and check every file that it names as loading does: sizes always, hashes unless one is large.
-
-    Raises:
-        InputMissingError: there is no bundle there.
-        DataError: what does not fit, by name.
-    """
-    bundle = open_bundle(folder)
-    _check_files(bundle)
-    return bundle
-
-
-def _check_files(bundle: Bundle) -> None:
-    for name in bundle.record.files:
-        bundle.check(name)
-    for member in bundle.members():
-        _check_files(member)
-
-
-def verify_bundle(folder: Path) -> Bundle:
-    """Open a bundle and check every file in it, whatever its size; files it does not name are refused.
-
-    Raises:
-        InputMissingError: there is no bundle there.
-        DataError: what does not fit, by name.
-    """
-    bundle = open_bundle(folder)
-    known = {MODEL_FILE, *bundle.record.files}
-    members = member_names(bundle.record.sizes)
-    there = {path.name for path in folder.iterdir()} - ({MEMBERS} if members else set())
-    if members and (folder / MEMBERS).is_dir():
-        there |= {f"{MEMBERS}/{path.name}" for path in (folder / MEMBERS).iterdir()} - set(members)
-    if strangers := there - known:
-        raise DataError(f"{folder / min(strangers)}: not a file of this bundle")
-    for name in bundle.record.files:
-        bundle.check(name, always_hash=True)
-    for member in bundle.members():
-        verify_bundle(member.folder)
-    bundle.vocabulary()
-    bundle.characters()
-    bundle.metrics()
-    bundle.history()
-    try:
-        config_from_yaml(bundle.read("config.yaml").decode(), str(folder / "config.yaml"))
-    except (UsageError, UnicodeDecodeError) as error:
-        raise DataError(f"{folder / 'config.yaml'}: {error}") from error
-    return bundle
-
-
-def strangers_in(folder: Path) -> list[str]:
-    """The files in a bundle's folder that are not of it, by their paths within it.
-
-    All of them if it is no bundle; none if its record is damaged, and cannot say.
-    """
-    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
-    if not has_record(folder):
-        return sorted(there)
-    try:
-        bundle = open_bundle(folder)
-        for path, each in [("", bundle), *zip(member_names(bundle.record.sizes), bundle.members(), strict=True)]:
-            there -= {str(Path(path, name)) for name in (MODEL_FILE, *each.record.files)}
-    except DataError:
-        return []
-    return sorted(there)
-
-
-def weights_file(weights: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """The content of weights.safetensors."""
-    import safetensors.numpy
-
-    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in weights.items()})
-
-
-class _OfFamily(msgspec.Struct):
-    """Only the family, so that one that is not known is named as such."""
-
-    sizes: dict[str, Any]
-
-
-class _Versioned(msgspec.Struct):
-    """Only the version, so that a newer format is named as such before its other keys are refused."""
-
-    format_version: int
+    return Bundle(folder, read_record(folder), depth)
 
 
 def _damaged(path: Path) -> DataError:
     return DataError(f"{path}: damaged; its content does not have the hash in {MODEL_FILE}")
-
-
-def _own_hash(document: dict[str, Any]) -> str:
-    """SHA-256 of model.json without the hash it states: of what stands there, not of what is made of it."""
-    without = {key: value for key, value in document.items() if key != "sha256"}
-    return hashlib.sha256(msgspec.json.encode(without)).hexdigest()
 
 
 def _all_finite(values: NDArray[Any]) -> bool:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
 from lmctl.records import read_regular
-from lmctl.store.bundle import MODEL_FILE, verify_bundle
-from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN
+from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, MODEL_FILE, PIN
 from lmctl.store.runs import RunLog
+from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     from lmctl.store.generations import ModelFolder

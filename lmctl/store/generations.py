@@ -14,34 +14,32 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from lmctl import files
-from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError, listed
+from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
 from lmctl.records import check_regular, read_regular, shortened
 from lmctl.scratch import is_swept, scratch_folder, sweep
-from lmctl.store.bundle import MODEL_FILE, Bundle, has_record, open_bundle, strangers_in, verify_bundle
 from lmctl.store.copies import fault_of, mending_command, set_aside, stand_in
-from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, PIN, REQUEST, RUNS, WORK
-from lmctl.store.lock import HOLDER
-from lmctl.store.other_files import what_file_is
+from lmctl.store.layout import (
+    CURRENT,
+    GENERATION,
+    GENERATIONS,
+    HOLDER,
+    MODEL_FILE,
+    PIN,
+    REQUEST,
+    RUNS,
+    WORK,
+)
+from lmctl.store.verification import strangers_in, verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-# Of a generation, after "@".
-_NUMBER = re.compile(r"[0-9]{1,18}")
-MODEL_VARIABLE = "LMCTL_MODEL"
-DEFAULT_FOLDER = Path("models")
 
 
 class ModelFolder:
@@ -149,7 +147,7 @@ class ModelFolder:
         """
         current = self.current()
         if current is None:
-            raise _nothing_published(self)
+            raise nothing_published(self)
         older = [there for there in self.numbers() if there < int(current.name)]
         if not older:
             raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
@@ -275,219 +273,9 @@ def is_model(folder: Path) -> bool:
         return False
 
 
-def split_generation(name: str) -> tuple[Path, int | None]:
-    """`models/news@6` as the model's folder and 6; a name without a generation of a model as it is, and None."""
-    folder, at, number = name.rpartition("@")
-    if at and _NUMBER.fullmatch(number) and is_model(Path(folder)):
-        return Path(folder), int(number)
-    return Path(name), None
-
-
-def names_model(name: str) -> bool:
-    """Whether a name that may be a text's is that of a model: its folder, `folder@6`, or a bundle's folder."""
-    folder, number = split_generation(name)
-    return number is not None or is_model(folder) or (folder / MODEL_FILE).is_file()
-
-
-def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The bundle folder that `-m NAME` means.
-
-    Args:
-        name: a model's folder, `folder@6` for one of its generations, or a bare bundle's folder. None: the
-            variable LMCTL_MODEL, else the only model under ./models.
-        environment: the process's environment.
-
-    Raises:
-        UsageError: nothing was named and there is not exactly one model.
-        InputMissingError: there is no model there.
-        DataError: what is current is not there.
-    """
-    if name is None:
-        name = default_model(environment)
-    path, number = split_generation(name)
-    if number is not None:
-        place = ModelFolder(path).generation(number)
-        if not place.is_dir():
-            there = ", ".join(map(str, ModelFolder(path).numbers())) or "none"
-            raise InputMissingError(f"{name}: no such generation; there are: {there}")
-        return place
-    if not path.exists():
-        raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
-    if not path.is_dir():
-        raise InputMissingError(f"{name}: {what_file_is(path)}")
-    if not is_model(path):
-        if kind := _other_folder(path):
-            raise InputMissingError(f"{name}: {kind}")
-        return path
-    current = ModelFolder(path).current()
-    while current is not None and not current.is_dir():
-        # Another generation may have been published, and this one pruned, between the two looks.
-        missing, current = current, ModelFolder(path).current()
-        if current == missing:
-            model = ModelFolder(path)
-            mend = f"; `{mending_command(model)}` makes another one current" if model.numbers() else ""
-            raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there{mend}")
-    if current is None:
-        raise _nothing_published(ModelFolder(path))
-    return current
-
-
-def _other_folder(path: Path) -> str:
-    """What a folder is that is neither a model nor a bundle, and the way to a model; empty if it is not known."""
-    if os.path.lexists(path / MODEL_FILE):
-        return ""
-    # Deferred: queries need it for this message alone.
-    from lmctl.corpus.prepared import CORPUS_FILE
-
-    if (path / CORPUS_FILE).is_file():
-        return f"is a prepared corpus; `lmctl train {path}` makes a model of it"
-    found = models_in(path)
-    names = listed([model.name for model in found])
-    return f"is a folder of models; name one of {names}, such as {found[0]}" if found else ""
-
-
-def _nothing_published(model: ModelFolder) -> LmctlError:
+def nothing_published(model: ModelFolder) -> LmctlError:
+    """The error of a model of which no generation is current."""
     fault = fault_of(model)
     if fault is None:
         return InputMissingError(f"{model.folder}: nothing has been published there yet")
     return DataError(fault)
-
-
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation of a model, in a list.
-
-    Attributes:
-        model: the model's folder.
-        generation: its number.
-        current: whether it answers queries.
-        pinned: whether it was rolled back to.
-        damage: what is wrong with it; None if it can be opened, and then the rest says what it is.
-        family: lstm, ngram or mixture.
-        preset: of the network's training; None if there is no network.
-        tokens: of the training text; None for a mixture of models of several texts.
-    """
-
-    model: str
-    generation: int
-    current: bool
-    pinned: bool
-    damage: str | None = None
-    family: str | None = None
-    preset: str | None = None
-    vocabulary_size: int | None = None
-    tokens: int | None = None
-    valid_perplexity: float | None = None
-    valid_state: str | None = None
-    valid_oov_rate: float | None = None
-
-
-def list_generations(folder: Path) -> list[Generation]:
-    """The generations of every model in a folder, or of the one model that it is.
-
-    Raises:
-        InputMissingError: there is no such folder, or a file in its place.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputMissingError(f"{folder}: {what_file_is(folder)}")
-    if not folder.is_dir():
-        missing = "no models yet; lmctl train CORPUS makes one"
-        raise InputMissingError(missing if folder == DEFAULT_FOLDER else f"{folder}: no such folder")
-    places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
-    listed = [each for path in places for each in _describe_all(ModelFolder(path))]
-    # One that was pruned while the others were looked at is not there any more.
-    return [
-        each
-        for each in listed
-        if each.damage is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
-    ]
-
-
-def _describe_all(model: ModelFolder) -> list[Generation]:
-    """The generations of one model; none, and a warning, if it cannot be looked into: the others can."""
-    try:
-        described = [_describe(model, number) for number in model.numbers()]
-        fault = fault_of(model)
-    except OSError as error:
-        logger.warning("%s: left out: %s", error.filename or model.folder, error.strerror)
-        return []
-    if fault is not None:
-        logger.warning("%s", fault)
-    return described
-
-
-def _describe(model: ModelFolder, number: int) -> Generation:
-    place = model.generation(number)
-    is_current = place == model.sound_current()
-    listed = Generation(
-        model=str(model.folder), generation=number, current=is_current, pinned=is_current and model.is_pinned()
-    )
-    try:
-        bundle = open_bundle(place)
-        training, corpus = bundle.record.training, bundle.record.corpus
-        valid = bundle.metrics().get("valid") or {}
-    except (LmctlError, OSError) as error:
-        return msgspec.structs.replace(listed, damage=str(error))
-    return msgspec.structs.replace(
-        listed,
-        family=bundle.record.family,
-        preset=None if training is None else training.preset,
-        vocabulary_size=bundle.record.sizes.vocabulary_size,
-        tokens=None if corpus is None else corpus.train.tokens,
-        valid_perplexity=valid.get("perplexity"),
-        valid_state=valid.get("state"),
-        valid_oov_rate=valid.get("oov_rate"),
-    )
-
-
-def open_model(name: str | None) -> Bundle:
-    """Open the bundle that `-m NAME` means."""
-    return opened(name, open_bundle)
-
-
-def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
-    """What `open_folder` makes of the bundle folder that `-m NAME` means.
-
-    A reader that finds a generation gone, pruned between two looks, tries the one that has become current.
-    """
-    place = find_bundle(name)
-    while True:
-        try:
-            return open_folder(place)
-        except (LmctlError, OSError):
-            current = find_bundle(name)
-            if current == place:
-                raise
-            place = current
-
-
-def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
-    """The models in a folder that have been published, and the bundles, by name."""
-    # A model of which nothing has been published yet, in training or failed, is not in question.
-    return sorted(path for path in folder.glob("*") if _is_published(path))
-
-
-def _is_published(folder: Path) -> bool:
-    """Whether a folder is a model or a bundle of lmctl's; no if it cannot be looked into."""
-    try:
-        return (folder / CURRENT).is_symlink() or stand_in(ModelFolder(folder)) is not None or has_record(folder)
-    except OSError:
-        return False
-
-
-def default_model(environment: Mapping[str, str] = os.environ) -> str:
-    """The model that is meant by a command that names none: that of LMCTL_MODEL, else the only one under ./models.
-
-    Raises:
-        UsageError: there is none, or more than one.
-    """
-    return environment.get(MODEL_VARIABLE) or str(_only_model())
-
-
-def _only_model() -> Path:
-    found = models_in()
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UsageError("no models yet; lmctl train CORPUS makes one")
-    names = listed([model.name for model in found])
-    raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {names}; choose one with -m")

@@ -18,13 +18,13 @@ import msgspec
 
 from lmctl import files
 from lmctl.errors import LockedError, StorageError
+from lmctl.store.layout import HOLDER, LOCK
 from lmctl.store.notes import read_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK, HOLDER = "lock", "holder.json"
 # What every note of a holder starts with, and hardly any other file of its name.
 NOTE_START = b'{"pid":'
 

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lmctl.errors import LmctlError
-from lmctl.store.bundle import MODEL_FILE
+from lmctl.store.layout import MODEL_FILE
 from lmctl.text.file_types import HEAD_BYTES, file_type
 from lmctl.text.sources import read_pieces
 

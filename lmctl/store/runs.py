@@ -16,7 +16,7 @@ from msgspec import Meta
 from lmctl import files
 from lmctl.errors import DataError
 from lmctl.records import decode_record, open_regular
-from lmctl.store.layout import RUNS
+from lmctl.store.layout import BEGUN, RUNS
 from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from lmctl.store.generations import ModelFolder
 
-BEGUN = "begun.json"
 # A run takes a few hundred bytes: this is a run every minute for three months.
 MOST_BYTES_READ = 64 << 20
 

@@ -19,7 +19,8 @@ from lmctl.config import read_settings
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
-from lmctl.store.bundle import amend_bundle, open_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.writing import amend_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lmctl.cli import COMMANDS
-from lmctl.store.bundle import FORMAT_VERSION
+from lmctl.store.model_record import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,8 @@ from lmctl.cli.console import VisibleConsole
 from lmctl.cli.terminal import LONGEST_MESSAGE, message_line, visible
 from lmctl.config import read_settings
 from lmctl.jobs.train.run import train
-from lmctl.store.bundle import amend_bundle, open_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.writing import amend_bundle
 
 TITLE = "\x1b]0;title\x07"
 

@@ -29,7 +29,7 @@ from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import list_generations
+from lmctl.store.listing import list_generations
 
 MANY, FEW = 3000, 160
 COMMAND = (sys.executable, "-m", "lmctl")

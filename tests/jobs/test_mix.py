@@ -12,7 +12,7 @@ from lmctl.errors import UsageError
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
 from lmctl.query.evaluation import evaluate_file
-from lmctl.store.bundle import verify_bundle
+from lmctl.store.verification import verify_bundle
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError, LockedError
 from lmctl.jobs.rollback import roll_back
-from lmctl.store.generations import ModelFolder, list_generations
+from lmctl.store.generations import ModelFolder
+from lmctl.store.listing import list_generations
 from lmctl.store.lock import locked
 
 

@@ -9,7 +9,8 @@ from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.query.model import Model, load, verify_model
-from lmctl.store.bundle import amend_bundle, open_bundle, weights_file, write_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.writing import amend_bundle, weights_file, write_bundle
 
 
 def test_a_bundles_folder_is_loaded(tmp_path, make_bundle):

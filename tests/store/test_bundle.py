@@ -21,7 +21,10 @@ from lmctl.families.lstm.weights import weight_shapes
 from lmctl.families.mixture.sizes import MixtureSizes
 from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.store import bundle as bundle_module
-from lmctl.store.bundle import FORMAT_VERSION, open_bundle, verify_bundle, weights_file, write_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.model_record import FORMAT_VERSION
+from lmctl.store.verification import verify_bundle
+from lmctl.store.writing import weights_file, write_bundle
 
 FILES = [
     "characters.tsv",

@@ -9,7 +9,9 @@ import pytest
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.jobs.rollback import roll_back
 from lmctl.store import copies
-from lmctl.store.generations import ModelFolder, find_bundle, list_generations
+from lmctl.store.generations import ModelFolder
+from lmctl.store.listing import list_generations
+from lmctl.store.naming import find_bundle
 from lmctl.store.runs import Run, RunLog
 
 LINK = Path("generations/000002")
@@ -201,7 +203,7 @@ def test_a_generation_that_cannot_be_read_is_listed_as_damaged(models, monkeypat
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("lmctl.store.generations.open_bundle", refuse)
+    monkeypatch.setattr("lmctl.store.listing.open_bundle", refuse)
 
     assert ["Permission denied" in each.damage for each in list_generations(Path("models"))] == [True, True]
 

@@ -7,7 +7,8 @@ import pytest
 
 from lmctl.errors import DataError, InputMissingError, StorageError, UsageError
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import ModelFolder, find_bundle, is_model, open_model, opened, remove_own
+from lmctl.store.generations import ModelFolder, is_model, remove_own
+from lmctl.store.naming import find_bundle, open_model, opened
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from lmctl.errors import LockedError, StorageError
-from lmctl.store.lock import HOLDER, Holder, is_locked, locked
+from lmctl.store.layout import HOLDER
+from lmctl.store.lock import Holder, is_locked, locked
 from lmctl.store.notes import write_note
 
 HOLD = """

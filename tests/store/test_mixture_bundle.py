@@ -13,7 +13,9 @@ from lmctl.errors import DataError
 from lmctl.families import load_language_model
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.mixture.sizes import MixtureSizes
-from lmctl.store.bundle import amend_bundle, check_bundle, open_bundle, verify_bundle, write_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.verification import check_bundle, verify_bundle
+from lmctl.store.writing import amend_bundle, write_bundle
 
 SHARED = ("vocabulary.tsv", "characters.tsv", "config.yaml")
 OTHER_WORDS = ("the", "cat", "sat", "on", "hat", "dog", ".")
@@ -27,6 +29,7 @@ def write_mixture(folder, weights=(0.5, 0.5)):
         first.record,
         sizes=MixtureSizes(vocabulary_size=first.record.sizes.vocabulary_size, weights=list(weights)),
         training=None,
+        members=len(weights),
         files={},
     )
     contents = {name: first.read(name) for name in SHARED} | {"metrics.json": b'{"valid": null}\n'}
@@ -208,8 +211,20 @@ def test_weights_of_another_number_of_members_are_refused(mixture):
     opened = open_bundle(mixture)
     three = MixtureSizes(vocabulary_size=9, weights=[0.5, 0.25, 0.25])
 
+    with pytest.raises(DataError, match=r"bundle: 3 weights for 2 members$"):
+        load_language_model(amend_bundle(opened, sizes=three))
+
+
+def test_a_member_that_the_record_names_no_file_of_is_refused(mixture):
     with pytest.raises(DataError, match=r"model\.json: names no members/2/model\.json"):
-        amend_bundle(opened, sizes=three).members()
+        amend_bundle(open_bundle(mixture), members=3).members()
+
+
+def test_members_of_a_family_that_has_none_are_refused(make_bundle, tmp_path):
+    bundle = open_bundle(make_bundle(tmp_path / "bundle"))
+
+    with pytest.raises(DataError, match=r"model\.json: damaged; family lstm is made of no members, got 2$"):
+        amend_bundle(bundle, members=2)
 
 
 def test_an_edited_weight_is_refused(mixture):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lmctl.errors import DataError
 from lmctl.families.family import Family
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Mixture(Family):
         """See `Family.load`."""
         from lmctl.families.mixture.runtime import MixtureLanguageModel
 
+        if len(members) != len(bundle.sizes.weights):
+            raise DataError(f"{bundle.folder}: {len(bundle.sizes.weights)} weights for {len(members)} members")
         return MixtureLanguageModel(members, bundle.sizes.weights)
 
     def describe(self, sizes: Any) -> dict[str, str]:

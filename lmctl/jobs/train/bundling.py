@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from lmctl.config import to_yaml
 from lmctl.errors import DataError
 from lmctl.families import load_language_model
-from lmctl.store.bundle import (
-    CorpusSummary,
-    ModelRecord,
-    TrainingSummary,
-    open_bundle,
-    verify_bundle,
-    weights_file,
-    write_bundle,
-)
+from lmctl.store.draft import Draft, TextFiles, corpus_summary
+from lmctl.store.model_record import TrainingSummary
+from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,43 +27,32 @@ def bundle_result(
 ) -> Bundle:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
     best = result.history[result.best_epoch - 1] if result.best_epoch else None
-    record = ModelRecord(
-        sizes=result.sizes,
-        recipe=corpus.record.recipe,
-        corpus=CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources),
-        training=TrainingSummary(
-            preset=config.preset,
-            seed=config.training.seed,
-            epochs=len(result.history),
-            best_epoch=result.best_epoch,
-            steps=result.steps,
-            planned_steps=result.planned_steps,
-            tokens=result.tokens,
-            parameters=result.parameters,
-            device=result.device,
-        ),
+    training = TrainingSummary(
+        preset=config.preset,
+        seed=config.training.seed,
+        epochs=len(result.history),
+        best_epoch=result.best_epoch,
+        steps=result.steps,
+        planned_steps=result.planned_steps,
+        tokens=result.tokens,
+        parameters=result.parameters,
+        device=result.device,
     )
-    contents = {
-        "vocabulary.tsv": corpus.vocabulary.to_tsv().encode(),
-        "characters.tsv": corpus.characters.to_tsv().encode(),
-        "weights.safetensors": weights_file(result.weights),
-        "config.yaml": to_yaml(config).encode(),
-        "metrics.json": encode_metrics(
-            {
-                "valid": None,
-                "train": {"perplexity": None if best is None else best.train_perplexity},
-                "drift": drift,
-            }
-        ),
-        "history.jsonl": b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in result.history),
-    }
-    write_bundle(folder, record, contents | corpus.recipe_files())
-    return open_bundle(folder)
-
-
-def encode_metrics(metrics: dict[str, Any]) -> bytes:
-    """The content of metrics.json."""
-    return msgspec.json.format(msgspec.json.encode(metrics)) + b"\n"
+    draft = Draft(
+        TextFiles.of_corpus(corpus),
+        result.sizes,
+        config,
+        corpus=corpus_summary(corpus),
+        training=training,
+        metrics={
+            "valid": None,
+            "train": {"perplexity": None if best is None else best.train_perplexity},
+            "drift": drift,
+        },
+        weights=result.weights,
+        history=result.history,
+    )
+    return draft.write(folder)
 
 
 def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lmctl.config import to_yaml
 from lmctl.families.ngram.estimation import estimate
-from lmctl.jobs.train.bundling import encode_metrics
 from lmctl.jobs.train.disk_space import check_room_to_count
-from lmctl.store.bundle import CorpusSummary, ModelRecord, open_bundle, write_bundle
+from lmctl.store.draft import Draft, TextFiles, corpus_summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,20 +52,14 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
         scratch=scratch,
     )
     logger.info("n-grams of order 1 to %d: %s", order, " + ".join(map("{:,}".format, sizes.ngrams)))
-    record = ModelRecord(
-        sizes=sizes,
-        recipe=corpus.record.recipe,
-        corpus=CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources),
-        training=None,
+    draft = Draft(
+        TextFiles.of_corpus(corpus),
+        sizes,
+        msgspec.structs.replace(config, model=model),
+        corpus=corpus_summary(corpus),
+        tables=sizes.table_names(),
     )
-    contents = {
-        "vocabulary.tsv": corpus.vocabulary.to_tsv().encode(),
-        "characters.tsv": corpus.characters.to_tsv().encode(),
-        "config.yaml": to_yaml(msgspec.structs.replace(config, model=model)).encode(),
-        "metrics.json": encode_metrics({"valid": None}),
-    }
-    write_bundle(folder, record, contents | corpus.recipe_files(), there=sizes.table_names())
-    return open_bundle(folder)
+    return draft.write(folder)
 
 
 def order_of(config: Config, training_tokens: int) -> int:

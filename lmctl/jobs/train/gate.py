@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lmctl.config import Config, DeviceConfig, PublishingConfig, config_from_yaml
+from lmctl.config import Config, DeviceConfig, PublishingConfig
 from lmctl.errors import LmctlError, QualityGateError, UsageError
 from lmctl.jobs.train.kept_text import kept_part
 from lmctl.query.evaluation import evaluate_file
@@ -245,7 +245,7 @@ def _decisive(config: Config, asked: Config) -> Config:
 def _config_of(bundle: Bundle) -> Config | None:
     """What a model was made by; None if another version of lmctl made it, with other keys."""
     try:
-        return config_from_yaml(bundle.read("config.yaml").decode(), str(bundle.folder / "config.yaml"))
+        return bundle.config()
     except UsageError:
         return None
 

@@ -18,8 +18,9 @@ from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.warm_start import carry_over
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
-from lmctl.store.bundle import MODEL_FILE, open_bundle
-from lmctl.store.generations import find_bundle, opened
+from lmctl.store.bundle import open_bundle
+from lmctl.store.layout import MODEL_FILE
+from lmctl.store.naming import find_bundle, opened
 from lmctl.training.events import Drift
 
 if TYPE_CHECKING:

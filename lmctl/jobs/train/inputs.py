@@ -17,7 +17,8 @@ from lmctl.jobs.prepare import files_named, prepare
 from lmctl.jobs.train.initial_weights import old_model_file
 from lmctl.jobs.watching.events import Prepared, TextRead
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import DEFAULT_FOLDER, ModelFolder
+from lmctl.store.generations import ModelFolder
+from lmctl.store.naming import DEFAULT_FOLDER
 from lmctl.text.sources import STDIN, check_sources
 
 if TYPE_CHECKING:

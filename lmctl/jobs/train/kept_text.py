@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmctl.store.bundle import KEPT_TEXT, amend_bundle, open_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.layout import KEPT_TEXT
+from lmctl.store.writing import amend_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

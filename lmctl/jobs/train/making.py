@@ -15,10 +15,10 @@ from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import count_parameters
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
-from lmctl.jobs.train.bundling import bundle_result, encode_metrics
+from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.counting import count_bundle, order_of
 from lmctl.jobs.train.disk_space import check_room_to_train
-from lmctl.jobs.train.resume import CHECKPOINT, ResumableRun
+from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import (
     counting_seconds,
     leaves_time_to_count,
@@ -28,8 +28,10 @@ from lmctl.jobs.train.time_budget import (
 )
 from lmctl.jobs.train.validating import figures_of, score_valid, valid_figures
 from lmctl.jobs.watching.events import CheckpointSaved, Compared
-from lmctl.store.bundle import MEMBERS, amend_bundle, open_bundle
+from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
+from lmctl.store.layout import BASELINE, CHECKPOINT, COMBINED, FINISHED, MEMBERS, METRICS, member_name
+from lmctl.store.writing import amend_bundle, encode_metrics
 from lmctl.training.loading import load_tensorflow
 
 if TYPE_CHECKING:
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
     from lmctl.training.trainer import TrainingResult
 
 logger = logging.getLogger(__name__)
-
-# In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
-FINISHED, NGRAM, MIXTURE = "finished", "ngram", "mixture"
 
 
 def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received: list[int]) -> Path:
@@ -219,7 +218,7 @@ class NetworkRun:
                     left,
                 )
                 return None
-        folder = self._making / NGRAM
+        folder = self._making / BASELINE
         remove(folder)
         try:
             ngram = count_bundle(folder, self._corpus, self._config, self._making)
@@ -351,16 +350,14 @@ class NetworkRun:
             remove(ngram.folder)
             return network
         # Each member keeps the figures that it has alone.
-        network = amend_bundle(
-            network, {"metrics.json": encode_metrics(network.metrics() | {"valid": metrics["valid"]})}
-        )
-        ngram = amend_bundle(ngram, {"metrics.json": encode_metrics(ngram.metrics() | own)})
-        folder = self._making / MIXTURE
+        network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
+        ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
+        folder = self._making / COMBINED
         remove(folder)
         (folder / MEMBERS).mkdir(parents=True)
         members = []
         for number, member in enumerate((network, ngram)):
-            place = folder / MEMBERS / str(number)
+            place = folder / member_name(number)
             member.folder.rename(place)
             members.append(open_bundle(place))
         metrics["valid"] = msgspec.structs.replace(

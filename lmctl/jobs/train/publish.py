@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from lmctl.config import PublishingConfig, config_from_yaml
+from lmctl.config import PublishingConfig
 from lmctl.errors import LmctlError, QualityGateError
 from lmctl.jobs.train.bundling import verify_answers
 from lmctl.jobs.train.gate import compare, inherited_text
@@ -139,9 +139,8 @@ def generations_kept(folder: ModelFolder) -> int:
     current = folder.sound_current()
     if current is not None:
         try:
-            content = open_bundle(current).read("config.yaml").decode()
-            return config_from_yaml(content, str(current / "config.yaml")).publishing.keep
-        except (LmctlError, UnicodeDecodeError) as error:
+            return open_bundle(current).config().publishing.keep
+        except LmctlError as error:
             logger.warning("%s; keeping %d generations", error, PublishingConfig().keep)
     return PublishingConfig().keep
 

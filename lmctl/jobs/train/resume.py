@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint"
 # Of names and figures in it.
 SLACK_BYTES = 64 << 20
 # What decides the bytes of the weights.

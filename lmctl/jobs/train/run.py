@@ -37,14 +37,14 @@ from lmctl.jobs.train.request import (
     settle,
     unchanged_since,
 )
-from lmctl.jobs.train.resume import CHECKPOINT
 from lmctl.jobs.train.shrinkage import check_size
 from lmctl.jobs.train.signals import listening_for_signals
 from lmctl.jobs.watching.runs import log_without_a_run, logged, watched
-from lmctl.store.bundle import check_bundle
 from lmctl.store.copies import repair
 from lmctl.store.generations import ModelFolder, remove
+from lmctl.store.layout import CHECKPOINT
 from lmctl.store.lock import locked
+from lmctl.store.verification import check_bundle
 from lmctl.training.loading import require_tensorflow
 
 if TYPE_CHECKING:

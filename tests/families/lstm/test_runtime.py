@@ -12,7 +12,8 @@ from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import weight_shapes
 from lmctl.families.mixture.sizes import MixtureSizes
 from lmctl.layers.clusters import Cluster, one_cluster
-from lmctl.store.bundle import open_bundle, weights_file, write_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.writing import weights_file, write_bundle
 
 
 def make_sizes(layers=2, tied=False, embedding_dim=None, hidden_units=4, vocabulary_size=9, adaptive=False):

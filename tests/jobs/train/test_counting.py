@@ -15,8 +15,9 @@ from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train.counting import order_of
 from lmctl.jobs.train.run import plan, train
 from lmctl.query.evaluation import evaluate_file
-from lmctl.store.bundle import open_bundle, verify_bundle
-from lmctl.store.generations import list_generations
+from lmctl.store.bundle import open_bundle
+from lmctl.store.listing import list_generations
+from lmctl.store.verification import verify_bundle
 
 FOUR_SENTENCES = Path(__file__).parents[3] / "corpora/four-sentences.txt"
 

@@ -13,9 +13,9 @@ from lmctl.errors import InterruptedRunError, QualityGateError
 from lmctl.jobs.train.run import train
 from lmctl.jobs.watching.events import GateDone
 from lmctl.query.evaluation import evaluate_file
-from lmctl.store.bundle import verify_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.runs import RunLog
+from lmctl.store.verification import verify_bundle
 
 
 @pytest.mark.usefixtures("eagerly")

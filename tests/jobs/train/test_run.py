@@ -16,7 +16,8 @@ from lmctl.config import config_from_yaml, read_settings
 from lmctl.errors import DataError, DeviceError, DivergenceError, InputMissingError, MissingExtraError
 from lmctl.jobs.train.run import train
 from lmctl.query.evaluation import evaluate_file
-from lmctl.store.bundle import open_bundle, verify_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.verification import verify_bundle
 
 FOUR_SENTENCES = "我爱编程。\n编程是一种艺术。\n艺术是人类创造的。\n创造是人类的天赋。\n"
 

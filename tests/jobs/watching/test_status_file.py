@@ -13,7 +13,8 @@ from lmctl.errors import MissingExtraError
 from lmctl.jobs.watching.events import LockTaken, Prepared, RunEnded, RunStarted
 from lmctl.jobs.watching.status_file import METRICS, StatusFile, render
 from lmctl.store.generations import ModelFolder
-from lmctl.store.lock import HOLDER, Holder, locked
+from lmctl.store.layout import HOLDER
+from lmctl.store.lock import Holder, locked
 from lmctl.store.notes import write_note
 from lmctl.store.runs import Run, RunLog
 from lmctl.training.events import StepDone

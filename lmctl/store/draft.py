@@ -1,0 +1,120 @@
+"""A draft of a bundle: what is put together before it is written, of a family of any kind."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lmctl.config import to_yaml
+from lmctl.store.bundle import open_bundle
+from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
+from lmctl.store.model_record import CorpusSummary, ModelRecord, TrainingSummary
+from lmctl.store.writing import encode_history, encode_metrics, weights_file, write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.corpus.recipe import TextRecipe
+    from lmctl.store.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class TextFiles:
+    """How a model cuts and spells text: what every bundle has, whatever its family.
+
+    Attributes:
+        recipe: how raw text becomes tokens.
+        vocabulary: the content of vocabulary.tsv.
+        characters: that of characters.tsv.
+        dictionaries: those of the recipe, by the names of their files.
+    """
+
+    recipe: TextRecipe
+    vocabulary: bytes
+    characters: bytes
+    dictionaries: Mapping[str, bytes]
+
+    @classmethod
+    def of_corpus(cls, corpus: PreparedCorpus) -> TextFiles:
+        """As a corpus was prepared."""
+        return cls(
+            corpus.record.recipe,
+            corpus.vocabulary.to_tsv().encode(),
+            corpus.characters.to_tsv().encode(),
+            corpus.recipe_files(),
+        )
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle) -> TextFiles:
+        """As another model does."""
+        return cls(bundle.record.recipe, bundle.read(VOCABULARY), bundle.read(CHARACTERS), bundle.recipe_files())
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A bundle that has not been written yet.
+
+    Attributes:
+        text: how it cuts and spells text.
+        sizes: of the model, a struct of its family.
+        config: what it was made by, fully resolved; or the content of config.yaml.
+        corpus: what it was estimated from; None if that is not known, or not one corpus.
+        training: of a network; None for others.
+        metrics: its figures, if there are any yet.
+        weights: of a network, by name.
+        history: of a network, an epoch each.
+        tables: the names of files that are in the bundle's folder already.
+        members: how many bundles are in `members/` already.
+    """
+
+    text: TextFiles
+    sizes: Any
+    config: Config | bytes
+    _: KW_ONLY
+    corpus: CorpusSummary | None = None
+    training: TrainingSummary | None = None
+    metrics: Mapping[str, Any] = field(default_factory=lambda: {"valid": None})
+    weights: Mapping[str, NDArray[np.float32]] | None = None
+    history: Sequence[Any] | None = None
+    tables: Sequence[str] = ()
+    members: int = 0
+
+    def write(self, folder: Path) -> Bundle:
+        """Write the bundle into a folder that no reader looks at yet.
+
+        Raises:
+            DataError: its record would be too large.
+            OSError: it cannot be written.
+        """
+        record = ModelRecord(
+            sizes=self.sizes,
+            recipe=self.text.recipe,
+            corpus=self.corpus,
+            training=self.training,
+            members=self.members,
+        )
+        contents = {
+            VOCABULARY: self.text.vocabulary,
+            CHARACTERS: self.text.characters,
+            CONFIG: self.config if isinstance(self.config, bytes) else to_yaml(self.config).encode(),
+            METRICS: encode_metrics(self.metrics),
+            **self.text.dictionaries,
+        }
+        if self.weights is not None:
+            contents[WEIGHTS] = weights_file(self.weights)
+        if self.history is not None:
+            contents[HISTORY] = encode_history(self.history)
+        there = [*self.tables, *(f"{name}/{MODEL_FILE}" for name in record.member_names)]
+        write_bundle(folder, record, contents, there)
+        return open_bundle(folder)
+
+
+def corpus_summary(corpus: PreparedCorpus) -> CorpusSummary:
+    """What a bundle says of the corpus that it was made from."""
+    return CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources)
