@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 32
 METADATA = "checkpoint"
+# What the names of the arrays of the network's state begin with.
+STATE = "state/"
 # Far above what trains on one machine.
 LARGEST_BYTES = 1 << 40
 
@@ -121,13 +123,14 @@ class Checkpoint:
 
     Attributes:
         progress: its numbers.
-        arrays: weights, optimizer slots, averages, the best epoch's weights, the recurrent state; by name.
+        arrays: weights, optimizer slots, averages, the best epoch's weights, all float32; and the network's state,
+            which a family may keep in numbers of another kind; by name.
     """
 
     progress: Progress
-    arrays: Mapping[str, NDArray[np.float32]]
+    arrays: Mapping[str, NDArray[Any]]
 
-    def part(self, prefix: str) -> dict[str, NDArray[np.float32]]:
+    def part(self, prefix: str) -> dict[str, NDArray[Any]]:
         """The arrays whose names begin with `prefix/`, by the rest of their names."""
         start = f"{prefix}/"
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
@@ -198,6 +201,7 @@ def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIde
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{where}; {shortened(str(error))}") from error
     for name, array in sorted(arrays.items()):
-        if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise DataError(f"{path}: damaged; {shortened(name)} has values that are no finite float32 numbers")
+        expected = "numbers" if name.startswith(STATE) else "float32 numbers"
+        if (array.dtype != np.float32 and not name.startswith(STATE)) or not np.isfinite(array).all():
+            raise DataError(f"{path}: damaged; {shortened(name)} has values that are no finite {expected}")
     return document.identity, Checkpoint(document.progress, arrays)

@@ -11,12 +11,12 @@ from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.training.optimizers import summed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from lmctl.corpus.batches import Segment
-    from lmctl.families.lstm.keras.network import LSTMNetwork
+    from lmctl.families.family import Network
     from lmctl.training.optimizers import Optimizer
 
 
@@ -27,13 +27,13 @@ class Steps:
     that the copies stay the same.
 
     Args:
-        network: made in the strategy's scope.
+        network: of any family, made in the strategy's scope.
         optimizer: of the network's variables, made there too.
         strategy: where the copies are.
         scores_oov: whether validation counts targets that are `<unk>`.
     """
 
-    def __init__(self, network: LSTMNetwork, optimizer: Optimizer, strategy: Any, *, scores_oov: bool) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer, strategy: Any, *, scores_oov: bool) -> None:
         self._network = network
         self._optimizer = optimizer
         self._strategy = strategy
@@ -45,14 +45,39 @@ class Steps:
         share = -(-columns // self._copies)
         return self._on_each_copy(lambda _copy: self._network.null_state(share))
 
-    def export_state(self, state: Any) -> NDArray[np.float32]:
-        """A state as one array, the columns of all copies side by side, (L, 2, B, H)."""
-        return np.concatenate([part.numpy() for part in self._strategy.experimental_local_results(state)], axis=2)
+    def export_state(self, state: Any) -> dict[str, NDArray[Any]]:
+        """The tensors of a state by their places in it (tf.nest), the columns of all copies side by side."""
+        parts = [tf.nest.flatten(part) for part in self._strategy.experimental_local_results(state)]
+        return {
+            str(place): np.concatenate([tensor.numpy() for tensor in tensors], axis=self._network.batch_axis)
+            for place, tensors in enumerate(zip(*parts, strict=True))
+        }
 
-    def import_state(self, state: NDArray[np.float32]) -> Any:
-        """A state that `export_state` gave."""
-        share = state.shape[2] // self._copies
-        return self._on_each_copy(lambda copy: tf.constant(state[:, :, copy * share : (copy + 1) * share]))
+    def import_state(self, tensors: Mapping[str, NDArray[Any]], columns: int) -> Any:
+        """A state that `export_state` gave, for segments of so many columns.
+
+        Raises:
+            KeyError: a tensor is missing.
+            ValueError: one is of another shape or dtype than this network's.
+        """
+        share = -(-columns // self._copies)
+        axis = self._network.batch_axis
+
+        def import_share(copy: int) -> Any:
+            null = self._network.null_state(share)
+            of_copy = (slice(None),) * axis + (slice(copy * share, (copy + 1) * share),)
+            found = []
+            for place, expected in enumerate(tf.nest.flatten(null)):
+                tensor = tf.constant(tensors[str(place)][of_copy])
+                if tensor.shape != expected.shape or tensor.dtype != expected.dtype:
+                    raise ValueError(
+                        f"state {place} is {tensor.dtype.name} {tensor.shape}, expected {expected.dtype.name} "
+                        f"{expected.shape}"
+                    )
+                found.append(tensor)
+            return tf.nest.pack_sequence_as(null, found)
+
+        return self._on_each_copy(import_share)
 
     def train(self, segment: Segment, state: Any, *, seed: int, step: int, rate: float) -> tuple[float, Any]:
         """One optimizer update.
@@ -121,12 +146,10 @@ class Steps:
     def _cross_entropy(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
         """Nats of each target, (T, B); 1 where it is there and 0 where it is padding, (T, B); the state."""
         inputs, targets, lengths, restart = share
-        kept = tf.cast(~restart, tf.float32)[None, None, :, None]
-        hidden, state = self._network(inputs, state * kept, dropout_seed)
-        flat = tf.reshape(hidden, (-1, hidden.shape[-1]))
-        nats = self._network.softmax.cross_entropy(flat, tf.reshape(targets, (-1,)))
+        state = self._network.restarted(state, restart)
+        nats, state = self._network.cross_entropy(inputs, targets, state, dropout_seed)
         there = tf.transpose(tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32))
-        return tf.reshape(nats, tf.shape(targets)), there, state
+        return nats, there, state
 
     def _shares(self, segment: Segment) -> Any:
         """A segment's columns dealt out to the copies; empty columns make the shares equal."""

@@ -7,14 +7,14 @@ import math
 import time
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lmctl import families
 from lmctl.corpus.batches import TrainingBatches
 from lmctl.errors import DataError, DivergenceError, LmctlError, OutOfTimeError, UsageError
-from lmctl.families.lstm.keras.network import Dropout, LSTMNetwork
-from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.family import NetworkOptions
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.devices import use_device
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted, ignore_event
@@ -46,7 +46,7 @@ class TrainingResult:
         planned_steps: `training.steps`, or what a time limit was turned into; None where epochs were the plan.
     """
 
-    sizes: LSTMSizes
+    sizes: Any
     weights: dict[str, NDArray[np.float32]]
     history: list[EpochDone]
     best_epoch: int
@@ -93,7 +93,7 @@ def train_network(
         config: fully resolved.
         deadline: when training is to be over, in seconds of time.monotonic(); None: when all is done.
         seconds_after: what is still to be done after the deadline takes, if the machine stays as fast as it is.
-        initial_weights: what to start from, by the names of `runtime.lstm.weight_shapes`; None: random weights.
+        initial_weights: what to start from, by the names that they have in a bundle; None: random weights.
         resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
             that of a run that was never cut off.
         may_start_over: whether to begin again where that run was on another device, whose sums differ.
@@ -123,8 +123,8 @@ def train_network(
             return trainer.run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
-            f"out of memory on {device.description}; a smaller training.batch_size, vocabulary.size or "
-            "model.hidden_units needs less"
+            f"out of memory on {device.description}; a smaller training.batch_size, vocabulary.size or network "
+            "needs less"
         ) from error
 
 
@@ -153,15 +153,15 @@ class Trainer:
             reset_probability=training.reset_probability,
             seed=training.seed,
         )
-        self._sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
-        self._network = LSTMNetwork(
-            self._sizes,
-            dropout=Dropout.of(config.model),
+        family = families.find(config.model.family)
+        self._sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
+        options = NetworkOptions(
             init_scale=training.init_scale,
             seed=training.seed,
             precision=config.device.precision,
-            recurrence="keras" if device.is_gpu else "scan",
+            is_gpu=device.is_gpu,
         )
+        self._network = family.network(self._sizes, config.model, options)
         if initial_weights is not None:
             self._network.import_weights(initial_weights)
         variables = self._network.named_weights()
@@ -390,6 +390,7 @@ class Trainer:
             "slots": self._optimizer.export_slots(),
             "average": self._average.export() if self._average is not None else {},
             "best": best,
+            "state": self._steps.export_state(self._state),
         }
         arrays = {f"{group}/{name}": array for group, named in groups.items() for name, array in named.items()}
         progress = Progress(
@@ -411,7 +412,7 @@ class Trainer:
             device=self._device.description,
             history=list(self._history),
         )
-        self._watch.save(Checkpoint(progress, arrays | {"state": self._steps.export_state(self._state)}))
+        self._watch.save(Checkpoint(progress, arrays))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Stand where another run stood.
@@ -441,7 +442,7 @@ class Trainer:
         self._epoch, self._epoch_steps = progress.epoch, progress.epoch_steps
         self._epoch_nats, self._epoch_tokens = progress.epoch_nats, progress.epoch_tokens
         self._epoch_seconds = progress.epoch_seconds
-        self._state = self._steps.import_state(checkpoint.arrays["state"])
+        self._state = self._steps.import_state(checkpoint.part("state"), self._batches.batch_size)
 
 
 def _perplexity(cross_entropy_nats: float) -> float:

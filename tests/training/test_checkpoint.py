@@ -48,7 +48,7 @@ def path(tmp_path):
     arrays = {
         "weights/lstm.0.kernel": np.arange(6, dtype=np.float32).reshape(2, 3),
         "weights/softmax.bias": np.array([np.nextafter(np.float32(1), np.float32(2))], np.float32),
-        "state": np.zeros((1, 2, 2, 3), np.float32),
+        "state/0": np.zeros((1, 2, 2, 3), np.float32),
     }
     write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
     return tmp_path / "checkpoint"
@@ -142,7 +142,7 @@ def test_what_is_written_is_read_again_to_the_last_bit(path):
     assert (identity, checkpoint.progress) == (IDENTITY, PROGRESS)
     assert set(checkpoint.part("weights")) == {"lstm.0.kernel", "softmax.bias"}
     assert checkpoint.part("weights")["softmax.bias"].tobytes() == np.float32(1.0000001).tobytes()
-    assert checkpoint.arrays["state"].shape == (1, 2, 2, 3)
+    assert checkpoint.arrays["state/0"].shape == (1, 2, 2, 3)
 
 
 def test_no_file_is_no_checkpoint(tmp_path):

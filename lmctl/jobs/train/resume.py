@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from lmctl import families
 from lmctl.config import PublishingConfig, to_yaml
 from lmctl.errors import DataError, UsageError
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.weights import count_parameters
 from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
 from lmctl.training.devices import usable_cores
 from lmctl.version import __version__, package_version
@@ -52,10 +51,13 @@ class ResumableRun:
     ) -> None:
         self.path = path
         self._beside = beside
-        # Weights, two slots each, their average, those of the best epoch; and the state of the streams.
-        network = count_parameters(LSTMSizes.of(corpus.vocabulary.counts, config.model))
-        streams = 2 * config.model.layers * config.model.hidden_units * config.training.batch_size
-        self._most_bytes = 4 * (8 * network + 2 * streams) + SLACK_BYTES
+        family = families.find(config.model.family)
+        sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
+        # Weights, two slots each, their average, those of the best epoch: 5, of 4 bytes each, and some to spare.
+        # Numbers of a state may have 8 bytes.
+        weights = 4 * 8 * (family.count_parameters(sizes) or 0)
+        state = 8 * family.state_numbers(sizes) * config.training.batch_size
+        self._most_bytes = weights + state + SLACK_BYTES
         self._identity = RunIdentity(
             corpus=corpus.record.files,
             configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),

@@ -67,7 +67,12 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         precision: "float32", or "mixed_bfloat16": "scan" then rounds the factors of the large products, "keras"
             computes all of the recurrence in bfloat16. Weights and losses are float32 in both.
         recurrence: "scan", lmctl's own loop; or "keras", keras.layers.LSTM, which is cuDNN's on a GPU.
+
+    Attributes:
+        batch_axis: the axis of B in a state, (L, 2, B, H).
     """
+
+    batch_axis = 2
 
     def __init__(
         self,
@@ -144,6 +149,17 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
             hidden = masks.drop(hidden, self._dropout.outputs, locked=self._dropout.locked)
             ends.append(tf.stack(end))
         return hidden, tf.stack(ends)
+
+    def restarted(self, state: Any, restart: Any) -> Any:
+        """The state with zeros in the columns that restart, (B,) bool."""
+        return state * tf.cast(~restart, tf.float32)[None, None, :, None]
+
+    def cross_entropy(self, inputs: Any, targets: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any]:
+        """Nats of each target, (T, B) float32, and the state at the end; see `Network.cross_entropy`."""
+        hidden, state = self(inputs, state, dropout_seed)
+        flat = tf.reshape(hidden, (-1, hidden.shape[-1]))
+        nats = self.softmax.cross_entropy(flat, tf.reshape(targets, (-1,)))
+        return tf.reshape(nats, tf.shape(targets)), state
 
     def log_probs(self, inputs: Any, state: Any) -> Any:
         """Natural log probabilities of what follows each input, (T, B, V), without dropout."""
