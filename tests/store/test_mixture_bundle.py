@@ -220,13 +220,6 @@ def test_a_member_that_the_record_names_no_file_of_is_refused(mixture):
         amend_bundle(open_bundle(mixture), members=3).members()
 
 
-def test_members_of_a_family_that_has_none_are_refused(make_bundle, tmp_path):
-    bundle = open_bundle(make_bundle(tmp_path / "bundle"))
-
-    with pytest.raises(DataError, match=r"model\.json: damaged; family lstm is made of no members, got 2$"):
-        amend_bundle(bundle, members=2)
-
-
 def test_an_edited_weight_is_refused(mixture):
     document = json.loads((mixture / "model.json").read_bytes())
     document["sizes"]["weights"] = [0.25, 0.75]
