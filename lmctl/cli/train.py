@@ -187,6 +187,7 @@ def train(
     from lmctl.cli.training_display import TrainingDisplay
     from lmctl.config import read_settings
     from lmctl.jobs.train import run as job
+    from lmctl.jobs.train.asked import Policies
     from lmctl.jobs.watching.event_log import STANDARD_ERROR, EventLog
     from lmctl.jobs.watching.events import to_all
     from lmctl.jobs.watching.status_file import StatusFile
@@ -209,12 +210,8 @@ def train(
             corpus,
             output,
             settings,
-            resume=resume,
-            lock=lock,
-            force=force,
-            jobs=jobs or 0,
-            on_event=to_all(display.on_event, *listeners),
-            verbose=messages.third_parties,
+            Policies(resume=resume, lock=lock, force=force, jobs=jobs or 0, verbose=messages.third_parties),
+            to_all(display.on_event, *listeners),
         )
     display.finish(trained)
     reports.trained(trained, as_json)

@@ -123,11 +123,11 @@ def _progress(step: int, history: list[EpochDone]) -> Progress:
 
 def install() -> None:
     """Take the trainer's place in this process, and TensorFlow's."""
+    import lmctl.jobs.train.asked
     import lmctl.jobs.train.making
-    import lmctl.jobs.train.run
 
     trainer = types.ModuleType(MODULE)
     trainer.Watch, trainer.train_network = Watch, train_network  # type: ignore[attr-defined]
     sys.modules[MODULE] = trainer
     lmctl.jobs.train.making.load_tensorflow = lambda **_options: None
-    lmctl.jobs.train.run.require_tensorflow = lambda: None
+    lmctl.jobs.train.asked.require_tensorflow = lambda: None

@@ -10,13 +10,16 @@ import msgspec
 import pytest
 
 from lmctl.config import Settings, read_settings
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
+from lmctl.jobs.watching.events import ignore_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lmctl.jobs.train.publish import Trained
+    from lmctl.jobs.watching.events import OnRunEvent
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\na cat and a dog\non the mat sat a dog\n"
 VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on the mat\n"
@@ -85,9 +88,9 @@ def known(tmp_path: Path) -> str:
 def again(text: str, valid: str, tmp_path: Path) -> Callable[..., Trained]:
     """`again(*assignments, **options)`: the run of `published` once more, whose settings name a file."""
 
-    def run(*assignments: str, **options: Any) -> Trained:
+    def run(*assignments: str, on_event: OnRunEvent = ignore_event, **policies: Any) -> Trained:
         asked = tiny_settings(f"validation.file={valid}", "publishing.gate=false", *assignments)
-        return train([text], tmp_path / "model", asked, **options)
+        return train([text], tmp_path / "model", asked, Policies(**policies), on_event)
 
     return run
 
@@ -125,9 +128,9 @@ def good(eagerly: None, learned: tuple[Path, Trained], tmp_path: Path) -> Traine
 def retrain(text: str, known: str, tmp_path: Path) -> Callable[..., Trained]:
     """`retrain(*assignments, **options)`: a run that learns next to nothing, where `good` is published."""
 
-    def run(*assignments: str, **options: Any) -> Trained:
+    def run(*assignments: str, on_event: OnRunEvent = ignore_event, **policies: Any) -> Trained:
         asked = tiny_settings(f"validation.file={known}", "training.learning_rate=1e-9", *assignments)
-        return train([text], tmp_path / "model", asked, **options)
+        return train([text], tmp_path / "model", asked, Policies(**policies), on_event)
 
     return run
 

@@ -11,6 +11,7 @@ import lmctl
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import InterruptedRunError
 from lmctl.families import load_language_model
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.initial_weights import OldModel
 from lmctl.jobs.train.run import train
 from lmctl.jobs.watching.events import Compared
@@ -157,7 +158,7 @@ def test_a_mixture_that_was_cut_off_is_continued_to_the_same_bytes(text, valid, 
 
     with pytest.raises(InterruptedRunError):
         train([text], tmp_path / "cut", asked, on_event=interrupt)
-    resumed = Path(train([text], tmp_path / "cut", asked, resume="require").published)
+    resumed = Path(train([text], tmp_path / "cut", asked, Policies(resume="require")).published)
 
     assert open_bundle(whole).record.family == "mixture"
     # But for times, which history.jsonl has, and its hash and size in model.json.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from lmctl import files
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.errors import LmctlError, UsageError, listed
 from lmctl.jobs.prepare import files_named, prepare
-from lmctl.jobs.train.initial_weights import old_model_file
+from lmctl.jobs.train.initial_weights import OldModel, old_model_file
 from lmctl.jobs.watching.events import Prepared, TextRead
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lmctl.config import Config, Settings
-    from lmctl.jobs.train.initial_weights import OldModel
+    from lmctl.jobs.train.asked import Asked
     from lmctl.jobs.watching.events import OnRunEvent
 
 logger = logging.getLogger(__name__)
@@ -92,18 +93,48 @@ def _source_names(sources: Sequence[str]) -> list[str]:
     return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a model is made from.
+
+    Attributes:
+        corpus: to train on.
+        config: fully resolved.
+        old_model: whose weights training starts from; None: random weights.
+    """
+
+    corpus: PreparedCorpus
+    config: Config
+    old_model: OldModel | None
+
+
 @contextlib.contextmanager
-def opened_corpus(
-    sources: Sequence[str],
-    work: Path,
-    settings: Settings,
-    jobs: int,
-    on_event: OnRunEvent,
-    old_model: OldModel | None,
+def opened_inputs(
+    asked: Asked, folder: ModelFolder, on_event: OnRunEvent, scratch: Path | None = None
+) -> Iterator[Inputs]:
+    """Find the old model, open or prepare the corpus, resolve the configuration, and tell of the corpus.
+
+    Args:
+        asked: what the run is to do.
+        folder: the model's.
+        on_event: told what is read, and what there is to train on.
+        scratch: where texts are prepared; None: in the model's own scratch folder.
+    """
+    old_model = OldModel.find(asked.config.training.init_from, folder)
+    with _opened_corpus(asked, scratch or folder.making, old_model, on_event) as corpus:
+        config = resolve_config(asked.settings, corpus, old_model)
+        on_event(describe_corpus(corpus))
+        yield Inputs(corpus, config, old_model)
+
+
+@contextlib.contextmanager
+def _opened_corpus(
+    asked: Asked, work: Path, old_model: OldModel | None, on_event: OnRunEvent
 ) -> Iterator[PreparedCorpus]:
     """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
+    sources = asked.sources
     if _is_prepared(sources):
-        decided = [key for key in settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
+        decided = [key for key in asked.settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
         if decided:
             raise UsageError(
                 f"{decided[0]}: {sources[0]} is prepared already, and that decided it; "
@@ -115,12 +146,11 @@ def opened_corpus(
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        config = settings.resolve()
         yield prepare(
             sources,
             folder,
-            config,
-            jobs=jobs or config.device.threads,
+            asked.config,
+            jobs=asked.policies.jobs or asked.config.device.threads,
             old_words=None if old_model is None else old_model.vocabulary.words,
             on_progress=lambda read: on_event(TextRead(bytes=read)),
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from lmctl import progress
 from lmctl.config import seconds_of
-from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError
+from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import count_parameters
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
@@ -37,11 +37,12 @@ from lmctl.training.loading import load_tensorflow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.train.asked import Policies
     from lmctl.jobs.train.gate import Standard
-    from lmctl.jobs.train.initial_weights import OldModel, WarmStart
-    from lmctl.jobs.train.resume import ResumePolicy
+    from lmctl.jobs.train.initial_weights import WarmStart
+    from lmctl.jobs.train.inputs import Inputs
+    from lmctl.jobs.train.signals import Signals
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
@@ -51,23 +52,53 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def make_ngram(watch: Watched, corpus: PreparedCorpus, config: Config, received: list[int]) -> Path:
-    """Count n-grams; returns the finished bundle.
+class Making(Protocol):
+    """The way in which a model comes about."""
 
-    Raises:
-        InterruptedRunError: a signal has been received.
+    def make(self, standard: Standard | None) -> Path:
+        """Make the finished bundle; returns its folder.
+
+        Args:
+            standard: what it is compared with once it is finished; None: there is no gate.
+
+        Raises:
+            InterruptedRunError: a signal came.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Forget what a run that was cut off would continue from: the run is at its end."""
+        ...
+
+
+class EstimatedRun:
+    """The making of a model that is estimated at once; a run that was cut off starts over.
+
+    Args:
+        watch: the run that it is part of.
+        inputs: what the model is made from.
+        signals: those that end the run.
     """
-    folder = watch.folder.making / FINISHED
-    remove(folder)
-    bundle = count_bundle(folder, corpus, config, watch.folder.making)
-    scores = score_valid(bundle, corpus, config)
-    metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
-    _add_figures(watch, bundle, corpus, metrics)
-    if received:
-        raise InterruptedRunError(
-            "interrupted; nothing was published, and the same command starts over", received[0]
-        )
-    return folder
+
+    def __init__(self, watch: Watched, inputs: Inputs, signals: Signals) -> None:
+        self._watch = watch
+        self._inputs = inputs
+        self._signals = signals
+
+    def make(self, standard: Standard | None) -> Path:  # noqa: ARG002
+        """See `Making.make`."""
+        corpus, config, making = self._inputs.corpus, self._inputs.config, self._watch.folder.making
+        folder = making / FINISHED
+        remove(folder)
+        bundle = count_bundle(folder, corpus, config, making)
+        scores = score_valid(bundle, corpus, config)
+        metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
+        _add_figures(self._watch, bundle, corpus, metrics)
+        self._signals.end_run_if_came("starts over")
+        return folder
+
+    def finish(self) -> None:
+        """See `Making.finish`: there is nothing."""
 
 
 class NetworkRun:
@@ -75,71 +106,56 @@ class NetworkRun:
 
     Args:
         watch: the run that it is part of.
-        corpus: what is trained on.
-        config: fully resolved.
-        old_model: whose weights it starts from; None: random weights.
+        inputs: what the network is trained on.
+        policies: how the run goes about it.
+        signals: those that end the run.
+        began: when the run did, in seconds of time.monotonic().
     """
 
-    def __init__(self, watch: Watched, corpus: PreparedCorpus, config: Config, old_model: OldModel | None) -> None:
+    def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> None:
         self._watch = watch
         self._making = watch.folder.making
-        self._corpus = corpus
-        self._config = config
-        self._old_model = old_model
-        sha256 = None if old_model is None else old_model.bundle.record.sha256
-        self._run = ResumableRun(watch.folder.work / CHECKPOINT, corpus, config, sha256, self._making)
+        self._corpus = inputs.corpus
+        self._config = inputs.config
+        self._old_model = inputs.old_model
+        self._policies = policies
+        self._signals = signals
+        self._began = began
+        limit = inputs.config.training.time_limit
+        self._end = None if limit is None else began + seconds_of(limit)
+        sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
+        self._run = ResumableRun(
+            watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._making
+        )
 
-    def make(
-        self,
-        began: float,
-        standard: Standard | None,
-        resume: ResumePolicy,
-        received: list[int],
-        *,
-        verbose: bool,
-    ) -> Path:
-        """Train; returns the finished bundle, of the network or of its mixture with n-grams.
+    def make(self, standard: Standard | None) -> Path:
+        """Train; the bundle is that of the network, of its mixture with n-grams, or of the n-grams.
 
-        Args:
-            began: when the run did, in seconds of time.monotonic().
-            standard: what the bundle is compared with once it is finished; None: there is no gate.
-            resume: what to do about a run that was cut off.
-            received: signals that have arrived.
-            verbose: let TensorFlow say what it wants to say.
-
-        Raises:
-            InterruptedRunError: by a signal; the same run can continue from its checkpoint.
+        See `Making.make`; the same run can continue from its checkpoint.
         """
-        checkpoint = self._run.resume_from(resume)
+        end = self._end
+        checkpoint = self._run.resume_from(self._policies.resume)
         check_room_to_train(self._watch.folder.work, self._run.path, self._corpus, self._config)
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
         if start is not None:
             self._watch.tell(start.drift)
-        end = None
-        if (limit := self._config.training.time_limit) is not None:
-            end = began + seconds_of(limit)
-        ngram = self._count_baseline(end)
+        ngram = self._count_baseline()
         result = None
         # A signal may have come while the published model was scored.
-        if not received:
+        if not self._signals.came():
             try:
-                deadline = self._deadline(began, standard, checkpoint)
+                deadline = self._deadline(standard, checkpoint)
                 after = 0.0 if end is None else self._publishing_seconds(standard, end)
-                result = self._train(
-                    deadline, after, checkpoint, start, resume != "require", received, verbose=verbose
-                )
+                result = self._train(deadline, after, checkpoint, start)
             except OutOfTimeError as error:
                 if ngram is None or not self._config.training.with_ngram:
                     raise
                 logger.warning("%s; the n-grams are published alone", error)
                 return self._ngram_alone(*ngram)
-        if result is None or received:
-            there = self._run.path.exists()
-            raise InterruptedRunError(
-                "interrupted; nothing was published, and the same command "
-                + (f"continues from {self._run.path}" if there else "starts over"),
-                received[0],
-            )
+        there = self._run.path.exists()
+        self._signals.end_run_if_came(f"continues from {self._run.path}" if there else "starts over")
+        if result is None:
+            raise RuntimeError("training stopped, although no signal came")
         folder = self._making / FINISHED
         remove(folder)
         drift = None if start is None else start.drift
@@ -203,13 +219,13 @@ class NetworkRun:
         logger.info("no cache was tuned: the time limit leaves no time for it")
         return False
 
-    def _count_baseline(self, end: float | None) -> tuple[Bundle, ValidScores] | None:
+    def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
         """The n-gram model of the same corpus, and how it predicts the validation text; None without time."""
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
-        if end is not None:
+        if self._end is not None:
             seconds = counting_seconds(self._corpus, self._config, self._making)
-            left = max(end - time.monotonic(), 0.0)
+            left = max(self._end - time.monotonic(), 0.0)
             if not leaves_time_to_count(seconds, left):
                 logger.warning(
                     "no n-grams are counted beside the network: they would take about %.0f of the %.0f s that "
@@ -232,24 +248,23 @@ class NetworkRun:
             return None
         return None if scores is None else (ngram, scores)
 
-    def _deadline(self, began: float, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
+    def _deadline(self, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
         """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit.
 
         Raises:
             OutOfTimeError: it would be over before it began.
         """
-        limit = self._config.training.time_limit
-        if limit is None:
+        if self._end is None:
             return None
-        publishing = self._publishing_seconds(standard, began + seconds_of(limit))
-        deadline = began + seconds_of(limit) - publishing
+        publishing = self._publishing_seconds(standard, self._end)
+        deadline = self._end - publishing
         if checkpoint is not None:
             # It has something to publish, and need not train.
             return deadline - checkpoint.progress.seconds
         if deadline < time.monotonic():
             raise OutOfTimeError(
-                f"training.time_limit: {limit} leaves no time to train: {time.monotonic() - began:.0f} s are "
-                f"gone, and publishing will take about {publishing:.0f}"
+                f"training.time_limit: {self._config.training.time_limit} leaves no time to train: "
+                f"{time.monotonic() - self._began:.0f} s are gone, and publishing will take about {publishing:.0f}"
                 + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
             )
         return deadline
@@ -283,14 +298,10 @@ class NetworkRun:
         seconds_after: float,
         checkpoint: Checkpoint | None,
         start: WarmStart | None,
-        may_start_over: bool,
-        received: list[int],
-        *,
-        verbose: bool,
     ) -> TrainingResult | None:
         # Deferred: the configuration has been checked and the text has turned out to be there.
         progress.tell("loading TensorFlow")
-        load_tensorflow(verbose=verbose)
+        load_tensorflow(verbose=self._policies.verbose)
         from lmctl.training.trainer import Watch, train_network
 
         def save(checkpoint: Checkpoint) -> None:
@@ -305,8 +316,8 @@ class NetworkRun:
             seconds_after=seconds_after,
             initial_weights=None if start is None else start.weights,
             resume_from=checkpoint,
-            may_start_over=may_start_over,
-            watch=Watch(self._watch.tell, lambda: bool(received), save, every_seconds),
+            may_start_over=self._policies.resume != "require",
+            watch=Watch(self._watch.tell, self._signals.came, save, every_seconds),
         )
 
     def _compare(

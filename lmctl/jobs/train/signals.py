@@ -7,24 +7,55 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from lmctl.errors import InterruptedRunError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Signals:
+    """Whether a signal has asked the run to end."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+
+    def came(self) -> bool:
+        """Whether one did."""
+        return self._first is not None
+
+    def receive(self, number: int) -> None:
+        """Take note of one; the first decides the exit code."""
+        if self._first is None:
+            self._first = number
+
+    def end_run_if_came(self, next_time: str) -> None:
+        """End the run if a signal came.
+
+        Args:
+            next_time: what the same command does when it is given again.
+
+        Raises:
+            InterruptedRunError: one came.
+        """
+        if self._first is not None:
+            message = f"interrupted; nothing was published, and the same command {next_time}"
+            raise InterruptedRunError(message, self._first)
+
+
 @contextlib.contextmanager
-def listening_for_signals() -> Iterator[list[int]]:
+def listening_for_signals() -> Iterator[Signals]:
     """Collect SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one does what it always does.
 
     A further SIGHUP is collected, too: the kernel and a shell each send one if a terminal closes. It stays ignored
     if it was, as under nohup.
     """
-    received: list[int] = []
+    signals = Signals()
     if threading.current_thread() is not threading.main_thread():
-        yield received
+        yield signals
         return
 
     def receive(number: int, _frame: Any) -> None:
-        received.append(number)
+        signals.receive(number)
         for each, handler in before.items():
             if each != signal.SIGHUP:
                 signal.signal(each, handler)
@@ -34,7 +65,7 @@ def listening_for_signals() -> Iterator[list[int]]:
         numbers.append(signal.SIGHUP)
     before: dict[int, Any] = {number: signal.signal(number, receive) for number in numbers}
     try:
-        yield received
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -12,6 +12,7 @@ from lmctl.config import read_settings
 from lmctl.errors import DataError, QualityGateError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.counting import order_of
 from lmctl.jobs.train.run import plan, train
 from lmctl.query.evaluation import evaluate_file
@@ -239,4 +240,4 @@ def test_a_worse_ngram_model_is_refused(text, known, tmp_path):
 
 def test_counting_has_nothing_to_resume(text, tmp_path):
     with pytest.raises(UsageError, match="--resume require: counting n-grams leaves no checkpoint"):
-        train([text], tmp_path / "model", ngrams(), resume="require")
+        train([text], tmp_path / "model", ngrams(), Policies(resume="require"))

@@ -61,7 +61,7 @@ def test_a_refusal_that_cannot_be_remembered_is_a_refusal(good, monkeypatch, cap
 def test_the_same_run_again_is_refused_again_without_training(good, tmp_path, monkeypatch, retrain):
     with pytest.raises(QualityGateError) as caught:
         retrain()
-    monkeypatch.setattr("lmctl.jobs.train.run.opened_corpus", None)
+    monkeypatch.setattr("lmctl.jobs.train.run.opened_inputs", None)
 
     with pytest.raises(QualityGateError, match=re.escape(str(caught.value))):
         retrain()
@@ -191,7 +191,7 @@ def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_t
     count, tmp_path, monkeypatch
 ):
     count(SENTENCES)
-    monkeypatch.setattr("lmctl.jobs.train.run.make_ngram", None)
+    monkeypatch.setattr("lmctl.jobs.train.run.EstimatedRun", None)
 
     with pytest.raises(QualityGateError) as caught:
         count(SENTENCES[1:] + OTHER_SENTENCES)

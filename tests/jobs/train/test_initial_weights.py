@@ -9,6 +9,7 @@ import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import InputMissingError, InterruptedRunError, UsageError
 from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import plan, train
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
@@ -196,7 +197,7 @@ def test_a_warm_start_that_was_cut_off_is_continued_to_the_same_bytes(old, grown
 
     with pytest.raises(InterruptedRunError):
         train([grown], tmp_path / "cut", asked, on_event=interrupt)
-    resumed = train([grown], tmp_path / "cut", asked, resume="require")
+    resumed = train([grown], tmp_path / "cut", asked, Policies(resume="require"))
 
     weights = [Path(run.published, "weights.safetensors").read_bytes() for run in (whole, resumed)]
     assert weights[0] == weights[1]

@@ -18,7 +18,7 @@ def test_the_same_run_again_has_nothing_to_do(published, monkeypatch, again):
     def fail(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr("lmctl.jobs.train.run.opened_corpus", fail)
+    monkeypatch.setattr("lmctl.jobs.train.run.opened_inputs", fail)
 
     found = again()
 

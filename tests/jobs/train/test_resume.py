@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lmctl.errors import DataError, InterruptedRunError, UsageError
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
 from lmctl.training.events import StepDone
 
@@ -58,7 +59,7 @@ def first_step_of(text, cut_off, settings):
 
     def run(*assignments, resume="auto"):
         seen = []
-        train([text], cut_off, settings(*assignments), resume=resume, on_event=seen.append)
+        train([text], cut_off, settings(*assignments), Policies(resume=resume), on_event=seen.append)
         return next(event.step for event in seen if isinstance(event, StepDone))
 
     return run
@@ -90,9 +91,9 @@ def test_starting_over_is_explained(cut_off, caplog, first_step_of):
 @pytest.mark.usefixtures("eagerly")
 def test_to_require_a_checkpoint_is_to_refuse_another_run_or_none(text, cut_off, tmp_path, settings):
     with pytest.raises(UsageError, match=r"--resume require: .*/checkpoint is of another configuration"):
-        train([text], cut_off, settings("training.seed=2"), resume="require")
+        train([text], cut_off, settings("training.seed=2"), Policies(resume="require"))
     with pytest.raises(UsageError, match="--resume require: there is no checkpoint"):
-        train([text], tmp_path / "other", settings(), resume="require")
+        train([text], tmp_path / "other", settings(), Policies(resume="require"))
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -101,6 +102,6 @@ def test_a_damaged_checkpoint_is_not_believed(text, cut_off, caplog, first_step_
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
 
     with pytest.raises(DataError, match="/checkpoint: damaged"):
-        train([text], cut_off, settings(), resume="require")
+        train([text], cut_off, settings(), Policies(resume="require"))
     assert first_step_of() == 1
     assert any("checkpoint: damaged" in message for message in caplog.messages)

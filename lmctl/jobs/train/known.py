@@ -1,0 +1,83 @@
+"""What a run would come to, if that is known without it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl.errors import LmctlError, LockedError, QualityGateError
+from lmctl.jobs.train.publish import generations_kept, summarize
+from lmctl.jobs.train.request import rejected_before, settle, unchanged_since
+from lmctl.jobs.watching.runs import log_without_a_run
+from lmctl.store.generations import remove
+from lmctl.store.layout import CHECKPOINT
+from lmctl.store.lock import locked
+from lmctl.store.verification import check_bundle
+
+if TYPE_CHECKING:
+    from lmctl.jobs.train.asked import Asked
+    from lmctl.jobs.train.publish import Trained
+    from lmctl.jobs.watching.runs import Watched
+    from lmctl.store.generations import ModelFolder
+
+logger = logging.getLogger(__name__)
+
+
+def known_outcome(watch: Watched, asked: Asked) -> Trained | None:
+    """What a run would come to, if an earlier one shows it; None if it has to be run, or `force` asks for it.
+
+    Raises:
+        QualityGateError: the gate refused what this same run made.
+    """
+    if asked.policies.force:
+        return None
+    folder = watch.folder
+    known = _unchanged(folder, asked)
+    if known is not None:
+        _sweep_without_a_run(folder)
+        log_without_a_run(watch, "unchanged", 0, summary=msgspec.structs.asdict(known))
+        return known
+    refused = rejected_before(folder, asked.sources, asked.settings)
+    if refused is not None:
+        _sweep_without_a_run(folder)
+        log_without_a_run(watch, "rejected", QualityGateError.exit_code, refused)
+        raise QualityGateError(refused)
+    return None
+
+
+def settled_outcome(folder: ModelFolder, asked: Asked) -> Trained | None:
+    """Record what a killed run had already published; the outcome, if it was this same run.
+
+    The caller holds the lock.
+    """
+    if not settle(folder):
+        return None
+    # With it, the model could only be made again.
+    remove(folder.work / CHECKPOINT)
+    folder.prune(generations_kept(folder))
+    known = _unchanged(folder, asked)
+    return None if asked.policies.force else known
+
+
+def _unchanged(folder: ModelFolder, asked: Asked) -> Trained | None:
+    """What the current generation says of itself, if a run would only make it again."""
+    current = unchanged_since(folder, asked.sources, asked.settings)
+    if current is None:
+        return None
+    try:
+        # What is damaged is made again, not left current because nothing else has changed.
+        check_bundle(current)
+        return summarize(folder.folder, current, "unchanged")
+    except (LmctlError, OSError) as error:
+        logger.warning("%s; training again", error)
+        return None
+
+
+def _sweep_without_a_run(folder: ModelFolder) -> None:
+    """Remove what a killed run left when it had done its work; a run in progress holds the lock."""
+    if not folder.is_swept():
+        with contextlib.suppress(LockedError, OSError), locked(folder.folder), folder.working():
+            settle(folder)
