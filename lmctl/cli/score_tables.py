@@ -9,7 +9,8 @@ from lmctl.cli import tables
 from lmctl.cli.output import terminal_console
 from lmctl.cli.scores import Printer, Scored
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN_ID
-from lmctl.query.metrics import LN_10, sentence_figures
+from lmctl.log10 import LN_10
+from lmctl.query.metrics import sentence_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

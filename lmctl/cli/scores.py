@@ -12,8 +12,8 @@ import numpy as np
 from lmctl.cli import tsv
 from lmctl.cli.output import encode_json
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
-from lmctl.log10 import LOG10_ZERO
-from lmctl.query.metrics import LN_2, LN_10, sentence_figures
+from lmctl.log10 import LN_10, LOG10_ZERO
+from lmctl.query.metrics import LN_2, sentence_figures
 from lmctl.query.toolkits import DIGITS, SRILM_DIGITS, KenLMTally, log10_probs, ngram_lengths
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.log10 import LN_10
+from lmctl.perplexity import perplexity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from lmctl.corpus.characters import CharacterUnigram
     from lmctl.query.scoring import SentenceScore
 
-LN_10 = math.log(10.0)
 LN_2 = math.log(2.0)
 
 
@@ -132,12 +133,12 @@ class Tally:
             characters=self.characters,
             logprob10=-self._total_nats / LN_10,
             logprob10_excluding_oov=-self._known_nats / LN_10,
-            perplexity=_exp(self._total_nats / tokens),
-            perplexity_excluding_oov=_exp(self._known_nats / (tokens - self.oov)),
+            perplexity=perplexity_of(self._total_nats / tokens),
+            perplexity_excluding_oov=perplexity_of(self._known_nats / (tokens - self.oov)),
             zeroprobs=self.zeroprobs,
             srilm_logprob10=-self._possible_nats / LN_10,
-            srilm_ppl=_exp(self._possible_nats / possible) if possible else math.inf,
-            ppl1=_exp(self._possible_nats / (possible - self.sentences))
+            srilm_ppl=perplexity_of(self._possible_nats / possible) if possible else math.inf,
+            ppl1=perplexity_of(self._possible_nats / (possible - self.sentences))
             if possible > self.sentences
             else math.inf,
             cross_entropy_nats=self._total_nats / tokens,
@@ -155,11 +156,3 @@ def sentence_figures(score: SentenceScore) -> Figures:
     tally = Tally(None)
     tally.add(score)
     return tally.figures(vocabulary_size=0, state="")
-
-
-def _exp(nats: float) -> float:
-    """exp, or infinity if a float cannot hold it."""
-    try:
-        return math.exp(nats)
-    except OverflowError:
-        return math.inf

@@ -6,14 +6,13 @@ programs print, nearly always to the last digit. A network's log probabilities a
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
-from lmctl.log10 import LOG10_ZERO, log10_of
-from lmctl.query.metrics import LN_10
+from lmctl.log10 import LN_10, LOG10_ZERO, log10_of
+from lmctl.perplexity import perplexity_of_log10
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,16 +70,8 @@ class KenLMTally:
 
     def perplexity(self) -> float:
         """Including OOVs."""
-        return _power_of_ten(-self._total / self._tokens)
+        return perplexity_of_log10(-self._total / self._tokens)
 
     def perplexity_excluding_oov(self) -> float:
         """Excluding OOVs."""
-        return _power_of_ten(-(self._total - self._of_oov) / (self._tokens - self._oov))
-
-
-def _power_of_ten(log10: float) -> float:
-    """Infinity if a float cannot hold it."""
-    try:
-        return math.pow(10.0, log10)
-    except OverflowError:
-        return math.inf
+        return perplexity_of_log10(-(self._total - self._of_oov) / (self._tokens - self._oov))

@@ -14,6 +14,7 @@ from lmctl.families.cached.memory import Memory
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import contexts_of, mixed
 from lmctl.families.interpolation import tune_weights
+from lmctl.perplexity import perplexity_of
 from lmctl.query.batching import blocks_of_time
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _best_cache(
 
 
 def _perplexity(log_probs: Float64Array) -> float:
-    return float(np.exp(-log_probs.mean()))
+    return perplexity_of(float(-log_probs.mean()))

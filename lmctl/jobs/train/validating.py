@@ -10,6 +10,7 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.families import load_language_model
+from lmctl.perplexity import perplexity_of
 from lmctl.query.scoring import token_log_probs
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ValidScores:
     @property
     def perplexity(self) -> float:
         """Infinite if a token is impossible."""
-        return float(np.exp(self.cross_entropy_nats))
+        return perplexity_of(self.cross_entropy_nats)
 
 
 def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidScores | None:
@@ -81,7 +82,7 @@ def figures_of(cross_entropy_nats: float, corpus: PreparedCorpus, config: Config
     """The figures of the validation text, of its mean nats per token."""
     return ValidFigures(
         cross_entropy_nats=cross_entropy_nats,
-        perplexity=float(np.exp(cross_entropy_nats)),
+        perplexity=perplexity_of(cross_entropy_nats),
         includes_oov=corpus.record.train.oov > 0,
         state=config.validation.state,
         vocabulary_size=len(corpus.vocabulary),
