@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lmctl import files
+from lmctl import families, files
 from lmctl.cli import tables
 from lmctl.cli.output import STDOUT, echo, echo_json, echo_table, echo_values, encode_json, terminal_console
-from lmctl.families.mixture.sizes import MixtureSizes
-from lmctl.families.ngram.sizes import NgramSizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.train.run import Plan
     from lmctl.jobs.watching.events import CacheTuned
-    from lmctl.layers.clusters import Cluster
     from lmctl.store.bundle import Bundle
     from lmctl.store.listing import Generation
 
@@ -222,9 +219,9 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     if as_json:
         echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})
         return
-    rows = {"folder": str(bundle.folder), **_describe_sizes(record.sizes)}
+    rows = {"folder": str(bundle.folder), **families.find(record.family).describe(record.sizes)}
     for number, member in enumerate(bundle.members()):
-        described = _describe_sizes(member.record.sizes)
+        described = families.find(member.record.family).describe(member.record.sizes)
         own = member.metrics().get("valid") or {}
         alone = f", alone perplexity {_number(own['perplexity'])}" if own else ""
         rows[f"member {number}"] = f"{described['family']}{alone} ({member.folder.relative_to(bundle.folder)})"
@@ -255,19 +252,6 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     echo_values(rows, header=header)
 
 
-def _describe_sizes(sizes: Any) -> dict[str, str]:
-    """Family and dimensions, in rows."""
-    if isinstance(sizes, NgramSizes):
-        counts = " + ".join(map("{:,}".format, sizes.ngrams))
-        return {"family": f"ngram, order {sizes.order}, {sizes.smoothing}", "n-grams": counts}
-    if isinstance(sizes, MixtureSizes):
-        return {
-            "family": f"mixture of {len(sizes.weights)}, weights {', '.join(map('{:.4f}'.format, sizes.weights))}"
-        }
-    family = f"lstm, {sizes.layers} x {sizes.hidden_units} units, embedding {sizes.embedding_dim}"
-    return {"family": family + (", tied" if sizes.tied else ""), "softmax": _describe_softmax(sizes.clusters)}
-
-
 def _describe_valid(valid: Any) -> str:
     if valid is None:
         return "no validation text"
@@ -275,12 +259,6 @@ def _describe_valid(valid: Any) -> str:
         f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
         f"(state {valid['state']}, vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)"
     )
-
-
-def _describe_softmax(clusters: Sequence[Cluster]) -> str:
-    if len(clusters) == 1:
-        return "full"
-    return "adaptive, " + " + ".join(f"{cluster.words:,} words x {cluster.width}" for cluster in clusters)
 
 
 def _describe_text(recipe: Any) -> str:

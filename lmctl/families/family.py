@@ -176,6 +176,10 @@ class Family(ABC):
     def describe(self, sizes: Any) -> dict[str, str]:
         """The family and its dimensions in rows of `lmctl info`: "family" first."""
 
+    def combine(self, vocabulary_size: int, weights: Sequence[float]) -> Any:
+        """The sizes of a model that is made of members, with a weight for each. Only if it `combines`."""
+        raise NotImplementedError(self.name)
+
     def count_parameters(self, sizes: Any) -> int | None:
         """How many numbers it answers from; None if its members say that."""
         raise NotImplementedError(self.name)

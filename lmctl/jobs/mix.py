@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
-from lmctl import files
+from lmctl import families, files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
@@ -124,7 +124,7 @@ def mix(
         bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
         # One alone that has weight is published as it is.
-        if bundle.record.family == "mixture":
+        if families.find(bundle.record.family).combines:
             keep_text(bundle.folder, kept)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl import families
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError
-from lmctl.families import load_language_model
 from lmctl.families.interpolation import tune_weights
-from lmctl.families.mixture.sizes import MixtureSizes
 from lmctl.jobs.watching.events import CacheTuned
 from lmctl.query.tuning import tune_cache
 from lmctl.store.draft import Draft, TextFiles
@@ -94,7 +93,7 @@ def write_mixture(
     first = members[0]
     draft = Draft(
         TextFiles.of_bundle(first),
-        MixtureSizes(vocabulary_size=first.record.sizes.vocabulary_size, weights=mixture.weights),
+        families.combining().combine(first.record.sizes.vocabulary_size, mixture.weights),
         first.read(CONFIG),
         corpus=corpus,
         training=training,
@@ -136,7 +135,7 @@ def add_figures(
 def _tune_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> TunedCache | None:
     if not len(valid):
         return None
-    language_model = load_language_model(bundle)
+    language_model = families.load_language_model(bundle)
     try:
         tuned = tune_cache(language_model, valid, CACHE_WORDS, left_out=None if includes_oov else UNKNOWN_ID)
     except DataError as error:

@@ -40,6 +40,12 @@ class Mixture(Family):
         weights = ", ".join(map("{:.4f}".format, sizes.weights))
         return {"family": f"{self.name} of {len(sizes.weights)}, weights {weights}"}
 
+    def combine(self, vocabulary_size: int, weights: Sequence[float]) -> Any:
+        """See `Family.combine`."""
+        from lmctl.families.mixture.sizes import MixtureSizes
+
+        return MixtureSizes(vocabulary_size=vocabulary_size, weights=list(weights))
+
     def count_parameters(self, sizes: Any) -> None:  # noqa: ARG002
         """Its members say that."""
         return

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import StorageError
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.weights import count_parameters
+from lmctl.jobs.train.cost import configured_parameters
 from lmctl.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -59,10 +58,10 @@ def check_room_to_train(work: Path, checkpoint: Path, corpus: PreparedCorpus, co
     Raises:
         StorageError: there is not enough room.
     """
-    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
-    each = checkpoint_bytes(sizes, config.training)
+    parameters = configured_parameters(corpus, config)
+    each = checkpoint_bytes(parameters, config.training)
     there = checkpoint.stat().st_size if checkpoint.is_file() else 0
-    _check(work, max(2 * each, each + bundle_bytes(sizes, corpus)) - there, "training")
+    _check(work, max(2 * each, each + bundle_bytes(parameters, corpus)) - there, "training")
 
 
 def check_room_to_count(scratch: Path, tokens: int) -> None:
@@ -74,21 +73,17 @@ def check_room_to_count(scratch: Path, tokens: int) -> None:
     _check(scratch, COUNTED_BYTES * tokens, "counting n-grams")
 
 
-def checkpoint_bytes(sizes: LSTMSizes, training: TrainingConfig) -> int:
+def checkpoint_bytes(parameters: int, training: TrainingConfig) -> int:
     """The arrays of a checkpoint: the weights, those of the best epoch, averages, and the optimizer's slots."""
     copies = 2 + bool(training.average_decay) + SLOTS[training.optimizer]
-    return copies * _weight_bytes(sizes)
+    return copies * FLOAT32_BYTES * parameters
 
 
-def bundle_bytes(sizes: LSTMSizes, corpus: PreparedCorpus) -> int:
+def bundle_bytes(parameters: int, corpus: PreparedCorpus) -> int:
     """The weights of a bundle, and the files that it has from the corpus."""
     names = ("vocabulary", "characters")
     copied = [(corpus.folder / corpus.record.files[name]).stat().st_size for name in names]
-    return _weight_bytes(sizes) + sum(copied)
-
-
-def _weight_bytes(sizes: LSTMSizes) -> int:
-    return FLOAT32_BYTES * count_parameters(sizes)
+    return FLOAT32_BYTES * parameters + sum(copied)
 
 
 def _check(folder: Path, needed_bytes: int, what: str) -> None:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from lmctl import families
 from lmctl.corpus.preparation import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
 from lmctl.errors import LmctlError, UsageError
-from lmctl.families import load_language_model
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.warm_start import carry_over
+from lmctl.jobs.train.cost import configured_sizes
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.store.bundle import open_bundle
@@ -39,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 # What `training.init_from` calls the generation that is published where the new one goes.
 CURRENT = "current"
-# Sizes that the old model decides where they are not set.
-INHERITED = ("embedding_dim", "hidden_units", "layers", "tied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +67,15 @@ class OldModel:
     def __init__(self, bundle: Bundle) -> None:
         # Of a mixture, the network is trained on.
         for candidate in (bundle, *bundle.members()):
-            if isinstance(sizes := candidate.record.sizes, LSTMSizes):
-                self.bundle, self.sizes = candidate, sizes
+            family = families.find(candidate.record.family)
+            if family.inherited_sizes:
+                self.bundle, self.family, self.sizes = candidate, family, candidate.record.sizes
                 break
         else:
+            can_be_trained_on = [family.name for family in families.every() if family.inherited_sizes]
             raise UsageError(
-                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected lstm"
+                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected "
+                + " or ".join(can_be_trained_on)
             )
         self.vocabulary: Vocabulary = self.bundle.vocabulary()
 
@@ -102,8 +102,13 @@ class OldModel:
         Raises:
             UsageError: the user set another size.
         """
+        if config.model.family != self.family.name:
+            raise UsageError(
+                f"model.family: {config.model.family} cannot start from the weights of {self.bundle.folder}, "
+                f"which is of family {self.family.name}; leave out training.init_from, or choose that family"
+            )
         sizes, inherited = self.sizes, {}
-        for name in INHERITED:
+        for name in self.family.inherited_sizes:
             has, wanted = getattr(sizes, name), getattr(config.model, name)
             asked = f"model.{name}" in settings.explicit or settings.preset != "auto"
             if asked and has != wanted:
@@ -126,11 +131,11 @@ class OldModel:
         ids = dict(zip(self.vocabulary.words, range(len(self.vocabulary)), strict=True))
         old_ids = np.array([ids.get(word, -1) for word in corpus.vocabulary.words])
         # As a query opens it: names, shapes and values are checked.
-        load_language_model(self.bundle)
-        weights, rows = carry_over(
+        families.load_language_model(self.bundle)
+        weights, rows = self.family.carry_over(
             self.bundle.weights(),
             self.sizes,
-            LSTMSizes.of(corpus.vocabulary.counts, config.model),
+            configured_sizes(corpus, config),
             old_ids,
         )
         new_words = corpus.record.new_words or _new_words(corpus, old_ids)

@@ -12,10 +12,9 @@ import msgspec
 from lmctl import progress
 from lmctl.config import seconds_of
 from lmctl.errors import LmctlError, OutOfTimeError
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.weights import count_parameters
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.train.bundling import bundle_result
+from lmctl.jobs.train.cost import configured_parameters
 from lmctl.jobs.train.counting import count_bundle, order_of
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.resume import ResumableRun
@@ -284,7 +283,7 @@ class NetworkRun:
 
     def _after(self, standard: Standard | None, **parts: bool) -> float:
         """See `publishing_seconds`."""
-        parameters = count_parameters(LSTMSizes.of(self._corpus.vocabulary.counts, self._config.model))
+        parameters = configured_parameters(self._corpus, self._config)
         return publishing_seconds(parameters, standard, self._scoring_seconds, len(self._corpus.valid), **parts)
 
     @cached_property

@@ -14,6 +14,7 @@ import msgspec
 from lmctl import families
 from lmctl.errors import QualityGateError
 from lmctl.jobs.train.asked import Asked, Policies
+from lmctl.jobs.train.cost import configured_parameters
 from lmctl.jobs.train.gate import score_published
 from lmctl.jobs.train.inputs import opened_inputs
 from lmctl.jobs.train.known import known_outcome, settled_outcome
@@ -170,16 +171,13 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
         tempfile.TemporaryDirectory() as scratch,
         opened_inputs(asked, ModelFolder(asked.place), ignore_event, Path(scratch)) as inputs,
     ):
-        family, config = families.find(inputs.config.model.family), inputs.config
-        vocabulary = inputs.corpus.vocabulary
-        parameters = None
-        if family.trains_network:
-            parameters = family.count_parameters(family.sizes_of(vocabulary.counts, config.model))
+        corpus, config = inputs.corpus, inputs.config
+        is_network = families.find(config.model.family).trains_network
         return Plan(
             model=asked.place,
             config=config,
-            vocabulary_size=len(vocabulary),
-            parameters=parameters,
-            training_tokens=len(inputs.corpus.train),
-            valid_tokens=len(inputs.corpus.valid),
+            vocabulary_size=len(corpus.vocabulary),
+            parameters=configured_parameters(corpus, config) if is_network else None,
+            training_tokens=len(corpus.train),
+            valid_tokens=len(corpus.valid),
         )

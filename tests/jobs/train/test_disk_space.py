@@ -3,14 +3,13 @@ import shutil
 import signal
 from typing import NamedTuple
 
-import msgspec
 import pytest
 
 from lmctl.config import TrainingConfig, read_settings
 from lmctl.errors import InterruptedRunError, StorageError
-from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train import disk_space
+from lmctl.jobs.train.cost import configured_parameters
 from lmctl.jobs.train.run import train
 from lmctl.training.events import StepDone
 
@@ -47,19 +46,14 @@ def text(tmp_path):
     return str(path)
 
 
-# V 9, E 3, H 4, L 1: embedding 27; kernel 48, recurrent kernel 64, bias 16; softmax 36 and 9: 200 numbers.
-SIZES = {"vocabulary_size": 9, "embedding_dim": 3, "hidden_units": 4, "layers": 1, "tied": False}
-
-
 @pytest.mark.parametrize(
     ("optimizer", "average_decay", "copies"),
     [("sgd", 0.0, 2), ("adam", 0.0, 4), ("adam", 0.99, 5), ("adagrad", 0.0, 3), ("rmsprop", 0.5, 4)],
 )
 def test_a_checkpoint_takes_four_bytes_a_number(optimizer, average_decay, copies):
-    sizes = msgspec.convert(SIZES | {"clusters": [{"words": 9, "width": 4}]}, type=LSTMSizes)
     training = TrainingConfig(optimizer=optimizer, average_decay=average_decay)
 
-    assert disk_space.checkpoint_bytes(sizes, training) == copies * 200 * 4
+    assert disk_space.checkpoint_bytes(200, training) == copies * 200 * 4
 
 
 def test_the_slots_are_those_of_the_optimizers(cpu):
@@ -81,11 +75,11 @@ def test_the_estimate_is_what_a_run_leaves(cpu, text, tmp_path):
     published = train([text], tmp_path / "model", asked).published
     corpus = prepare([text], tmp_path / "corpus", asked.resolve())
     config = asked.resolve(len(corpus.train))
-    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
+    parameters = configured_parameters(corpus, config)
 
-    assert 0 < found - disk_space.checkpoint_bytes(sizes, config.training) < 10_000
+    assert 0 < found - disk_space.checkpoint_bytes(parameters, config.training) < 10_000
     bundle = sum(path.stat().st_size for path in (tmp_path / published).iterdir())
-    assert 0 < bundle - disk_space.bundle_bytes(sizes, corpus) < 10_000
+    assert 0 < bundle - disk_space.bundle_bytes(parameters, corpus) < 10_000
 
 
 def test_a_text_needs_as_much_again_to_be_prepared(disk, text, tmp_path):
@@ -104,8 +98,8 @@ def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, m
     corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
     asked = read_settings(assignments=[each for each in TINY if not each.startswith("validation")])
     config = asked.resolve(len(corpus.train))
-    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
-    needed = 2 * disk_space.checkpoint_bytes(sizes, config.training)
+    parameters = configured_parameters(corpus, config)
+    needed = 2 * disk_space.checkpoint_bytes(parameters, config.training)
 
     disk(free=needed - 1)
     with pytest.raises(StorageError, match=rf"work: .* training needs at least {needed} bytes, {needed - 1} are"):
@@ -118,7 +112,7 @@ def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, m
 def test_the_checkpoint_of_a_run_that_was_cut_off_makes_room(disk, text, tmp_path):
     corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
     config = read_settings(assignments=TINY).resolve(len(corpus.train))
-    each = disk_space.checkpoint_bytes(LSTMSizes.of(corpus.vocabulary.counts, config.model), config.training)
+    each = disk_space.checkpoint_bytes(configured_parameters(corpus, config), config.training)
     (tmp_path / "checkpoint").write_bytes(bytes(each))
 
     disk(free=each)
