@@ -192,6 +192,10 @@ class Family(ABC):
         """The network with random weights; imports TensorFlow. Only if it `trains_network`."""
         raise NotImplementedError(self.name)
 
+    def random_model(self, sizes: Any) -> LanguageModel[Any]:
+        """The runtime with random weights, to see how long it takes to answer. Only if it `trains_network`."""
+        raise NotImplementedError(self.name)
+
     def state_numbers(self, sizes: Any) -> int:
         """How many numbers the state of one column has. Only if it `trains_network`."""
         raise NotImplementedError(self.name)

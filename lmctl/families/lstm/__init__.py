@@ -79,6 +79,20 @@ class LSTM(Family):
             recurrence="keras" if options.is_gpu else "scan",
         )
 
+    def random_model(self, sizes: Any) -> LanguageModel[Any]:
+        """See `Family.random_model`."""
+        import numpy as np
+
+        from lmctl.families.lstm.runtime import LSTMLanguageModel
+        from lmctl.families.lstm.weights import weight_shapes
+
+        generator = np.random.default_rng(0)
+        weights = {
+            name: generator.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
+            for name, shape in weight_shapes(sizes).items()
+        }
+        return LSTMLanguageModel(sizes, weights)
+
     def state_numbers(self, sizes: Any) -> int:
         """Output and cell of every layer."""
         return 2 * int(sizes.layers) * int(sizes.hidden_units)

@@ -284,7 +284,14 @@ class NetworkRun:
     def _after(self, standard: Standard | None, **parts: bool) -> float:
         """See `publishing_seconds`."""
         parameters = configured_parameters(self._corpus, self._config)
-        return publishing_seconds(parameters, standard, self._scoring_seconds, len(self._corpus.valid), **parts)
+        return publishing_seconds(
+            parameters,
+            standard,
+            self._scoring_seconds,
+            len(self._corpus.valid),
+            family=self._config.model.family,
+            **parts,
+        )
 
     @cached_property
     def _scoring_seconds(self) -> float:

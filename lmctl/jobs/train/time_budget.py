@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.lstm.runtime import LSTMLanguageModel
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.weights import weight_shapes
 from lmctl.families.ngram.estimation import estimate
+from lmctl.jobs.train.cost import configured_sizes
 from lmctl.jobs.train.counting import order_of
 from lmctl.jobs.train.disk_space import FLOAT32_BYTES
 from lmctl.query.scoring import token_log_probs
@@ -44,6 +43,7 @@ def publishing_seconds(
     scoring_seconds: float = 0.0,
     valid_tokens: int = 0,
     *,
+    family: str | None = None,
     tunes_cache: bool = True,
     scores: bool = True,
 ) -> float:
@@ -55,13 +55,14 @@ def publishing_seconds(
             about as long; longer, as far as it has more parameters. None: there is no gate.
         scoring_seconds: what scoring the validation text with the network takes.
         valid_tokens: of that text.
+        family: of the network; None if there is no gate.
         tunes_cache: whether a cache is tuned, which a run does without if time is short.
         scores: whether the network is scored for its own figures; if time is short, those of training do.
     """
     scoring = scoring_seconds if scores else 0.0
     if standard is not None:
         gate_seconds = scoring_seconds
-        if standard.family == "lstm":
+        if standard.family == family:
             gate_seconds = max(gate_seconds, standard.seconds * max(1.0, parameters / standard.parameters))
         scoring += gate_seconds
     return (
@@ -81,13 +82,7 @@ def scoring_seconds(
     token_ids = corpus.valid
     if not len(token_ids):
         return 0.0
-    sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
-    generator = np.random.default_rng(0)
-    weights = {
-        name: generator.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
-        for name, shape in weight_shapes(sizes).items()
-    }
-    network = LSTMLanguageModel(sizes, weights)
+    network = families.find(config.model.family).random_model(configured_sizes(corpus, config))
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
 
     def score(tokens: int) -> None:
