@@ -15,7 +15,7 @@ from lmctl.jobs.train.time_budget import (
     scoring_seconds,
     tuning_seconds,
 )
-from lmctl.store.bundle import verify_bundle
+from lmctl.store.verification import verify_bundle
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
