@@ -242,7 +242,7 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
 def test_thresholds_for_more_orders_than_follow_from_the_text_are_left_out(
     text, valid, tmp_path, settings, monkeypatch
 ):
-    monkeypatch.setattr("lmctl.jobs.train.counting.FULL_ORDER_TOKENS", 5)
+    monkeypatch.setattr("lmctl.families.ngram.FULL_ORDER_TOKENS", 5)
 
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "model.pruning=0 0 0 0 1"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+
+logger = logging.getLogger(__name__)
 
 # What an order of 5 takes grows with the text, and what it brings over 3 does not.
 FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
@@ -93,6 +96,7 @@ class Ngram(Family):
             pruning=[int(count) for count in settled.pruning.split()][: settled.order],
             scratch=scratch,
         )
+        logger.info("n-grams of order 1 to %d: %s", sizes.order, " + ".join(map("{:,}".format, sizes.ngrams)))
         return Estimated(sizes, settled, sizes.table_names())
 
     def estimate_part(self, token_ids: IntArray, vocabulary_size: int, config: Any, scratch: Path) -> None:

@@ -15,7 +15,7 @@ from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
 from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.cost import configured_parameters
-from lmctl.jobs.train.counting import count_bundle, order_of
+from lmctl.jobs.train.counting import count_bundle, counted_config
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import (
@@ -341,7 +341,7 @@ class NetworkRun:
         mixture = Mixture.tuned([of_network, of_ngram])
         is_better = mixture.perplexity < of_network.perplexity and self._config.training.with_ngram
         compared = Compared(
-            ngram_order=order_of(self._config, len(self._corpus.train)),
+            ngram_order=counted_config(self._config, len(self._corpus.train)).order,
             ngram_perplexity=of_ngram.perplexity,
             network_perplexity=of_network.perplexity,
             mixture_perplexity=mixture.perplexity,

@@ -11,9 +11,8 @@ import numpy as np
 
 from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.ngram.estimation import estimate
 from lmctl.jobs.train.cost import configured_sizes
-from lmctl.jobs.train.counting import order_of
+from lmctl.jobs.train.counting import counted_config
 from lmctl.jobs.train.disk_space import FLOAT32_BYTES
 from lmctl.query.scoring import token_log_probs
 from lmctl.query.tuning import CACHE_TOKENS
@@ -131,7 +130,6 @@ def counting_seconds(
     part = corpus.train[: max(FEWEST_COUNTED_TOKENS, int(COUNTED_PART * tokens))]
     began = clock()
     with tempfile.TemporaryDirectory(dir=scratch, prefix="timed.") as folder:
-        # Maximum likelihood, which has an answer for any counts: nobody asks for these.
-        order = order_of(config, tokens)
-        estimate(part, len(corpus.vocabulary), Path(folder), order=order, smoothing="mle", scratch=Path(folder))
+        keys = counted_config(config, tokens)
+        families.baseline().estimate_part(part, len(corpus.vocabulary), keys, Path(folder))
     return (clock() - began) * tokens / len(part)

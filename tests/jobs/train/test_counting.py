@@ -13,7 +13,7 @@ from lmctl.errors import DataError, QualityGateError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train.asked import Policies
-from lmctl.jobs.train.counting import order_of
+from lmctl.jobs.train.counting import counted_config
 from lmctl.jobs.train.run import plan, train
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.bundle import open_bundle
@@ -167,7 +167,7 @@ def test_an_empty_text_is_refused(tmp_path):
     [((), 100_000_000, 5), ((), 100_000_001, 3), (("model.order=4",), 100_000_001, 4)],
 )
 def test_the_order_is_what_is_set_or_follows_from_the_size(asked, tokens, order):
-    assert order_of(ngrams(*asked).resolve(tokens), tokens) == order
+    assert counted_config(ngrams(*asked).resolve(tokens), tokens).order == order
 
 
 def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):
