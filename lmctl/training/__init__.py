@@ -1,4 +1,5 @@
 """How networks are trained.
 
-Free of TensorFlow until it is used: checkpoint, devices, events, loading, schedule, time_limit.
+Free of TensorFlow until it is used: checkpoint, devices, events, loading, plan, result, schedule,
+time_limit.
 """

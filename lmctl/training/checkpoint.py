@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from lmctl import files
 from lmctl.errors import DataError
+from lmctl.perplexity import perplexity_of
 from lmctl.records import decode_record, read_regular, shortened
 from lmctl.training.events import EpochDone
 
@@ -68,8 +69,8 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.versions == other.versions else "package version"
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run is.
+class Progress(msgspec.Struct, kw_only=True):
+    """How far a run is: what changes while it trains, beside arrays.
 
     Attributes:
         epoch: the epoch that is next or in progress, from 0.
@@ -91,23 +92,23 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         history: the epochs before.
     """
 
-    epoch: _Count
-    epoch_steps: _Count
-    epoch_tokens: _Count
-    epoch_nats: float
-    epoch_seconds: _Amount
-    step: _Count
-    tokens: _Count
-    planned_steps: _Count | None
-    rate: _Amount
-    decays: _Count
-    best_nats: float | None
-    best_epoch: _Count
-    epochs_without_improvement: _Count
-    average_updates: _Count
-    seconds: _Amount
-    device: str
-    history: list[EpochDone]
+    epoch: _Count = 0
+    epoch_steps: _Count = 0
+    epoch_tokens: _Count = 0
+    epoch_nats: float = 0.0
+    epoch_seconds: _Amount = 0.0
+    step: _Count = 0
+    tokens: _Count = 0
+    planned_steps: _Count | None = None
+    rate: _Amount = 0.0
+    decays: _Count = 0
+    best_nats: float | None = None
+    best_epoch: _Count = 0
+    epochs_without_improvement: _Count = 0
+    average_updates: _Count = 0
+    seconds: _Amount = 0.0
+    device: str = ""
+    history: list[EpochDone] = []
 
     def __post_init__(self) -> None:
         """Refuse a best epoch that has not been, and steps that nothing was read in."""
@@ -115,6 +116,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"the best epoch is {self.best_epoch} of {len(self.history)}")
         if self.epoch_steps and not self.epoch_tokens:
             raise ValueError(f"{self.epoch_steps} steps of no tokens")
+
+    @property
+    def epoch_perplexity(self) -> float:
+        """Of the epoch in progress, after its first step."""
+        return perplexity_of(self.epoch_nats / self.epoch_tokens)
+
+    def epoch_done(self, done: EpochDone) -> None:
+        """Put an epoch into the history, and stand before the next."""
+        self.history.append(done)
+        self.epoch += 1
+        self.epoch_steps = self.epoch_tokens = 0
+        self.epoch_nats = self.epoch_seconds = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from lmctl.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +104,20 @@ OnEvent = Callable[[TrainingEvent], None]
 
 def ignore_event(event: TrainingEvent) -> None:
     """Watch nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a training run does beside training.
+
+    Attributes:
+        on_event: told of every step and epoch.
+        interrupted: asked after every step; once it says yes, training ends with a checkpoint.
+        save: keeps a checkpoint: every so often, after each epoch, and when training is interrupted.
+        save_every_seconds: how often.
+    """
+
+    on_event: OnEvent = ignore_event
+    interrupted: Callable[[], bool] = lambda: False
+    save: Callable[[Checkpoint], None] = lambda _checkpoint: None
+    save_every_seconds: float = math.inf

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lmctl.config import TrainingConfig
+    from lmctl.training.checkpoint import Progress
 
 
 # The warm-up takes at most this share of the planned steps: a short plan reaches the full rate too.
@@ -18,24 +19,12 @@ class Schedule:
 
     Args:
         training: learning_rate, schedule, warmup_steps, decay_factor, patience.
+        progress: of the run, in which it keeps the best epoch, the decays, and the epochs without improvement.
     """
 
-    def __init__(self, training: TrainingConfig) -> None:
+    def __init__(self, training: TrainingConfig, progress: Progress) -> None:
         self._training = training
-        self._decays = 0
-        self._best = math.inf
-        self._epochs_without_improvement = 0
-
-    @property
-    def standing(self) -> tuple[int, int]:
-        """Decays so far, and the epochs since the best one."""
-        return self._decays, self._epochs_without_improvement
-
-    def restore(self, decays: int, best_nats: float | None, epochs_without_improvement: int) -> None:
-        """Go on from where another run stood."""
-        self._decays = decays
-        self._best = math.inf if best_nats is None else best_nats
-        self._epochs_without_improvement = epochs_without_improvement
+        self._progress = progress
 
     def learning_rate(self, step: int, progress: float, planned_steps: float = math.inf) -> float:
         """The rate of one update.
@@ -53,15 +42,15 @@ class Schedule:
             return rate * left
         if training.schedule == "cosine":
             return rate * 0.5 * (1.0 - math.cos(math.pi * left))
-        return rate / training.decay_factor**self._decays
+        return rate / training.decay_factor**self._progress.decays
 
     @property
     def is_out_of_patience(self) -> bool:
         """Whether too many epochs have brought nothing."""
-        return self._epochs_without_improvement >= self._training.patience
+        return self._progress.epochs_without_improvement >= self._training.patience
 
     def epoch_done(self, cross_entropy_nats: float | None) -> bool:
-        """Take note of an epoch's validation.
+        """Take note of the validation of the epoch in progress.
 
         Args:
             cross_entropy_nats: of the validation text; None if there is none.
@@ -69,13 +58,14 @@ class Schedule:
         Returns:
             Whether this epoch is the best so far.
         """
-        if cross_entropy_nats is None:
+        progress = self._progress
+        best_nats = math.inf if progress.best_nats is None else progress.best_nats
+        if cross_entropy_nats is None or cross_entropy_nats < best_nats:
+            progress.best_nats = cross_entropy_nats
+            progress.best_epoch = progress.epoch + 1
+            progress.epochs_without_improvement = 0
             return True
-        if cross_entropy_nats < self._best:
-            self._best = cross_entropy_nats
-            self._epochs_without_improvement = 0
-            return True
-        self._epochs_without_improvement += 1
+        progress.epochs_without_improvement += 1
         if self._training.schedule == "plateau":
-            self._decays += 1
+            progress.decays += 1
         return False

@@ -10,48 +10,25 @@ import math
 import sys
 import time
 import types
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import weight_shapes
+from lmctl.store.model_record import TrainingSummary
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.events import EpochDone
+from lmctl.training.result import TrainingResult
 
 if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.training.events import Watch
 
 STEPS = 2
 MODULE = "lmctl.training.trainer"
 DEVICE = "rehearsal"
-
-
-@dataclass
-class Watch:
-    on_event: Any
-    interrupted: Any
-    save: Any
-    save_every_seconds: float = math.inf
-
-
-@dataclass
-class Result:
-    sizes: LSTMSizes
-    weights: dict[str, Any]
-    steps: int
-    history: list[EpochDone]
-    tokens: int
-    best_epoch: int = 1
-    planned_steps: int | None = None
-    parameters: int = field(init=False)
-    device: str = DEVICE
-    valid_cross_entropy_nats: float | None = 2.0
-
-    def __post_init__(self) -> None:
-        self.parameters = sum(weight.size for weight in self.weights.values())
 
 
 def train_network(
@@ -61,7 +38,7 @@ def train_network(
     resume_from: Checkpoint | None = None,
     watch: Watch,
     **_others: Any,
-) -> Result | None:
+) -> TrainingResult | None:
     """Weights that start from the seed, and that every step turns into others: w becomes w / 2 + step."""
     sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
     generator = np.random.default_rng(config.training.seed)
@@ -82,7 +59,18 @@ def train_network(
         watch.save(Checkpoint(_progress(step + 1, history), {f"weights/{n}": w for n, w in weights.items()}))
         if watch.interrupted():
             return None
-    return Result(sizes, weights, STEPS, history, tokens=len(corpus.train))
+    summary = TrainingSummary(
+        preset=config.preset,
+        seed=config.training.seed,
+        epochs=len(history),
+        best_epoch=1,
+        steps=STEPS,
+        planned_steps=None,
+        tokens=len(corpus.train),
+        parameters=sum(weight.size for weight in weights.values()),
+        device=DEVICE,
+    )
+    return TrainingResult(summary, sizes, weights, history, valid_cross_entropy_nats=2.0)
 
 
 def _epoch(step: int, tokens: int, seconds: float) -> EpochDone:
@@ -127,7 +115,7 @@ def install() -> None:
     import lmctl.jobs.train.making
 
     trainer = types.ModuleType(MODULE)
-    trainer.Watch, trainer.train_network = Watch, train_network  # type: ignore[attr-defined]
+    trainer.train_network = train_network  # type: ignore[attr-defined]
     sys.modules[MODULE] = trainer
     lmctl.jobs.train.making.load_tensorflow = lambda **_options: None
     lmctl.jobs.train.asked.require_tensorflow = lambda: None

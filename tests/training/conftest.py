@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lmctl.config import read_settings
 from lmctl.jobs.prepare import prepare
+from lmctl.training.events import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lmctl.config import Config
+    from lmctl.corpus.batches import Segment
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.result import TrainingResult
+    from lmctl.training.setup import Setup
+    from lmctl.training.steps import Steps
+    from lmctl.training.time_limit import TimeLimit
 
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "a cat and a dog", "on the mat sat a dog"]
 
@@ -67,13 +75,108 @@ def make_corpus(tmp_path: Path) -> Callable[..., PreparedCorpus]:
 
 
 @pytest.fixture
-def make_trainer(cpu: None) -> Callable[[PreparedCorpus, Config], Any]:
-    """`make_trainer(corpus, config)`: a training run that has not begun."""
+def make_setup(cpu: None) -> Callable[[PreparedCorpus, Config], Setup]:
+    """`make_setup(corpus, config)`: what a training run works with."""
     from lmctl.training.devices import use_device
-    from lmctl.training.trainer import Trainer, Watch
+    from lmctl.training.setup import Setup
 
-    def make(corpus: PreparedCorpus, config: Config) -> Trainer:
-        return Trainer(corpus, config, use_device(config.device), None, None, Watch())
+    def make(corpus: PreparedCorpus, config: Config) -> Setup:
+        return Setup.of(corpus, config, use_device(config.device))
+
+    return make
+
+
+@pytest.fixture
+def train(cpu: None) -> Callable[..., TrainingResult | None]:
+    """`train(corpus, config, deadline=, resume_from=, ...)`: a whole run; further options are those of `Watch`."""
+    from lmctl.training.trainer import train_network
+
+    def run(
+        corpus: PreparedCorpus,
+        config: Config,
+        *,
+        deadline: float | None = None,
+        resume_from: Checkpoint | None = None,
+        **watched: Any,
+    ) -> TrainingResult | None:
+        return train_network(corpus, config, deadline=deadline, resume_from=resume_from, watch=Watch(**watched))
+
+    return run
+
+
+@pytest.fixture
+def run(cpu: None) -> Callable[..., TrainingResult | None]:
+    """`run(setup, time_limit=)`: a whole run with what is given."""
+    from lmctl.training.trainer import Trainer
+
+    def make(setup: Setup, time_limit: TimeLimit | None = None) -> TrainingResult | None:
+        return Trainer(setup, time_limit=time_limit).run()
+
+    return make
+
+
+class RecordedSteps:
+    """Steps that remember how each update was asked for.
+
+    Args:
+        steps: what they are.
+        loss: what a loss is told as: (nats, number of the step) -> nats.
+        clock: told of every token that is validated.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        loss: Callable[[float, int], float] = lambda nats, _step: nats,
+        clock: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self._steps = steps
+        self._loss = loss
+        self._clock = clock
+        self.asked: list[dict[str, float]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._steps, name)
+
+    def train(self, segment: Segment, state: Any, **asked: Any) -> tuple[float, Any]:
+        self.asked.append(asked)
+        nats, state = self._steps.train(segment, state, **asked)
+        return self._loss(nats, asked["step"]), state
+
+    def validate(self, segment: Segment, state: Any) -> tuple[float, int, Any]:
+        for _ in range(segment.tokens):
+            self._clock()
+        return self._steps.validate(segment, state)
+
+
+@dataclasses.dataclass
+class FixedValidation:
+    """A validation that always finds the same."""
+
+    nats: float | None
+
+    def terms(self) -> None:
+        return None
+
+    def seconds(self) -> float:
+        return 0.0
+
+    def cross_entropy(self) -> float | None:
+        return self.nats
+
+
+@pytest.fixture
+def validating() -> Callable[[Setup, float], Setup]:
+    """`validating(setup, nats)`: the same, its validation being a `FixedValidation`."""
+    return lambda setup, nats: dataclasses.replace(setup, validation=FixedValidation(nats))
+
+
+@pytest.fixture
+def recorded() -> Callable[..., Setup]:
+    """`recorded(setup, loss=, clock=)`: the same, its steps being `RecordedSteps`."""
+
+    def make(setup: Setup, **options: Any) -> Setup:
+        return dataclasses.replace(setup, steps=RecordedSteps(setup.steps, **options))
 
     return make
 

@@ -8,7 +8,7 @@ import pytest
 
 from lmctl.errors import DataError, UsageError
 from lmctl.training.checkpoint import Checkpoint, Progress, RunIdentity, read_checkpoint, write_checkpoint
-from lmctl.training.events import EpochDone, StepDone
+from lmctl.training.events import EpochDone, StepDone, Watch
 
 EPOCH = EpochDone(
     epoch=1,
@@ -202,7 +202,7 @@ def test_what_two_runs_do_not_share_is_named(change, difference):
 
 def cut_off(corpus, config, after):
     """The checkpoint of a run that was interrupted after so many steps, read back from a file."""
-    from lmctl.training.trainer import Watch, train_network
+    from lmctl.training.trainer import train_network
 
     kept, steps = [], iter(range(1, 10**6))
     interrupted = train_network(
@@ -238,15 +238,15 @@ def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_
         *settings,
     )
     whole = train_network(corpus, config)
-    assert whole.steps > 12
+    assert whole.summary.steps > 12
 
     # The short version: where a run, an epoch and the last epoch begin and end.
     ends = [epoch.step for epoch in whole.history]
-    cuts = {1, ends[0], ends[0] + 1, ends[-2], whole.steps - 1, whole.steps}
-    for after in range(1, whole.steps + 1) if many else sorted(cuts):
+    cuts = {1, ends[0], ends[0] + 1, ends[-2], whole.summary.steps - 1, whole.summary.steps}
+    for after in range(1, whole.summary.steps + 1) if many else sorted(cuts):
         resumed = train_network(corpus, config, resume_from=cut_off(corpus, config, after))
 
-        assert (resumed.steps, resumed.tokens, resumed.best_epoch) == (whole.steps, whole.tokens, whole.best_epoch)
+        assert resumed.summary == whole.summary
         assert resumed.valid_cross_entropy_nats == whole.valid_cross_entropy_nats
         assert [epoch.train_perplexity for epoch in resumed.history] == [
             epoch.train_perplexity for epoch in whole.history
@@ -265,13 +265,13 @@ def test_a_planned_run_that_was_cut_off_at_its_last_step_is_still_validated(make
 
     resumed = train_network(corpus, config, resume_from=cut_off(corpus, config, 7))
 
-    assert (resumed.steps, len(resumed.history)) == (7, len(whole.history))
+    assert (resumed.summary.steps, len(resumed.history)) == (7, len(whole.history))
     assert resumed.valid_cross_entropy_nats == whole.valid_cross_entropy_nats
 
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_config, caplog):
-    from lmctl.training.trainer import Watch, train_network
+    from lmctl.training.trainer import train_network
 
     corpus, config = make_corpus(), make_config("training.num_steps=3")
     kept = cut_off(corpus, config, 2)
@@ -290,7 +290,7 @@ def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_confi
 
 @pytest.mark.usefixtures("eagerly")
 def test_checkpoints_come_after_every_epoch_and_as_often_as_asked(make_corpus, make_config):
-    from lmctl.training.trainer import Watch, train_network
+    from lmctl.training.trainer import train_network
 
     corpus, config = make_corpus(), make_config("training.num_steps=3", "training.epochs=2")
     after_epochs, always = [], []
@@ -298,4 +298,4 @@ def test_checkpoints_come_after_every_epoch_and_as_often_as_asked(make_corpus, m
     train_network(corpus, config, watch=Watch(save=always.append, save_every_seconds=0.0))
 
     assert [(kept.progress.epoch, kept.progress.epoch_steps) for kept in after_epochs] == [(1, 0), (2, 0)]
-    assert len(always) == result.steps + 2
+    assert len(always) == result.summary.steps + 2

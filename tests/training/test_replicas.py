@@ -16,7 +16,8 @@ from lmctl.training.loading import load_tensorflow
 load_tensorflow(verbose=False)
 import tensorflow as tf
 from lmctl.training.devices import Device, mirrored
-from lmctl.training.trainer import Trainer, Watch
+from lmctl.training.setup import Setup
+from lmctl.training.trainer import Trainer
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.experimental.enable_op_determinism()
@@ -25,7 +26,7 @@ config = read_settings(assignments=sys.argv[2:]).resolve()
 for strategy in (tf.distribute.get_strategy(), mirrored(["CPU:0", "CPU:1"])):
     device = Device("/CPU:0", "", is_gpu=False, strategy=strategy)
     with device.scope():
-        result = Trainer(corpus, config, device, None, None, Watch()).run()
+        result = Trainer(Setup.of(corpus, config, device)).run()
     weights = {name: float(abs(weight).sum()) for name, weight in result.weights.items()}
     epochs = [[epoch.train_perplexity, epoch.valid_perplexity] for epoch in result.history]
     print(json.dumps({"epochs": epochs, "weights": weights}))

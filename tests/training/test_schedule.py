@@ -1,6 +1,7 @@
 import pytest
 
 from lmctl.config import TrainingConfig
+from lmctl.training.checkpoint import Progress
 from lmctl.training.schedule import Schedule
 
 SCHEDULES = ["constant", "plateau", "linear", "cosine"]
@@ -14,7 +15,8 @@ def make_schedule(name, *, warmup_steps=0, decay_factor=4.0, patience=2):
             warmup_steps=warmup_steps,
             decay_factor=decay_factor,
             patience=patience,
-        )
+        ),
+        Progress(),
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from lmctl.errors import DataError
 from lmctl.families import load_language_model
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
-from lmctl.store.model_record import TrainingSummary
 from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
@@ -19,31 +18,20 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.store.bundle import Bundle
     from lmctl.training.events import Drift
-    from lmctl.training.trainer import TrainingResult
+    from lmctl.training.result import TrainingResult
 
 
 def bundle_result(
     folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None = None
 ) -> Bundle:
     """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
-    best = result.history[result.best_epoch - 1] if result.best_epoch else None
-    training = TrainingSummary(
-        preset=config.preset,
-        seed=config.training.seed,
-        epochs=len(result.history),
-        best_epoch=result.best_epoch,
-        steps=result.steps,
-        planned_steps=result.planned_steps,
-        tokens=result.tokens,
-        parameters=result.parameters,
-        device=result.device,
-    )
+    best = result.history[result.summary.best_epoch - 1] if result.summary.best_epoch else None
     draft = Draft(
         TextFiles.of_corpus(corpus),
         result.sizes,
         config,
         corpus=corpus_summary(corpus),
-        training=training,
+        training=result.summary,
         metrics={
             "valid": None,
             "train": {"perplexity": None if best is None else best.train_perplexity},

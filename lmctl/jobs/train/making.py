@@ -31,6 +31,7 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove
 from lmctl.store.layout import BASELINE, CHECKPOINT, COMBINED, FINISHED, MEMBERS, METRICS, member_name
 from lmctl.store.writing import amend_bundle, encode_metrics
+from lmctl.training.events import Watch
 from lmctl.training.loading import load_tensorflow
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
     from lmctl.training.checkpoint import Checkpoint
-    from lmctl.training.trainer import TrainingResult
+    from lmctl.training.result import TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -308,7 +309,7 @@ class NetworkRun:
         # Deferred: the configuration has been checked and the text has turned out to be there.
         progress.tell("loading TensorFlow")
         load_tensorflow(verbose=self._policies.verbose)
-        from lmctl.training.trainer import Watch, train_network
+        from lmctl.training.trainer import train_network
 
         def save(checkpoint: Checkpoint) -> None:
             self._run.save(checkpoint)

@@ -1,0 +1,102 @@
+"""What a training run works with, made on its device before the first step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lmctl import families
+from lmctl.corpus.batches import TrainingBatches
+from lmctl.families.family import NetworkOptions
+from lmctl.training.optimizers import AveragedWeights, Optimizer
+from lmctl.training.steps import Steps
+from lmctl.training.validation import Validation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lmctl.arrays import Float32Array
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.families.family import Network
+    from lmctl.training.devices import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A network, what it reads, and what trains and scores it.
+
+    Attributes:
+        corpus: the id streams.
+        config: fully resolved.
+        device: where it runs, in words.
+        sizes: of the network.
+        network: of the family that is configured.
+        batches: of the training text.
+        optimizer: of the network's variables.
+        average: of its weights, if one is asked for.
+        steps: of training and validation.
+        validation: the validation text, scored.
+    """
+
+    corpus: PreparedCorpus
+    config: Config
+    device: str
+    sizes: Any
+    network: Network
+    batches: TrainingBatches
+    optimizer: Optimizer
+    average: AveragedWeights | None
+    steps: Steps
+    validation: Validation
+
+    @classmethod
+    def of(
+        cls,
+        corpus: PreparedCorpus,
+        config: Config,
+        device: Device,
+        initial_weights: Mapping[str, Float32Array] | None = None,
+    ) -> Setup:
+        """What a configuration asks for; in the scope of the device."""
+        training = config.training
+        family = families.find(config.model.family)
+        sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
+        options = NetworkOptions(
+            init_scale=training.init_scale,
+            seed=training.seed,
+            precision=config.device.precision,
+            is_gpu=device.is_gpu,
+        )
+        network = family.network(sizes, config.model, options)
+        if initial_weights is not None:
+            network.import_weights(initial_weights)
+        variables = network.named_weights()
+        optimizer = Optimizer(variables, training, compiled=not device.is_gpu)
+        # Where nothing in training maps to <unk>, its probability falls without end, and would decide alone
+        # which epoch is the best: then OOVs are left out of validation.
+        steps = Steps(network, optimizer, device.strategy, scores_oov=corpus.record.train.oov > 0)
+        return cls(
+            corpus=corpus,
+            config=config,
+            device=device.description,
+            sizes=sizes,
+            network=network,
+            batches=TrainingBatches(
+                corpus.train,
+                batch_size=training.batch_size,
+                num_steps=training.num_steps,
+                reset_probability=training.reset_probability,
+                seed=training.seed,
+            ),
+            optimizer=optimizer,
+            average=AveragedWeights(variables, training.average_decay) if training.average_decay else None,
+            steps=steps,
+            validation=Validation(corpus, config, steps),
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(math.prod(variable.shape) for variable in self.network.named_weights().values())

@@ -1,0 +1,179 @@
+from time import monotonic
+
+import numpy as np
+import pytest
+
+from lmctl.errors import LmctlError
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_training_has_as_many_steps_as_are_asked_for_and_plans_its_rate_for_them(
+    make_corpus, make_config, make_setup, recorded, run
+):
+    settings = ("training.schedule=linear", "training.learning_rate=1", "training.num_steps=5")
+    config = make_config(*settings, "training.steps=4", "training.epochs=1")
+    setup = recorded(make_setup(make_corpus(), config))
+    result = run(setup)
+
+    # An epoch has 3 steps: the fourth is the first of another, and is validated at its end.
+    assert (result.summary.steps, len(result.history), result.history[1].tokens) == (4, 2, 27 + 10)
+    assert [asked["rate"] for asked in setup.steps.asked] == [1.0, 0.75, 0.5, 0.25]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_time_limit_trains_the_model_that_as_many_steps_train(train, make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    settings = ("training.schedule=linear", "training.optimizer=adam", "training.epochs=50", "model.dropout=0.3")
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: 7)
+
+    limited = train(corpus, make_config(*settings), deadline=monotonic() + 3600)
+
+    again = train(corpus, make_config(*settings, "training.steps=7"))
+    assert (
+        (limited.summary.steps, limited.summary.planned_steps)
+        == (again.summary.steps, again.summary.planned_steps)
+        == (7, 7)
+    )
+    for name, weight in limited.weights.items():
+        assert weight.tobytes() == again.weights[name].tobytes()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_an_interruption_while_the_speed_is_measured_leaves_no_plan(train, make_corpus, make_config):
+    kept = []
+
+    result = train(
+        make_corpus(),
+        make_config(),
+        deadline=monotonic() + 3600,
+        interrupted=lambda: True,
+        save=kept.append,
+    )
+
+    assert (result, kept) == (None, [])
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("fit", "steps"), [(4, 4), (900, 6)])
+def test_a_limit_beside_a_number_of_steps_takes_the_smaller(
+    train, make_corpus, make_config, monkeypatch, fit, steps
+):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: fit)
+
+    result = train(make_corpus(), make_config("training.steps=6"), deadline=monotonic() + 3600)
+
+    assert (result.summary.steps, result.summary.planned_steps) == (steps, steps)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("state", ["carry", "reset"])
+def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
+    make_corpus, make_config, make_setup, recorded, state
+):
+    # Sentences of 1 to 40 words: side by side they come sorted by length.
+    corpus = make_corpus(valid=[" ".join(["the"] * length) for length in range(1, 41)])
+    config = make_config(f"validation.state={state}", "training.batch_size=1")
+    # A second a token, and one each time it is asked.
+    clock = iter(range(10**9)).__next__
+    setup = recorded(make_setup(corpus, config), clock=clock)
+    from lmctl.training.validation import Validation
+
+    validation = Validation(corpus, config, setup.steps, clock)
+
+    # 1 to 40 words and their ends: 860 tokens.
+    assert validation.seconds() == pytest.approx(860, rel=0.05)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(train, make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    corpus = make_corpus()
+    limited = train(corpus, make_config("training.epochs=2"), deadline=monotonic() + 3600)
+    free = train(corpus, make_config("training.epochs=2"))
+
+    assert (limited.summary.steps, limited.summary.planned_steps) == (free.summary.steps, None)
+    for name, weight in free.weights.items():
+        assert weight.tobytes() == limited.weights[name].tobytes()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_machine_that_turns_slow_stops_training_with_what_there_is(train, make_corpus, make_config, monkeypatch):
+    from lmctl.training.time_limit import TimeLimit
+
+    # When it is planned, before the first step and after it there is time, after the second there is none.
+    answers = iter([False, False, False, True, True])
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "is_over", lambda _: next(answers))
+
+    result = train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+
+    assert (result.summary.steps, len(result.history)) == (2, 1)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
+    make_corpus, make_config, make_setup, recorded, run, monkeypatch
+):
+    from lmctl.training.time_limit import TimeLimit
+
+    settings = ("training.schedule=linear", "training.learning_rate=1", "training.warmup_steps=0")
+    setup = recorded(make_setup(make_corpus(), make_config(*settings, "training.epochs=99")))
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_: 10)
+    # After the fourth step the machine has become so slow that two more fit.
+    monkeypatch.setattr(TimeLimit, "shortened", lambda _self, step, planned, _epoch: 6 if step >= 4 else planned)
+    result = run(setup, TimeLimit(monotonic() + 3600))
+
+    # The first measures, at rate 0.
+    assert [asked["rate"] for asked in setup.steps.asked] == pytest.approx([0.0, 1.0, 0.9, 0.8, 0.7, 2 / 6, 1 / 6])
+    assert (result.summary.steps, result.summary.planned_steps) == (6, 6)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    # The step that measures has 16 of the 27 tokens.
+    [(1, "leaves 1 step, 0.59 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2.4 epochs")],
+)
+def test_a_plan_of_less_than_an_epoch_is_warned_of(
+    train, make_corpus, make_config, monkeypatch, caplog, planned, said
+):
+    from lmctl.training.time_limit import TimeLimit
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    monkeypatch.setattr(TimeLimit, "plan", lambda *_: planned)
+    with caplog.at_level("INFO"):
+        train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+
+    (record,) = [record for record in caplog.records if "time limit" in record.message]
+    assert said in record.message
+    assert record.levelname == ("WARNING" if planned == 1 else "INFO")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_time_that_is_over_before_training_begins_is_said(train, make_corpus, make_config):
+    with pytest.raises(LmctlError, match=r"^the time limit was over before training began"):
+        train(make_corpus(), make_config(), deadline=monotonic() - 1)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_model_is_the_average_of_the_weights_where_one_is_asked_for(train, make_corpus, make_config):
+    corpus = make_corpus()
+    weights = [
+        train(corpus, make_config("training.num_steps=5", f"training.steps={steps}")).weights for steps in (10, 20)
+    ]
+    averaged = train(
+        corpus, make_config("training.num_steps=5", "training.steps=20", "training.average_decay=0.999")
+    ).weights
+
+    # A look at every tenth step, and so early all looks weigh the same.
+    for name, average in averaged.items():
+        np.testing.assert_allclose(average, (weights[0][name] + weights[1][name]) / 2, atol=1e-6)
