@@ -17,13 +17,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lmctl import families
 from lmctl.cli import COMMANDS, lmctl
-from lmctl.config import KEYS, PRESETS, SECTIONS, Key, json_schema
+from lmctl.config import SECTIONS, Key, all_keys
 from lmctl.config.documents import scalar
-from lmctl.config.settings import PRESET_DIRECTORY, read_preset
+from lmctl.config.json_schema import json_schema
+from lmctl.config.presets import preset_file
+from lmctl.config.schema import DEFAULT_FAMILY
+from lmctl.config.settings import read_preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lmctl.families.family import Family
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA_LINE = "# yaml-language-server: $schema=schema.json"
@@ -45,11 +51,17 @@ def reference_yaml() -> str:
         indent = "  " if section else ""
         if section:
             lines += ["", *_comment(SECTIONS[section]), f"{section}:"]
+        family = None
         for number, key in enumerate(keys):
             lines += [""] if number or not section else []
+            if key.family != family:
+                family = key.family
+                lines += [f"{indent}# If family is {family}:", ""]
             lines += _comment(key.description, indent)
             lines += _comment(f"Takes {key.allowed}.", indent)
-            lines.append(f"{indent}{key.name}: {scalar(key.default)}")
+            # The keys of one family alone can be set.
+            disabled = "" if family in (None, DEFAULT_FAMILY) else "# "
+            lines.append(f"{indent}{disabled}{key.name}: {scalar(key.default)}")
     return "\n".join(lines) + "\n"
 
 
@@ -83,27 +95,58 @@ def configuration_md() -> str:
         "",
         "## Presets",
         "",
-        "`preset: auto` takes one of the first four by the number of training tokens.",
+        "A preset belongs to one family of models, and chooses it. `preset: auto` chooses by the number of",
+        "training tokens among those of `model.family`:",
         "",
-        "| preset | meant for | sets |",
-        "|---|---|---|",
+        *(_automatic(family) for family in families.configurable().values() if family.automatic_presets),
+        "",
+        "| preset | family | meant for | sets |",
+        "|---|---|---|---|",
     ]
-    for preset in PRESETS:
-        values = [f"`{path}: {scalar(value)}`" for path, value in read_preset(preset).items() if path != "preset"]
-        lines.append(f"| `{preset}` | {_cell(_opening_comment(preset))} | {'<br>'.join(values) or 'nothing'} |")
+    for family in families.configurable().values():
+        for preset in family.presets:
+            values = [
+                f"`{path}: {scalar(value)}`"
+                for path, value in read_preset(preset, family).items()
+                if path != "preset"
+            ]
+            meant_for = _cell(_opening_comment(preset, family))
+            lines.append(f"| `{preset}` | {family.name} | {meant_for} | {'<br>'.join(values) or 'nothing'} |")
     for section, keys in _keys_by_section().items():
         lines += ["", f"## {section or 'preset'}", ""]
         lines += [SECTIONS[section], ""] if section else []
-        lines += ["| key | default | takes | meaning |", "|---|---|---|---|"]
-        lines += [
-            f"| `{key.path}` | `{scalar(key.default)}` | {_cell(key.allowed)} | {_cell(key.description)} |"
-            for key in keys
-        ]
+        lines += _key_table([key for key in keys if key.family is None])
+        for family in families.configurable().values() if section == "model" else ():
+            about = str(family.config_type.__doc__).partition("\n")[0]
+            lines += ["", f"### model, family {family.name}", "", about, ""]
+            lines += _key_table([key for key in keys if key.family == family.name])
     return "\n".join(lines) + "\n"
 
 
+def _automatic(family: Family) -> str:
+    """What `preset: auto` means for a family, as an item of a list."""
+    choices = [
+        f"`{preset}`" + (f" up to {most:,}" if most is not None else "")
+        for preset, most in family.automatic_presets.items()
+    ]
+    if len(choices) > 1:
+        choices[-1] += " above"
+    return f"- {family.name}: {', '.join(choices)}"
+
+
+def _key_table(keys: list[Key]) -> list[str]:
+    return [
+        "| key | default | takes | meaning |",
+        "|---|---|---|---|",
+        *(
+            f"| `{key.path}` | `{scalar(key.default)}` | {_cell(key.allowed)} | {_cell(key.description)} |"
+            for key in keys
+        ),
+    ]
+
+
 def _keys_by_section() -> dict[str, list[Key]]:
-    return {section: [key for key in KEYS.values() if key.section == section] for section in ("", *SECTIONS)}
+    return {section: [key for key in all_keys() if key.section == section] for section in ("", *SECTIONS)}
 
 
 def _comment(text: str, indent: str = "") -> list[str]:
@@ -122,9 +165,9 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _opening_comment(preset: str) -> str:
+def _opening_comment(preset: str, family: Family) -> str:
     """What a preset's file says of itself: its comment lines before the first key, without the editor's line."""
-    lines = (PRESET_DIRECTORY / f"{preset}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = preset_file(preset, family).read_text(encoding="utf-8").splitlines()
     first_key = next(number for number, line in enumerate(lines) if not line.startswith("#"))
     return " ".join(line.lstrip("# ") for line in lines[:first_key] if line != SCHEMA_LINE)
 

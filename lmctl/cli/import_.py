@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmctl.cli.options import configuration_options, given_keys, message_options, output_model_option
+from lmctl.cli.key_options import given_keys, tokenizer_options
+from lmctl.cli.options import configuration_options, message_options, output_model_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +18,7 @@ if TYPE_CHECKING:
 @click.command(name="import")
 @click.argument("file", metavar="FILE|-")
 @output_model_option("The model's folder.")
-@click.option(
-    "--segmenter",
-    type=click.Choice(["auto", "space", "jieba", "char"]),
-    help="How queries are cut into words; auto: by the words of the file.  [text.segmenter]",
-)
-@click.option("--user-dict", metavar="FILE", help="Words for jieba.  [text.user_dictionary]")
-@click.option("--normalize", type=click.Choice(["nfc", "nfkc", "none"]), help="Unicode form.  [text.normalize]")
-@click.option("--lowercase", is_flag=True, default=None, help="Lower-case queries.  [text.lowercase]")
+@tokenizer_options
 @click.option("--unk", metavar="WORD", help="The file's unknown word.  [default: <unk>, <UNK> or !!UNK]")
 @click.option("--bos", metavar="WORD", help="Its start of a sentence.  [default: <s>, or HTK's !ENTER]")
 @click.option("--eos", metavar="WORD", help="Its end of a sentence.  [default: </s>, or HTK's !EXIT]")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lmctl.cli.completion import complete_files
-from lmctl.cli.options import configuration_options, given_keys, header_option, message_options, text_options
+from lmctl.cli.key_options import given_keys, text_options
+from lmctl.cli.options import configuration_options, header_option, message_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -73,11 +74,11 @@ def prepare(
 
 def _of_corpus(flags: dict[str, Any]) -> dict[str, object]:
     """The options that decide a corpus and not how text is cut, with what was given for them."""
-    names = {
-        "--vocab-size": "vocab_size",
-        "--min-count": "min_count",
-        "--vocab": "vocabulary",
-        "--valid": "valid",
-        "--valid-fraction": "valid_fraction",
+    keys = {
+        "--vocab-size": "vocabulary.size",
+        "--min-count": "vocabulary.min_count",
+        "--vocab": "vocabulary.file",
+        "--valid": "validation.file",
+        "--valid-fraction": "validation.fraction",
     }
-    return {option: flags[name] for option, name in names.items()}
+    return {option: flags[key] for option, key in keys.items()}

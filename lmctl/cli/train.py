@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lmctl.cli.completion import complete_files
-from lmctl.cli.key_values import KeyValue
-from lmctl.cli.options import configuration_options, given_keys, message_options, text_options
+from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
+from lmctl.cli.options import configuration_options, message_options
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -29,72 +29,16 @@ if TYPE_CHECKING:
     metavar="MODEL",
     help="The model's folder.  [default: models/<name of the first corpus>]",
 )
-@click.option("--preset", type=KeyValue("preset"), help="Named settings; auto: by the amount of text.  [preset]")
-@click.option(
-    "--layers",
-    type=KeyValue("model.layers"),
-    metavar="N",
-    help="LSTM layers on top of each other.  [model.layers]",
-)
-@click.option(
-    "--embedding-dim",
-    type=KeyValue("model.embedding_dim"),
-    metavar="N",
-    help="Numbers in a word's vector.  [model.embedding_dim]",
-)
-@click.option(
-    "--hidden-units",
-    type=KeyValue("model.hidden_units"),
-    metavar="N",
-    help="Units of an LSTM layer.  [model.hidden_units]",
-)
-@click.option(
-    "--epochs",
-    type=KeyValue("training.epochs"),
-    metavar="N",
-    help="Passes over the text at most.  [training.epochs]",
-)
-@click.option(
-    "--learning-rate",
-    type=KeyValue("training.learning_rate"),
-    metavar="RATE",
-    help="Size of an update.  [training.learning_rate]",
-)
-@click.option(
-    "--batch-size",
-    type=KeyValue("training.batch_size"),
-    metavar="N",
-    help="Segments of text that one step reads.  [training.batch_size]",
-)
-@click.option(
-    "--time-limit",
-    type=KeyValue("training.time_limit"),
-    metavar="TIME",
-    help="Time for the whole run, such as 50m or 1.5h.  [training.time_limit]",
-)
-@click.option(
-    "--init-from",
-    metavar="current|MODEL",
-    help="Start from the weights of what is published, or of another model.  [training.init_from]",
-)
-@click.option(
-    "--grow-vocabulary",
-    is_flag=True,
-    default=None,
-    help="Let words that the old model does not know enter.  [training.grow_vocabulary]",
-)
-@click.option(
-    "--seed",
-    type=KeyValue("training.seed"),
-    metavar="N",
-    help="Seed of everything random: the same seed repeats a run.  [training.seed]",
-)
-@click.option(
-    "--device",
-    type=KeyValue("device.placement"),
-    metavar="auto|cpu|gpu|gpu:N|gpus",
-    help="Where to train.  [device.placement]",
-)
+@key_option("preset", "--preset")
+@family_key_options
+@key_option("training.epochs", "--epochs")
+@key_option("training.learning_rate", "--learning-rate")
+@key_option("training.batch_size", "--batch-size")
+@key_option("training.time_limit", "--time-limit")
+@key_option("training.init_from", "--init-from")
+@key_option("training.grow_vocabulary", "--grow-vocabulary")
+@key_option("training.seed", "--seed")
+@key_option("device.placement", "--device")
 @click.option(
     "--resume",
     type=click.Choice(["auto", "never", "require"]),
@@ -110,12 +54,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="If another run trains this model: fail: exit 75 at once; wait: wait until it has ended.",
 )
-@click.option(
-    "--gate/--no-gate",
-    default=None,
-    help="--gate: publish a new model only if it is not worse than the current one and its text has not shrunk; "
-    "--no-gate: publish it in any case.  [publishing.gate]",
-)
+@key_option("publishing.gate", "--gate/--no-gate")
 @click.option(
     "--force", is_flag=True, help="Train even if nothing has changed since the last run, or the text has shrunk."
 )
@@ -130,12 +69,7 @@ if TYPE_CHECKING:
     metavar="FILE.prom",
     help="Keep metrics for Prometheus' node exporter.",
 )
-@click.option(
-    "--threads",
-    type=KeyValue("device.threads"),
-    metavar="N",
-    help="CPU threads, and processes of preparation unless --jobs says otherwise.  [device.threads]",
-)
+@key_option("device.threads", "--threads")
 @click.option(
     "--nice",
     type=click.IntRange(0, 19),

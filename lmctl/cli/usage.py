@@ -219,10 +219,10 @@ def _meant(typed: str, known: Collection[str]) -> str | None:
 
 def _key(option: str) -> str | None:
     """The configuration key that an option may have been meant to set."""
-    from lmctl.config import KEYS
+    from lmctl.config import all_keys
 
     name = option.lstrip("-").replace("-", "_")
-    return next((path for path, key in KEYS.items() if name in (key.name, path.replace(".", "_"))), None)
+    return next((key.path for key in all_keys() if name in (key.name, key.path.replace(".", "_"))), None)
 
 
 def _unknown_command(typed: str) -> str:

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lmctl.config.keys import one_line, shown
+from lmctl.config.messages import one_line, shown
 from lmctl.errors import InputMissingError, StorageError, UsageError
 from lmctl.records import kind_of
 

@@ -1,20 +1,28 @@
-"""What the structs in `schema` say about each key, in a form for checks, messages and documents."""
+"""What the structs of `schema` and of the families say about each key, for checks, messages and documents."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, get_args, get_origin
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import msgspec.structs
 
-from lmctl.config.schema import LARGEST_WHOLE_NUMBER, Config
+from lmctl import families
+from lmctl.config import presets
+from lmctl.config.messages import shown
+from lmctl.config.schema import DEFAULT_FAMILY, LARGEST_WHOLE_NUMBER, Config
 from lmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from lmctl.families.family import Family
+
+FAMILY_KEY = "model.family"
 
 # Line ends, terminal controls and halves of surrogate pairs: no path or name is meant to hold them.
 _UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_LONGEST_SHOWN = 60
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,21 +30,27 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the key with its section, as in `training.epochs`.
+        family: the family of models that owns it; None if all share it.
         type: its annotated type, as msgspec reads it.
-        is_text: whether any text is a value, as opposed to a number, a flag or a choice.
+        core: what that type is about: bool, int, float, str or a Literal.
         is_nullable: whether null is a value.
         default: the built-in default.
         description: a sentence or two.
         expected: the values it takes, in words that fit after "expected"; null is not mentioned.
+        metavar: what help calls a value; empty for a switch.
+        flag: the flag of `lmctl train` that a family declares for it; None: none.
     """
 
     path: str
+    family: str | None
     type: Any
-    is_text: bool
+    core: Any
     is_nullable: bool
     default: Any
     description: str
     expected: str
+    metavar: str
+    flag: str | None
 
     @property
     def section(self) -> str:
@@ -47,6 +61,16 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The key without its section."""
         return self.path.rpartition(".")[2]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether any text is a value, as opposed to a number, a switch or a choice."""
+        return self.core is str
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it takes, if they are a few words."""
+        return tuple(map(str, get_args(self.core))) if get_origin(self.core) is Literal else ()
 
     @property
     def allowed(self) -> str:
@@ -82,22 +106,133 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         raise UsageError(f"{where}{self.path}: expected {expected}, got {shown(value)}{hint}")
 
 
-def _key(field: msgspec.structs.FieldInfo, section: str = "") -> Key:
+def find_keys(path: str) -> tuple[Key, ...]:
+    """The keys of a path: none, the one that all families share, or one for each family that owns such a key."""
+    return _by_path().get(path, ())
+
+
+def find_key(path: str, family: Family) -> Key:
+    """The key that a path means for a family.
+
+    Raises:
+        UsageError: it is a key of other families alone.
+    """
+    found = find_keys(path)
+    for key in found:
+        if key.family in (None, family.name):
+            return key
+    owners = " and ".join(str(key.family) for key in found)
+    raise UsageError(
+        f"{path}: is a key of family {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
+        if found
+        else f"{path}: unknown key"
+    )
+
+
+def check_value(path: str, value: object, where: str = "") -> object:
+    """A value as the key of a path has it, whichever family of those that own such a key will be chosen.
+
+    If several families do, the value is returned as it is: the chosen family's key decides what it means.
+
+    Raises:
+        UsageError: no key of that path takes the value.
+    """
+    found = find_keys(path)
+    refusal = None
+    for key in found:
+        try:
+            checked = key.check(value, where)
+        except UsageError as error:
+            refusal = refusal or error
+        else:
+            return checked if len(found) == 1 else value
+    raise refusal or UsageError(f"{where}{path}: unknown key")
+
+
+@cache
+def all_keys() -> tuple[Key, ...]:
+    """Every key in the order in which references have them; those of a family follow `model.family`."""
+    found: list[Key] = []
+    for field in msgspec.structs.fields(Config):
+        if field.name == "model":
+            found.append(_family_key())
+            for family in families.configurable().values():
+                owned: Any = family.config_type
+                found += [_key(each, "model", family.name) for each in msgspec.structs.fields(owned)]
+        elif field.name == "preset":
+            found.append(_choice(_key(field), ("auto", *presets.names())))
+        else:
+            found += [_key(each, field.name) for each in msgspec.structs.fields(field.type)]
+    return tuple(found)
+
+
+@cache
+def _by_path() -> dict[str, tuple[Key, ...]]:
+    paths: dict[str, tuple[Key, ...]] = {}
+    for key in all_keys():
+        paths[key.path] = (*paths.get(key.path, ()), key)
+    return paths
+
+
+def _family_key() -> Key:
+    configurable = families.configurable()
+    kinds = "; ".join(f"{family.name} is {family.title}" for family in configurable.values())
+    key = Key(
+        path=FAMILY_KEY,
+        family=None,
+        type=str,
+        core=str,
+        is_nullable=False,
+        default=DEFAULT_FAMILY,
+        description=f"Kind of model, which decides the other keys of this section: {kinds}. A preset of a family "
+        "chooses that family.",
+        expected="",
+        metavar="",
+        flag=None,
+    )
+    return _choice(key, tuple(configurable))
+
+
+def _choice(key: Key, choices: tuple[str, ...]) -> Key:
+    """A key that takes what the registry of families offers."""
+    kind: Any = Literal.__getitem__(choices)
+    return msgspec.structs.replace(
+        key,
+        type=Annotated[kind, msgspec.Meta(description=key.description)],
+        core=kind,
+        expected=_expected(kind, {}),
+        metavar=_metavar(kind),
+    )
+
+
+def _key(field: msgspec.structs.FieldInfo, section: str = "", family: str | None = None) -> Key:
     core, metas, is_nullable = _unwrapped(field.type)
 
     def said(attribute: str) -> Any:
         return next((value for meta in metas if (value := getattr(meta, attribute)) is not None), None)
 
     bounds = {bound: said(bound) for bound in ("ge", "gt", "le", "lt")}
+    extra: dict[str, str] = {}
+    for meta in reversed(metas):
+        extra |= meta.extra or {}
     return Key(
         path=f"{section}.{field.name}" if section else field.name,
+        family=family,
         type=field.type,
-        is_text=core is str,
+        core=core,
         is_nullable=is_nullable,
         default=field.default,
         description=said("description"),
-        expected=(said("extra") or {}).get("expected") or _expected(core, bounds),
+        expected=extra.get("expected") or _expected(core, bounds),
+        metavar=extra.get("metavar") or _metavar(core),
+        flag=extra.get("flag"),
     )
+
+
+def _metavar(core: Any) -> str:
+    if get_origin(core) is Literal:
+        return f"[{'|'.join(map(str, get_args(core)))}]"
+    return {bool: "", int: "N", float: "NUMBER", str: "TEXT"}[core]
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, list[msgspec.Meta], bool]:
@@ -124,102 +259,27 @@ def _expected(core: Any, bounds: dict[str, Any]) -> str:
     low = [
         f"{word} {bounds[bound]}"
         for bound, word in (("ge", "at least"), ("gt", "above"))
-        if bounds[bound] is not None
+        if bounds.get(bound) is not None
     ]
     high = [
         f"{word} {bounds[bound]}"
         for bound, word in (("le", "at most"), ("lt", "below"))
-        if bounds[bound] is not None
+        if bounds.get(bound) is not None
     ]
     noun = "a whole number" if core is int else "a number"
-    return f"{noun} {'of ' if bounds['ge'] is not None else ''}{' and '.join(low + high)}"
+    return f"{noun} {'of ' if bounds.get('ge') is not None else ''}{' and '.join(low + high)}"
 
 
-def shown(value: object) -> str:
-    """A received value on one short line, for a message."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST_SHOWN:
-        return "a huge number"  # repr() refuses those of more than 4,300 digits
-    return _shortened(repr(value))
+def _sections() -> dict[str, str]:
+    found = {}
+    for field in msgspec.structs.fields(Config):
+        if field.name == "model":
+            (meta,) = field.type.__metadata__
+            found[field.name] = str(meta.description)
+        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found[field.name] = str(field.type.__doc__)
+    return found
 
 
-def one_line(name: str) -> str:
-    """A file's name for a message: as it is where it can be printed, else quoted and escaped."""
-    return name if name and name.isprintable() else repr(name)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-# A message that names more keys than this is no help any more.
-MOST_NAMED = 20
-
-
-def unknown_key(path: str, where: str = "") -> UsageError:
-    """The error for a key that does not exist, with the key that was probably meant.
-
-    Args:
-        path: the key as it was written, with its section if it had one.
-        where: what stands before the message.
-    """
-    nearest = _nearest(path[:200])
-    section, _, name = path.partition(".")
-    if nearest == path:
-        advice = f"write {name} on a line of its own below {section}:"
-    elif nearest is not None:
-        advice = f"did you mean {nearest}?"
-    else:
-        known = [key.name for key in KEYS.values() if key.section == section] if section in SECTIONS else SECTIONS
-        advice = (
-            f"there are {', '.join(known)}" if len(known) <= MOST_NAMED else f"{section} has {len(known)} others"
-        )
-    return UsageError(f"{where}{_shortened(one_line(path))}: unknown key; {advice}")
-
-
-def _nearest(path: str) -> str | None:
-    """The key or section that an unknown one was probably meant to be; None if nothing is near."""
-    # Slow to import, and needed only for this message.
-    from difflib import get_close_matches
-
-    path = path.lower()
-    section, _, name = path.rpartition(".")
-    if same_name := [key for key in KEYS if KEYS[key].name == name]:
-        return get_close_matches(path, same_name, n=1, cutoff=0)[0]
-    by_name = {KEYS[key].name: key for key in KEYS}
-    neighbours = {KEYS[key].name: key for key in KEYS if section and KEYS[key].section == section}
-    near = (
-        [neighbours[match] for match in get_close_matches(name, neighbours, n=1)]
-        or [by_name[match] for match in get_close_matches(name, by_name, n=1, cutoff=0.7)]
-        or get_close_matches(section or name, [name for name in SECTIONS if name != section], n=1)
-    )
-    return near[0] if near else None
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a configuration file, for editors that complete and check YAML."""
-    schema = msgspec.json.schema(Config)
-    for name, described in schema["$defs"]["Config"]["properties"].items():
-        if name in SECTIONS:
-            described["description"] = SECTIONS[name]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-# Each section with its description, and each key by its path, in the order in which they are declared.
-SECTIONS: dict[str, str] = {}
-KEYS: dict[str, Key] = {}
-for _field in msgspec.structs.fields(Config):
-    if isinstance(_field.type, type) and issubclass(_field.type, msgspec.Struct):
-        SECTIONS[_field.name] = str(_field.type.__doc__)
-        KEYS.update(
-            (key.path, key) for key in (_key(each, _field.name) for each in msgspec.structs.fields(_field.type))
-        )
-    else:
-        KEYS[_field.name] = _key(_field)
+# Each section with its description, in the order in which they are declared.
+SECTIONS: dict[str, str] = _sections()

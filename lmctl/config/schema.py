@@ -1,23 +1,31 @@
-"""Every configuration key: its type, range, default and description, each written once.
+"""The configuration keys that all families share: type, range, default and description, each written once.
 
-Error messages, `configs/reference.yaml`, `configs/schema.json` and `docs/configuration.md` are all made from
-these structs. To add a key, add a field; to add a section, add a struct and a field of `Config`.
+What stands in the section `model` beside `family` is declared by each family, as its `config_type`. Error
+messages, `configs/reference.yaml`, `configs/schema.json`, `docs/configuration.md` and the help of flags are all
+made from these structs and those of the families. To add a key, add a field; to add a section, add a struct and a
+field of `Config`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a file"})]
+from lmctl import families
+
+if TYPE_CHECKING:
+    from lmctl.families.family import Family
+
+FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a file", "metavar": "FILE"})]
 
 # What every consumer (a NumPy or TensorFlow int32, an array index) can hold; more is a slip of the finger.
 LARGEST_WHOLE_NUMBER = 2**31 - 1
 
 # A number and its unit: seconds, minutes, hours or days.
 TIME_PATTERN = r"^([0-9]{1,9}|[0-9]{0,9}\.[0-9]{1,9})(s|m|h|d)$"
+TIME = {"expected": "a time such as 90s, 50m, 1.5h or 2d", "metavar": "TIME"}
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,7 +71,7 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Meta(
             min_length=1,
             description="Character encoding of the text files.",
-            extra={"expected": "the name of a text encoding, such as utf-8 or gb18030"},
+            extra={"expected": "the name of a text encoding, such as utf-8 or gb18030", "metavar": "NAME"},
         ),
     ] = "utf-8"
     errors: Annotated[
@@ -91,78 +99,6 @@ class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = None
 
 
-class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The kind of model, and its shape."""
-
-    family: Annotated[
-        Literal["lstm", "ngram"],
-        Meta(
-            description="Kind of model: a recurrent network that is trained, or n-grams that are counted, which "
-            "order, smoothing and pruning describe, and nothing else here does."
-        ),
-    ] = "lstm"
-    order: Annotated[
-        Annotated[int, Meta(ge=1, le=20)] | None,
-        Meta(description="Words of the longest n-grams; null takes 5, or 3 for more than 100 million tokens."),
-    ] = None
-    smoothing: Annotated[
-        Literal["kneser-ney", "mle"],
-        Meta(
-            description="What n-grams that were not seen get: interpolated modified Kneser-Ney smoothing, as "
-            "KenLM has it, or nothing at all (maximum likelihood)."
-        ),
-    ] = "kneser-ney"
-    pruning: Annotated[
-        str,
-        Meta(
-            pattern=r"^0( [0-9]+)*$",
-            description="For each order, from 1, n-grams that occur so often or less are left out; the last "
-            "number holds for all higher orders. 0 0 1 leaves out longer n-grams that occur once.",
-            extra={"expected": "counts that do not fall, the first of them 0, such as 0 0 1"},
-        ),
-    ] = "0"
-    embedding_dim: Annotated[int, Meta(ge=1, description="Length of a word's vector.")] = 320
-    hidden_units: Annotated[int, Meta(ge=1, description="Units in each recurrent layer.")] = 640
-    layers: Annotated[int, Meta(ge=1, le=8, description="Number of recurrent layers.")] = 1
-    dropout: Annotated[
-        float,
-        Meta(ge=0, lt=1, description="Share of the elements of each layer's output left out while training."),
-    ] = 0.5
-    input_dropout: Annotated[
-        float, Meta(ge=0, lt=1, description="Share of the elements of the embedded words left out while training.")
-    ] = 0.4
-    word_dropout: Annotated[
-        float,
-        Meta(ge=0, lt=1, description="Share of the vocabulary whose words are read as zeros in a training step."),
-    ] = 0.05
-    weight_dropout: Annotated[
-        float,
-        Meta(ge=0, lt=1, description="Share of the recurrent weights left out in a training step (DropConnect)."),
-    ] = 0.3
-    locked_dropout: Annotated[
-        bool,
-        Meta(
-            description="Whether dropout and input_dropout leave out the same elements at all tokens of a segment "
-            "(variational dropout), or others at each."
-        ),
-    ] = True
-    tied: Annotated[
-        bool,
-        Meta(
-            description="Whether the output embedding is the input embedding, behind a projection if "
-            "embedding_dim and hidden_units differ."
-        ),
-    ] = True
-    softmax: Annotated[
-        Literal["auto", "full", "adaptive"],
-        Meta(
-            description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
-            "that are computed only if they are needed, is exact too, and full up to 2,000 words; "
-            "auto is adaptive from 5,000 words on."
-        ),
-    ] = "auto"
-
-
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the network is trained."""
 
@@ -176,8 +112,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(description="Updates to train for, and to plan the schedule for, in place of epochs; null: epochs."),
     ] = None
     time_limit: Annotated[
-        Annotated[str, Meta(pattern=TIME_PATTERN, extra={"expected": "a time such as 90s, 50m, 1.5h or 2d"})]
-        | None,
+        Annotated[str, Meta(pattern=TIME_PATTERN, extra=TIME)] | None,
         Meta(
             description="Time that the whole run may take. The schedule is planned for as many steps as fit, but "
             "for no more than epochs has; null sets no limit.",
@@ -243,7 +178,13 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 0.05
     init_from: Annotated[
-        Annotated[str, Meta(min_length=1, extra={"expected": "current, or the folder of a model"})] | None,
+        Annotated[
+            str,
+            Meta(
+                min_length=1, extra={"expected": "current, or the folder of a model", "metavar": "current|MODEL"}
+            ),
+        ]
+        | None,
         Meta(
             description="Model whose weights training starts from: current is the published generation of the "
             "model that is trained, if there is one; else a model's folder, MODEL@6 or a bundle. Sizes of the "
@@ -319,11 +260,16 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             pattern=r"^(auto|cpu|gpus|gpu(:[0-9]+)?)$",
             description="Device to train on: auto takes a GPU if there is one; gpu fails if there is none; "
             "gpu:N is the GPU of that number, from 0; gpus shares every batch among all GPUs.",
-            extra={"expected": "auto, cpu, gpu, gpu:N or gpus"},
+            extra={"expected": "auto, cpu, gpu, gpu:N or gpus", "metavar": "auto|cpu|gpu|gpu:N|gpus"},
         ),
     ] = "auto"
     threads: Annotated[
-        int, Meta(ge=0, description="CPU threads to use; 0 is as many as there are cores this process may use.")
+        int,
+        Meta(
+            ge=0,
+            description="CPU threads to use, and processes of preparation if --jobs does not say how many; 0 is "
+            "as many as there are cores this process may use.",
+        ),
     ] = 0
     precision: Annotated[
         Literal["float32", "mixed_bfloat16"],
@@ -373,25 +319,48 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             pattern=TIME_PATTERN,
             description="Time between two checkpoints, from which an interrupted run continues; there is one "
             "after each epoch, too.",
-            extra={"expected": "a time such as 90s, 50m, 1.5h or 2d"},
+            extra=TIME,
         ),
     ] = "5m"
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole configuration, every key with its value."""
+# What a configuration means that names neither a family nor a preset of one.
+DEFAULT_FAMILY = "lstm"
 
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole configuration, every key with its value.
+
+    `model` is the struct of a family, which `family` finds; see `Family.config_type`.
+    """
+
+    # One of `lmctl.config.presets.names()`.
     preset: Annotated[
-        Literal["auto", "tiny", "small", "medium", "large", "zh", "gpu", "ngram"],
+        str,
         Meta(
-            description="Named set of values that take the place of the defaults; auto chooses by the number of "
-            "training tokens, or ngram for that family."
+            description="Named set of values that take the place of the defaults, each one of a family; auto "
+            "chooses among those of model.family, by the number of training tokens."
         ),
     ] = "auto"
     text: TextConfig = TextConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
-    model: ModelConfig = ModelConfig()
+    model: Annotated[Any, Meta(description="The kind of model, and its shape.")] = msgspec.field(
+        default_factory=lambda: config_of(families.find(DEFAULT_FAMILY))
+    )
     training: TrainingConfig = TrainingConfig()
     validation: ValidationConfig = ValidationConfig()
     device: DeviceConfig = DeviceConfig()
     publishing: PublishingConfig = PublishingConfig()
+
+    @property
+    def family(self) -> Family:
+        """The family of models that `model` is about."""
+        return families.find(type(self.model).__struct_config__.tag)
+
+
+def config_of(family: Family, **values: Any) -> Any:
+    """The keys of a family that a configuration can ask for, with these values and its defaults."""
+    config_type = family.config_type
+    if config_type is None:
+        raise TypeError(f"no configuration can ask for family {family.name}")
+    return config_type(**values)

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
 import os
-from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl import families
+from lmctl.config import checks, presets
 from lmctl.config.documents import parse, read_document, scalar
-from lmctl.config.keys import KEYS, SECTIONS, one_line, shown, unknown_key
-from lmctl.config.schema import Config, TrainingConfig
+from lmctl.config.keys import FAMILY_KEY, SECTIONS, check_value, find_key, find_keys
+from lmctl.config.messages import one_line, shown
+from lmctl.config.presets import AUTO, choose_preset, preset_file
+from lmctl.config.schema import DEFAULT_FAMILY, Config, config_of
+from lmctl.config.unknown_keys import unknown_key
 from lmctl.errors import UsageError
 from lmctl.files import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
-PRESETS: tuple[str, ...] = tuple(name for name in get_args(get_args(KEYS["preset"].type)[0]) if name != "auto")
-
-# The presets that `auto` chooses among, each with the most training tokens it is chosen for.
-AUTOMATIC_PRESETS: dict[str, int | None] = {
-    "tiny": 20_000,
-    "small": 1_000_000,
-    "medium": 19_999_999,
-    "large": None,
-}
-
-
-NGRAM = "ngram"
-# What may be set where n-grams are counted; a seed decides nothing then, and is no mistake.
-KEYS_OF_NGRAMS = frozenset(
-    {"model.family", "model.order", "model.smoothing", "model.pruning", "training.seed", "device.threads"}
-)
-
-
-OF_NETWORKS = ("model.", "training.", "device.", "publishing.checkpoint_every")
+    from lmctl.families.family import Family
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -53,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def preset(self) -> str:
         """The preset asked for; `auto` where none was."""
-        return str(self.explicit.get("preset", "auto"))
+        return str(self.explicit.get("preset", AUTO))
 
     def as_asked(self) -> dict[str, str | int | float | bool | None]:
         """What the user asked for, as plain values that can be stored; paths that are not UTF-8 made printable."""
@@ -61,6 +45,11 @@ class Settings(msgspec.Struct, frozen=True):
             key: value if isinstance(value, int | float | None) else printable(str(value))
             for key, value in self.explicit.items()
         }
+
+    @property
+    def family(self) -> Family:
+        """The family of models asked for, by its name or by a preset of it; the default if none was."""
+        return _family_of(self.explicit)
 
     def resolve(self, training_tokens: int | None = None) -> Config:
         """The whole configuration: built-in defaults < preset < what the user set.
@@ -72,55 +61,21 @@ class Settings(msgspec.Struct, frozen=True):
         Raises:
             UsageError: two settings cannot both hold.
         """
-        preset = self.preset
-        if preset == "auto" and training_tokens is not None:
-            preset = NGRAM if self.explicit.get("model.family") == NGRAM else choose_preset(training_tokens)
-        values = {} if preset == "auto" else read_preset(preset)
+        preset, family = self.preset, self.family
+        if preset == AUTO and training_tokens is not None:
+            preset = choose_preset(family, training_tokens)
+        values = {} if preset == AUTO else read_preset(preset, family)
         values |= self.explicit
         values["preset"] = preset
         if self.explicit.get("training.baseline") is False and "training.with_ngram" not in self.explicit:
             # A preset's wish; what the user did not ask for is not to be refused.
             values["training.with_ngram"] = False
         config = _config(values)
-        self._check_rate(config.training)
-        self._check_warm_start(config.training)
-        self._check_family(config)
+        checks.check_rate(config.training, self.explicit)
+        checks.check_warm_start(config)
+        checks.check_baseline(config.training)
+        checks.check_effects(config, self.explicit)
         return config
-
-    def _check_rate(self, training: TrainingConfig) -> None:
-        """Refuse the rate of another optimizer where plain gradient descent was asked for."""
-        asked = self.explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in self.explicit
-        if asked and training.learning_rate < 0.1:
-            raise UsageError(
-                f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
-            )
-
-    def _check_family(self, config: Config) -> None:
-        """Refuse what only a network has where n-grams are to be counted, and a mixture without its n-grams."""
-        training = config.training
-        counts = [int(count) for count in config.model.pruning.split()]
-        if counts != sorted(counts):
-            raise UsageError(f"model.pruning: expected counts that do not fall, got {config.model.pruning}")
-        if config.model.order is not None and len(counts) > config.model.order:
-            raise UsageError(f"model.pruning: {len(counts)} counts for n-grams of order {config.model.order}")
-        if training.with_ngram and not training.baseline:
-            raise UsageError("training.with_ngram: needs training.baseline, the n-gram model that is mixed in")
-        if config.model.family != NGRAM:
-            if config.preset == NGRAM:
-                raise UsageError(f"preset: ngram, but model.family is {config.model.family}")
-            return
-        if config.preset not in ("auto", NGRAM):
-            raise UsageError(f"model.family: ngram, but preset {config.preset} is that of a network")
-        for key in self.explicit:
-            of_networks = key.startswith(OF_NETWORKS) and key not in KEYS_OF_NGRAMS
-            if of_networks and self.explicit[key] != KEYS[key].default:
-                raise UsageError(f"{key}: has no effect with model.family ngram; leave it out")
-
-    def _check_warm_start(self, training: TrainingConfig) -> None:
-        """Refuse what means nothing where training starts from random weights."""
-        for key in ("training.grow_vocabulary", "training.gone_words"):
-            if training.init_from is None and self.explicit.get(key, KEYS[key].default) != KEYS[key].default:
-                raise UsageError(f"{key}: needs training.init_from, the model whose words these are")
 
 
 def read_settings(
@@ -160,14 +115,13 @@ def read_file(path: str) -> dict[str, object]:
     return _checked(parse(read_document(path), path), f"{one_line(path)}: ")
 
 
-def read_preset(name: str) -> dict[str, object]:
-    """The checked values that a preset sets, by key."""
-    return read_file(str(PRESET_DIRECTORY / f"{name}.yaml"))
+def read_preset(name: str, family: Family) -> dict[str, object]:
+    """The checked values that a family's preset sets, by key.
 
-
-def choose_preset(training_tokens: int) -> str:
-    """The preset that `auto` stands for, by the number of tokens there are to train on."""
-    return next(name for name, most in AUTOMATIC_PRESETS.items() if most is None or training_tokens <= most)
+    Raises:
+        UsageError: it is no preset of that family.
+    """
+    return read_file(str(preset_file(name, family)))
 
 
 def seconds_of(time: str) -> float:
@@ -180,7 +134,7 @@ def to_yaml(config: Config) -> str:
     lines = [f"preset: {scalar(config.preset)}"]
     for section in SECTIONS:
         lines += ["", f"{section}:"]
-        values = msgspec.structs.asdict(getattr(config, section))
+        values = msgspec.to_builtins(getattr(config, section))
         lines += [f"  {name}: {scalar(value)}" for name, value in values.items()]
     return "\n".join(lines) + "\n"
 
@@ -224,64 +178,34 @@ def _checked(document: object, where: str = "") -> dict[str, object]:
             first = next(iter(content), "") if isinstance(content, dict) else ""
             raise unknown_key(f"{section}.{first}" if first else section, where)
         for path, value in entries.items():
-            if path not in KEYS:
+            if not find_keys(path):
                 raise unknown_key(path, where)
-            values[path] = KEYS[path].check(value, where)
+            values[path] = check_value(path, value, where)
     return values
 
 
+def _family_of(values: Mapping[str, object]) -> Family:
+    """The family that is named, or that owns the preset that is; else the default."""
+    if (name := values.get(FAMILY_KEY)) is not None:
+        return families.find(str(name))
+    return next(iter(presets.owners(str(values.get("preset")))), families.find(DEFAULT_FAMILY))
+
+
 def _config(values: Mapping[str, object]) -> Config:
-    """The configuration that holds these values, and the defaults; refused where they cannot hold together."""
-    document: dict[str, Any] = {}
+    """The configuration that holds these values, and the defaults; refused if they cannot hold together."""
+    family = _family_of(values)
+    sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for path, value in values.items():
-        key = KEYS[path]
-        (document.setdefault(key.section, {}) if key.section else document)[key.name] = value
-    config = msgspec.convert(document, Config)
-    _check_encoding(config.text.encoding)
-    _check_inputs(config)
+        key = find_key(path, family)
+        sections[key.section][key.name] = key.check(value) if key.family is not None else value
+    sections["model"].pop("family", None)
+    model = config_of(family, **sections.pop("model"))
+    whole = sections.pop("")
+    config = msgspec.structs.replace(msgspec.convert(whole | sections, Config), model=model)
+    checks.check_encoding(config.text.encoding)
+    checks.check_inputs(config)
+    family.check_config(model)
     # Before a preset is chosen, the rate may still be the default of another optimizer.
-    if config.preset != "auto" or "training.learning_rate" in values:
-        _check_optimizer(config.training)
+    if config.preset != AUTO or "training.learning_rate" in values:
+        checks.check_optimizer(config.training)
     return config
-
-
-def _check_encoding(name: str) -> None:
-    try:
-        codecs.lookup(name)
-        "a".encode(name)  # refuses codecs that turn bytes into bytes, such as hex
-    except (LookupError, ValueError):
-        expected = KEYS["text.encoding"].expected
-        raise UsageError(f"text.encoding: expected {expected}, got {shown(name)}") from None
-
-
-def _check_optimizer(training: TrainingConfig) -> None:
-    """Refuse a rate that only plain gradient descent can take: the others divide a gradient by its size."""
-    if training.optimizer != "sgd" and training.learning_rate >= 1:
-        raise UsageError(
-            f"training.learning_rate: {training.learning_rate:g} suits sgd, not {training.optimizer}; "
-            "set a rate below 1, such as 0.002"
-        )
-
-
-def _check_inputs(config: Config) -> None:
-    """Refuse settings of which one would leave the other without effect."""
-    text, vocabulary, validation = config.text, config.vocabulary, config.validation
-    if text.segmenter in ("space", "char"):
-        for name in ("engine", "user_dictionary"):
-            if (value := getattr(text, name)) != KEYS[f"text.{name}"].default:
-                raise UsageError(
-                    f"text.{name}: needs text.segmenter auto or jieba, "
-                    f"got {shown(value)} with text.segmenter {text.segmenter}"
-                )
-    if vocabulary.file is not None:
-        for name in ("size", "min_count"):
-            if (value := getattr(vocabulary, name)) != KEYS[f"vocabulary.{name}"].default:
-                raise UsageError(
-                    f"vocabulary.{name}: cannot be set together with vocabulary.file, which fixes the word list; "
-                    f"got {shown(value)} and {shown(vocabulary.file)}"
-                )
-    if validation.file is not None and validation.fraction != KEYS["validation.fraction"].default:
-        raise UsageError(
-            "validation.fraction: cannot be set together with validation.file, which takes its place; "
-            f"got {shown(validation.fraction)} and {shown(validation.file)}"
-        )

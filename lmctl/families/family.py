@@ -32,10 +32,6 @@ class Sizes(Protocol):
         ...
 
 
-class FamilyConfig(Protocol):
-    """The keys of `model:` that a family owns, a frozen msgspec struct; the tag `family` is its name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Estimated:
     """What a family that is estimated in its own way leaves in a folder.
@@ -117,7 +113,7 @@ class Family(ABC):
     Attributes:
         name: what `model.family` and model.json call it.
         title: in a few words, for help and reports.
-        presets: the presets that set its keys.
+        presets: its presets, each a file PRESET.yaml in `preset_folder`.
         automatic_presets: those that `preset: auto` chooses among, each with the most training tokens it is chosen
             for, rising; None: any number.
         trains_network: whether `training/` trains it by gradient.
@@ -145,7 +141,18 @@ class Family(ABC):
 
     @property
     def config_type(self) -> type[Any] | None:
-        """The struct of its configuration keys; None if no configuration can ask for it."""
+        """The keys of `model:` that it owns; None if no configuration can ask for it.
+
+        A frozen msgspec struct with `forbid_unknown_fields`, the tag field `family` and the family's name as the
+        tag. Each field has a default and, in a `Meta`, its range and description. `extra` of that Meta may hold
+        "expected", the values it takes in words, "metavar", how help calls a value, and "flag", the flag of
+        `lmctl train` that sets it.
+        """
+        return None
+
+    @property
+    def preset_folder(self) -> Path | None:
+        """The folder of the files of its presets; None: that of lmctl's own."""
         return None
 
     @property

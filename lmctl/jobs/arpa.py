@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from lmctl import files
+from lmctl import families, files
+from lmctl.config import choose_preset, config_of
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
@@ -182,7 +183,8 @@ def import_arpa(
         words = vocabulary.words[len(SPECIALS) :]
         tokenizer = choose_tokenizer(path, config.text, words)
         text = msgspec.structs.replace(config.text, segmenter=tokenizer.segmenter.identity.name)
-        model = msgspec.structs.replace(config.model, family="ngram", order=sizes.order)
+        family = families.baseline()
+        preset, model = choose_preset(family, 0), config_of(family, order=sizes.order)
         of_text = TextFiles(
             TextRecipe.of(tokenizer, config.text.blank_lines),
             vocabulary.to_tsv().encode(),
@@ -190,7 +192,7 @@ def import_arpa(
             CharacterUnigram.of_words((word, 1) for word in words).to_tsv().encode(),
             recipe_files(tokenizer),
         )
-        made_by = msgspec.structs.replace(config, preset="ngram", text=text, model=model)
+        made_by = msgspec.structs.replace(config, preset=preset, text=text, model=model)
         Draft(of_text, sizes, made_by, tables=sizes.table_names()).write(place)
         _check_sums(path, load_language_model(verify_bundle(place)))
         published = folder.publish(place, generations_kept(folder) if keep is None else keep)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmctl import families
 from lmctl.corpus.batches import TrainingBatches
 from lmctl.families.family import NetworkOptions
 from lmctl.training.optimizers import AveragedWeights, Optimizer
@@ -61,7 +60,7 @@ class Setup:
     ) -> Setup:
         """What a configuration asks for; in the scope of the device."""
         training = config.training
-        family = families.find(config.model.family)
+        family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
         options = NetworkOptions(
             init_scale=training.init_scale,

@@ -32,7 +32,7 @@ TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1"
 NETWORK = (*TINY, "--set", "training.baseline=false")
 BIGRAMS = ("--set", "model.order=2")
 TRAIN = ("train", "text.txt", "-o", "model", *NETWORK)
-MIX = ("train", "text.txt", "-o", "model", *TINY, *BIGRAMS, "--set", "training.with_ngram=true")
+MIX = ("train", "text.txt", "-o", "model", *TINY, "--set", "training.with_ngram=true")
 COUNT = ("train", "text.txt", "-o", "model", *WORDS, *BIGRAMS, "--set", "model.family=ngram")
 PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
 # Ten times the weights, which the gate refuses.

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import lmctl
+from lmctl.config import read_settings
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import InterruptedRunError
 from lmctl.families import load_language_model
+from lmctl.families.ngram.config import NgramConfig
 from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.initial_weights import OldModel
 from lmctl.jobs.train.run import train
@@ -113,11 +115,14 @@ def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
     assert not list((tmp_path / "model/work").iterdir())
 
 
-def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, settings):
+def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, settings, monkeypatch):
     # After each word of the one text comes what never does in the other: by shares of counts it is impossible.
     (tmp_path / "text.txt").write_text("a b\n")
     (tmp_path / "valid.txt").write_text("b a\n")
-    asked = (*USELESS, f"validation.file={tmp_path / 'valid.txt'}", "model.order=2", "model.smoothing=mle")
+    asked = (*USELESS, f"validation.file={tmp_path / 'valid.txt'}")
+    monkeypatch.setattr(
+        "lmctl.jobs.train.counting.counted_config", lambda *_: NgramConfig(order=2, smoothing="mle")
+    )
 
     trained = train([str(tmp_path / "text.txt")], tmp_path / "model", settings(*asked))
 
@@ -239,11 +244,10 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
         train([text], tmp_path / "other", settings(f"validation.file={valid}", "training.with_ngram=true"))
 
 
-def test_thresholds_for_more_orders_than_follow_from_the_text_are_left_out(
-    text, valid, tmp_path, settings, monkeypatch
-):
+def test_thresholds_for_more_orders_than_follow_from_the_text_are_left_out(text, valid, tmp_path, monkeypatch):
     monkeypatch.setattr("lmctl.families.ngram.FULL_ORDER_TOKENS", 5)
+    asked = ("preset=ngram", f"validation.file={valid}", "model.pruning=0 0 0 0 1")
 
-    trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "model.pruning=0 0 0 0 1"))
+    trained = train([text], tmp_path / "model", read_settings(assignments=asked))
 
-    assert trained.compared["ngram_order"] == 3
+    assert open_bundle(Path(trained.published)).record.sizes.order == 3

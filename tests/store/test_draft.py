@@ -4,8 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from lmctl.config import Config, ModelConfig
+from lmctl.config import Config
 from lmctl.errors import DataError
+from lmctl.families.lstm.config import LSTMConfig
 from lmctl.families.mixture.sizes import MixtureSizes
 from lmctl.store.bundle import open_bundle
 from lmctl.store.draft import Draft, TextFiles
@@ -48,7 +49,7 @@ def test_a_draft_has_the_files_of_what_it_is_given_and_no_others(sound, text, tm
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "table.npy").write_bytes(b"written before")
-    config = Config(model=ModelConfig(layers=3))
+    config = Config(model=LSTMConfig(layers=3))
 
     written = Draft(text, open_bundle(sound).sizes, config, tables=["table.npy"]).write(folder)
 

@@ -30,6 +30,13 @@ class LSTM(Family):
     inherited_sizes = ("embedding_dim", "hidden_units", "layers", "tied")
 
     @property
+    def config_type(self) -> type[Any]:
+        """See `Family.config_type`."""
+        from lmctl.families.lstm.config import LSTMConfig
+
+        return LSTMConfig
+
+    @property
     def sizes_type(self) -> type[Any]:
         """See `Family.sizes_type`."""
         from lmctl.families.lstm.sizes import LSTMSizes

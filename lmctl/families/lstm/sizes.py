@@ -12,7 +12,7 @@ from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmctl.config import ModelConfig
+    from lmctl.families.lstm.config import LSTMConfig
 
 # `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes fewer
 # multiplications than the recurrence of the preset medium.
@@ -57,7 +57,7 @@ class LSTMSizes(
         return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
 
     @classmethod
-    def of(cls, word_counts: Sequence[int], model: ModelConfig) -> LSTMSizes:
+    def of(cls, word_counts: Sequence[int], model: LSTMConfig) -> LSTMSizes:
         """The sizes that a configuration asks for, with a vocabulary of these counts, by id."""
         size, dim = len(word_counts), model.embedding_dim if model.tied else model.hidden_units
         adaptive = model.softmax == "adaptive" or (model.softmax == "auto" and size >= ADAPTIVE_FROM)

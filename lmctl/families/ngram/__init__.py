@@ -35,6 +35,13 @@ class Ngram(Family):
     export_formats = ("arpa",)
 
     @property
+    def config_type(self) -> type[Any]:
+        """See `Family.config_type`."""
+        from lmctl.families.ngram.config import NgramConfig
+
+        return NgramConfig
+
+    @property
     def sizes_type(self) -> type[Any]:
         """See `Family.sizes_type`."""
         from lmctl.families.ngram.sizes import NgramSizes

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lmctl import families
 from lmctl.errors import UsageError
 from lmctl.jobs.train.inputs import check_inputs, check_owner, choose_folder
 from lmctl.jobs.train.overlap import without_validation
@@ -100,7 +99,7 @@ class Asked:
             MissingExtraError: TensorFlow, which trains networks, is not installed.
             UsageError: a checkpoint is required of a family that leaves none.
         """
-        if families.find(self.config.model.family).trains_network:
+        if self.config.family.trains_network:
             require_tensorflow()
         elif self.policies.resume == "require":
             raise UsageError("--resume require: counting n-grams leaves no checkpoint to continue from")

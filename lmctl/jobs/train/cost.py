@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmctl import families
-
 if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
@@ -13,10 +11,10 @@ if TYPE_CHECKING:
 
 def configured_sizes(corpus: PreparedCorpus, config: Config) -> Any:
     """The sizes of the network, with the vocabulary of a corpus."""
-    return families.find(config.model.family).sizes_of(corpus.vocabulary.counts, config.model)
+    return config.family.sizes_of(corpus.vocabulary.counts, config.model)
 
 
 def configured_parameters(corpus: PreparedCorpus, config: Config) -> int:
     """How many numbers that network has."""
-    family = families.find(config.model.family)
+    family = config.family
     return family.count_parameters(configured_sizes(corpus, config)) or 0

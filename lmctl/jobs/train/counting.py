@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl import families
+from lmctl.config import config_of
 from lmctl.jobs.train.disk_space import check_room_to_count
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
 
@@ -25,7 +26,7 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
     Args:
         folder: where the bundle goes; not there yet.
         corpus: what is counted.
-        config: of which `model` and `validation.state` matter.
+        config: `model` matters if it is that of n-grams, and `validation.state`.
         scratch: for what does not fit in memory.
 
     Raises:
@@ -36,11 +37,10 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
     folder.mkdir(parents=True)
     family, keys = estimated_family(config), counted_config(config, len(corpus.train))
     estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch)
-    model = msgspec.structs.replace(estimated.config, family=family.name)
     draft = Draft(
         TextFiles.of_corpus(corpus),
         estimated.sizes,
-        msgspec.structs.replace(config, model=model),
+        msgspec.structs.replace(config, model=estimated.config),
         corpus=corpus_summary(corpus),
         tables=estimated.files,
     )
@@ -49,10 +49,12 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
 
 def counted_config(config: Config, training_tokens: int) -> Any:
     """The keys of the model that is estimated from so many tokens, for itself or beside a network."""
-    return estimated_family(config).settle_config(config.model, training_tokens)
+    family = estimated_family(config)
+    # Beside a network, the baseline has its defaults.
+    model = config.model if config.family is family else config_of(family)
+    return family.settle_config(model, training_tokens)
 
 
 def estimated_family(config: Config) -> Family:
     """The family that is configured, or the baseline beside a network."""
-    family = families.find(config.model.family)
-    return family if family.estimates else families.baseline()
+    return config.family if config.family.estimates else families.baseline()

@@ -227,7 +227,9 @@ def _has_only_grown(model: Model, corpus: PreparedCorpus, config: Config) -> boo
     if record.corpus is None or record.recipe != corpus.record.recipe:
         return False
     before = _config_of(model.bundle)
-    if before is None or _decisive(before, config) != _decisive(config, config):
+    if before is None or before.family is not config.family:
+        return False
+    if _decisive(before, record.corpus.train.tokens) != _decisive(config, record.corpus.train.tokens):
         return False
     counts = dict(zip(corpus.vocabulary.words, corpus.vocabulary.counts, strict=True))
     counted = zip(model.vocabulary.words, model.vocabulary.counts, strict=True)
@@ -236,9 +238,9 @@ def _has_only_grown(model: Model, corpus: PreparedCorpus, config: Config) -> boo
     )
 
 
-def _decisive(config: Config, asked: Config) -> Config:
-    """The settings that decide how good a model is; an order that nobody asked for follows from the text."""
-    model = config.model if asked.model.order is not None else msgspec.structs.replace(config.model, order=None)
+def _decisive(config: Config, training_tokens: int) -> Config:
+    """The settings that decide how good a model is, with what follows from so much text."""
+    model = config.family.settle_config(config.model, training_tokens)
     return msgspec.structs.replace(config, model=model, publishing=PublishingConfig(), device=DeviceConfig())
 
 

@@ -102,9 +102,9 @@ class OldModel:
         Raises:
             UsageError: the user set another size.
         """
-        if config.model.family != self.family.name:
+        if config.family.name != self.family.name:
             raise UsageError(
-                f"model.family: {config.model.family} cannot start from the weights of {self.bundle.folder}, "
+                f"model.family: {config.family.name} cannot start from the weights of {self.bundle.folder}, "
                 f"which is of family {self.family.name}; leave out training.init_from, or choose that family"
             )
         sizes, inherited = self.sizes, {}

@@ -290,7 +290,7 @@ class NetworkRun:
             standard,
             self._scoring_seconds,
             len(self._corpus.valid),
-            family=self._config.model.family,
+            family=self._config.family.name,
             **parts,
         )
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lmctl import families
 from lmctl.config import PublishingConfig, to_yaml
 from lmctl.errors import DataError, UsageError
 from lmctl.training.checkpoint import Checkpoint, RunIdentity, read_checkpoint, write_checkpoint
@@ -51,7 +50,7 @@ class ResumableRun:
     ) -> None:
         self.path = path
         self._beside = beside
-        family = families.find(config.model.family)
+        family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
         # Weights, two slots each, their average, those of the best epoch: 5, of 4 bytes each, and some to spare.
         # Numbers of a state may have 8 bytes.

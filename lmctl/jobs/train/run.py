@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lmctl import families
 from lmctl.errors import QualityGateError
 from lmctl.jobs.train.asked import Asked, Policies
 from lmctl.jobs.train.cost import configured_parameters
@@ -144,7 +143,7 @@ def _train(watch: Watched, asked: Asked, began: float, summary: dict[str, Any]) 
 
 def _making(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> Making:
     """The way in which a model of the family that is asked for comes about."""
-    if families.find(inputs.config.model.family).trains_network:
+    if inputs.config.family.trains_network:
         return NetworkRun(watch, inputs, policies, signals, began)
     return EstimatedRun(watch, inputs, signals)
 
@@ -172,7 +171,7 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
         opened_inputs(asked, ModelFolder(asked.place), ignore_event, Path(scratch)) as inputs,
     ):
         corpus, config = inputs.corpus, inputs.config
-        is_network = families.find(config.model.family).trains_network
+        is_network = config.family.trains_network
         return Plan(
             model=asked.place,
             config=config,

@@ -81,7 +81,7 @@ def scoring_seconds(
     token_ids = corpus.valid
     if not len(token_ids):
         return 0.0
-    network = families.find(config.model.family).random_model(configured_sizes(corpus, config))
+    network = config.family.random_model(configured_sizes(corpus, config))
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
 
     def score(tokens: int) -> None:

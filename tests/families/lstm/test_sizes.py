@@ -1,7 +1,7 @@
 import pytest
 
-from lmctl.config import ModelConfig
 from lmctl.corpus.vocabulary import SPECIALS, Vocabulary
+from lmctl.families.lstm.config import LSTMConfig
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.layers.clusters import choose_clusters
 
@@ -19,7 +19,7 @@ from lmctl.layers.clusters import choose_clusters
 )
 def test_the_softmax_that_is_asked_for(softmax, words, tied, clusters):
     vocabulary = Vocabulary([*SPECIALS, *map(str, range(words - 1))], range(words + 1, 0, -1))
-    model = ModelConfig(softmax=softmax, tied=tied, embedding_dim=16, hidden_units=24)
+    model = LSTMConfig(softmax=softmax, tied=tied, embedding_dim=16, hidden_units=24)
 
     sizes = LSTMSizes.of(vocabulary.counts, model)
 

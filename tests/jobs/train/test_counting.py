@@ -179,7 +179,7 @@ def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("model.hidden_units=9", "model.hidden_units: has no effect with model.family ngram"),
+        ("model.hidden_units=9", "model.hidden_units: is a key of family lstm, but model.family is ngram"),
         ("training.epochs=3", "training.epochs: has no effect with model.family ngram"),
         ("device.placement=gpu", "device.placement: has no effect with model.family ngram"),
         ("training.init_from=current", "training.init_from: has no effect with model.family ngram"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lmctl.config import ModelConfig
+    from lmctl.families.lstm.config import LSTMConfig
     from lmctl.families.lstm.sizes import LSTMSizes
 
 
@@ -45,7 +45,7 @@ class Dropout(msgspec.Struct, frozen=True, kw_only=True):
     locked: bool = True
 
     @classmethod
-    def of(cls, model: ModelConfig) -> Dropout:
+    def of(cls, model: LSTMConfig) -> Dropout:
         """What a configuration asks for."""
         return cls(
             words=model.word_dropout,

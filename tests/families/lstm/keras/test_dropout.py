@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lmctl.config import ModelConfig
+from lmctl.families.lstm.config import LSTMConfig
 
 KINDS = ["words", "inputs", "outputs", "weights"]
 SEED = np.array([1, 5], np.int32)
@@ -186,6 +186,6 @@ def test_a_mask_keeps_the_mean(cpu):
 def test_a_configuration_says_what_is_left_out(cpu):
     from lmctl.families.lstm.keras.network import Dropout
 
-    model = ModelConfig(word_dropout=0.1, input_dropout=0.2, dropout=0.3, weight_dropout=0.4, locked_dropout=False)
+    model = LSTMConfig(word_dropout=0.1, input_dropout=0.2, dropout=0.3, weight_dropout=0.4, locked_dropout=False)
 
     assert Dropout.of(model) == Dropout(words=0.1, inputs=0.2, outputs=0.3, weights=0.4, locked=False)

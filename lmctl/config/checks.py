@@ -1,0 +1,100 @@
+"""What cannot hold together: settings that contradict each other, or that mean nothing to the family of models."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING
+
+from lmctl.config.keys import find_keys
+from lmctl.config.messages import shown
+from lmctl.config.schema import TextConfig, TrainingConfig, ValidationConfig, VocabularyConfig
+from lmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lmctl.config.schema import Config
+
+# What means nothing to a family that trains no network, but for what it `also_uses`.
+OF_NETWORKS = ("training.", "device.", "publishing.checkpoint_every")
+
+
+def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:
+    """Refuse the rate of another optimizer if plain gradient descent was asked for."""
+    asked = explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in explicit
+    if asked and training.learning_rate < 0.1:
+        raise UsageError(
+            f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
+        )
+
+
+def check_warm_start(config: Config) -> None:
+    """Refuse what means nothing if training starts from random weights, and an older model if it has to."""
+    training = config.training
+    for name in ("grow_vocabulary", "gone_words"):
+        if training.init_from is None and getattr(training, name) != getattr(TrainingConfig(), name):
+            raise UsageError(f"training.{name}: needs training.init_from, the model whose words these are")
+    if training.init_from is not None and config.family.trains_network and not config.family.inherited_sizes:
+        raise UsageError(
+            f"training.init_from: a model of family {config.family.name} cannot start from another's weights; "
+            "leave it out"
+        )
+
+
+def check_baseline(training: TrainingConfig) -> None:
+    """Refuse a mixture without the model that is mixed in."""
+    if training.with_ngram and not training.baseline:
+        raise UsageError("training.with_ngram: needs training.baseline, the n-gram model that is mixed in")
+
+
+def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
+    """Refuse what the user set for the training of a network, if the family trains none."""
+    family = config.family
+    if family.trains_network:
+        return
+    for path, value in explicit.items():
+        if path.startswith(OF_NETWORKS) and path not in family.also_uses and value != find_keys(path)[0].default:
+            raise UsageError(f"{path}: has no effect with model.family {family.name}; leave it out")
+
+
+def check_encoding(name: str) -> None:
+    """Refuse what is no encoding of text."""
+    try:
+        codecs.lookup(name)
+        "a".encode(name)  # refuses codecs that turn bytes into bytes, such as hex
+    except (LookupError, ValueError):
+        (key,) = find_keys("text.encoding")
+        raise UsageError(f"text.encoding: expected {key.expected}, got {shown(name)}") from None
+
+
+def check_optimizer(training: TrainingConfig) -> None:
+    """Refuse a rate that only plain gradient descent can take: the others divide a gradient by its size."""
+    if training.optimizer != "sgd" and training.learning_rate >= 1:
+        raise UsageError(
+            f"training.learning_rate: {training.learning_rate:g} suits sgd, not {training.optimizer}; "
+            "set a rate below 1, such as 0.002"
+        )
+
+
+def check_inputs(config: Config) -> None:
+    """Refuse settings of which one would leave the other without effect."""
+    text, vocabulary, validation = config.text, config.vocabulary, config.validation
+    if text.segmenter in ("space", "char"):
+        for name in ("engine", "user_dictionary"):
+            if (value := getattr(text, name)) != getattr(TextConfig(), name):
+                raise UsageError(
+                    f"text.{name}: needs text.segmenter auto or jieba, "
+                    f"got {shown(value)} with text.segmenter {text.segmenter}"
+                )
+    if vocabulary.file is not None:
+        for name in ("size", "min_count"):
+            if (value := getattr(vocabulary, name)) != getattr(VocabularyConfig(), name):
+                raise UsageError(
+                    f"vocabulary.{name}: cannot be set together with vocabulary.file, which fixes the word list; "
+                    f"got {shown(value)} and {shown(vocabulary.file)}"
+                )
+    if validation.file is not None and validation.fraction != ValidationConfig().fraction:
+        raise UsageError(
+            "validation.fraction: cannot be set together with validation.file, which takes its place; "
+            f"got {shown(validation.fraction)} and {shown(validation.file)}"
+        )

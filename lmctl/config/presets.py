@@ -1,0 +1,52 @@
+"""Presets: named sets of values, each of one family, in a YAML file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl import families
+from lmctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from lmctl.families.family import Family
+
+PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
+AUTO = "auto"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The presets of all families, those of a family beside each other."""
+    return tuple(dict.fromkeys(name for family in families.configurable().values() for name in family.presets))
+
+
+def owners(preset: str) -> list[Family]:
+    """The families that have a preset of this name."""
+    return [family for family in families.configurable().values() if preset in family.presets]
+
+
+def preset_file(preset: str, family: Family) -> Path:
+    """The file of a family's preset.
+
+    Raises:
+        UsageError: the family has no such preset.
+    """
+    if preset not in family.presets:
+        others = " and ".join(each.name for each in owners(preset))
+        raise UsageError(
+            f"preset: {preset} is a preset of family {others}, but model.family is {family.name}; "
+            "leave one of the two out"
+        )
+    return (family.preset_folder or PRESET_DIRECTORY) / f"{preset}.yaml"
+
+
+def choose_preset(family: Family, training_tokens: int) -> str:
+    """The preset that `auto` stands for, by the number of tokens there are to train on.
+
+    `auto` itself if the family leaves nothing to choose: then there are the defaults alone.
+    """
+    return next(
+        (name for name, most in family.automatic_presets.items() if most is None or training_tokens <= most), AUTO
+    )

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from lmctl.config import read_settings
+from lmctl.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        (
+            ["vocabulary.file=words.txt", "vocabulary.size=100"],
+            (
+                "vocabulary.size: cannot be set together with vocabulary.file, which fixes the word list; "
+                "got 100 and 'words.txt'"
+            ),
+        ),
+        (
+            ["vocabulary.file=words.txt", "vocabulary.min_count=2"],
+            (
+                "vocabulary.min_count: cannot be set together with vocabulary.file, which fixes the word list; "
+                "got 2 and 'words.txt'"
+            ),
+        ),
+        (
+            ["validation.file=valid.txt", "validation.fraction=0.1"],
+            (
+                "validation.fraction: cannot be set together with validation.file, which takes its place; "
+                "got 0.1 and 'valid.txt'"
+            ),
+        ),
+        (
+            ["text.segmenter=space", "text.engine=jieba"],
+            "text.engine: needs text.segmenter auto or jieba, got 'jieba' with text.segmenter space",
+        ),
+        (
+            ["text.segmenter=char", "text.user_dictionary=d.txt"],
+            "text.user_dictionary: needs text.segmenter auto or jieba, got 'd.txt' with text.segmenter char",
+        ),
+    ],
+)
+def test_settings_that_cannot_hold_together_are_refused(assignments, expected, message):
+    assert message(*assignments) == expected
+
+
+def test_plain_gradient_descent_needs_a_rate_of_its_own():
+    with pytest.raises(
+        UsageError, match=r"^training.learning_rate: 0.003 does not suit sgd; set a rate such as 20"
+    ):
+        read_settings([], ["preset=medium", "training.optimizer=sgd"], {}).resolve()
+    asked = ["preset=medium", "training.optimizer=sgd", "training.learning_rate=0.01"]
+    assert read_settings([], asked, {}).resolve().training.learning_rate == 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "rmsprop"])
+def test_a_rate_that_only_plain_gradient_descent_can_take_is_refused(optimizer):
+    asked = read_settings(
+        [], ["preset=medium", f"training.optimizer={optimizer}", "training.learning_rate=20"], {}
+    )
+
+    with pytest.raises(
+        UsageError, match=rf"^training.learning_rate: 20 suits sgd, not {optimizer}; set a rate below 1"
+    ):
+        asked.resolve()
+    with_a_rate = ["preset=medium", f"training.optimizer={optimizer}", "training.learning_rate=0.002"]
+    assert read_settings([], with_a_rate, {}).resolve().training.learning_rate == 0.002
