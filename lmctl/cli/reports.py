@@ -87,7 +87,12 @@ def mixed(summary: Mixed, as_json: bool) -> None:
         return
     columns = [tables.Column("weight"), tables.Column("perplexity")]
     rows = [(member.model, (f"{member.weight:.4f}", _number(member.perplexity))) for member in summary.members]
-    tables.show(terminal_console(), "model", columns, [*rows, ("mixture", ("", _number(summary.perplexity)))])
+    tables.show(
+        terminal_console(),
+        "model",
+        columns,
+        [*rows, (families.combining().name, ("", _number(summary.perplexity)))],
+    )
     echo_values(
         {
             "text": f"state {summary.state}, vocabulary {summary.vocabulary_size:,}, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from lmctl import families
 from lmctl.cli import tables
 from lmctl.cli.activity import PLAIN_PROGRESS_SECONDS, Estimate, duration
 from lmctl.cli.output import terminal_console
@@ -168,23 +169,27 @@ class TrainingDisplay:
             click.echo(f"lmctl: {text}", err=True)
 
 
-def _beside(compared: Any) -> list[tuple[str, str, float]]:
-    """Who was compared: n-grams, network and mixture, what each is called, and its perplexity."""
+# What is compared.
+COUNTED, TRAINED, MIXED = range(3)
+
+
+def _beside(compared: Any) -> list[tuple[int, str, float]]:
+    """What was compared (n-grams, the network, their mixture), what each is called, and its perplexity."""
     network, ngram = compared.weights
     beside = [
-        ("n-grams", f"{compared.ngram_order}-grams", compared.ngram_perplexity),
-        ("network", "network", compared.network_perplexity),
+        (COUNTED, f"{compared.ngram_order}-grams", compared.ngram_perplexity),
+        (TRAINED, "network", compared.network_perplexity),
     ]
     # With all of the weight on one of them, there is no mixture to speak of.
     if f"{network:.2f}" not in ("0.00", "1.00"):
         name = f"mixture, {network:.2f} network + {ngram:.2f} n-grams"
-        beside.append(("mixture", name, compared.mixture_perplexity))
+        beside.append((MIXED, name, compared.mixture_perplexity))
     return beside
 
 
 def _show_comparison(console: Console, compared: Any, family: str | None) -> None:
-    """Who predicts the validation text how well, and which of them is published."""
-    chosen = "mixture" if compared.mixture_is_chosen else "n-grams" if family == "ngram" else "network"
+    """How well each predicts the validation text, and which of them is published."""
+    chosen = MIXED if compared.mixture_is_chosen else COUNTED if family == families.baseline().name else TRAINED
     columns = [tables.Column("valid\nperplexity"), tables.Column("", right=False)]
     rows = [
         (name, (f"{perplexity:.2f}", "chosen" if kind == chosen else ""))

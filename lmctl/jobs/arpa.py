@@ -21,11 +21,9 @@ from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SPECIALS, UNKNOWN
 from lmctl.errors import InputMissingError, LockedError, UsageError
 from lmctl.families import load_language_model
-from lmctl.families.arpa.export import write_arpa
+from lmctl.families.arpa.export import opened_tables, write_arpa
 from lmctl.families.arpa.importing import ArpaReading, read_arpa
 from lmctl.families.arpa.words import SENTENCE_START, WordSpelling
-from lmctl.families.ngram.sizes import NgramSizes
-from lmctl.families.ngram.tables import open_tables
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.watching.events import ignore_event
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
 
     from lmctl.config import Settings
     from lmctl.families.base import LanguageModel
+    from lmctl.store.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +85,8 @@ def export_arpa(
         )
     bundle = verify_bundle(find_bundle(model))
     sizes = bundle.record.sizes
-    if not isinstance(sizes, NgramSizes):
-        members = [
-            str(member.folder) for member in bundle.members() if isinstance(member.record.sizes, NgramSizes)
-        ]
+    if not _is_exported(bundle):
+        members = [str(member.folder) for member in bundle.members() if _is_exported(member)]
         raise UsageError(
             f"{bundle.folder}: family {bundle.record.family}; only an n-gram model can be written as ARPA text"
             + (f", such as its member {members[0]}" if members else "")
@@ -102,7 +99,7 @@ def export_arpa(
             KENLM_ORDERS[0],
             KENLM_ORDERS[-1],
         )
-    tables, spelling = open_tables(bundle.folder, sizes), WordSpelling(bundle.vocabulary().words, unknown)
+    tables, spelling = opened_tables(bundle), WordSpelling(bundle.vocabulary().words, unknown)
     if escaped := spelling.escaped:
         logger.warning(
             "%s: wrote \\xNN in words that other programs would misread (%d, such as %s); import gives them back",
@@ -198,6 +195,11 @@ def import_arpa(
         published = folder.publish(place, generations_kept(folder) if keep is None else keep)
         summary["published"] = str(published)
     return published
+
+
+def _is_exported(bundle: Bundle) -> bool:
+    """Whether models of its family can be written as ARPA text."""
+    return "arpa" in families.find(bundle.family).export_formats
 
 
 @contextlib.contextmanager

@@ -18,15 +18,26 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START
+from lmctl.families.ngram.tables import open_tables
 from lmctl.log10 import LOG10_ZERO, log10_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lmctl.families.arpa.words import WordSpelling
+    from lmctl.families.base import BundleFiles
     from lmctl.families.ngram.tables import NgramTables
 
 _LINES_AT_ONCE = 1 << 16
+
+
+def opened_tables(bundle: BundleFiles) -> NgramTables:
+    """The tables of a bundle whose family is written as ARPA text.
+
+    Raises:
+        DataError: a table is missing or damaged.
+    """
+    return open_tables(bundle.folder, bundle.sizes)
 
 
 def write_arpa(

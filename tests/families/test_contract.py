@@ -1,0 +1,239 @@
+"""What every family promises, asked of each that is registered: lmctl's own, and a toy of another package."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lmctl import families
+from lmctl.config import config_from_yaml
+from lmctl.families.family import NetworkOptions
+from lmctl.store.bundle import open_bundle, verify_bundle
+
+ROOT = Path(__file__).parents[2]
+TOY = ROOT / "tests/toy_family"
+NAMES = (*families.BUILT_IN, "unigram")
+NETWORKS = tuple(name for name in families.BUILT_IN if families.find(name).trains_network)
+CACHES = (families.names, families.find, families.configurable, families._registered)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toy_is_installed():
+    """The toy family's package is where Python looks for packages, as if pip had put it there."""
+    sys.path.insert(0, str(TOY))
+    for each in CACHES:
+        each.cache_clear()
+    yield
+    sys.path.remove(str(TOY))
+    for each in CACHES:
+        each.cache_clear()
+
+
+def start(*arguments):
+    """The command, in a process of its own that sees the toy family."""
+    environment = {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lmctl", *map(str, arguments)],
+        env=environment | {"PYTHONPATH": str(TOY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lmctl(*arguments):
+    """Run the command; what it printed."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def settings(name):
+    """A model of a family is made quickly: a network is trained for a few steps."""
+    few_steps = ["--set", "training.steps=20", "--set", "training.with_ngram=false"]
+    if not families.find(name).trains_network:
+        few_steps = []
+    return ["--set", f"model.family={name}", *few_steps]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A prepared corpus: several families may be mixed that are estimated from it."""
+    folder = tmp_path_factory.mktemp("corpus") / "prepared"
+    lmctl("prepare", ROOT / "corpora/en.txt", "-o", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(corpus, tmp_path_factory):
+    """`models(name)`: the folder of a model of a family, made by the command."""
+    folder, made = tmp_path_factory.mktemp("models"), {}
+
+    def model(name):
+        if name not in made:
+            made[name] = folder / name
+            if families.find(name).combines:
+                members = [model(each) for each in NAMES if not families.find(each).combines]
+                valid = folder / "valid.txt"
+                valid.write_text("".join((ROOT / "corpora/en.txt").read_text().splitlines(keepends=True)[::7]))
+                lmctl("mix", *members, "-o", made[name], "--valid", valid)
+            else:
+                lmctl("train", corpus, "-o", made[name], *settings(name))
+        return made[name]
+
+    return model
+
+
+@pytest.fixture(params=NAMES)
+def bundle(request, models):
+    return open_bundle((models(request.param) / "current").resolve())
+
+
+@pytest.fixture
+def model(bundle):
+    return families.load_language_model(bundle)
+
+
+@pytest.fixture
+def token_ids(model):
+    """Random tokens, (7, 5)."""
+    return np.random.default_rng(1).integers(0, model.vocabulary_size, (7, 5))
+
+
+def test_a_bundle_names_its_family_and_is_sound(bundle, model):
+    assert bundle.family in NAMES
+    verify_bundle(bundle.folder)
+    assert model.vocabulary_size == len(bundle.vocabulary())
+    assert bundle.parameters() > 0
+    assert families.find(bundle.family).describe(bundle.sizes)["family"].startswith(bundle.family)
+
+
+def test_each_row_sums_to_one(model, token_ids):
+    for state in (model.null_state(5), model.initial_state(5), model.advance(model.null_state(5), token_ids)):
+        rows = np.exp(model.log_probs(state).astype(np.float64))
+
+        assert rows.shape == (5, model.vocabulary_size)
+        assert rows.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("cuts", [[1, 2, 3, 4, 5, 6], [3], [2, 2, 5]])
+def test_a_text_that_is_read_in_pieces_leaves_the_state_of_one_that_is_read_at_once(model, token_ids, cuts):
+    whole = model.log_probs(model.advance(model.initial_state(5), token_ids))
+
+    state = model.initial_state(5)
+    for piece in np.split(token_ids, cuts):
+        state = model.advance(state, piece)
+
+    np.testing.assert_array_equal(model.log_probs(state), whole)
+
+
+def test_columns_of_other_lengths_are_answered_as_each_is_alone(model, token_ids):
+    lengths = np.array([7, 0, 3, 1, 6])
+
+    together = model.log_probs(model.advance(model.initial_state(5), token_ids, lengths))
+
+    for column, length in enumerate(lengths):
+        alone = model.advance(model.initial_state(1), token_ids[:length, column : column + 1])
+        np.testing.assert_array_equal(together[column], model.log_probs(alone)[0])
+
+
+def test_a_score_is_the_log_probability_of_the_target_and_a_rank_its_place(model, token_ids):
+    inputs, targets, lengths = token_ids[:-1], token_ids[1:], np.array([6, 0, 2, 5, 6])
+    state = model.initial_state(5)
+
+    scores, after = model.score(inputs, targets, lengths, state, ranks=True)
+    plain, _ = model.score(inputs, targets, lengths, state)
+
+    along, _ = model.advance_with_log_probs(state, inputs, lengths)
+    for column, length in enumerate(lengths):
+        for step in range(length):
+            row, target = along[step, column], targets[step, column]
+            assert scores.log_probs[step, column] == pytest.approx(row[target], abs=1e-5)
+            assert plain.log_probs[step, column] == pytest.approx(row[target], abs=1e-5)
+            assert scores.ranks[step, column] == np.count_nonzero(row >= row[target])
+        assert not scores.log_probs[length:, column].any()
+        assert not scores.ranks[length:, column].any()
+    np.testing.assert_array_equal(model.log_probs(after), model.log_probs(model.advance(state, inputs, lengths)))
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 10**6])
+def test_the_top_k_are_the_first_of_a_stable_sort(model, token_ids, k):
+    state = model.advance(model.initial_state(5), token_ids)
+    allowed = np.random.default_rng(2).random(model.vocabulary_size) < 0.7
+    log_probs = model.log_probs(state)
+
+    for mask in (None, allowed):
+        ids, found = model.top_k(state, k, mask)
+
+        candidates = np.arange(model.vocabulary_size) if mask is None else np.flatnonzero(mask)
+        order = np.argsort(-log_probs[:, candidates], axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(ids, candidates[order])
+        np.testing.assert_allclose(found, np.take_along_axis(log_probs, ids, axis=1), atol=1e-5)
+
+
+def test_features_are_a_vector_for_each_context_if_there_are_any(model, token_ids):
+    if not model.has_features:
+        with pytest.raises(NotImplementedError):
+            model.features(model.null_state(5))
+        return
+    state = model.null_state(5)
+    along, after = model.advance_with_features(state, token_ids)
+    scores, _ = model.score(token_ids[:-1], token_ids[1:], np.full(5, 6), state, features=True)
+
+    assert along.shape[:2] == token_ids.shape
+    np.testing.assert_array_equal(model.features(after), along[-1])
+    np.testing.assert_array_equal(scores.features, along[:-1])
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_network_and_the_runtime_agree(name, models):
+    import tensorflow as tf
+
+    bundle = open_bundle((models(name) / "current").resolve())
+    model, family = families.load_language_model(bundle), families.find(name)
+    token_ids = np.random.default_rng(3).integers(0, model.vocabulary_size, (9, 4)).astype(np.int32)
+    config = config_from_yaml(bundle.read("config.yaml").decode()).model
+    network = family.network(bundle.sizes, config, NetworkOptions(0.1, seed=5, precision="float32", is_gpu=False))
+    network.import_weights(bundle.weights())
+
+    nats, state = network.cross_entropy(
+        tf.constant(token_ids[:-1]), tf.constant(token_ids[1:]), network.null_state(4), None
+    )
+
+    scores, _ = model.score(token_ids[:-1], token_ids[1:], np.full(4, 8), model.null_state(4))
+    np.testing.assert_allclose(-nats.numpy(), scores.log_probs, atol=1e-4)
+    # Columns that restart answer as if nothing had been read; the others go on.
+    restart = tf.constant([True, False, True, False])
+    again, _ = network.cross_entropy(
+        tf.constant(token_ids[:-1]), tf.constant(token_ids[1:]), network.restarted(state, restart), None
+    )
+    np.testing.assert_allclose(again.numpy()[:, [0, 2]], nats.numpy()[:, [0, 2]], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_training_that_was_killed_ends_with_the_bytes_of_one_that_was_not(name, corpus, models, tmp_path):
+    arguments = ("train", corpus, "-o", tmp_path / "model", *settings(name))
+    process = start(*arguments, "--set", "publishing.checkpoint_every=0.001s")
+    checkpoint = tmp_path / "model/work/checkpoint"
+    while process.poll() is None and not checkpoint.exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert checkpoint.exists()
+
+    lmctl(*arguments, "--resume", "require")
+
+    for name_of_file in ("weights.safetensors", "vocabulary.tsv", "metrics.json"):
+        assert (tmp_path / "model/current" / name_of_file).read_bytes() == (
+            models(name) / "current" / name_of_file
+        ).read_bytes()
