@@ -78,13 +78,15 @@ class Ngram(Family):
         return int(sum(sizes.ngrams) + sum(sizes.ngrams[:-1]))
 
     def settle_config(self, config: Any, training_tokens: int) -> Any:
-        """The order, if it follows from the text."""
+        """The order, if it follows from the text, and a threshold of pruning for no more orders than that."""
         import msgspec
 
         if config.order is not None:
             return config
         order = FULL_ORDER if training_tokens <= FULL_ORDER_TOKENS else SMALLER_ORDER
-        return msgspec.structs.replace(config, order=order)
+        # There may be more thresholds than orders.
+        pruning = " ".join(config.pruning.split()[:order])
+        return msgspec.structs.replace(config, order=order, pruning=pruning)
 
     def estimate(
         self, token_ids: IntArray, vocabulary_size: int, folder: Path, config: Any, scratch: Path
@@ -99,8 +101,7 @@ class Ngram(Family):
             folder,
             order=settled.order,
             smoothing=settled.smoothing,
-            # If the order follows from the text, there may be more thresholds than orders.
-            pruning=[int(count) for count in settled.pruning.split()][: settled.order],
+            pruning=[int(count) for count in settled.pruning.split()],
             scratch=scratch,
         )
         logger.info("n-grams of order 1 to %d: %s", sizes.order, " + ".join(map("{:,}".format, sizes.ngrams)))

@@ -192,7 +192,7 @@ def test_what_only_a_network_has_is_refused(text, tmp_path, assignment, message)
 
 
 def test_a_preset_of_a_network_is_no_preset_of_ngrams():
-    with pytest.raises(UsageError, match=r"model\.family: ngram, but preset tiny is that of a network"):
+    with pytest.raises(UsageError, match=r"preset: tiny is a preset of family lstm, but model\.family is ngram"):
         read_settings(assignments=["preset=tiny", "model.family=ngram"]).resolve()
 
 
