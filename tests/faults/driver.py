@@ -87,7 +87,7 @@ def _be_the_command(order: dict[str, Any], streams: list[str]) -> None:
         if order.get("fault"):
             import injection
 
-            injection.Watch(injection.Fault(**order["fault"]), log).install()
+            injection.FaultWatcher(injection.Fault(**order["fault"]), log).install()
         code = cli.run(order["arguments"])
         if any(name.partition(".")[0] in ("tensorflow", "keras") for name in sys.modules):
             os.write(log, b"imported TensorFlow\n")
