@@ -1,6 +1,8 @@
 """The one way a file is written: beside its place, flushed, synced, renamed; and pipes, in which all must arrive.
 
-A kill at any instant leaves either the old file or the new one, never a part of either.
+A kill or a power cut at any instant leaves either the old file or the new one, never a part of either. A folder is
+made by `make_folder`, so that it is found again after a power cut, and a whole tree is synced by `sync_tree`
+before anything leads to it. tests/faults/power.py states what a file system is taken to promise.
 """
 
 from __future__ import annotations
@@ -118,6 +120,32 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, durably; nothing happens if it is there.
+
+    Raises:
+        OSError: it cannot be made, or a file is in its place.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make a folder durable with all files and folders in it, but for its own name in the folder above."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            sync_tree(path)
+        else:
+            with named_in_errors(path), path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 # What is read at once of a file that is copied or hashed.

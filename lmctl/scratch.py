@@ -81,6 +81,8 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
         try:
             if scratch.path.exists():
                 shutil.rmtree(scratch.path)
+            # A power cut must not take the journal, and bring back what it names.
+            files.sync_folder(folder)
             (folder / JOURNAL).unlink()
         except OSError as error:
             logger.warning("%s: could not be removed: %s", scratch.path, error.strerror)
@@ -109,7 +111,9 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
     try:
         journal = decode_record(content, _Journal, str(place))
     except DataError:
-        if not (JOURNAL_START.startswith(content) or content.startswith(JOURNAL_START)):
+        # After a power cut, zeros may stand in the place of what was written last.
+        written = content.rstrip(b"\0")
+        if not (JOURNAL_START.startswith(written) or written.startswith(JOURNAL_START)):
             raise _not_a_journal(place) from None
         place.unlink()
         return
@@ -119,6 +123,7 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
     for path in (folder / name for name in journal.files if name not in kept and _is_beside(name)):
         if path.is_file() and not path.is_symlink():
             path.unlink()
+    files.sync_folder(folder)
     place.unlink()
 
 

@@ -127,7 +127,7 @@ def prepare_corpus(
     Raises:
         DataError: nothing to train on, or nothing in the text to validate on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     replaced = _files_of(folder)
     with files.named_in_errors(folder), scratch_folder(folder) as unfinished:
         scratch = unfinished.path

@@ -98,7 +98,7 @@ def prepare(
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
     vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     with locked(folder), _without_cycle_collection():
         sweep(folder)
         check_room_to_prepare(folder, [*sources, *held_out])

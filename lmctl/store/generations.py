@@ -68,8 +68,9 @@ class ModelFolder:
         if folder.is_dir() and any(folder.iterdir()) and not is_model(folder):
             raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         model = cls(folder)
-        (folder / GENERATIONS).mkdir(parents=True, exist_ok=True)
-        model.work.mkdir(exist_ok=True)
+        # In this order: a folder is a model if it has generations.
+        files.make_folder(folder / GENERATIONS)
+        files.make_folder(model.work)
         return model
 
     def numbers(self) -> list[int]:
@@ -130,9 +131,10 @@ class ModelFolder:
             remove(bundle)
         else:
             place = self.generation(newest + 1)
-            files.sync_folder(bundle)
+            files.sync_tree(bundle)
             bundle.rename(place)
-            files.sync_folder(place.parent)
+        # Also of a bundle that a run which was killed renamed: its name may not be durable yet.
+        files.sync_folder(place.parent)
         before = self.sound_current()
         self.make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
@@ -210,6 +212,8 @@ class ModelFolder:
                     logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, strangers[0])
                     continue
                 doomed.rename(out_of_sight)
+                # Else a power cut could bring it back without the files that are removed next.
+                files.sync_folder(doomed.parent)
                 shutil.rmtree(out_of_sight)
             except OSError as error:
                 logger.warning("%s: could not be removed: %s", doomed, error)

@@ -14,7 +14,7 @@ RUNS, REQUEST, LOCK, HOLDER = "runs.jsonl", "request.json", "lock", "holder.json
 GENERATION = re.compile(r"[0-9]{6,}")
 
 # In its work folder, from one run to the next.
-CHECKPOINT, BEGUN = "checkpoint", "begun.json"
+CHECKPOINT, BEGUN, PUBLISHING = "checkpoint", "begun.json", "publishing.json"
 
 # In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
 FINISHED, BASELINE, COMBINED, IMPORTED = "finished", "baseline", "combined", "imported"

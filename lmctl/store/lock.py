@@ -124,7 +124,8 @@ def _may_write(path: Path) -> bool:
     except FileNotFoundError:
         return True
     with path.open("rb") as file:
-        return NOTE_START.startswith(file.read(len(NOTE_START)))
+        # After a power cut, zeros may stand in the place of what was written last.
+        return NOTE_START.startswith(file.read(len(NOTE_START)).rstrip(b"\0"))
 
 
 def _note_holder(path: Path) -> None:

@@ -144,6 +144,7 @@ class RunLog:
 
     def append(self, run: Run) -> None:
         """Write a line; on its own, of a run that did not begin, for there was nothing to do."""
+        is_new = not self._path.exists()
         with files.named_in_errors(self._path), self._path.open("ab+") as file:
             # A line that a power cut tore has no end: a new one is begun, so that only it is lost.
             torn = False
@@ -153,6 +154,8 @@ class RunLog:
             file.write((b"\n" if torn else b"") + msgspec.json.encode(run) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            files.sync_folder(self._path.parent)
 
 
 def now() -> str:

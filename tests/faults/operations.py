@@ -177,9 +177,7 @@ class _WatchedFile(io.FileIO):
         write = super().write
         place = self._calls.place_of(self.fileno()) or ""
         offset = self.seek(0, os.SEEK_END) if self._appends else self.tell()
-        operation = Operation(
-            name="write", given=self.fileno(), place=place, content=bytes(view), offset=offset
-        )
+        operation = Operation(name="write", given=self.fileno(), place=place, content=bytes(view), offset=offset)
         self._calls.watcher.before(operation, lambda: write(view[: len(view) // 2]))
         written = write(view)
         self._calls.watcher.after(operation)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lmctl.errors import LmctlError, LockedError, QualityGateError
+from lmctl.jobs.train import journal
 from lmctl.jobs.train.publish import generations_kept, summarize
-from lmctl.jobs.train.request import rejected_before, settle, unchanged_since
+from lmctl.jobs.train.request import rejected_before, remember_request, unchanged_since
 from lmctl.jobs.watching.runs import log_without_a_run
 from lmctl.store.generations import remove
 from lmctl.store.layout import CHECKPOINT
@@ -49,15 +50,14 @@ def known_outcome(watch: Watched, asked: Asked) -> Trained | None:
 
 
 def settled_outcome(folder: ModelFolder, asked: Asked) -> Trained | None:
-    """Record what a killed run had already published; the outcome, if it was this same run.
+    """Record what a run had already published when it was cut off; the outcome, if it was this same run.
 
     The caller holds the lock.
     """
-    if not settle(folder):
+    if not _settle(folder):
         return None
     # With it, the model could only be made again.
     remove(folder.work / CHECKPOINT)
-    folder.prune(generations_kept(folder))
     known = _unchanged(folder, asked)
     return None if asked.policies.force else known
 
@@ -76,8 +76,19 @@ def _unchanged(folder: ModelFolder, asked: Asked) -> Trained | None:
         return None
 
 
+def _settle(folder: ModelFolder) -> bool:
+    """Finish what a run left to do that was cut off after it had published; returns whether there was one."""
+    found = journal.find_published(folder)
+    if found is not None:
+        # First: once the request is remembered, the same command finds nothing to do.
+        folder.prune(generations_kept(folder))
+        remember_request(folder, *found)
+    journal.end(folder)
+    return found is not None
+
+
 def _sweep_without_a_run(folder: ModelFolder) -> None:
     """Remove what a killed run left when it had done its work; a run in progress holds the lock."""
-    if not folder.is_swept():
+    if not folder.is_swept() or journal.is_begun(folder):
         with contextlib.suppress(LockedError, OSError), locked(folder.folder), folder.working():
-            settle(folder)
+            _settle(folder)

@@ -11,10 +11,11 @@ import msgspec
 
 from lmctl.config import PublishingConfig
 from lmctl.errors import LmctlError, QualityGateError
+from lmctl.jobs.train import journal
 from lmctl.jobs.train.bundling import verify_answers
 from lmctl.jobs.train.gate import compare, inherited_text
 from lmctl.jobs.train.kept_text import keep_text, kept_part
-from lmctl.jobs.train.request import REJECTED, intend
+from lmctl.jobs.train.request import REJECTED
 from lmctl.jobs.watching.events import GateDone
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove_own
@@ -92,7 +93,7 @@ def publish(
     if standard is not None:
         pass_gate(watch, bundle, standard)
     if request is not None:
-        intend(watch.folder, request, bundle)
+        journal.begin(watch.folder, request, bundle)
     return watch.folder.publish(bundle, config.publishing.keep)
 
 

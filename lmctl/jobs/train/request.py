@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.prepared import CORPUS_FILE
-from lmctl.errors import LmctlError
 from lmctl.jobs.train.initial_weights import old_model_file
-from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove_own
 from lmctl.store.layout import REQUEST
 from lmctl.store.notes import read_note, write_note
@@ -25,12 +22,8 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-logger = logging.getLogger(__name__)
-
 # In a model's work folder: the bundle that the gate refused, and what it was made from.
 REJECTED, REJECTION = "rejected", "rejected.json"
-# Likewise: what is about to be published, and what it was made from.
-INTENT = "publishing.json"
 # What decides how a text is cut, beside the settings.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
 # Settings that name files, whose content counts as that of the texts.
@@ -70,39 +63,6 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that is about to publish: what it was asked for, and the SHA-256 that the bundle's record states."""
-
-    request: Request
-    sha256: str
-
-
-def intend(folder: ModelFolder, request: Request, bundle: Path) -> None:
-    """Keep what is about to be published, until it is remembered as published."""
-    write_note(
-        folder.work / INTENT, Intent(request=request, sha256=open_bundle(bundle).record.sha256), folder.making
-    )
-
-
-def settle(folder: ModelFolder) -> bool:
-    """Record the generation that a killed run had already published. The caller holds the lock.
-
-    Returns:
-        Whether there was such a run: its work is done, and its checkpoint of no use any more.
-    """
-    known, current = read_note(folder.work / INTENT, Intent), folder.current()
-    published = False
-    if known is not None and current is not None:
-        try:
-            published = open_bundle(current).record.sha256 == known.sha256
-        except LmctlError as error:
-            logger.warning("%s; training again", error)
-        if published:
-            remember_request(folder, known.request, current)
-    remove_own(folder.work / INTENT)
-    return published
-
-
 def describe_request(sources: Sequence[str], settings: Settings) -> Request | None:
     """What a run is about to do, its inputs hashed; None if they are no files and cannot be read twice.
 
@@ -120,7 +80,7 @@ def remember_request(folder: ModelFolder, request: Request, published: Path) -> 
     """Keep what the published generation was made by."""
     request = msgspec.structs.replace(request, generation=published.name)
     write_note(folder.folder / REQUEST, request, folder.making)
-    for name in (REJECTED, REJECTION, INTENT):
+    for name in (REJECTED, REJECTION):
         remove_own(folder.work / name)
 
 

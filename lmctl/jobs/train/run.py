@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl.errors import QualityGateError
+from lmctl.jobs.train import journal
 from lmctl.jobs.train.asked import Asked, Policies
 from lmctl.jobs.train.cost import configured_parameters
 from lmctl.jobs.train.gate import score_published
@@ -137,6 +138,7 @@ def _train(watch: Watched, asked: Asked, began: float, summary: dict[str, Any]) 
         # What was published is remembered before the checkpoint that could make it again is forgotten.
         if request is not None:
             remember_request(folder, request, published)
+            journal.end(folder)
         making.finish()
     return summarize(asked.place, published, "published")
 
