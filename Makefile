@@ -1,7 +1,7 @@
 # make demo   set everything up, train on corpora/, predict
 # make test   set everything up, run every check and test
 # make test-portable  run what computes with fewer instructions than this processor has, and all on one core
-# make faults kill it, fill its disk, damage its files, crowd it, starve it: the long version of tests/faults
+# make faults kill it, cut its power, fill its disk, damage its files, crowd it, starve it: the long version of tests/faults
 # make check  every check but the tests (pre-commit runs the same)
 # make docs   rewrite the generated references
 

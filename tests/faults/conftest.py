@@ -29,6 +29,12 @@ def dice(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture(scope="session")
+def seed() -> int:
+    """LMCTL_FAULTS_SEED, for what is drawn once for several tests."""
+    return SEED
+
+
+@pytest.fixture(scope="session")
 def corpora() -> Path:
     """The texts that come with lmctl."""
     return Path(__file__).parents[2] / "corpora"

@@ -32,6 +32,9 @@ def main(kind: str) -> None:
 
         load_tensorflow(verbose=False)
         import lmctl.training.trainer
+    import lmctl.cli.export
+    import lmctl.cli.import_
+    import lmctl.cli.mix
     import lmctl.cli.predict
     import lmctl.cli.prepare
     import lmctl.cli.progress
@@ -88,6 +91,10 @@ def _be_the_command(order: dict[str, Any], streams: list[str]) -> None:
             import injection
 
             injection.FaultWatcher(injection.Fault(**order["fault"]), log).install()
+        if order.get("record"):
+            import recording
+
+            recording.Recorder(order["folder"], order["record"]).install()
         code = cli.run(order["arguments"])
         if any(name.partition(".")[0] in ("tensorflow", "keras") for name in sys.modules):
             os.write(log, b"imported TensorFlow\n")

@@ -1,8 +1,9 @@
 """The calls by which a process changes files below a folder, seen before and after each.
 
-Everything the command does to files and folders goes through a handful of calls, of the modules `os` and `io`. They
-are replaced by ones that tell a watcher of each operation: a watcher may end the process, raise what a disk raises, or
-record what was done. What changes a file through a memory map is not seen; lmctl maps only scratch files for writing.
+Everything the command does to files and folders goes through a handful of calls, of the modules `os` and `io`.
+They are replaced by ones that tell a watcher of each operation: a watcher may end the process, raise what a disk
+raises, or record what was done. What changes a file through a memory map is not seen; lmctl maps only scratch
+files for writing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Operation:
     """One change of a file or a folder, or a sync of one.
 
     Attributes:
-        name: of the call: open, write, truncate, mkdir, rmdir, unlink, remove, rename, replace, symlink, link, fsync,
-            fchmod.
+        name: of the call: open, write, truncate, mkdir, rmdir, unlink, remove, rename, replace, symlink, link,
+            fsync, fchmod.
         given: the path or descriptor that the call was given; of a rename, the target.
         place: the path that is meant, absolute, its folders resolved.
         source: of a rename or a link, the other path, absolute; of a symbolic link, what it says.

@@ -78,9 +78,14 @@ class Driver:
         assert self._process.stdout.readline() == "ready\n"
 
     def run(
-        self, folder: Path, *arguments: str, fault: Fault | None = None, kill_after: float | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        fault: Fault | None = None,
+        kill_after: float | None = None,
+        record: Path | None = None,
     ) -> Ended:
-        """Run the command line in a folder, with a fault or a kill after so many seconds."""
+        """Run the command line in a folder: with a fault, a kill after so many seconds, or its steps recorded."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {
@@ -88,6 +93,7 @@ class Driver:
             "arguments": arguments,
             "fault": fault and asdict(fault),
             "kill_after": kill_after,
+            "record": None if record is None else str(record),
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -126,6 +132,23 @@ SCENARIOS = {
     "refused": Scenario((TRAIN,), (*TRAIN, *WORSE), code=3),
     "rollback": Scenario((TRAIN, (*TRAIN, "--seed", "2", "--no-gate")), ("rollback", "model", "--to", "1")),
     "metrics": Scenario((TRAIN,), ("eval", "-m", "model", "text.txt", "-o", "metrics.json")),
+}
+
+# Commands that publish without training: the bytes of their models follow from their input alone.
+OTHER_PUBLISHERS = {
+    "mix": Scenario(
+        (
+            PREPARE,
+            ("train", "prepared", "-o", "one", "--set", "model.family=ngram", "--set", "model.order=1"),
+            ("train", "prepared", "-o", "two", "--set", "model.family=ngram", "--set", "model.order=2"),
+            ("mix", "one", "one", "-o", "model", "--valid", "valid.txt"),
+        ),
+        ("mix", "one", "two", "-o", "model", "--valid", "text.txt"),
+    ),
+    "import": Scenario(
+        ((*COUNT[:3], "counted", *COUNT[4:]), ("export", "counted", "--to", "arpa", "-o", "counted.arpa")),
+        ("import", "counted.arpa", "-o", "model"),
+    ),
 }
 
 
