@@ -158,3 +158,36 @@ def test_a_file_that_fails_while_it_is_read_is_named():
     with pytest.raises(OSError, match="/proc/self/mem") as caught:
         files.sha256_of(Path("/proc/self/mem"))
     assert caught.value.errno == errno.EIO
+
+
+def test_a_new_folder_is_synced_in_each_folder_above_that_is_new_too(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+
+    files.make_folder(tmp_path / "a" / "b")
+    files.make_folder(tmp_path / "a" / "b")
+
+    assert (tmp_path / "a" / "b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
+
+
+def test_a_file_in_the_place_of_a_new_folder_is_named(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+
+    with pytest.raises(FileExistsError, match="/a'"):
+        files.make_folder(tmp_path / "a")
+
+
+def test_a_tree_is_synced_with_all_its_files_and_folders(tmp_path, monkeypatch):
+    (tmp_path / "members" / "0").mkdir(parents=True)
+    (tmp_path / "members" / "0" / "model.json").write_bytes(b"{}")
+    (tmp_path / "link").symlink_to("nowhere")
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    )
+
+    files.sync_tree(tmp_path)
+
+    names = ("members/0/model.json", "members/0", "members", "")
+    assert synced == [str(tmp_path / name) for name in names]
