@@ -5,6 +5,7 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError
 from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
 
 ANY_FIGURE = ("publishing.gate_tolerance=99",)
@@ -13,7 +14,7 @@ LINE = "the cat sat on the mat .\n"
 
 @pytest.fixture
 def run(tmp_path):
-    """`run(lines, *assignments, force=False)`: n-grams of so many lines of 25 characters, 10 at first."""
+    """`run(lines, *assignments, policies=Policies())`: n-grams of so many lines of 25 characters, 10 at first."""
 
     def run(lines, *assignments, **options):
         (tmp_path / "text.txt").write_text(LINE * lines)
@@ -42,7 +43,7 @@ def test_a_corpus_that_has_shrunk_is_refused_with_both_sizes_and_the_way_on(run,
     [
         (8, (), {}),
         (20, (), {}),
-        (7, (), {"force": True}),
+        (7, (), {"policies": Policies(force=True)}),
         (7, ("publishing.gate=false",), {}),
         (7, ("publishing.shrink_tolerance=0.3",), {}),
         (1, ("publishing.shrink_tolerance=1",), {}),
