@@ -7,6 +7,7 @@ import pytest
 
 import lmctl
 from lmctl.errors import DivergenceError, InputMissingError, LockedError
+from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
 from lmctl.jobs.watching.events import (
     CheckpointSaved,
@@ -56,7 +57,7 @@ def test_a_run_says_what_made_it_train(published, text, valid, tmp_path, monkeyp
     run(other)
     monkeypatch.setattr("lmctl.jobs.train.request.__version__", "99")
     run(other)
-    run(other, force=True)
+    run(other, policies=Policies(force=True))
     run(other, text)
     run(text, other)
 
