@@ -289,6 +289,7 @@ def nested(folder, model, depth):
             record["files"][member] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         vocabulary_size = record["sizes"]["vocabulary_size"]
         record["sizes"] = {"family": "mixture", "vocabulary_size": vocabulary_size, "weights": [0.5, 0.5]}
+        record["members"] = 2
         write_record(outer, record)
         inner = outer.rename(folder / "0")
     return inner
