@@ -15,7 +15,8 @@ import pytest
 from lmctl import families
 from lmctl.config import config_from_yaml
 from lmctl.families.family import NetworkOptions
-from lmctl.store.bundle import open_bundle, verify_bundle
+from lmctl.store.bundle import open_bundle
+from lmctl.store.verification import verify_bundle
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests/toy_family"
