@@ -13,7 +13,6 @@ from lmctl.config.schema import (
     DeviceConfig,
     PublishingConfig,
     TextConfig,
-    TrainingConfig,
     ValidationConfig,
     VocabularyConfig,
     config_of,
@@ -25,6 +24,7 @@ from lmctl.config.settings import (
     seconds_of,
     to_yaml,
 )
+from lmctl.config.training_keys import TrainingConfig
 
 __all__ = [
     "SECTIONS",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lmctl.config.keys import find_keys
 from lmctl.config.messages import shown
-from lmctl.config.schema import TextConfig, TrainingConfig, ValidationConfig, VocabularyConfig
+from lmctl.config.schema import TextConfig, ValidationConfig, VocabularyConfig
+from lmctl.config.training_keys import TrainingConfig
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:

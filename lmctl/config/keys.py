@@ -13,7 +13,8 @@ import msgspec.structs
 from lmctl import families
 from lmctl.config import presets
 from lmctl.config.messages import shown
-from lmctl.config.schema import DEFAULT_FAMILY, LARGEST_WHOLE_NUMBER, Config
+from lmctl.config.schema import DEFAULT_FAMILY, Config
+from lmctl.config.training_keys import LARGEST_WHOLE_NUMBER
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:

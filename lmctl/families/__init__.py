@@ -6,6 +6,7 @@ value is the place of a `Family` object, such as `my_package.my_family:FAMILY`.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from lmctl.errors import DataError
 if TYPE_CHECKING:
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.family import Family
+
+logger = logging.getLogger(__name__)
 
 # In the order in which help and references have them.
 BUILT_IN = ("lstm", "ngram", "mixture")
@@ -50,9 +53,16 @@ def find(name: str) -> Family:
     return found
 
 
+@cache
 def every() -> tuple[Family, ...]:
-    """All families."""
-    return tuple(map(find, names()))
+    """All families that can be loaded; another package's that cannot is warned of, and left out."""
+    found = []
+    for name in names():
+        try:
+            found.append(find(name))
+        except DataError as error:
+            logger.warning("%s; it is left out", error)
+    return tuple(found)
 
 
 @cache
@@ -85,3 +95,9 @@ def _registered() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def forget() -> None:
+    """Look for families anew at the next question: a package may have been installed since."""
+    for cached in (names, find, every, configurable, _registered):
+        cached.cache_clear()

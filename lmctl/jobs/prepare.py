@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lmctl import files
+from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import Split, SplitRules
-from lmctl.corpus.preparation import VocabularyRules, prepare_corpus, sweep, warn_of_tags
+from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.train.disk_space import check_room_to_prepare

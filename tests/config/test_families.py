@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -123,6 +124,7 @@ def toy(monkeypatch, tmp_path):
     """A family that another package registers, with presets of its own, one of a name that lstm has, too."""
 
     class EntryPoint:
+        name = "toy"
         value = "toy:FAMILY"
 
         def load(self):
@@ -131,13 +133,13 @@ def toy(monkeypatch, tmp_path):
             return family
 
     def forget():
-        for cached in (families.names, families.find, families.configurable, keys.all_keys, keys._by_path):
+        families.forget()
+        for cached in (keys.all_keys, keys._by_path, presets.names):
             cached.cache_clear()
-        presets.names.cache_clear()
 
     (tmp_path / "toy-one.yaml").write_text("model: {layers: 11}\n")
     (tmp_path / "tiny.yaml").write_text("model: {layers: 12}\n")
-    monkeypatch.setattr(families, "_registered", lambda: {"toy": EntryPoint()})
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [EntryPoint()] if group == families.GROUP else [])
     forget()
     yield
     monkeypatch.undo()

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 
+from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import SplitRules
-from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
+from lmctl.corpus.preparation import prepare_corpus
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from lmctl import files
-from lmctl.corpus import preparation
+from lmctl.corpus import choosing, preparation
+from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import SplitRules
 from lmctl.corpus.holding_out import line_is_valid
-from lmctl.corpus.preparation import VocabularyRules, prepare_corpus
+from lmctl.corpus.preparation import prepare_corpus
 from lmctl.corpus.prepared import NewWords, PreparedCorpus, SharedLines, SplitCounts
 from lmctl.errors import DataError
 from lmctl.text.normalization import Normalization
@@ -151,7 +152,7 @@ def test_an_old_vocabulary_that_fills_the_new_one_is_warned_of(tmp_path, prepare
 
 
 def test_the_words_that_an_old_model_does_not_know_are_named_and_counted(tmp_path, prepare, monkeypatch):
-    monkeypatch.setattr(preparation, "NEW_WORDS_NAMED", 2)
+    monkeypatch.setattr(choosing, "NEW_WORDS_NAMED", 2)
 
     corpus = prepare(tmp_path, GROWN_TEXT, "<unk> ox emu\n", known=OLD_WORDS)
 
@@ -305,7 +306,7 @@ def test_with_too_little_to_validate_on_all_lines_train(tmp_path, prepare, caplo
     (message,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert message == (
         "too little text to hold out 5 % for validation (300 words): training on all of it, with no early "
-        "stopping and no check against the published model. Name validation text with --valid FILE."
+        "stopping. Name validation text with --valid FILE."
     )
 
 

@@ -22,19 +22,16 @@ ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests/toy_family"
 NAMES = (*families.BUILT_IN, "unigram")
 NETWORKS = tuple(name for name in families.BUILT_IN if families.find(name).trains_network)
-CACHES = (families.names, families.find, families.configurable, families._registered)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _toy_is_installed():
     """The toy family's package is where Python looks for packages, as if pip had put it there."""
     sys.path.insert(0, str(TOY))
-    for each in CACHES:
-        each.cache_clear()
+    families.forget()
     yield
     sys.path.remove(str(TOY))
-    for each in CACHES:
-        each.cache_clear()
+    families.forget()
 
 
 def start(*arguments):

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from lmctl import families
-from lmctl.corpus.preparation import NEW_WORDS_NAMED
+from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
 from lmctl.errors import LmctlError, UsageError

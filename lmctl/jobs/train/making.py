@@ -7,15 +7,14 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from lmctl import progress
 from lmctl.config import seconds_of
 from lmctl.errors import LmctlError, OutOfTimeError
-from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
+from lmctl.jobs.mixing import add_figures
 from lmctl.jobs.train.bundling import bundle_result
+from lmctl.jobs.train.comparing import compare
 from lmctl.jobs.train.cost import configured_parameters
-from lmctl.jobs.train.counting import count_bundle, counted_config
+from lmctl.jobs.train.counting import count_bundle
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import (
@@ -26,11 +25,9 @@ from lmctl.jobs.train.time_budget import (
     tuning_seconds,
 )
 from lmctl.jobs.train.validating import figures_of, score_valid, valid_figures
-from lmctl.jobs.watching.events import CheckpointSaved, Compared
-from lmctl.store.bundle import open_bundle
+from lmctl.jobs.watching.events import CheckpointSaved
 from lmctl.store.generations import remove
-from lmctl.store.layout import BASELINE, CHECKPOINT, COMBINED, FINISHED, MEMBERS, METRICS, member_name
-from lmctl.store.writing import amend_bundle, encode_metrics
+from lmctl.store.layout import BASELINE, CHECKPOINT, FINISHED
 from lmctl.training.events import Watch
 from lmctl.training.loading import load_tensorflow
 
@@ -175,7 +172,8 @@ class NetworkRun:
         if scores is not None:
             metrics["valid"] = valid_figures(scores, self._corpus, self._config)
         if scores is not None and ngram is not None:
-            bundle = self._compare(bundle, scores, *ngram, metrics)
+            members = (bundle, scores), ngram
+            bundle = compare(self._watch, self._making, self._corpus, self._config, *members, metrics)
         has_time = end is None or self._has_time_to_tune(end - time.monotonic(), scored_seconds, standard)
         _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=has_time)
         return bundle.folder
@@ -326,63 +324,6 @@ class NetworkRun:
             may_start_over=self._policies.resume != "require",
             watch=Watch(self._watch.tell, self._signals.came, save, every_seconds),
         )
-
-    def _compare(
-        self,
-        network: Bundle,
-        of_network: ValidScores,
-        ngram: Bundle,
-        of_ngram: ValidScores,
-        metrics: dict[str, Any],
-    ) -> Bundle:
-        """Set the network beside counting; returns the bundle of what is chosen, `metrics` being its figures.
-
-        With `training.with_ngram` that is the mixture, or the one of the two that counts in it.
-        """
-        mixture = Mixture.tuned([of_network, of_ngram])
-        is_better = mixture.perplexity < of_network.perplexity and self._config.training.with_ngram
-        compared = Compared(
-            ngram_order=counted_config(self._config, len(self._corpus.train)).order,
-            ngram_perplexity=of_ngram.perplexity,
-            network_perplexity=of_network.perplexity,
-            mixture_perplexity=mixture.perplexity,
-            weights=mixture.weights,
-            mixture_is_chosen=is_better and len(mixture.counting) == 2,
-            includes_oov=of_network.includes_oov,
-            state=self._config.validation.state,
-        )
-        self._watch.tell(compared)
-        metrics["compared"] = compared
-        own = {"valid": valid_figures(of_ngram, self._corpus, self._config)}
-        if is_better and mixture.counting == [1]:
-            logger.warning(
-                "the network adds nothing to the n-grams on the validation text (weight %.4f): the n-grams are "
-                "published alone",
-                mixture.weights[0],
-            )
-            remove(network.folder)
-            metrics.clear()
-            metrics |= {**own, "compared": compared}
-            return ngram
-        if not compared.mixture_is_chosen:
-            remove(ngram.folder)
-            return network
-        # Each member keeps the figures that it has alone.
-        network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
-        ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
-        folder = self._making / COMBINED
-        remove(folder)
-        (folder / MEMBERS).mkdir(parents=True)
-        members = []
-        for number, member in enumerate((network, ngram)):
-            place = folder / member_name(number)
-            member.folder.rename(place)
-            members.append(open_bundle(place))
-        metrics["valid"] = msgspec.structs.replace(
-            metrics["valid"], cross_entropy_nats=mixture.cross_entropy_nats, perplexity=mixture.perplexity
-        )
-        record = network.record
-        return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
 
 
 def _add_figures(

@@ -1,0 +1,100 @@
+"""A network is set beside n-grams of the same corpus, and what is published of the two is chosen."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lmctl.jobs.mixing import Mixture, write_mixture
+from lmctl.jobs.train.counting import counted_config
+from lmctl.jobs.train.validating import valid_figures
+from lmctl.jobs.watching.events import Compared
+from lmctl.store.bundle import open_bundle
+from lmctl.store.generations import remove
+from lmctl.store.layout import COMBINED, MEMBERS, METRICS, member_name
+from lmctl.store.writing import amend_bundle, encode_metrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.train.validating import ValidScores
+    from lmctl.jobs.watching.runs import Watched
+    from lmctl.store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+
+def compare(
+    watch: Watched,
+    making: Path,
+    corpus: PreparedCorpus,
+    config: Config,
+    of_network: tuple[Bundle, ValidScores],
+    of_ngram: tuple[Bundle, ValidScores],
+    metrics: dict[str, Any],
+) -> Bundle:
+    """Set a network beside the n-grams of the same corpus, and tell of it.
+
+    With `training.with_ngram`, what is chosen is their mixture, or the one of the two that counts in it.
+
+    Args:
+        watch: the run.
+        making: the scratch folder of the run, in which both bundles are.
+        corpus: what both were made from.
+        config: fully resolved.
+        of_network: its bundle, and how it predicts the validation text.
+        of_ngram: likewise.
+        metrics: the figures of the network; those of what is chosen afterwards.
+
+    Returns:
+        The bundle of what is chosen; the other one is removed, or a member of it.
+    """
+    (network, network_scores), (ngram, ngram_scores) = of_network, of_ngram
+    mixture = Mixture.tuned([network_scores, ngram_scores])
+    is_better = mixture.perplexity < network_scores.perplexity and config.training.with_ngram
+    compared = Compared(
+        ngram_order=counted_config(config, len(corpus.train)).order,
+        ngram_perplexity=ngram_scores.perplexity,
+        network_perplexity=network_scores.perplexity,
+        mixture_perplexity=mixture.perplexity,
+        weights=mixture.weights,
+        mixture_is_chosen=is_better and len(mixture.counting) == 2,
+        includes_oov=network_scores.includes_oov,
+        state=config.validation.state,
+    )
+    watch.tell(compared)
+    metrics["compared"] = compared
+    own = {"valid": valid_figures(ngram_scores, corpus, config)}
+    if is_better and mixture.counting == [1]:
+        logger.warning(
+            "the network adds nothing to the n-grams on the validation text (weight %.4f): the n-grams are "
+            "published alone",
+            mixture.weights[0],
+        )
+        remove(network.folder)
+        metrics.clear()
+        metrics |= {**own, "compared": compared}
+        return ngram
+    if not compared.mixture_is_chosen:
+        remove(ngram.folder)
+        return network
+    # Each member keeps the figures that it has alone.
+    network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
+    ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
+    folder = making / COMBINED
+    remove(folder)
+    (folder / MEMBERS).mkdir(parents=True)
+    members = []
+    for number, member in enumerate((network, ngram)):
+        place = folder / member_name(number)
+        member.folder.rename(place)
+        members.append(open_bundle(place))
+    metrics["valid"] = msgspec.structs.replace(
+        metrics["valid"], cross_entropy_nats=mixture.cross_entropy_nats, perplexity=mixture.perplexity
+    )
+    record = network.record
+    return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
