@@ -47,7 +47,7 @@ def export(model: str | None, format: str, output: str, unknown: str, messages: 
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; name a file with -o, or send it to a program")
     from lmctl.cli.progress import writing_progress
-    from lmctl.jobs.arpa import export_arpa
+    from lmctl.jobs.export import export_arpa
 
     with writing_progress(messages, "n-grams") as on_ngrams:
         export_arpa(model, output, unknown, on_ngrams)

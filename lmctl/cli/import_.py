@@ -63,7 +63,7 @@ def import_(
     from lmctl.config import read_settings
     from lmctl.families.arpa.importing import ArpaReading
     from lmctl.families.arpa.words import SpecialWords
-    from lmctl.jobs.arpa import import_arpa
+    from lmctl.jobs.import_ import import_arpa
 
     settings = read_settings(config_files, assignments, given_keys(flags))
     reading = ArpaReading(encoding or "utf-8", positive, SpecialWords(unk, bos, eos))

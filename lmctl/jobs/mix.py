@@ -13,7 +13,8 @@ import numpy as np
 from lmctl import families, files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
-from lmctl.jobs.mixing import Mixture, add_figures, write_mixture
+from lmctl.jobs.figures import add_figures
+from lmctl.jobs.mixing import Mixture, write_mixture
 from lmctl.jobs.train.kept_text import keep_text, kept_lines
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.train.validating import ValidFigures, ValidScores

@@ -17,15 +17,15 @@ from lmctl.text.tokenization import is_tagged, tags_matter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lmctl.query.model import Model
     from lmctl.query.scoring import SentenceScore
+    from lmctl.query.text_model import TextModel
     from lmctl.text.source_chunks import LongLines
 
 logger = logging.getLogger(__name__)
 
 
 def evaluate_file(
-    model: Model,
+    model: TextModel,
     path: str,
     *,
     state: Literal["reset", "carry"] = "reset",

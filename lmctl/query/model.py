@@ -1,19 +1,15 @@
-"""A model opened for questions: a vocabulary, a tokenizer and a language model."""
+"""A model opened for questions in words."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmctl.errors import DataError, UsageError
-from lmctl.families import load_language_model
 from lmctl.layers.distributions import check_log_probs
-from lmctl.store.bundle import Bundle, open_bundle
+from lmctl.query.text_model import TextModel
+from lmctl.store.bundle import open_bundle
 from lmctl.store.naming import opened
 from lmctl.store.verification import verify_bundle
 
@@ -21,76 +17,12 @@ if TYPE_CHECKING:
     import os
 
     from lmctl.arrays import Float32Array
-    from lmctl.families.base import LanguageModel
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
-    from lmctl.text.segmentation import SegmenterIdentity
-    from lmctl.text.tokenization import Tokenizer
-
-logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedText:
-    """A text as the model reads it; words that are out of the vocabulary have the id of `<unk>`."""
-
-    words: list[str]
-    token_ids: list[int]
-    characters: int
-
-
-class Model:
-    """A trained model that answers questions in words.
-
-    Made by `lmctl.load`. Everything is deterministic; nothing is written.
-
-    Args:
-        bundle: opened.
-        cache: how many words of the text at hand are remembered; 0: none.
-
-    Raises:
-        UsageError: a cache is asked for, and none was tuned for this model.
-        DataError: the bundle is damaged.
-    """
-
-    def __init__(self, bundle: Bundle, cache: int = 0) -> None:
-        self.bundle = bundle
-        self.cache = cache
-        # Small files are read now: once a newer generation has been published, this one may be removed.
-        self._recipe_files = bundle.recipe_files()
-        self.characters = bundle.characters()
-        self.vocabulary = bundle.vocabulary()
-        self.language_model: LanguageModel[Any] = load_language_model(bundle)
-        if cache:
-            if bundle.record.cache is None:
-                raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one "
-                    "on which a cache helps nothing; `lmctl train` and `lmctl mix` tune one where it helps"
-                )
-            from lmctl.families.cached.runtime import CachedLanguageModel
-
-            self.language_model = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer that the model was trained with."""
-        recipe = self.bundle.record.recipe
-        try:
-            tokenizer = recipe.tokenizer(self._recipe_files)
-        except DataError as error:
-            raise DataError(f"{self.bundle.folder}: {error}") from error
-        if tokenizer.segmenter.identity != recipe.segmenter:
-            logger.warning(
-                "this model was trained with %s, and %s is installed: some words may be cut differently",
-                *_versions(recipe.segmenter, tokenizer.segmenter.identity),
-            )
-        return tokenizer
-
-    def encode(self, text: str) -> EncodedText:
-        """Cut a line of text into tokens, as the training text was."""
-        normalized = self.tokenizer.normalized(text)
-        words = self.tokenizer.segment(normalized)
-        return EncodedText(words, self.vocabulary.encode(words), len(normalized))
+class Model(TextModel):
+    """A trained model that answers questions in words. Made by `lmctl.load`."""
 
     def predict(self, text: str, k: int = 5) -> list[Prediction]:
         """The k most probable next words after a text that starts a sentence, best first.
@@ -151,16 +83,6 @@ def load_named(name: str | None, *, cache: int = 0) -> Model:
         DataError: it is damaged, or of a format that this version does not read.
     """
     return opened(name, lambda folder: Model(open_bundle(folder), cache))
-
-
-def _versions(stored: SegmenterIdentity, installed: SegmenterIdentity) -> tuple[str, str]:
-    """What two segmenters that differ are called."""
-    old, new = (
-        f"{identity.engine or identity.name} {identity.engine_version}" for identity in (stored, installed)
-    )
-    if old == new and stored.tables_sha256 != installed.tables_sha256:
-        return old, f"{new} with another dictionary or hidden Markov model"
-    return old, new
 
 
 def verify_model(folder: Path) -> None:

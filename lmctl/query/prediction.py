@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lmctl.arrays import BoolArray
-    from lmctl.query.model import EncodedText, Model
+    from lmctl.query.text_model import EncodedText, TextModel
 
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Model,
+        model: TextModel,
         *,
         k: int = 5,
         threshold: float = 0.0,
@@ -134,7 +134,7 @@ class Predictor:
 
 
 def _allowed_tokens(
-    model: Model, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
+    model: TextModel, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
 ) -> BoolArray:
     """Which tokens may be answered, (V,)."""
     if candidates is None:

@@ -16,7 +16,7 @@ from lmctl.families.base import Scores
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import Meter
 from lmctl.query.batching import batches_by_length, blocks_of_time
-from lmctl.query.model import EncodedText
+from lmctl.query.text_model import EncodedText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.families.base import LanguageModel
-    from lmctl.query.model import Model
+    from lmctl.query.text_model import TextModel
 
 # A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
 # a window's, however long the text.
@@ -75,7 +75,7 @@ class _Line(NamedTuple):
 
 
 def score_sentences(
-    model: Model,
+    model: TextModel,
     lines: Iterable[str],
     *,
     state: Literal["reset", "carry"] = "reset",
@@ -100,7 +100,7 @@ def score_sentences(
 
 
 def score_batches(
-    model: Model,
+    model: TextModel,
     batches: Iterable[Iterable[str]],
     *,
     state: Literal["reset", "carry"] = "reset",
@@ -138,7 +138,7 @@ def score_batches(
             yield score_window(window)
 
 
-def _encoded(model: Model, number: int, line: str, meter: Meter) -> _Line:
+def _encoded(model: TextModel, number: int, line: str, meter: Meter) -> _Line:
     encoded = _Line(number, model.encode(line))
     meter.tokens_read += len(encoded.text.token_ids) + 1
     return encoded

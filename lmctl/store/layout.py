@@ -15,6 +15,8 @@ GENERATION = re.compile(r"[0-9]{6,}")
 
 # In its work folder, from one run to the next.
 CHECKPOINT, BEGUN, PUBLISHING = "checkpoint", "begun.json", "publishing.json"
+# The bundle that the gate refused, and what it was made from.
+REJECTED, REJECTION = "rejected", "rejected.json"
 
 # In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
 FINISHED, BASELINE, COMBINED, IMPORTED = "finished", "baseline", "combined", "imported"

@@ -14,7 +14,8 @@ from lmctl.config import read_settings
 from lmctl.errors import DataError, InputMissingError, LockedError, UsageError
 from lmctl.families.arpa.importing import ArpaReading
 from lmctl.families.arpa.words import SpecialWords
-from lmctl.jobs.arpa import export_arpa, import_arpa
+from lmctl.jobs.export import export_arpa
+from lmctl.jobs.import_ import import_arpa
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lmctl import progress
 from lmctl.config import seconds_of
 from lmctl.errors import LmctlError, OutOfTimeError
-from lmctl.jobs.mixing import add_figures
+from lmctl.jobs.figures import add_figures
 from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.comparing import compare
 from lmctl.jobs.train.cost import configured_parameters

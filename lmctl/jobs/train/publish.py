@@ -15,10 +15,10 @@ from lmctl.jobs.train import journal
 from lmctl.jobs.train.bundling import verify_answers
 from lmctl.jobs.train.gate import compare, inherited_text
 from lmctl.jobs.train.kept_text import keep_text, kept_part
-from lmctl.jobs.train.request import REJECTED
 from lmctl.jobs.watching.events import GateDone
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove_own
+from lmctl.store.layout import REJECTED
 
 if TYPE_CHECKING:
     from pathlib import Path

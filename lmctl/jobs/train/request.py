@@ -11,7 +11,7 @@ from lmctl import files
 from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.jobs.train.initial_weights import old_model_file
 from lmctl.store.generations import remove_own
-from lmctl.store.layout import REQUEST
+from lmctl.store.layout import REJECTED, REJECTION, REQUEST
 from lmctl.store.notes import read_note, write_note
 from lmctl.store.runs import Changes
 from lmctl.version import __version__, package_version
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-# In a model's work folder: the bundle that the gate refused, and what it was made from.
-REJECTED, REJECTION = "rejected", "rejected.json"
 # What decides how a text is cut, beside the settings.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
 # Settings that name files, whose content counts as that of the texts.

@@ -1,0 +1,70 @@
+"""The figures of a finished bundle, and the parameters of a cache, which are tuned last."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from lmctl import families
+from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.errors import DataError
+from lmctl.jobs.watching.events import CacheTuned
+from lmctl.query.tuning import tune_cache
+from lmctl.store.layout import METRICS
+from lmctl.store.writing import amend_bundle, encode_metrics
+
+if TYPE_CHECKING:
+    from lmctl.arrays import IntArray
+    from lmctl.query.tuning import TunedCache
+    from lmctl.store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+# How many words a cache remembers while its parameters are tuned; they hold for others, too.
+CACHE_WORDS = 2000
+# A cache that gains less than this share of the perplexity is not worth its time.
+LEAST_GAIN = 0.001
+
+
+def add_figures(
+    bundle: Bundle, metrics: dict[str, Any], valid: IntArray, *, includes_oov: bool
+) -> CacheTuned | None:
+    """Tune a cache for a bundle that nobody reads yet, and store its parameters and all figures there.
+
+    Args:
+        bundle: which is not published yet.
+        metrics: the content of metrics.json but for `cache`.
+        valid: the ids of the validation text, (tokens,).
+        includes_oov: whether OOVs count.
+
+    Returns:
+        What a cache is good for; None if the text is too short, or it helps nothing.
+    """
+    tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
+    figures = None
+    if tuned is not None:
+        figures = CacheTuned(
+            words=CACHE_WORDS,
+            tokens=tuned.tokens,
+            perplexity_without=tuned.perplexity_without,
+            perplexity=tuned.perplexity,
+            includes_oov=includes_oov,
+        )
+    content = encode_metrics(metrics | {"cache": figures})
+    amend_bundle(bundle, {METRICS: content}, cache=None if tuned is None else tuned.parameters)
+    return figures
+
+
+def _tune_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> TunedCache | None:
+    if not len(valid):
+        return None
+    language_model = families.load_language_model(bundle)
+    try:
+        tuned = tune_cache(language_model, valid, CACHE_WORDS, left_out=None if includes_oov else UNKNOWN_ID)
+    except DataError as error:
+        logger.info("no cache was tuned: %s", error)
+        return None
+    if not tuned.perplexity < tuned.perplexity_without * (1 - LEAST_GAIN):
+        logger.info("no cache was tuned: on the validation text it gains nothing")
+        return None
+    return tuned
