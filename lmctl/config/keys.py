@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -150,7 +149,7 @@ def check_value(path: str, value: object, where: str = "") -> object:
     raise refusal or UsageError(f"{where}{path}: unknown key")
 
 
-@cache
+@families.remembered
 def all_keys() -> tuple[Key, ...]:
     """Every key in the order in which references have them; those of a family follow `model.family`."""
     found: list[Key] = []
@@ -167,7 +166,7 @@ def all_keys() -> tuple[Key, ...]:
     return tuple(found)
 
 
-@cache
+@families.remembered
 def _by_path() -> dict[str, tuple[Key, ...]]:
     paths: dict[str, tuple[Key, ...]] = {}
     for key in all_keys():

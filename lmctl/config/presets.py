@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
 AUTO = "auto"
 
 
-@cache
+@families.remembered
 def names() -> tuple[str, ...]:
     """The presets of all families, those of a family beside each other."""
     return tuple(dict.fromkeys(name for family in families.configurable().values() for name in family.presets))

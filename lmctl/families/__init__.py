@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.family import Family
 
@@ -23,14 +25,30 @@ logger = logging.getLogger(__name__)
 BUILT_IN = ("lstm", "ngram", "mixture")
 GROUP = "lmctl.families"
 
+Function = TypeVar("Function", bound="Callable[..., Any]")
+_caches: list[Callable[[], object]] = []
 
-@cache
+
+def remembered(function: Function) -> Function:
+    """Remember what a function answers until `forget`; for what follows from the families that there are."""
+    caching: Any = cache(function)
+    _caches.append(caching.cache_clear)
+    return caching  # type: ignore[no-any-return]
+
+
+def forget() -> None:
+    """Look for families anew at the next question: a package may have been installed since."""
+    for clear in _caches:
+        clear()
+
+
+@remembered
 def names() -> tuple[str, ...]:
     """The names of all families: lmctl's own, then those that other packages register."""
     return (*BUILT_IN, *(name for name in sorted(_registered()) if name not in BUILT_IN))
 
 
-@cache
+@remembered
 def find(name: str) -> Family:
     """The family of a name.
 
@@ -53,7 +71,7 @@ def find(name: str) -> Family:
     return found
 
 
-@cache
+@remembered
 def every() -> tuple[Family, ...]:
     """All families that can be loaded; another package's that cannot is warned of, and left out."""
     found = []
@@ -65,7 +83,7 @@ def every() -> tuple[Family, ...]:
     return tuple(found)
 
 
-@cache
+@remembered
 def configurable() -> dict[str, Family]:
     """The families that a configuration can ask for, by name."""
     return {family.name: family for family in every() if family.config_type is not None}
@@ -90,14 +108,8 @@ def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
     return find(bundle.family).load(bundle, list(map(load_language_model, bundle.members())))
 
 
-@cache
+@remembered
 def _registered() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def forget() -> None:
-    """Look for families anew at the next question: a package may have been installed since."""
-    for cached in (names, find, every, configurable, _registered):
-        cached.cache_clear()

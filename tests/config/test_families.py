@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lmctl import families
-from lmctl.config import Config, config_from_yaml, keys, presets, read_settings, to_yaml
+from lmctl.config import Config, config_from_yaml, read_settings, to_yaml
 from lmctl.errors import UsageError
 from lmctl.families.family import Family
 from lmctl.families.lstm.config import LSTMConfig
@@ -132,18 +132,13 @@ def toy(monkeypatch, tmp_path):
             family.folder = tmp_path
             return family
 
-    def forget():
-        families.forget()
-        for cached in (keys.all_keys, keys._by_path, presets.names):
-            cached.cache_clear()
-
     (tmp_path / "toy-one.yaml").write_text("model: {layers: 11}\n")
     (tmp_path / "tiny.yaml").write_text("model: {layers: 12}\n")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [EntryPoint()] if group == families.GROUP else [])
-    forget()
+    families.forget()
     yield
     monkeypatch.undo()
-    forget()
+    families.forget()
 
 
 @pytest.mark.usefixtures("toy")
