@@ -251,18 +251,22 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     if record.cache is not None:
         rows["cache"] = f"weight {record.cache.weight:.4f}, theta {record.cache.theta:.4g}, with --cache"
     rows |= {
-        "valid": _describe_valid(metrics.get("valid")),
+        "valid": _describe_valid(metrics.get("valid"), record.corpus),
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     echo_values(rows, header=header)
 
 
-def _describe_valid(valid: Any) -> str:
+def _describe_valid(valid: Any, corpus: Any) -> str:
     if valid is None:
         return "no validation text"
+    tokens, part = valid.get("tokens"), ""
+    if None not in (corpus, tokens) and tokens < corpus.valid.tokens:
+        part = f", of {tokens:,} of {corpus.valid.tokens:,} tokens"
     return (
         f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
-        f"(state {valid['state']}, vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)"
+        f"(state {valid['state']}, vocabulary {valid['vocabulary_size']:,}, "
+        f"{100 * valid['oov_rate']:.2f} % OOV{part})"
     )
 
 

@@ -121,6 +121,7 @@ def mix(
             state=state,
             vocabulary_size=len(loaded[0].vocabulary),
             oov_rate=int(np.count_nonzero(token_ids == UNKNOWN_ID)) / words if words else 0.0,
+            tokens=len(token_ids),
         )
         bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)

@@ -27,6 +27,8 @@ class ValidMetrics(msgspec.Struct, kw_only=True):
     state: State
     vocabulary_size: Count
     oov_rate: Share
+    # null: all of the text.
+    tokens: Count | None = None
 
 
 class TrainMetrics(msgspec.Struct, kw_only=True):

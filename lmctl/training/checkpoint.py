@@ -81,6 +81,8 @@ class Progress(msgspec.Struct, kw_only=True):
         step: steps in all.
         tokens: targets of the epochs before.
         planned_steps: `training.steps`, or what a time limit was turned into.
+        validation_tokens: how many tokens of the validation text are scored; None: all. A short time limit leaves
+            no time for all.
         rate: the last learning rate.
         decays: how often a plateau has lowered it.
         best_nats: of the validation text in the best epoch.
@@ -100,6 +102,7 @@ class Progress(msgspec.Struct, kw_only=True):
     step: _Count = 0
     tokens: _Count = 0
     planned_steps: _Count | None = None
+    validation_tokens: _Count | None = None
     rate: _Amount = 0.0
     decays: _Count = 0
     best_nats: float | None = None

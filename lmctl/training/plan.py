@@ -62,7 +62,7 @@ class Plan:
         """
         if self.time_limit is not None and self.time_limit.is_over():
             if not self._progress.step:
-                raise too_late()
+                raise too_late(self.time_limit)
             return True
         if self._progress.planned_steps is not None:
             return self._progress.step >= self._progress.planned_steps
@@ -101,9 +101,11 @@ class Plan:
             logger.info("the machine has become slower: %d steps in place of %d", shortened, planned)
 
 
-def too_late() -> OutOfTimeError:
-    """The time was over before the first step."""
+def too_late(time_limit: TimeLimit) -> OutOfTimeError:
+    """The error of a run whose time is over before its first step."""
     return OutOfTimeError(
-        "the time limit was over before training began; nothing was published; "
-        "a longer training.time_limit or a smaller preset leaves time to train"
+        f"training.time_limit leaves no time to train: {max(time_limit.left_seconds(), 0):.0f} s are left after "
+        f"preparing the text and loading TensorFlow, beside {time_limit.seconds_after:.0f} s for scoring and "
+        "publishing the model; nothing was published; a longer training.time_limit or a smaller preset leaves "
+        "time to train"
     )

@@ -21,6 +21,7 @@ class TrainingResult:
         weights: of the best epoch, by name.
         history: every epoch.
         valid_cross_entropy_nats: of the validation text, in the best epoch; None if there is no text.
+        valid_tokens: how many tokens of the validation text were scored.
     """
 
     summary: TrainingSummary
@@ -28,3 +29,4 @@ class TrainingResult:
     weights: dict[str, Float32Array]
     history: list[EpochDone]
     valid_cross_entropy_nats: float | None
+    valid_tokens: int

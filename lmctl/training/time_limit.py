@@ -27,6 +27,9 @@ FEWEST_SLOW_STEPS, MEASURING_SLOW_STEPS = 3, 0.1
 # Share of the limit kept for what comes after training.
 RESERVE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
+# Share of the time left for training that the validation at its end may take; if it would take more, a part of the
+# text is scored.
+VALIDATING = 0.25
 # A plan is shortened by this share or more: a few slow steps change nothing.
 LEAST_SHORTENING = 0.02
 
@@ -40,6 +43,7 @@ class TimeLimit:
         clock: a monotonic clock.
 
     Attributes:
+        seconds_after: as given.
         validation_seconds: what the validation at the end takes.
     """
 
@@ -47,7 +51,7 @@ class TimeLimit:
         self, deadline: float, seconds_after: float = 0.0, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._deadline = deadline
-        self._seconds_after = seconds_after
+        self.seconds_after = seconds_after
         self._clock = clock
         self._began = clock()
         self._seconds: list[float] = []
@@ -72,6 +76,10 @@ class TimeLimit:
         """Take note of the time of a step that measures."""
         self._seconds.append(seconds)
 
+    def left_seconds(self) -> float:
+        """Seconds that training and its validation may still take."""
+        return self._deadline - self._reserve - self._clock()
+
     def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
         """How many steps training is to have.
 
@@ -81,7 +89,7 @@ class TimeLimit:
         """
         self.validation_seconds = validation_seconds
         self._step_seconds = statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
-        left = self._deadline - self._reserve - self._clock()
+        left = self.left_seconds()
         self._last = self._clock()
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))
 
@@ -105,7 +113,7 @@ class TimeLimit:
         self._last = now
         if len(self._recent) < FEWEST_MEASURED_STEPS:
             return planned
-        left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self._seconds_after
+        left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self.seconds_after
         validation = self.validation_seconds * self.slowdown
         possible = step + max(0, _fitting(left, statistics.fmean(self._recent), steps_per_epoch, validation))
         return possible if possible < planned * (1 - LEAST_SHORTENING) else planned
@@ -119,7 +127,7 @@ class TimeLimit:
 
     def is_over(self) -> bool:
         """Whether training must stop here, for what comes after it to be done before the deadline."""
-        after = self.validation_seconds * self.slowdown + (self.slowdown - 1) * self._seconds_after
+        after = self.validation_seconds * self.slowdown + (self.slowdown - 1) * self.seconds_after
         return self._clock() > self._deadline - after - self._reserve / 2
 
 

@@ -21,7 +21,7 @@ from lmctl.training.plan import Plan, too_late
 from lmctl.training.result import TrainingResult
 from lmctl.training.schedule import Schedule
 from lmctl.training.setup import Setup
-from lmctl.training.time_limit import TimeLimit
+from lmctl.training.time_limit import VALIDATING, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +119,8 @@ class Trainer:
         self._saved = time.monotonic()
         if resume_from is not None:
             self._restore(resume_from)
+        if self.progress.validation_tokens is not None:
+            setup.validation.keep_to(self.progress.validation_tokens)
         self._schedule = Schedule(config.training, self.progress)
         self._plan = Plan(config.training, len(setup.corpus.train), self.progress, time_limit)
 
@@ -168,7 +170,14 @@ class Trainer:
             parameters=self._setup.parameters,
             device=self._setup.device,
         )
-        return TrainingResult(summary, self._setup.sizes, self._best_weights, progress.history, progress.best_nats)
+        return TrainingResult(
+            summary=summary,
+            sizes=self._setup.sizes,
+            weights=self._best_weights,
+            history=progress.history,
+            valid_cross_entropy_nats=progress.best_nats,
+            valid_tokens=self._setup.validation.tokens,
+        )
 
     def _null_state(self) -> Any:
         return self._setup.steps.null_state(self._setup.batches.batch_size)
@@ -233,10 +242,27 @@ class Trainer:
             if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
                 break
         if time_limit.is_over() and not self._watch.interrupted():
-            raise too_late()
+            raise too_late(time_limit)
         self._setup.optimizer.reset()
         steps_per_epoch = self._plan.tokens_per_epoch * steps / tokens
-        self._plan.fit_to_limit(time_limit, steps_per_epoch, self._setup.validation.seconds())
+        self._plan.fit_to_limit(time_limit, steps_per_epoch, self._shortened_validation(time_limit))
+
+    def _shortened_validation(self, time_limit: TimeLimit) -> float:
+        """How many seconds a validation takes; a part of the text is scored if all of it takes too long."""
+        validation = self._setup.validation
+        seconds, most = validation.seconds(), VALIDATING * max(time_limit.left_seconds(), 0.0)
+        if seconds <= most:
+            return seconds
+        whole = validation.tokens
+        self.progress.validation_tokens = max(1, int(whole * most / seconds))
+        validation.keep_to(self.progress.validation_tokens)
+        logger.warning(
+            "training.time_limit leaves no time to score all of the validation text in training: %s of its %s "
+            "tokens are scored",
+            f"{validation.tokens:,}",
+            f"{whole:,}",
+        )
+        return seconds * validation.tokens / whole
 
     def _report_step(self) -> None:
         progress, plan = self.progress, self._plan

@@ -29,6 +29,9 @@ class Validation:
         config: validation.state, training.batch_size, training.num_steps.
         steps: of the network.
         clock: seconds, to time them with.
+
+    Attributes:
+        tokens: how many of the text are scored; all of them, unless `keep_to` was called.
     """
 
     def __init__(
@@ -42,6 +45,20 @@ class Validation:
         self._config = config
         self._steps = steps
         self._clock = clock
+        self._part: int | None = None
+        self.tokens = len(corpus.valid)
+
+    def keep_to(self, tokens: int) -> None:
+        """Score a part of the text from now on.
+
+        The part comes from all over the text: the beginning of every column if the state is carried, or else every
+        n-th batch of sentences.
+
+        Args:
+            tokens: how many the part has at least; the segment that reaches them is scored to its end.
+        """
+        self._part = tokens
+        self.tokens = sum(segment.tokens for segment in self._segments())
 
     def terms(self) -> ValidationTerms | None:
         """What its perplexity must be stated with; None if there is no validation text."""
@@ -51,25 +68,25 @@ class Validation:
         return ValidationTerms(self._config.validation.state, oov_rate, self._steps.scores_oov)
 
     def cross_entropy(self) -> float | None:
-        """Nats a token of the whole text; None if there is none."""
+        """Nats per token of the text, or of the part that is scored; None if there is no text."""
         if not len(self._corpus.valid):
             return None
         nats, tokens = self._score(self._segments())
         return nats / max(tokens, 1)
 
     def seconds(self) -> float:
-        """What scoring the whole text takes, judged by a part of it; 0 if there is none."""
+        """How long a validation takes, judged by a few segments; 0 if there is no text."""
         if not len(self._corpus.valid):
             return 0.0
         training = self._config.training
-        full_segments = len(self._corpus.valid) // (training.batch_size * training.num_steps)
+        full_segments = self.tokens // (training.batch_size * training.num_steps)
         # From all over the text: sentences side by side come sorted by length.
         some = list(islice(self._segments(), 0, None, max(1, full_segments // TIMED_SEGMENTS)))
         self._score(some)  # compiles
         began = self._clock()
         self._score(some)
         seconds = self._clock() - began
-        return seconds * len(self._corpus.valid) / sum(segment.tokens for segment in some)
+        return seconds * self.tokens / sum(segment.tokens for segment in some)
 
     def _score(self, segments: Iterable[Segment]) -> tuple[float, int]:
         """Summed cross-entropy in nats, and of how many tokens."""
@@ -84,6 +101,23 @@ class Validation:
         return total_nats, tokens
 
     def _segments(self) -> Iterator[Segment]:
-        read = carried_segments if self._config.validation.state == "carry" else sentence_segments
-        training = self._config.training
-        return read(self._corpus.valid, batch_size=training.batch_size, num_steps=training.num_steps)
+        carries = self._config.validation.state == "carry"
+        read = carried_segments if carries else sentence_segments
+        training, valid = self._config.training, self._corpus.valid
+        segments = read(valid, batch_size=training.batch_size, num_steps=training.num_steps)
+        if self._part is None:
+            return segments
+        if carries:
+            return _until(segments, self._part)
+        # Sentences come sorted by length, so the first ones would all be short.
+        return islice(segments, 0, None, max(1, len(valid) // max(self._part, 1)))
+
+
+def _until(segments: Iterator[Segment], tokens: int) -> Iterator[Segment]:
+    """The first segments, until they have so many tokens."""
+    read = 0
+    for segment in segments:
+        yield segment
+        read += segment.tokens
+        if read >= tokens:
+            return

@@ -70,7 +70,9 @@ def train_network(
         parameters=sum(weight.size for weight in weights.values()),
         device=DEVICE,
     )
-    return TrainingResult(summary, sizes, weights, history, valid_cross_entropy_nats=2.0)
+    return TrainingResult(
+        summary, sizes, weights, history, valid_cross_entropy_nats=2.0, valid_tokens=len(corpus.valid)
+    )
 
 
 def _epoch(step: int, tokens: int, seconds: float) -> EpochDone:

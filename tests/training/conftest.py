@@ -154,6 +154,7 @@ class FixedValidation:
     """A validation that always finds the same."""
 
     nats: float | None
+    tokens = 0
 
     def terms(self) -> None:
         return None

@@ -91,6 +91,50 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
 
 
 @pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("state", "tokens"),
+    # 40 sentences of 8 tokens. A column of 320 is read to the first segment past 100; of the sentences every third
+    # is, 14 in all.
+    [("carry", 104), ("reset", 112)],
+)
+def test_a_part_of_the_validation_text_comes_from_all_over_it(make_corpus, make_config, make_setup, state, tokens):
+    from lmctl.training.validation import Validation
+
+    corpus = make_corpus(valid=["the cat sat on the mat today"] * 40)
+    config = make_config(f"validation.state={state}", "training.batch_size=1")
+    setup = make_setup(corpus, config)
+    validation = Validation(corpus, config, setup.steps)
+    whole = validation.cross_entropy()
+
+    validation.keep_to(100)
+
+    assert validation.tokens == tokens
+    # Every sentence is the same: from the initial state, so is its loss.
+    if state == "reset":
+        assert validation.cross_entropy() == pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_of_a_validation_that_would_take_too_long_a_part_is_scored(
+    make_corpus, make_config, make_setup, run, monkeypatch, caplog
+):
+    from lmctl.training.time_limit import TimeLimit
+    from lmctl.training.validation import Validation
+
+    monkeypatch.setattr(TimeLimit, "measured", True)
+    corpus = make_corpus(valid=["the cat sat on the mat today"] * 40)
+    setup = make_setup(corpus, make_config("training.steps=1", "validation.state=reset", "training.batch_size=1"))
+    # A quarter of the time that is left, an hour but for the reserve of 2 %, is a tenth of this.
+    monkeypatch.setattr(Validation, "seconds", lambda _: 0.98 * 3600 / 4 * 10)
+
+    result = run(setup, TimeLimit(monotonic() + 3600))
+
+    # 31 or 32 of the 320 tokens are wanted: every tenth sentence.
+    assert result.valid_tokens == 32
+    assert "32 of its 320 tokens are scored" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(train, make_corpus, make_config, monkeypatch):
     from lmctl.training.time_limit import TimeLimit
 
@@ -160,7 +204,9 @@ def test_a_plan_of_less_than_an_epoch_is_warned_of(
 
 @pytest.mark.usefixtures("eagerly")
 def test_time_that_is_over_before_training_begins_is_said(train, make_corpus, make_config):
-    with pytest.raises(LmctlError, match=r"^the time limit was over before training began"):
+    with pytest.raises(
+        LmctlError, match=r"^training\.time_limit leaves no time to train: 0 s are left after preparing"
+    ):
         train(make_corpus(), make_config(), deadline=monotonic() - 1)
 
 

@@ -165,7 +165,7 @@ class NetworkRun:
                     "training.time_limit leaves no time to mix: the n-grams, which are better, are alone"
                 )
                 return self._ngram_alone(*ngram)
-            return self._figures_of_training(bundle, metrics, valid_nats)
+            return self._figures_of_training(bundle, metrics, valid_nats, result.valid_tokens)
         scoring_began = time.monotonic()
         scores = score_valid(bundle, self._corpus, self._config)
         scored_seconds = time.monotonic() - scoring_began
@@ -187,14 +187,16 @@ class NetworkRun:
         gate_seconds = self._after(standard, tunes_cache=False, scores=False)
         return not len(self._corpus.valid) or left_seconds > self._scoring_seconds + gate_seconds
 
-    def _figures_of_training(self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None) -> Path:
+    def _figures_of_training(
+        self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None, valid_tokens: int
+    ) -> Path:
         """Finish a bundle with the figures that training found, which scoring it would only repeat."""
         logger.warning(
             "training.time_limit leaves no time to score the model as queries will: its figures are those of "
             "training, and it is set beside no n-grams"
         )
         if valid_nats is not None:
-            metrics["valid"] = figures_of(valid_nats, self._corpus, self._config)
+            metrics["valid"] = figures_of(valid_nats, valid_tokens, self._corpus, self._config)
         _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
         return bundle.folder
 

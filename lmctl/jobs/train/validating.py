@@ -27,6 +27,7 @@ class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
         includes_oov: whether OOVs count.
         state: "carry" or "reset".
         oov_rate: share of the words that are not in the vocabulary.
+        tokens: how many were read; fewer than the text has if a time limit left no time for all.
     """
 
     cross_entropy_nats: float
@@ -35,6 +36,7 @@ class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     vocabulary_size: int
     oov_rate: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,11 @@ def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> Valid
 
 def valid_figures(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> ValidFigures:
     """The figures of the validation text."""
-    return figures_of(scores.cross_entropy_nats, corpus, config)
+    return figures_of(scores.cross_entropy_nats, len(corpus.valid), corpus, config)
 
 
-def figures_of(cross_entropy_nats: float, corpus: PreparedCorpus, config: Config) -> ValidFigures:
-    """The figures of the validation text, of its mean nats per token."""
+def figures_of(cross_entropy_nats: float, tokens: int, corpus: PreparedCorpus, config: Config) -> ValidFigures:
+    """The figures of the validation text, from the mean nats per token of so many of its tokens."""
     return ValidFigures(
         cross_entropy_nats=cross_entropy_nats,
         perplexity=perplexity_of(cross_entropy_nats),
@@ -87,4 +89,5 @@ def figures_of(cross_entropy_nats: float, corpus: PreparedCorpus, config: Config
         state=config.validation.state,
         vocabulary_size=len(corpus.vocabulary),
         oov_rate=corpus.record.valid.oov_rate,
+        tokens=tokens,
     )
