@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -25,6 +25,7 @@ from lmctl.records import shortened
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
+    from lmctl.store.figures import State
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
 # What the programs do whose formats these are: KenLM's query answers a blank line, SRILM's reader skips it.
@@ -97,14 +98,14 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 def evaluate(
     files: tuple[str, ...],
     models: tuple[str, ...],
-    state: Any,
+    state: State,
     cache: int,
-    level: Any,
+    level: str,
     format: str | None,
     as_json: bool,
     header: bool,
     accuracy_at: tuple[int, ...],
-    blank_lines: Any,
+    blank_lines: Literal["drop", "keep"] | None,
     output: Path | None,
     max_perplexity: float | None,
     encoding: str | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -43,7 +43,7 @@ def import_(
     encoding: str | None,
     positive: bool,
     messages: Messages,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Publish the n-gram model of an ARPA file (.arpa, or compressed), and print its path.
 

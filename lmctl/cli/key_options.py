@@ -138,7 +138,7 @@ def family_key_options(command: F) -> F:
     return command
 
 
-def given_keys(flags: dict[str, Any]) -> dict[str, object]:
+def given_keys(flags: dict[str, object]) -> dict[str, object]:
     """The configuration keys that were given as flags, with their values."""
     return {path: value for path, value in flags.items() if value is not None}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.cli.output import Messages
+    from lmctl.store.figures import State
 
 
 @click.command()
@@ -32,7 +33,7 @@ def mix(
     models: tuple[str, ...],
     valid: str,
     output: Path,
-    state: Any,
+    state: State,
     as_json: bool,
     encoding: str | None,
     errors: str | None,

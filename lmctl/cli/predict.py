@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lmctl.cli.output import Messages
+    from lmctl.store.figures import State
 
 FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 
@@ -75,7 +76,7 @@ def predict(
     allow_eos: bool,
     candidates: str | None,
     mid_sentence: bool,
-    state: Any,
+    state: State,
     cache: int,
     format: str | None,
     as_json: bool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -37,7 +37,7 @@ def prepare(
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
     messages: Messages,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Segment, count and encode texts, ready for `lmctl train DIR`.
 
@@ -72,7 +72,7 @@ def prepare(
     corpus_summary(corpus.record, as_json, header=header)
 
 
-def _of_corpus(flags: dict[str, Any]) -> dict[str, object]:
+def _of_corpus(flags: dict[str, object]) -> dict[str, object]:
     """The options that decide a corpus and not how text is cut, with what was given for them."""
     keys = {
         "--vocab-size": "vocabulary.size",

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from lmctl.cli.scores import Scored
     from lmctl.corpus.prepared import CorpusRecord
+    from lmctl.corpus.recipe import TextRecipe
     from lmctl.jobs.mix import Mixed
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.train.run import Plan
     from lmctl.jobs.watching.events import CacheTuned
     from lmctl.store.bundle import Bundle
     from lmctl.store.listing import Generation
+    from lmctl.store.model_record import CorpusSummary
+    from lmctl.text.segmentation import SegmenterIdentity
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) -> None:
@@ -61,12 +64,12 @@ def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) 
     echo_values(rows, header=header)
 
 
-def describe_segmenter(identity: Any) -> str:
+def describe_segmenter(identity: SegmenterIdentity) -> str:
     """A segmenter in a few words: jieba (rjieba 0.2.2, user dictionary)."""
     details = " ".join(filter(None, (identity.engine, identity.engine_version)))
     if identity.dictionary_sha256:
         details += ", user dictionary"
-    return f"{identity.name} ({details})" if details else str(identity.name)
+    return f"{identity.name} ({details})" if details else identity.name
 
 
 def trained(summary: Trained, as_json: bool) -> None:
@@ -257,11 +260,11 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     echo_values(rows, header=header)
 
 
-def _describe_valid(valid: Any, corpus: Any) -> str:
+def _describe_valid(valid: dict[str, Any] | None, corpus: CorpusSummary | None) -> str:
     if valid is None:
         return "no validation text"
     tokens, part = valid.get("tokens"), ""
-    if None not in (corpus, tokens) and tokens < corpus.valid.tokens:
+    if corpus is not None and tokens is not None and tokens < corpus.valid.tokens:
         part = f", of {tokens:,} of {corpus.valid.tokens:,} tokens"
     return (
         f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
@@ -270,7 +273,7 @@ def _describe_valid(valid: Any, corpus: Any) -> str:
     )
 
 
-def _describe_text(recipe: Any) -> str:
+def _describe_text(recipe: TextRecipe) -> str:
     parts = [f"normalized {recipe.normalize}", f"blank lines {recipe.blank_lines}"]
     if recipe.lowercase:
         parts.append("lower-cased")

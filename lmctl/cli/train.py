@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -95,7 +95,7 @@ def train(
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
     messages: Messages,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Train a model on CORPUS, publish it, and print the path of what was published.
 

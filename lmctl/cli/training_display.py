@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
+    from rich.status import Status
 
     from lmctl.cli.output import Messages
     from lmctl.jobs.train.publish import Trained
+    from lmctl.jobs.watching.events import CacheTuned, Compared, RunEvent
+    from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
 
 class TrainingDisplay:
@@ -35,11 +38,11 @@ class TrainingDisplay:
         self._estimate = Estimate()
         self._listening = contextlib.ExitStack()
         self._last = time.monotonic()
-        self._status: Any = None
+        self._status: Status | None = None
         self._console = terminal_console(stderr=True) if messages.live else None
-        self._epochs: list[Any] = []
-        self._compared: Any = None
-        self._cache: Any = None
+        self._epochs: list[EpochDone] = []
+        self._compared: Compared | None = None
+        self._cache: CacheTuned | None = None
         self._caption = ""
 
     def __enter__(self) -> Self:
@@ -57,7 +60,7 @@ class TrainingDisplay:
         if kind is not None:
             self._close()
 
-    def on_event(self, event: Any) -> None:
+    def on_event(self, event: RunEvent) -> None:
         """Take note of an event of the run."""
         from lmctl.jobs.watching.events import CacheTuned, Compared, TextRead
         from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
@@ -128,7 +131,7 @@ class TrainingDisplay:
         else:
             self._reading(read)
 
-    def _started(self, event: Any) -> None:
+    def _started(self, event: TrainingStarted) -> None:
         if event.validation is not None:
             terms = event.validation
             self._caption = (
@@ -141,11 +144,11 @@ class TrainingDisplay:
         )
         if self._console is not None:
             self._tell([text])
-            self._status.update("compiling")
+            self._say("compiling")
         else:
             self._tell([text, *filter(None, [self._caption])])
 
-    def _epoch_done(self, event: Any) -> None:
+    def _epoch_done(self, event: EpochDone) -> None:
         self._epochs.append(event)
         if self._messages.plain:
             valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.2f}"
@@ -173,7 +176,7 @@ class TrainingDisplay:
 COUNTED, TRAINED, MIXED = range(3)
 
 
-def _beside(compared: Any) -> list[tuple[int, str, float]]:
+def _beside(compared: Compared) -> list[tuple[int, str, float]]:
     """What was compared (n-grams, the network, their mixture), what each is called, and its perplexity."""
     network, ngram = compared.weights
     beside = [
@@ -187,7 +190,7 @@ def _beside(compared: Any) -> list[tuple[int, str, float]]:
     return beside
 
 
-def _show_comparison(console: Console, compared: Any, family: str | None) -> None:
+def _show_comparison(console: Console, compared: Compared, family: str | None) -> None:
     """How well each predicts the validation text, and which of them is published."""
     chosen = MIXED if compared.mixture_is_chosen else COUNTED if family == families.baseline().name else TRAINED
     columns = [tables.Column("valid\nperplexity"), tables.Column("", right=False)]
@@ -198,7 +201,7 @@ def _show_comparison(console: Console, compared: Any, family: str | None) -> Non
     tables.show(console, "model", columns, rows)
 
 
-def _drift_lines(drift: Any) -> list[str]:
+def _drift_lines(drift: Drift) -> list[str]:
     """What has changed since the model that training starts from."""
     named = [f"{word} {count:,}" for word, count in drift.new_words[:8]]
     new_to_it = f"since the model to start from: {100 * drift.oov_rate:.2f} % of the words are new to it"
@@ -207,7 +210,7 @@ def _drift_lines(drift: Any) -> list[str]:
         f"{drift.rows_new:,} new, {drift.rows_gone:,} gone"
     )
     lines = [f"{new_to_it} ({', '.join(named)})" if named else new_to_it, vectors]
-    if drift.valid_perplexity is not None:
+    if drift.valid_perplexity is not None and drift.valid_oov_rate is not None:
         lines.append(
             f"its perplexity on the new validation text: {drift.valid_perplexity:.2f} "
             f"(state {drift.valid_state}, {100 * drift.valid_oov_rate:.2f} % OOV under its vocabulary)"
@@ -215,7 +218,7 @@ def _drift_lines(drift: Any) -> list[str]:
     return lines
 
 
-def _live_line(event: Any) -> str:
+def _live_line(event: StepDone) -> str:
     valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.1f}"
     return (
         f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
@@ -224,7 +227,7 @@ def _live_line(event: Any) -> str:
     )
 
 
-def _show_epochs(console: Console, epochs: list[Any]) -> None:
+def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
     """A row for each epoch; the best one by the validation text, or else by the training text, is marked."""
     validated = any(epoch.valid_perplexity is not None for epoch in epochs)
     columns = [
