@@ -18,6 +18,7 @@ from lmctl.cli.options import (
     header_option,
     message_options,
     models_option,
+    pass_messages,
 )
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber
 from lmctl.errors import QualityGateError
@@ -95,7 +96,10 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @encoding_options
 @message_options
+@pass_messages
 def evaluate(
+    messages: Messages,
+    /,
     files: tuple[str, ...],
     models: tuple[str, ...],
     state: State,
@@ -110,7 +114,6 @@ def evaluate(
     max_perplexity: float | None,
     encoding: str | None,
     errors: str | None,
-    messages: Messages,
 ) -> None:
     """Say how well a model predicts each FILE: perplexity, cross entropy, bits per character, OOV rate.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import message_options, model_argument
+from lmctl.cli.options import message_options, model_argument, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     help="How the unknown word is written; pocketsphinx reads '<UNK>' only.",
 )
 @message_options
-def export(model: str | None, format: str, output: str, unknown: str, messages: Messages) -> None:  # noqa: ARG001
+@pass_messages
+def export(messages: Messages, /, model: str | None, format: str, output: str, unknown: str) -> None:  # noqa: ARG001
     """Write an n-gram model as ARPA text, which KenLM, SRILM and IRSTLM read.
 
     `</s>` as a context, from which a sentence starts, becomes `<s>`; probabilities are log10, and -99 stands for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lmctl.cli.key_options import given_keys, tokenizer_options
-from lmctl.cli.options import configuration_options, message_options, output_model_option
+from lmctl.cli.options import configuration_options, message_options, output_model_option, pass_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 )
 @configuration_options
 @message_options
+@pass_messages
 def import_(
+    messages: Messages,
+    /,
     file: str,
     output: Path,
     config_files: tuple[str, ...],
@@ -42,7 +45,6 @@ def import_(
     eos: str | None,
     encoding: str | None,
     positive: bool,
-    messages: Messages,
     **flags: object,
 ) -> None:
     """Publish the n-gram model of an ARPA file (.arpa, or compressed), and print its path.

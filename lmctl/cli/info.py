@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from lmctl.cli.options import header_option, message_options, model_argument
-
-if TYPE_CHECKING:
-    from lmctl.cli.output import Messages
 
 
 @click.command()
@@ -17,7 +12,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @header_option
 @message_options
-def info(model: str | None, as_json: bool, header: bool, messages: Messages) -> None:  # noqa: ARG001
+def info(model: str | None, as_json: bool, header: bool) -> None:
     """Show what a model is: family, sizes, vocabulary, segmenter, corpus, training, metrics.
 
     MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default $LMCTL_MODEL, else the

@@ -36,7 +36,7 @@ _OF_NULL = re.compile(r"; null\b[^.;]*")
 _SENTENCE_END = re.compile(r"(?<=\.) ")
 
 
-class KeyValue(click.ParamType[Any]):
+class KeyValue(click.ParamType[object]):
     """The value of a configuration key, read and checked as in a file.
 
     Args:
@@ -50,7 +50,7 @@ class KeyValue(click.ParamType[Any]):
         self._is_plain = any(key.is_text or key.choices for key in keys)
         self._choices = [*dict.fromkeys(choice for key in keys for choice in key.choices)]
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """A text as the key's value."""
         # Deferred: the parser is not needed to show help.
         from lmctl.config.documents import parse

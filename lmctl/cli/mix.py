@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import encoding_options, message_options, output_model_option
+from lmctl.cli.options import encoding_options, message_options, output_model_option, pass_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print weights and perplexities as one JSON object.")
 @encoding_options
 @message_options
+@pass_messages
 def mix(
+    messages: Messages,
+    /,
     models: tuple[str, ...],
     valid: str,
     output: Path,
@@ -37,7 +40,6 @@ def mix(
     as_json: bool,
     encoding: str | None,
     errors: str | None,
-    messages: Messages,
 ) -> None:
     """Publish a mixture of MODELs, and print its path.
 

@@ -14,7 +14,7 @@ from lmctl.cli.options import header_option, message_options, model_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each generation.")
 @header_option
 @message_options
-def models(model: str | None, as_json: bool, header: bool, messages: object) -> None:  # noqa: ARG001
+def models(model: str | None, as_json: bool, header: bool) -> None:
     """List the generations of MODEL, or of the models in a folder; the current one is marked with *.
 
     MODEL is a model's folder, or a folder of models; by default ./models.

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lmctl.cli.completion import complete_files, complete_models
-from lmctl.cli.output import configure_messages
+from lmctl.cli.output import Messages, configure_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+# Passes the `Messages` that --quiet and --verbose ask for to a command, as its first argument. It stands below
+# `message_options`, which makes them.
+pass_messages = click.make_pass_decorator(Messages)
 
 
 def message_options(command: F) -> F:
@@ -28,7 +32,8 @@ def message_options(command: F) -> F:
     def wrapped(*args: Any, quiet: bool, verbose: int, **kwargs: Any) -> Any:
         if quiet and verbose:
             raise click.UsageError("--quiet and --verbose contradict each other")
-        return command(*args, messages=configure_messages(quiet, verbose), **kwargs)
+        click.get_current_context().obj = configure_messages(quiet, verbose)
+        return command(*args, **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

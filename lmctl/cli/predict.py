@@ -22,7 +22,6 @@ from lmctl.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lmctl.cli.output import Messages
     from lmctl.store.figures import State
 
 FORMATS = ("table", "plain", "words", "tsv", "jsonl")
@@ -83,7 +82,6 @@ def predict(
     header: bool,
     encoding: str | None,
     errors: str | None,
-    messages: Messages,  # noqa: ARG001
 ) -> None:
     """Print the most probable next words after each TEXT, best first.
 

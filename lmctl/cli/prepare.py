@@ -10,7 +10,7 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, text_options
-from lmctl.cli.options import configuration_options, header_option, message_options
+from lmctl.cli.options import configuration_options, header_option, message_options, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @text_options
 @configuration_options
 @message_options
+@pass_messages
 def prepare(
+    messages: Messages,
+    /,
     inputs: tuple[str, ...],
     output: Path | None,
     stdout: bool,
@@ -36,7 +39,6 @@ def prepare(
     jobs: int | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
-    messages: Messages,
     **flags: object,
 ) -> None:
     """Segment, count and encode texts, ready for `lmctl train DIR`.

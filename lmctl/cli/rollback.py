@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import message_options, model_argument
+from lmctl.cli.options import message_options, model_argument, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     "--to", "number", type=click.IntRange(min=1), metavar="N", help="Which generation.  [default: the one before]"
 )
 @message_options
-def rollback(model: str | None, number: int | None, messages: Messages) -> None:
+@pass_messages
+def rollback(messages: Messages, /, model: str | None, number: int | None) -> None:
     """Make an older generation of MODEL current again, and print its path.
 
     MODEL is a model's folder, by default $LMCTL_MODEL, else the only model under ./models; MODEL@6 is the same as

@@ -11,7 +11,7 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
-from lmctl.cli.options import configuration_options, message_options
+from lmctl.cli.options import configuration_options, message_options, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -80,7 +80,10 @@ if TYPE_CHECKING:
 @text_options
 @configuration_options
 @message_options
+@pass_messages
 def train(
+    messages: Messages,
+    /,
     corpus: tuple[str, ...],
     output: Path | None,
     resume: ResumePolicy,
@@ -94,7 +97,6 @@ def train(
     jobs: int | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
-    messages: Messages,
     **flags: object,
 ) -> None:
     """Train a model on CORPUS, publish it, and print the path of what was published.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import message_options, model_argument
+from lmctl.cli.options import message_options, model_argument, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 @click.command()
 @model_argument
 @message_options
-def verify(model: str | None, messages: Messages) -> None:
+@pass_messages
+def verify(messages: Messages, /, model: str | None) -> None:
     """Check all of a model: every file's size and hash, the vocabulary, the shapes of the weights.
 
     Prints `MODEL: ok`, or says what is wrong with which file and exits with 65.
