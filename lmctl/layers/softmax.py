@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.layers.distributions import largest
+from lmctl.layers.embedding import WordVectors
 from lmctl.layers.products import ExactMatrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
-    from lmctl.layers.embedding import WordVectors
+    from lmctl.layers.word_layers import WordLayers
 
 # Logits of this many positions times words are held at once: 32 MiB as float64, and 16 as float32.
 LOGITS_AT_ONCE = 1 << 22
@@ -45,6 +46,12 @@ class FullSoftmax:
         for rows in _row_blocks(len(hidden), len(self.bias)):
             log_probs[rows] = _log_softmax(self._logits(hidden[rows]))
         return log_probs
+
+    def top_k(self, hidden: Float32Array, k: int, allowed: BoolArray | None) -> tuple[IntArray, Float32Array]:
+        """The k most probable tokens of each row, (N, k), as `LanguageModel.top_k` has them."""
+        log_probs = self.log_probs(hidden)
+        candidates = np.arange(len(self.bias)) if allowed is None else np.flatnonzero(allowed)
+        return largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
 
     def score(
         self, hidden: Float32Array, targets: IntArray, *, ranks: bool
@@ -231,6 +238,24 @@ class AdaptiveSoftmax:
     def _entry(self, cluster: IntArray | int) -> IntArray | int:
         """Where the head has the entry of a cluster."""
         return self._head_words + cluster - 1
+
+
+def make_softmax(
+    layers: WordLayers, embedding: WordVectors, weights: Mapping[str, Float32Array]
+) -> FullSoftmax | AdaptiveSoftmax:
+    """The softmax of a network.
+
+    Args:
+        layers: their sizes.
+        embedding: the word vectors of the input, which the softmax uses too if the two are tied.
+        weights: by the names of `WordLayers.softmax_shapes`.
+    """
+    vectors = embedding if layers.tied else WordVectors("softmax.embedding", layers.clusters, weights)
+    projection = weights.get("softmax.projection")
+    if len(layers.clusters) == 1:
+        return FullSoftmax(vectors.tables[0], weights["softmax.bias"], projection)
+    clusters = weights["softmax.clusters"], weights["softmax.clusters.bias"]
+    return AdaptiveSoftmax(vectors, weights["softmax.bias"], *clusters, projection)
 
 
 def _best(ids: NDArray[np.int64], log_probs: Float32Array, k: int) -> tuple[NDArray[np.int64], Float32Array]:

@@ -135,3 +135,17 @@ def test_nothing_to_score_gives_nothing():
 
     assert log_probs.shape == (0,)
     assert ranks.shape == (0,)
+
+
+@pytest.mark.parametrize("allowed", [None, np.arange(50) % 3 == 0, np.zeros(50, dtype=bool)])
+@pytest.mark.parametrize("k", [0, 1, 5, 60])
+def test_the_top_k_are_the_first_of_a_stable_sort(k, allowed):
+    layer, hidden = random_softmax()
+    log_probs = layer.log_probs(hidden)
+    candidates = np.arange(50) if allowed is None else np.flatnonzero(allowed)
+
+    ids, best = layer.top_k(hidden, k, allowed)
+
+    order = np.argsort(-log_probs[:, candidates], axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(ids, candidates[order])
+    np.testing.assert_array_equal(best, np.take_along_axis(log_probs, ids, axis=1))

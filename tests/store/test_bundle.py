@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError, InputMissingError
-from lmctl.families.lstm.runtime import LSTMLanguageModel
+from lmctl.families import load_language_model
 from lmctl.families.lstm.weights import weight_shapes
 from lmctl.layers.clusters import Cluster, one_cluster
 from lmctl.store import bundle as bundle_module
@@ -37,7 +37,7 @@ def read_all(folder):
     opened.history()
     opened.recipe_files()
     opened.read("config.yaml")
-    return LSTMLanguageModel.from_bundle(opened)
+    return load_language_model(opened)
 
 
 def rewrite(folder, contents=None, **changes):

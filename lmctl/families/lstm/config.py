@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
 
 
 class LSTMConfig(
@@ -13,9 +15,7 @@ class LSTMConfig(
 ):
     """The shape of the network, and what it leaves out while it is trained."""
 
-    embedding_dim: Annotated[
-        int, Meta(ge=1, description="Length of a word's vector.", extra={"flag": "--embedding-dim"})
-    ] = 320
+    embedding_dim: EmbeddingDim = 320
     hidden_units: Annotated[
         int, Meta(ge=1, description="Units in each recurrent layer.", extra={"flag": "--hidden-units"})
     ] = 640
@@ -26,13 +26,8 @@ class LSTMConfig(
         float,
         Meta(ge=0, lt=1, description="Share of the elements of each layer's output left out while training."),
     ] = 0.5
-    input_dropout: Annotated[
-        float, Meta(ge=0, lt=1, description="Share of the elements of the embedded words left out while training.")
-    ] = 0.4
-    word_dropout: Annotated[
-        float,
-        Meta(ge=0, lt=1, description="Share of the vocabulary whose words are read as zeros in a training step."),
-    ] = 0.05
+    input_dropout: InputDropout = 0.4
+    word_dropout: WordDropout = 0.05
     weight_dropout: Annotated[
         float,
         Meta(ge=0, lt=1, description="Share of the recurrent weights left out in a training step (DropConnect)."),
@@ -44,18 +39,5 @@ class LSTMConfig(
             "(variational dropout), or others at each."
         ),
     ] = True
-    tied: Annotated[
-        bool,
-        Meta(
-            description="Whether the output embedding is the input embedding, behind a projection if "
-            "embedding_dim and hidden_units differ."
-        ),
-    ] = True
-    softmax: Annotated[
-        Literal["auto", "full", "adaptive"],
-        Meta(
-            description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
-            "that are computed only if they are needed, is exact too, and full up to 2,000 words; "
-            "auto is adaptive from 5,000 words on."
-        ),
-    ] = "auto"
+    tied: Tied = True
+    softmax: SoftmaxKind = "auto"

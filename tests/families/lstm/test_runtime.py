@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError
-from lmctl.families import load_language_model
+from lmctl.families import find, load_language_model
 from lmctl.families.base import LanguageModel
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.families.lstm.sizes import LSTMSizes
@@ -359,4 +359,4 @@ def test_the_weights_of_another_family_are_refused(rewrite):
     bundle = rewrite()
     bundle.record = msgspec.structs.replace(bundle.record, sizes=sizes)
     with pytest.raises(DataError, match="family mixture; expected lstm"):
-        LSTMLanguageModel.from_bundle(bundle)
+        find("lstm").load(bundle, [])

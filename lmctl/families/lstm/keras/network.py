@@ -12,15 +12,11 @@ import msgspec
 import tensorflow as tf
 
 from lmctl.families.lstm.keras.layer import LSTM
-from lmctl.layers.keras.embedding import WordVectors
-from lmctl.layers.keras.softmax import Softmax
+from lmctl.layers.keras.initial_weights import InitialWeights
+from lmctl.layers.keras.masks import Masks
+from lmctl.layers.keras.network import WordNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lmctl.families.lstm.config import LSTMConfig
     from lmctl.families.lstm.sizes import LSTMSizes
 
@@ -56,7 +52,7 @@ class Dropout(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class LSTMNetwork(keras.Model):  # type: ignore[misc]
+class LSTMNetwork(WordNetwork):
     """A recurrent language model that carries its state from one segment to the next.
 
     Args:
@@ -84,45 +80,26 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         precision: str = "float32",
         recurrence: str = "scan",
     ) -> None:
-        super().__init__(name="lstm_language_model", dtype="float32")
+        initial = InitialWeights(seed, init_scale)
+        super().__init__(sizes.word_layers, initial, name="lstm_language_model")
         policy = keras.DTypePolicy(precision)
         self.sizes = sizes
         self._dropout = dropout
         self._recurrence = recurrence
-        seeds = iter(range(seed * 1000, seed * 1000 + 1000))
-
-        def uniform() -> Any:
-            return keras.initializers.RandomUniform(-init_scale, init_scale, seed=next(seeds))
-
-        self.embedding = WordVectors(
-            sizes.input_clusters, initializer=uniform, seed=next(seeds) + 500, name="embedding"
-        )
         self.lstm_layers = []
         width = sizes.embedding_dim
         for index in range(sizes.layers):
             layer = LSTM(
                 sizes.hidden_units,
-                kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                kernel_initializer=keras.initializers.GlorotUniform(seed=initial.seed()),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=initial.seed()),
                 dtype=policy,
                 name=f"lstm_{index}",
             )
             layer.build((None, None, width))
             self.lstm_layers.append(layer)
             width = sizes.hidden_units
-        vectors = self.embedding
-        if not sizes.tied:
-            vectors = WordVectors(
-                sizes.clusters, initializer=uniform, seed=next(seeds) + 700, name="softmax.embedding"
-            )
-        self.softmax = Softmax(
-            vectors,
-            sizes.hidden_units,
-            initializer=uniform,
-            dtype=policy.compute_dtype,
-            scatters=recurrence == "scan",
-        )
-        self.built = True
+        self.add_softmax(initial, dtype=policy.compute_dtype, scatters=recurrence == "scan")
 
     def null_state(self, batch: int) -> Any:
         """Zeros: output and cell of every layer, (L, 2, B, H) float32."""
@@ -139,8 +116,8 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         Returns:
             What the softmax reads, (T, B, H) float32, and the state (L, 2, B, H) float32.
         """
-        masks = _Masks(dropout_seed)
-        vectors = self._embedded(inputs, masks)
+        masks = Masks(dropout_seed)
+        vectors = self.embedded(inputs, masks, self._dropout.words)
         hidden = masks.drop(vectors, self._dropout.inputs, locked=self._dropout.locked)
         ends = []
         for index, layer in enumerate(self.lstm_layers):
@@ -154,48 +131,14 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         """The state with zeros in the columns that restart, (B,) bool."""
         return state * tf.cast(~restart, tf.float32)[None, None, :, None]
 
-    def cross_entropy(self, inputs: Any, targets: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any]:
-        """Nats of each target, (T, B) float32, and the state at the end; see `Network.cross_entropy`."""
-        hidden, state = self(inputs, state, dropout_seed)
-        flat = tf.reshape(hidden, (-1, hidden.shape[-1]))
-        nats = self.softmax.cross_entropy(flat, tf.reshape(targets, (-1,)))
-        return tf.reshape(nats, tf.shape(targets)), state
-
-    def log_probs(self, inputs: Any, state: Any) -> Any:
-        """Natural log probabilities of what follows each input, (T, B, V), without dropout."""
-        hidden, _ = self(inputs, state)
-        flat = self.softmax(tf.reshape(hidden, (-1, self.sizes.hidden_units)))
-        return tf.reshape(flat, (*inputs.shape, self.sizes.vocabulary_size))
-
-    def export_weights(self) -> dict[str, NDArray[np.float32]]:
-        """The weights by the names and shapes of `runtime.lstm.weight_shapes`."""
-        return {name: variable.numpy() for name, variable in self.named_weights().items()}
-
-    def import_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take weights that `export_weights` gave."""
-        for name, variable in self.named_weights().items():
-            variable.assign(weights[name])
-
-    def named_weights(self) -> dict[str, Any]:
-        """The tf.Variables by the names they have in a bundle."""
-        named = self.embedding.named_weights() | self.softmax.named_weights()
-        if not self.sizes.tied:
-            named |= self.softmax.vectors.named_weights()
+    def inner_weights(self) -> dict[str, Any]:
+        """See `WordNetwork.inner_weights`."""
+        named = {}
         for index, layer in enumerate(self.lstm_layers):
             named[f"lstm.{index}.kernel"] = layer.cell.kernel
             named[f"lstm.{index}.recurrent_kernel"] = layer.cell.recurrent_kernel
             named[f"lstm.{index}.bias"] = layer.cell.bias
-        return {name: variable.value for name, variable in sorted(named.items())}
-
-    def _embedded(self, inputs: Any, masks: _Masks) -> Any:
-        """Word vectors (T, B, E) of token ids (T, B)."""
-        token_ids = tf.reshape(inputs, (-1,))
-        vectors = self.embedding(token_ids)
-        if self._dropout.words:
-            kept = masks.draw((self.sizes.vocabulary_size, 1), self._dropout.words)
-            vectors = vectors if kept is None else vectors * tf.gather(kept, token_ids)
-        shape = [known or there for known, there in zip(inputs.shape, tf.unstack(tf.shape(inputs)), strict=True)]
-        return tf.reshape(vectors, (*shape, self.sizes.embedding_dim))
+        return named
 
     def _run(
         self, layer: LSTM, inputs: Any, state: Any, recurrent_kernel: Any, *, training: bool
@@ -209,27 +152,3 @@ class LSTMNetwork(keras.Model):  # type: ignore[misc]
         start = [tf.cast(state[0], dtype), tf.cast(state[1], dtype)]
         outputs, hidden, cell = layer(tf.cast(tf.transpose(inputs, (1, 0, 2)), dtype), initial_state=start)
         return tuple(tf.cast(part, tf.float32) for part in (tf.transpose(outputs, (1, 0, 2)), hidden, cell))
-
-
-class _Masks:
-    """Draws the masks of one step, each from the step's seed and its place in the order of drawing."""
-
-    def __init__(self, seed: Any) -> None:
-        self._seed = seed
-        self._place = 0
-
-    def drop(self, values: Any, share: float, *, locked: bool = False) -> Any:
-        """Values with a share of them at zero, the others scaled up; `locked`: the same along the first axis."""
-        shape = tf.shape(values)
-        if locked:
-            shape = tf.concat([[1], shape[1:]], axis=0)
-        mask = self.draw(shape, share)
-        return values if mask is None else values * mask
-
-    def draw(self, shape: Any, share: float) -> Any:
-        """Zero for a share of the places, else what makes up for them; None if nothing is dropped."""
-        place, self._place = self._place, self._place + 1
-        if self._seed is None or not share:
-            return None
-        draws = tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(self._seed, place))
-        return tf.cast(draws >= share, tf.float32) / (1.0 - share)

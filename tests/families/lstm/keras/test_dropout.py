@@ -163,26 +163,6 @@ def test_recurrent_weights_that_are_left_out_are_zero_the_whole_segment(make_net
     assert kept.mean() == pytest.approx(0.75, abs=0.07)
 
 
-def test_masks_at_different_places_differ(cpu):
-    from lmctl.families.lstm.keras.network import _Masks
-
-    masks = _Masks(SEED)
-
-    drawn = {np.asarray(masks.draw((20, 20), 0.5)).tobytes() for _ in range(5)}
-
-    assert len(drawn) == 5
-
-
-def test_a_mask_keeps_the_mean(cpu):
-    from lmctl.families.lstm.keras.network import _Masks
-
-    mask = np.asarray(_Masks(SEED).draw((100, 100), 0.2))
-
-    # Each kept element is 1 / (1 - 0.2); of 10,000 draws the share kept is 0.8 within 5 standard deviations, 0.02.
-    assert set(np.unique(mask).tolist()) == {0.0, 1.25}
-    assert (mask > 0).mean() == pytest.approx(0.8, abs=0.02)
-
-
 def test_a_configuration_says_what_is_left_out(cpu):
     from lmctl.families.lstm.keras.network import Dropout
 

@@ -1,7 +1,7 @@
 """Yesterday's weights for today's vocabulary: where each word's row comes from when a model is trained on.
 
-Words are known by their spelling, whatever their ids have become. What belongs to no word, the recurrent layers
-and the projections, is taken as it is. For what belongs to a word:
+Words are known by their spelling, whatever their ids have become. What belongs to no word, the layers between
+embedding and softmax and the projections, is taken as it is. For what belongs to a word:
 
 - A word that stays in its cluster takes its row along, bit for bit.
 - A word that moves to a cluster whose vectors have another length gets the row there whose projection comes
@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.families.lstm.weights import weight_shapes
 from lmctl.layers.clusters import first_ids
 from lmctl.layers.embedding import WordVectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lmctl.arrays import Float32Array, IntArray
-    from lmctl.families.lstm.sizes import LSTMSizes
     from lmctl.layers.clusters import Cluster
+    from lmctl.layers.word_layers import WordLayers
 
     Weights = dict[str, Float32Array]
 
@@ -53,20 +52,25 @@ class RowCounts:
 
 
 def carry_over(
-    weights: Mapping[str, Float32Array], old: LSTMSizes, new: LSTMSizes, old_ids: IntArray
+    weights: Mapping[str, Float32Array],
+    old: WordLayers,
+    new: WordLayers,
+    names: Iterable[str],
+    old_ids: IntArray,
 ) -> tuple[Weights, RowCounts]:
     """The weights that training starts from.
 
     Args:
-        weights: of the old model, by the names of `weight_shapes(old)`.
-        old: its sizes.
+        weights: of the old network, by name.
+        old: its word layers.
         new: those of the network to be trained; they differ in the vocabulary and its clusters alone.
+        names: of all weights of the network to be trained.
         old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
 
     Returns:
-        Weights by the names of `weight_shapes(new)`, and what became of the rows.
+        Weights in the order of `names`, and what became of the rows.
     """
-    carried = {name: weights[name] for name in weight_shapes(new) if _belongs_to_no_word(name)}
+    carried: Weights = {}
     vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, old_ids)
     carried |= vectors.weights
     output = vectors
@@ -85,11 +89,7 @@ def carry_over(
     known = int(np.count_nonzero(old_ids >= 0))
     kept = sum(int(np.count_nonzero(stays)) for stays in output.stays)
     counts = RowCounts(kept=kept, moved=known - kept, new=len(old_ids) - known, gone=old.vocabulary_size - known)
-    return {name: carried[name] for name in weight_shapes(new)}, counts
-
-
-def _belongs_to_no_word(name: str) -> bool:
-    return name.startswith("lstm.") or name == "softmax.projection"
+    return {name: carried[name] if name in carried else weights[name] for name in names}, counts
 
 
 class _Rows:

@@ -3,8 +3,8 @@ import pytest
 
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.warm_start import carry_over
 from lmctl.families.lstm.weights import weight_shapes
+from lmctl.layers import warm_start
 from lmctl.layers.clusters import Cluster, one_cluster
 
 CLUSTERS = [Cluster(words=4, width=6), Cluster(words=3, width=3), Cluster(words=5, width=2)]
@@ -20,6 +20,10 @@ def sizes_of(clusters, *, tied=True, hidden_units=6):
 def random_weights(sizes, seed=1):
     generator = np.random.default_rng(seed)
     return {name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(sizes).items()}
+
+
+def carry_over(weights, old, new, old_ids):
+    return warm_start.carry_over(weights, old.word_layers, new.word_layers, weight_shapes(new), old_ids)
 
 
 def log_probs(sizes, weights, *words):

@@ -1,0 +1,107 @@
+"""What the families that train a network have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lmctl.errors import DataError
+from lmctl.families.family import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.layers.clusters import Cluster
+    from lmctl.layers.word_layers import WordLayers
+
+
+class NetworkSizes(Protocol):
+    """The dimensions of a network that has an embedding and a softmax."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V."""
+        ...
+
+    @property
+    def word_layers(self) -> WordLayers:
+        """The embedding and the softmax."""
+        ...
+
+
+class NetworkFamily(Family):
+    """A family whose network has an embedding and a softmax (`layers.word_layers`).
+
+    It loads a bundle's weights, counts them, draws them at random, and carries them over to another vocabulary. A
+    family says what its weights are (`weight_shapes`), and makes the runtime from them (`language_model`).
+    """
+
+    trains_network = True
+
+    @abstractmethod
+    def weight_shapes(self, sizes: Any) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of all weights, float32 each."""
+
+    @abstractmethod
+    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+        """The runtime with weights of these names and shapes."""
+
+    def load(
+        self,
+        bundle: BundleFiles,
+        members: Sequence[LanguageModel[Any]],  # noqa: ARG002
+    ) -> LanguageModel[Any]:
+        """See `Family.load`.
+
+        Raises:
+            DataError: a weight is missing, one too many, not float32, or of a shape that does not fit.
+        """
+        sizes = bundle.sizes
+        if not isinstance(sizes, self.sizes_type):
+            raise DataError(f"{bundle.folder}: family {bundle.family}; expected {self.name}")
+        expected = self.weight_shapes(sizes)
+        weights = bundle.weights(self.count_parameters(sizes))
+        for name in expected.keys() | weights.keys():
+            if name not in weights or name not in expected:
+                presence = "not one of this family" if name in weights else "missing"
+                raise DataError(f"{bundle.weights_path}: weight {name} is {presence}")
+            if weights[name].shape != expected[name] or weights[name].dtype != "float32":
+                raise DataError(
+                    f"{bundle.weights_path}: weight {name} is {weights[name].dtype} {weights[name].shape}, "
+                    f"but the sizes in model.json want float32 {expected[name]}"
+                )
+        return self.language_model(sizes, weights)
+
+    def count_parameters(self, sizes: Any) -> int:
+        """See `Family.count_parameters`."""
+        from lmctl.layers.word_layers import count_numbers
+
+        return count_numbers(self.weight_shapes(sizes))
+
+    def random_model(self, sizes: Any) -> LanguageModel[Any]:
+        """See `Family.random_model`."""
+        import numpy as np
+
+        generator = np.random.default_rng(0)
+        weights = {
+            name: generator.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
+            for name, shape in self.weight_shapes(sizes).items()
+        }
+        return self.language_model(sizes, weights)
+
+    def carry_over(
+        self, weights: Mapping[str, Float32Array], old: NetworkSizes, new: NetworkSizes, old_ids: IntArray
+    ) -> tuple[dict[str, Float32Array], Any]:
+        """See `Family.carry_over`."""
+        from lmctl.layers.warm_start import carry_over
+
+        return carry_over(weights, old.word_layers, new.word_layers, self.weight_shapes(new), old_ids)
+
+
+def describe_softmax(clusters: Sequence[Cluster]) -> str:
+    """The kind of a softmax, for `lmctl info`."""
+    if len(clusters) == 1:
+        return "full"
+    return "adaptive, " + " + ".join(f"{cluster.words:,} words x {cluster.width}" for cluster in clusters)

@@ -1,0 +1,108 @@
+"""The word layers of a network: sizes and weight shapes of the embedding of its inputs and of its softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+
+from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
+from lmctl.layers.embedding import word_vector_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# `model.softmax: auto` is adaptive for vocabularies of this many words and more: below, a full softmax takes fewer
+# multiplications than the recurrence of the preset medium.
+ADAPTIVE_FROM = 5000
+
+# Far more clusters than any model has, and still so few that memory for their names and shapes does not count.
+MOST_CLUSTERS = 64
+
+# Types of fields of a family's sizes: one dimension of an array, and the clusters of the softmax.
+Dimension = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Clusters = Annotated[list[Cluster], Meta(max_length=MOST_CLUSTERS)]
+
+
+class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
+    """The sizes of an embedding and a softmax.
+
+    Attributes:
+        vocabulary_size: V.
+        embedding_dim: E, the length of an input's word vector.
+        hidden_dim: H, the length of the hidden vectors that the softmax reads.
+        tied: whether the softmax uses the word vectors of the input. If H is not E, a projection stands before it.
+        clusters: of the output's word vectors, and of the input's if the two are tied. One cluster is a full
+            softmax, more are an adaptive one.
+    """
+
+    vocabulary_size: int
+    embedding_dim: int
+    hidden_dim: int
+    tied: bool
+    clusters: list[Cluster]
+
+    @property
+    def output_dim(self) -> int:
+        """The length of an output's word vector: E if tied, else H."""
+        return self.embedding_dim if self.tied else self.hidden_dim
+
+    @property
+    def input_clusters(self) -> list[Cluster]:
+        """The clusters of the input's word vectors."""
+        return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
+
+    def check(self) -> None:
+        """Refuse clusters that do not fit the vocabulary and the dimensions.
+
+        Raises:
+            ValueError: they do not.
+        """
+        words = [cluster.words for cluster in self.clusters]
+        fits = sum(words) == self.vocabulary_size and min(words, default=0) > 0
+        if (
+            not fits
+            or self.clusters[0].width != self.output_dim
+            or min(cluster.width for cluster in self.clusters) < 1
+        ):
+            raise ValueError(
+                f"clusters do not fit a vocabulary of {self.vocabulary_size} and vectors of {self.output_dim}"
+            )
+
+    def embedding_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weights of the embedding."""
+        return word_vector_shapes("embedding", self.input_clusters)
+
+    def softmax_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weights of the softmax, without those that it shares with the embedding."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        if not self.tied:
+            shapes |= word_vector_shapes("softmax.embedding", self.clusters)
+        elif self.embedding_dim != self.hidden_dim:
+            shapes["softmax.projection"] = (self.hidden_dim, self.embedding_dim)
+        shapes["softmax.bias"] = (self.vocabulary_size,)
+        if tails := len(self.clusters) - 1:
+            shapes["softmax.clusters"] = (tails, self.clusters[0].width)
+            shapes["softmax.clusters.bias"] = (tails,)
+        return shapes
+
+
+def softmax_clusters(word_counts: Sequence[int], softmax: str, output_dim: int) -> list[Cluster]:
+    """The clusters that the key `model.softmax` asks for.
+
+    Args:
+        word_counts: how often each word occurs in training, by id, (V,).
+        softmax: "full", "adaptive" or "auto".
+        output_dim: the length of a frequent word's output vector.
+    """
+    size = len(word_counts)
+    adaptive = softmax == "adaptive" or (softmax == "auto" and size >= ADAPTIVE_FROM)
+    return choose_clusters(word_counts, output_dim) if adaptive else one_cluster(size, output_dim)
+
+
+def count_numbers(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many numbers weights of these shapes have."""
+    # Not in NumPy's integers, which a size that nobody has would overflow.
+    return sum(math.prod(shape) for shape in shapes.values())
