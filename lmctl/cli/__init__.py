@@ -39,7 +39,7 @@ SUMMARIES = {
     "info": "Show what a model is and how it came about.",
     "verify": "Check every file of a model.",
     "mix": "Publish a mixture of several models.",
-    "export": "Write an n-gram model as ARPA text.",
+    "export": "Write a model in a format of other programs.",
     "import": "Make a model of an ARPA file.",
     "models": "List models and their generations.",
     "rollback": "Make an older generation current again.",

@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lmctl import families
 from lmctl.cli.options import message_options, model_argument, pass_messages
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
 
+def _families_of_formats() -> str:
+    """`arpa: models of family ngram; ...`."""
+    formats = families.export_formats().items()
+    return "; ".join(f"{format}: models of family {' or '.join(names)}" for format, names in formats) + "."
+
+
 @click.command()
 @model_argument
-@click.option("--to", "format", type=click.Choice(["arpa"]), required=True, help="Which format.")
+@click.option(
+    "--to",
+    "format",
+    type=click.Choice(list(families.export_formats())),
+    required=True,
+    help=f"Format of the file. {_families_of_formats()}",
+)
 @click.option(
     "-o",
     "--output",
@@ -32,13 +45,16 @@ if TYPE_CHECKING:
 )
 @message_options
 @pass_messages
-def export(messages: Messages, /, model: str | None, format: str, output: str, unknown: str) -> None:  # noqa: ARG001
-    """Write an n-gram model as ARPA text, which KenLM, SRILM and IRSTLM read.
+def export(messages: Messages, /, model: str | None, format: str, output: str, unknown: str) -> None:
+    """Write a model in a format that other programs read.
 
-    `</s>` as a context, from which a sentence starts, becomes `<s>`; probabilities are log10, and -99 stands for
-    one of zero. A word that these programs would misread, such as `<UNK>`, is written with \\xNN, which `lmctl
-    import` reads back. MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default
-    $LMCTL_MODEL, else the only model under ./models.
+    arpa is the text format of n-gram models that KenLM, SRILM and IRSTLM read. The context `</s>`, from which a
+    sentence starts, is written as `<s>`. Probabilities are log10; -99 stands for a probability of 0. If these
+    programs would misread a word, such as `<UNK>`, its first character is written as \\xNN; `lmctl import` reads
+    it back.
+
+    MODEL is a model's folder, MODEL@6 for generation 6 of it, or a bundle. By default it is $LMCTL_MODEL, else the
+    only model under ./models.
 
     \b
     Example:
@@ -47,8 +63,8 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, u
     """
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; name a file with -o, or send it to a program")
-    from lmctl.cli.progress import writing_progress
-    from lmctl.jobs.export import export_arpa
+    from lmctl.cli.activity import showing_activity
+    from lmctl.jobs.export import export as job
 
-    with writing_progress(messages, "n-grams") as on_ngrams:
-        export_arpa(model, output, unknown, on_ngrams)
+    with showing_activity(messages, "opening"):
+        job(model, format, output, unknown)

@@ -1,4 +1,4 @@
-"""Progress of reading and writing on standard error: drawn on a terminal, plain lines on request, else nothing."""
+"""Progress of reading on standard error: drawn on a terminal, plain lines on request, else nothing."""
 
 from __future__ import annotations
 
@@ -41,52 +41,6 @@ def reading_progress(
         task = progress.add_task("reading", total=total)
         # What has been read is still to be cut into words and counted.
         yield lambda read: progress.update(task, completed=read, description=after if read == total else "reading")
-
-
-@contextlib.contextmanager
-def writing_progress(messages: Messages, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how much has been written; yields what is to be told of how many units are written, of how many.
-
-    Args:
-        messages: how much to say.
-        unit: what is written, in the plural.
-    """
-    if not messages.live:
-        yield _PlainWriting(messages, unit)
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=terminal_console(stderr=True), transient=True, redirect_stdout=False
-    ) as progress:
-        task = progress.add_task("writing", total=None)
-        yield lambda written, total: progress.update(task, completed=written, total=total)
-
-
-class _PlainWriting:
-    def __init__(self, messages: Messages, unit: str) -> None:
-        self._plain, self._unit = messages.plain, unit
-        self._last = time.monotonic()
-
-    def __call__(self, written: int, total: int) -> None:
-        if self._plain and time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
-            self._last = time.monotonic()
-            click.echo(f"lmctl: wrote {written:,} of {total:,} {self._unit}", err=True)
 
 
 class PlainReading:

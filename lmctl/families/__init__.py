@@ -84,6 +84,15 @@ def every() -> tuple[Family, ...]:
 
 
 @remembered
+def export_formats() -> dict[str, tuple[str, ...]]:
+    """The formats that `lmctl export` writes, each with the names of the families whose models it can write so."""
+    formats = dict.fromkeys(format for family in every() for format in family.export_formats)
+    return {
+        format: tuple(family.name for family in every() if format in family.export_formats) for format in formats
+    }
+
+
+@remembered
 def configurable() -> dict[str, Family]:
     """The families that a configuration can ask for, by name."""
     return {family.name: family for family in every() if family.config_type is not None}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
+    from lmctl.corpus.vocabulary import Vocabulary
 
 
 State = TypeVar("State")
@@ -50,6 +51,10 @@ class BundleFiles(Protocol):
     @property
     def family(self) -> str:
         """The name of its family."""
+        ...
+
+    def vocabulary(self) -> Vocabulary:
+        """Words and ids."""
         ...
 
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +124,8 @@ class Family(ABC):
             keys of training and of the device.
         inherited_sizes: sizes that a warm start takes from the old model if they are not set; empty: there is no
             warm start.
-        export_formats: exchange formats that its models can be written in.
+        export_formats: formats of other programs that its models can be written in, by `export`. Each one is a
+            value of `lmctl export --to`, and the usual suffix of such a file.
     """
 
     name: ClassVar[str]
@@ -235,6 +236,20 @@ class Family(ABC):
             folder: where its files go.
             config: the family's keys.
             scratch: for what does not fit in memory.
+        """
+        raise NotImplementedError(self.name)
+
+    def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:
+        """Write a model in one of `export_formats`, and tell `lmctl.progress` how far it is.
+
+        Args:
+            bundle: of this family.
+            format: one of `export_formats`.
+            file: open for writing, at its beginning.
+            unknown: how the unknown word is written in the file.
+
+        Raises:
+            DataError: a file of the bundle is missing or damaged.
         """
         raise NotImplementedError(self.name)
 

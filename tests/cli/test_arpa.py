@@ -51,8 +51,8 @@ def test_no_terminal_is_written_full(on_terminal, counted):
 
 def test_what_is_no_ngram_model_is_refused(call, bundle, mixture, tmp_path):
     for model, end in (
-        (bundle, "only an n-gram model can be written as ARPA text\n"),
-        (mixture, f"such as its member {mixture}/generations/000001/members/0\n"),
+        (bundle, ": --to arpa takes a model of family ngram, got family lstm\n"),
+        (mixture, f"got family mixture; its member {mixture}/generations/000001/members/0 is one\n"),
     ):
         finished = call("export", model, "--to", "arpa", "-o", tmp_path / "model.arpa")
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import lmctl
+from lmctl import progress
 from lmctl.config import read_settings
 from lmctl.errors import DataError, InputMissingError, LockedError, UsageError
 from lmctl.families.arpa.importing import ArpaReading
 from lmctl.families.arpa.words import SpecialWords
-from lmctl.jobs.export import export_arpa
+from lmctl.jobs.export import export
 from lmctl.jobs.import_ import import_arpa
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
@@ -26,6 +27,11 @@ from lmctl.store.runs import RunLog
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 AUTO = read_settings()
+
+
+def export_arpa(model, output, unknown="<unk>"):
+    """Write a model as ARPA text."""
+    export(model, "arpa", output, unknown)
 
 
 def count(source, model, *assignments):
@@ -74,7 +80,7 @@ def test_the_same_model_gives_the_same_compressed_bytes(counted, tmp_path):
 
 
 def test_a_network_is_no_arpa_file(make_bundle, tmp_path):
-    with pytest.raises(UsageError, match=r"family lstm; only an n-gram model can be written as ARPA text$"):
+    with pytest.raises(UsageError, match=r": --to arpa takes a model of family ngram, got family lstm$"):
         export_arpa(str(make_bundle(tmp_path / "bundle")), str(tmp_path / "model.arpa"))
 
     assert not (tmp_path / "model.arpa").exists()
@@ -83,7 +89,7 @@ def test_a_network_is_no_arpa_file(make_bundle, tmp_path):
 def test_a_mixture_names_its_member_that_can_be_written(text, counted, tmp_path):
     published = mix([counted, counted], tmp_path / "mixture", text).published
 
-    with pytest.raises(UsageError, match=f"family mixture; .*, such as its member {published}/members/0$"):
+    with pytest.raises(UsageError, match=f"got family mixture; its member {published}/members/0 is one$"):
         export_arpa(str(tmp_path / "mixture"), str(tmp_path / "model.arpa"))
 
     export_arpa(f"{published}/members/0", str(tmp_path / "member.arpa"))
@@ -234,23 +240,25 @@ def test_an_interrupted_import_leaves_no_new_folder(counted, tmp_path):
 
 
 def test_an_interrupted_export_leaves_no_file(counted, tmp_path):
-    def interrupt(_written, _total):
-        raise KeyboardInterrupt
+    def interrupt(activity, _done, _total):
+        if activity.startswith("writing"):
+            raise KeyboardInterrupt
 
     (tmp_path / "out").mkdir()
-    with pytest.raises(KeyboardInterrupt):
-        export_arpa(counted, str(tmp_path / "out/model.arpa"), on_ngrams=interrupt)
+    with pytest.raises(KeyboardInterrupt), progress.listening(interrupt):
+        export_arpa(counted, str(tmp_path / "out/model.arpa"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_progress_is_told_of_every_ngram_and_every_byte(counted, tmp_path):
     written, read = [], []
 
-    export_arpa(counted, str(tmp_path / "model.arpa"), on_ngrams=lambda *told: written.append(told))
+    with progress.listening(lambda *told: written.append(told)):
+        export_arpa(counted, str(tmp_path / "model.arpa"))
     import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO, on_bytes=read.append)
 
     total = sum(open_bundle(tmp_path / "model/current").record.sizes.ngrams)
-    assert written[-1] == (total, total)
+    assert written[-1] == (f"writing {total} n-grams", total, total)
     assert read[-1] == (tmp_path / "model.arpa").stat().st_size
 
 

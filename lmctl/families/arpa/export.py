@@ -12,32 +12,66 @@ is a back-off of 0.
 
 from __future__ import annotations
 
+import logging
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START
+from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, WordSpelling
 from lmctl.families.ngram.tables import open_tables
 from lmctl.log10 import LOG10_ZERO, log10_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lmctl.families.arpa.words import WordSpelling
     from lmctl.families.base import BundleFiles
     from lmctl.families.ngram.tables import NgramTables
 
+logger = logging.getLogger(__name__)
+
 _LINES_AT_ONCE = 1 << 16
+# The orders that KenLM reads as it is usually built (its BUILDING: KENLM_MAX_ORDER).
+KENLM_ORDERS = range(2, 7)
 
 
-def opened_tables(bundle: BundleFiles) -> NgramTables:
-    """The tables of a bundle whose family is written as ARPA text.
+def export_arpa(bundle: BundleFiles, file: IO[bytes], unknown: str) -> None:
+    """Write an n-gram model as ARPA text, and tell `lmctl.progress` how far it is.
+
+    Args:
+        bundle: of a family whose files are n-gram tables.
+        file: open for writing, at its beginning.
+        unknown: how the unknown word is written.
 
     Raises:
         DataError: a table is missing or damaged.
     """
-    return open_tables(bundle.folder, bundle.sizes)
+    sizes = bundle.sizes
+    if sizes.order not in KENLM_ORDERS:
+        logger.warning(
+            "%s: n-grams of up to %d words; KenLM, as it is usually built, reads orders of %d to %d",
+            bundle.folder,
+            sizes.order,
+            KENLM_ORDERS[0],
+            KENLM_ORDERS[-1],
+        )
+    tables, spelling = open_tables(bundle.folder, sizes), WordSpelling(bundle.vocabulary().words, unknown)
+    if escaped := spelling.escaped:
+        logger.warning(
+            "%s: wrote \\xNN in words that other programs would misread (%d, such as %s); import gives them back",
+            bundle.folder,
+            len(escaped),
+            ", ".join(map(repr, escaped[:3])),
+        )
+    written, total = 0, sum(sizes.ngrams)
+
+    def tell(more: int) -> None:
+        nonlocal written
+        written += more
+        progress.tell(f"writing {total:,} n-grams", written, total)
+
+    write_arpa(tables, spelling, file, tell)
 
 
 def write_arpa(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
 from lmctl.families.family import Estimated, Family
@@ -113,6 +113,12 @@ class Ngram(Family):
 
         order = self.settle_config(config, len(token_ids)).order
         estimate(token_ids, vocabulary_size, scratch, order=order, smoothing="mle", scratch=scratch)
+
+    def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:  # noqa: ARG002
+        """See `Family.export`; ARPA text is the only format."""
+        from lmctl.families.arpa.export import export_arpa
+
+        export_arpa(bundle, file, unknown)
 
 
 FAMILY = Ngram()

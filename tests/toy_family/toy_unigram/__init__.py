@@ -56,6 +56,7 @@ class Unigram(Family):
     name = "unigram"
     title = "words that are counted"
     estimates = True
+    export_formats = ("tsv",)
 
     @property
     def config_type(self) -> type[Any]:
@@ -81,6 +82,11 @@ class Unigram(Family):
 
     def count_parameters(self, sizes):
         return sizes.vocabulary_size
+
+    def export(self, bundle, format, file, unknown):
+        words = [unknown, *bundle.vocabulary().words[1:]]
+        for word, log_prob in zip(words, np.load(bundle.check(TABLE)), strict=True):
+            file.write(f"{word}\t{np.exp(log_prob):.6f}\n".encode())
 
 
 FAMILY = Unigram()
