@@ -1,0 +1,184 @@
+"""The sessions in README.md and docs/concepts.md: every command prints what the document shows."""
+
+import csv
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+CONCEPTS = ROOT / "docs/concepts.md"
+# With another processor, or another number of threads, the figures of a network differed by up to 0.3 %.
+NETWORK_TOLERANCE = 0.02
+# Training on a part of a small corpus may also stop after another epoch.
+EARLY_STOPPING_TOLERANCE = 0.2
+# Figures of n-grams are the same everywhere; the last printed digit may be rounded the other way.
+COUNTED_TOLERANCE = 1e-3
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def sessions(text):
+    """Every `$ command` of the console blocks in Markdown, with the lines printed after it."""
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *printed = part.removesuffix("\n").split("\n")
+            yield command, printed
+
+
+def python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def demo():
+    """The commands of `make demo`."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^demo: setup\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    return [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+
+
+def without_numbers(lines):
+    """Text with every decimal number as `#`, and runs of spaces, which align columns, as one space."""
+    return re.sub(" +", " ", NUMBER.sub("#", "\n".join(lines))).rstrip()
+
+
+def assert_alike(lines, printed, tolerance):
+    """Compare words and whole numbers exactly, and numbers with a decimal point within a relative tolerance."""
+    shown, expected = "\n".join(lines), "\n".join(printed)
+    assert without_numbers(lines) == without_numbers(printed)
+    numbers = [float(number) for number in NUMBER.findall(shown)]
+    assert numbers == pytest.approx([float(number) for number in NUMBER.findall(expected)], rel=tolerance)
+
+
+class Shell:
+    """One shell that runs commands one after the other.
+
+    Args:
+        folder: the folder in which it starts.
+        temporary: the folder for temporary files.
+    """
+
+    def __init__(self, folder, temporary):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LMCTL_"))}
+        # lmctl is found where the document says, and nowhere else.
+        kept["PATH"] = os.defpath
+        kept["TMPDIR"] = str(temporary)
+        self._shell = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            env=kept,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def run(self, command):
+        """Run a command, which has to succeed; return the lines that it prints."""
+        self._shell.stdin.write(f'{command}\necho "--- $?"\n')
+        self._shell.stdin.flush()
+        lines = []
+        while not (line := self._shell.stdout.readline()).startswith("--- "):
+            assert line, f"the shell ended: {command}"
+            lines.append(line.rstrip("\n"))
+        assert line == "--- 0\n", (command, lines)
+        return lines
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._shell.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_the_session_after_the_demo_prints_what_the_readme_shows(tmp_path):
+    readme = README.read_text(encoding="utf-8")
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+
+    with Shell(tmp_path, tmp_path) as shell:
+        for command in demo():
+            assert shell.run(command)
+        for command, printed in sessions(readme):
+            assert_alike(shell.run(command), printed, NETWORK_TOLERANCE)
+
+    expected = next(printed for command, printed in sessions(readme) if '"she opened the"' in command)[-1]
+    (block,) = python_blocks(readme)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{block}\nprint(model.predict('she opened the', k=1)[0].word)"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.split() == [expected.split()[0]]
+
+
+@pytest.mark.slow
+def test_the_session_of_concepts_prints_what_the_page_shows(tmp_path):
+    counted, heading, network = CONCEPTS.read_text(encoding="utf-8").partition(
+        "\n## n-grams, LSTMs and mixtures\n"
+    )
+    assert heading
+    shutil.copytree(ROOT / "corpora", tmp_path / "repository/corpora")
+    (tmp_path / "repository/.venv").symlink_to(sys.prefix)
+
+    with Shell(tmp_path / "repository", tmp_path) as shell:
+        for command, printed in sessions(counted):
+            assert_alike(shell.run(command), printed, COUNTED_TOLERANCE)
+        for command, printed in sessions(network):
+            assert_alike(shell.run(command), printed, EARLY_STOPPING_TOLERANCE)
+
+
+def scored_words():
+    """The scores of the words of one sentence in docs/concepts.md: tab-separated lines, names first."""
+    text = CONCEPTS.read_text(encoding="utf-8")
+    return next(printed for command, printed in sessions(text) if command == "cut -f 5-8 words.tsv")
+
+
+def numbers_after_prints():
+    """The numbers in the comment after each `print` in the Python blocks of docs/concepts.md."""
+    blocks = "".join(python_blocks(CONCEPTS.read_text(encoding="utf-8")))
+    comments = re.findall(r"^print\(.*  # (.+)$", blocks, re.MULTILINE)
+    return [[float(number) for number in comment.split()] for comment in comments]
+
+
+def test_the_perplexity_in_concepts_follows_from_the_scores_of_the_words():
+    words = list(csv.DictReader(scored_words(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    mean = math.fsum(float(word["surprisal_bits"]) for word in words) / len(words)
+    product = math.prod(10 ** float(word["logprob10"]) for word in words)
+
+    _, by_surprisal, by_product = numbers_after_prints()
+    assert [round(mean, 3), round(2**mean, 2)] == by_surprisal
+    assert [round(product ** (-1 / len(words)), 2)] == by_product
+
+
+def test_the_pandas_lines_of_concepts_print_what_their_comments_say(tmp_path):
+    pytest.importorskip("pandas")
+    lines = (ROOT / "corpora/en.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    train = [line for number, line in enumerate(lines, start=1) if number % 10 not in {0, 5}]
+    (tmp_path / "train.txt").write_text("".join(train), encoding="utf-8")
+    (tmp_path / "words.tsv").write_text("\n".join(scored_words()) + "\n", encoding="utf-8")
+    blocks = "".join(python_blocks(CONCEPTS.read_text(encoding="utf-8")))
+
+    done = subprocess.run(
+        [sys.executable, "-c", blocks], cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+    )
+
+    assert [
+        [float(number) for number in line.split()] for line in done.stdout.splitlines()
+    ] == numbers_after_prints()
+
+
+def test_the_readme_shows_the_two_commands():
+    readme = README.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for target in ("demo", "test"):
+        assert f"make {target}" in readme
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
