@@ -69,8 +69,25 @@ class DataError(LmctlError):
     exit_code = 65
 
 
+class FormatVersionError(DataError):
+    """A bundle is of a version of its format that this lmctl does not read.
+
+    Args:
+        message: which version, and what to do.
+        is_older: whether an older lmctl wrote it; else a newer one did.
+    """
+
+    def __init__(self, message: str, *, is_older: bool) -> None:
+        super().__init__(message)
+        self.is_older = is_older
+
+
+class FamilyError(DataError):
+    """No family of a name is installed, or the package that registers it cannot be loaded."""
+
+
 class InputMissingError(LmctlError):
-    """An input is missing, or is a folder where a file belongs."""
+    """An input or a model is missing, or is a folder where a file belongs."""
 
     exit_code = 66
 

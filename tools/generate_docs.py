@@ -204,7 +204,7 @@ EXIT_CODES = {
     "2": "usage or configuration error; an extra that is not installed; a GPU that is not there",
     "3": "a quality gate was not met: a model is worse, nothing says whether it is, or its text shrank",
     "65": "bad data: undecodable text, empty corpus, damaged bundle",
-    "66": "an input is missing, or is a folder where a file belongs",
+    "66": "an input or a model is missing, or is a folder where a file belongs; there are no models yet",
     "70": "a bug, with its traceback",
     "74": "could not read or write: disk full, permissions",
     "75": "another run holds the model's lock; try again later",

@@ -15,9 +15,11 @@ from lmctl.cli.options import header_option, message_options, model_argument
 @header_option
 @message_options
 def models(model: str | None, as_json: bool, header: bool) -> None:
-    """List the generations of MODEL, or of the models in a folder; the current one is marked with *.
+    """List the generations of MODEL, or of all models in a folder.
 
-    MODEL is a model's folder, or a folder of models; by default ./models.
+    MODEL is a model's folder, or a folder of models. By default it is ./models. The current generation of a model
+    is marked with *, and with `* pinned` if `lmctl rollback` made it current. If a generation cannot be opened,
+    the column of the family says why, such as `damaged` or `older format`, and a warning says more.
 
     \b
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lmctl.store.listing import Generation
     from lmctl.store.model_record import CorpusSummary
     from lmctl.text.segmentation import SegmenterIdentity
+
+logger = logging.getLogger(__name__)
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) -> None:
@@ -128,14 +131,21 @@ GENERATION_FIELDS = (
 
 
 def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = True) -> None:
-    """Print a line for each generation."""
+    """Print a line for each generation; a warning says why one cannot be opened."""
     if as_json:
         for generation in listed:
             echo_json(generation)
         return
-    if not sys.stdout.isatty():
+    if sys.stdout.isatty():
+        _show_generations(listed)
+    else:
         echo_table(GENERATION_FIELDS, map(_generation_row, listed), header=header)
-        return
+    for generation in listed:
+        if generation.message is not None:
+            logger.warning("%s", generation.message)
+
+
+def _show_generations(listed: Sequence[Generation]) -> None:
     columns = [
         tables.Column("generation", right=False),
         tables.Column("valid\nperplexity"),
@@ -154,7 +164,7 @@ def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = T
             "" if oov_rate is None else f"{100 * oov_rate:.2f} %",
             "" if words is None else f"{words:,}",
             "" if tokens is None else f"{tokens:,}",
-            "damaged" if each.damage is not None else str(each.family),
+            each.fault or str(each.family),
         )
         rows.append((each.model, cells))
     tables.show(terminal_console(), "model", columns, rows)
@@ -162,8 +172,8 @@ def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = T
 
 def _generation_row(generation: Generation) -> tuple[str, ...]:
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
-    if generation.damage is not None:
-        return (generation.model, str(generation.generation), mark, "", "", "", "", "", "damaged", "")
+    if generation.fault is not None:
+        return (generation.model, str(generation.generation), mark, "", "", "", "", "", generation.fault, "")
     valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
     return (
         generation.model,

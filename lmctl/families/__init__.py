@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lmctl.errors import DataError
+from lmctl.errors import FamilyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def find(name: str) -> Family:
     """The family of a name.
 
     Raises:
-        DataError: there is none, or the package that registers it cannot be imported.
+        FamilyError: there is none, or the package that registers it cannot be imported.
     """
     if name in BUILT_IN:
         family: Family = import_module(f"{__name__}.{name}").FAMILY
@@ -61,13 +61,13 @@ def find(name: str) -> Family:
     # Looked for only if the name is not lmctl's own: reading what is installed takes longer than a query.
     entry_point = _registered().get(name)
     if entry_point is None:
-        raise DataError(f"family {name[:40]!r} is not one that this lmctl knows: {', '.join(names())}")
+        raise FamilyError(f"family {name[:40]!r} is not one that this lmctl knows: {', '.join(names())}")
     try:
         found: Family = entry_point.load()
     except Exception as error:
-        raise DataError(f"family {name}: {entry_point.value} cannot be loaded: {error}") from error
+        raise FamilyError(f"family {name}: {entry_point.value} cannot be loaded: {error}") from error
     if found.name != name:
-        raise DataError(f"family {name}: {entry_point.value} is called {found.name[:40]!r}")
+        raise FamilyError(f"family {name}: {entry_point.value} is called {found.name[:40]!r}")
     return found
 
 
@@ -78,7 +78,7 @@ def every() -> tuple[Family, ...]:
     for name in names():
         try:
             found.append(find(name))
-        except DataError as error:
+        except FamilyError as error:
             logger.warning("%s; it is left out", error)
     return tuple(found)
 

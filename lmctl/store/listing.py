@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from lmctl.errors import InputMissingError, LmctlError
+from lmctl.errors import FamilyError, FormatVersionError, InputMissingError, LmctlError
 from lmctl.store.bundle import open_bundle
 from lmctl.store.copies import fault_of
 from lmctl.store.generations import ModelFolder, is_model
 from lmctl.store.layout import GENERATIONS
-from lmctl.store.naming import DEFAULT_FOLDER
+from lmctl.store.model_record import has_record
+from lmctl.store.naming import DEFAULT_FOLDER, models_in, no_models
 from lmctl.store.other_files import what_file_is
 
 logger = logging.getLogger(__name__)
+
+Fault = Literal["damaged", "older format", "newer format", "unknown family", "unreadable"]
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +30,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         generation: its number.
         current: whether it answers queries.
         pinned: whether it was rolled back to.
-        damage: what is wrong with it; None if it can be opened, and then the rest says what it is.
+        fault: why it cannot be opened, in a word or two; None if it can be opened.
+        message: the fault in a sentence; None if there is no fault. If there is one, the fields below are None.
         family: its name.
         preset: of the network's training; None if there is no network.
         tokens: of the training text; None for a mixture of models of several texts.
@@ -36,7 +41,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     current: bool
     pinned: bool
-    damage: str | None = None
+    fault: Fault | None = None
+    message: str | None = None
     family: str | None = None
     preset: str | None = None
     vocabulary_size: int | None = None
@@ -50,21 +56,37 @@ def list_generations(folder: Path) -> list[Generation]:
     """The generations of every model in a folder, or of the one model that it is.
 
     Raises:
-        InputMissingError: there is no such folder, or a file in its place.
+        InputMissingError: there is no such folder, or a file in its place, or no model in it.
     """
     if folder.exists() and not folder.is_dir():
         raise InputMissingError(f"{folder}: {what_file_is(folder)}")
-    if not folder.is_dir():
-        missing = "no models yet; lmctl train CORPUS makes one"
-        raise InputMissingError(missing if folder == DEFAULT_FOLDER else f"{folder}: no such folder")
-    places = [folder] if is_model(folder) else sorted(path for path in folder.iterdir() if is_model(path))
+    if not folder.is_dir() and folder != DEFAULT_FOLDER:
+        raise InputMissingError(f"{folder}: no such folder")
+    places = _models(folder)
     listed = [each for path in places for each in _describe_all(ModelFolder(path))]
     # One that was pruned while the others were looked at is not there any more.
     return [
         each
         for each in listed
-        if each.damage is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
+        if each.fault is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
     ]
+
+
+def _models(folder: Path) -> list[Path]:
+    """The models' folders: the folder itself if it is one, else those in it.
+
+    Raises:
+        InputMissingError: there is none.
+    """
+    if is_model(folder):
+        return [folder]
+    if folder.is_dir() and has_record(folder):
+        raise InputMissingError(f"{folder}: is a bundle, which has no generations; `lmctl info {folder}` shows it")
+    places = sorted(path for path in folder.iterdir() if is_model(path)) if folder.is_dir() else []
+    # Bundles have no generations, but they are models that answer.
+    if not places and not models_in(folder):
+        raise (no_models() if folder == DEFAULT_FOLDER else InputMissingError(f"{folder}: no models in it"))
+    return places
 
 
 def _describe_all(model: ModelFolder) -> list[Generation]:
@@ -91,7 +113,7 @@ def _describe(model: ModelFolder, number: int) -> Generation:
         training, corpus = bundle.record.training, bundle.record.corpus
         valid = bundle.metrics().get("valid") or {}
     except (LmctlError, OSError) as error:
-        return msgspec.structs.replace(listed, damage=str(error))
+        return msgspec.structs.replace(listed, fault=_fault(error), message=_message(error, place))
     return msgspec.structs.replace(
         listed,
         family=bundle.record.family,
@@ -102,3 +124,15 @@ def _describe(model: ModelFolder, number: int) -> Generation:
         valid_state=valid.get("state"),
         valid_oov_rate=valid.get("oov_rate"),
     )
+
+
+def _fault(error: LmctlError | OSError) -> Fault:
+    if isinstance(error, FormatVersionError):
+        return "older format" if error.is_older else "newer format"
+    if isinstance(error, FamilyError):
+        return "unknown family"
+    return "unreadable" if isinstance(error, OSError) else "damaged"
+
+
+def _message(error: LmctlError | OSError, place: Path) -> str:
+    return f"{error.filename or place}: {error.strerror}" if isinstance(error, OSError) else str(error)

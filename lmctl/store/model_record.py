@@ -15,7 +15,7 @@ from msgspec import Meta
 from lmctl import families
 from lmctl.corpus.prepared import Count, Name, Sha256, SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe
-from lmctl.errors import DataError, InputMissingError
+from lmctl.errors import DataError, FamilyError, FormatVersionError, InputMissingError
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.records import LONGEST_NAME, decode_record, is_inside, read_regular, shortened
 from lmctl.store.layout import MODEL_FILE, member_name
@@ -125,15 +125,18 @@ def read_record(folder: Path) -> ModelRecord[Any]:
         raise InputMissingError(f"{folder}: not a model; it has no {MODEL_FILE} and no generations") from error
     version = decode_record(content, _Versioned, str(path)).format_version
     if version != FORMAT_VERSION:
-        raise DataError(
-            f"{path}: bundle format {version}, but this lmctl {__version__} reads format {FORMAT_VERSION}; "
-            f"{'upgrade lmctl' if version > FORMAT_VERSION else 'train the model again'}"
+        is_older = version < FORMAT_VERSION
+        raise FormatVersionError(
+            f"{path}: bundle format {version} is {'older' if is_older else 'newer'} than format {FORMAT_VERSION}, "
+            f"which lmctl {__version__} reads; "
+            f"{'make the model again with lmctl train, import or mix' if is_older else 'upgrade lmctl'}",
+            is_older=is_older,
         )
     name = decode_record(content, _OfFamily, str(path)).sizes.family
     try:
         family = families.find(name)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    except FamilyError as error:
+        raise FamilyError(f"{path}: {error}") from error
     generic: Any = ModelRecord
     record: ModelRecord[Any] = decode_record(content, generic[family.sizes_type], str(path))
     if record.sha256 != _own_hash(decode_record(content, dict[str, Any], str(path))):

@@ -51,8 +51,8 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         environment: the process's environment.
 
     Raises:
-        UsageError: nothing was named and there is not exactly one model.
-        InputMissingError: there is no model there.
+        UsageError: nothing was named and there is more than one model.
+        InputMissingError: there is no model.
         DataError: what is current is not there.
     """
     if name is None:
@@ -138,9 +138,15 @@ def default_model(environment: Mapping[str, str] = os.environ) -> str:
     """The model that is meant by a command that names none: that of LMCTL_MODEL, else the only one under ./models.
 
     Raises:
-        UsageError: there is none, or more than one.
+        InputMissingError: there is none.
+        UsageError: there is more than one.
     """
     return environment.get(MODEL_VARIABLE) or str(_only_model())
+
+
+def no_models() -> InputMissingError:
+    """The error of a command that needs a model while there is none under ./models."""
+    return InputMissingError("no models yet; lmctl train CORPUS makes one")
 
 
 def _only_model() -> Path:
@@ -148,6 +154,6 @@ def _only_model() -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UsageError("no models yet; lmctl train CORPUS makes one")
+        raise no_models()
     names = listed([model.name for model in found])
     raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {names}; choose one with -m")

@@ -188,7 +188,6 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
         ),
         (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both name contexts; choose one"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
-        (("predict", "x"), "no models yet; lmctl train CORPUS makes one"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
         (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),
         (

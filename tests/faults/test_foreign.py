@@ -459,7 +459,7 @@ def test_one_foreign_bundle_does_not_end_the_list_of_all_others(sound, tmp_path)
 
     listed = list_generations(tmp_path / "models")
 
-    assert [(Path(each.model).name, each.current, each.damage is None) for each in listed] == [
+    assert [(Path(each.model).name, each.current, each.fault is None) for each in listed] == [
         *(("a", True, False), ("b", False, True), ("c", True, True))
     ]
     done = limited("predict", "-m", tmp_path / "models/b", "the")

@@ -85,6 +85,7 @@ def test_generations_are_listed_with_what_they_are(model, tmp_path):
         (3, False, False),
     ]
     assert [each.vocabulary_size for each in listed] == [9, 9, None]
-    assert "model.json: damaged" in listed[2].damage
+    assert [each.fault for each in listed] == [None, None, "damaged"]
+    assert "model.json: damaged" in listed[2].message
     with pytest.raises(InputMissingError, match="no such folder"):
         list_generations(tmp_path / "typo")

@@ -199,13 +199,15 @@ def test_generations_that_cannot_be_listed_are_left_out_with_a_line(models, monk
     assert caplog.messages == ["models/secret/generations: left out: Permission denied"]
 
 
-def test_a_generation_that_cannot_be_read_is_listed_as_damaged(models, monkeypatch):
+def test_a_generation_that_cannot_be_read_is_listed_as_unreadable(models, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("lmctl.store.listing.open_bundle", refuse)
 
-    assert ["Permission denied" in each.damage for each in list_generations(Path("models"))] == [True, True]
+    listed = list_generations(Path("models"))
+    assert [each.fault for each in listed] == ["unreadable", "unreadable"]
+    assert listed[0].message == "models/news/generations/000001: Permission denied"
 
 
 def test_with_a_model_and_a_bundle_one_has_to_be_chosen(models, make_bundle):

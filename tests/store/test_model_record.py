@@ -20,8 +20,8 @@ from lmctl.store.writing import amend_bundle
     [
         (FORMAT_VERSION + 1, "upgrade lmctl"),
         (99, "upgrade lmctl"),
-        (FORMAT_VERSION - 1, "train the model again"),
-        (0, "train the model again"),
+        (FORMAT_VERSION - 1, "make the model again with lmctl train, import or mix"),
+        (0, "make the model again with lmctl train, import or mix"),
     ],
 )
 def test_another_format_version_is_named_as_such(bundle, version, advice, refused):
@@ -30,7 +30,7 @@ def test_another_format_version_is_named_as_such(bundle, version, advice, refuse
     (bundle / "model.json").write_text(json.dumps(document | {"format_version": version, "something": "new"}))
 
     message = refused(open_bundle, bundle, "model.json")
-    assert f"bundle format {version}," in message
+    assert f"bundle format {version} is {'older' if version < FORMAT_VERSION else 'newer'} than" in message
     assert message.endswith(advice)
 
 

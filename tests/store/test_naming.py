@@ -217,5 +217,6 @@ def test_without_a_name_there_must_be_exactly_one_model(tmp_path, monkeypatch, n
     for name in names:
         publish(ModelFolder.create(Path("models") / name), 1)
 
-    with pytest.raises(UsageError, match="models/ has news, wiki; choose" if names else "no models yet"):
+    message = "models/ has news, wiki; choose" if names else "no models yet"
+    with pytest.raises(UsageError if names else InputMissingError, match=message):
         find_bundle(None, {})

@@ -141,7 +141,7 @@ def score_published(
             return None
     except LmctlError as error:
         if is_made_again:
-            logger.warning("no gate: what is published is damaged, and is made again (%s)", error)
+            logger.warning("no gate: the published generation cannot be read, and is made again (%s)", error)
             return None
         raise QualityGateError(
             f"not trained: nothing says whether a new model is as good as the current one, which cannot be opened "
