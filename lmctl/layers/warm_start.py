@@ -1,15 +1,6 @@
-"""Yesterday's weights for today's vocabulary: where each word's row comes from when a model is trained on.
+"""Carry an older network's weights over to a new vocabulary.
 
-Words are known by their spelling, whatever their ids have become. What belongs to no word, the layers between
-embedding and softmax and the projections, is taken as it is. For what belongs to a word:
-
-- A word that stays in its cluster takes its row along, bit for bit.
-- A word that moves to a cluster whose vectors have another length gets the row there whose projection comes
-  closest, by least squares, to the vector that it had.
-- A cluster that the old model did not have projects along the directions in which the vectors of its words differ
-  most (their principal components), and its own vector is their mean.
-- A new word starts as the mean of the known words of its cluster, which are of like frequency.
-- A bias counts within its cluster: one that moves is shifted by the difference of the two clusters' means.
+Words are matched by spelling. docs/warm-start.md, "Which weights", states the rule for each kind of weight.
 """
 
 from __future__ import annotations
