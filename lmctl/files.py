@@ -97,6 +97,23 @@ def check_writable(path: Path) -> None:
         raise _NotYetError
 
 
+def describe(error: OSError) -> str:
+    """The path of an error and its reason, in one line; if a folder above the path is the reason, it is named."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return str(error.strerror or error)
+    path = Path(os.fsdecode(error.filename))
+    folders = [folder for folder in path.parents if os.path.lexists(folder)]
+    if error.errno == errno.ENOENT and path.parent not in folders:
+        reason = f"there is no folder {path.parent}; make it first"
+    elif error.errno == errno.ENOTDIR and folders and not folders[0].is_dir():
+        reason = f"{folders[0]} is not a folder; name another path"
+    elif error.errno == errno.EISDIR:
+        reason = "is a folder; name a file"
+    else:
+        reason = str(error.strerror or error)
+    return f"{path}: {reason}"
+
+
 class _NotYetError(Exception):
     """Nothing is to be written yet."""
 

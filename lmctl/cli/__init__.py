@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from lmctl import files
 from lmctl.cli.streams import take_over_streams
 from lmctl.cli.terminal import message_line, show_control_characters
 from lmctl.errors import LmctlError
@@ -178,7 +179,7 @@ def _flushed(code: int) -> int:
     except OSError as error:
         # What did not fit is still in the buffer: where that has been said, it fails a second time here.
         if code != EXIT_IO:
-            _say(_describe(error))
+            _say(files.describe(error))
         code = code or EXIT_IO
         _discard_stdout()
     return code
@@ -211,7 +212,7 @@ def run(arguments: list[str]) -> int:
         _discard_stdout()
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        return _fail(_describe(error), EXIT_IO)
+        return _fail(files.describe(error), EXIT_IO)
     except MemoryError:
         return _fail("out of memory", EXIT_FAILED)
     except Exception:  # noqa: BLE001
@@ -229,11 +230,6 @@ def _say(message: str) -> None:
     if sys.stderr is not None:
         sys.stderr.write(f"lmctl: {message_line(message)}\n")
         sys.stderr.flush()
-
-
-def _describe(error: OSError) -> str:
-    name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
 
 
 def _discard_stdout() -> None:

@@ -50,6 +50,8 @@ def export(model: str | None, format: str, output: str, unknown: str = UNKNOWN) 
             f"{output}: expected a name that ends in .gz, .bz2, .xz or .{format}; lmctl cannot write {suffix}: "
             "pipe standard output to a program that can"
         )
+    if output != STDIN:
+        files.check_writable(Path(output))
     bundle = verify_bundle(find_bundle(model))
     if not _has_format(bundle, format):
         members = [str(member.folder) for member in bundle.members() if _has_format(member, format)]

@@ -49,6 +49,15 @@ def test_no_terminal_is_written_full(on_terminal, counted):
     assert "ngram 1=" not in shown
 
 
+def test_a_folder_that_is_missing_is_named(call, counted, tmp_path):
+    finished = call("export", counted, "--to", "arpa", "-o", tmp_path / "nowhere/model.arpa")
+
+    assert (finished.code, finished.out) == (74, "")
+    assert finished.err == (
+        f"lmctl: {tmp_path}/nowhere/model.arpa: there is no folder {tmp_path}/nowhere; make it first\n"
+    )
+
+
 def test_what_is_no_ngram_model_is_refused(call, bundle, mixture, tmp_path):
     for model, end in (
         (bundle, ": --to arpa takes a model of family ngram, got family lstm\n"),

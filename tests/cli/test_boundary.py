@@ -236,15 +236,37 @@ def test_a_configuration_that_is_not_there_is_a_missing_input(call, workplace, n
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("prepare", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
-        (("prepare", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
+        (
+            ("prepare", "good.txt", "-o", "good.txt/below"),
+            "good.txt/below: good.txt is not a folder",
+        ),
+        (
+            ("prepare", "good.txt", "-o", "/dev/null/below"),
+            "/dev/null/below: /dev/null is not a folder",
+        ),
         (("prepare", "good.txt", "-o", "good.txt"), "good.txt: is a file; expected a folder"),
-        (("train", "good.txt", "-o", "good.txt/below"), "good.txt/below"),
-        (("train", "good.txt", "-o", "/dev/null/below"), "/dev/null/below"),
-        (("eval", "-m", "bundle", "good.txt", "-o", "good.txt/below"), "good.txt/below: Not a directory"),
-        (("eval", "-m", "bundle", "good.txt", "-o", "/dev/null/below"), "/dev/null/below: Not a directory"),
-        (("eval", "-m", "bundle", "good.txt", "-o", "nowhere/metrics.json"), "nowhere/metrics.json: No such file"),
-        (("eval", "-m", "bundle", "good.txt", "-o", "."), "Is a directory"),
+        (
+            ("train", "good.txt", "-o", "good.txt/below"),
+            "good.txt/below: good.txt is not a folder",
+        ),
+        (
+            ("train", "good.txt", "-o", "/dev/null/below"),
+            "/dev/null/below: /dev/null is not a folder",
+        ),
+        (
+            ("eval", "-m", "bundle", "good.txt", "-o", "good.txt/below"),
+            "good.txt/below: good.txt is not a folder",
+        ),
+        (
+            ("eval", "-m", "bundle", "good.txt", "-o", "/dev/null/below"),
+            "/dev/null/below: /dev/null is not a folder",
+        ),
+        (
+            ("eval", "-m", "bundle", "good.txt", "-o", "nowhere/metrics.json"),
+            "nowhere/metrics.json: there is no folder nowhere; make it first",
+        ),
+        (("eval", "-m", "bundle", "good.txt", "-o", "nowhere/a/b"), "nowhere/a/b: there is no folder nowhere/a;"),
+        (("eval", "-m", "bundle", "good.txt", "-o", "."), ".: is a folder; name a file"),
     ],
 )
 def test_what_cannot_be_written_is_named_and_nothing_else_is_touched(call, workplace, arguments, named):

@@ -340,7 +340,9 @@ def test_a_record_that_cannot_be_written_is_an_error_before_anything_starts(call
     finished = call("train", text, "-o", "model", option, tmp_path / "missing/file.prom")
 
     assert finished.code == 74
-    assert finished.err == f"lmctl: {tmp_path}/missing/file.prom: No such file or directory\n"
+    assert finished.err == (
+        f"lmctl: {tmp_path}/missing/file.prom: there is no folder {tmp_path}/missing; make it first\n"
+    )
     assert not (tmp_path / "model").exists()
 
 
