@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lmctl.config.messages import one_line, shown
+from lmctl.config.messages import WrittenNumber, one_line, shown
 from lmctl.errors import InputMissingError, StorageError, UsageError
 from lmctl.records import kind_of
 
@@ -169,7 +169,7 @@ def _plain_scalar(text: str) -> object:
     # Up to 18 digits int() is quick and exact; what is longer no key takes as a whole number.
     if _WHOLE_NUMBER.fullmatch(text) and len(text) <= 18:
         return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else text
+    return WrittenNumber(text) if _NUMBER.fullmatch(text) else text
 
 
 def scalar(value: object) -> str:

@@ -11,7 +11,7 @@ import msgspec.structs
 
 from lmctl import families
 from lmctl.config import presets
-from lmctl.config.messages import shown
+from lmctl.config.messages import is_large_whole_number, plain, shown
 from lmctl.config.schema import DEFAULT_FAMILY, Config
 from lmctl.config.training_keys import LARGEST_WHOLE_NUMBER
 from lmctl.errors import UsageError
@@ -92,7 +92,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         """
         expected = self.expected
         try:
-            checked: object = msgspec.convert(value, self.type, strict=True)
+            checked: object = msgspec.convert(plain(value), self.type, strict=True)
             if isinstance(checked, int) and checked > LARGEST_WHOLE_NUMBER:
                 expected = f"a whole number of at most {LARGEST_WHOLE_NUMBER}"
             elif isinstance(checked, str) and _UNCLEAN.search(checked):
@@ -101,7 +101,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
                 return checked
         except (msgspec.ValidationError, UnicodeEncodeError):
             # msgspec encodes text before it compares it with what a key may be; half a surrogate pair cannot be.
-            pass
+            if self.core is int and "at most" not in expected and is_large_whole_number(value):
+                expected = f"a whole number of at most {LARGEST_WHOLE_NUMBER}"
         hint = "; put it in quotes" if self.is_text and isinstance(value, bool | int | float) else ""
         raise UsageError(f"{where}{self.path}: expected {expected}, got {shown(value)}{hint}")
 
@@ -145,7 +146,7 @@ def check_value(path: str, value: object, where: str = "") -> object:
         except UsageError as error:
             refusal = refusal or error
         else:
-            return checked if len(found) == 1 else value
+            return checked if len(found) == 1 else plain(value)
     raise refusal or UsageError(f"{where}{path}: unknown key")
 
 

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 _LONGEST_SHOWN = 60
+
+
+class WrittenNumber(float):
+    """A number of a document that keeps how it was written, so that a message can quote it.
+
+    Args:
+        text: what was written: 1e3, or a whole number of more digits than an int is made of.
+    """
+
+    def __new__(cls, text: str) -> Self:
+        """The number that `text` is."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def plain(value: object) -> object:
+    """A value of a document as one of Python's own types."""
+    return float(value) if isinstance(value, WrittenNumber) else value
+
+
+def is_large_whole_number(value: object) -> bool:
+    """Whether a value was written as a whole number above 0 that is too long to be read as an int."""
+    return isinstance(value, WrittenNumber) and value.text.lstrip("+").isdecimal()
 
 
 def shown(value: object) -> str:
     """A received value on one short line, for a message."""
+    if isinstance(value, WrittenNumber):
+        return shortened(value.text)
     if value is None:
         return "null"
     if isinstance(value, bool):

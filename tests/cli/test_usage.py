@@ -53,6 +53,15 @@ from lmctl.cli.usage import OTHER_NAMES
         ("predict --threshold 2 x", "--threshold: expected a number from 0 to 1, got 2"),
         ("predict --format xml x", "--format: expected table, plain, words, tsv or jsonl, got 'xml'"),
         ("train x --nice 30", "--nice: expected a whole number from 0 to 19, got 30"),
+        (
+            "train x --seed 99999999999999999999",
+            "--seed: expected a whole number of at least 0 and at most 2147483647, got 99999999999999999999",
+        ),
+        ("train x --epochs 1e3", "--epochs: expected a whole number of at least 1, got 1e3"),
+        (
+            "prepare x --set vocabulary.size=00012345678901234567890",
+            "vocabulary.size: expected a whole number of at least 3, got '00012345678901234567890'",
+        ),
         ("train x --learning-rate fast", "--learning-rate: expected a number above 0, got 'fast'"),
         (
             "train x --preset huge",
