@@ -1,9 +1,9 @@
-# make demo   set everything up, train on corpora/, predict
-# make test   set everything up, run every check and test
-# make test-portable  run what computes with fewer instructions than this processor has, and all on one core
-# make faults kill it, cut its power, fill its disk, damage its files, crowd it, starve it: the long version of tests/faults
-# make check  every check but the tests (pre-commit runs the same)
-# make docs   rewrite the generated references
+# make demo           set everything up, train two models on corpora/, predict
+# make test           set everything up, run every check and test
+# make test-portable  run the tests with fewer processor instructions, and on one core
+# make faults         run the long version of tests/faults: kills, power cuts, full disks, damaged files, concurrent runs
+# make check          run every check except the tests (pre-commit runs the same)
+# make docs           rewrite the generated references
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate_docs --check
 
-# Beside each other on up to four cores: tests/conftest.py.
+# In parallel on up to four cores: tests/conftest.py.
 test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal
 

@@ -1,1 +1,1 @@
-"""Benchmarks of lmctl against its peers; each module is a command."""
+"""Benchmarks of lmctl against other programs; each module is a command."""

@@ -1,4 +1,4 @@
-"""Wall time of one `lmctl predict` from a cold start, beside `python -c "import numpy, click"`.
+"""Wall time of one `lmctl predict` from a cold start, against `python -c "import numpy, click"`.
 
 python -m benchmarks.cold_start models/news --text "the cat sat on the"
 """

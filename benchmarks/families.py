@@ -1,9 +1,9 @@
-"""Counting, a network, their mixture and a cache: the perplexity of one text under each.
+"""Perplexity of two texts under n-grams, a network and their mixture, with and without a cache.
 
     python -m benchmarks.families corpus models/network valid.txt test.txt --cache 2000
 
-`corpus` is the prepared folder that the network was trained on. N-grams are counted on it, mixed with the network
-on valid.txt, and every model is asked for both texts by `lmctl eval --state carry`, without a cache and with one.
+`corpus` is the prepared corpus on which the network was trained. N-grams are counted on it, and mixed with the
+network on valid.txt. `lmctl eval --state carry` scores both texts with every model, without a cache and with one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
         ):
             for text in (arguments.valid, arguments.test):
                 alone, seconds = _evaluate(model, text, 0)
-                # A network that was not mixed or trained with a text to tune on has no cache.
+                # A network has a cache only if it was trained or mixed with a text on which the cache was tuned.
                 cached, cached_seconds = _evaluate(model, text, arguments.cache)
                 print(
                     f"{name}\t{alone['vocabulary_size']}\tcarry\t{text.name}\t{alone['oov_rate']:.4f}\t"

@@ -1,10 +1,10 @@
-"""Estimating an n-gram model and scoring a text with it, beside KenLM, whose programs must be on the PATH.
+"""Estimate an n-gram model and score a text with it, against KenLM. KenLM's programs must be on the PATH.
 
     python -m benchmarks.ngrams wikitext-2/train.txt wikitext-2/test.txt
 
 Both programs read the same words: lmctl cuts the texts, blank lines are dropped, and `<unk>` is renamed to an
-ordinary word, because lmplz refuses it. lmplz has discount fallback, as lmctl has, and 1 GB for sorting. Programs
-run from start to end; lmctl's are Python processes that import NumPy, and read a corpus that is prepared.
+ordinary word, because lmplz refuses it. lmplz has discount fallback, like lmctl, and 1 GB for sorting. All
+programs are measured from start to end. lmctl's are Python processes that import NumPy and read a prepared corpus.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from lmctl.families.ngram.tables import NgramTables, open_tables
 if TYPE_CHECKING:
     from benchmarks.processes import Measured
 
-# What makes lmctl read a text that is cut already.
+# Settings with which lmctl reads a text that is cut already.
 CUT_TEXT = ("text.segmenter=space", "text.normalize=none", "vocabulary.size=null")
 UNKNOWN_RENAMED = "UNKNOWNWORD"
 
-# Columns and steps that are scored in one go, as many positions as the library scores at once.
+# Columns and steps that are scored at once: as many positions as in lmctl.query.
 COLUMNS, STEPS = 64, 128
 
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def cut_text(text: Path, cut: Path, segmenter: str) -> None:
-    """Write the words of a text between blanks, a sentence a line, without blank lines and `<unk>`."""
+    """Write the words of a text with blanks between them, one sentence a line, without blank lines and `<unk>`."""
     run = measure([lmctl_program(), "prepare", "--stdout", "--segmenter", segmenter, str(text)])
     lines = [line for line in run.output.replace("<unk>", UNKNOWN_RENAMED).split("\n") if line.strip()]
     cut.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -124,7 +124,7 @@ def score_corpus() -> None:
     model = NgramLanguageModel(_open_model())
     targets = PreparedCorpus.open(Path("corpus")).valid.astype(np.int64)
     inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
-    # Stretches of the text side by side, with what stands before each for its first context.
+    # The text in columns. Each column begins with the words before it, as its first context.
     steps = -(-len(targets) // COLUMNS)
     starts = np.arange(COLUMNS) * steps
     lengths = np.clip(len(targets) - starts, 0, steps)

@@ -1,4 +1,4 @@
-"""Running a program and measuring it, with the processes that it starts."""
+"""Run a program and measure it, with the processes that it starts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def lmctl_program() -> str:
 
 
 def measure(command: Sequence[str]) -> Measured:
-    """Run a program to its end; a failure ends the benchmark."""
+    """Run a program to its end; if it fails, the benchmark ends."""
     before = os.times()
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

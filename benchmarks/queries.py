@@ -1,4 +1,4 @@
-"""Next-word queries of a model that is in memory: time of one, and throughput of many at once.
+"""Next-word queries of a model in memory: time of one query, and throughput of batches.
 
 python -m benchmarks.queries models/news valid.txt
 """
@@ -27,11 +27,11 @@ def main() -> None:
     """Print a row for `Model.predict`, and one for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model")
-    parser.add_argument("text", type=Path, help="where contexts come from, words between white space")
+    parser.add_argument("text", type=Path, help="text from which contexts are taken; words between white space")
     parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--words", type=int, default=20, help="of a context")
-    parser.add_argument("-k", type=int, default=5, help="words to answer with")
-    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1000], help="contexts in a call")
+    parser.add_argument("--words", type=int, default=20, help="words of a context")
+    parser.add_argument("-k", type=int, default=5, help="words in an answer")
+    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1000], help="contexts in one call")
     arguments = parser.parse_args()
     contexts = sample_contexts(arguments.text, arguments.queries, arguments.words)
     model = lmctl.load(arguments.model)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
-    """As many stretches of `length` words from anywhere in a text, the same ones each time."""
+    """Sequences of `length` words from random places in a text, the same ones in each run."""
     words = text.read_text(encoding="utf-8").split()
     starts = np.random.default_rng(SEED).integers(len(words) - length + 1, size=contexts).tolist()
     return [" ".join(words[start : start + length]) for start in starts]

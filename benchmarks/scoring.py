@@ -1,9 +1,9 @@
-"""Tokens a second of scoring a text, beside the forward pass of a PyTorch network with the same vocabulary.
+"""Tokens a second of scoring a text, against the forward pass of a PyTorch network with the same vocabulary.
 
     python -m benchmarks.scoring models/news test.txt --torch /path/to/a/python/with/torch
 
-lmctl's time is that of all of it: reading, segmenting, encoding, scoring, adding up. The peer's is that of the
-network alone (torch_forward.py), on ids that are in memory, at the size of batch that is fastest.
+lmctl's time includes everything: reading, segmenting, encoding, scoring, summing. The peer's time is that of the
+network alone (torch_forward.py), on ids in memory, with the fastest batch size.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def lmctl_speed(model: Model, text: str, state: Literal["reset", "carry"]) -> fl
 
 
 def torch_speed(python: str, vocabulary_size: int) -> float:
-    """Tokens a second of the peer, at the size of batch that is fastest."""
+    """Tokens a second of the peer, with the fastest batch size."""
     program = Path(__file__).with_name("torch_forward.py")
     run = measure([*shlex.split(python), str(program), "--vocabulary", str(vocabulary_size)])
     return max(float(line.split("\t")[1]) for line in run.output.splitlines())

@@ -1,11 +1,12 @@
-"""Seconds of training until `lmctl train` is as good as another program was after some epochs on the same text.
+"""Seconds of training until `lmctl train` reaches the perplexity of another program after some epochs.
 
     python -m benchmarks.time_to_perplexity train.txt valid.txt --yardstick "python torch_wordlm.py" \
         --epochs 2 --set preset=medium --set training.epochs=3
 
 The goal is the yardstick's last validation perplexity, or one that was measured before (--target-perplexity and
---target-seconds). Validation is not counted, TensorFlow's compilation is. Both texts should have the same words,
-as WikiText has with its `<unk>`: what the training text lacks, the yardstick knows and lmctl does not.
+--target-seconds). The time includes TensorFlow's compilation, and excludes validation. Both texts should have the
+same words, as in WikiText with its `<unk>`: the yardstick's vocabulary includes the words of the validation text,
+lmctl's does not.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Print a row for the yardstick, and one for the epoch in which lmctl reached it, or came closest."""
+    """Print a row for the yardstick, and one for the epoch in which lmctl reached the goal or came closest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
     parser.add_argument("--yardstick", help="a program with torch_wordlm.py's command line")
-    parser.add_argument("--epochs", type=int, default=2, help="of the yardstick")
-    parser.add_argument("--target-perplexity", type=float, help="the yardstick's, measured before")
-    parser.add_argument("--target-seconds", type=float, help="of training, that the yardstick took for it")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of the yardstick")
+    parser.add_argument("--target-perplexity", type=float, help="perplexity of the yardstick, measured before")
+    parser.add_argument(
+        "--target-seconds", type=float, help="seconds of training in which the yardstick reached it"
+    )
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     arguments = parser.parse_args()
     known = [arguments.target_perplexity is not None, arguments.target_seconds is not None]

@@ -2,8 +2,8 @@
 
     python benchmarks/torch_forward.py --vocabulary 33278
 
-Random weights and ids; segments of 35 tokens, each from a state of zeros. Prints a line for each number of
-segments side by side: it, TAB, tokens a second.
+Weights and ids are random. Segments have 35 tokens, and each starts from a state of zeros. Prints a line for each
+batch size: the number of segments, TAB, tokens a second.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ def main() -> None:
     """Print tokens a second for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--vocabulary", type=int, required=True, metavar="V")
-    parser.add_argument("--units", type=int, default=200, help="of the embedding and of each layer")
+    parser.add_argument("--units", type=int, default=200, help="units of the embedding and of each layer")
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[16, 32, 64, 128, 256], metavar="B")
-    parser.add_argument("--tokens", type=int, default=40_000, help="scored, at least, at each size of batch")
+    parser.add_argument(
+        "--tokens", type=int, default=40_000, help="tokens to score with each batch size, at least"
+    )
     arguments = parser.parse_args()
     torch.manual_seed(1)
     embedding = nn.Embedding(arguments.vocabulary, arguments.units)

@@ -1,10 +1,11 @@
-"""Speed of `lmctl train` in tokens a second, beside another program on the same text, in alternating short runs.
+"""Speed of `lmctl train` in tokens a second, against another program on the same text, in alternating short runs.
 
     python -m benchmarks.training train.txt valid.txt --yardstick "python torch_wordlm.py" \
         --rounds 5 --steps 300 --lmctl-steps 1000 --set preset=medium
 
-Both validate, which the speed leaves out and the peak memory counts. lmctl's speed includes about 2 s in which
-TensorFlow compiles, the yardstick's leaves out its first 100 steps: with few steps lmctl looks slower than it is.
+Both programs validate. The speed excludes validation, the peak memory includes it. lmctl's speed includes about 2
+s in which TensorFlow compiles, and the yardstick's speed excludes its first 100 steps. So with few steps lmctl
+looks slower than it is.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ def main() -> None:
     parser.add_argument("valid", type=Path)
     parser.add_argument("--yardstick", required=True, help="a program with torch_wordlm.py's command line")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each program")
-    parser.add_argument("--steps", type=int, default=300, help="of a run of the yardstick, 20 x 35 tokens each")
-    parser.add_argument("--lmctl-steps", type=int, default=1000, help="of a run of lmctl")
-    parser.add_argument("--vocabulary", type=int, metavar="N", help="words known to both, <unk> and </s> included")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="steps of a run of the yardstick, 20 x 35 tokens each"
+    )
+    parser.add_argument("--lmctl-steps", type=int, default=1000, help="steps of a run of lmctl")
+    parser.add_argument(
+        "--vocabulary", type=int, metavar="N", help="vocabulary size of both, <unk> and </s> included"
+    )
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     arguments = parser.parse_args()
     if arguments.steps < FEWEST_STEPS:
@@ -51,9 +56,9 @@ def limit_vocabulary(train: Path, valid: Path, size: int, folder: Path) -> tuple
     """Write copies of two texts in which all but the most frequent words of the first are `<unk>`.
 
     Args:
-        train: the text whose words are counted; words stand between white space.
+        train: the text whose words are counted; white space separates words.
         valid: the other text.
-        size: how many words are left, `<unk>` and the end of a sentence included.
+        size: number of words to keep, `<unk>` and the end of a sentence included.
         folder: where the copies go.
 
     Returns:

@@ -1,11 +1,12 @@
-"""Whether training on from yesterday's model is sooner as good as training from random weights.
+"""Training from yesterday's model, against training from random weights: which is faster?
 
     python -m benchmarks.warm_start train.txt valid.txt --epochs 4 --warm-epochs 2 --set preset=medium
 
-Yesterday's text is the first half of the lines, today's is all of them. A model is trained on the first half; then
-two on all of it: one from random weights, one from the first, with a vocabulary that grows. The goal is the lowest
-validation perplexity of the cold start, whose vocabulary the warm start's is the same as, so the two compare.
-Seconds are those of training alone; validation and compilation are left out.
+Yesterday's text is the first half of the lines, today's text is all of them. One model is trained on the first
+half. Then two are trained on the whole text: one from random weights (cold start), one from the first model with a
+growing vocabulary (warm start). The goal is the lowest validation perplexity of the cold start. Both vocabularies
+are the same, so the perplexities may be compared. Seconds are those of training, without validation and
+compilation.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
-    parser.add_argument("--epochs", type=int, default=4, help="of the two cold starts")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of the two cold starts")
     parser.add_argument("--warm-epochs", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     parser.add_argument(
         "--warm-set", action="append", default=[], metavar="KEY=VALUE", help="for the warm start alone"
     )
     arguments = parser.parse_args()
-    # What is counted beside a network has no part in this.
+    # N-grams beside the network are not part of this benchmark.
     assignments = ["training.baseline=false", *arguments.assignments]
     common = ["--valid", str(arguments.valid), *(f"--set={text}" for text in assignments)]
     print("start\ttext\tepochs\tvalid perplexity\tsteps\tseconds of training\tratio")

@@ -1,8 +1,9 @@
-"""Training on the same text with lmctl and with a yardstick, a program with torch_wordlm.py's command line.
+"""Train on the same text with lmctl and with a yardstick: a program with torch_wordlm.py's command line.
 
-The yardstick is called with TRAIN VALID --steps N. It cuts lines at white space, knows every word, and takes steps
-of 20 columns x 35 tokens. It prints, every 100 steps, `step N S s T tokens` (seconds of training alone and tokens,
-so far), and after each epoch, and after the last step, `epoch N S s valid P`.
+The yardstick is called with TRAIN VALID --steps N. It cuts lines at white space, has every word of both texts in
+its vocabulary, and takes steps of 20 columns x 35 tokens. Every 100 steps it prints `step N S s T tokens`: the
+seconds of training, without validation, and the tokens so far. After each epoch, and after the last step, it
+prints `epoch N S s valid P`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS, STEPS_OF_COLUMN = 20, 35
-FEWEST_STEPS = 200  # two lines of progress, and a speed between them
+FEWEST_STEPS = 200  # at least two lines of progress, for a speed between them
 
-# What makes lmctl read a text as the yardstick does.
+# Settings with which lmctl reads a text like the yardstick.
 SAME_TEXT = ("text.segmenter=space", "text.normalize=none", "text.blank_lines=keep", "vocabulary.size=null")
 
 
@@ -34,7 +35,7 @@ class YardstickRun:
 
     Attributes:
         progress: seconds of training and tokens, so far, after every 100 steps.
-        seconds: of training, in all.
+        seconds: of training, in total.
         valid_perplexity: after the last step.
         peak_rss_bytes: largest resident memory.
     """
@@ -46,7 +47,7 @@ class YardstickRun:
 
     @property
     def tokens_per_second(self) -> float:
-        """Of training, without the first 100 steps, in which the program warms up; needs `FEWEST_STEPS`."""
+        """Speed of training without the first 100 steps, in which the program warms up; needs `FEWEST_STEPS`."""
         (first_seconds, first_tokens), (last_seconds, last_tokens) = self.progress[0], self.progress[-1]
         return (last_tokens - first_tokens) / (last_seconds - first_seconds)
 
@@ -56,7 +57,7 @@ class LmctlRun:
     """One run of `lmctl train` on a prepared corpus.
 
     Attributes:
-        history: what each epoch came to; its seconds are those of training, TensorFlow's compilation of the first
+        history: the figures of each epoch. Seconds are of training, TensorFlow's compilation of the first
             step (about 2 s) included, validation left out.
         peak_rss_bytes: largest resident memory.
     """
@@ -66,7 +67,7 @@ class LmctlRun:
 
     @property
     def tokens_per_second(self) -> float:
-        """Of training, from the first step to the last."""
+        """Speed of training, from the first step to the last."""
         return self.history[-1].tokens / sum(epoch.seconds for epoch in self.history)
 
 
@@ -94,7 +95,7 @@ def yardstick_steps_per_epoch(train: Path) -> int:
 
 
 def prepare_corpus(train: Path, valid: Path, folder: Path) -> None:
-    """Prepare the two texts for `run_lmctl`, to the words that the yardstick sees."""
+    """Prepare the two texts for `run_lmctl`, with the same words as the yardstick."""
     measure([lmctl_program(), "prepare", str(train), "--valid", str(valid), "-o", str(folder), *_set(SAME_TEXT)])
 
 

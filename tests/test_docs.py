@@ -15,7 +15,7 @@ from lmctl.jobs.watching.event_log import NAMES
 from lmctl.jobs.watching.runs import GROUPS
 from lmctl.jobs.watching.status_file import METRICS
 from lmctl.store.runs import Changes, Run
-from tools import generate_docs
+from tools import generate_docs, portable
 
 REFERENCE = generate_docs.ROOT / "lmctl/configs/reference.yaml"
 
@@ -46,6 +46,29 @@ def test_the_schema_file_is_json_that_names_its_dialect():
     schema = json.loads((generate_docs.ROOT / "lmctl/configs/schema.json").read_text(encoding="utf-8"))
 
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_the_files_that_documents_name_exist():
+    root = generate_docs.ROOT
+    folders = ("benchmarks", "corpora", "docs", "findings", "lmctl", "tests", "tools")
+    files = [path for folder in folders for path in (root / folder).rglob("*.*")] + [*root.glob("*.*")]
+    there = [f"/{path.relative_to(root).as_posix()}" for path in files]
+    named = {
+        (document.name, name.lstrip("./"))
+        for document in (*root.glob("*.md"), *root.glob("docs/*.md"))
+        for name in re.findall(r"(?<![\w/.])[\w./-]*\w\.(?:py|md|sh)\b", document.read_text(encoding="utf-8"))
+    }
+
+    # A placeholder, and a program that the benchmarks are compared with.
+    others = {("ARCHITECTURE.md", "families/FAMILY/config.py"), ("benchmarks.md", "torch_wordlm.py")}
+    assert ("README.md", "docs/concepts.md") in named
+    assert sorted(each for each in named - others if not any(path.endswith(f"/{each[1]}") for path in there)) == []
+
+
+def test_the_test_folders_that_portable_runs_exist():
+    folders = (*portable.COMPUTING, *portable.PARALLEL)
+
+    assert [folder for folder in folders if not (generate_docs.ROOT / folder).is_dir()] == []
 
 
 def test_check_names_the_stale_file_and_writing_mends_it(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Write the documents that are made from the code, or check that they are up to date.
+"""Write the documents that are generated from the code, or check that they are up to date.
 
     python -m tools.generate_docs            write them
     python -m tools.generate_docs --check    exit 1 and name each one that differs
@@ -37,14 +37,14 @@ COMMENT_WIDTH = 100
 
 
 def reference_yaml() -> str:
-    """A configuration file that holds every key with its default, explained."""
+    """A configuration file with every key, its description and its default."""
     lines = [
         SCHEMA_LINE,
         "# Every key, with its built-in default. Generated: python -m tools.generate_docs",
         "#",
         *_comment(
-            "Copy the lines that you want to change. What a file sets wins over a preset, so this file as a "
-            "whole leaves a preset nothing to say."
+            "Copy the lines that you want to change. The values of a file override those of a preset, so the "
+            "whole of this file overrides every preset."
         ),
     ]
     for section, keys in _keys_by_section().items():
@@ -59,26 +59,26 @@ def reference_yaml() -> str:
                 lines += [f"{indent}# If family is {family}:", ""]
             lines += _comment(key.description, indent)
             lines += _comment(f"Takes {key.allowed}.", indent)
-            # The keys of one family alone can be set.
+            # Only the keys of one family can be set, so the keys of other families are commented out.
             disabled = "" if family in (None, DEFAULT_FAMILY) else "# "
             lines.append(f"{indent}{disabled}{key.name}: {scalar(key.default)}")
     return "\n".join(lines) + "\n"
 
 
 def schema_json() -> str:
-    """The JSON Schema that editors complete and check configuration files with."""
+    """The JSON Schema with which editors complete and check configuration files."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def configuration_md() -> str:
-    """The configuration reference: how settings combine, the presets, and a table a section."""
+    """The configuration reference: how settings combine, the presets, and a table for each section."""
     lines = [
         "<!-- Generated: python -m tools.generate_docs -->",
         "",
         "# Configuration",
         "",
-        "Built-in defaults < preset < `-c FILE` (repeatable, later wins) < `--set section.key=value` < the named",
-        "flags. `--dry-run` prints the outcome.",
+        "Settings come from five places. Later ones override earlier ones: built-in defaults, the preset,",
+        "`-c FILE` (repeatable), `--set section.key=value`, named flags. `--dry-run` prints the result.",
         "",
         "```yaml",
         "preset: small",
@@ -95,8 +95,8 @@ def configuration_md() -> str:
         "",
         "## Presets",
         "",
-        "A preset belongs to one family of models, and chooses it. `preset: auto` chooses by the number of",
-        "training tokens among those of `model.family`:",
+        "A preset belongs to one family of models, and sets `model.family`. `preset: auto` chooses a preset of",
+        "`model.family` by the number of training tokens:",
         "",
         *(_automatic(family) for family in families.configurable().values() if family.automatic_presets),
         "",
@@ -124,7 +124,7 @@ def configuration_md() -> str:
 
 
 def _automatic(family: Family) -> str:
-    """What `preset: auto` means for a family, as an item of a list."""
+    """The presets from which `preset: auto` chooses for a family, as a list item."""
     choices = [
         f"`{preset}`" + (f" up to {most:,}" if most is not None else "")
         for preset, most in family.automatic_presets.items()
@@ -161,12 +161,12 @@ def _comment(text: str, indent: str = "") -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Text for a Markdown table: `<unk>` is no HTML, and `|` ends no cell."""
+    """Text for a cell of a Markdown table, with `<`, `>` and `|` escaped."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _opening_comment(preset: str, family: Family) -> str:
-    """What a preset's file says of itself: its comment lines before the first key, without the editor's line."""
+    """The comment lines of a preset's file before the first key, without the line for editors."""
     lines = preset_file(preset, family).read_text(encoding="utf-8").splitlines()
     first_key = next(number for number, line in enumerate(lines) if not line.startswith("#"))
     return " ".join(line.lstrip("# ") for line in lines[:first_key] if line != SCHEMA_LINE)

@@ -1,9 +1,10 @@
-"""Run the tests as other machines would: with fewer instructions, and on one core.
+"""Run the tests as on other machines: with fewer instructions, and on one core.
 
     python -m tools.portable [arguments of pytest]
 
-NumPy, OpenBLAS, oneDNN and XLA can each be told to leave out instructions that this processor has. Sums then come
-in another order and with other roundings: a test that asserts what one processor gives fails here.
+Environment variables make NumPy, OpenBLAS, oneDNN and XLA avoid instructions that this processor has. Sums are
+then computed in another order and with other rounding errors. A test that asserts the result of one processor
+fails here.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# The rooms that compute, and those whose work is spread over threads and processes.
-COMPUTES = ("tests/counting", "tests/networks", "tests/query", "tests/runtime", "tests/training")
-SPREADS = ("tests/corpus", "tests/jobs", "tests/cli", "tests/store", "tests/text")
+# Tests of code that computes with floating-point numbers.
+COMPUTING = ("tests/families", "tests/layers", "tests/query", "tests/training")
+# Tests of code that uses several threads or processes.
+PARALLEL = ("tests/corpus", "tests/jobs", "tests/cli", "tests/store", "tests/text")
 
 
 def main() -> int:
-    """Run all variants; returns 1 where one has failed."""
+    """Run all variants; return 1 if one has failed."""
     failed = []
     for name, environment, cores, folders in variants():
-        said = " ".join(f"{key}={value}" for key, value in environment.items())
-        print(f"== {name}: {said or ' '.join(map(str, sorted(cores)))}", flush=True)
+        settings = " ".join(f"{key}={value}" for key, value in environment.items())
+        print(f"== {name}: {settings or ' '.join(map(str, sorted(cores)))}", flush=True)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders, *sys.argv[1:]]
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, cores)
@@ -35,12 +37,12 @@ def main() -> int:
             os.sched_setaffinity(0, before)
         if finished.returncode:
             failed.append(name)
-    print(f"failed: {', '.join(failed)}" if failed else "the same everywhere", flush=True)
+    print(f"failed: {', '.join(failed)}" if failed else "all variants passed", flush=True)
     return 1 if failed else 0
 
 
 def variants() -> list[tuple[str, dict[str, str], set[int], tuple[str, ...]]]:
-    """Each variant's name, what it adds to the environment, the cores it may use, and the tests it runs."""
+    """The name of each variant, its environment variables, its cores, and its tests."""
     cores = os.sched_getaffinity(0)
     avx2 = {
         "NPY_DISABLE_CPU_FEATURES": " ".join(numpy_features()),
@@ -55,14 +57,14 @@ def variants() -> list[tuple[str, dict[str, str], set[int], tuple[str, ...]]]:
         "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
     }
     return [
-        ("no AVX-512", avx2, cores, COMPUTES),
-        ("no AVX, no oneDNN", avx2 | sse, cores, COMPUTES),
-        ("one core", {}, {min(cores)}, (*COMPUTES, *SPREADS)),
+        ("no AVX-512", avx2, cores, COMPUTING),
+        ("no AVX, no oneDNN", avx2 | sse, cores, COMPUTING),
+        ("one core", {}, {min(cores)}, (*COMPUTING, *PARALLEL)),
     ]
 
 
 def numpy_features() -> list[str]:
-    """What this NumPy would use beyond its build's baseline on this processor, by its own names."""
+    """NumPy's names of the optional instruction sets that it uses on this processor."""
     core = importlib.import_module("numpy._core._multiarray_umath")
     return [name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]]
 
