@@ -1,9 +1,9 @@
 #!/bin/bash
-# click: FloatRange(0, 1) takes nan.
+# click: FloatRange(0, 1) accepts nan.
 #
-# Expected: what is not between 0 and 1 is refused, as 2 and inf are.
-# Seen: the bounds are tested by `value < min` and `value > max`, both false for nan; the command runs with nan.
-# lmctl: its options for numbers refuse nan by a type of their own.
+# Expected: every value that is not between 0 and 1 is refused, as 2 and inf are.
+# Seen: the bounds are tested by `value < min` and `value > max`. Both are false for nan, so the command runs with nan.
+# lmctl: has a parameter type for numbers that refuses nan.
 #
 # 2026-11-27, click 8.5.1, Python 3.11: nan: exit 0, "got nan"; inf: exit 2.
 . "$(dirname "$0")/lib.sh"

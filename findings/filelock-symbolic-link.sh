@@ -1,9 +1,9 @@
 #!/bin/bash
-# filelock: a lock file that is a symbolic link is an OSError "Too many levels of symbolic links", not a Timeout.
+# filelock: if a lock file is a symbolic link, acquire() raises OSError "Too many levels of symbolic links", not Timeout.
 #
-# Expected: a link is followed, as 3.20 did, so that a folder of locks may live on another disk; or a message about links.
-# Seen: 4.2 opens with O_NOFOLLOW; acquire() raises OSError 40 at once, whatever its timeout, with the name of the one
-#   link as if it were a loop. 3.20.0 followed it, and emptied the file behind it.
+# Expected: the link is followed, as in 3.20, so that locks can be on another disk; or a message about links.
+# Seen: 4.2 opens with O_NOFOLLOW. acquire() raises OSError 40 at once, whatever its timeout, with the name of the link as
+#   if it were a loop. 3.20.0 followed the link, and emptied the file to which it points.
 # lmctl: names the link in its message.
 #
 # 2026-11-27, filelock 3.20.0 and 4.2.12, Python 3.11, Linux:

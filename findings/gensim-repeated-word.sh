@@ -1,10 +1,10 @@
 #!/bin/bash
-# gensim: a word that stands twice in a file of word vectors becomes a word None, which is a neighbour of every word.
+# gensim: if a file of word vectors has a word twice, the model gets a word None, which is a neighbour of every word.
 #
-# Expected: the second vector is left out, as the warning in the log says, and there is one word less; or an error.
-# Seen: the number of words stays that of the header. One row more than there are words is all zeros, its word is None,
-#   and most_similar answers with it, at a similarity that is not a number. save_word2vec_format writes the header's
-#   number and leaves the row out, so that gensim cannot read the file that it has written.
+# Expected: the second vector is left out, as the warning in the log says, and the number of words is one less; or an error.
+# Seen: the number of words stays that of the header. One row more than there are words is all zeros; its word is None,
+#   and most_similar returns it with a similarity of nan. save_word2vec_format writes the number of the header and leaves
+#   the row out, so gensim cannot read the file that it has written.
 # lmctl: its vocabulary has every word once.
 #
 # 2026-11-27, gensim 4.4.0, numpy 2.4.6, Python 3.11, of the words a, a, b, c:

@@ -1,14 +1,14 @@
 #!/bin/bash
-# hatchling: a symbolic link to a folder of the package makes the sdist leave that folder out.
+# hatchling: if a symbolic link points to a folder of the package, the sdist lacks that folder.
 #
-# Expected: the sdist has the folder of the package, with or without what the link leads to; `exclude` of the link changes
-#   what it says and no more. Else a warning.
-# Seen: the walk follows the link at the root, and a folder that it has been in is not entered again. Names are sorted: a
-#   link that comes before the package takes its folder away, one that comes after it is left out instead. `exclude` of
-#   the link takes its files away and does not bring those of the package back, so that the folder is in neither place.
-#   The wheel that is built from the sdist, as `python -m build` does, has no folder either. There is no message.
-#   `only-include` of what belongs in it is complete.
-# lmctl: pyproject.toml names each path by only-include, since the link configs leads to lmctl/configs.
+# Expected: the sdist has the folder of the package, with or without the files behind the link. `exclude` of the link
+#   affects only the link. Otherwise there is a warning.
+# Seen: the walk follows the link at the root, and does not enter a folder twice. Names are sorted. If the link comes
+#   before the package, the package's folder is missing; if it comes after it, the link's files are missing. `exclude` of
+#   the link removes its files and does not restore those of the package, so the folder is missing in both places. A wheel
+#   that is built from the sdist, as by `python -m build`, has no such folder either. There is no message. With
+#   `only-include`, the sdist is complete.
+# lmctl: pyproject.toml names each path by only-include, because the link configs points to lmctl/configs.
 #
 # 2026-11-27, hatchling 1.33.0, Python 3.11, the link `data` to pkg/data: of data/a.txt and pkg/data/a.txt,
 #   data first: data/a.txt; excluded: none; only-include: pkg/data/a.txt; `zdata` in its place: pkg/data/a.txt

@@ -1,12 +1,12 @@
 #!/bin/bash
-# jieba: once the default dictionary has been read, another one in its place is never read again on that machine.
+# jieba: once the default dictionary has been read, a changed one in its place is not read again on that machine.
 #
-# Expected: the cache in the temporary folder is made again if dict.txt is newer, as it is for a dictionary named by
-#   set_dictionary.
-# Seen: for the default dictionary the cache is taken without any comparison, so a changed or upgraded package cuts as
-#   the old one did until somebody removes jieba.cache; every environment of the machine shares that one file, and two
-#   of them may cut by the dictionary of whichever ran first. A hash of dict.txt does not say what cuts.
-# lmctl: reads the dictionary itself and leaves the cache alone.
+# Expected: the cache in the temporary folder is made again if dict.txt is newer, as for a dictionary that set_dictionary
+#   names.
+# Seen: for the default dictionary, the cache is used without any comparison. So a changed or upgraded package cuts as
+#   the old one did until the file jieba.cache is removed. All environments of the machine share this file, so two of them
+#   may cut by the dictionary of the one that ran first. A hash of dict.txt does not identify the words that are cut.
+# lmctl: reads the dictionary itself and does not use the cache.
 #
 # 2026-11-27, jieba 0.42.1, Python 3.11, with a word added to dict.txt and its time set into the future:
 #   before 杭/研/大厦; after 杭/研/大厦; after, without the cache 杭研大厦

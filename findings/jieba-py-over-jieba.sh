@@ -1,11 +1,11 @@
 #!/bin/bash
-# jieba-py installs its files over jieba's, and the metadata still say that jieba 0.42.1 cuts.
+# jieba-py installs its files over those of jieba, and the metadata still name jieba 0.42.1.
 #
-# Expected: two distributions with the same import name are refused by pip, or importlib.metadata tells which is there.
-# Seen: pip installs both without a word. `importlib.metadata.version("jieba")` is 0.42.1 and the dictionary's hash is
-#   the same, while the module is jieba-py's; a sentence that needs the HMM is cut by jieba and ends in a NameError
-#   afterwards.
-# lmctl: takes the identity of a segmenter from what cuts, not from the metadata.
+# Expected: pip refuses two distributions with the same import name, or importlib.metadata names the installed one.
+# Seen: pip installs both without a message. `importlib.metadata.version("jieba")` is 0.42.1 and the hash of the dictionary
+#   is the same, but the module is that of jieba-py. Before jieba-py is installed, a sentence that needs the HMM is cut;
+#   afterwards, it raises NameError.
+# lmctl: identifies a segmenter by the imported module, not by the metadata.
 #
 # 2026-11-27, jieba 0.42.1, jieba-py 0.46.12, Python 3.11:
 #   metadata 0.42.1, module 0.42.1, 杭研/大厦; then metadata 0.42.1, module 0.46.12, NameError; the same dictionary

@@ -1,12 +1,12 @@
 #!/bin/bash
-# KenLM: of an ARPA file that was pruned, full_scores counts n-grams that the file does not have.
+# KenLM: for a pruned ARPA file, full_scores counts n-grams that the file does not have.
 #
-# Expected: ngram_length is the length of the n-gram of the file that gave the probability, as SRILM's ngram -ppl -debug 2
-#   shows it.
-# Seen: if the file has `a b c` without its end `b c`, as `ngram -prune` writes it, KenLM puts `b c` in while it loads,
-#   with the probability of backing off, and then counts it: `c` after `b` has length 2 from a file in which it is found
-#   with length 1. The probability is right; statistics of how often a model backs off are not.
-# lmctl: counts the n-grams of the file alone, as SRILM does, and docs/metrics.md names the difference.
+# Expected: ngram_length is the length of the n-gram in the file that gave the probability, as in SRILM's ngram -ppl
+#   -debug 2.
+# Seen: if the file has `a b c` without its end `b c`, as `ngram -prune` writes it, KenLM inserts `b c` while it loads, with
+#   the probability of backing off, and counts it. So `c` after `b` has length 2; in the file, its length is 1. The
+#   probability is right. Statistics of how often a model backs off are wrong.
+# lmctl: counts only the n-grams of the file, as SRILM does. docs/metrics.md names the difference.
 #
 # 2026-11-27, kenlm 0.3.0, Python 3.11: c after b: -0.90 = -0.2 - 0.7, length 2; without `a b c` in the file: length 1
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +16,7 @@ import pathlib
 
 import kenlm
 
-# With few bigrams KenLM's table has no room for one more.
+# If the file has few bigrams, KenLM's table has no room for the inserted one.
 PAIRS = ("a b", "b d", "d e", "e f", "f g", "g h", "h a")
 COUNTS = "\\data\\\nngram 1=11\nngram 2=8\nngram 3=1\n\n"
 ONES = "\\1-grams:\n-1\t<unk>\n-99\t<s>\t-0.3\n-0.5\t</s>\n" + "".join(f"-0.7\t{word}\t-0.2\n" for word in "abcdefgh")

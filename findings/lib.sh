@@ -1,4 +1,4 @@
-# Sourced by the scripts: a virtual environment of its own for each, removed at the end.
+# The scripts source this file. It works in a temporary folder, which is removed at the end.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,11 +1,11 @@
 #!/bin/bash
-# MITLM: two blanks at the end of a line, or a line of blanks alone, make an empty word with probability of its own.
+# MITLM: two blanks at the end of a line, or a line of only blanks, make an empty word with a probability.
 #
-# Expected: blanks separate words, as many as there are: those at the start of a line and between two words do.
-# Seen: after one blank at the end the line ends; after a second one, or after a blank before the carriage return of
-#   Windows, there is one more word, of no letters. It takes part in every sum, and the ARPA file has lines with a field
-#   less than they should, so that a reader that splits at white space takes a back-off for a word.
-# lmctl: `import` leaves n-grams with an empty word out, and says how many.
+# Expected: any number of blanks separates words, as at the start of a line and between two words.
+# Seen: one blank at the end of a line is ignored. A second one, or a blank before the carriage return of Windows, makes one
+#   more word without letters. It takes part in every sum. Its lines in the ARPA file have one field too few, so a reader
+#   that splits at white space takes a back-off for a word.
+# lmctl: `import` leaves n-grams with an empty word out, and reports their number.
 #
 # 2026-11-27, phonetisaurus 0.3.0 (its estimate-ngram is MITLM's), Python 3.11, x86-64, of the line and `a b`:
 #   "a b": 4 words; "  a  b ": 4; "a b  ": 5, "-0.568636\t\t-0.367977"; "a b \r": 5; " ": 5

@@ -1,12 +1,12 @@
 #!/bin/bash
-# NLTK: the interpolated Kneser-Ney model's probabilities after the start of a sentence sum to more than 1 from order 3 on.
+# NLTK: from order 3 on, interpolated Kneser-Ney probabilities after the start of a sentence sum to more than 1.
 #
-# Expected: after every context the probabilities of the vocabulary sum to 1, as those of its other interpolated models do.
-# Seen: below the highest order, the discounted counts are numbers of different words to the left of an n-gram, and the
-#   weight of the lower order is taken from the plain counts. `<s> <s>`, which padding puts before every sentence, is a
-#   plain bigram and has no word to its left: its discount is given away without having been taken. The first word of each
-#   sentence is too probable by as much, and the model's perplexity too low. Contexts without `<s>` are right.
-# lmctl: a sentence has one start, whatever the order; tests sum its distributions after every kind of context.
+# Expected: after every context, the probabilities of the vocabulary sum to 1, as in NLTK's other interpolated models.
+# Seen: below the highest order, the discounted counts are numbers of different words to the left of an n-gram, but the
+#   weight of the lower order is computed from the plain counts. Padding puts `<s> <s>` before every sentence. This is a
+#   plain bigram without a word to its left, so its discount is given away without having been subtracted. The first word of
+#   each sentence is too probable, and the model's perplexity is too low. Contexts without `<s>` are right.
+# lmctl: a sentence has one start, whatever the order. Tests sum its distributions after every kind of context.
 #
 # 2026-11-27, nltk 3.10.4, Python 3.11, of "a b", "a c" and "b a", discount 0.75:
 #   order 2: 1.0000 after <s>; order 3: 1.1875 after <s> <s>, 1.0000 after <s> a

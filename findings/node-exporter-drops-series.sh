@@ -1,10 +1,10 @@
 #!/bin/bash
-# Prometheus's node exporter: two .prom files that describe one metric in different words lose the second one's series.
+# Prometheus's node exporter: if two .prom files describe one metric differently, the series of the second one are lost.
 #
-# Expected: HELP is a comment: either text is shown, and all series are; or node_textfile_scrape_error is 1.
-# Seen: the series of the second file are missing from an answer of status 200. node_textfile_scrape_error stays 0; only
-#   the exporter's own log has a line. Two versions of one program on a host do this to each other.
-# lmctl: a test freezes its HELP texts.
+# Expected: HELP is a comment. All series are shown, with either text; or node_textfile_scrape_error is 1.
+# Seen: the series of the second file are missing from a response with status 200. node_textfile_scrape_error stays 0; only
+#   the exporter's own log has a line. Two versions of one program on a host cause this.
+# lmctl: a test keeps its HELP texts from changing.
 #
 # 2026-11-27, node exporter 1.5.0 (Debian's prometheus-node-exporter 1.5.0-1): series of a alone, scrape error 0.
 . "$(dirname "$0")/lib.sh"

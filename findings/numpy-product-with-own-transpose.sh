@@ -1,11 +1,11 @@
 #!/bin/bash
-# NumPy: X @ X.T has other bits than X @ Y.T for a copy Y of X.
+# NumPy: X @ X.T has other bits than X @ Y.T if Y is a copy of X.
 #
-# Expected: a product depends on the values of its factors alone.
-# Seen: if the second factor is the first one's transposed view, matmul calls BLAS's syrk, which computes one triangle
-#   and mirrors it; a copy goes through gemm. For float32, last bits differ. A test that compares a product with that of
-#   copied inputs fails by who owns the memory.
-# lmctl: a cache compares contexts with remembered ones by a product that is not rounded (lmctl/layers/products.py).
+# Expected: a product depends only on the values of its factors.
+# Seen: if the second factor is the transposed view of the first one, matmul calls BLAS's syrk, which computes one triangle
+#   and mirrors it. With a copy, it calls gemm. For float32, last bits differ. So a test that compares a product with the
+#   product of copied inputs passes or fails depending on which array owns the memory.
+# lmctl: a cache compares contexts by a product that is not rounded (lmctl/layers/products.py).
 #
 # 2026-11-27, numpy 2.4.6 with OpenBLAS 0.3.31.188.0, Python 3.11: 328 of 2500 elements differ (kernels for Haswell).
 . "$(dirname "$0")/lib.sh"

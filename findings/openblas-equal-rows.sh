@@ -3,11 +3,11 @@
 #
 # Expected: X @ W computes every row by the same steps, so equal rows of X give equal rows, at least within one product
 #   and with one thread.
-# Seen: with the kernels for Haswell and Zen (AVX2), rows 0 to 5 and 6 to 11 of each twelve of float32 have different
-#   last bits; what is left over after the twelves has others again, and a single row (gemv) others still. Padding the
-#   batch to a multiple of anything does not help: only calls of one and the same shape agree. The kernels for
-#   Sandybridge give equal rows, from two rows on.
-# lmctl: lmctl/layers/products.py multiplies without rounding, so that no order matters.
+# Seen: with the kernels for Haswell and Zen (AVX2), rows 0 to 5 and rows 6 to 11 of each twelve rows of float32 have
+#   different last bits. The rows after the last twelve have others again, and so has a single row (gemv). Padding the batch
+#   to a multiple of some number does not help: only products of the same shape agree. The kernels for Sandybridge give
+#   equal rows, from two rows on.
+# lmctl: lmctl/layers/products.py multiplies without rounding, so the order of the sums has no effect.
 #
 # 2026-11-27, numpy 2.4.6 with OpenBLAS 0.3.31.188.0, Python 3.11, AMD EPYC (Zen 3):
 #   Haswell rows: 000000111111000000111111 | alone: another value | left over, of 16: 0000001111112222

@@ -1,10 +1,10 @@
 #!/bin/bash
-# pocketsphinx: with an ARPA file whose unknown word is spelt <unk>, as SRILM and KenLM write it, unknown words cost 10^-23314.
+# pocketsphinx: if the unknown word of an ARPA file is <unk>, as in SRILM and KenLM, unknown words cost 10^-23314.
 #
-# Expected: <unk> is the unknown word in any capitals, or its absence is said when the model is read.
-# Seen: <UNK> alone is known. With <unk> every unknown word has the logarithm of zero (-536870912 in units of its own
-#   base), and a probability that the file does not have.
-# lmctl: `export --unknown '<UNK>'` writes what pocketsphinx reads.
+# Expected: <unk> is the unknown word in capitals or small letters, or a message says that it is missing.
+# Seen: only <UNK> is recognised. With <unk>, every unknown word has the logarithm of zero (-536870912 in units of
+#   pocketsphinx's own base), a probability that the file does not have.
+# lmctl: `export --unknown '<UNK>'` writes a file that pocketsphinx reads.
 #
 # 2026-11-27, pocketsphinx 5.1.1, Python 3.11: <unk>: -23314.84; <UNK>: -1.00 (the file says -1.0)
 . "$(dirname "$0")/lib.sh"

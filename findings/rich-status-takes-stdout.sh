@@ -1,13 +1,13 @@
 #!/bin/bash
-# rich: a status on the terminal of standard error sends what is printed to the terminal too, away from a redirected stdout.
+# rich: while a status is shown on standard error, print() goes to the terminal, even if stdout is redirected.
 #
-# Expected: Console(stderr=True) concerns standard error. `program >answer.txt` writes its print() into the file, with a
-#   spinner on the terminal meanwhile.
-# Seen: Console.status, Live and Progress put an object of their own in place of sys.stdout while they run if their
-#   console is a terminal, and do not ask whether sys.stdout is one. What is printed meanwhile appears above the spinner,
-#   and the file stays empty; the exit code is 0. Without a terminal, in a test or in cron, the file is complete.
-# lmctl: every Live and Progress has redirect_stdout=False; Console.status has no such argument, so lmctl has one of its
-#   own (lmctl/cli/console.py).
+# Expected: Console(stderr=True) affects only standard error. `program >answer.txt` writes its print() into the file, while
+#   a spinner is on the terminal.
+# Seen: if their console is a terminal, Console.status, Live and Progress replace sys.stdout while they run, and do not check
+#   whether sys.stdout is a terminal. Printed text appears above the spinner, and the file stays empty; the exit code is 0.
+#   Without a terminal, in a test or in cron, the file is complete.
+# lmctl: every Live and Progress has redirect_stdout=False. Console.status has no such argument, so lmctl has its own status
+#   (lmctl/cli/console.py).
 #
 # 2026-11-27, rich 15.0.0, Python 3.11, Linux: status: file '', on the terminal; Live with redirect_stdout=False: file
 #   'answer\n', not on the terminal

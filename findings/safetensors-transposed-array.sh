@@ -1,9 +1,9 @@
 #!/bin/bash
-# safetensors: its numpy writer stores a transposed array with its elements in another order, silently, since 0.8.0.
+# safetensors: since 0.8.0, its NumPy writer stores a transposed array with its elements in another order, without an error.
 #
-# Expected: load(save(x)) is x, or an array that is not contiguous is refused (the torch writer refuses it).
+# Expected: load(save(x)) is x, or an array that is not contiguous is refused, as by the torch writer.
 # Seen: 0.8.0 writes the shape of the view and the bytes of the array behind it. 0.7.0 wrote the right elements.
-# lmctl: everything that is stored as weights goes through a contiguous copy.
+# lmctl: makes a contiguous copy of all weights before it stores them.
 #
 # 2026-11-27, numpy 2.4.6, Python 3.11, of [[0, 3], [1, 4], [2, 5]]:
 #   0.7.0: [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]; 0.8.0: [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]

@@ -1,15 +1,15 @@
 #!/bin/bash
-# TensorFlow: the bits of a float32 product depend on the number of threads, and XLA takes that away for one X @ W, but not
-#   for another, nor for a gradient X^T @ G.
+# TensorFlow: the bits of a float32 product depend on the number of threads. XLA ends this for one X @ W, but not for
+#   another, nor for a gradient X^T @ G.
 #
 # Expected: jit_compile=True makes one program of the function, so its bits depend on the number of threads either always
-#   or never; and enable_op_determinism, whose page speaks of the same hardware alone, holds for every number of threads.
-# Seen: with one thread and with two, tf.matmul has other last bits, transposed or not. Compiled, X @ W has the same bits
-#   for both. X^T @ G has not: its bits are those that it has without XLA. 16 x 512 by 512 x 2048 is the other way
-#   round: the same for both without XLA, and not with it. All this is with enable_op_determinism. Sums of columns,
-#   softmax cross-entropy and sums of rows by id, as for the gradient of an embedding, have the same bits for both.
-# lmctl: the number of threads is among what decides a run's bytes ("Same in, same out" in ARCHITECTURE.md), and a run
-#   that is continued with another number starts over.
+#   or never. enable_op_determinism, whose page mentions only the same hardware, holds for every number of threads.
+# Seen: tf.matmul has other last bits with two threads than with one, transposed or not. Compiled, X @ W has the same bits
+#   with both. X^T @ G does not: it has the same bits as without XLA. 16 x 512 by 512 x 2048 is the other way round: the
+#   bits are the same without XLA, and differ with it. All this is with enable_op_determinism. Sums of columns, softmax
+#   cross-entropy, and sums of rows by id, as for the gradient of an embedding, have the same bits with both.
+# lmctl: the number of threads is one of the conditions for the same bytes ("Same in, same out" in ARCHITECTURE.md). If a run
+#   is continued with another number, it starts over.
 #
 # 2026-11-27, tensorflow 2.21.0, numpy 2.4.6, Python 3.11, AMD EPYC (AVX2, no AVX-512), one thread against two:
 #   X @ W: other, compiled same; X^T @ G: other, compiled other; step: same, compiled other;
