@@ -99,12 +99,14 @@ class NetworkOptions:
         seed: decides the initial weights.
         precision: "float32" or "mixed_bfloat16".
         is_gpu: whether it is trained on a GPU.
+        token_ids: the training text, (N,), for a family whose network depends on it.
     """
 
     init_scale: float
     seed: int
     precision: str
     is_gpu: bool
+    token_ids: IntArray
 
 
 class Family(ABC):

@@ -67,6 +67,7 @@ class Setup:
             seed=training.seed,
             precision=config.device.precision,
             is_gpu=device.is_gpu,
+            token_ids=corpus.train,
         )
         network = family.network(sizes, config.model, options)
         if initial_weights is not None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from lmctl import families
 from lmctl.store.generations import ModelFolder
 from lmctl.store.model_record import FORMAT_VERSION
 from lmctl.version import __version__
@@ -58,7 +59,7 @@ def test_a_generation_that_cannot_be_opened_is_listed_with_its_fault(call, folde
     faults = {
         ("books", 1): ("older format", {"format_version": FORMAT_VERSION - 1}),
         ("news", 1): ("newer format", {"format_version": FORMAT_VERSION + 1}),
-        ("news", 2): ("unknown family", {"sizes": {"family": "transformer"}}),
+        ("news", 2): ("unknown family", {"sizes": {"family": "gpt"}}),
     }
     for (model, number), (_, changes) in faults.items():
         place = folder / "models" / model / "generations" / f"{number:06d}" / "model.json"
@@ -78,7 +79,7 @@ def test_a_generation_that_cannot_be_opened_is_listed_with_its_fault(call, folde
         f"which lmctl {__version__} reads; make the model again with lmctl train, import or mix"
     )
     assert newer.endswith("; upgrade lmctl")
-    assert "model.json: family 'transformer' is not one that this lmctl knows: lstm, ngram, mixture" in unknown
+    assert f"model.json: family 'gpt' is not one that this lmctl knows: {', '.join(families.BUILT_IN)}" in unknown
 
 
 def test_a_folder_without_models_is_an_input_that_is_missing(call, folder, make_bundle, monkeypatch):

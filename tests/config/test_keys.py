@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from lmctl import families
 from lmctl.config import find_keys, read_settings, seconds_of
 from lmctl.errors import UsageError
+
+PRESETS = [preset for family in families.configurable().values() for preset in family.presets]
 
 
 @pytest.mark.parametrize(
@@ -41,9 +44,9 @@ from lmctl.errors import UsageError
         ("model.tied=yes", "true or false, got 'yes'"),
         ("model.tied=off", "true or false, got 'off'"),
         ("model.tied=1", "true or false, got 1"),
-        ("model.family=gru", "one of lstm, ngram, got 'gru'"),
+        ("model.family=gru", f"one of {', '.join(families.configurable())}, got 'gru'"),
         ("training.optimizer=adamw", "one of sgd, adam, adagrad, rmsprop, got 'adamw'"),
-        ("preset=huge", "one of auto, tiny, small, medium, large, zh, gpu, ngram, got 'huge'"),
+        ("preset=huge", f"one of auto, {', '.join(PRESETS)}, got 'huge'"),
         ("device.placement=cuda", "auto, cpu, gpu, gpu:N or gpus, got 'cuda'"),
         ("device.placement=gpu:x", "auto, cpu, gpu, gpu:N or gpus, got 'gpu:x'"),
         ("training.steps=0", "a whole number of at least 1, got 0"),

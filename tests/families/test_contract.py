@@ -200,7 +200,8 @@ def test_the_network_and_the_runtime_agree(name, models):
     model, family = families.load_language_model(bundle), families.find(name)
     token_ids = np.random.default_rng(3).integers(0, model.vocabulary_size, (9, 4)).astype(np.int32)
     config = config_from_yaml(bundle.read("config.yaml").decode()).model
-    network = family.network(bundle.sizes, config, NetworkOptions(0.1, seed=5, precision="float32", is_gpu=False))
+    options = NetworkOptions(0.1, seed=5, precision="float32", is_gpu=False, token_ids=token_ids.ravel())
+    network = family.network(bundle.sizes, config, options)
     network.import_weights(bundle.weights())
 
     nats, state = network.cross_entropy(
