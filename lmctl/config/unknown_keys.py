@@ -7,7 +7,7 @@ from lmctl.config.messages import one_line, shortened
 from lmctl.errors import UsageError
 
 # A message that names more keys than this is no help any more.
-MOST_NAMED = 20
+MOST_NAMED = 14
 
 
 def unknown_key(path: str, where: str = "") -> UsageError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # In the order in which help and references have them.
-BUILT_IN = ("lstm", "hmm", "ngram", "mixture")
+BUILT_IN = ("lstm", "transformer", "hmm", "ngram", "mixture")
 GROUP = "lmctl.families"
 
 Function = TypeVar("Function", bound="Callable[..., Any]")

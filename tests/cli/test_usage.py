@@ -5,6 +5,7 @@ import pytest
 from lmctl.cli import COMMANDS
 from lmctl.cli.usage import COMMANDS as OTHER_COMMANDS
 from lmctl.cli.usage import OTHER_NAMES
+from lmctl.config import presets
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ from lmctl.cli.usage import OTHER_NAMES
         ("train x --learning-rate fast", "--learning-rate: expected a number above 0, got 'fast'"),
         (
             "train x --preset huge",
-            "--preset: expected one of auto, tiny, small, medium, large, zh, gpu, ngram, got",
+            f"--preset: expected one of auto, {', '.join(presets.names())}, got",
         ),
         ("train x --time-limit soon", "--time-limit: expected a time such as 90s, 50m, 1.5h or 2d, got 'soon'"),
     ],

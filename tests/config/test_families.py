@@ -60,8 +60,8 @@ def test_pruning_is_counts_for_each_order(pruning, resolved):
             "model.order: is a key of family ngram, but model.family is lstm; leave it out",
         ),
         (
-            ["model.layers=2", "preset=ngram"],
-            "model.layers: is a key of family lstm, but model.family is ngram; leave it out",
+            ["model.locked_dropout=true", "preset=ngram"],
+            "model.locked_dropout: is a key of family lstm, but model.family is ngram; leave it out",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def branches_that_take(model):
 
 def test_the_schema_tells_the_families_apart_by_their_name():
     assert branches_that_take({}) == list(families.configurable())
-    assert branches_that_take({"layers": 2}) == ["lstm"]
+    assert branches_that_take({"locked_dropout": True}) == ["lstm"]
     assert "lstm" not in branches_that_take({"order": 2})
     assert branches_that_take({"family": "ngram", "order": 2}) == ["ngram"]
     assert branches_that_take({"family": "lstm", "order": 2}) == []

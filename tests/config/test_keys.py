@@ -100,7 +100,7 @@ def test_a_wrong_value_in_a_file_is_refused_with_the_files_name(write, file_mess
     ],
 )
 def test_a_value_is_read_as_yaml_1_2_has_it(assignment, value, resolved):
-    (key,) = find_keys(assignment.partition("=")[0])
+    key = find_keys(assignment.partition("=")[0])[0]
     read = getattr(getattr(resolved(assignment), key.section), key.name)
 
     assert read == value

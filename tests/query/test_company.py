@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from lmctl import families
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.families.mixture.runtime import MixtureLanguageModel
+from lmctl.families.transformer.config import TransformerConfig
+from lmctl.families.transformer.sizes import TransformerSizes
 from lmctl.layers.clusters import Cluster
 from lmctl.query import scoring
 from lmctl.query.model import Model
@@ -32,9 +35,15 @@ def lines():
     return [*lines, *lines[:3], ""]
 
 
-@pytest.fixture(params=["one table", "clusters", "mixture", "cache"])
+@pytest.fixture(params=["one table", "clusters", "transformer", "mixture", "cache"])
 def model(request, make_model) -> Model:
-    """A network of each kind, a mixture of both, and the mixture with a cache."""
+    """A network of each kind, a mixture of two, and the mixture with a cache."""
+    if request.param == "transformer":
+        model = make_model(words=WORDS, sizes=ONE_TABLE)
+        config = TransformerConfig(hidden_units=24, layers=2, heads=2, feedforward_units=40, context=11)
+        sizes = TransformerSizes.of([1] * 400, config)
+        model.language_model = families.find("transformer").random_model(sizes)
+        return model
     if request.param in ("one table", "clusters"):
         return make_model(words=WORDS, sizes=CLUSTERS if request.param == "clusters" else ONE_TABLE)
     model = make_model(words=WORDS, sizes=CLUSTERS)

@@ -91,12 +91,12 @@ def test_no_bit_of_the_record_can_be_flipped(bundle, sound, where, bit, refused)
 
 def test_a_family_that_is_not_known_is_named(bundle, refused):
     document = json.loads((bundle / "model.json").read_bytes())
-    document["sizes"]["family"] = "transformer"
+    document["sizes"]["family"] = "gpt"
     (bundle / "model.json").write_text(json.dumps(document))
 
     message = refused(open_bundle, bundle, "model.json")
 
-    assert "family 'transformer' is not one that this lmctl knows: lstm, " in message
+    assert "family 'gpt' is not one that this lmctl knows: lstm, " in message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The Transformer as Keras trains it."""

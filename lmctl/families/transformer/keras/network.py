@@ -1,0 +1,225 @@
+"""The Transformer language model in Keras: word vectors, layers of attention, softmax over all positions.
+
+The same network in NumPy, for queries, is `families/transformer/runtime.py`, which states the formulas.
+
+A segment of text continues the one before. The keys and values of the latest positions are carried from one
+segment to the next as they were computed, and no gradient passes through them. (Dai et al. 2019, arXiv:1901.02860,
+section 3.2, carry the layers' inputs in place of keys and values.) A position of a segment then sees the positions
+that it would see if the whole text were read at once.
+
+Axes: T time, B batch, D hidden units, A heads, K = D / A, M = `context` - 1 positions remembered.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+import msgspec
+import tensorflow as tf
+
+from lmctl.families.transformer.weights import NORM_EPSILON, inner_weight_shapes
+from lmctl.layers.keras.attention import attend, causal_bias, memory_bias, rotate
+from lmctl.layers.keras.initial_weights import InitialWeights
+from lmctl.layers.keras.masks import Masks
+from lmctl.layers.keras.network import WordNetwork
+from lmctl.layers.keras.products import product
+from lmctl.layers.positions import alibi_slopes
+
+if TYPE_CHECKING:
+    from lmctl.families.transformer.config import TransformerConfig
+    from lmctl.families.transformer.sizes import TransformerSizes
+
+
+class Dropout(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left out while training, each a share from 0 to 1.
+
+    Attributes:
+        words: of the vocabulary: a word's vector is zero in a whole segment.
+        inputs: of the elements of the embedded inputs.
+        outputs: of the elements of what each part of a layer adds, and of the last output.
+        attention: of the attention weights.
+    """
+
+    words: float = 0.0
+    inputs: float = 0.0
+    outputs: float = 0.0
+    attention: float = 0.0
+
+    @classmethod
+    def of(cls, model: TransformerConfig) -> Dropout:
+        """What a configuration asks for."""
+        return cls(
+            words=model.word_dropout,
+            inputs=model.input_dropout,
+            outputs=model.dropout,
+            attention=model.attention_dropout,
+        )
+
+
+class TransformerNetwork(WordNetwork):
+    """A Transformer language model that carries keys and values from one segment to the next.
+
+    A state has three parts: the keys of each layer, (B, A, M, K); the values of each layer, (B, A, M, K); and the
+    number of positions that each column has read, (B,) int32.
+
+    Args:
+        sizes: the dimensions.
+        dropout: what is left out while training; the masks follow from a seed that the caller gives.
+        init_scale: word vectors start uniformly between minus this and this.
+        seed: decides the initial weights.
+        precision: "float32", or "mixed_bfloat16": the factors of matrix products are rounded. Weights and losses
+            are float32 in both.
+        scatters: see `layers.keras.softmax.Softmax`.
+
+    Attributes:
+        batch_axis: the axis of B in the tensors of a state.
+    """
+
+    batch_axis = 0
+
+    def __init__(
+        self,
+        sizes: TransformerSizes,
+        *,
+        dropout: Dropout,
+        init_scale: float,
+        seed: int,
+        precision: str = "float32",
+        scatters: bool = True,
+    ) -> None:
+        initial = InitialWeights(seed, init_scale)
+        super().__init__(sizes.word_layers, initial, name="transformer_language_model")
+        self.sizes = sizes
+        self._dropout = dropout
+        self._dtype_of_products = keras.DTypePolicy(precision).compute_dtype
+        self._remembered = sizes.context - 1
+        self._inner = {
+            name: self.add_weight(
+                shape=shape,
+                initializer=_initializer(name, shape, sizes.layers, initial),
+                name=name.replace(".", "_"),
+            )
+            for name, shape in inner_weight_shapes(sizes).items()
+        }
+        self.add_softmax(initial, dtype=self._dtype_of_products, scatters=scatters)
+
+    def null_state(self, batch: int) -> Any:
+        """The state of columns that have read nothing: all of their memories are hidden."""
+        sizes = self.sizes
+        empty = tf.zeros((batch, sizes.heads, self._remembered, sizes.head_dim))
+        return [empty] * sizes.layers, [empty] * sizes.layers, tf.zeros((batch,), tf.int32)
+
+    def restarted(self, state: Any, restart: Any) -> Any:
+        """The state with the memories of the columns that restart hidden; `restart` is (B,) bool."""
+        keys, values, read = state
+        return keys, values, tf.where(restart, 0, read)
+
+    def call(self, inputs: Any, state: Any, dropout_seed: Any = None) -> tuple[Any, Any]:
+        """Hidden vectors after every input, and the state at the end.
+
+        Args:
+            inputs: token ids, (T, B) int32.
+            state: where each column starts from.
+            dropout_seed: two integers that decide the masks; None: no dropout.
+
+        Returns:
+            What the softmax reads, (T, B, D) float32, and the state.
+        """
+        masks = Masks(dropout_seed)
+        vectors = self.embedded(inputs, masks, self._dropout.words) * math.sqrt(self.sizes.hidden_units)
+        vectors = masks.drop(tf.transpose(vectors, (1, 0, 2)), self._dropout.inputs)
+        keys, values, read = state
+        steps = tf.shape(inputs)[0] if inputs.shape[0] is None else inputs.shape[0]
+        slopes = alibi_slopes(self.sizes.heads) if self.sizes.positions == "alibi" else None
+        bias = causal_bias(steps, self._remembered, self.sizes.context, slopes)
+        bias += memory_bias(read, self._remembered, steps)
+        kept_keys, kept_values = [], []
+        for layer in range(self.sizes.layers):
+            memory = keys[layer], values[layer]
+            answers, memory = self._attention(layer, vectors, memory, bias, read, masks)
+            vectors += masks.drop(answers, self._dropout.outputs)
+            vectors += masks.drop(self._feedforward(layer, vectors), self._dropout.outputs)
+            kept_keys.append(memory[0])
+            kept_values.append(memory[1])
+        hidden = masks.drop(self._normalized(vectors, "transformer.norm"), self._dropout.outputs)
+        return tf.transpose(hidden, (1, 0, 2)), (kept_keys, kept_values, read + steps)
+
+    def inner_weights(self) -> dict[str, Any]:
+        """See `WordNetwork.inner_weights`."""
+        return dict(self._inner)
+
+    def _attention(
+        self, layer: int, vectors: Any, memory: tuple[Any, Any], bias: Any, read: Any, masks: Masks
+    ) -> tuple[Any, tuple[Any, Any]]:
+        """What attention adds to vectors (B, T, D), and the keys and values to be carried on.
+
+        Args:
+            layer: its number.
+            vectors: before the layer.
+            memory: keys and values of the positions before, (B, A, M, K) each.
+            bias: what is added to the scores.
+            read: the number of positions that each column has read before, (B,).
+            masks: of this step.
+        """
+        name, sizes = f"transformer.{layer}.attention", self.sizes
+        projected = self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.queries_keys_values")
+        parts = tf.reshape(projected, (*_batch_time(vectors), 3, sizes.heads, sizes.head_dim))
+        queries, keys, values = tf.unstack(tf.transpose(parts, (2, 0, 3, 1, 4)))
+        if sizes.positions == "rotary":
+            queries, keys = rotate(queries, read), rotate(keys, read)
+        keys, values = tf.concat([memory[0], keys], axis=2), tf.concat([memory[1], values], axis=2)
+        answers = attend(
+            queries,
+            keys,
+            values,
+            bias,
+            dtype=self._dtype_of_products,
+            drop=lambda weights: masks.drop(weights, self._dropout.attention),
+        )
+        answers = tf.reshape(tf.transpose(answers, (0, 2, 1, 3)), (*_batch_time(vectors), sizes.hidden_units))
+        first = tf.shape(keys)[2] - self._remembered
+        carried = tf.stop_gradient(keys[:, :, first:]), tf.stop_gradient(values[:, :, first:])
+        shape = (None, sizes.heads, self._remembered, sizes.head_dim)
+        carried = tuple(tf.ensure_shape(part, shape) for part in carried)
+        return self._times(answers, f"{name}.output"), carried
+
+    def _feedforward(self, layer: int, vectors: Any) -> Any:
+        """What the feed-forward part adds to vectors (B, T, D)."""
+        name = f"transformer.{layer}.feedforward"
+        gates, units = tf.split(
+            self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.gates_units"), 2, axis=2
+        )
+        return self._times(tf.nn.silu(gates) * units, f"{name}.output")
+
+    def _normalized(self, vectors: Any, name: str) -> Any:
+        """Vectors (B, T, D) over their root mean square, times the scale of that name."""
+        squares = tf.reduce_mean(tf.square(vectors), axis=2, keepdims=True)
+        return vectors * tf.math.rsqrt(squares + NORM_EPSILON) * self._inner[name]
+
+    def _times(self, vectors: Any, name: str) -> Any:
+        """The product of vectors (B, T, N) and the matrix of that name, (B, T, M)."""
+        matrix = tf.convert_to_tensor(self._inner[name])
+        rows = product(tf.reshape(vectors, (-1, matrix.shape[0])), matrix, self._dtype_of_products)
+        return tf.reshape(rows, (*_batch_time(vectors), matrix.shape[1]))
+
+
+def _batch_time(vectors: Any) -> tuple[Any, Any]:
+    """B and T of vectors (B, T, D): numbers if they are known while the graph is built, else tensors."""
+    there = tf.unstack(tf.shape(vectors)[:2])
+    return tuple(known or found for known, found in zip(vectors.shape[:2], there, strict=True))
+
+
+def _initializer(name: str, shape: tuple[int, ...], layers: int, initial: InitialWeights) -> Any:
+    """The initializer of one weight.
+
+    A matrix keeps the size of a vector's elements. The matrices whose results the layers add up are smaller, so
+    that the sum over all layers keeps the size, too (Radford et al. 2019, section 2.3).
+    """
+    if len(shape) == 1:
+        return "ones"
+    stddev = 1 / math.sqrt(shape[0])
+    if name.endswith(".output"):
+        stddev /= math.sqrt(2 * layers)
+    return keras.initializers.RandomNormal(stddev=stddev, seed=initial.seed())

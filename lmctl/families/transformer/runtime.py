@@ -1,0 +1,182 @@
+"""The Transformer language model in NumPy: the network of `families/transformer/keras/network.py`, for answering.
+
+A layer adds to each position's vector what attention makes of the positions that it sees, then what a feed-forward
+part makes of the vector alone:
+
+    x += attention(norm(x)) output
+    x += (silu(gates) * units) output,   gates and units: norm(x) times a matrix each
+
+norm(x) is x over its root mean square, times a scale for each element (Zhang & Sennrich 2019, arXiv:1910.07467);
+silu(x) = x sigmoid(x), and the feed-forward part is SwiGLU (Shazeer 2020, arXiv:2002.05202). The norms stand
+before the parts, not after the sums (Radford et al. 2019, section 2.3).
+
+Axes: B batch, T time, D hidden units, A heads, K = D / A, F feed-forward units, L layers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.families.softmax_model import SoftmaxLanguageModel
+from lmctl.families.transformer.weights import NORM_EPSILON
+from lmctl.layers.attention import Attention, Memory
+from lmctl.layers.products import ExactMatrix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.families.transformer.sizes import TransformerSizes
+
+# Rounding to float32 may lift a vector's length above its bound by far less.
+BOUND_SLACK = 1.01
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerState:
+    """The part of the text that the next position can see.
+
+    Attributes:
+        memories: keys and values of the latest positions, at most `context` - 1, for each layer.
+        read: the number of positions that each column has read, (B,) int64.
+        features: what the softmax reads, (B, D) float32; zeros if nothing has been read.
+    """
+
+    memories: tuple[Memory, ...]
+    read: IntArray
+    features: Float32Array
+
+
+class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
+    """Embedding, layers of attention and feed-forward parts, softmax.
+
+    Args:
+        sizes: the dimensions of the network.
+        weights: by the names of `weight_shapes(sizes)`, float32.
+    """
+
+    def __init__(self, sizes: TransformerSizes, weights: Mapping[str, Float32Array]) -> None:
+        super().__init__(sizes.word_layers, weights)
+        self.sizes = sizes
+        self._scale = np.float32(math.sqrt(sizes.hidden_units))
+        self._layers = [_Layer(sizes, weights, f"transformer.{layer}") for layer in range(sizes.layers)]
+        self._norm = weights["transformer.norm"]
+
+    def null_state(self, batch: int) -> TransformerState:
+        """The state of columns that have read nothing: empty memories."""
+        empty = Memory.empty(batch, self.sizes.heads, self.sizes.head_dim)
+        return TransformerState(
+            (empty,) * self.sizes.layers,
+            np.zeros(batch, dtype=np.int64),
+            np.zeros((batch, self.sizes.hidden_units), dtype=np.float32),
+        )
+
+    def advance(
+        self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> TransformerState:
+        """See `LanguageModel.advance`."""
+        return self._run(state, token_ids, lengths)[1]
+
+    def features(self, state: TransformerState) -> Float32Array:
+        """The last layer's output behind its norm, (B, D)."""
+        return state.features
+
+    def advance_with_features(
+        self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, TransformerState]:
+        """See `LanguageModel.advance_with_features`; the last layer's outputs behind its norm."""
+        return self._run(state, token_ids, lengths)
+
+    def _run(
+        self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None
+    ) -> tuple[Float32Array, TransformerState]:
+        """What the softmax reads after every token, (T, B, D), and the state at each column's end."""
+        steps, batch = token_ids.shape
+        if not steps:
+            return np.zeros((0, batch, self.sizes.hidden_units), dtype=np.float32), state
+        new = np.full(batch, steps) if lengths is None else np.asarray(lengths)
+        read = state.read + new
+        # What the next position can see of each column.
+        remembered = min(int(read.max(initial=0)), self.sizes.context - 1)
+        vectors = self.embedding(token_ids.T) * self._scale
+        memories = []
+        for layer, memory in zip(self._layers, state.memories, strict=True):
+            vectors, memory = layer.run(vectors, memory, state.read)
+            memories.append(memory.latest(remembered, steps - new))
+        outputs = _normalized(vectors, self._norm).transpose(1, 0, 2)
+        last = np.where((new > 0)[:, None], outputs[np.maximum(new - 1, 0), np.arange(batch)], state.features)
+        return np.ascontiguousarray(outputs), TransformerState(tuple(memories), read, last)
+
+
+class _Layer:
+    """One layer.
+
+    Args:
+        sizes: the dimensions of the network.
+        weights: of all layers, by name.
+        name: what the names of this layer's weights begin with.
+    """
+
+    def __init__(self, sizes: TransformerSizes, weights: Mapping[str, Float32Array], name: str) -> None:
+        self._heads, self._head_dim = sizes.heads, sizes.head_dim
+        projections = weights[f"{name}.attention.queries_keys_values"]
+        self._attention_norm = weights[f"{name}.attention.norm"]
+        self._projections = ExactMatrix(projections)
+        self._attention_output = ExactMatrix(weights[f"{name}.attention.output"])
+        self._feedforward_norm = weights[f"{name}.feedforward.norm"]
+        self._gates_units = ExactMatrix(weights[f"{name}.feedforward.gates_units"])
+        self._feedforward_output = ExactMatrix(weights[f"{name}.feedforward.output"])
+        bounds = _bounds(self._attention_norm, projections[:, 2 * sizes.hidden_units :])
+        self._attention = Attention(sizes.heads, sizes.context, sizes.positions, bounds)
+
+    def run(self, vectors: Float32Array, memory: Memory, read: IntArray) -> tuple[Float32Array, Memory]:
+        """Read positions: their vectors behind this layer, (B, T, D), and the memory with them at its end.
+
+        Args:
+            vectors: before this layer, (B, T, D).
+            memory: of the positions before.
+            read: the number of positions that each column has read before, (B,).
+        """
+        projected = _times(_normalized(vectors, self._attention_norm), self._projections)
+        parts = projected.reshape(*vectors.shape[:2], 3, self._heads, self._head_dim)
+        answers, memory = self._attention(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2], memory, read)
+        vectors = vectors + _times(answers.reshape(vectors.shape), self._attention_output)
+        gates, units = np.split(_times(_normalized(vectors, self._feedforward_norm), self._gates_units), 2, axis=2)
+        # silu(x) = x (1 + tanh(x / 2)) / 2.
+        opened = np.tanh(gates * np.float32(0.5))
+        opened += 1
+        opened *= gates
+        opened *= units
+        opened *= np.float32(0.5)
+        return vectors + _times(opened, self._feedforward_output), memory
+
+
+def _times(vectors: Float32Array, matrix: ExactMatrix) -> Float32Array:
+    """The products of vectors (B, T, N) and a matrix, (B, T, M)."""
+    product = matrix.times_rows(vectors.reshape(-1, vectors.shape[2]))
+    return product.reshape(*vectors.shape[:2], -1)
+
+
+def _normalized(vectors: Float32Array, scale: Float32Array) -> Float32Array:
+    """Vectors (B, T, D) over their root mean square, times a scale (D,)."""
+    # The sum of a row does not depend on other rows: each is summed by itself, without a buffer.
+    squares = vectors.astype(np.float64)
+    squares *= squares
+    roots = np.sqrt(squares.mean(axis=2, keepdims=True) + NORM_EPSILON)
+    normalized: Float32Array = (vectors / roots * scale).astype(np.float32)
+    return normalized
+
+
+def _bounds(scale: Float32Array, matrix: Float32Array) -> Float64Array:
+    """What no element of a normalized vector times a matrix exceeds, (M,).
+
+    A vector over its root mean square is sqrt(D) long or shorter. The bound is sqrt(D) times the length of each
+    column (Cauchy-Schwarz).
+    """
+    columns = scale.astype(np.float64)[:, None] * matrix
+    bounds: Float64Array = BOUND_SLACK * math.sqrt(len(matrix)) * np.sqrt((columns * columns).sum(axis=0))
+    return bounds

@@ -1,0 +1,192 @@
+"""Causal attention in NumPy: for each position, a weighted mean of the values of the positions that it sees.
+
+The weights are the softmax of the scaled products of a query and the keys, for each of several heads (Vaswani et
+al. 2017, arXiv:1706.03762, section 3.2). A position sees itself and the `context` - 1 positions before it.
+
+A text may be read in pieces of any size, beside other texts, and BLAS sums in an order that depends on the shape
+of its operands (`layers.products`). Here all sums are exact. No order changes an exact sum, and neither does a
+position that is not seen, because its weight is 0:
+
+- Queries and keys are rounded to whole numbers of 24 bits or fewer, each vector in a unit of its own. Every
+  partial sum of products is a whole number below 2^53.
+- The weights of a position are rounded to multiples of 2^-27. Values are rounded to whole numbers of 24 bits, in
+  units that follow from a bound on all values of the layer. The weights sum to 1, so partial sums stay below 2^53.
+
+Axes: B batch, T time (positions that are read), M positions remembered, A heads, K elements of a head's vectors,
+D = A * K.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.layers.positions import alibi_slopes, rotated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.layers.positions import Positions
+
+# Bits of a float64, those of a float32, and those of an attention weight.
+EXACT_BITS, STORED_BITS, WEIGHT_BITS = 53, 24, 27
+# An unnormalised weight is at most 1. Sums of multiples of 2^-38 are exact for up to 2^15 positions.
+SUM_BITS = 38
+MOST_CONTEXT = 1 << 15
+# Scores that are held at once: 32 MiB as float64.
+SCORES_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Keys and values of the latest positions of each column, the last one at the end.
+
+    A column that has read fewer than M positions has zeros before them. No array is ever changed.
+
+    Attributes:
+        keys: whole numbers, (B, M, A, K) float32, rotated if positions are rotary.
+        units: what 1 of a key's numbers is worth, a power of 2, (B, M, A) float64.
+        values: whole numbers in the layer's units, (B, M, A, K) float32.
+    """
+
+    keys: Float32Array
+    units: Float64Array
+    values: Float32Array
+
+    @classmethod
+    def empty(cls, batch: int, heads: int, head_dim: int) -> Memory:
+        """The memory before anything was read: M is 0."""
+        vectors = np.zeros((batch, 0, heads, head_dim), dtype=np.float32)
+        return cls(vectors, np.zeros((batch, 0, heads)), vectors)
+
+    def joined(self, later: Memory) -> Memory:
+        """This memory, then a later one."""
+        return Memory(
+            np.concatenate([self.keys, later.keys], axis=1),
+            np.concatenate([self.units, later.units], axis=1),
+            np.concatenate([self.values, later.values], axis=1),
+        )
+
+    def latest(self, size: int, unread: IntArray) -> Memory:
+        """The latest positions.
+
+        Args:
+            size: how many, at most M.
+            unread: the number of positions at the end of each column that are padding and left out, (B,).
+        """
+        if not unread.any():
+            first = self.keys.shape[1] - size
+            return Memory(self.keys[:, first:], self.units[:, first:], self.values[:, first:])
+        places = np.arange(self.keys.shape[1] - size, self.keys.shape[1]) - unread[:, None]
+        columns, there = np.arange(len(unread))[:, None], np.maximum(places, 0)
+        kept: Float32Array = (places >= 0).astype(np.float32)[:, :, None]
+        return Memory(
+            self.keys[columns, there] * kept[..., None],
+            self.units[columns, there] * kept,
+            self.values[columns, there] * kept[..., None],
+        )
+
+
+class Attention:
+    """The heads of one layer, without the matrix products before and after them.
+
+    Args:
+        heads: A.
+        context: positions that a position sees, itself among them.
+        positions: how a head tells positions apart.
+        value_bounds: what the elements of a value never exceed, (D,).
+    """
+
+    def __init__(self, heads: int, context: int, positions: Positions, value_bounds: Float64Array) -> None:
+        self._context = context
+        self._positions = positions
+        self._head_dim = len(value_bounds) // heads
+        self._key_bits = min(STORED_BITS, (EXACT_BITS - math.ceil(math.log2(self._head_dim))) // 2)
+        _, exponents = np.frexp(value_bounds)
+        # Powers of 2: to multiply by them rounds nothing.
+        self._value_scales = np.ldexp(1.0, STORED_BITS - exponents).reshape(heads, self._head_dim)
+        self._slopes = alibi_slopes(heads) if positions == "alibi" else None
+
+    def __call__(
+        self, queries: Float32Array, keys: Float32Array, values: Float32Array, memory: Memory, read: IntArray
+    ) -> tuple[Float32Array, Memory]:
+        """Read positions.
+
+        Args:
+            queries: of the positions that are read, (B, T, A, K).
+            keys: likewise.
+            values: likewise.
+            memory: of the positions before.
+            read: the number of positions that each column has read before, (B,).
+
+        Returns:
+            What the heads answer, (B, T, A, K), and the memory with these positions at its end.
+        """
+        steps, remembered = queries.shape[1], memory.keys.shape[1]
+        if self._positions == "rotary":
+            places = read[:, None] + np.arange(steps)
+            queries, keys = rotated(queries, places), rotated(keys, places)
+        whole_queries, query_units = _whole_numbers(queries, self._key_bits)
+        whole_keys, key_units = _whole_numbers(keys, self._key_bits)
+        whole_values = np.rint(values * self._value_scales)
+        memory = memory.joined(
+            Memory(whole_keys.astype(np.float32), key_units[..., 0], whole_values.astype(np.float32))
+        )
+        whole_queries = np.ascontiguousarray(whole_queries.transpose(0, 2, 1, 3))
+        query_units = query_units.transpose(0, 2, 1, 3) / math.sqrt(self._head_dim)
+        # Places in the memory from which on a column has read something.
+        first_read = np.maximum(remembered - read, 0)
+        answers = np.empty(queries.shape, dtype=np.float32)
+        for block in self._blocks(len(queries), steps):
+            seen = slice(max(0, remembered + block.start - self._context + 1), remembered + block.stop)
+            scores = np.matmul(
+                whole_queries[:, :, block], memory.keys[:, seen].astype(np.float64).transpose(0, 2, 3, 1)
+            )
+            scores *= query_units[:, :, block]
+            scores *= memory.units[:, seen].transpose(0, 2, 1)[:, :, None]
+            places = np.arange(block.start, block.stop) + remembered
+            weights = self._weights(scores, places, np.arange(seen.start, seen.stop), first_read)
+            heads = np.matmul(weights, memory.values[:, seen].astype(np.float64).transpose(0, 2, 1, 3))
+            answers[:, block] = heads.transpose(0, 2, 1, 3) * (2.0**-WEIGHT_BITS / self._value_scales)
+        return answers, memory
+
+    def _weights(
+        self, scores: Float64Array, places: IntArray, seen: IntArray, first_read: IntArray
+    ) -> Float64Array:
+        """The softmax of scores, in whole numbers of 2^-27, (B, A, T, M).
+
+        Args:
+            scores: products of queries and keys, (B, A, T, M); they are overwritten.
+            places: of the queries in the memory, (T,).
+            seen: places of the keys, (M,).
+            first_read: the first place of each column at which something has been read, (B,).
+        """
+        distances = places[:, None] - seen
+        if self._slopes is not None:
+            scores -= self._slopes[:, None, None] * distances
+        hidden = (distances < 0) | (distances >= self._context) | (seen < first_read[:, None, None])
+        np.copyto(scores, -np.inf, where=hidden[:, None])
+        # A position sees itself, so that the maximum is a number.
+        scores -= scores.max(axis=3, keepdims=True)
+        weights = np.exp(scores.astype(np.float32)).astype(np.float64)
+        sums = np.rint(weights * 2.0**SUM_BITS).sum(axis=3, keepdims=True)
+        weights *= 2.0 ** (WEIGHT_BITS + SUM_BITS) / sums
+        return np.rint(weights, out=weights)
+
+    def _blocks(self, batch: int, steps: int) -> Iterator[slice]:
+        """Cuts T positions into parts of at most `context` positions, and of few scores."""
+        heads = len(self._value_scales)
+        at_once = min(self._context, max(1, SCORES_AT_ONCE // (batch * heads * 2 * self._context)))
+        for first in range(0, steps, at_once):
+            yield slice(first, min(first + at_once, steps))
+
+
+def _whole_numbers(vectors: Float32Array, bits: int) -> tuple[Float64Array, Float64Array]:
+    """Whole numbers of so many bits in place of vectors (..., K), and what 1 of them is worth, (..., 1)."""
+    # |vector| < 2^exponent.
+    _, exponents = np.frexp(np.abs(vectors).max(axis=-1, keepdims=True))
+    return np.rint(vectors * np.ldexp(1.0, bits - exponents)), np.ldexp(1.0, exponents - bits)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from lmctl.layers.positions import rotated
+
+pytestmark = pytest.mark.usefixtures("cpu")
+
+
+def seen(bias):
+    return (np.asarray(bias) > -1e8).astype(int).tolist()
+
+
+def test_a_position_sees_itself_and_those_before_it_up_to_the_context():
+    from lmctl.layers.keras.attention import causal_bias
+
+    # Two positions remembered, three read, a context of three: a window that moves along.
+    assert seen(causal_bias(3, 2, 3)) == [[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1]]
+    # A segment that is longer than the context: its last position does not see its first.
+    assert seen(causal_bias(3, 1, 2)) == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+    assert seen(causal_bias(2, 0, 1)) == [[1, 0], [0, 1]]
+
+
+def test_slopes_lower_a_score_in_proportion_to_the_distance():
+    from lmctl.layers.keras.attention import causal_bias
+
+    bias = np.asarray(causal_bias(1, 2, 3, np.array([0.5, 0.25])))
+
+    np.testing.assert_array_equal(bias, [[[-1.0, -0.5, 0.0]], [[-0.5, -0.25, 0.0]]])
+
+
+def test_places_at_which_a_column_has_read_nothing_are_hidden():
+    from lmctl.layers.keras.attention import memory_bias
+
+    bias = memory_bias(np.array([0, 1, 3, 100], np.int32), 3, 2)
+
+    assert bias.shape == (4, 1, 1, 5)
+    assert seen(bias[:, 0, 0]) == [[0, 0, 0, 1, 1], [0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [1, 1, 1, 1, 1]]
+
+
+def test_weights_are_the_softmax_of_scaled_products():
+    from lmctl.layers.keras.attention import attend
+
+    rng = np.random.default_rng(1)
+    queries, keys, values = (rng.normal(size=(2, 3, steps, 4)).astype(np.float32) for steps in (5, 7, 7))
+    bias = rng.normal(size=(5, 7)).astype(np.float32)
+
+    # Vaswani et al. 2017, equation 1.
+    weights = np.exp(queries @ keys.transpose(0, 1, 3, 2) / 2 + bias)
+    weights /= weights.sum(axis=3, keepdims=True)
+    np.testing.assert_allclose(attend(queries, keys, values, bias, dtype="float32"), weights @ values, atol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0, 12_345_678])
+def test_vectors_are_turned_as_the_runtime_turns_them(offset):
+    from lmctl.layers.keras.attention import rotate
+
+    vectors = np.random.default_rng(2).normal(size=(2, 3, 5, 8)).astype(np.float32)
+    read = np.array([offset, offset + 7], np.int32)
+
+    turned = rotated(vectors.transpose(0, 2, 1, 3), read[:, None] + np.arange(5))
+
+    np.testing.assert_allclose(rotate(vectors, read), turned.transpose(0, 2, 1, 3), atol=1e-6)

@@ -1,0 +1,139 @@
+import math
+
+import numpy as np
+import pytest
+
+from lmctl.layers import attention
+from lmctl.layers.attention import Attention, Memory
+from lmctl.layers.positions import alibi_slopes, rotated
+
+HEADS, HEAD_DIM, CONTEXT = 3, 8, 5
+BOUND = 8.0
+
+
+def draw(*shape, seed=1):
+    """Queries, keys and values, (B, T, A, K) each, no element beyond the bound."""
+    return np.random.default_rng(seed).uniform(-BOUND, BOUND, (3, *shape, HEADS, HEAD_DIM)).astype(np.float32)
+
+
+def make_attention(positions="alibi", context=CONTEXT):
+    return Attention(HEADS, context, positions, np.full(HEADS * HEAD_DIM, BOUND * 1.001))
+
+
+def empty(batch):
+    return Memory.empty(batch, HEADS, HEAD_DIM)
+
+
+def plainly(queries, keys, values, positions, context=CONTEXT):
+    """Attention over the whole text, written out in float64 (Vaswani et al. 2017, equation 1)."""
+    batch, steps = queries.shape[:2]
+    if positions == "rotary":
+        places = np.tile(np.arange(steps), (batch, 1))
+        queries, keys = rotated(queries, places), rotated(keys, places)
+    queries, keys, values = (part.astype(np.float64) for part in (queries, keys, values))
+    answers = np.zeros(queries.shape)
+    for column, time, head in np.ndindex(batch, steps, HEADS):
+        seen = range(max(0, time - context + 1), time + 1)
+        scores = keys[column, list(seen), head] @ queries[column, time, head] / math.sqrt(HEAD_DIM)
+        if positions == "alibi":
+            scores -= alibi_slopes(HEADS)[head] * (time - np.array(seen))
+        weights = np.exp(scores - scores.max())
+        answers[column, time, head] = (weights / weights.sum()) @ values[column, list(seen), head]
+    return answers
+
+
+@pytest.mark.parametrize("context", [1, 2, 5, 100])
+@pytest.mark.parametrize("positions", ["alibi", "rotary"])
+def test_attention_is_the_formula_over_the_whole_text(positions, context):
+    parts = draw(2, 23)
+
+    answers, _ = make_attention(positions, context)(*parts, empty(2), np.zeros(2, int))
+
+    np.testing.assert_allclose(answers, plainly(*parts, positions, context), atol=1e-5)
+
+
+@pytest.mark.parametrize("cuts", [[1, 2, 3], [4], [2, 19], list(range(1, 23))])
+@pytest.mark.parametrize("positions", ["alibi", "rotary"])
+def test_a_text_in_pieces_gives_the_bits_of_the_text_at_once(positions, cuts):
+    attend = make_attention(positions)
+    parts = draw(2, 23)
+    whole, _ = attend(*parts, empty(2), np.zeros(2, int))
+
+    memory, pieces = empty(2), []
+    for first, stop in zip([0, *cuts], [*cuts, 23], strict=True):
+        answers, memory = attend(*parts[:, :, first:stop], memory, np.full(2, first))
+        memory = memory.latest(min(CONTEXT - 1, stop), np.zeros(2, int))
+        pieces.append(answers)
+
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
+def test_blocks_of_any_size_give_the_same_bits(monkeypatch, at_once):
+    parts = draw(2, 40)
+    expected, _ = make_attention()(*parts, empty(2), np.zeros(2, int))
+
+    monkeypatch.setattr(attention, "SCORES_AT_ONCE", at_once)
+    answers, _ = make_attention()(*parts, empty(2), np.zeros(2, int))
+
+    np.testing.assert_array_equal(answers, expected)
+
+
+def test_columns_that_have_read_more_or_less_are_answered_as_each_is_alone():
+    attend = make_attention("rotary")
+    before, after = draw(3, 6), draw(3, 4, seed=2)
+    read = np.array([6, 0, 2])
+    _, memory = attend(*before, empty(3), np.zeros(3, int))
+    memory = memory.latest(4, 6 - read)
+
+    together, _ = attend(*after, memory, read)
+
+    for column, length in enumerate(read):
+        one = slice(column, column + 1)
+        _, alone = attend(*before[:, one, :length], empty(1), np.zeros(1, int))
+        alone = alone.latest(min(4, length), np.zeros(1, int))
+        answers, _ = attend(*after[:, one], alone, read[one])
+        np.testing.assert_array_equal(together[one], answers)
+        # What a column has not read is zero in its memory.
+        assert not memory.keys[column, : max(0, 4 - length)].any()
+        np.testing.assert_array_equal(memory.values[column, 4 - min(4, length) :], alone.values[0])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0])
+@pytest.mark.parametrize("head_dim", [1, 8, 64])
+def test_every_sum_is_exact(head_dim, scale):
+    """The largest numbers that can be added up are whole numbers below 2^53, whatever their order."""
+    rng = np.random.default_rng(3)
+    steps = 33
+    parts = (rng.uniform(0.99, 1.0, (3, 1, steps, 1, head_dim)) * scale).astype(np.float32)
+    attend = Attention(1, 64, "alibi", np.full(head_dim, scale))
+
+    answers, memory = attend(*parts, Memory.empty(1, 1, head_dim), np.zeros(1, int))
+
+    assert np.abs(memory.keys).max() <= 2**24
+    assert np.abs(memory.values).max() <= 2**24
+    sums = [sum(int(a) * int(b) for a, b in zip(key, key, strict=True)) for key in memory.keys[0, :, 0]]
+    assert max(sums) <= 2**53
+    assert np.abs(answers).max() <= scale
+
+
+def test_the_cost_of_one_more_position_does_not_grow_beyond_the_context(monkeypatch):
+    attend = make_attention()
+    matmul, shapes = np.matmul, []
+    monkeypatch.setattr(
+        np, "matmul", lambda *parts: (shapes.append([part.shape for part in parts]), matmul(*parts))[1]
+    )
+
+    def of_one_more(read):
+        _, memory = attend(*draw(1, read), empty(1), np.zeros(1, int))
+        memory = memory.latest(min(CONTEXT - 1, read), np.zeros(1, int))
+        assert memory.keys.shape[1] <= CONTEXT - 1
+        shapes.clear()
+        attend(*draw(1, 1), memory, np.full(1, read))
+        return [*shapes]
+
+    assert of_one_more(CONTEXT) == of_one_more(30 * CONTEXT)
+    assert of_one_more(CONTEXT) == [
+        [(1, HEADS, 1, HEAD_DIM), (1, HEADS, HEAD_DIM, CONTEXT)],
+        [(1, HEADS, 1, CONTEXT), (1, HEADS, CONTEXT, HEAD_DIM)],
+    ]
