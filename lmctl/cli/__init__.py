@@ -1,4 +1,4 @@
-"""The `lmctl` command: its subcommands, and the one place where errors become messages and exit codes."""
+"""The command `lmctl`: its subcommands, and the one place that turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ COMMANDS = {
 }
 
 SUMMARIES = {
-    "prepare": "Segment, count and encode texts ahead of training.",
-    "train": "Train a model on texts and publish it.",
+    "prepare": "Segment texts and write them as ids, for training.",
+    "train": "Train a model on texts, and publish it.",
     "predict": "Print the most probable next words.",
-    "eval": "Say how well a model predicts texts.",
-    "info": "Show what a model is and how it came about.",
-    "verify": "Check every file of a model.",
+    "eval": "Measure how well a model predicts texts.",
+    "info": "Show the family, sizes, training and metrics of a model.",
+    "verify": "Check each file of a model.",
     "mix": "Publish a mixture of several models.",
     "export": "Write a model in a format of other programs.",
-    "import": "Make a model of an ARPA file.",
+    "import": "Publish the n-gram model of an ARPA file.",
     "models": "List models and their generations.",
     "rollback": "Make an older generation current again.",
 }
@@ -53,19 +53,19 @@ EXIT_IO = 74
 EXIT_BROKEN_PIPE = 141
 EXIT_SIGNAL = 128
 
-# Asks for what a shell needs to complete commands and options.
+# A shell sets it to ask for completions of a command line.
 COMPLETION_VARIABLE = "_LMCTL_COMPLETE"
 
 
 class _LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one only to run it or show its help."""
+    """A group that imports the module of a command only to run the command or to show its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name in ASKING:
-            return ASKING[cmd_name]
+        if cmd_name in OPTION_COMMANDS:
+            return OPTION_COMMANDS[cmd_name]
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]
@@ -87,10 +87,9 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", message="lmctl %(version)s")
 @click.pass_context
 def lmctl(context: click.Context) -> None:
-    """Train neural next-word models on English or Chinese text, and query them.
+    """Train next-word models on English or Chinese text, and query them.
 
-    Results go to standard output, everything else to standard error. Without a command, this help is printed, and
-    the exit code is 2: nothing was asked for.
+    Results go to standard output, all messages to standard error. docs/concepts.md explains the terms.
 
     \b
     Example:
@@ -124,49 +123,52 @@ def _version() -> None:
     click.echo(f"lmctl {__version__}")
 
 
-# What is asked for with options, for those who type a command.
-ASKING = {"help": _help, "version": _version}
+# Commands that do the same as the options --help and --version.
+OPTION_COMMANDS = {"help": _help, "version": _version}
 
 
 class _TerminatedError(SystemExit):
-    """SIGTERM or SIGHUP arrived; as a SystemExit, nothing takes it for a failure on its way out."""
+    """SIGTERM or SIGHUP arrived. It is a SystemExit, so that no `except Exception` catches it."""
 
     code: int
 
 
 def _terminate(number: int, _frame: object) -> NoReturn:
     if number == signal.SIGHUP:
-        # The kernel and a shell each send one if a terminal closes.
+        # If a terminal closes, the kernel and the shell each send one.
         signal.signal(number, signal.SIG_IGN)
     raise _TerminatedError(EXIT_SIGNAL + number)
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    # A terminated run cleans up after itself, as an interrupted one does.
+    # A terminated run cleans up in the same way as an interrupted one.
     signal.signal(signal.SIGTERM, _terminate)
-    # nohup lets it be ignored.
+    # nohup ignores SIGHUP, and that is kept.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _terminate)
-    # NumPy's products are small here: a second thread saves little on an idle machine, and on a busy one, where
-    # the threads wait for each other, it makes a query thirty times slower (docs/benchmarks.md).
+    # NumPy's products are small here. On an idle machine a second thread saves little; on a busy one the threads
+    # wait for each other, and a query becomes thirty times slower (docs/benchmarks.md).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     take_over_streams()
     show_control_characters()
     if sys.stdout is None:
-        _say("standard output is closed: results cannot be printed; send it to a file or to /dev/null")
+        _say(
+            "standard output is closed, so results cannot be printed; open it, for example to a file or to "
+            "/dev/null"
+        )
         sys.exit(EXIT_IO)
     try:
         code = _flushed(run(sys.argv[1:]))
     except (KeyboardInterrupt, _TerminatedError) as error:
-        # While results wait for a reader that does not read.
+        # The signal came while results waited for a reader.
         _discard_stdout()
         code = error.code if isinstance(error, _TerminatedError) else EXIT_SIGNAL + signal.SIGINT
     sys.exit(code)
 
 
 def _flushed(code: int) -> int:
-    """Write the rest of the results; returns the exit code of the run, or of what kept them from being written."""
+    """Write the rest of the results; return the exit code of the run, or of the error that prevents writing."""
     if code > EXIT_SIGNAL:
         # A run that a signal ends does not wait for its reader.
         _discard_stdout()
@@ -177,7 +179,7 @@ def _flushed(code: int) -> int:
         code = code or EXIT_BROKEN_PIPE
         _discard_stdout()
     except OSError as error:
-        # What did not fit is still in the buffer: where that has been said, it fails a second time here.
+        # The bytes that did not fit are still in the buffer. If the run has reported that, they fail again here.
         if code != EXIT_IO:
             _say(files.describe(error))
         code = code or EXIT_IO
@@ -186,13 +188,13 @@ def _flushed(code: int) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; returns its exit code."""
+    """Run the command line, and return its exit code."""
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         from click.shell_completion import shell_complete
 
         return shell_complete(lmctl, {}, "lmctl", COMPLETION_VARIABLE, instruction)
     try:
-        # Not Command.main, which turns a closed pipe into exit code 1 and Ctrl-C into a blank line.
+        # Command.main would turn a closed pipe into exit code 1 and Ctrl-C into a blank line.
         with lmctl.make_context("lmctl", arguments) as context:
             lmctl.invoke(context)
     except click.exceptions.Exit as done:
@@ -208,7 +210,7 @@ def run(arguments: list[str]) -> int:
     except _TerminatedError as error:
         return _fail("terminated", error.code)
     except BrokenPipeError:
-        # The reader went away, as `head -1` does: nothing to say.
+        # The reader has closed the pipe, as `head -1` does. That needs no message.
         _discard_stdout()
         return EXIT_BROKEN_PIPE
     except OSError as error:
@@ -233,5 +235,5 @@ def _say(message: str) -> None:
 
 
 def _discard_stdout() -> None:
-    """Keep the interpreter from flushing what nobody reads, and from complaining that it cannot."""
+    """Send the rest of standard output to /dev/null, so that the interpreter does not fail to flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

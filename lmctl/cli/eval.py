@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lmctl.store.figures import State
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
-# What the programs do whose formats these are: KenLM's query answers a blank line, SRILM's reader skips it.
+# As the programs of these formats do: KenLM's query answers a blank line, SRILM's reader skips it.
 BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "drop"}
 
 
@@ -56,7 +56,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     type=click.Choice(["reset", "carry"]),
     default="reset",
     show_default=True,
-    help="reset: every line from the start of a sentence; carry: each continues the one before.",
+    help="reset: each line stands alone; carry: each line continues the one before.",
 )
 @cache_option
 @click.option(
@@ -64,35 +64,41 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     type=click.Choice(["summary", "sentence", "word"]),
     default="summary",
     show_default=True,
-    help="How much to print.",
+    help="summary: one result for each text; sentence: also one for each line; word: one for each token.",
 )
-@click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise tsv]")
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="table: for a terminal; kenlm, srilm: as these programs print it; tsv: tab-separated; jsonl: a JSON "
+    "object on each line.  [default: table on a terminal, else tsv]",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @header_option
 @click.option(
     "--accuracy-at",
     callback=_ranks,
     metavar="K,K,...",
-    help="Also report how often the next word was among the K most probable, and the mean reciprocal rank.",
+    help="Also report the share of tokens that were among the K most probable ones, and the mean reciprocal rank."
+    "  [default: not reported]",
 )
 @click.option(
     "--blank-lines",
     type=click.Choice(["drop", "keep"]),
-    help="keep: a line without words is a lone </s>.  [default: as in training; keep for --format kenlm and drop "
-    "for srilm, as these programs do]",
+    help="Lines without words: drop: skip them; keep: score the </s> that ends each.  [default: as in training; "
+    "for --format kenlm keep and for srilm drop, as these programs do]",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the figures as JSON, too; - is standard output.",
+    help="Also write the figures of all texts as JSON to FILE; - is standard output.",
 )
 @click.option(
     "--max-perplexity",
     type=FiniteNumber(1),
     metavar="X",
-    help="Exit with 3 if a perplexity (OOVs included) is above this.",
+    help="Exit with 3 if the perplexity of a text, OOVs included, is above X.  [default: no limit]",
 )
 @encoding_options
 @message_options
@@ -115,12 +121,13 @@ def evaluate(
     encoding: str | None,
     errors: str | None,
 ) -> None:
-    """Say how well a model predicts each FILE: perplexity, cross entropy, bits per character, OOV rate.
+    """Measure how well a model predicts each FILE: perplexity, cross-entropy, bits per character, OOV rate.
 
-    With no FILE, the text is read from standard input; with --level sentence or word, lines are answered as they
-    arrive. A line is a sentence. docs/metrics.md defines every figure; KenLM's and SRILM's formats state what
-    those programs would: log10 probabilities. With several -m, each model scores every FILE. If -m is left out and
-    the first FILE is a model's folder, it names the model.
+    Each line of FILE is a sentence. Without FILE, the text is read from standard input; with --level sentence or
+    word, each line is scored as soon as it arrives. With several -m, each model scores every FILE. If -m is not
+    given and the first FILE is the folder of a model, it names the model.
+
+    docs/metrics.md defines every figure. The formats kenlm and srilm print log10 probabilities.
 
     \b
     Example:
@@ -135,7 +142,9 @@ def evaluate(
         models, files = files[:1], files[1:]
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         there = "closed" if sys.stdin is None else "a terminal"
-        raise click.UsageError(f"no FILE given, and standard input is {there}; name FILE, or send text to it")
+        raise click.UsageError(
+            f"no FILE given, and standard input is {there}; give FILE, or pipe text to standard input"
+        )
     format = "jsonl" if as_json else format
     if len(models) > 1:
         _check_comparison(files, format)
@@ -157,7 +166,7 @@ def evaluate(
     opened = {model: load_named(model, cache=cache) for model in models}
     printer = make_printer(format, level, header=header)
     results = []
-    # A line that is redrawn and rows that scroll do not go together.
+    # A progress line cannot be redrawn between rows that scroll.
     messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
     with showing_activity(messages, "scoring"):
         for model, name in ((model, name) for name in names for model in models):
@@ -170,7 +179,7 @@ def evaluate(
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
                 on_sentence=partial(printer.sentence, model, name),
-                # The sender of the next line may wait for the answer to this one.
+                # The program that sends the lines may wait for the result of one before it sends the next.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )
             results.append(Scored(model, name, figures))
@@ -182,16 +191,16 @@ def evaluate(
         if max_perplexity is not None and not figures.perplexity <= max_perplexity:
             of_model = f" under {model}" if len(models) > 1 else ""
             raise QualityGateError(
-                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above "
-                f"--max-perplexity {max_perplexity:g}"
+                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above --max-perplexity "
+                f"{max_perplexity:g}"
             )
 
 
 def _check_comparison(files: tuple[str, ...], format: str | None) -> None:
-    """Refuse several models for a text that can be read once, and for a format that names no model."""
+    """Refuse several models if the text can be read only once, or if the format does not name the model."""
     if not files or "-" in files:
-        raise click.UsageError("standard input can be read once; name FILE to compare models")
+        raise click.UsageError("standard input can be read only once; give FILE to compare models")
     if format in ("kenlm", "srilm"):
         raise click.UsageError(
-            f"--format {format} does not say which model; with several -m use table, tsv or jsonl"
+            f"--format {format} does not name the model; with several -m use table, tsv or jsonl"
         )

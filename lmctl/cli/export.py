@@ -34,14 +34,14 @@ def _families_of_formats() -> str:
     "--output",
     default="-",
     metavar="FILE",
-    help="The file to write; compressed if its name ends in .gz, .bz2 or .xz.  [default: -, standard output]",
+    help="File to write; it is compressed if its name ends in .gz, .bz2 or .xz.  [default: -, standard output]",
 )
 @click.option(
     "--unknown",
     metavar="WORD",
     default="<unk>",
     show_default=True,
-    help="How the unknown word is written; pocketsphinx reads '<UNK>' only.",
+    help="Spelling of the unknown word in the file; pocketsphinx reads only '<UNK>'.",
 )
 @message_options
 @pass_messages
@@ -53,8 +53,8 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, u
     programs would misread a word, such as `<UNK>`, its first character is written as \\xNN; `lmctl import` reads
     it back.
 
-    MODEL is a model's folder, MODEL@6 for generation 6 of it, or a bundle. By default it is $LMCTL_MODEL, else the
-    only model under ./models.
+    MODEL is the folder of a model, MODEL@6 for its generation 6, or the folder of a bundle. By default it is
+    $LMCTL_MODEL, else the only model under ./models.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, u
         lmctl export models/counts --to arpa | build_binary /dev/stdin counts.bin
     """
     if output == "-" and sys.stdout.isatty():
-        raise click.UsageError("standard output is a terminal; name a file with -o, or send it to a program")
+        raise click.UsageError("standard output is a terminal; write to a file with -o, or to a pipe")
     from lmctl.cli.activity import showing_activity
     from lmctl.jobs.export import export as job
 

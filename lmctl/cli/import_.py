@@ -17,18 +17,24 @@ if TYPE_CHECKING:
 
 @click.command(name="import")
 @click.argument("file", metavar="FILE|-")
-@output_model_option("The model's folder.")
+@output_model_option("Folder of the model; it is made if it is missing.")
 @tokenizer_options
-@click.option("--unk", metavar="WORD", help="The file's unknown word.  [default: <unk>, <UNK> or !!UNK]")
-@click.option("--bos", metavar="WORD", help="Its start of a sentence.  [default: <s>, or HTK's !ENTER]")
-@click.option("--eos", metavar="WORD", help="Its end of a sentence.  [default: </s>, or HTK's !EXIT]")
-@click.option("--encoding", metavar="NAME", help="Encoding of its words, such as gb18030.  [default: utf-8]")
+@click.option("--unk", metavar="WORD", help="Unknown word of the file.  [default: <unk>, <UNK> or !!UNK]")
+@click.option(
+    "--bos", metavar="WORD", help="Word of the file that starts a sentence.  [default: <s>, or !ENTER of HTK]"
+)
+@click.option(
+    "--eos", metavar="WORD", help="Word of the file that ends a sentence.  [default: </s>, or !EXIT of HTK]"
+)
+@click.option(
+    "--encoding", metavar="NAME", help="Character encoding of the file, such as gb18030.  [default: utf-8]"
+)
 @click.option(
     "-i",
     "--positive-log-probability",
     "positive",
     is_flag=True,
-    help="Take log probabilities above 0 as 0, as KenLM's build_binary -i does.",
+    help="Read log probabilities above 0 as 0, as build_binary -i of KenLM does.  [default: refuse the file]",
 )
 @configuration_options
 @message_options
@@ -47,12 +53,14 @@ def import_(
     positive: bool,
     **flags: object,
 ) -> None:
-    """Publish the n-gram model of an ARPA file (.arpa, or compressed), and print its path.
+    """Publish the n-gram model of an ARPA file, and print its path.
 
-    Any file will do that SRILM, KenLM, IRSTLM, MITLM, HTK, the CMU toolkits or phonetisaurus wrote, with n-grams
-    of up to 20 words. `<s>` becomes the context that a sentence starts from. If there is no `<unk>`, an unknown
-    word has log10 probability -100, as KenLM has it. An ARPA file does not say how its text was cut into words:
-    say it here, so that queries are cut alike.
+    FILE may come from SRILM, KenLM, IRSTLM, MITLM, HTK, the CMU toolkits or phonetisaurus, and have n-grams of up
+    to 20 words; .gz, .bz2 and .xz are decompressed; - is standard input. `<s>` becomes the context from which a
+    sentence starts. If FILE has no `<unk>`, unknown words get log10 probability -100, as in KenLM.
+
+    An ARPA file does not record how its text was segmented. Give the options of segmentation here, so that queries
+    are segmented in the same way.
 
     \b
     Example:

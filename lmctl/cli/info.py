@@ -9,14 +9,14 @@ from lmctl.cli.options import header_option, message_options, model_argument
 
 @click.command()
 @model_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the table.")
 @header_option
 @message_options
 def info(model: str | None, as_json: bool, header: bool) -> None:
-    """Show what a model is: family, sizes, vocabulary, segmenter, corpus, training, metrics.
+    """Show the family, sizes, vocabulary, segmenter, corpus, training and metrics of a model.
 
-    MODEL is a model's folder, MODEL@6 for one of its generations, or a bundle; by default $LMCTL_MODEL, else the
-    only model under ./models.
+    MODEL is the folder of a model, MODEL@6 for its generation 6, or the folder of a bundle. By default it is
+    $LMCTL_MODEL, else the only model under ./models.
 
     \b
     Example:

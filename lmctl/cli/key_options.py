@@ -1,7 +1,6 @@
-"""Flags that mean a configuration key: type, range, metavar and help are those that the key declares.
+"""Flags that set a configuration key, with the type, the range, the metavar and the help that the key declares.
 
-The parameter of such a flag has the key's path as its name, so that a command receives `training.epochs`, not
-`epochs`, in its keyword arguments.
+Such a flag passes its value to the command under the key's path: as `training.epochs`, not as `epochs`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lmctl import families
 from lmctl.cli.completion import complete_files
 from lmctl.config import all_keys, find_keys
 from lmctl.config.keys import check_value
@@ -31,16 +31,16 @@ TOKENIZER_FLAGS = {
     "--lowercase": "text.lowercase",
 }
 
-# What a description says of null, which no flag can give.
-_OF_NULL = re.compile(r"; null\b[^.;]*")
+# The clause of a description about null, which no flag can give; if null is the default, it describes the default.
+_OF_NULL = re.compile(r"(?:; |(?<=\.) )null\b(?P<meaning>[^.;]*)\.?")
 _SENTENCE_END = re.compile(r"(?<=\.) ")
 
 
 class KeyValue(click.ParamType[object]):
-    """The value of a configuration key, read and checked as in a file.
+    """The value of a configuration key, read and checked like a value in a configuration file.
 
     Args:
-        keys: those of one path, one for each family that owns such a key.
+        keys: the keys of one path, one for each family that owns such a key.
     """
 
     name = "value"
@@ -51,8 +51,8 @@ class KeyValue(click.ParamType[object]):
         self._choices = [*dict.fromkeys(choice for key in keys for choice in key.choices)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """A text as the key's value."""
-        # Deferred: the parser is not needed to show help.
+        """Return the value that a text stands for."""
+        # Imported here, because help does not need the parser.
         from lmctl.config.documents import parse
         from lmctl.errors import UsageError
 
@@ -67,7 +67,7 @@ class KeyValue(click.ParamType[object]):
         param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
-        """The choices that begin so, or files if the key is the path of one."""
+        """Return the choices that begin with the text, or all files if the key takes a file."""
         from click.shell_completion import CompletionItem
 
         if param.metavar == "FILE":
@@ -79,19 +79,39 @@ class KeyOption(click.Option):
     """A flag that sets a configuration key.
 
     Args:
-        declarations: the flag, such as `--epochs`, or `--gate/--no-gate`.
-        path: the key.
+        declarations: the flag, such as `--epochs` or `--gate/--no-gate`.
+        path: the key's path, such as `training.epochs`.
     """
 
     def __init__(self, declarations: Sequence[str], path: str) -> None:
         keys = find_keys(path)
         meaning = f"{summary(keys[0])}  [{', '.join([path, *_range(keys[0])])}]"
         if keys[0].core is bool:
-            # click infers nothing: a flag that is not given sets nothing.
+            # The default is None, so that a flag that is not given sets nothing.
             super().__init__([*declarations, "flag"], is_flag=True, default=None, help=meaning)
         else:
             super().__init__([*declarations, "flag"], type=KeyValue(keys), metavar=keys[0].metavar, help=meaning)
         self.name = path
+        self._key = keys[0]
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the flag and its help with the default, which is looked up only to show help."""
+        record = super().get_help_record(ctx)
+        if record is None or self._key.default is None:
+            return record
+        flag, meaning = record
+        default = self._default()
+        if self._key.path in _set_by_presets():
+            default = f"that of the preset, else {default}"
+        return flag, f"{meaning.removesuffix(']')}; default: {default}]"
+
+    def _default(self) -> str:
+        value = self._key.default
+        if not isinstance(value, bool):
+            return str(value)
+        if self.secondary_opts:
+            return (self.opts if value else self.secondary_opts)[0]
+        return "on" if value else "off"
 
 
 def key_option(path: str, *declarations: str) -> Callable[[F], F]:
@@ -100,7 +120,7 @@ def key_option(path: str, *declarations: str) -> Callable[[F], F]:
 
 
 def text_options(command: F) -> F:
-    """Add the everyday flags that decide a prepared corpus, and --jobs."""
+    """Add the flags of the most used keys that decide a prepared corpus, and --jobs."""
     for option in reversed(
         [
             key_option("vocabulary.size", "--vocab-size"),
@@ -112,7 +132,10 @@ def text_options(command: F) -> F:
             key_option("validation.file", "--valid"),
             key_option("validation.fraction", "--valid-fraction"),
             click.option(
-                "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one a core]"
+                "--jobs",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Number of processes that read and cut text.  [default: one for each core]",
             ),
             key_option("text.encoding", "--encoding"),
             key_option("text.errors", "--errors"),
@@ -123,14 +146,14 @@ def text_options(command: F) -> F:
 
 
 def tokenizer_options(command: F) -> F:
-    """Add the flags that decide how a query is cut into words."""
+    """Add the flags that decide how the text of a query is cut into words."""
     for flag, path in reversed(TOKENIZER_FLAGS.items()):
         command = key_option(path, flag)(command)
     return command
 
 
 def family_key_options(command: F) -> F:
-    """Add the flags that the families of models declare for their keys, unless the command has such a flag."""
+    """Add the flags that the families declare for their keys, except flags that the command has already."""
     taken = {name for option in getattr(command, "__click_params__", []) for name in option.opts}
     flags = {key.flag: key.path for key in reversed(all_keys()) if key.flag is not None and key.flag not in taken}
     for flag, path in flags.items():
@@ -139,17 +162,35 @@ def family_key_options(command: F) -> F:
 
 
 def given_keys(flags: dict[str, object]) -> dict[str, object]:
-    """The configuration keys that were given as flags, with their values."""
+    """Return the values of the keys whose flags were given, by path."""
     return {path: value for path, value in flags.items() if value is not None}
 
 
 def summary(key: Key) -> str:
-    """What a key means, in one sentence: the first one of its description."""
-    return _SENTENCE_END.split(_OF_NULL.sub("", key.description))[0]
+    """Return the first sentence of a key's description; if null is the default, with what null means."""
+    of_null = _OF_NULL.search(key.description)
+    first = _SENTENCE_END.split(_OF_NULL.sub("", key.description))[0].removesuffix(".")
+    if of_null is None or key.default is not None:
+        return f"{first}."
+    return f"{first}; the default{of_null['meaning']}."
+
+
+@families.remembered
+def _set_by_presets() -> frozenset[str]:
+    """Return the paths of the keys that at least one preset sets."""
+    from lmctl.config.settings import read_preset
+
+    return frozenset(
+        path
+        for family in families.configurable().values()
+        for name in family.presets
+        for path in read_preset(name, family)
+        if path != "preset"
+    )
 
 
 def _range(key: Key) -> list[str]:
-    """The values that a key takes, if its metavar does not say it."""
+    """Return the values that a key takes, in words; an empty list if its metavar shows them."""
     if key.core in (int, float):
         return [re.sub(r"^a (whole )?number( of)? ", "", key.expected)]
     says_more = key.is_text and key.metavar not in ("FILE", "NAME") and "|" not in key.metavar

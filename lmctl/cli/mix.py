@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
-@click.option("--valid", required=True, metavar="FILE", help="Text to tune the weights on; - is standard input.")
-@output_model_option("The mixture's folder.")
+@click.option(
+    "--valid", required=True, metavar="FILE", help="Text that the weights are tuned on; - is standard input."
+)
+@output_model_option("Folder of the mixture; it is made if it is missing.")
 @click.option(
     "--state",
     type=click.Choice(["carry", "reset"]),
     default="carry",
     show_default=True,
-    help="carry: every line continues the one before; reset: every line stands alone.",
+    help="How the text of --valid is read: carry: each line continues the one before; reset: each line stands "
+    "alone.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print weights and perplexities as one JSON object.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print weights and perplexities as one JSON object in place of the path.",
+)
 @encoding_options
 @message_options
 @pass_messages
@@ -43,9 +51,11 @@ def mix(
 ) -> None:
     """Publish a mixture of MODELs, and print its path.
 
-    Its probabilities are means of the members', weighted so that the text of --valid becomes most probable. A
-    member without weight is left out. The members must know the same words: train them on one folder that
-    `lmctl prepare` wrote. The mixture holds copies of them; it is queried, and evaluated, as any model.
+    The probability that a mixture gives a word is the weighted mean of the probabilities that its members give it.
+    The weights are those that make the text of --valid most probable. A member whose weight becomes 0 is left out.
+
+    The members must have the same vocabulary: train them on one folder that `lmctl prepare` wrote. The mixture
+    holds copies of them. All commands take it like any other model.
 
     \b
     Example:

@@ -11,15 +11,21 @@ from lmctl.cli.options import header_option, message_options, model_argument
 
 @click.command()
 @model_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each generation.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON object on a line for each generation, in place of the table.",
+)
 @header_option
 @message_options
 def models(model: str | None, as_json: bool, header: bool) -> None:
     """List the generations of MODEL, or of all models in a folder.
 
-    MODEL is a model's folder, or a folder of models. By default it is ./models. The current generation of a model
-    is marked with *, and with `* pinned` if `lmctl rollback` made it current. If a generation cannot be opened,
-    the column of the family says why, such as `damaged` or `older format`, and a warning says more.
+    MODEL is the folder of a model, or a folder with models in it. By default it is ./models. The current
+    generation of a model is marked with *, and with `* pinned` if `lmctl rollback` made it current. If a
+    generation cannot be opened, the column of the family says why, such as `damaged` or `older format`, and a
+    warning says more.
 
     \b
     Example:

@@ -24,9 +24,13 @@ pass_messages = click.make_pass_decorator(Messages)
 def message_options(command: F) -> F:
     """Add --quiet and --verbose, and apply them before the command runs."""
 
-    @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+    @click.option("-q", "--quiet", is_flag=True, help="Write only errors to standard error.")
     @click.option(
-        "-v", "--verbose", count=True, help="Say more on standard error; twice: let TensorFlow and jieba speak."
+        "-v",
+        "--verbose",
+        count=True,
+        help="Write progress and notes to standard error also if it is not a terminal; -vv: the messages of "
+        "TensorFlow and jieba, too.",
     )
     @functools.wraps(command)
     def wrapped(*args: Any, quiet: bool, verbose: int, **kwargs: Any) -> Any:
@@ -39,7 +43,7 @@ def message_options(command: F) -> F:
 
 
 _MODEL_HELP = (
-    "A model's folder, MODEL@6 for one of its generations, or a bundle.  "
+    "Folder of a model, MODEL@6 for its generation 6, or folder of a bundle.  "
     "[default: $LMCTL_MODEL, else the only model under ./models]"
 )
 
@@ -54,7 +58,7 @@ def model_option(command: F) -> F:
     def wrapped(*args: Any, models: tuple[str, ...], **kwargs: Any) -> Any:
         if len(models) > 1:
             raise click.UsageError(
-                f"-m names one model, got {' and '.join(models[:2])}; ask them one after the other"
+                f"-m names one model, got {' and '.join(models[:2])}; run the command once for each model"
             )
         return command(*args, model=models[0] if models else None, **kwargs)
 
@@ -70,12 +74,12 @@ def models_option(command: F) -> F:
         multiple=True,
         metavar="MODEL",
         shell_complete=complete_models,
-        help=f"Repeatable.  {_MODEL_HELP}",
+        help=f"{_MODEL_HELP.removesuffix(']')}; repeatable, to compare models]",
     )(command)
 
 
 def model_argument(command: F) -> F:
-    """Add MODEL as an argument, and -m for those who are used to it."""
+    """Add the argument MODEL, and -m as another way to give it."""
 
     @click.argument("model", required=False, metavar="[MODEL]", shell_complete=complete_models)
     @click.option(
@@ -91,7 +95,7 @@ def model_argument(command: F) -> F:
 
 
 def output_model_option(meaning: str) -> Callable[[F], F]:
-    """Add -o, which names the model that is published."""
+    """Add -o, the folder of the model that is published."""
     return click.option(
         "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL", help=meaning
     )
@@ -102,7 +106,7 @@ def header_option(command: F) -> F:
     return click.option(
         "--header/--no-header",
         default=True,
-        help="With tsv: begin with a line of the columns' names.  [default: --header]",
+        help="tsv: print the names of the columns in the first line.  [default: --header]",
     )(command)
 
 
@@ -113,15 +117,16 @@ def cache_option(command: F) -> F:
         type=click.IntRange(min=0, max=2**31 - 1),
         default=0,
         metavar="N",
-        help="With --state carry: the last N words of the text become more probable.  [default: 0, no cache]",
+        help="Cache model: make the last N words of the text more probable; needs --state carry; 0: no cache."
+        "  [default: 0]",
     )(command)
 
 
 def check_cache(cache: int, state: str) -> None:
-    """Refuse a memory of the text where every line stands for itself."""
+    """Refuse a cache if the state is reset at every line."""
     if cache and state != "carry":
         raise click.UsageError(
-            "--cache needs --state carry: with --state reset, no line knows of the lines before it"
+            "--cache needs --state carry; with --state reset, a line does not depend on the lines before it"
         )
 
 
@@ -130,18 +135,22 @@ def encoding_options(command: F) -> F:
     command = click.option(
         "--errors",
         type=click.Choice(["strict", "replace", "skip"]),
-        help="Bytes that are not text in that encoding: strict: refuse the text; replace: read them as U+FFFD; "
-        "skip: leave them out.  [default: strict]",
+        help="What to do with bytes that are not text in that encoding: strict: refuse the text; replace: read "
+        "them as U+FFFD; skip: leave them out.  [default: strict]",
     )(command)
     return click.option(
-        "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030.  [default: utf-8]"
+        "--encoding", metavar="NAME", help="Character encoding of the text, such as gb18030.  [default: utf-8]"
     )(command)
 
 
 def configuration_options(command: F) -> F:
     """Add -c and --set."""
     command = click.option(
-        "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set a configuration key; repeatable."
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a configuration key, such as training.epochs=3; repeatable; wins over -c.",
     )(command)
     return click.option(
         "-c",
@@ -150,5 +159,5 @@ def configuration_options(command: F) -> F:
         multiple=True,
         metavar="FILE",
         shell_complete=complete_files,
-        help="YAML configuration; repeatable, later ones win.",
+        help="YAML file of configuration keys; repeatable; the last file that sets a key wins.",
     )(command)

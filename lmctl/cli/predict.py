@@ -30,7 +30,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 @click.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
-@click.option("-f", "--file", metavar="FILE", help="Read contexts from a file, one a line; - is standard input.")
+@click.option("-f", "--file", metavar="FILE", help="File of contexts, one on each line; - is standard input.")
 @click.option(
     "-k",
     "--top",
@@ -39,28 +39,40 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
     default=5,
     show_default=True,
     metavar="N",
-    help="How many words.",
+    help="Number of words to print for each context.",
 )
 @click.option(
     "--threshold",
     type=FiniteNumber(0, 1),
     default=0.0,
     metavar="P",
-    help="Leave out words less probable than this.",
+    help="Leave out words that are less probable than P, a number from 0 to 1.  [default: 0]",
 )
-@click.option("--allow-unk", is_flag=True, help="Let <unk> be an answer.")
-@click.option("--allow-eos", is_flag=True, help="Let </s>, the end of the sentence, be an answer.")
-@click.option("--candidates", metavar="FILE", help="Answer with the words of this file alone, one a line.")
-@click.option("--mid-sentence", is_flag=True, help="The contexts do not start a sentence.")
+@click.option(
+    "--allow-unk", is_flag=True, help="Allow <unk>, the unknown word, as an answer.  [default: left out]"
+)
+@click.option(
+    "--allow-eos", is_flag=True, help="Allow </s>, the end of the sentence, as an answer.  [default: left out]"
+)
+@click.option(
+    "--candidates",
+    metavar="FILE",
+    help="File of words, one on each line; only these words are answers.  [default: the whole vocabulary]",
+)
+@click.option(
+    "--mid-sentence", is_flag=True, help="Contexts start inside a sentence.  [default: at its first word]"
+)
 @click.option(
     "--state",
     type=click.Choice(["reset", "carry"]),
     default="reset",
     show_default=True,
-    help="carry: each context continues the one before.",
+    help="reset: each context stands alone; carry: each context continues the one before.",
 )
 @cache_option
-@click.option("--format", type=click.Choice(FORMATS), help="[default: table on a terminal, otherwise plain]")
+@click.option(
+    "--format", type=click.Choice(FORMATS), help="See Formats above.  [default: table on a terminal, else plain]"
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @header_option
 @encoding_options
@@ -85,12 +97,13 @@ def predict(
 ) -> None:
     """Print the most probable next words after each TEXT, best first.
 
-    With no TEXT, contexts are read from standard input, one a line, and each is answered as soon as it arrives.
-    Probabilities are those of the whole distribution, whatever is left out of the answers. If -m is left out and
-    the first TEXT is a model's folder, it names the model.
+    Without TEXT, contexts are read from standard input, one on each line. Each is answered as soon as it arrives.
+    If options leave out words, the probabilities of the other words stay as they are. If -m is not given and the
+    first TEXT is the folder of a model, it names the model.
 
     \b
     Formats:
+        table   words and probabilities with bars, for a terminal
         plain   word probability word probability ... (six significant digits)
         words   the words alone
         tsv     line, rank, word, natural log of the probability (six decimals)
@@ -107,11 +120,12 @@ def predict(
     if texts and model is None and names_model(texts[0]):
         model, texts = texts[0], texts[1:]
     if texts and file is not None:
-        raise click.UsageError("TEXT and -f both name contexts; choose one")
+        raise click.UsageError("TEXT and -f both give contexts; use one of them")
     if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
         there = "closed" if sys.stdin is None else "a terminal"
         raise click.UsageError(
-            f"no TEXT given, and standard input is {there}; name TEXT or -f FILE, or send contexts to it"
+            f"no TEXT given, and standard input is {there}; give TEXT or -f FILE, or pipe contexts to standard "
+            "input"
         )
 
     from lmctl.cli.predictions import PredictionPrinter
@@ -142,7 +156,7 @@ def predict(
 def _arriving_contexts(
     texts: tuple[str, ...], file: str | None, encoding: str, errors: str
 ) -> Iterator[list[str]]:
-    """Batches of contexts: all that have arrived so far."""
+    """Yield batches of contexts; of a stream, a batch is what has arrived so far."""
     from lmctl.text.reading import LineStream, read_lines
     from lmctl.text.sources import STDIN
 
@@ -156,7 +170,7 @@ def _arriving_contexts(
 
 
 def _as_utf8(number: int, text: str) -> str:
-    """An argument as UTF-8, whatever the locale that Python decoded it by."""
+    """Decode an argument as UTF-8, because Python has decoded it by the locale."""
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeDecodeError as error:

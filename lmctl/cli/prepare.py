@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the prepared corpus goes."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the prepared corpus; it is made if it is missing.",
 )
-@click.option("--stdout", is_flag=True, help="Print the segmented text instead, a line for each line of input.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option(
+    "--stdout",
+    is_flag=True,
+    help="Print the segmented text, one line for each line of INPUT, and write no corpus.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary of the corpus as one JSON object.")
 @header_option
 @text_options
 @configuration_options
@@ -41,9 +49,9 @@ def prepare(
     assignments: tuple[str, ...],
     **flags: object,
 ) -> None:
-    """Segment, count and encode texts, ready for `lmctl train DIR`.
+    """Segment texts, choose their vocabulary, and write them as ids, for `lmctl train DIR`.
 
-    INPUT is a file (.gz, .bz2 and .xz are decompressed) or - for standard input; a line is a sentence.
+    INPUT is a file (.gz, .bz2 and .xz are decompressed) or - for standard input; each line is a sentence.
 
     \b
     Example:
@@ -58,11 +66,11 @@ def prepare(
     config = read_settings(config_files, assignments, given_keys(flags)).resolve()
     if stdout:
         if output is not None:
-            raise click.UsageError("--stdout prints text and -o writes a corpus; choose one")
+            raise click.UsageError("--stdout prints text and -o writes a corpus; use one of them")
         for option, value in {"--json": as_json or None, "--jobs": jobs, **_of_corpus(flags)}.items():
             if value is not None:
                 raise click.UsageError(
-                    f"--stdout prints segmented text, which {option} does not change; leave {option} out"
+                    f"{option} does not change the segmented text that --stdout prints; leave {option} out"
                 )
         for tokens, goes_on in job.segment(inputs, config.text):
             sys.stdout.write(" ".join(tokens) + (" " if goes_on else "\n"))
@@ -75,7 +83,7 @@ def prepare(
 
 
 def _of_corpus(flags: dict[str, object]) -> dict[str, object]:
-    """The options that decide a corpus and not how text is cut, with what was given for them."""
+    """Return the values of the options that change a corpus but not how text is segmented."""
     keys = {
         "--vocab-size": "vocabulary.size",
         "--min-count": "vocabulary.min_count",

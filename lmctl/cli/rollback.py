@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 @click.command()
 @model_argument
 @click.option(
-    "--to", "number", type=click.IntRange(min=1), metavar="N", help="Which generation.  [default: the one before]"
+    "--to",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of the generation.  [default: the one before the current one]",
 )
 @message_options
 @pass_messages
 def rollback(messages: Messages, /, model: str | None, number: int | None) -> None:
     """Make an older generation of MODEL current again, and print its path.
 
-    MODEL is a model's folder, by default $LMCTL_MODEL, else the only model under ./models; MODEL@6 is the same as
-    MODEL --to 6. The generation stays current while `lmctl train` is run on the same texts with the same settings;
-    once these have changed, or with --force, training publishes again.
+    MODEL is the folder of a model, by default $LMCTL_MODEL, else the only model under ./models. MODEL@6 is the
+    same as MODEL --to 6. While texts and settings are unchanged, `lmctl train` trains nothing and the generation
+    stays current. If they have changed, or with --force, `lmctl train` publishes a new generation.
 
     \b
     Example:
@@ -38,7 +42,7 @@ def rollback(messages: Messages, /, model: str | None, number: int | None) -> No
 
     folder, named = split_generation(default_model() if model is None else model)
     if number is not None and named is not None:
-        raise click.UsageError(f"{model} and --to {number} both name a generation; choose one")
+        raise click.UsageError(f"{model} and --to {number} both name a generation; use one of them")
     with showing_activity(messages, "checking"):
         place = roll_back(folder, named if number is None else number)
     echo(str(place))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="The model's folder.  [default: models/<name of the first corpus>]",
+    help="Folder of the model; it is made if it is missing.  [default: models/<name of the first CORPUS>]",
 )
 @key_option("preset", "--preset")
 @family_key_options
@@ -44,30 +44,37 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "never", "require"]),
     default="auto",
     show_default=True,
-    help="If a run was cut off: auto: continue from its checkpoint if text and settings are unchanged, else start "
-    "over; never: start over; require: fail instead of starting over.",
+    help="What to do if a run was cut off: auto: continue from its checkpoint if text and settings are unchanged, "
+    "else start over; never: start over; require: continue, or fail if that is impossible.",
 )
 @click.option(
     "--lock",
     type=click.Choice(["fail", "wait"]),
     default="fail",
     show_default=True,
-    help="If another run trains this model: fail: exit 75 at once; wait: wait until it has ended.",
+    help="What to do if another run is training this model: fail: exit with 75 at once; wait: start when it has "
+    "ended.",
 )
 @key_option("publishing.gate", "--gate/--no-gate")
 @click.option(
-    "--force", is_flag=True, help="Train even if nothing has changed since the last run, or the text has shrunk."
+    "--force",
+    is_flag=True,
+    help="Train even if nothing has changed since the last run, or if the text has shrunk.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's summary as one JSON object.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and the plan; train nothing.")
 @click.option(
-    "--log-json", metavar="FILE", help="Append the run's events as they happen, a JSON object a line; -: stderr."
+    "--json", "as_json", is_flag=True, help="Print a summary of the run as one JSON object in place of the path."
+)
+@click.option(
+    "--log-json",
+    metavar="FILE",
+    help="Append each event of the run to FILE, as a JSON object on a line; - is standard error.",
 )
 @click.option(
     "--status-file",
     type=click.Path(path_type=Path),
     metavar="FILE.prom",
-    help="Keep metrics for Prometheus' node exporter.",
+    help="Write metrics of the run to FILE.prom for the node exporter of Prometheus; needs lmctl[train].",
 )
 @key_option("device.threads", "--threads")
 @click.option(
@@ -75,7 +82,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 19),
     default=0,
     metavar="N",
-    help="Leave the processor to others: add N, up to 19, to the niceness.",
+    help="Add N, from 0 to 19, to the niceness: other processes go first.  [default: 0]",
 )
 @text_options
 @configuration_options
@@ -99,19 +106,20 @@ def train(
     assignments: tuple[str, ...],
     **flags: object,
 ) -> None:
-    """Train a model on CORPUS, publish it, and print the path of what was published.
+    """Train a model on CORPUS, publish it as a new generation, and print its path.
 
-    A run that was cut off, by a signal, a kill or a power cut, is continued by the same command from its last
-    checkpoint, and gives byte for byte the model that it would have given.
+    CORPUS is one text or several, or one folder that `lmctl prepare` wrote. A text is a file (.gz, .bz2 and .xz
+    are decompressed) or - for standard input; each line is a sentence.
 
-    If texts, settings and lmctl are those that the current generation was made from, nothing is done, and its path
-    is printed.
+    The current generation answers queries until the new one is complete; then it is kept as an older generation.
+    If texts, settings and the version of lmctl have not changed since the current generation was trained, nothing
+    is trained, and the path of the current generation is printed.
 
-    With --init-from, training starts from the weights of an older model. A word keeps its vectors, even if its id
-    has changed, and what has changed since then is reported.
+    If a signal, a kill or a power cut ends a run, the same command continues it from its last checkpoint. The
+    model is then byte for byte the one of a run without interruption.
 
-    CORPUS is text (files, .gz .bz2 .xz, or - for standard input) or one folder that `lmctl prepare` wrote. What
-    was published before stays untouched until the new model is complete, and is kept as an older generation.
+    With --init-from, training starts from the weights of an older model. Each word keeps its vector, even if its
+    id has changed. The run reports the words that are new.
 
     \b
     Example:
@@ -129,8 +137,8 @@ def train(
     from lmctl.jobs.watching.status_file import StatusFile
 
     if dry_run and (log_json is not None or status_file is not None):
-        raise click.UsageError("--dry-run starts no run: leave out --log-json and --status-file")
-    # Before anything starts a thread or a process: they run as nicely as what starts them.
+        raise click.UsageError("--dry-run starts no run; leave out --log-json and --status-file")
+    # Threads and processes inherit the niceness, so it is set before any is started.
     os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))
     if dry_run:
@@ -139,7 +147,7 @@ def train(
     listeners: list[OnRunEvent] = [EventLog(log_json)] if log_json is not None else []
     if status_file is not None:
         listeners.append(StatusFile(status_file))
-    # Lines for a program and a line that is redrawn do not go together.
+    # A progress line cannot be redrawn between the events on standard error.
     messages = replace(messages, live=messages.live and log_json != STANDARD_ERROR)
     with TrainingDisplay(messages) as display:
         trained = job.train(

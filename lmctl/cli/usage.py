@@ -117,7 +117,7 @@ def _what(parameter: click.Parameter | None) -> str:
     """What an option is for, in brackets."""
     if not isinstance(parameter, click.Option) or not parameter.help:
         return ""
-    sentence = re.split(r"\.(?:\s|$)|;|  ", parameter.help)[0]
+    sentence = re.split(r"\.(?:\s|$)|;|:\s|  ", parameter.help)[0]
     return f" ({sentence[:1].lower()}{sentence[1:]})"
 
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 @message_options
 @pass_messages
 def verify(messages: Messages, /, model: str | None) -> None:
-    """Check all of a model: every file's size and hash, the vocabulary, the shapes of the weights.
+    """Check the size and hash of each file of a model, its vocabulary, and the shapes of its weights.
 
-    Prints `MODEL: ok`, or says what is wrong with which file and exits with 65.
+    If the model is sound, `MODEL: ok` is printed. Else a message names the file and what is wrong with it, and the
+    exit code is 65. MODEL is the folder of a model, MODEL@6 for its generation 6, or the folder of a bundle. By
+    default it is $LMCTL_MODEL, else the only model under ./models.
 
     \b
     Example:

@@ -45,7 +45,7 @@ def test_no_terminal_is_written_full(on_terminal, counted):
     code, shown = on_terminal("export", counted, "--to", "arpa")
 
     assert code == 2
-    assert shown.startswith("lmctl: standard output is a terminal; name a file with -o")
+    assert shown.startswith("lmctl: standard output is a terminal; write to a file with -o")
     assert "ngram 1=" not in shown
 
 

@@ -161,7 +161,7 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
         (("prepare", "good.txt"), "missing -o DIR (or --stdout to print segmented text)"),
         (
             ("prepare", "good.txt", "--stdout", "-o", "x"),
-            "--stdout prints text and -o writes a corpus; choose one",
+            "--stdout prints text and -o writes a corpus; use one of them",
         ),
         (("prepare", "good.txt", "-o", "x", "--jobs", "0"), "--jobs"),
         (("train", "-"), "a model trained on standard input needs a name: -o MODEL"),
@@ -186,7 +186,7 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
             ("predict", "-m", "bundle", "--format", "xml", "x"),
             "--format: expected table, plain, words, tsv or jsonl, got 'xml'",
         ),
-        (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both name contexts; choose one"),
+        (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both give contexts; use one of them"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
         (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),
@@ -447,7 +447,7 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
         os.close(keyboard)
         os.close(terminal)
 
-    assert_refused(Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; name {wanted}")
+    assert_refused(Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; give {wanted}")
 
 
 @pytest.mark.parametrize(

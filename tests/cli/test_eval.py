@@ -462,7 +462,7 @@ def test_a_cache_gives_the_perplexity_that_it_has_by_hand(call, cached, text):
 
 def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached, text):
     for model, arguments, message in (
-        (cached, ("--cache", "9"), "--cache needs --state carry: with --state reset,"),
+        (cached, ("--cache", "9"), "--cache needs --state carry; with --state reset,"),
         (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
     ):
         finished = call("eval", "-m", model, *arguments, text)
@@ -622,9 +622,9 @@ def test_several_models_are_scored_side_by_side(call, bundle, uniform, text, wri
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-",), "standard input can be read once; name FILE to compare models"),
-        (("text.txt", "--format", "kenlm"), "--format kenlm does not say which model; with several -m use"),
-        (("text.txt", "--format", "srilm"), "--format srilm does not say which model; with several -m use"),
+        (("-",), "standard input can be read only once; give FILE to compare models"),
+        (("text.txt", "--format", "kenlm"), "--format kenlm does not name the model; with several -m use"),
+        (("text.txt", "--format", "srilm"), "--format srilm does not name the model; with several -m use"),
     ],
 )
 def test_what_cannot_be_told_apart_is_not_compared(call, bundle, uniform, arguments, message):

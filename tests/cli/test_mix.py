@@ -69,7 +69,7 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
         (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
         (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),
         (("{counted}", "{counted}", "--valid", "empty.txt"), 65, "empty.txt: nothing to tune on; expected text"),
-        (("{counted}", "{counted}"), 2, "missing --valid FILE (text to tune the weights on)"),
+        (("{counted}", "{counted}"), 2, "missing --valid FILE (text that the weights are tuned on)"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused_in_one_line(

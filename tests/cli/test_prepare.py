@@ -248,4 +248,4 @@ def test_what_segmented_text_has_no_use_for_is_refused(call, text, option):
     finished = call("prepare", "--stdout", text, *option)
 
     assert (finished.code, finished.out) == (2, "")
-    assert f"--stdout prints segmented text, which {option[0]} does not change" in finished.err
+    assert f"{option[0]} does not change the segmented text that --stdout prints" in finished.err
