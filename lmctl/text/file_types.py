@@ -111,12 +111,23 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     (rb"SQLite format 3\0", FileType("an SQLite database", _TO_TEXT)),
     # Java Object Serialization, STREAM_MAGIC: BerkeleyLM writes its binaries so.
     (rb"\xac\xed\0\x05", FileType("a serialized Java object, such as a BerkeleyLM binary", "import an ARPA file")),
-    # RFC 1952; bzip2; the .xz file format, 2.1.1.1; RFC 8878; LZ4's frame format; compress; 7-Zip; RAR.
+    # RFC 1952; bzip2; the .xz file format, 2.1.1.1; RFC 8878, 3.1.1 and 3.1.2 (pzstd starts with a skippable
+    # frame); LZ4's frame format and its legacy frame; lzop; Snappy's framing format, 4.1; lrzip; compress; lzip.
     (rb"\x1f\x8b", FileType("a gzip stream", "gzip -dc FILE unpacks it")),
     (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", FileType("a bzip2 stream", "bzip2 -dc FILE unpacks it")),
     (rb"\xfd7zXZ\0", FileType("an xz stream", "xz -dc FILE unpacks it")),
-    (rb"\x28\xb5\x2f\xfd", FileType("a Zstandard stream", "zstd -dc FILE unpacks it")),
-    (rb"\x04\x22\x4d\x18", FileType("an LZ4 stream", "lz4 -dc FILE unpacks it")),
+    # The LZMA SDK's lzma-specification.txt: lc=3, lp=0, pb=2; the dictionary's size in 4 bytes; the text's size in
+    # 8 bytes, all ones if unknown; the range coder's first byte, which is 0. The format has no checksum, so damage
+    # could not be detected: it is named and not read.
+    (
+        rb"\x5d\0.{3}(?:\xff{8}|.{5}\0{3})\0",
+        FileType("an LZMA stream (.lzma)", "xz --format=lzma -dc FILE unpacks it"),
+    ),
+    (rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", FileType("a Zstandard stream", "zstd -dc FILE unpacks it")),
+    (rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18", FileType("an LZ4 stream", "lz4 -dc FILE unpacks it")),
+    (rb"\x89LZO\0\r\n\x1a\n", FileType("an lzop file", "lzop -dc FILE unpacks it")),
+    (rb"\xff\x06\0\0sNaPpY", FileType("a Snappy stream", "snzip -dc FILE unpacks it")),
+    (rb"LRZI[\0\x01]", FileType("an lrzip file", "lrunzip FILE unpacks it")),
     (rb"\x1f\x9d", FileType("a compress (.Z) stream", "gzip -dc FILE unpacks it")),
     (rb"LZIP[\0\x01]", FileType("an lzip stream", "lzip -dc FILE unpacks it")),
     (rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07", FileType("an archive", "unpack it first")),

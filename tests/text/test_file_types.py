@@ -81,7 +81,19 @@ KINDS = {
     bz2.compress(b"text"): "bzip2",
     lzma.compress(b"text"): "xz",
     b"\x28\xb5\x2f\xfd\x04": "Zstandard",
+    # RFC 8878, 3.1.2: the skippable frame with which pzstd starts.
+    (0x184D2A50).to_bytes(4, "little") + b"\x04\0\0\0": "Zstandard",
     b"\x04\x22\x4d\x18\x64": "LZ4",
+    # LZ4's frame format, "Legacy frame": lz4 -l.
+    (0x184C2102).to_bytes(4, "little"): "LZ4",
+    lzma.compress(b"text", lzma.FORMAT_ALONE): "an LZMA stream",
+    lzma.compress(b"text" * 100_000, lzma.FORMAT_ALONE, preset=9): "an LZMA stream",
+    # The LZMA SDK writes the size of the text, here 5 bytes, in place of ones.
+    b"\x5d\0\0\0\x01" + (5).to_bytes(8, "little") + b"\0": "an LZMA stream",
+    b"\x89LZO\0\r\n\x1a\n\x10\x30": "lzop",
+    # Snappy's framing_format.txt, 4.1.
+    b"\xff\x06\0\0sNaPpY": "Snappy",
+    b"LRZI\0\x06": "lrzip",
     tarred(): "tar archive",
     b"%PDF-1.7\n": "PDF",
     b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "Git LFS",
