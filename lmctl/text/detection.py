@@ -30,6 +30,7 @@ _GLUED = re.compile(r"[^\W\d_]{2,20}[.,?!;:]$")
 # character and white space 5.18; with one Han character to four words, it is still 3.32 against 3.45.
 _HAN_PER_WORD = 1.0
 # Hiragana and katakana are two thirds of Japanese, hangul is most of Korean, and Chinese has none but for names.
+# Headlines may have none, too: for those see `_is_written_in_kanji`.
 _MOST_KANA_OR_HANGUL = 0.25
 # Of Chinese Wikipedia cut by jieba, words of at most 4 characters hold 99 % of the Han characters, a third of the
 # words are one character, and the mean is 1.8. Of the raw text, words between spaces have 93 characters, and nine
@@ -67,14 +68,15 @@ class Detection:
 def detect(sample: str) -> Detection:
     """Choose the segmenter for a text: jieba for Chinese that has not been cut into words, else space.
 
-    Chinese is text that has more Han characters than words of other scripts, and little kana
-    or hangul.
+    Chinese is text that has more Han characters than words of other scripts, little kana or hangul, and not the
+    Han characters that only Japanese has.
     """
     sample = _RESERVED.sub("", sample)
-    han = len(_HAN.findall(sample))
+    han = _HAN.findall(sample)
     if han:
-        chinese = han > _HAN_PER_WORD * len(_OTHER_WORD.findall(_TAGS.sub("", sample)))
-        if chinese and len(_KANA_OR_HANGUL.findall(sample)) < _MOST_KANA_OR_HANGUL * han:
+        chinese = len(han) > _HAN_PER_WORD * len(_OTHER_WORD.findall(_TAGS.sub("", sample)))
+        chinese = chinese and len(_KANA_OR_HANGUL.findall(sample)) < _MOST_KANA_OR_HANGUL * len(han)
+        if chinese and not _is_written_in_kanji(han):
             return Detection("space", already_cut=True) if _is_cut(sample) else Detection("jieba")
     words = sample.split()
     if _has_long_words(words):
@@ -84,6 +86,27 @@ def detect(sample: str) -> Detection:
         example, _ = max(Counter(glued).items(), key=lambda entry: (entry[1], entry[0]))
         return Detection("space", glued=len(glued) / len(words), example=example)
     return Detection("space")
+
+
+def _is_written_in_kanji(han: list[str]) -> bool:
+    """Whether Han characters are Japanese: more are in the Japanese standard alone than in the Chinese ones alone.
+
+    The Japanese standard is JIS X 0208. The Chinese ones are GB 2312 (simplified) and Big5 (traditional).
+
+    | Han characters of | only in JIS X 0208 | only in GB 2312 or Big5 |
+    |---|---|---|
+    | Chinese Wikipedia | 0.03 % | 24 % |
+    | messages of programs in traditional Chinese | 0.01 % | 4 % |
+    | messages of programs in Japanese | 10 % | 0 % |
+
+    A text that has neither kind counts as Chinese.
+    """
+    balance = 0
+    for character, count in Counter(han).items():
+        japanese = bool(character.encode("shift_jis", "ignore"))
+        chinese = bool(character.encode("gb2312", "ignore") or character.encode("big5", "ignore"))
+        balance += (japanese - chinese) * count
+    return balance > 0
 
 
 def _is_cut(sample: str) -> bool:

@@ -48,6 +48,12 @@ def cut(text, name="jieba"):
         "<s> 我们 </s>\n<s> 语言模型预测词语 </s>\n<s> <unk>很多 </s>",
         # Names of Japanese works.
         RAW + "他喜欢《となりのトトロ》。",
+        # Names written with characters that only Japanese has.
+        RAW + "他读过桜井和沢田的书。",
+        # 說, 內, 產 and others of traditional Chinese are not in JIS X 0208.
+        "臺北市長選舉結果出爐，現任市長說內閣不再改組，產業界歡迎。",
+        # All of these characters are in JIS X 0208, GB 2312 and Big5: nothing tells them apart.
+        "東京大學文學部",
     ],
 )
 def test_raw_chinese_is_for_jieba(text):
@@ -110,6 +116,8 @@ def test_words_between_spaces_are_left_as_they_are(text):
     [
         "私は毎日コーヒーを飲みます。\n今日はとても暑いですね。",
         "東京都知事選挙の開票が始まりました。",
+        # Headlines without kana. 挙, 実, 県, 鉄, 駅, 歓, 対, 発, 経, 済 and 円 are in JIS X 0208 alone.
+        "東京都知事選挙、現職再選確実\n県営鉄道新駅開業、地元歓迎\n政府経済対策発表、総額十兆円規模",
         "ฉันรักภาษาไทยมากเพราะสวย",
         "ខ្ញុំ​ស្រលាញ់​ភាសា​ខ្មែរ",
         "ACGTACGTACGTACGTACGTACGTACGTACGTACGT" * 3,
