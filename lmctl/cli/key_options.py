@@ -175,7 +175,7 @@ def summary(key: Key) -> str:
     return f"{first}; the default{of_null['meaning']}."
 
 
-@families.remembered
+@families.memoized
 def _set_by_presets() -> frozenset[str]:
     """Return the paths of the keys that at least one preset sets."""
     from lmctl.config.settings import read_preset

@@ -150,7 +150,7 @@ def check_value(path: str, value: object, where: str = "") -> object:
     raise refusal or UsageError(f"{where}{path}: unknown key")
 
 
-@families.remembered
+@families.memoized
 def all_keys() -> tuple[Key, ...]:
     """Every key in the order in which references have them; those of a family follow `model.family`."""
     found: list[Key] = []
@@ -167,7 +167,7 @@ def all_keys() -> tuple[Key, ...]:
     return tuple(found)
 
 
-@families.remembered
+@families.memoized
 def _by_path() -> dict[str, tuple[Key, ...]]:
     paths: dict[str, tuple[Key, ...]] = {}
     for key in all_keys():

@@ -15,7 +15,7 @@ PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
 AUTO = "auto"
 
 
-@families.remembered
+@families.memoized
 def names() -> tuple[str, ...]:
     """The presets of all families, those of a family beside each other."""
     return tuple(dict.fromkeys(name for family in families.configurable().values() for name in family.presets))

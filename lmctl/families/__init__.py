@@ -1,7 +1,7 @@
 """Families of models by name: those of lmctl, and those that other packages register.
 
 A package registers a family by an entry point of the group `lmctl.families`, whose name is the family's and whose
-value is the place of a `Family` object, such as `my_package.my_family:FAMILY`.
+value names a `Family` object, such as `my_package.my_family:FAMILY`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# In the order in which help and references have them.
+# In the order of help and references.
 BUILT_IN = ("lstm", "transformer", "hmm", "ngram", "mixture")
 GROUP = "lmctl.families"
 
@@ -29,36 +29,36 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 _caches: list[Callable[[], object]] = []
 
 
-def remembered(function: Function) -> Function:
-    """Remember what a function answers until `forget`; for what follows from the families that there are."""
+def memoized(function: Function) -> Function:
+    """Cache the results of a function until `clear_caches`; for results that depend on the families there are."""
     caching: Any = cache(function)
     _caches.append(caching.cache_clear)
     return caching  # type: ignore[no-any-return]
 
 
-def forget() -> None:
-    """Look for families anew at the next question: a package may have been installed since."""
+def clear_caches() -> None:
+    """Make the next call look for families again: a package may have been installed since."""
     for clear in _caches:
         clear()
 
 
-@remembered
+@memoized
 def names() -> tuple[str, ...]:
     """The names of all families: lmctl's own, then those that other packages register."""
     return (*BUILT_IN, *(name for name in sorted(_registered()) if name not in BUILT_IN))
 
 
-@remembered
+@memoized
 def find(name: str) -> Family:
-    """The family of a name.
+    """Return the family of that name.
 
     Raises:
-        FamilyError: there is none, or the package that registers it cannot be imported.
+        FamilyError: there is none, its package cannot be imported, or its object has another name.
     """
     if name in BUILT_IN:
         family: Family = import_module(f"{__name__}.{name}").FAMILY
         return family
-    # Looked for only if the name is not lmctl's own: reading what is installed takes longer than a query.
+    # Only for other names than lmctl's own: reading the metadata of installed packages takes longer than a query.
     entry_point = _registered().get(name)
     if entry_point is None:
         raise FamilyError(f"family {name[:40]!r} is not one that this lmctl knows: {', '.join(names())}")
@@ -71,9 +71,9 @@ def find(name: str) -> Family:
     return found
 
 
-@remembered
+@memoized
 def every() -> tuple[Family, ...]:
-    """All families that can be loaded; another package's that cannot is warned of, and left out."""
+    """All families that can be loaded. A family of another package that cannot be loaded gives a warning."""
     found = []
     for name in names():
         try:
@@ -83,16 +83,16 @@ def every() -> tuple[Family, ...]:
     return tuple(found)
 
 
-@remembered
+@memoized
 def export_formats() -> dict[str, tuple[str, ...]]:
-    """The formats that `lmctl export` writes, each with the names of the families whose models it can write so."""
+    """The formats that `lmctl export` writes, each with the names of the families that can be written in it."""
     formats = dict.fromkeys(format for family in every() for format in family.export_formats)
     return {
         format: tuple(family.name for family in every() if format in family.export_formats) for format in formats
     }
 
 
-@remembered
+@memoized
 def configurable() -> dict[str, Family]:
     """The families that a configuration can ask for, by name."""
     return {family.name: family for family in every() if family.config_type is not None}
@@ -104,20 +104,21 @@ def baseline() -> Family:
 
 
 def combining() -> Family:
-    """The family whose models are made of others."""
+    """The family whose models combine other models."""
     return next(family for family in every() if family.combines)
 
 
 def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
-    """The runtime of a bundle's family, with its weights.
+    """Load the model of a bundle, with its members if it combines other models.
 
     Raises:
-        DataError: a weight or a table is missing, damaged, or of a shape that does not fit.
+        FamilyError: the family of the bundle is not available.
+        DataError: a weight or a table is missing, damaged, or of a wrong shape.
     """
     return find(bundle.family).load(bundle, list(map(load_language_model, bundle.members())))
 
 
-@remembered
+@memoized
 def _registered() -> dict[str, Any]:
     from importlib.metadata import entry_points
 

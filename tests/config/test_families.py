@@ -135,10 +135,10 @@ def toy(monkeypatch, tmp_path):
     (tmp_path / "toy-one.yaml").write_text("model: {layers: 11}\n")
     (tmp_path / "tiny.yaml").write_text("model: {layers: 12}\n")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [EntryPoint()] if group == families.GROUP else [])
-    families.forget()
+    families.clear_caches()
     yield
     monkeypatch.undo()
-    families.forget()
+    families.clear_caches()
 
 
 @pytest.mark.usefixtures("toy")

@@ -28,10 +28,10 @@ NETWORKS = tuple(name for name in families.BUILT_IN if families.find(name).train
 def _toy_is_installed():
     """The toy family's package is where Python looks for packages, as if pip had put it there."""
     sys.path.insert(0, str(TOY))
-    families.forget()
+    families.clear_caches()
     yield
     sys.path.remove(str(TOY))
-    families.forget()
+    families.clear_caches()
 
 
 def start(*arguments):

@@ -38,10 +38,10 @@ def register(monkeypatch):
     def register(**registered):
         points = {name: Point(name, family) for name, family in registered.items()}
         monkeypatch.setattr(metadata, "entry_points", lambda group: points.values() if group == GROUP else ())
-        families.forget()
+        families.clear_caches()
 
     yield register
-    families.forget()
+    families.clear_caches()
 
 
 def test_families_of_other_packages_come_after_lmctls_own(register):
