@@ -131,7 +131,7 @@ def train(
     from lmctl.cli.training_display import TrainingDisplay
     from lmctl.config import read_settings
     from lmctl.jobs.train import run as job
-    from lmctl.jobs.train.asked import Policies
+    from lmctl.jobs.train.training_job import Policies
     from lmctl.jobs.watching.event_log import STANDARD_ERROR, EventLog
     from lmctl.jobs.watching.events import to_all
     from lmctl.jobs.watching.status_file import StatusFile

@@ -113,11 +113,11 @@ def _progress(step: int, history: list[EpochDone]) -> Progress:
 
 def install() -> None:
     """Take the trainer's place in this process, and TensorFlow's."""
-    import lmctl.jobs.train.asked
-    import lmctl.jobs.train.making
+    import lmctl.jobs.train.fitting
+    import lmctl.jobs.train.training_job
 
     trainer = types.ModuleType(MODULE)
     trainer.train_network = train_network  # type: ignore[attr-defined]
     sys.modules[MODULE] = trainer
-    lmctl.jobs.train.making.load_tensorflow = lambda **_options: None
-    lmctl.jobs.train.asked.require_tensorflow = lambda: None
+    lmctl.jobs.train.fitting.load_tensorflow = lambda **_options: None
+    lmctl.jobs.train.training_job.require_tensorflow = lambda: None

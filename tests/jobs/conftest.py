@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from lmctl.config import Settings, read_settings
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import ignore_event
 
 if TYPE_CHECKING:

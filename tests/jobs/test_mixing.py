@@ -13,9 +13,9 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import InterruptedRunError
 from lmctl.families import load_language_model
 from lmctl.families.ngram.config import NgramConfig
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.initial_weights import OldModel
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import Compared
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import verify_model
@@ -121,7 +121,7 @@ def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, setti
     (tmp_path / "valid.txt").write_text("b a\n")
     asked = (*USELESS, f"validation.file={tmp_path / 'valid.txt'}")
     monkeypatch.setattr(
-        "lmctl.jobs.train.counting.counted_config", lambda *_: NgramConfig(order=2, smoothing="mle")
+        "lmctl.jobs.train.estimating.estimation_config", lambda *_: NgramConfig(order=2, smoothing="mle")
     )
 
     trained = train([str(tmp_path / "text.txt")], tmp_path / "model", settings(*asked))
@@ -234,7 +234,7 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lmctl.jobs.train.making.count_bundle", fail)
+    monkeypatch.setattr("lmctl.jobs.train.fitting.estimate_bundle", fail)
 
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import StorageError
-from lmctl.jobs.train.cost import configured_parameters
+from lmctl.jobs.train.network_size import configured_parameters
 from lmctl.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def check_room_to_train(work: Path, checkpoint: Path, corpus: PreparedCorpus, co
     _check(work, max(2 * each, each + bundle_bytes(parameters, corpus)) - there, "training")
 
 
-def check_room_to_count(scratch: Path, tokens: int) -> None:
+def check_room_to_estimate(scratch: Path, tokens: int) -> None:
     """See that n-grams can be counted: an order takes 4 bytes a token for its places, and more for its counts.
 
     Raises:

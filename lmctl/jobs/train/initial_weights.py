@@ -14,7 +14,7 @@ from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
 from lmctl.errors import LmctlError, UsageError
-from lmctl.jobs.train.cost import configured_sizes
+from lmctl.jobs.train.network_size import configured_sizes
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.store.bundle import open_bundle

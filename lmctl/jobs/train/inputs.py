@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lmctl.config import Config, Settings
-    from lmctl.jobs.train.asked import Asked
+    from lmctl.jobs.train.training_job import TrainingJob
     from lmctl.jobs.watching.events import OnRunEvent
 
 logger = logging.getLogger(__name__)
@@ -110,31 +110,31 @@ class Inputs:
 
 @contextlib.contextmanager
 def opened_inputs(
-    asked: Asked, folder: ModelFolder, on_event: OnRunEvent, scratch: Path | None = None
+    job: TrainingJob, folder: ModelFolder, on_event: OnRunEvent, scratch: Path | None = None
 ) -> Iterator[Inputs]:
     """Find the old model, open or prepare the corpus, resolve the configuration, and tell of the corpus.
 
     Args:
-        asked: what the run is to do.
+        job: what the run is to do.
         folder: the model's.
         on_event: told what is read, and what there is to train on.
         scratch: where texts are prepared; None: in the model's own scratch folder.
     """
-    old_model = OldModel.find(asked.config.training.init_from, folder)
-    with _opened_corpus(asked, scratch or folder.making, old_model, on_event) as corpus:
-        config = resolve_config(asked.settings, corpus, old_model)
+    old_model = OldModel.find(job.config.training.init_from, folder)
+    with _opened_corpus(job, scratch or folder.making, old_model, on_event) as corpus:
+        config = resolve_config(job.settings, corpus, old_model)
         on_event(describe_corpus(corpus))
         yield Inputs(corpus, config, old_model)
 
 
 @contextlib.contextmanager
 def _opened_corpus(
-    asked: Asked, work: Path, old_model: OldModel | None, on_event: OnRunEvent
+    job: TrainingJob, work: Path, old_model: OldModel | None, on_event: OnRunEvent
 ) -> Iterator[PreparedCorpus]:
     """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
-    sources = asked.sources
+    sources = job.sources
     if _is_prepared(sources):
-        decided = [key for key in asked.settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
+        decided = [key for key in job.settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
         if decided:
             raise UsageError(
                 f"{decided[0]}: {sources[0]} is prepared already, and that decided it; "
@@ -149,8 +149,8 @@ def _opened_corpus(
         yield prepare(
             sources,
             folder,
-            asked.config,
-            jobs=asked.policies.jobs or asked.config.device.threads,
+            job.config,
+            jobs=job.policies.jobs or job.config.device.threads,
             old_words=None if old_model is None else old_model.vocabulary.words,
             on_progress=lambda read: on_event(TextRead(bytes=read)),
         )

@@ -74,7 +74,7 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
     return Request(generation="", settings=settings.as_asked(), versions=_versions(), inputs=inputs)
 
 
-def remember_request(folder: ModelFolder, request: Request, published: Path) -> None:
+def save_request(folder: ModelFolder, request: Request, published: Path) -> None:
     """Keep what the published generation was made by."""
     request = msgspec.structs.replace(request, generation=published.name)
     write_note(folder.folder / REQUEST, request, folder.making)
@@ -82,7 +82,7 @@ def remember_request(folder: ModelFolder, request: Request, published: Path) -> 
         remove_own(folder.work / name)
 
 
-def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:
+def save_rejection(folder: ModelFolder, request: Request, why: str) -> None:
     """Keep what was asked for when the gate refused its outcome, and against which generation."""
     current = folder.current()
     against = current.name if current is not None else ""
@@ -90,7 +90,7 @@ def remember_rejection(folder: ModelFolder, request: Request, why: str) -> None:
     write_note(folder.work / REJECTION, rejection, folder.making)
 
 
-def rejected_before(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
+def earlier_rejection(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
     """Why the gate refused the outcome of this same run, while nothing else has been published since."""
     known = read_note(folder.work / REJECTION, Rejection)
     current = folder.current()
@@ -99,7 +99,7 @@ def rejected_before(folder: ModelFolder, sources: Sequence[str], settings: Setti
     return known.why if _is_the_same(known.request, sources, settings) else None
 
 
-def unchanged_since(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
+def unchanged_generation(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
     """The current generation, where a run would only make it again; else None.
 
     A file is the same if its size, inode and time of modification are, or else its content.

@@ -13,22 +13,22 @@ import msgspec
 
 from lmctl.errors import QualityGateError
 from lmctl.jobs.train import journal
-from lmctl.jobs.train.asked import Asked, Policies
-from lmctl.jobs.train.cost import configured_parameters
+from lmctl.jobs.train.earlier_result import earlier_result, recovered_result
+from lmctl.jobs.train.fitting import EstimationFit, NetworkFit
 from lmctl.jobs.train.gate import score_published
 from lmctl.jobs.train.inputs import opened_inputs
-from lmctl.jobs.train.known import known_outcome, settled_outcome
-from lmctl.jobs.train.making import EstimatedRun, NetworkRun
+from lmctl.jobs.train.network_size import configured_parameters
 from lmctl.jobs.train.publish import publish, summarize
 from lmctl.jobs.train.request import (
     changes_since,
     describe_request,
-    remember_rejection,
-    remember_request,
-    unchanged_since,
+    save_rejection,
+    save_request,
+    unchanged_generation,
 )
 from lmctl.jobs.train.shrinkage import check_size
 from lmctl.jobs.train.signals import listening_for_signals
+from lmctl.jobs.train.training_job import Policies, TrainingJob
 from lmctl.jobs.watching.events import ignore_event
 from lmctl.jobs.watching.runs import logged, watched
 from lmctl.store.copies import repair
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.config import Config, Settings
+    from lmctl.jobs.train.fitting import Fit
     from lmctl.jobs.train.inputs import Inputs
-    from lmctl.jobs.train.making import Making
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.train.request import Request
     from lmctl.jobs.train.signals import Signals
@@ -87,75 +87,75 @@ def train(
     Raises:
         LmctlError: see its children; what was published before stays.
     """
-    asked = Asked.of(sources, model, settings, policies)
-    with watched(ModelFolder(asked.place), asked.sources, settings, on_event) as watch:
-        asked.check_inputs()
+    job = TrainingJob.of(sources, model, settings, policies)
+    with watched(ModelFolder(job.model), job.sources, settings, on_event) as watch:
+        job.check_inputs()
         began = time.monotonic()
-        if (known := known_outcome(watch, asked)) is not None:
+        if (known := earlier_result(watch, job)) is not None:
             return known
-        asked.check_means()
-        ModelFolder.create(asked.place)
-        with locked(asked.place, policies.lock):
+        job.check_requirements()
+        ModelFolder.create(job.model)
+        with locked(job.model, policies.lock):
             if policies.lock == "wait":
                 # Another run may have done the work meanwhile; and waiting is no part of a time limit.
                 began = time.monotonic()
-                if (known := known_outcome(watch, asked)) is not None:
+                if (known := earlier_result(watch, job)) is not None:
                     return known
             with watch.folder.working(), logged(watch) as summary:
                 repair(watch.folder)
-                trained = settled_outcome(watch.folder, asked) or _train(watch, asked, began, summary)
+                trained = recovered_result(watch.folder, job) or _train(watch, job, began, summary)
                 summary.update(msgspec.structs.asdict(trained))
                 return trained
 
 
-def _train(watch: Watched, asked: Asked, began: float, summary: dict[str, Any]) -> Trained:
+def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, Any]) -> Trained:
     """Prepare, fit, compare, publish and remember; the caller holds the lock.
 
     Args:
         watch: the run.
-        asked: what it is to do.
+        job: what it is to do.
         began: when it did, in seconds of time.monotonic().
         summary: what the run's line in runs.jsonl says, filled in as it becomes known.
     """
     folder = watch.folder
-    request = describe_request(asked.sources, asked.settings)
+    request = describe_request(job.sources, job.settings)
     summary["changes"] = changes_since(folder, request)
-    with opened_inputs(asked, folder, watch.tell) as inputs, listening_for_signals() as signals:
+    with opened_inputs(job, folder, watch.tell) as inputs, listening_for_signals() as signals:
         corpus, config = inputs.corpus, inputs.config
-        if not asked.policies.force:
+        if not job.policies.force:
             check_size(folder.current(), corpus, config)
-        is_made_again = unchanged_since(folder, asked.sources, asked.settings) is not None
+        is_made_again = unchanged_generation(folder, job.sources, job.settings) is not None
         standard = score_published(folder.current(), corpus, config, is_made_again)
-        making = _making(watch, inputs, asked.policies, signals, began)
-        bundle = making.make(standard)
+        fit = _choose_fit(watch, inputs, job.policies, signals, began)
+        bundle = fit.run(standard)
         try:
             published = publish(watch, bundle, corpus, config, standard, request)
         except QualityGateError as error:
             summary.update(error.figures)
-            _remember_refusal(folder, request, making, str(error))
+            _save_refusal(folder, request, fit, str(error))
             raise
         summary["published"] = str(published)
         # What was published is remembered before the checkpoint that could make it again is forgotten.
         if request is not None:
-            remember_request(folder, request, published)
+            save_request(folder, request, published)
             journal.end(folder)
-        making.finish()
-    return summarize(asked.place, published, "published")
+        fit.finish()
+    return summarize(job.model, published, "published")
 
 
-def _making(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> Making:
+def _choose_fit(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> Fit:
     """The way in which a model of the family that is asked for comes about."""
     if inputs.config.family.trains_network:
-        return NetworkRun(watch, inputs, policies, signals, began)
-    return EstimatedRun(watch, inputs, signals)
+        return NetworkFit(watch, inputs, policies, signals, began)
+    return EstimationFit(watch, inputs, signals)
 
 
-def _remember_refusal(folder: ModelFolder, request: Request | None, making: Making, why: str) -> None:
+def _save_refusal(folder: ModelFolder, request: Request | None, fit: Fit, why: str) -> None:
     """Record the gate's refusal; a disk that is too full for it must not hide the refusal itself."""
     try:
         if request is not None:
-            remember_rejection(folder, request, why)
-        making.finish()
+            save_rejection(folder, request, why)
+        fit.finish()
     except OSError as failure:
         logger.warning("the gate's refusal could not be remembered: %s", failure)
 
@@ -166,16 +166,16 @@ def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs
     Raises:
         LmctlError: what `train` would raise before its first step.
     """
-    asked = Asked.of(sources, model, settings, Policies(jobs=jobs))
-    asked.check_inputs()
+    job = TrainingJob.of(sources, model, settings, Policies(jobs=jobs))
+    job.check_inputs()
     with (
         tempfile.TemporaryDirectory() as scratch,
-        opened_inputs(asked, ModelFolder(asked.place), ignore_event, Path(scratch)) as inputs,
+        opened_inputs(job, ModelFolder(job.model), ignore_event, Path(scratch)) as inputs,
     ):
         corpus, config = inputs.corpus, inputs.config
         is_network = config.family.trains_network
         return Plan(
-            model=asked.place,
+            model=job.model,
             config=config,
             vocabulary_size=len(corpus.vocabulary),
             parameters=configured_parameters(corpus, config) if is_network else None,

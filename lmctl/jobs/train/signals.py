@@ -19,16 +19,16 @@ class Signals:
     def __init__(self) -> None:
         self._first: int | None = None
 
-    def came(self) -> bool:
+    def received(self) -> bool:
         """Whether one did."""
         return self._first is not None
 
-    def receive(self, number: int) -> None:
+    def record(self, number: int) -> None:
         """Take note of one; the first decides the exit code."""
         if self._first is None:
             self._first = number
 
-    def end_run_if_came(self, next_time: str) -> None:
+    def raise_if_received(self, next_time: str) -> None:
         """End the run if a signal came.
 
         Args:
@@ -55,7 +55,7 @@ def listening_for_signals() -> Iterator[Signals]:
         return
 
     def receive(number: int, _frame: Any) -> None:
-        signals.receive(number)
+        signals.record(number)
         for each, handler in before.items():
             if each != signal.SIGHUP:
                 signal.signal(each, handler)

@@ -11,9 +11,9 @@ import numpy as np
 
 from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.jobs.train.cost import configured_sizes
-from lmctl.jobs.train.counting import counted_config
 from lmctl.jobs.train.disk_space import FLOAT32_BYTES
+from lmctl.jobs.train.estimating import estimation_config
+from lmctl.jobs.train.network_size import configured_sizes
 from lmctl.query.scoring import token_log_probs
 from lmctl.query.tuning import CACHE_TOKENS
 
@@ -130,6 +130,6 @@ def counting_seconds(
     part = corpus.train[: max(FEWEST_COUNTED_TOKENS, int(COUNTED_PART * tokens))]
     began = clock()
     with tempfile.TemporaryDirectory(dir=scratch, prefix="timed.") as folder:
-        keys = counted_config(config, tokens)
+        keys = estimation_config(config, tokens)
         families.baseline().estimate_part(part, len(corpus.vocabulary), keys, Path(folder))
     return (clock() - began) * tokens / len(part)

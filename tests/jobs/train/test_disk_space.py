@@ -9,7 +9,7 @@ from lmctl.config import TrainingConfig, read_settings
 from lmctl.errors import InterruptedRunError, StorageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train import disk_space
-from lmctl.jobs.train.cost import configured_parameters
+from lmctl.jobs.train.network_size import configured_parameters
 from lmctl.jobs.train.run import train
 from lmctl.training.events import StepDone
 
@@ -94,7 +94,7 @@ def test_a_text_needs_as_much_again_to_be_prepared(disk, text, tmp_path):
 
 
 def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, monkeypatch):
-    monkeypatch.setattr("lmctl.jobs.train.making.NetworkRun._train", None)
+    monkeypatch.setattr("lmctl.jobs.train.fitting.NetworkFit._train", None)
     corpus = prepare([text], tmp_path / "corpus", read_settings(assignments=TINY).resolve())
     asked = read_settings(assignments=[each for each in TINY if not each.startswith("validation")])
     config = asked.resolve(len(corpus.train))

@@ -50,7 +50,7 @@ def test_a_refusal_that_cannot_be_remembered_is_a_refusal(good, monkeypatch, cap
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lmctl.jobs.train.run.remember_rejection", full)
+    monkeypatch.setattr("lmctl.jobs.train.run.save_rejection", full)
 
     with pytest.raises(QualityGateError):
         retrain()
@@ -191,7 +191,7 @@ def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_t
     count, tmp_path, monkeypatch
 ):
     count(SENTENCES)
-    monkeypatch.setattr("lmctl.jobs.train.run.EstimatedRun", None)
+    monkeypatch.setattr("lmctl.jobs.train.run.EstimationFit", None)
 
     with pytest.raises(QualityGateError) as caught:
         count(SENTENCES[1:] + OTHER_SENTENCES)

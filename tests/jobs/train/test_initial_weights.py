@@ -9,8 +9,8 @@ import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import InputMissingError, InterruptedRunError, UsageError
 from lmctl.jobs.prepare import prepare
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import plan, train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.runs import RunLog
@@ -163,7 +163,7 @@ def test_a_run_that_is_killed_once_it_has_published_is_not_run_again_on_its_own_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lmctl.jobs.train.run.remember_request", kill)
+        patch.setattr("lmctl.jobs.train.run.save_request", kill)
         with pytest.raises(KeyboardInterrupt):
             train([grown], tmp_path / "model", asked)
     folder = ModelFolder(tmp_path / "model")

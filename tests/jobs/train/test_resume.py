@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lmctl.errors import DataError, InterruptedRunError, UsageError
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.training.events import StepDone
 
 

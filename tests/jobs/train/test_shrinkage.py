@@ -5,8 +5,8 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError
 from lmctl.jobs.prepare import prepare
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.training_job import Policies
 
 ANY_FIGURE = ("publishing.gate_tolerance=99",)
 LINE = "the cat sat on the mat .\n"

@@ -7,8 +7,8 @@ import pytest
 
 import lmctl
 from lmctl.errors import DivergenceError, InputMissingError, LockedError
-from lmctl.jobs.train.asked import Policies
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import (
     CheckpointSaved,
     Compared,

@@ -11,7 +11,7 @@ import msgspec
 from lmctl.errors import LmctlError, LockedError, QualityGateError
 from lmctl.jobs.train import journal
 from lmctl.jobs.train.publish import generations_kept, summarize
-from lmctl.jobs.train.request import rejected_before, remember_request, unchanged_since
+from lmctl.jobs.train.request import earlier_rejection, save_request, unchanged_generation
 from lmctl.jobs.watching.runs import log_without_a_run
 from lmctl.store.generations import remove
 from lmctl.store.layout import CHECKPOINT
@@ -19,29 +19,29 @@ from lmctl.store.lock import locked
 from lmctl.store.verification import check_bundle
 
 if TYPE_CHECKING:
-    from lmctl.jobs.train.asked import Asked
     from lmctl.jobs.train.publish import Trained
+    from lmctl.jobs.train.training_job import TrainingJob
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.generations import ModelFolder
 
 logger = logging.getLogger(__name__)
 
 
-def known_outcome(watch: Watched, asked: Asked) -> Trained | None:
+def earlier_result(watch: Watched, job: TrainingJob) -> Trained | None:
     """What a run would come to, if an earlier one shows it; None if it has to be run, or `force` asks for it.
 
     Raises:
         QualityGateError: the gate refused what this same run made.
     """
-    if asked.policies.force:
+    if job.policies.force:
         return None
     folder = watch.folder
-    known = _unchanged(folder, asked)
+    known = _unchanged(folder, job)
     if known is not None:
         _sweep_without_a_run(folder)
         log_without_a_run(watch, "unchanged", 0, summary=msgspec.structs.asdict(known))
         return known
-    refused = rejected_before(folder, asked.sources, asked.settings)
+    refused = earlier_rejection(folder, job.sources, job.settings)
     if refused is not None:
         _sweep_without_a_run(folder)
         log_without_a_run(watch, "rejected", QualityGateError.exit_code, refused)
@@ -49,7 +49,7 @@ def known_outcome(watch: Watched, asked: Asked) -> Trained | None:
     return None
 
 
-def settled_outcome(folder: ModelFolder, asked: Asked) -> Trained | None:
+def recovered_result(folder: ModelFolder, job: TrainingJob) -> Trained | None:
     """Record what a run had already published when it was cut off; the outcome, if it was this same run.
 
     The caller holds the lock.
@@ -58,13 +58,13 @@ def settled_outcome(folder: ModelFolder, asked: Asked) -> Trained | None:
         return None
     # With it, the model could only be made again.
     remove(folder.work / CHECKPOINT)
-    known = _unchanged(folder, asked)
-    return None if asked.policies.force else known
+    known = _unchanged(folder, job)
+    return None if job.policies.force else known
 
 
-def _unchanged(folder: ModelFolder, asked: Asked) -> Trained | None:
+def _unchanged(folder: ModelFolder, job: TrainingJob) -> Trained | None:
     """What the current generation says of itself, if a run would only make it again."""
-    current = unchanged_since(folder, asked.sources, asked.settings)
+    current = unchanged_generation(folder, job.sources, job.settings)
     if current is None:
         return None
     try:
@@ -82,7 +82,7 @@ def _settle(folder: ModelFolder) -> bool:
     if found is not None:
         # First: once the request is remembered, the same command finds nothing to do.
         folder.prune(generations_kept(folder))
-        remember_request(folder, *found)
+        save_request(folder, *found)
     journal.end(folder)
     return found is not None
 

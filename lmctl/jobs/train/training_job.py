@@ -43,25 +43,25 @@ class Policies:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingJob:
     """A request to train a model.
 
     Attributes:
         sources: texts without the validation file, or one prepared folder.
-        place: the model's folder.
+        model: the model's folder.
         is_named: whether the user named that folder.
         settings: what the user set.
         policies: how the run goes about it.
     """
 
     sources: Sequence[str]
-    place: Path
+    model: Path
     is_named: bool
     settings: Settings
     policies: Policies
 
     @classmethod
-    def of(cls, sources: Sequence[str], model: Path | None, settings: Settings, policies: Policies) -> Asked:
+    def of(cls, sources: Sequence[str], model: Path | None, settings: Settings, policies: Policies) -> TrainingJob:
         """The request.
 
         Args:
@@ -90,9 +90,9 @@ class Asked:
         """
         check_inputs(self.sources, self.config)
         if not self.is_named:
-            check_owner(self.place, self.sources)
+            check_owner(self.model, self.sources)
 
-    def check_means(self) -> None:
+    def check_requirements(self) -> None:
         """See that such a model can be made here, before anything is.
 
         Raises:

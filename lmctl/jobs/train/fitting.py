@@ -11,11 +11,11 @@ from lmctl import progress
 from lmctl.config import seconds_of
 from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.jobs.figures import add_figures
+from lmctl.jobs.train.baseline import compare_with_baseline
 from lmctl.jobs.train.bundling import bundle_result
-from lmctl.jobs.train.comparing import compare
-from lmctl.jobs.train.cost import configured_parameters
-from lmctl.jobs.train.counting import count_bundle
 from lmctl.jobs.train.disk_space import check_room_to_train
+from lmctl.jobs.train.estimating import estimate_bundle
+from lmctl.jobs.train.network_size import configured_parameters
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import (
     counting_seconds,
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.jobs.train.asked import Policies
     from lmctl.jobs.train.gate import Standard
     from lmctl.jobs.train.initial_weights import WarmStart
     from lmctl.jobs.train.inputs import Inputs
     from lmctl.jobs.train.signals import Signals
+    from lmctl.jobs.train.training_job import Policies
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Making(Protocol):
+class Fit(Protocol):
     """The way in which a model comes about."""
 
-    def make(self, standard: Standard | None) -> Path:
+    def run(self, standard: Standard | None) -> Path:
         """Make the finished bundle; returns its folder.
 
         Args:
@@ -68,7 +68,7 @@ class Making(Protocol):
         ...
 
 
-class EstimatedRun:
+class EstimationFit:
     """The making of a model that is estimated at once; a run that was cut off starts over.
 
     Args:
@@ -82,23 +82,23 @@ class EstimatedRun:
         self._inputs = inputs
         self._signals = signals
 
-    def make(self, standard: Standard | None) -> Path:  # noqa: ARG002
-        """See `Making.make`."""
-        corpus, config, making = self._inputs.corpus, self._inputs.config, self._watch.folder.making
-        folder = making / FINISHED
+    def run(self, standard: Standard | None) -> Path:  # noqa: ARG002
+        """See `Fit.run`."""
+        corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.making
+        folder = scratch / FINISHED
         remove(folder)
-        bundle = count_bundle(folder, corpus, config, making)
+        bundle = estimate_bundle(folder, corpus, config, scratch)
         scores = score_valid(bundle, corpus, config)
         metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
         _add_figures(self._watch, bundle, corpus, metrics)
-        self._signals.end_run_if_came("starts over")
+        self._signals.raise_if_received("starts over")
         return folder
 
     def finish(self) -> None:
-        """See `Making.finish`: there is nothing."""
+        """See `Fit.finish`: there is nothing."""
 
 
-class NetworkRun:
+class NetworkFit:
     """The training of a network, which may be cut off and continued.
 
     Args:
@@ -111,7 +111,7 @@ class NetworkRun:
 
     def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> None:
         self._watch = watch
-        self._making = watch.folder.making
+        self._scratch = watch.folder.making
         self._corpus = inputs.corpus
         self._config = inputs.config
         self._old_model = inputs.old_model
@@ -122,13 +122,13 @@ class NetworkRun:
         self._end = None if limit is None else began + seconds_of(limit)
         sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
         self._run = ResumableRun(
-            watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._making
+            watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._scratch
         )
 
-    def make(self, standard: Standard | None) -> Path:
+    def run(self, standard: Standard | None) -> Path:
         """Train; the bundle is that of the network, of its mixture with n-grams, or of the n-grams.
 
-        See `Making.make`; the same run can continue from its checkpoint.
+        See `Fit.run`; the same run can continue from its checkpoint.
         """
         end = self._end
         checkpoint = self._run.resume_from(self._policies.resume)
@@ -139,7 +139,7 @@ class NetworkRun:
         ngram = self._count_baseline()
         result = None
         # A signal may have come while the published model was scored.
-        if not self._signals.came():
+        if not self._signals.received():
             try:
                 deadline = self._deadline(standard, checkpoint)
                 after = 0.0 if end is None else self._publishing_seconds(standard, end)
@@ -150,10 +150,10 @@ class NetworkRun:
                 logger.warning("%s; the n-grams are published alone", error)
                 return self._ngram_alone(*ngram)
         there = self._run.path.exists()
-        self._signals.end_run_if_came(f"continues from {self._run.path}" if there else "starts over")
+        self._signals.raise_if_received(f"continues from {self._run.path}" if there else "starts over")
         if result is None:
             raise RuntimeError("training stopped, although no signal came")
-        folder = self._making / FINISHED
+        folder = self._scratch / FINISHED
         remove(folder)
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
@@ -173,7 +173,9 @@ class NetworkRun:
             metrics["valid"] = valid_figures(scores, self._corpus, self._config)
         if scores is not None and ngram is not None:
             members = (bundle, scores), ngram
-            bundle = compare(self._watch, self._making, self._corpus, self._config, *members, metrics)
+            bundle = compare_with_baseline(
+                self._watch, self._scratch, self._corpus, self._config, *members, metrics
+            )
         has_time = end is None or self._has_time_to_tune(end - time.monotonic(), scored_seconds, standard)
         _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=has_time)
         return bundle.folder
@@ -224,7 +226,7 @@ class NetworkRun:
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
         if self._end is not None:
-            seconds = counting_seconds(self._corpus, self._config, self._making)
+            seconds = counting_seconds(self._corpus, self._config, self._scratch)
             left = max(self._end - time.monotonic(), 0.0)
             if not leaves_time_to_count(seconds, left):
                 logger.warning(
@@ -234,10 +236,10 @@ class NetworkRun:
                     left,
                 )
                 return None
-        folder = self._making / BASELINE
+        folder = self._scratch / BASELINE
         remove(folder)
         try:
-            ngram = count_bundle(folder, self._corpus, self._config, self._making)
+            ngram = estimate_bundle(folder, self._corpus, self._config, self._scratch)
             scores = score_valid(ngram, self._corpus, self._config)
         except (LmctlError, OSError) as error:
             # What is only compared with must not keep a network from being trained.
@@ -324,7 +326,7 @@ class NetworkRun:
             initial_weights=None if start is None else start.weights,
             resume_from=checkpoint,
             may_start_over=self._policies.resume != "require",
-            watch=Watch(self._watch.tell, self._signals.came, save, every_seconds),
+            watch=Watch(self._watch.tell, self._signals.received, save, every_seconds),
         )
 
 

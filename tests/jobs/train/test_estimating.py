@@ -12,9 +12,9 @@ from lmctl.config import read_settings
 from lmctl.errors import DataError, QualityGateError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
-from lmctl.jobs.train.asked import Policies
-from lmctl.jobs.train.counting import counted_config
+from lmctl.jobs.train.estimating import estimation_config
 from lmctl.jobs.train.run import plan, train
+from lmctl.jobs.train.training_job import Policies
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.bundle import open_bundle
 from lmctl.store.listing import list_generations
@@ -85,6 +85,7 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(text, valid, tmp_p
         "state": state,
         "vocabulary_size": found.vocabulary_size,
         "oov_rate": pytest.approx(found.oov_rate),
+        "tokens": found.tokens,
     }
     assert (trained.valid_perplexity, trained.valid_oov_rate) == (metrics["perplexity"], metrics["oov_rate"])
     assert (trained.family, trained.preset, trained.steps, trained.tokens) == ("ngram", None, None, 27)
@@ -167,7 +168,7 @@ def test_an_empty_text_is_refused(tmp_path):
     [((), 100_000_000, 5), ((), 100_000_001, 3), (("model.order=4",), 100_000_001, 4)],
 )
 def test_the_order_is_what_is_set_or_follows_from_the_size(asked, tokens, order):
-    assert counted_config(ngrams(*asked).resolve(tokens), tokens).order == order
+    assert estimation_config(ngrams(*asked).resolve(tokens), tokens).order == order
 
 
 def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):

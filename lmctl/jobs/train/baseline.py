@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl.jobs.mixing import Mixture, write_mixture
-from lmctl.jobs.train.counting import counted_config
+from lmctl.jobs.train.estimating import estimation_config
 from lmctl.jobs.train.validating import valid_figures
 from lmctl.jobs.watching.events import Compared
 from lmctl.store.bundle import open_bundle
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def compare(
+def compare_with_baseline(
     watch: Watched,
-    making: Path,
+    scratch: Path,
     corpus: PreparedCorpus,
     config: Config,
     of_network: tuple[Bundle, ValidScores],
@@ -43,7 +43,7 @@ def compare(
 
     Args:
         watch: the run.
-        making: the scratch folder of the run, in which both bundles are.
+        scratch: the scratch folder of the run, in which both bundles are.
         corpus: what both were made from.
         config: fully resolved.
         of_network: its bundle, and how it predicts the validation text.
@@ -57,7 +57,7 @@ def compare(
     mixture = Mixture.tuned([network_scores, ngram_scores])
     is_better = mixture.perplexity < network_scores.perplexity and config.training.with_ngram
     compared = Compared(
-        ngram_order=counted_config(config, len(corpus.train)).order,
+        ngram_order=estimation_config(config, len(corpus.train)).order,
         ngram_perplexity=ngram_scores.perplexity,
         network_perplexity=network_scores.perplexity,
         mixture_perplexity=mixture.perplexity,
@@ -85,7 +85,7 @@ def compare(
     # Each member keeps the figures that it has alone.
     network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
     ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
-    folder = making / COMBINED
+    folder = scratch / COMBINED
     remove(folder)
     (folder / MEMBERS).mkdir(parents=True)
     members = []

@@ -8,7 +8,7 @@ import msgspec
 
 from lmctl import families
 from lmctl.config import config_of
-from lmctl.jobs.train.disk_space import check_room_to_count
+from lmctl.jobs.train.disk_space import check_room_to_estimate
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmctl.store.bundle import Bundle
 
 
-def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path) -> Bundle:
+def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path) -> Bundle:
     """Estimate the model that is configured, or the baseline beside a network, and write its bundle.
 
     Args:
@@ -33,9 +33,9 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
         UsageError: pruning thresholds that do not fit the order.
         StorageError: there is not enough room on the disk.
     """
-    check_room_to_count(scratch, len(corpus.train))
+    check_room_to_estimate(scratch, len(corpus.train))
     folder.mkdir(parents=True)
-    family, keys = estimated_family(config), counted_config(config, len(corpus.train))
+    family, keys = estimated_family(config), estimation_config(config, len(corpus.train))
     estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch)
     draft = Draft(
         TextFiles.of_corpus(corpus),
@@ -47,7 +47,7 @@ def count_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: 
     return draft.write(folder)
 
 
-def counted_config(config: Config, training_tokens: int) -> Any:
+def estimation_config(config: Config, training_tokens: int) -> Any:
     """The keys of the model that is estimated from so many tokens, for itself or beside a network."""
     family = estimated_family(config)
     # Beside a network, the baseline has its defaults.
