@@ -40,11 +40,13 @@ class Estimated:
         sizes: of the model.
         config: the family's configuration as it turned out: nothing is left to be chosen by the text.
         files: names of the files that it wrote.
+        weights: by name, for a family that keeps its numbers where networks keep theirs.
     """
 
     sizes: Any
     config: Any
-    files: Sequence[str]
+    files: Sequence[str] = ()
+    weights: Mapping[str, Float32Array] | None = None
 
 
 class Network(Protocol):

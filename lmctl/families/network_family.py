@@ -53,26 +53,13 @@ class NetworkFamily(Family):
         bundle: BundleFiles,
         members: Sequence[LanguageModel[Any]],  # noqa: ARG002
     ) -> LanguageModel[Any]:
-        """See `Family.load`.
+        """See `Family.load`."""
+        from lmctl.families.weights import checked_weights
 
-        Raises:
-            DataError: a weight is missing, one too many, not float32, or of a shape that does not fit.
-        """
         sizes = bundle.sizes
         if not isinstance(sizes, self.sizes_type):
             raise DataError(f"{bundle.folder}: family {bundle.family}; expected {self.name}")
-        expected = self.weight_shapes(sizes)
-        weights = bundle.weights(self.count_parameters(sizes))
-        for name in expected.keys() | weights.keys():
-            if name not in weights or name not in expected:
-                presence = "not one of this family" if name in weights else "missing"
-                raise DataError(f"{bundle.weights_path}: weight {name} is {presence}")
-            if weights[name].shape != expected[name] or weights[name].dtype != "float32":
-                raise DataError(
-                    f"{bundle.weights_path}: weight {name} is {weights[name].dtype} {weights[name].shape}, "
-                    f"but the sizes in model.json want float32 {expected[name]}"
-                )
-        return self.language_model(sizes, weights)
+        return self.language_model(sizes, checked_weights(bundle, self.weight_shapes(sizes)))
 
     def count_parameters(self, sizes: Any) -> int:
         """See `Family.count_parameters`."""

@@ -91,8 +91,8 @@ class HMM(NetworkFamily):
         """See `Family.network`."""
         import numpy as np
 
-        from lmctl.families.hmm.classes import word_classes
         from lmctl.families.hmm.keras.network import HMMNetwork
+        from lmctl.layers.word_classes import word_classes
 
         size = sizes.vocabulary_size
         blocks = word_classes(options.token_ids, size, sizes.blocks, sizes.most_words_of_a_block)

@@ -42,6 +42,7 @@ def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratc
         estimated.sizes,
         msgspec.structs.replace(config, model=estimated.config),
         corpus=corpus_summary(corpus),
+        weights=estimated.weights,
         tables=estimated.files,
     )
     return draft.write(folder)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmctl.families.hmm.classes import word_classes
+from lmctl.layers.word_classes import word_classes
 
 
 def text_of_pairs(sentences=3000):

@@ -1,0 +1,115 @@
+"""The hidden Markov model of the textbooks: a few states, each of which emits all words, fitted by Baum-Welch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lmctl.families.family import Estimated, Family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lmctl.arrays import IntArray
+    from lmctl.families.base import BundleFiles, LanguageModel
+
+
+class BaumWelch(Family):
+    """A hidden Markov model that is fitted by counting what is expected."""
+
+    name = "baumwelch"
+    title = "a hidden Markov model that is fitted by counting"
+    presets = ("baumwelch",)
+    automatic_presets: ClassVar[Mapping[str, int | None]] = {"baumwelch": None}
+    estimates = True
+    # Nothing is random.
+    also_uses = frozenset({"training.seed", "device.threads"})
+
+    @property
+    def config_type(self) -> type[Any]:
+        """See `Family.config_type`."""
+        from lmctl.families.baumwelch.config import BaumWelchConfig
+
+        return BaumWelchConfig
+
+    @property
+    def sizes_type(self) -> type[Any]:
+        """See `Family.sizes_type`."""
+        from lmctl.families.baumwelch.sizes import BaumWelchSizes
+
+        return BaumWelchSizes
+
+    def load(
+        self,
+        bundle: BundleFiles,
+        members: Sequence[LanguageModel[Any]],  # noqa: ARG002
+    ) -> LanguageModel[Any]:
+        """See `Family.load`; the runtime is that of family hmm, with all words in one block."""
+        import numpy as np
+
+        from lmctl.families.baumwelch.sizes import weight_shapes
+        from lmctl.families.hmm.runtime import HMMLanguageModel
+        from lmctl.families.hmm.sizes import HMMSizes
+        from lmctl.families.weights import checked_weights
+
+        sizes = bundle.sizes
+        logs = checked_weights(bundle, weight_shapes(sizes))
+        states, words = sizes.states, sizes.vocabulary_size
+        # Vectors whose products are the logs.
+        nothing = np.zeros((states, states), dtype=np.float32)
+        weights = {
+            "source": np.concatenate([logs["transitions"], logs["start"][None]]),
+            "source.kernel": nothing,
+            "target": np.eye(states, dtype=np.float32),
+            "target.bias": np.zeros(states, dtype=np.float32),
+            "emission": np.eye(states, dtype=np.float32),
+            "emission.kernel": nothing,
+            "words": np.ascontiguousarray(logs["emissions"].T),
+            "words.bias": np.zeros(words, dtype=np.float32),
+            "words.block": np.zeros(words, dtype=np.float32),
+        }
+        of_hmm = HMMSizes(vocabulary_size=words, blocks=1, states_per_block=states, embedding_dim=states)
+        return HMMLanguageModel(of_hmm, weights)
+
+    def describe(self, sizes: Any) -> dict[str, str]:
+        """See `Family.describe`."""
+        return {"family": f"{self.name}, {sizes.states:,} states"}
+
+    def count_parameters(self, sizes: Any) -> int:
+        """See `Family.count_parameters`."""
+        from lmctl.families.baumwelch.sizes import weight_shapes
+        from lmctl.layers.word_layers import count_numbers
+
+        return count_numbers(weight_shapes(sizes))
+
+    def estimate(
+        self,
+        token_ids: IntArray,
+        vocabulary_size: int,
+        folder: Path,  # noqa: ARG002
+        config: Any,
+        scratch: Path,  # noqa: ARG002
+    ) -> Estimated:
+        """See `Family.estimate`."""
+        import numpy as np
+
+        from lmctl.families.baumwelch.estimation import fit
+        from lmctl.families.baumwelch.sizes import BaumWelchSizes
+
+        chain = fit(
+            token_ids,
+            vocabulary_size,
+            states=config.states,
+            iterations=config.iterations,
+            added=config.added,
+        )
+        weights = {
+            "start": np.log(chain.start).astype(np.float32),
+            "transitions": np.log(chain.transitions).astype(np.float32),
+            "emissions": np.log(chain.emissions).astype(np.float32),
+        }
+        sizes = BaumWelchSizes(vocabulary_size=vocabulary_size, states=config.states)
+        return Estimated(sizes, config, weights=weights)
+
+
+FAMILY = BaumWelch()

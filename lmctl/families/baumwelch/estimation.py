@@ -1,0 +1,186 @@
+"""The Baum-Welch algorithm: expected counts of what is hidden, and probabilities that follow from the counts.
+
+Rabiner 1989, "A tutorial on hidden Markov models and selected applications in speech recognition", sections III.C
+and V.A (scaling). It is the EM algorithm of hidden Markov models: with nothing added to the counts, no iteration
+makes the text less probable.
+
+The text is cut into sequences of like length, which are passed through side by side. Axes: T time, B sequences, Z
+states, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl import progress
+from lmctl.layers.word_classes import word_classes
+from lmctl.perplexity import perplexity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import Float64Array, IntArray
+
+logger = logging.getLogger(__name__)
+
+# Tokens of a sequence.
+SEQUENCE_TOKENS = 256
+# Numbers of an array (T, B, Z) that are held at once: 64 MiB as float64.
+NUMBERS_AT_ONCE = 1 << 23
+# How often a word is thought to come from a state that is not of its class, at the start.
+OUTSIDE_CLASS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The probabilities of a hidden Markov model.
+
+    Attributes:
+        start: of the first state of a sequence, (Z,).
+        transitions: from the state of a row to that of a column, (Z, Z).
+        emissions: of a word from each state, (Z, V).
+    """
+
+    start: Float64Array
+    transitions: Float64Array
+    emissions: Float64Array
+
+
+@dataclass(slots=True)
+class Counts:
+    """Expected counts of a text under a chain.
+
+    Attributes:
+        start: of the states that sequences begin in, (Z,).
+        transitions: of transitions, (Z, Z).
+        emissions: of words from each state, (Z, V).
+        nats: of all sequences together: minus the log of their probability.
+        tokens: how many were read.
+    """
+
+    start: Float64Array
+    transitions: Float64Array
+    emissions: Float64Array
+    nats: float = 0.0
+    tokens: int = 0
+
+
+def fit(token_ids: IntArray, vocabulary_size: int, *, states: int, iterations: int, added: float) -> Chain:
+    """Fit a hidden Markov model to a text.
+
+    Args:
+        token_ids: sentences ending with `</s>`, (N,).
+        vocabulary_size: V.
+        states: Z.
+        iterations: passes over the text.
+        added: what is added to every expected count.
+    """
+    chain = first_chain(token_ids, vocabulary_size, states, added)
+    for iteration in range(iterations):
+        counts = expected_counts(token_ids, chain, activity=f"iteration {iteration + 1} of {iterations}")
+        logger.info(
+            "iteration %d: perplexity %.2f on the training text",
+            iteration + 1,
+            perplexity_of(counts.nats / max(counts.tokens, 1)),
+        )
+        chain = chain_of(counts, added)
+    return chain
+
+
+def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: float) -> Chain:
+    """The chain that iterations start from: a state is a class of words with like neighbours.
+
+    States must differ, or they would stay the same for ever.
+    """
+    classes = word_classes(token_ids, vocabulary_size, states, -(-2 * vocabulary_size // states))
+    token_ids = np.asarray(token_ids, dtype=np.int64)
+    of_words = np.bincount(token_ids, minlength=vocabulary_size) + added
+    emissions = np.full((states, vocabulary_size), OUTSIDE_CLASS)
+    emissions[classes, np.arange(vocabulary_size)] += 1.0
+    of_tokens = classes[token_ids]
+    pairs = np.bincount(of_tokens[:-1] * states + of_tokens[1:], minlength=states * states)
+    return Chain(
+        start=_shares(np.bincount(of_tokens, minlength=states) + added),
+        transitions=_shares(pairs.reshape(states, states) + added),
+        emissions=_shares(emissions * of_words),
+    )
+
+
+def chain_of(counts: Counts, added: float) -> Chain:
+    """The probabilities that expected counts make most probable (Rabiner 1989, equation 40), a little smoothed."""
+    return Chain(
+        start=_shares(counts.start + added),
+        transitions=_shares(counts.transitions + added),
+        emissions=_shares(counts.emissions + added),
+    )
+
+
+def expected_counts(token_ids: IntArray, chain: Chain, *, activity: str = "counting") -> Counts:
+    """Pass over a text forward and backward.
+
+    Args:
+        token_ids: (N,).
+        chain: whose states are expected.
+        activity: what a listener is told.
+    """
+    counts = Counts(np.zeros_like(chain.start), np.zeros_like(chain.transitions), np.zeros_like(chain.emissions))
+    # A word's emissions stand side by side in memory.
+    by_word, of_words = np.ascontiguousarray(chain.emissions.T), np.zeros(chain.emissions.T.shape)
+    for words in _batches(token_ids, len(chain.start)):
+        progress.tell(activity, counts.tokens, len(token_ids))
+        _count(words, chain, by_word, counts, of_words)
+    counts.emissions = np.ascontiguousarray(of_words.T)
+    return counts
+
+
+def _count(words: IntArray, chain: Chain, by_word: Float64Array, counts: Counts, of_words: Float64Array) -> None:
+    """Add the expected counts of sequences (T, B) side by side."""
+    emitted = by_word[words]
+    forward, scales = np.empty_like(emitted), np.empty(words.shape)
+    predicted = np.broadcast_to(chain.start, emitted[0].shape)
+    for step in range(len(words)):
+        np.multiply(predicted, emitted[step], out=forward[step])
+        scales[step] = forward[step].sum(axis=1)
+        forward[step] /= scales[step][:, None]
+        predicted = forward[step] @ chain.transitions
+    # What follows a state, by the same scales: (T, B, Z).
+    backward = np.empty_like(emitted)
+    backward[-1] = 1.0
+    for step in range(len(words) - 1, 0, -1):
+        emitted[step] *= backward[step]
+        emitted[step] /= scales[step][:, None]
+        backward[step - 1] = emitted[step] @ chain.transitions.T
+    states = len(chain.start)
+    counts.transitions += chain.transitions * (
+        forward[:-1].reshape(-1, states).T @ emitted[1:].reshape(-1, states)
+    )
+    forward *= backward
+    counts.start += forward[0].sum(axis=0)
+    order = np.argsort(words, axis=None, kind="stable")
+    seen, firsts = np.unique(words.ravel()[order], return_index=True)
+    of_words[seen] += np.add.reduceat(forward.reshape(-1, states)[order], firsts)
+    counts.nats -= float(np.log(scales).sum())
+    counts.tokens += words.size
+
+
+def _batches(token_ids: IntArray, states: int) -> Iterator[IntArray]:
+    """The text in sequences side by side, (T, B); the last one may be shorter, and is alone."""
+    at_once = max(1, NUMBERS_AT_ONCE // (SEQUENCE_TOKENS * states)) * SEQUENCE_TOKENS
+    whole = len(token_ids) // SEQUENCE_TOKENS * SEQUENCE_TOKENS
+    for first in range(0, whole, at_once):
+        part = np.asarray(token_ids[first : min(first + at_once, whole)], dtype=np.int64)
+        yield part.reshape(-1, SEQUENCE_TOKENS).T
+    if len(token_ids) > whole:
+        yield np.asarray(token_ids[whole:], dtype=np.int64)[:, None]
+
+
+def _shares(counts: NDArray[np.floating[Any]]) -> Float64Array:
+    """Rows that sum to 1."""
+    shares: Float64Array = counts / counts.sum(axis=-1, keepdims=True)
+    return shares
