@@ -84,34 +84,38 @@ class KeyOption(click.Option):
     """
 
     def __init__(self, declarations: Sequence[str], path: str) -> None:
-        keys = find_keys(path)
-        meaning = f"{summary(keys[0])}  [{', '.join([path, *_range(keys[0])])}]"
+        self._keys = keys = find_keys(path)
+        meaning = _meaning(keys)
         if keys[0].core is bool:
             # The default is None, so that a flag that is not given sets nothing.
             super().__init__([*declarations, "flag"], is_flag=True, default=None, help=meaning)
         else:
             super().__init__([*declarations, "flag"], type=KeyValue(keys), metavar=keys[0].metavar, help=meaning)
         self.name = path
-        self._key = keys[0]
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the flag and its help with the default, which is looked up only to show help."""
+        """Return the flag and its help, with what the key takes and its default."""
         record = super().get_help_record(ctx)
-        if record is None or self._key.default is None:
-            return record
-        flag, meaning = record
-        default = self._default()
-        if self._key.path in _set_by_presets():
-            default = f"that of the preset, else {default}"
-        return flag, f"{meaning.removesuffix(']')}; default: {default}]"
+        if record is None:
+            return None
+        (path,) = {key.path for key in self._keys}
+        details = [[*_range(key), *self._default(key)] for key in self._keys]
+        if len(self._keys) == 1:
+            (parts,) = details
+        else:
+            parts = [f"{key.family}: {', '.join(part)}" for key, part in zip(self._keys, details, strict=True)]
+        return record[0], f"{record[1]}  [{'; '.join([path, *parts])}]"
 
-    def _default(self) -> str:
-        value = self._key.default
-        if not isinstance(value, bool):
-            return str(value)
-        if self.secondary_opts:
-            return (self.opts if value else self.secondary_opts)[0]
-        return "on" if value else "off"
+    def _default(self, key: Key) -> list[str]:
+        """Return the default of a key in words; an empty list if it is null, which the description explains."""
+        if key.default is None:
+            return []
+        default = str(key.default)
+        if isinstance(key.default, bool):
+            flags = (self.opts[0], *self.secondary_opts[:1]) if self.secondary_opts else ("on", "off")
+            default = flags[0 if key.default else 1]
+        # Presets are read only to show help.
+        return [f"default {default} unless the preset sets it" if _is_set_by_preset(key) else f"default {default}"]
 
 
 def key_option(path: str, *declarations: str) -> Callable[[F], F]:
@@ -166,27 +170,34 @@ def given_keys(flags: dict[str, object]) -> dict[str, object]:
     return {path: value for path, value in flags.items() if value is not None}
 
 
-def summary(key: Key) -> str:
+def _meaning(keys: Sequence[Key]) -> str:
+    """Return what the keys of one path mean, each with its family if there are several."""
+    if len(keys) == 1:
+        return f"{_summary(keys[0])}."
+    return ". ".join(f"{_summary(key)} ({key.family})" for key in keys) + "."
+
+
+def _summary(key: Key) -> str:
     """Return the first sentence of a key's description; if null is the default, with what null means."""
     of_null = _OF_NULL.search(key.description)
     first = _SENTENCE_END.split(_OF_NULL.sub("", key.description))[0].removesuffix(".")
-    if of_null is None or key.default is not None:
-        return f"{first}."
-    return f"{first}; the default{of_null['meaning']}."
+    return first if of_null is None or key.default is not None else f"{first}; the default{of_null['meaning']}"
+
+
+def _is_set_by_preset(key: Key) -> bool:
+    """Return whether at least one preset sets a key: one of the key's family, or of any if all share the key."""
+    owners = families.configurable() if key.family is None else [key.family]
+    return any(key.path in _set_by_presets(name) for name in owners)
 
 
 @families.memoized
-def _set_by_presets() -> frozenset[str]:
-    """Return the paths of the keys that at least one preset sets."""
+def _set_by_presets(family: str) -> frozenset[str]:
+    """Return the paths of the keys that the presets of a family set."""
     from lmctl.config.settings import read_preset
 
-    return frozenset(
-        path
-        for family in families.configurable().values()
-        for name in family.presets
-        for path in read_preset(name, family)
-        if path != "preset"
-    )
+    found = families.find(family)
+    paths = {path for name in found.presets for path in read_preset(name, found)}
+    return frozenset(paths - {"preset"})
 
 
 def _range(key: Key) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from lmctl.cli import COMMANDS
 from lmctl.cli.usage import COMMANDS as OTHER_COMMANDS
 from lmctl.cli.usage import OTHER_NAMES
-from lmctl.config import presets
+from lmctl.config import TrainingConfig, find_keys, presets
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,25 @@ def test_help_and_version_are_commands_too(call):
     assert call("version").out == call("--version").out == call("-V").out
     for command in COMMANDS:
         assert call("help", command).out == call(command, "--help").out, command
+
+
+def test_help_states_what_keys_take_and_their_defaults(call):
+    shown = " ".join(call("train", "--help").out.split())
+
+    assert "[training.seed; at least 0 and at most 2147483647; default 1]" in shown
+    assert f"[training.epochs; at least 1; default {TrainingConfig().epochs} unless the preset sets it]" in shown
+    assert "[text.lowercase; default off]" in shown
+    assert "[publishing.gate; default --gate]" in shown
+    # What null means, if null is the default; a flag cannot give it.
+    assert (
+        "Time that the whole run may take; the default sets no limit. [training.time_limit; a time such as"
+        in shown
+    )
+    assert "null" not in shown
+    # Of a key that several families own, what each of them says.
+    (lstm, *_), takes = find_keys("model.layers"), "at least 1 and at most 8"
+    assert f"[model.layers; {lstm.family}: {takes}, default {lstm.default}; " in shown
+    assert f"{lstm.description.removesuffix('.')} ({lstm.family}). " in shown
 
 
 def test_every_suggestion_is_an_option_or_a_command_that_there_is(call):
