@@ -77,6 +77,18 @@ def valid(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], str]:
+    """`write(name, content)`: the path of a new file below the test's folder."""
+
+    def write_file(name: str, content: str | bytes) -> str:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write_file
+
+
+@pytest.fixture
 def known(tmp_path: Path) -> str:
     """A text to validate on of which every word is in the training text."""
     path = tmp_path / "known.txt"
