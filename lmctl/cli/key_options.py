@@ -204,5 +204,7 @@ def _range(key: Key) -> list[str]:
     """Return the values that a key takes, in words; an empty list if its metavar shows them."""
     if key.core in (int, float):
         return [re.sub(r"^a (whole )?number( of)? ", "", key.expected)]
+    if key.choices:
+        return [] if "|" in key.metavar else [key.expected]
     says_more = key.is_text and key.metavar not in ("FILE", "NAME") and "|" not in key.metavar
     return [key.expected] if says_more else []

@@ -11,7 +11,7 @@ import msgspec.structs
 
 from lmctl import families
 from lmctl.config import presets
-from lmctl.config.messages import is_large_whole_number, plain, shown
+from lmctl.config.messages import is_large_whole_number, joined, plain, shown
 from lmctl.config.schema import DEFAULT_FAMILY, Config
 from lmctl.config.training_keys import LARGEST_WHOLE_NUMBER
 from lmctl.errors import UsageError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lmctl.families.family import Family
 
 FAMILY_KEY = "model.family"
+# More choices than fit beside a flag are listed in its help.
+LONGEST_METAVAR = 40
 
 # Line ends, terminal controls and halves of surrogate pairs: no path or name is meant to hold them.
 _UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -122,7 +124,7 @@ def find_key(path: str, family: Family) -> Key:
     for key in found:
         if key.family in (None, family.name):
             return key
-    owners = " and ".join(str(key.family) for key in found)
+    owners = joined([str(key.family) for key in found])
     raise UsageError(
         f"{path}: is a key of family {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
         if found
@@ -232,7 +234,8 @@ def _key(field: msgspec.structs.FieldInfo, section: str = "", family: str | None
 
 def _metavar(core: Any) -> str:
     if get_origin(core) is Literal:
-        return f"[{'|'.join(map(str, get_args(core)))}]"
+        choices = f"[{'|'.join(map(str, get_args(core)))}]"
+        return choices if len(choices) <= LONGEST_METAVAR else "NAME"
     return {bool: "", int: "N", float: "NUMBER", str: "TEXT"}[core]
 
 

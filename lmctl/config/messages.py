@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LONGEST_SHOWN = 60
 
@@ -58,3 +61,8 @@ def one_line(name: str) -> str:
 def shortened(text: str) -> str:
     """A text, cut if it is too long for a message."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names in a sentence: a; a and b; a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

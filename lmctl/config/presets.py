@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl import families
+from lmctl.config.messages import joined
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def preset_file(preset: str, family: Family) -> Path:
         UsageError: the family has no such preset.
     """
     if preset not in family.presets:
-        others = " and ".join(each.name for each in owners(preset))
+        others = joined([each.name for each in owners(preset)])
         raise UsageError(
             f"preset: {preset} is a preset of family {others}, but model.family is {family.name}; "
             "leave one of the two out"

@@ -90,6 +90,19 @@ def models(corpus, tmp_path_factory):
     return model
 
 
+@pytest.mark.parametrize("name", [name for name in families.BUILT_IN if not families.find(name).combines])
+def test_four_sentences_are_enough_text_with_a_warning(name, tmp_path):
+    process = start(
+        "train", ROOT / "corpora/four-sentences.txt", "-o", tmp_path / "model", "--set", f"model.family={name}"
+    )
+    _, err = process.communicate(timeout=300)
+
+    assert process.returncode == 0, err
+    assert "too little text to hold out" in err
+    # It opens the second sentence, and follows 爱 in the middle of the first.
+    assert lmctl("predict", "-m", tmp_path / "model", "编程", "-k", "1", "--format", "words") == "是\n"
+
+
 @pytest.fixture(params=NAMES)
 def bundle(request, models):
     return open_bundle((models(request.param) / "current").resolve())

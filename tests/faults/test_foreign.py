@@ -20,16 +20,21 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from lmctl import load
+from lmctl import families, load
 from lmctl.config import read_settings
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.errors import DataError, InputMissingError
+from lmctl.families.feedforward.config import FeedForwardConfig
+from lmctl.families.feedforward.sizes import FeedForwardSizes
+from lmctl.families.feedforward.weights import weight_shapes
 from lmctl.jobs.mix import mix
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model
 from lmctl.store.bundle import open_bundle
+from lmctl.store.layout import WEIGHTS
 from lmctl.store.listing import list_generations
+from lmctl.store.writing import weights_file, write_bundle
 
 MANY, FEW = 3000, 160
 COMMAND = (sys.executable, "-m", "lmctl")
@@ -54,6 +59,11 @@ def sound(make_bundle, tmp_path_factory):
     shutil.copytree(ngram, folder / "ngram")
     mixed = mix([str(folder / "ngram")] * 2, folder / "mixed", str(folder / "text.txt"))
     shutil.copytree(mixed.published, folder / "mixture")
+    lstm = open_bundle(folder / "lstm")
+    sizes = FeedForwardSizes.of(lstm.vocabulary().counts, FeedForwardConfig(embedding_dim=3, hidden_units=4))
+    weights = {name: np.ones(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
+    contents = {name: lstm.read(name) for name in lstm.record.files} | {WEIGHTS: weights_file(weights)}
+    write_bundle(folder / "feedforward", msgspec.structs.replace(lstm.record, sizes=sizes), contents)
     return folder
 
 
@@ -128,7 +138,7 @@ def check(act, *arguments, where):
     return refusal
 
 
-@pytest.mark.parametrize("family", ["lstm", "ngram", "mixture"])
+@pytest.mark.parametrize("family", families.BUILT_IN)
 def test_any_field_of_a_record_is_looked_at_before_it_is_used(sound, tmp_path, family, dice, many):
     bundle = shutil.copytree(sound / family, tmp_path / "bundle")
     record = read_record(bundle)
@@ -311,7 +321,7 @@ def test_a_mixture_within_itself_is_refused(sound, tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-@pytest.mark.parametrize("family", ["lstm", "ngram", "mixture"])
+@pytest.mark.parametrize("family", families.BUILT_IN)
 def test_no_command_waits_for_what_is_no_file(sound, tmp_path, make, family):
     for name in ["model.json", *read_record(sound / family)["files"]]:
         bundle = shutil.copytree(sound / family, tmp_path / f"{family}-{name.replace('/', '-')}")

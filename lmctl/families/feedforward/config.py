@@ -1,0 +1,39 @@
+"""The keys of `model:` for a feed-forward network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
+
+
+class FeedForwardConfig(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="feedforward"
+):
+    """The shape of the network, and what it leaves out while it is trained."""
+
+    order: Annotated[
+        int,
+        Meta(ge=2, le=20, description="Words of an n-gram: the network predicts from the last order - 1 words."),
+    ] = 6
+    embedding_dim: EmbeddingDim = 320
+    hidden_units: Annotated[
+        int, Meta(ge=1, description="Units in the hidden layer.", extra={"flag": "--hidden-units"})
+    ] = 640
+    direct_connections: Annotated[
+        bool,
+        Meta(
+            description="Whether the embedded words also reach the softmax by a linear map past the hidden layer."
+        ),
+    ] = True
+    dropout: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="Share of the elements that the softmax reads left out while training."),
+    ] = 0.3
+    input_dropout: InputDropout = 0.2
+    word_dropout: WordDropout = 0.05
+    tied: Tied = True
+    softmax: SoftmaxKind = "auto"

@@ -1,0 +1,1 @@
+"""The feed-forward network as Keras trains it."""
