@@ -1,4 +1,4 @@
-"""What is being done, and how far it has come: one line that is redrawn, plain lines on request, else nothing."""
+"""Progress of a command on standard error: one line that is redrawn, plain lines with --verbose, else nothing."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from lmctl.cli.output import Messages
 
-# How often a line is drawn anew, and how often plain progress says something.
+# Seconds between two drawings of the line, and between two plain lines.
 REDRAW_SECONDS = 0.1
 PLAIN_PROGRESS_SECONDS = 10.0
-# Of less, nobody can tell how long the rest takes.
+# The share of an activity that must be done before the time that is left can be estimated.
 LEAST_SHARE = 0.01
 
 
 class Estimate:
-    """Describes activities, with how much of each is done and how long the rest will take.
+    """Describes activities: the share that is done, and the time that is left.
 
     Attributes:
-        is_new: whether the activity described last is another one than that before it.
+        is_new: whether the latest call of `describe` was for another activity than the call before.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Estimate:
         self._from = 0.0
 
     def is_due(self, every_seconds: float) -> bool:
-        """Whether it is time to show something: so long after the last time."""
+        """Return whether at least `every_seconds` have passed since this last returned true."""
         now = time.monotonic()
         if now - self._told < every_seconds:
             return False
@@ -45,12 +45,11 @@ class Estimate:
         return True
 
     def describe(self, activity: str, done: float, total: float | None) -> str:
-        """`scoring  45 %  0:12 left`."""
+        """Return a line such as `scoring  45 %  0:12 left`."""
         now = time.monotonic()
         self.is_new = activity != self._activity
         if self.is_new:
             self._activity, self._began, self._from = activity, now, done
-        # Nothing done of something says no more than its name.
         if not total or not done:
             return activity
         text = f"{activity}  {100 * done / total:.0f} %"
@@ -62,21 +61,21 @@ class Estimate:
 
 @contextlib.contextmanager
 def showing_activity(messages: Messages, first: str) -> Iterator[None]:
-    """Show what the block is told to do.
+    """Show the activities that code in the block tells to `lmctl.progress`.
 
     Args:
-        messages: how much to say.
-        first: what it does until it says so.
+        messages: how progress is shown.
+        first: the activity that is shown until the first one is told.
     """
     estimate = Estimate()
     if messages.live:
         console = terminal_console(stderr=True)
-        # The console writes to a copy of standard error of its own.
+        # The console writes to its own copy of standard error.
         with contextlib.closing(console.file), console.status(first) as status:
 
             def draw(activity: str, done: float, total: float | None) -> None:
                 text = estimate.describe(activity, done, total)
-                # A new activity may be the last that is told of for a while.
+                # A new activity is drawn at once, because the next message may come much later.
                 if estimate.is_due(REDRAW_SECONDS) or estimate.is_new:
                     status.update(text)
 
@@ -86,7 +85,7 @@ def showing_activity(messages: Messages, first: str) -> Iterator[None]:
     if not messages.plain:
         yield
         return
-    # The first line comes after as long as every other one.
+    # The first line is due after the same time as every later one.
     estimate.describe(first, 0, None)
 
     def write(activity: str, done: float, total: float | None) -> None:
@@ -99,7 +98,7 @@ def showing_activity(messages: Messages, first: str) -> Iterator[None]:
 
 
 def duration(seconds: float) -> str:
-    """1:02:03 or 2:03."""
+    """Return a duration as 1:02:03 or 2:03."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

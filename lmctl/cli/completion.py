@@ -1,4 +1,4 @@
-"""What a shell completes behind arguments and options that name files and models."""
+"""Shell completion of arguments and options that take files and models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def complete_files(
     parameter: click.Parameter,  # noqa: ARG001
     incomplete: str,
 ) -> list[CompletionItem]:
-    """The shell's own list of files."""
+    """Let the shell complete files."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
@@ -25,7 +25,7 @@ def complete_models(
     parameter: click.Parameter,  # noqa: ARG001
     incomplete: str,
 ) -> list[CompletionItem]:
-    """The models under ./models, or else the shell's own list of folders."""
+    """Return the models under ./models; if none begins so, let the shell complete folders."""
     from click.shell_completion import CompletionItem
 
     from lmctl.store.naming import models_in

@@ -1,6 +1,6 @@
-"""rich's console, which draws on a terminal and sends no control character but its own.
+"""A rich console that sends no control characters of the text to the terminal.
 
-Imported only if something is drawn, as rich is.
+This module imports rich, so it is imported only if something is drawn.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class _Status(Status):
-    """A line that is redrawn on standard error, and leaves standard output to the results.
+    """A line that is redrawn on standard error, while results go to standard output.
 
-    rich's own (15.0.0) takes standard output over while it draws: results then go to the terminal that it draws
-    on, though standard output be a file.
+    The Status of rich (15.0.0) redirects standard output while it draws: results go to the terminal, even if
+    standard output is a file.
     """
 
     def __init__(self, status: RenderableType, console: Console) -> None:
@@ -34,24 +34,24 @@ class _Status(Status):
         )
 
     def start(self) -> None:
-        """Draw; what is written to the same terminal meanwhile takes the line's place."""
+        """Start drawing; a line that is written to the same terminal replaces the drawn line."""
         VisibleText.is_drawn_over = True
         super().start()
 
     def stop(self) -> None:
-        """Draw no more."""
+        """Stop drawing, and remove the line."""
         super().stop()
         VisibleText.is_drawn_over = False
 
 
 class VisibleConsole(Console):
-    """A console that shows control characters of the texts it is given."""
+    """A console that shows the control characters of texts as visible escapes."""
 
     def status(self, status: RenderableType, **_rich: object) -> Status:
-        """A line that is redrawn; results keep standard output."""
+        """Make a line that is redrawn and does not redirect standard output."""
         return _Status(status, self)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As rich's, with every text made visible before it is measured and drawn."""
+        """Render as rich does, but make each text visible before it is measured and drawn."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)

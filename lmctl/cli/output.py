@@ -1,6 +1,6 @@
-"""Where output goes: messages on standard error, results on standard output, JSON.
+"""Output of all commands: messages on standard error; results on standard output, as text, tsv or JSON.
 
-rich is imported only where something is drawn on a terminal.
+rich is imported only if something is drawn on a terminal.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ STDOUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """How much to say on standard error.
+    """Which messages go to standard error.
 
     Attributes:
-        live: draw progress on the terminal.
-        plain: say progress in lines.
-        third_parties: let TensorFlow and jieba speak too.
+        live: whether progress is drawn on the terminal.
+        plain: whether progress is written as lines.
+        third_parties: whether messages of TensorFlow and jieba are shown.
     """
 
     live: bool
@@ -44,7 +44,7 @@ class Messages:
 
 
 def configure_messages(quiet: bool, verbose: int) -> Messages:
-    """Send lmctl's own warnings to standard error, and nobody else's unless asked twice."""
+    """Send lmctl's log messages to standard error; show Python warnings of libraries only with -vv."""
     handler = _StandardErrorHandler()
     handler.setFormatter(_MessageFormatter())
     root = logging.getLogger("lmctl")
@@ -59,7 +59,7 @@ def configure_messages(quiet: bool, verbose: int) -> Messages:
 
 
 class _StandardErrorHandler(logging.Handler):
-    """Writes to what is standard error now: while rich draws there, that puts lines above its drawing."""
+    """Writes to the current `sys.stderr`, which rich replaces while it draws, to put lines above its drawing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:
@@ -74,18 +74,18 @@ class _MessageFormatter(logging.Formatter):
 
 
 def echo(text: str) -> None:
-    """One line on standard output; not click's, which takes escape sequences out of what a pipe gets."""
+    """Write a line to standard output. click.echo would remove escape sequences if that is a pipe."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def echo_json(value: object) -> None:
-    """One JSON object on a line; a number that is not finite is null."""
+    """Write a JSON object as a line; a number that is not finite becomes null."""
     echo(encode_json(value).decode())
 
 
 def encode_json(value: object) -> bytes:
-    """A value as JSON; where a path in it is not UTF-8, printable."""
+    r"""Encode a value as JSON; bytes of a path that are not UTF-8 become \xff and the like."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -101,7 +101,7 @@ def _printable(value: Any) -> Any:
 
 
 def echo_values(rows: dict[str, str], *, header: bool = True) -> None:
-    """A name and a value a line: as tsv, or, on a terminal, aligned and wrapped between words."""
+    """Write a name and a value on each line: as tsv, or on a terminal aligned and wrapped between words."""
     if not sys.stdout.isatty():
         echo_table(("name", "value"), rows.items(), header=header)
         return
@@ -117,7 +117,7 @@ def echo_values(rows: dict[str, str], *, header: bool = True) -> None:
 
 
 def echo_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
-    """A table as tsv, the names of its columns first unless they are not wanted."""
+    """Write a table as tsv; with `header`, the names of its columns are the first line."""
     lines = [tsv.row(headings)] if header else []
     lines += map(tsv.row, rows)
     if lines:
@@ -125,10 +125,10 @@ def echo_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, hea
 
 
 def terminal_console(stderr: bool = False) -> Console:
-    """A rich console on one of the standard streams."""
+    """Make a rich console on standard output or standard error."""
     from lmctl.cli.console import VisibleConsole
 
     if not stderr:
         return VisibleConsole(file=stream_to_draw_on(sys.stdout), highlight=False)
-    # A descriptor of its own: drawing goes on while TensorFlow is loaded and descriptor 2 is silenced.
+    # The console has its own descriptor, because descriptor 2 is silenced while TensorFlow is loaded.
     return VisibleConsole(file=messages_to(os.dup(sys.stderr.fileno()), closefd=True), highlight=False)

@@ -1,4 +1,4 @@
-"""Types of parameters that click has none for, or has with holes."""
+"""Types of parameters that click lacks or checks incompletely."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import click
 from lmctl.records import shortened
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
-# What a message quotes of a value.
+# The most characters of a value that a message quotes.
 LONGEST_QUOTE = 60
 
 
 class FiniteNumber(click.ParamType[float]):
-    """A number within bounds, both included; `nan`, which compares with nothing, and `inf` are none.
+    """A finite number within bounds, both included.
 
-    click's FloatRange (8.5.1) lets `nan` pass any bounds.
+    FloatRange of click (8.5.1) accepts `nan` whatever the bounds.
 
     Args:
-        low: the least that is allowed; None: any.
-        high: the most that is allowed; None: any.
+        low: the least number that is allowed; None: no bound.
+        high: the greatest number that is allowed; None: no bound.
     """
 
     name = "number"
@@ -32,7 +32,7 @@ class FiniteNumber(click.ParamType[float]):
         self._high = math.inf if high is None else high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number that a text stands for; what is not within bounds is refused."""
+        """Return the number that a text stands for; refuse one that is not within the bounds."""
         text = str(value).strip()
         number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not (math.isfinite(number) and self._low <= number <= self._high):
@@ -43,7 +43,7 @@ class FiniteNumber(click.ParamType[float]):
         return number
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002
-        """As click shows numbers."""
+        """Return the metavar that click uses for numbers."""
         return "FLOAT"
 
     def _expected(self) -> str:

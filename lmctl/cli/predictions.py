@@ -1,4 +1,4 @@
-"""The formats of `lmctl predict`."""
+"""Printing answers of `lmctl predict`, in each of its formats."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LONGEST_BAR = 24
 
 
 class PredictionPrinter:
-    """Prints answers as they come, each batch flushed, so that a waiting reader has them.
+    """Prints batches of answers, and flushes after each batch, because a reader may be waiting.
 
     Args:
-        format: table, plain, words, tsv or jsonl; None: a table on a terminal, otherwise plain.
-        header: whether tsv begins with the names of the columns.
+        format: table, plain, words, tsv or jsonl; None: table on a terminal, else plain.
+        header: whether the first line of tsv has the names of the columns.
     """
 
     def __init__(self, format: str | None, *, header: bool = True) -> None:
@@ -31,7 +31,7 @@ class PredictionPrinter:
         self._line = 0
 
     def print(self, answers: list[Answer]) -> None:
-        """Print a batch."""
+        """Print a batch of answers."""
         if self._format == "table":
             self._print_tables(answers)
             return
@@ -40,7 +40,7 @@ class PredictionPrinter:
         for answer in answers:
             self._line += 1
             records.append(self._record(answer))
-        # One write for all that is known, so that a pipe is woken up once.
+        # One write for the batch wakes the reader of a pipe only once.
         sys.stdout.write("".join(records))
         sys.stdout.flush()
 
@@ -62,7 +62,7 @@ class PredictionPrinter:
             self._line += 1
             for line in tables.wrap(tables.field(answer.context) or "(start of a sentence)", console.width):
                 console.print(line, style="italic", markup=False)
-            # Of what is left beside a word of usual length and its probability.
+            # The bar takes the room that a word of usual length and its probability leave.
             longest = max(0, min(LONGEST_BAR, console.width - tables.LEAST_NAME - 16))
             columns = [tables.Column("probability"), tables.Column("", right=False, optional=True)]
             rows = [

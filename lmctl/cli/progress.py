@@ -1,4 +1,4 @@
-"""Progress of reading on standard error: drawn on a terminal, plain lines on request, else nothing."""
+"""Progress of reading on standard error: a bar on a terminal, plain lines with --verbose, else nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 def reading_progress(
     messages: Messages, sources: Sequence[str], after: str = "counting"
 ) -> Iterator[Callable[[int], None]]:
-    """Show how much has been read, then what comes after; yields what is to be told of the bytes read so far."""
+    """Show how much of the sources has been read, and then the activity `after`.
+
+    Yields:
+        A function to be called with the number of bytes that have been read so far.
+    """
     if not messages.live:
         yield PlainReading(messages)
         return
@@ -39,26 +43,26 @@ def reading_progress(
     ) as progress:
         total = _known_size(sources)
         task = progress.add_task("reading", total=total)
-        # What has been read is still to be cut into words and counted.
+        # After the last byte has been read, the rest of the text is still being worked on.
         yield lambda read: progress.update(task, completed=read, description=after if read == total else "reading")
 
 
 class PlainReading:
-    """Says now and then how much has been read, if plain lines are wanted."""
+    """Writes a line from time to time with the number of megabytes read, if progress is written as lines."""
 
     def __init__(self, messages: Messages) -> None:
         self._plain = messages.plain
         self._last = time.monotonic()
 
     def __call__(self, read: int) -> None:
-        """So many bytes have been read."""
+        """Take the number of bytes that have been read so far."""
         if self._plain and time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
             self._last = time.monotonic()
             click.echo(f"lmctl: read {read / 1e6:.0f} MB", err=True)
 
 
 def _known_size(sources: Sequence[str]) -> int | None:
-    """Bytes to be read, if no source is compressed or a stream."""
+    """Return the number of bytes of all sources; None if a source is compressed or a stream."""
     from lmctl.text.sources import size_of_text
 
     sizes = [size_of_text(source) for source in sources]
