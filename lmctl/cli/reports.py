@@ -1,4 +1,4 @@
-"""Results on standard output: what was prepared, trained or would be, and what a model is."""
+"""Results of prepare, train, mix, models and info on standard output."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) -> None:
-    """Print what a prepared corpus holds."""
+    """Print the vocabulary size, the segmenter and the counts of a prepared corpus."""
     identity = record.recipe.segmenter
     if as_json:
         splits = {
@@ -68,7 +68,7 @@ def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) 
 
 
 def describe_segmenter(identity: SegmenterIdentity) -> str:
-    """A segmenter in a few words: jieba (rjieba 0.2.2, user dictionary)."""
+    """Return a segmenter in a few words, such as `jieba (rjieba 0.2.2, user dictionary)`."""
     details = " ".join(filter(None, (identity.engine, identity.engine_version)))
     if identity.dictionary_sha256:
         details += ", user dictionary"
@@ -76,7 +76,7 @@ def describe_segmenter(identity: SegmenterIdentity) -> str:
 
 
 def trained(summary: Trained, as_json: bool) -> None:
-    """Print the path of what was published, or the whole summary."""
+    """Print the path of the published generation, or the whole summary as JSON."""
     if as_json:
         echo_json(summary)
     else:
@@ -84,7 +84,7 @@ def trained(summary: Trained, as_json: bool) -> None:
 
 
 def mixed(summary: Mixed, as_json: bool) -> None:
-    """Print the path of a mixture, and on a terminal what is in it; or all of it."""
+    """Print the path of a mixture, and on a terminal its weights and perplexities; or all of it as JSON."""
     if as_json:
         echo_json(summary)
         return
@@ -109,9 +109,9 @@ def mixed(summary: Mixed, as_json: bool) -> None:
 
 
 def cache_line(cache: CacheTuned) -> str:
-    """What `--cache` is good for, in a line."""
+    """Return a line with the perplexity with and without a cache."""
     return (
-        f"with --state carry --cache {cache.words}, perplexity {cache.perplexity:.2f} in place of "
+        f"with --state carry --cache {cache.words}, perplexity {cache.perplexity:.2f} instead of "
         f"{cache.perplexity_without:.2f} on {cache.tokens:,} validation tokens"
     )
 
@@ -131,7 +131,7 @@ GENERATION_FIELDS = (
 
 
 def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = True) -> None:
-    """Print a line for each generation; a warning says why one cannot be opened."""
+    """Print a line for each generation, and a warning for each that cannot be opened."""
     if as_json:
         for generation in listed:
             echo_json(generation)
@@ -190,7 +190,7 @@ def _generation_row(generation: Generation) -> tuple[str, ...]:
 
 
 def plan(planned: Plan, as_json: bool) -> None:
-    """Print the resolved configuration and what would be done."""
+    """Print the resolved configuration, and the sizes of the model and of the corpus."""
     from lmctl.config import to_yaml
 
     figures = {
@@ -210,12 +210,12 @@ def plan(planned: Plan, as_json: bool) -> None:
 
 
 def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored]) -> None:
-    """Write the figures of every text as one JSON document.
+    """Write the figures of all texts as one JSON document.
 
     Args:
-        path: where to; - is standard output.
-        models: the folder of the bundle that each name of a model meant.
-        results: what was scored.
+        path: the file; - is standard output.
+        models: the folder of the bundle of each model, by the name that was given for the model.
+        results: the figures of each text under each model.
     """
     document = {
         "models": {name: str(folder) for name, folder in models.items()},
@@ -232,7 +232,7 @@ def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored]
 
 
 def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
-    """Print what a model is and how it came about."""
+    """Print the family, sizes, vocabulary, corpus, training and metrics of a model."""
     record, metrics = bundle.record, bundle.metrics()
     if as_json:
         echo_json({"folder": str(bundle.folder), **msgspec.to_builtins(record), "metrics": metrics})

@@ -1,4 +1,4 @@
-"""What `lmctl eval` shows on a terminal."""
+"""The format `table` of `lmctl eval`, for terminals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from lmctl.query.scoring import SentenceScore
 
-# 40 cells; what is left of a line shows the sentence.
+# 40 cells; the rest of a line shows the sentence.
 _SENTENCE = "{:>5}  {:>5}  {:>3}  {:>9}  {:>10}"
 
 
 class TablePrinter(Printer):
-    """For people: a row for each text; before them, if asked for, sentences and words as they are scored."""
+    """Prints tables: sentences or words as they are scored, if the level asks for them, then all texts."""
 
     def __init__(self, level: str) -> None:
         super().__init__(level)
@@ -87,7 +87,7 @@ class TablePrinter(Printer):
         ]
         rows, ranks = [], []
         for model, name, figures in results:
-            # A model's name is a cell like others, and must leave them room.
+            # The name of a model is shortened, to leave room for the figures.
             place = [tables.shorten(model, tables.LEAST_NAME)] if several else []
             cells = [
                 f"{figures.tokens:,}",

@@ -1,4 +1,4 @@
-"""The formats of `lmctl eval`, one class each."""
+"""The formats of `lmctl eval` except `table`: a class for each."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Scored(NamedTuple):
-    """A text under a model.
+    """The figures of a text under a model.
 
     Attributes:
-        model: as it was named.
-        file: likewise.
+        model: the name of the model, as it was given.
+        file: the name of the text, as it was given.
         figures: of the whole text.
     """
 
@@ -38,7 +38,7 @@ class Scored(NamedTuple):
 
 
 def make_printer(format: str | None, level: str, *, header: bool = True) -> Printer:
-    """The printer of a format; None: a table on a terminal, otherwise tsv."""
+    """Make the printer of a format; None: table on a terminal, else tsv."""
     if format is None:
         format = "table" if sys.stdout.isatty() else "tsv"
     if format == "tsv":
@@ -51,7 +51,7 @@ def make_printer(format: str | None, level: str, *, header: bool = True) -> Prin
 
 
 class Printer:
-    """Prints scores as they come: every sentence (and its words), then every text, then all of them.
+    """Prints scores as they are computed; its methods are called for each sentence, for each text, and at the end.
 
     Args:
         level: summary, sentence or word.
@@ -62,17 +62,17 @@ class Printer:
         self._shows_sentences = level != "summary"
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:
-        """One sentence of a text has been scored."""
+        """Print a sentence that has been scored."""
 
     def text(self, scored: Scored) -> None:
-        """A text has been scored."""
+        """Print the figures of a text, all of whose sentences have been printed."""
 
     def end(self, results: Sequence[Scored]) -> None:
-        """All texts have been scored."""
+        """Print what follows the last text."""
 
 
 class KenLMPrinter(Printer):
-    """As KenLM's `query`: log10 probabilities; word=id, length of the n-gram, log10 p; a line for every line."""
+    """Prints like `query` of KenLM: word=id, length of the n-gram, log10 p; an output line for each line."""
 
     def __init__(self, level: str) -> None:
         super().__init__(level)
@@ -104,7 +104,7 @@ class KenLMPrinter(Printer):
 
 
 class SRILMPrinter(Printer):
-    """As SRILM's `ngram -ppl` with -debug 0, 1 and 2: log10 probabilities, OOVs and zeroprobs left out."""
+    """Prints like `ngram -ppl` of SRILM with -debug 0, 1 and 2: log10 probabilities without OOVs and zeroprobs."""
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         if not self._shows_sentences:
@@ -149,11 +149,11 @@ class SRILMPrinter(Printer):
 
 
 class TSVPrinter(Printer):
-    """Tab-separated rows in lmctl's dialect; logprob10 is log10; nothing is rounded below 1e-6.
+    """Prints tab-separated rows, with six decimals; logprob10 is log10.
 
     Args:
         level: summary, sentence or word.
-        header: whether the names of the columns come first.
+        header: whether the first line has the names of the columns.
     """
 
     def __init__(self, level: str, *, header: bool) -> None:
@@ -198,7 +198,7 @@ class TSVPrinter(Printer):
 
 
 class JSONLPrinter(Printer):
-    """One JSON object a line, told apart by `level`; logprob is the natural log."""
+    """Prints a JSON object on each line; `level` says what it describes, and logprob is the natural log."""
 
     def __init__(self, level: str) -> None:
         super().__init__(level)
@@ -235,14 +235,14 @@ class JSONLPrinter(Printer):
 
 
 def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
-    """The fewest digits that give a float32 back, as KenLM prints; of a network, as many as are sure."""
+    """Return the fewest digits that give a float32 back, as KenLM prints; for a network, `DIGITS` digits."""
     if score.ngram_lengths is None:
         return f"{log10:.{DIGITS}g}"
     return np.format_float_positional(log10, unique=True, trim="-")
 
 
 def _flat(figures: Figures) -> dict[str, Any]:
-    """Figures as one row: an accuracy becomes a column for each k."""
+    """Return figures as one row, with a column for the accuracy at each k."""
     row: dict[str, Any] = msgspec.to_builtins(figures)
     accuracy = row.pop("accuracy") or {}
     row |= {f"accuracy@{k}": share for k, share in accuracy.items()}
@@ -256,7 +256,7 @@ def _cell(value: object) -> str:
 
 
 def _echo(text: str, *, nl: bool = True) -> None:
-    """Print without flushing: there may be a line for every word of a corpus."""
+    """Print without flushing, because there may be a line for each word of a corpus."""
     sys.stdout.write(f"{text}\n" if nl else text)
 
 

@@ -1,8 +1,8 @@
-"""The standard streams: results arrive whole or the command fails, and messages never end a run.
+"""Standard streams: results are written whole or the command fails; a message that cannot be written ends no run.
 
-Another process that holds the same pipe or terminal may have set O_NONBLOCK, which belongs to the open file and so
-to both. Python's own streams then leave out what does not fit at once, and take "nothing yet" for the end of the
-input. These wait, and leave the flag as it is.
+Another process that has the same pipe or terminal open may have set O_NONBLOCK, which then holds for both
+processes. Python's streams would drop bytes that cannot be written at once, and would take missing input for the
+end of the input. The streams of this module wait instead, and do not change the flag.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class _Results(io.FileIO):
-    """Standard output: an error names it."""
+    """Standard output, named in errors."""
 
     def write(self, content: Buffer, /) -> int:
-        """Write everything; returns the number of bytes."""
+        """Write all bytes, and return their number."""
         try:
             return files.write_all(self.fileno(), content)
         except OSError as error:
@@ -32,20 +32,20 @@ class _Results(io.FileIO):
 
 
 class _Messages(io.FileIO):
-    """Standard error: what cannot be written is dropped, for how a run ends does not hang on its messages."""
+    """Standard error; bytes that cannot be written are dropped, so that a run does not fail by its messages."""
 
     def write(self, content: Buffer, /) -> int:
-        """Write everything, or as much as can be written; returns the number of bytes given."""
+        """Write all bytes that can be written, and return the number of bytes given."""
         with contextlib.suppress(OSError):
             files.write_all(self.fileno(), content)
         return memoryview(content).nbytes
 
 
 class _Input(io.FileIO):
-    """Standard input: that nothing has come yet is not its end."""
+    """Standard input; it waits for bytes that have not arrived yet."""
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Read at least a byte; returns how many, 0 at the end."""
+        """Read at least one byte, and return the number of bytes; 0 at the end."""
         view = memoryview(buffer).cast("B")
         content = files.read_some(self.fileno(), len(view))
         view[: len(content)] = content
@@ -53,15 +53,15 @@ class _Input(io.FileIO):
 
 
 def take_over_streams() -> None:
-    """Replace the three streams of `sys`; one that was closed at the start stays None.
+    """Replace the three streams of `sys`. A stream that was closed when the process started stays None.
 
-    The descriptors of those are taken by /dev/null: a file that is opened later must not get descriptor 2, which
-    libraries write their messages to.
+    /dev/null is opened on the descriptors of closed streams. Otherwise a file that is opened later could get
+    descriptor 2, and libraries would write their messages into it.
     """
     if sys.stdin is not None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(0, "r", closefd=False)), encoding="utf-8")
     if sys.stdout is not None:
-        # python -u and PYTHONUNBUFFERED ask for it.
+        # python -u and PYTHONUNBUFFERED set write_through.
         sys.stdout = _results(unbuffered=getattr(sys.stdout, "write_through", False))
     if sys.stderr is not None:
         sys.stderr = messages_to(2)
@@ -71,16 +71,17 @@ def take_over_streams() -> None:
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
-            # The lowest free descriptor is this one. Reading from it is the error that reading from none is.
+            # open() takes the lowest free descriptor, which is this one. It is write-only: reading it is an error,
+            # as reading a closed stream would be.
             os.open(os.devnull, os.O_WRONLY)
 
 
 def messages_to(descriptor: int, *, closefd: bool = False) -> TextIO:
-    """A stream of text whose writing never fails.
+    """Make a text stream whose writing never fails.
 
     Args:
-        descriptor: of standard error, or a copy of it.
-        closefd: whether closing the stream closes it.
+        descriptor: standard error, or a copy of it.
+        closefd: whether closing the stream closes the descriptor.
     """
     return io.TextIOWrapper(
         io.BufferedWriter(_Messages(descriptor, "w", closefd=closefd)),
@@ -95,7 +96,7 @@ def _results(unbuffered: bool) -> TextIO:
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),
         encoding="utf-8",
-        # A path that is not UTF-8 comes out byte for byte as it came in.
+        # A path that is not UTF-8 is written with the bytes that it has.
         errors="surrogateescape",
         line_buffering=raw.isatty(),
         write_through=unbuffered,

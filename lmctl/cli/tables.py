@@ -1,7 +1,7 @@
-"""Tables for people: figures are never broken, names are shortened in their middle, all fits the screen.
+"""Tables that fit a terminal of any width: figures are shown whole, and names are shortened in the middle.
 
-A table is drawn in the first of these forms that fits: names beside their figures; the same without the columns
-that may be left out; each name on a line above its figures; a line for each figure.
+A table is drawn in the first of these forms that fits the width: names beside their figures; the same without
+optional columns; each name on a line above its figures; a line for each figure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
-# A name that is shortened to less than this says nothing any more.
+# The least number of cells to which a name is shortened.
 LEAST_NAME = 16
 
 
@@ -25,9 +25,9 @@ class Column(NamedTuple):
     """A column of figures.
 
     Attributes:
-        heading: one line, or two with a line feed between them.
-        right: whether cells stand on its right side.
-        optional: whether it may be left out on a narrow screen; the last ones go first.
+        heading: one line, or two lines separated by a line feed.
+        right: whether cells are aligned right.
+        optional: whether the column may be left out on a narrow screen; the last such column is left out first.
     """
 
     heading: str
@@ -41,10 +41,10 @@ def show(
     """Print a table.
 
     Args:
-        console: where to.
+        console: the terminal.
         name: the heading of the names.
-        columns: those of the figures.
-        rows: a name and a cell for each column.
+        columns: the columns of figures.
+        rows: a name, and a cell for each column.
     """
     for line, is_heading in layout(name, columns, rows, console.width):
         console.print(line, style="bold" if is_heading else None, markup=False, no_wrap=True, crop=False)
@@ -53,7 +53,7 @@ def show(
 def layout(
     name: str, columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[str]]], width: int
 ) -> list[tuple[str, bool]]:
-    """The lines of a table on a screen of so many cells, each with whether it is a heading."""
+    """Return the lines of a table of at most `width` cells, each with whether it is a heading."""
     kept = [place for place, _ in enumerate(columns)]
     cells = [(field(label), tuple(map(field, values))) for label, values in rows]
     longest = max(map(cell_length, [name, *(label for label, _ in cells)]))
@@ -74,15 +74,15 @@ def layout(
 
 
 def field(value: str) -> str:
-    """A cell that stays in its place: no line end, no TAB, nothing that a terminal obeys."""
+    """Return a value as a cell, with line ends, TABs and control characters escaped."""
     return visible(tsv.field(value))
 
 
 def shorten(text: str, width: int) -> str:
-    """A text in at most so many cells, with … in place of its middle: both ends of a path tell it from others."""
+    """Shorten a text to at most `width` cells by replacing its middle by …; the ends tell paths apart."""
     if len(text) <= 4 * width and cell_length(text) <= width:
         return text
-    # Of a text without end, only the ends are looked at.
+    # Only the ends of a very long text are examined.
     text = text if len(text) <= 4 * width else text[: 2 * width] + text[-2 * width :]
     head, tail = "", ""
     room = width - 1
@@ -100,7 +100,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """A text in lines of at most so many cells; a word that is wider than a line is shortened."""
+    """Wrap a text into lines of at most `width` cells; a word that is wider than a line is shortened."""
     lines, line = [], ""
     for word in text.split(" "):
         short = shorten(word, width)
@@ -113,14 +113,14 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def cell_length(text: str) -> int:
-    """How many cells of a terminal a text takes: two for a Chinese character."""
+    """Return the number of terminal cells of a text; a Chinese character takes two."""
     from rich.cells import cell_len
 
     return cell_len(text)
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """A text with blanks on its right side, or on its left, up to a width in cells."""
+    """Pad a text with blanks on its right, or on its left, to a width in cells."""
     blanks = " " * (width - cell_length(text))
     return blanks + text if right else text + blanks
 
@@ -139,7 +139,7 @@ def _row(columns: Sequence[Column], values: Sequence[str], widths: Sequence[int]
 
 
 def _headings(columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
-    """The headings, bottom lines level."""
+    """Return the lines of the headings, aligned at the bottom."""
     parts = [column.heading.split("\n") for column in columns]
     height = max(map(len, parts), default=1)
     lines = [[""] * (height - len(part)) + part for part in parts]

@@ -1,4 +1,4 @@
-"""What `lmctl train` shows on standard error while it runs, and at its end."""
+"""The display of `lmctl train` on standard error, during the run and at its end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class TrainingDisplay:
-    """Shows a training run on standard error, as it goes: nothing, plain lines, or one live line."""
+    """Shows the progress of a training run: as one line that is redrawn, as plain lines, or not at all."""
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
@@ -61,7 +61,7 @@ class TrainingDisplay:
             self._close()
 
     def on_event(self, event: RunEvent) -> None:
-        """Take note of an event of the run."""
+        """Show an event of the run, or keep it for the end."""
         from lmctl.jobs.watching.events import CacheTuned, Compared, TextRead
         from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
@@ -76,7 +76,9 @@ class TrainingDisplay:
         elif isinstance(event, Compared):
             self._compared = event
             if self._messages.plain:
-                self._tell([", ".join(f"{name} {perplexity:.2f}" for _, name, perplexity in _beside(event))])
+                self._tell(
+                    [", ".join(f"{name} {perplexity:.2f}" for _, name, perplexity in _compared_models(event))]
+                )
         elif isinstance(event, CacheTuned):
             self._cache = event
             if self._messages.plain:
@@ -86,7 +88,7 @@ class TrainingDisplay:
             self._say(_live_line(event))
 
     def finish(self, trained: Trained) -> None:
-        """After publishing: the table of epochs, and how to query the model."""
+        """Show the table of epochs, the comparison and the command that queries the model."""
         self._show(trained)
         self._close()
 
@@ -111,14 +113,14 @@ class TrainingDisplay:
         self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
 
     def _close(self) -> None:
-        # The console writes to a copy of standard error of its own.
+        # The console writes to its own copy of standard error.
         if self._console is not None:
             self._console.file.close()
 
     def _activity(self, activity: str, done: float, total: float | None) -> None:
-        """What is done before and after training."""
+        """Show an activity before or after training."""
         text = self._estimate.describe(activity, done, total)
-        # On a terminal, a new activity is drawn at once: it may be the last that is told of for a while.
+        # On a terminal a new activity is drawn at once, because the next message may come much later.
         if self._estimate.is_due(self._interval()) or (self._status is not None and self._estimate.is_new):
             self._say(text)
 
@@ -158,7 +160,7 @@ class TrainingDisplay:
             )
 
     def _tell(self, lines: Sequence[str]) -> None:
-        """Lines that stay."""
+        """Write lines that stay on the screen."""
         for line in lines:
             if self._console is not None:
                 self._console.print(line, markup=False)
@@ -172,18 +174,18 @@ class TrainingDisplay:
             click.echo(f"lmctl: {text}", err=True)
 
 
-# What is compared.
+# The models that are compared: n-grams, the network, and their mixture.
 COUNTED, TRAINED, MIXED = range(3)
 
 
-def _beside(compared: Compared) -> list[tuple[int, str, float]]:
-    """What was compared (n-grams, the network, their mixture), what each is called, and its perplexity."""
+def _compared_models(compared: Compared) -> list[tuple[int, str, float]]:
+    """Return the models that were compared, each with its name and its perplexity."""
     network, ngram = compared.weights
     beside = [
         (COUNTED, f"{compared.ngram_order}-grams", compared.ngram_perplexity),
         (TRAINED, "network", compared.network_perplexity),
     ]
-    # With all of the weight on one of them, there is no mixture to speak of.
+    # If one model has all of the weight, the mixture is that model.
     if f"{network:.2f}" not in ("0.00", "1.00"):
         name = f"mixture, {network:.2f} network + {ngram:.2f} n-grams"
         beside.append((MIXED, name, compared.mixture_perplexity))
@@ -191,18 +193,18 @@ def _beside(compared: Compared) -> list[tuple[int, str, float]]:
 
 
 def _show_comparison(console: Console, compared: Compared, family: str | None) -> None:
-    """How well each predicts the validation text, and which of them is published."""
+    """Show the validation perplexity of each model, and which one is published."""
     chosen = MIXED if compared.mixture_is_chosen else COUNTED if family == families.baseline().name else TRAINED
     columns = [tables.Column("valid\nperplexity"), tables.Column("", right=False)]
     rows = [
         (name, (f"{perplexity:.2f}", "chosen" if kind == chosen else ""))
-        for kind, name, perplexity in _beside(compared)
+        for kind, name, perplexity in _compared_models(compared)
     ]
     tables.show(console, "model", columns, rows)
 
 
 def _drift_lines(drift: Drift) -> list[str]:
-    """What has changed since the model that training starts from."""
+    """Return lines about the words that are new since the model that training starts from."""
     named = [f"{word} {count:,}" for word, count in drift.new_words[:8]]
     new_to_it = f"since the model to start from: {100 * drift.oov_rate:.2f} % of the words are new to it"
     vectors = (
@@ -228,7 +230,7 @@ def _live_line(event: StepDone) -> str:
 
 
 def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
-    """A row for each epoch; the best one by the validation text, or else by the training text, is marked."""
+    """Show a row for each epoch; the best by validation perplexity, or else by training perplexity, is marked."""
     validated = any(epoch.valid_perplexity is not None for epoch in epochs)
     columns = [
         tables.Column("tokens/s", optional=True),
@@ -256,5 +258,5 @@ def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
 
 
 def _figure(perplexity: float | None) -> float:
-    """A perplexity that may be missing, or not be a number, as one that can be compared."""
+    """Return a perplexity that can be compared: infinity if it is missing or not a number."""
     return math.inf if perplexity is None or math.isnan(perplexity) else perplexity

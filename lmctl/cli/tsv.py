@@ -1,8 +1,7 @@
-r"""Tab-separated rows, in one dialect for all commands.
+r"""Tab-separated rows, in the same dialect for all commands.
 
-A field never holds a TAB or a line end: they are written `\t`, `\n` and `\r`, and a backslash `\\`, as in
-PostgreSQL's COPY. So the columns of every row are those of the first, for awk, `cut` and R's
-`read.delim(quote = "")`. Nothing is quoted.
+A field holds no TAB and no line end: they are written `\t`, `\n` and `\r`, and a backslash `\\`, as in COPY of
+PostgreSQL. So awk, `cut` and `read.delim(quote = "")` of R find the same columns in all rows. Nothing is quoted.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def field(value: object) -> str:
-    r"""A value as one field: `\t`, `\n`, `\r` and `\\` in place of what would break a row."""
+    r"""Return a value as one field, with `\t`, `\n`, `\r` and `\\` for TABs, line ends and backslashes."""
     return str(value).translate(_ESCAPES)
 
 
 def row(values: Iterable[object]) -> str:
-    """Values as one row, without its line end."""
+    """Return values as one row, without a line end."""
     return "\t".join(map(field, values))

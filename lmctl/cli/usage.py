@@ -1,4 +1,4 @@
-"""What is wrong with a command line: one line that says what came, what was expected, what to do."""
+"""Messages about a wrong command line: what came, what was expected, and what to do, in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-# Options of other programs -> what means the same here; the first that the command has is suggested.
+# An option of lmctl -> options of other programs with the same meaning; it is suggested if the command has it.
 OTHER_NAMES = {
     "-k": "--top-k --topk --n --num --count -n",
     "-f": "--input-file --contexts --prompts",
@@ -45,7 +45,7 @@ OTHER_NAMES = {
     "--valid-fraction": "--split --val-split --valid-split --validation-split --holdout",
     "--vocab-size": "--vocabulary-size --max-vocab --vocabulary --vocabsize --max-words",
 }
-# Options of other programs for what is an argument here.
+# Options of other programs for what an argument of lmctl names.
 INPUTS = "--input --inputs --data --corpus --file --files --text --texts --train --train-file -f -i"
 COMMANDS = {
     "train": "fit learn run",
@@ -60,17 +60,17 @@ COMMANDS = {
     "export": "convert dump save",
     "import": "load",
 }
-# What an argument that is missing would be.
+# What each argument takes, for the message that it is missing.
 ARGUMENTS = {
     "CORPUS": "text files, - for standard input, or one folder that lmctl prepare wrote",
     "INPUT": "text files, or - for standard input",
     "FILE": "an ARPA file, or - for standard input",
-    "MODEL": "models' folders",
+    "MODEL": "folders of models",
 }
 
 
 def describe(error: click.ClickException) -> str:
-    """A usage error in one line."""
+    """Return the message of a usage error, in one line."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         return _unknown_option(error, context)
@@ -87,7 +87,7 @@ def describe(error: click.ClickException) -> str:
         if "does not take a value" in message:
             return f"{error.option_name}: takes no value"
         parameter = _parameter(context, error.option_name)
-        return f"{error.option_name}: a value is missing{_what(parameter)}"
+        return f"{error.option_name}: a value is missing{_purpose(parameter)}"
     if message.startswith("Got unexpected extra argument"):
         extra = re.sub(r"^.*?\(|\)$", "", message)
         return _seen_help(f"unexpected argument {_shown(extra)}", context)
@@ -99,11 +99,10 @@ def _seen_help(message: str, context: click.Context | None) -> str:
 
 
 def _name(parameter: click.Parameter | None) -> str:
-    """What a message calls an option or an argument: -k, --threshold, MODEL."""
+    """Return the name of an option or an argument in messages: -k, --threshold, MODEL."""
     if parameter is None:
         return ""
     if isinstance(parameter, click.Option):
-        # A name of one letter is known to those who typed it; of several long ones the first counts.
         return parameter.opts[0]
     return _plain(parameter.metavar or parameter.name or "")
 
@@ -113,8 +112,8 @@ def _plain(metavar: str) -> str:
     return metavar.strip("[].").split("|")[0].split(" ")[0].strip("[].")
 
 
-def _what(parameter: click.Parameter | None) -> str:
-    """What an option is for, in brackets."""
+def _purpose(parameter: click.Parameter | None) -> str:
+    """Return the beginning of an option's help in brackets, up to the first full stop, semicolon or colon."""
     if not isinstance(parameter, click.Option) or not parameter.help:
         return ""
     sentence = re.split(r"\.(?:\s|$)|;|:\s|  ", parameter.help)[0]
@@ -126,17 +125,17 @@ def _missing(parameter: click.Parameter | None) -> str:
     if isinstance(parameter, click.Option):
         choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
         value = parameter.metavar or _either(list(map(str, choices)))
-        return f"missing {name} {value}{_what(parameter)}"
+        return f"missing {name} {value}{_purpose(parameter)}"
     return f"missing {name} ({ARGUMENTS[name]})" if name in ARGUMENTS else f"missing {name}"
 
 
 def _either(names: list[str]) -> str:
-    """a, b or c."""
+    """Return names as `a, b or c`."""
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def _expected(error: click.BadParameter) -> str:
-    """What a value should have been and what it was; click says so in other words for each of its types."""
+    """Return what was expected and what came; click words that differently for each type."""
     kind = None if error.param is None else error.param.type
     found = re.match(r"(.*?) is not (?:in the range|one of|a valid)\b", error.message, re.DOTALL)
     expected = _values_of(kind)
@@ -146,7 +145,7 @@ def _expected(error: click.BadParameter) -> str:
 
 
 def _values_of(kind: click.ParamType[Any] | None) -> str:
-    """The values that a type takes, in words."""
+    """Return the values that a type takes, in words."""
     if isinstance(kind, click.Choice):
         return _either(list(map(str, kind.choices)))
     if isinstance(kind, click.types.IntParamType):
@@ -178,9 +177,9 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
     if context is None:
         return message
     if isinstance(context.command, click.Group):
-        if meant := _meant(error.option_name, ["--help", "--version"]):
+        if meant := _nearest_option(error.option_name, ["--help", "--version"]):
             return f"{message}; did you mean {meant}?"
-        # --verbose is every command's, and stands after its name.
+        # Options such as --verbose belong to the commands and stand after their names.
         return f"{message} before a command; options follow the command's name; see lmctl --help"
     known = {
         name: each
@@ -188,7 +187,7 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
         if isinstance(each, click.Option)
         for name in (*each.opts, *each.secondary_opts)
     }
-    if meant := _meant(error.option_name, known):
+    if meant := _nearest_option(error.option_name, known):
         return f"{message}; did you mean {meant}?"
     arguments = [each for each in context.command.params if isinstance(each, click.Argument)]
     if error.option_name in INPUTS.split() and arguments:
@@ -199,9 +198,9 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
     return _seen_help(message, context)
 
 
-def _meant(typed: str, known: Collection[str]) -> str | None:
-    """The option that an unknown one was probably meant to be."""
-    # Slow to import, and needed only for a message.
+def _nearest_option(typed: str, known: Collection[str]) -> str | None:
+    """Return the option that the user probably meant; None if no option is similar."""
+    # difflib is slow to import, and only messages need it.
     from difflib import get_close_matches
 
     spelled = typed.lower().replace("_", "-")
@@ -218,7 +217,7 @@ def _meant(typed: str, known: Collection[str]) -> str | None:
 
 
 def _key(option: str) -> str | None:
-    """The configuration key that an option may have been meant to set."""
+    """Return the configuration key that an unknown option names; None if it names none."""
     from lmctl.config import all_keys
 
     name = option.lstrip("-").replace("-", "_")

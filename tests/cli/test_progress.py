@@ -16,7 +16,7 @@ from lmctl.jobs.watching.events import CacheTuned, Compared
 from lmctl.training.events import EpochDone
 
 CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5, includes_oov=True)
-CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 in place of 80.00 on 1,234 validation tokens"
+CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 instead of 80.00 on 1,234 validation tokens"
 
 
 def compared(mixture_is_chosen):
