@@ -36,7 +36,7 @@ from lmctl.corpus.prepared import (
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import NEVER_WORDS
 from lmctl.corpus.word_counts import WordCounts
-from lmctl.errors import DataError, UsageError, listed
+from lmctl.errors import DataError, UsageError
 from lmctl.scratch import Scratch, scratch_folder
 from lmctl.scratch import sweep as sweep_unfinished
 from lmctl.text.tokenization import tags_matter
@@ -85,6 +85,8 @@ def prepare_corpus(
     workers: AbstractContextManager[OrderedMap],
     sources: Callable[[], Sequence[SourceRecord]],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    training_text: str = "the text",
+    validation_text: str = "the validation text",
 ) -> PreparedCorpus:
     """Make a prepared corpus in `folder` from chunks of text.
 
@@ -97,6 +99,8 @@ def prepare_corpus(
             nothing works any more, for what it would write to is removed.
         sources: called when all chunks have been read; what corpus.json says of the inputs.
         settings: sections of the configuration that was followed, for corpus.json.
+        training_text: the name of the text to train on in messages, such as the paths that the user typed.
+        validation_text: the name of the validation text in messages.
 
     Raises:
         DataError: nothing to train on, or nothing in the text to validate on.
@@ -114,11 +118,10 @@ def prepare_corpus(
         no_words = "the text has no words"
         if split_rules.tokenizer.stop_words:
             no_words += " beside the stop words"
-        if not valid.words and (empty := [record.name for record in records if record.split == "valid"]):
-            raise DataError(f"{empty[0]}: nothing to validate on; {no_words}")
+        if not valid.words and any(record.split == "valid" for record in records):
+            raise DataError(f"{validation_text}: nothing to validate on; {no_words}")
         if not train.words and not (split_rules.valid_fraction and valid.words):
-            inputs = listed([record.name for record in records if record.split == "train"])
-            raise DataError(f"{inputs}: nothing to train on; {no_words}")
+            raise DataError(f"{training_text}: nothing to train on; {no_words}")
         shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
         # With too little to validate on, the lines that the hash chose train as well.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)

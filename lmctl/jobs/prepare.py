@@ -94,7 +94,7 @@ def prepare(
     # With one chunk there is nothing to share out, and starting processes would take longer than the work.
     first = list(itertools.islice(chunks, 2))
     if not first:
-        raise DataError(f"{listed(sources)}: empty; expected text, a sentence a line")
+        raise DataError(f"{_in_messages(sources)}: empty; expected text, a sentence a line")
     tokenizer = make_tokenizer(config.text, segmenter)
     jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
@@ -115,7 +115,14 @@ def prepare(
                 "vocabulary": msgspec.to_builtins(config.vocabulary),
                 "validation": msgspec.to_builtins(config.validation),
             },
+            training_text=_in_messages(sources),
+            validation_text=_in_messages(held_out),
         )
+
+
+def _in_messages(sources: Sequence[str]) -> str:
+    """The names of texts for a message, as the user typed them."""
+    return listed(["standard input" if source == STDIN else source for source in sources])
 
 
 def files_named(config: Config) -> list[str]:

@@ -49,6 +49,8 @@ def prepare_texts(
         VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
         workers=contextlib.nullcontext(map),
         sources=lambda: records,
+        training_text="text",
+        validation_text="held out",
     )
 
 

@@ -1,6 +1,7 @@
 """`prepare` refuses an input in one line and leaves the corpus that was there."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,28 @@ def test_text_without_words_is_refused(write, tmp_path, text, message):
         prepare([write("text.txt", text)], tmp_path / "corpus", config())
 
     assert {path.name for path in tmp_path.glob("corpus/*")} <= {"lock"}
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "message"),
+    [
+        ("", None, "train.txt: empty; expected text, a sentence a line"),
+        ("\n", None, "train.txt: nothing to train on; the text has no words"),
+        ("a b\n", "\n", "../valid.txt: nothing to validate on; the text has no words"),
+    ],
+)
+def test_a_message_shows_a_path_as_it_was_typed(write, tmp_path, monkeypatch, train, valid, message):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("train.txt").write_text(train)
+    if valid is not None:
+        write("valid.txt", valid)
+
+    with pytest.raises(DataError) as caught:
+        prepare(["train.txt"], tmp_path / "corpus", config(file=None if valid is None else "../valid.txt"))
+
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("missing", ["source", "file", "vocabulary", "stop_words", "user_dictionary"])

@@ -260,7 +260,9 @@ def _doubt(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> str | None
     trained_on = {source.sha256 for source in before.sources if source.split == "train"}
     own_files = [source for source in corpus.record.sources if source.split == "valid"]
     if known := [source.name for source in own_files if source.sha256 in trained_on]:
-        return f"the current one was trained on {known[0]} and looks better there than it is"
+        # The record has the absolute path, the configuration the path as the user typed it.
+        name = config.validation.file or known[0]
+        return f"the current one was trained on {name} and looks better there than it is"
     if own_files or any(source.split == "valid" for source in before.sources):
         return None
     if not before.valid.sentences:
