@@ -49,6 +49,12 @@ def test_its_probabilities_are_laplaces(lmctl, model):
     assert lmctl("predict", "-m", model, "-k", "3", "b") == "a 0.285714 b 0.214286 c 0.142857\n"
 
 
+def test_a_checkpoint_cannot_be_required_of_it(lmctl, model):
+    error = lmctl("train", "text.txt", "-o", "other", "--resume", "require", *UNIGRAM, code=2)
+
+    assert error.startswith("lmctl: --resume require: training a model of family unigram leaves no checkpoint")
+
+
 def test_info_verify_and_models_know_it(lmctl, model):
     info = json.loads(lmctl("info", "-m", model, "--json"))
 

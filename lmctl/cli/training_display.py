@@ -182,7 +182,7 @@ def _compared_models(compared: Compared) -> list[tuple[int, str, float]]:
     """Return the models that were compared, each with its name and its perplexity."""
     network, ngram = compared.weights
     beside = [
-        (COUNTED, f"{compared.ngram_order}-grams", compared.ngram_perplexity),
+        (COUNTED, compared.baseline, compared.ngram_perplexity),
         (TRAINED, "network", compared.network_perplexity),
     ]
     # If one model has all of the weight, the mixture is that model.

@@ -188,6 +188,10 @@ class Family(ABC):
     def describe(self, sizes: Any) -> dict[str, str]:
         """The family and its dimensions in rows of `lmctl info`: "family" first."""
 
+    def short_name(self, sizes: Any) -> str:  # noqa: ARG002
+        """The name of a model of these sizes in a table, in one or two words."""
+        return self.name
+
     def combine(self, vocabulary_size: int, weights: Sequence[float]) -> Any:
         """The sizes of a model that is made of members, with a weight for each. Only if it `combines`."""
         raise NotImplementedError(self.name)
@@ -256,6 +260,10 @@ class Family(ABC):
             DataError: a file of the bundle is missing or damaged.
         """
         raise NotImplementedError(self.name)
+
+    def estimation_bytes(self, training_tokens: int) -> int:  # noqa: ARG002
+        """The least disk space that `estimate` needs for scratch files, in bytes; 0: it needs next to nothing."""
+        return 0
 
     def estimate_part(self, token_ids: IntArray, vocabulary_size: int, config: Any, scratch: Path) -> None:
         """What `estimate` does, for a part of a text of any kind, only to know how long it takes."""

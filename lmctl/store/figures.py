@@ -55,7 +55,8 @@ class DriftMetrics(msgspec.Struct, kw_only=True):
 class ComparedMetrics(msgspec.Struct, kw_only=True):
     """The network beside n-grams of the same corpus, and their mixture."""
 
-    ngram_order: Count
+    # null: a version of lmctl that did not state it made the bundle.
+    baseline: Name | None = None
     ngram_perplexity: Figure | None
     network_perplexity: Figure | None
     mixture_perplexity: Figure | None

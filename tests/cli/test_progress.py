@@ -21,7 +21,7 @@ CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 instead of 80.00
 
 def compared(mixture_is_chosen):
     return Compared(
-        ngram_order=5,
+        baseline="5-grams",
         ngram_perplexity=120.25,
         network_perplexity=90.5,
         mixture_perplexity=80.0,

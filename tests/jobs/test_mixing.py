@@ -74,7 +74,7 @@ def test_the_figures_are_those_of_the_members(text, valid, tmp_path, settings, s
         ("mixture_perplexity", mixed),
     ):
         assert compared[name] == pytest.approx(np.exp(-log_probs[counted].mean()), rel=1e-4), name
-    assert (compared["ngram_order"], compared["state"], compared["mixture_is_chosen"]) == (5, state, True)
+    assert (compared["baseline"], compared["state"], compared["mixture_is_chosen"]) == ("5-grams", state, True)
     assert bundle.record.sizes.weights == compared["weights"]
     (event,) = (event for event in told if isinstance(event, Compared))
     assert (event.mixture_perplexity, event.weights) == (compared["mixture_perplexity"], compared["weights"])
@@ -108,7 +108,7 @@ def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
     trained = train([text], tmp_path / "model", settings(*USELESS, f"validation.file={valid}"))
 
     assert trained.family == "ngram"
-    assert "the network adds nothing to the n-grams on the validation text" in caplog.text
+    assert "the network adds nothing to the baseline (5-grams) on the validation text" in caplog.text
     assert (trained.compared["weights"], trained.compared["mixture_is_chosen"]) == ([0.0, 1.0], False)
     assert trained.valid_perplexity == trained.compared["ngram_perplexity"]
     verify_model(Path(trained.published))
@@ -239,7 +239,7 @@ def test_a_comparison_that_fails_keeps_no_network_from_being_trained(
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}"))
 
     assert (trained.family, trained.compared) == ("lstm", None)
-    assert "no n-grams were counted beside the network" in caplog.text
+    assert "no baseline (family ngram) was estimated" in caplog.text
     with pytest.raises(OSError, match="No space left"):
         train([text], tmp_path / "other", settings(f"validation.file={valid}", "training.with_ngram=true"))
 

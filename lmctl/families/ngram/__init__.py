@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 # What an order of 5 takes grows with the text, and what it brings over 3 does not.
 FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
+# Scratch files, for each token of the text. Order 5 took about 50 bytes with a text of 200 million tokens.
+# An order takes 4 bytes for its places, and more for its counts, so no text needs less than this.
+SCRATCH_BYTES_PER_TOKEN = 16
 
 
 class Ngram(Family):
@@ -72,6 +75,14 @@ class Ngram(Family):
             "family": f"{self.name}, order {sizes.order}, {sizes.smoothing}",
             "n-grams": " + ".join(map("{:,}".format, sizes.ngrams)),
         }
+
+    def short_name(self, sizes: Any) -> str:
+        """See `Family.short_name`."""
+        return f"{sizes.order}-grams"
+
+    def estimation_bytes(self, training_tokens: int) -> int:
+        """See `Family.estimation_bytes`."""
+        return SCRATCH_BYTES_PER_TOKEN * training_tokens
 
     def count_parameters(self, sizes: Any) -> int:
         """Probabilities and back-offs."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl import families
 from lmctl.jobs.mixing import Mixture, write_mixture
-from lmctl.jobs.train.estimating import estimation_config
 from lmctl.jobs.train.validating import valid_figures
 from lmctl.jobs.watching.events import Compared
 from lmctl.store.bundle import open_bundle
@@ -57,7 +57,7 @@ def compare_with_baseline(
     mixture = Mixture.tuned([network_scores, ngram_scores])
     is_better = mixture.perplexity < network_scores.perplexity and config.training.with_ngram
     compared = Compared(
-        ngram_order=estimation_config(config, len(corpus.train)).order,
+        baseline=families.baseline().short_name(ngram.record.sizes),
         ngram_perplexity=ngram_scores.perplexity,
         network_perplexity=network_scores.perplexity,
         mixture_perplexity=mixture.perplexity,
@@ -71,8 +71,9 @@ def compare_with_baseline(
     own = {"valid": valid_figures(ngram_scores, corpus, config)}
     if is_better and mixture.counting == [1]:
         logger.warning(
-            "the network adds nothing to the n-grams on the validation text (weight %.4f): the n-grams are "
-            "published alone",
+            "the network adds nothing to the baseline (%s) on the validation text (its weight is %.4f): "
+            "the baseline is published alone",
+            compared.baseline,
             mixture.weights[0],
         )
         remove(network.folder)

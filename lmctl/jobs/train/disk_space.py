@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config, TrainingConfig
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.families.family import Family
 
 FLOAT32_BYTES = 4
-# Of scratch, a token of a text of n-grams of order 5: about 50 bytes in a text of 200 million; no less than this.
-COUNTED_BYTES = 16
 # Further numbers that an optimizer keeps for each weight.
 SLOTS = {"sgd": 0, "adam": 2, "adagrad": 1, "rmsprop": 1}
 
@@ -64,13 +63,18 @@ def check_room_to_train(work: Path, checkpoint: Path, corpus: PreparedCorpus, co
     _check(work, max(2 * each, each + bundle_bytes(parameters, corpus)) - there, "training")
 
 
-def check_room_to_estimate(scratch: Path, tokens: int) -> None:
-    """See that n-grams can be counted: an order takes 4 bytes a token for its places, and more for its counts.
+def check_room_to_estimate(scratch: Path, family: Family, tokens: int) -> None:
+    """Check that the scratch files of an estimation can be written.
+
+    Args:
+        scratch: the folder for scratch files; must exist.
+        family: the family whose model is estimated.
+        tokens: number of training tokens.
 
     Raises:
         StorageError: there is not enough room.
     """
-    _check(scratch, COUNTED_BYTES * tokens, "counting n-grams")
+    _check(scratch, family.estimation_bytes(tokens), f"estimating a model of family {family.name}")
 
 
 def checkpoint_bytes(parameters: int, training: TrainingConfig) -> int:

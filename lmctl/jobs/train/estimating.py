@@ -33,9 +33,9 @@ def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratc
         UsageError: pruning thresholds that do not fit the order.
         StorageError: there is not enough room on the disk.
     """
-    check_room_to_estimate(scratch, len(corpus.train))
-    folder.mkdir(parents=True)
     family, keys = estimated_family(config), estimation_config(config, len(corpus.train))
+    check_room_to_estimate(scratch, family, len(corpus.train))
+    folder.mkdir(parents=True)
     estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch)
     draft = Draft(
         TextFiles.of_corpus(corpus),

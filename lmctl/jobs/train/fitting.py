@@ -7,7 +7,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lmctl import progress
+from lmctl import families, progress
 from lmctl.config import seconds_of
 from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.jobs.figures import add_figures
@@ -118,6 +118,7 @@ class NetworkFit:
         self._policies = policies
         self._signals = signals
         self._began = began
+        self._baseline_name = families.baseline().name
         limit = inputs.config.training.time_limit
         self._end = None if limit is None else began + seconds_of(limit)
         sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
@@ -147,7 +148,7 @@ class NetworkFit:
             except OutOfTimeError as error:
                 if ngram is None or not self._config.training.with_ngram:
                     raise
-                logger.warning("%s; the n-grams are published alone", error)
+                logger.warning("%s; the baseline (family %s) is published alone", error, self._baseline_name)
                 return self._ngram_alone(*ngram)
         there = self._run.path.exists()
         self._signals.raise_if_received(f"continues from {self._run.path}" if there else "starts over")
@@ -162,7 +163,9 @@ class NetworkFit:
             valid_nats = result.valid_cross_entropy_nats
             if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):
                 logger.warning(
-                    "training.time_limit leaves no time to mix: the n-grams, which are better, are alone"
+                    "training.time_limit leaves no time to mix: the baseline (family %s), which is better than "
+                    "the network, is published alone",
+                    self._baseline_name,
                 )
                 return self._ngram_alone(*ngram)
             return self._figures_of_training(bundle, metrics, valid_nats, result.valid_tokens)
@@ -195,7 +198,7 @@ class NetworkFit:
         """Finish a bundle with the figures that training found, which scoring it would only repeat."""
         logger.warning(
             "training.time_limit leaves no time to score the model as queries will: its figures are those of "
-            "training, and it is set beside no n-grams"
+            "training, and it is not compared with the baseline"
         )
         if valid_nats is not None:
             metrics["valid"] = figures_of(valid_nats, valid_tokens, self._corpus, self._config)
@@ -230,8 +233,9 @@ class NetworkFit:
             left = max(self._end - time.monotonic(), 0.0)
             if not leaves_time_to_count(seconds, left):
                 logger.warning(
-                    "no n-grams are counted beside the network: they would take about %.0f of the %.0f s that "
-                    "training.time_limit leaves",
+                    "no baseline (family %s) is estimated beside the network: it would take about %.0f of the "
+                    "%.0f s that training.time_limit leaves",
+                    self._baseline_name,
                     seconds,
                     left,
                 )
@@ -245,7 +249,7 @@ class NetworkFit:
             # What is only compared with must not keep a network from being trained.
             if self._config.training.with_ngram:
                 raise
-            logger.warning("no n-grams were counted beside the network: %s", error)
+            logger.warning("no baseline (family %s) was estimated: %s", self._baseline_name, error)
             remove(folder)
             return None
         return None if scores is None else (ngram, scores)

@@ -102,4 +102,7 @@ class TrainingJob:
         if self.config.family.trains_network:
             require_tensorflow()
         elif self.policies.resume == "require":
-            raise UsageError("--resume require: counting n-grams leaves no checkpoint to continue from")
+            raise UsageError(
+                f"--resume require: training a model of family {self.config.family.name} leaves no checkpoint to "
+                "continue from; leave out --resume require"
+            )

@@ -92,7 +92,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """The network beside an n-gram model of the same corpus, and their mixture.
 
     Attributes:
-        ngram_order: words of the longest n-grams.
+        baseline: short name of the n-gram model, such as "5-grams".
         ngram_perplexity: of the validation text, as the other two are.
         weights: of the network and of the n-gram model in the mixture.
         mixture_is_chosen: whether the mixture goes on in the network's place (`training.with_ngram`).
@@ -100,7 +100,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
         state: "carry" or "reset".
     """
 
-    ngram_order: int
+    baseline: str
     ngram_perplexity: float
     network_perplexity: float
     mixture_perplexity: float

@@ -7,6 +7,7 @@ import pytest
 
 from lmctl.config import TrainingConfig, read_settings
 from lmctl.errors import InterruptedRunError, StorageError
+from lmctl.families import ngram
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train import disk_space
 from lmctl.jobs.train.network_size import configured_parameters
@@ -107,6 +108,17 @@ def test_training_is_refused_before_tensorflow_is_loaded(disk, text, tmp_path, m
     disk(free=needed)
     with pytest.raises(TypeError, match="not callable"):
         train([str(corpus.folder)], tmp_path / "model", asked)
+
+
+def test_an_estimation_is_refused_by_the_need_that_its_family_states(disk, tmp_path):
+    needed = ngram.SCRATCH_BYTES_PER_TOKEN * 100
+
+    disk(free=needed - 1)
+    message = f"estimating a model of family ngram needs at least {needed} bytes, {needed - 1} are free"
+    with pytest.raises(StorageError, match=message):
+        disk_space.check_room_to_estimate(tmp_path, ngram.FAMILY, 100)
+    disk(free=needed)
+    disk_space.check_room_to_estimate(tmp_path, ngram.FAMILY, 100)
 
 
 def test_the_checkpoint_of_a_run_that_was_cut_off_makes_room(disk, text, tmp_path):

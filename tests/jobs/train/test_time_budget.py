@@ -131,7 +131,7 @@ def test_without_time_to_mix_the_better_one_is_published(text, known, tmp_path, 
 
     published = train([text], tmp_path / "model", settings(*asked, "training.time_limit=9000s"))
 
-    assert "no time to mix: the n-grams, which are better, are alone" in caplog.text
+    assert "no time to mix: the baseline (family ngram), which is better than the network" in caplog.text
     assert published.family == "ngram"
     assert published.valid_perplexity < 10
 
@@ -146,7 +146,7 @@ def test_without_time_to_train_the_n_grams_are_published(text, known, tmp_path, 
 
     assert published.family == "ngram"
     assert "training.time_limit: 60s leaves no time to train" in caplog.text
-    assert "the n-grams are published alone" in caplog.text
+    assert "the baseline (family ngram) is published alone" in caplog.text
     assert verify_bundle(Path(published.published)).record.family == "ngram"
     with pytest.raises(OutOfTimeError):
         train([text], tmp_path / "other", settings(*asked, "training.with_ngram=false"))
