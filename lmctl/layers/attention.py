@@ -111,48 +111,53 @@ class Attention:
         self._value_scales = np.ldexp(1.0, STORED_BITS - exponents).reshape(heads, self._head_dim)
         self._slopes = alibi_slopes(heads) if positions == "alibi" else None
 
-    def __call__(
-        self, queries: Float32Array, keys: Float32Array, values: Float32Array, memory: Memory, read: IntArray
-    ) -> tuple[Float32Array, Memory]:
-        """Read positions.
+    def remember(self, keys: Float32Array, values: Float32Array, memory: Memory, read: IntArray) -> Memory:
+        """A memory with further positions at its end.
 
         Args:
-            queries: of the positions that are read, (B, T, A, K).
-            keys: likewise.
+            keys: of these positions, (B, T, A, K).
             values: likewise.
             memory: of the positions before.
             read: the number of positions that each column has read before, (B,).
-
-        Returns:
-            What the heads answer, (B, T, A, K), and the memory with these positions at its end.
         """
-        steps, remembered = queries.shape[1], memory.keys.shape[1]
         if self._positions == "rotary":
-            places = read[:, None] + np.arange(steps)
-            queries, keys = rotated(queries, places), rotated(keys, places)
-        whole_queries, query_units = _whole_numbers(queries, self._key_bits)
-        whole_keys, key_units = _whole_numbers(keys, self._key_bits)
+            keys = rotated(keys, read[:, None] + np.arange(keys.shape[1]))
+        whole_keys, units = _whole_numbers(keys, self._key_bits)
         whole_values = np.rint(values * self._value_scales)
-        memory = memory.joined(
-            Memory(whole_keys.astype(np.float32), key_units[..., 0], whole_values.astype(np.float32))
-        )
-        whole_queries = np.ascontiguousarray(whole_queries.transpose(0, 2, 1, 3))
+        return memory.joined(Memory(whole_keys.astype(np.float32), units[..., 0], whole_values.astype(np.float32)))
+
+    def answer(
+        self, queries: Float32Array, memory: Memory, places: IntArray, read: IntArray, remembered: int
+    ) -> Float32Array:
+        """The answers of the heads, (B, T, A, K).
+
+        Args:
+            queries: (B, T, A, K).
+            memory: with the positions of the queries.
+            places: the place of each query in the memory, (B, T).
+            read: the number of positions that each column had read before the last `remember`, (B,).
+            remembered: the places in the memory before that.
+        """
+        if self._positions == "rotary":
+            queries = rotated(queries, places - remembered + read[:, None])
+        whole_queries, query_units = _whole_numbers(queries, self._key_bits)
+        whole_queries = whole_queries.transpose(0, 2, 1, 3)
         query_units = query_units.transpose(0, 2, 1, 3) / math.sqrt(self._head_dim)
-        # Places in the memory from which on a column has read something.
+        # The place in the memory from which on a column has read something.
         first_read = np.maximum(remembered - read, 0)
         answers = np.empty(queries.shape, dtype=np.float32)
-        for block in self._blocks(len(queries), steps):
-            seen = slice(max(0, remembered + block.start - self._context + 1), remembered + block.stop)
-            scores = np.matmul(
-                whole_queries[:, :, block], memory.keys[:, seen].astype(np.float64).transpose(0, 2, 3, 1)
-            )
+        for block in self._blocks(*places.shape):
+            own = places[:, block]
+            first, stop = max(0, int(own.min()) - self._context + 1), int(own.max()) + 1
+            keys = memory.keys[:, first:stop].astype(np.float64)
+            scores = np.matmul(whole_queries[:, :, block], keys.transpose(0, 2, 3, 1))
             scores *= query_units[:, :, block]
-            scores *= memory.units[:, seen].transpose(0, 2, 1)[:, :, None]
-            places = np.arange(block.start, block.stop) + remembered
-            weights = self._weights(scores, places, np.arange(seen.start, seen.stop), first_read)
-            heads = np.matmul(weights, memory.values[:, seen].astype(np.float64).transpose(0, 2, 1, 3))
+            scores *= memory.units[:, first:stop].transpose(0, 2, 1)[:, :, None]
+            weights = self._weights(scores, own, np.arange(first, stop), first_read)
+            values = memory.values[:, first:stop].astype(np.float64)
+            heads = np.matmul(weights, values.transpose(0, 2, 1, 3))
             answers[:, block] = heads.transpose(0, 2, 1, 3) * (2.0**-WEIGHT_BITS / self._value_scales)
-        return answers, memory
+        return answers
 
     def _weights(
         self, scores: Float64Array, places: IntArray, seen: IntArray, first_read: IntArray
@@ -161,15 +166,15 @@ class Attention:
 
         Args:
             scores: products of queries and keys, (B, A, T, M); they are overwritten.
-            places: of the queries in the memory, (T,).
+            places: of the queries in the memory, (B, T).
             seen: places of the keys, (M,).
             first_read: the first place of each column at which something has been read, (B,).
         """
-        distances = places[:, None] - seen
+        distances = places[:, None, :, None] - seen
         if self._slopes is not None:
             scores -= self._slopes[:, None, None] * distances
-        hidden = (distances < 0) | (distances >= self._context) | (seen < first_read[:, None, None])
-        np.copyto(scores, -np.inf, where=hidden[:, None])
+        hidden = (distances < 0) | (distances >= self._context) | (seen < first_read[:, None, None, None])
+        np.copyto(scores, -np.inf, where=hidden)
         # A position sees itself, so that the maximum is a number.
         scores -= scores.max(axis=3, keepdims=True)
         weights = np.exp(scores.astype(np.float32)).astype(np.float64)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lmctl.layers import attention
+from lmctl.layers import attention as attention_module
 from lmctl.layers.attention import Attention, Memory
 from lmctl.layers.positions import alibi_slopes, rotated
 
@@ -18,6 +18,14 @@ def draw(*shape, seed=1):
 
 def make_attention(positions="alibi", context=CONTEXT):
     return Attention(HEADS, context, positions, np.full(HEADS * HEAD_DIM, BOUND * 1.001))
+
+
+def attend(attention, queries, keys, values, memory, read):
+    """Read positions: the answers at each of them, and the memory with them at its end."""
+    remembered = memory.keys.shape[1]
+    memory = attention.remember(keys, values, memory, read)
+    places = np.tile(np.arange(queries.shape[1]) + remembered, (len(queries), 1))
+    return attention.answer(queries, memory, places, read, remembered), memory
 
 
 def empty(batch):
@@ -47,7 +55,7 @@ def plainly(queries, keys, values, positions, context=CONTEXT):
 def test_attention_is_the_formula_over_the_whole_text(positions, context):
     parts = draw(2, 23)
 
-    answers, _ = make_attention(positions, context)(*parts, empty(2), np.zeros(2, int))
+    answers, _ = attend(make_attention(positions, context), *parts, empty(2), np.zeros(2, int))
 
     np.testing.assert_allclose(answers, plainly(*parts, positions, context), atol=1e-5)
 
@@ -55,13 +63,13 @@ def test_attention_is_the_formula_over_the_whole_text(positions, context):
 @pytest.mark.parametrize("cuts", [[1, 2, 3], [4], [2, 19], list(range(1, 23))])
 @pytest.mark.parametrize("positions", ["alibi", "rotary"])
 def test_a_text_in_pieces_gives_the_bits_of_the_text_at_once(positions, cuts):
-    attend = make_attention(positions)
+    heads = make_attention(positions)
     parts = draw(2, 23)
-    whole, _ = attend(*parts, empty(2), np.zeros(2, int))
+    whole, _ = attend(heads, *parts, empty(2), np.zeros(2, int))
 
     memory, pieces = empty(2), []
     for first, stop in zip([0, *cuts], [*cuts, 23], strict=True):
-        answers, memory = attend(*parts[:, :, first:stop], memory, np.full(2, first))
+        answers, memory = attend(heads, *parts[:, :, first:stop], memory, np.full(2, first))
         memory = memory.latest(min(CONTEXT - 1, stop), np.zeros(2, int))
         pieces.append(answers)
 
@@ -71,28 +79,28 @@ def test_a_text_in_pieces_gives_the_bits_of_the_text_at_once(positions, cuts):
 @pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
 def test_blocks_of_any_size_give_the_same_bits(monkeypatch, at_once):
     parts = draw(2, 40)
-    expected, _ = make_attention()(*parts, empty(2), np.zeros(2, int))
+    expected, _ = attend(make_attention(), *parts, empty(2), np.zeros(2, int))
 
-    monkeypatch.setattr(attention, "SCORES_AT_ONCE", at_once)
-    answers, _ = make_attention()(*parts, empty(2), np.zeros(2, int))
+    monkeypatch.setattr(attention_module, "SCORES_AT_ONCE", at_once)
+    answers, _ = attend(make_attention(), *parts, empty(2), np.zeros(2, int))
 
     np.testing.assert_array_equal(answers, expected)
 
 
 def test_columns_that_have_read_more_or_less_are_answered_as_each_is_alone():
-    attend = make_attention("rotary")
+    heads = make_attention("rotary")
     before, after = draw(3, 6), draw(3, 4, seed=2)
     read = np.array([6, 0, 2])
-    _, memory = attend(*before, empty(3), np.zeros(3, int))
+    _, memory = attend(heads, *before, empty(3), np.zeros(3, int))
     memory = memory.latest(4, 6 - read)
 
-    together, _ = attend(*after, memory, read)
+    together, _ = attend(heads, *after, memory, read)
 
     for column, length in enumerate(read):
         one = slice(column, column + 1)
-        _, alone = attend(*before[:, one, :length], empty(1), np.zeros(1, int))
+        _, alone = attend(heads, *before[:, one, :length], empty(1), np.zeros(1, int))
         alone = alone.latest(min(4, length), np.zeros(1, int))
-        answers, _ = attend(*after[:, one], alone, read[one])
+        answers, _ = attend(heads, *after[:, one], alone, read[one])
         np.testing.assert_array_equal(together[one], answers)
         # What a column has not read is zero in its memory.
         assert not memory.keys[column, : max(0, 4 - length)].any()
@@ -106,9 +114,9 @@ def test_every_sum_is_exact(head_dim, scale):
     rng = np.random.default_rng(3)
     steps = 33
     parts = (rng.uniform(0.99, 1.0, (3, 1, steps, 1, head_dim)) * scale).astype(np.float32)
-    attend = Attention(1, 64, "alibi", np.full(head_dim, scale))
+    heads = Attention(1, 64, "alibi", np.full(head_dim, scale))
 
-    answers, memory = attend(*parts, Memory.empty(1, 1, head_dim), np.zeros(1, int))
+    answers, memory = attend(heads, *parts, Memory.empty(1, 1, head_dim), np.zeros(1, int))
 
     assert np.abs(memory.keys).max() <= 2**24
     assert np.abs(memory.values).max() <= 2**24
@@ -118,18 +126,18 @@ def test_every_sum_is_exact(head_dim, scale):
 
 
 def test_the_cost_of_one_more_position_does_not_grow_beyond_the_context(monkeypatch):
-    attend = make_attention()
+    heads = make_attention()
     matmul, shapes = np.matmul, []
     monkeypatch.setattr(
         np, "matmul", lambda *parts: (shapes.append([part.shape for part in parts]), matmul(*parts))[1]
     )
 
     def of_one_more(read):
-        _, memory = attend(*draw(1, read), empty(1), np.zeros(1, int))
+        _, memory = attend(heads, *draw(1, read), empty(1), np.zeros(1, int))
         memory = memory.latest(min(CONTEXT - 1, read), np.zeros(1, int))
         assert memory.keys.shape[1] <= CONTEXT - 1
         shapes.clear()
-        attend(*draw(1, 1), memory, np.full(1, read))
+        attend(heads, *draw(1, 1), memory, np.full(1, read))
         return [*shapes]
 
     assert of_one_more(CONTEXT) == of_one_more(30 * CONTEXT)

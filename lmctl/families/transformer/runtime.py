@@ -79,7 +79,7 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> TransformerState:
         """See `LanguageModel.advance`."""
-        return self._run(state, token_ids, lengths)[1]
+        return self._run(state, token_ids, lengths, last_only=True)[1]
 
     def features(self, state: TransformerState) -> Float32Array:
         """The last layer's output behind its norm, (B, D)."""
@@ -92,9 +92,17 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         return self._run(state, token_ids, lengths)
 
     def _run(
-        self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None
+        self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None, *, last_only: bool = False
     ) -> tuple[Float32Array, TransformerState]:
-        """What the softmax reads after every token, (T, B, D), and the state at each column's end."""
+        """The vectors that the softmax reads, (T, B, D), and the state at each column's end.
+
+        Args:
+            state: where to start from.
+            token_ids: (T, B).
+            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+            last_only: compute the vector of each column's last token alone, (1, B, D). The last layer has nothing
+                to do at other positions but to remember them.
+        """
         steps, batch = token_ids.shape
         if not steps:
             return np.zeros((0, batch, self.sizes.hidden_units), dtype=np.float32), state
@@ -104,12 +112,15 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         remembered = min(int(read.max(initial=0)), self.sizes.context - 1)
         vectors = self.embedding(token_ids.T) * self._scale
         memories = []
-        for layer, memory in zip(self._layers, state.memories, strict=True):
-            vectors, memory = layer.run(vectors, memory, state.read)
+        last = np.maximum(new - 1, 0)[:, None]
+        for number, (layer, memory) in enumerate(zip(self._layers, state.memories, strict=True), start=1):
+            asked = last if last_only and number == len(self._layers) else None
+            vectors, memory = layer.run(vectors, memory, state.read, asked)
             memories.append(memory.latest(remembered, steps - new))
-        outputs = _normalized(vectors, self._norm).transpose(1, 0, 2)
-        last = np.where((new > 0)[:, None], outputs[np.maximum(new - 1, 0), np.arange(batch)], state.features)
-        return np.ascontiguousarray(outputs), TransformerState(tuple(memories), read, last)
+        outputs = _normalized(vectors, self._norm)
+        features = outputs[:, 0] if last_only else outputs[np.arange(batch), last[:, 0]]
+        features = np.where((new > 0)[:, None], features, state.features)
+        return np.ascontiguousarray(outputs.transpose(1, 0, 2)), TransformerState(tuple(memories), read, features)
 
 
 class _Layer:
@@ -122,7 +133,7 @@ class _Layer:
     """
 
     def __init__(self, sizes: TransformerSizes, weights: Mapping[str, Float32Array], name: str) -> None:
-        self._heads, self._head_dim = sizes.heads, sizes.head_dim
+        self._heads, self._head_dim, self._units = sizes.heads, sizes.head_dim, sizes.feedforward_units
         projections = weights[f"{name}.attention.queries_keys_values"]
         self._attention_norm = weights[f"{name}.attention.norm"]
         self._projections = ExactMatrix(projections)
@@ -133,19 +144,31 @@ class _Layer:
         bounds = _bounds(self._attention_norm, projections[:, 2 * sizes.hidden_units :])
         self._attention = Attention(sizes.heads, sizes.context, sizes.positions, bounds)
 
-    def run(self, vectors: Float32Array, memory: Memory, read: IntArray) -> tuple[Float32Array, Memory]:
+    def run(
+        self, vectors: Float32Array, memory: Memory, read: IntArray, asked: IntArray | None = None
+    ) -> tuple[Float32Array, Memory]:
         """Read positions: their vectors behind this layer, (B, T, D), and the memory with them at its end.
 
         Args:
             vectors: before this layer, (B, T, D).
             memory: of the positions before.
             read: the number of positions that each column has read before, (B,).
+            asked: the positions whose vectors are returned, (B, N); None: all T.
         """
+        batch, steps = vectors.shape[:2]
         projected = _times(_normalized(vectors, self._attention_norm), self._projections)
-        parts = projected.reshape(*vectors.shape[:2], 3, self._heads, self._head_dim)
-        answers, memory = self._attention(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2], memory, read)
+        parts = projected.reshape(batch, steps, 3, self._heads, self._head_dim)
+        queries, remembered = parts[:, :, 0], memory.keys.shape[1]
+        memory = self._attention.remember(parts[:, :, 1], parts[:, :, 2], memory, read)
+        if asked is None:
+            asked = np.broadcast_to(np.arange(steps), (batch, steps))
+        else:
+            columns = np.arange(batch)[:, None]
+            vectors, queries = vectors[columns, asked], queries[columns, asked]
+        answers = self._attention.answer(queries, memory, remembered + asked, read, remembered)
         vectors = vectors + _times(answers.reshape(vectors.shape), self._attention_output)
-        gates, units = np.split(_times(_normalized(vectors, self._feedforward_norm), self._gates_units), 2, axis=2)
+        gates_units = _times(_normalized(vectors, self._feedforward_norm), self._gates_units)
+        gates, units = gates_units[:, :, : self._units], gates_units[:, :, self._units :]
         # silu(x) = x (1 + tanh(x / 2)) / 2.
         opened = np.tanh(gates * np.float32(0.5))
         opened += 1
@@ -166,7 +189,7 @@ def _normalized(vectors: Float32Array, scale: Float32Array) -> Float32Array:
     # The sum of a row does not depend on other rows: each is summed by itself, without a buffer.
     squares = vectors.astype(np.float64)
     squares *= squares
-    roots = np.sqrt(squares.mean(axis=2, keepdims=True) + NORM_EPSILON)
+    roots = np.sqrt(np.add.reduce(squares, axis=2, keepdims=True) / vectors.shape[2] + NORM_EPSILON)
     normalized: Float32Array = (vectors / roots * scale).astype(np.float32)
     return normalized
 
