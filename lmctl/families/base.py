@@ -1,7 +1,13 @@
-"""What every family of language models can do, on token ids.
+"""The interface of a model for queries: `LanguageModel`, which works on token ids, in NumPy.
 
-Prediction, scoring and whatever else people ask are written once over these operations. Axes: T time, B batch,
-H features, V vocabulary. A state is what a model carries from one token to the next; it is never changed in place.
+lmctl/query implements prediction, scoring and evaluation with these operations, for all families.
+
+Axes: T time, B batch, H features, V vocabulary. A batch has B columns, each a text of its own. A state holds what
+the model needs of the tokens read so far, for B columns. Methods return new states and never change the one they
+get.
+
+The results for a column may not depend on the other columns of the batch, not by a single bit
+(docs/metrics.md; layers/products.py has the matrix products for it).
 """
 
 from __future__ import annotations
@@ -27,17 +33,16 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 
-# Where whole distributions are looked at along a text, so many positions times words are held at once: 8 MiB as
-# float32.
+# Positions times words of the distributions that are in memory at once: 8 MiB as float32.
 DISTRIBUTIONS_AT_ONCE = 1 << 21
 
 
 class BundleFiles(Protocol):
-    """What a runtime reads a model from: `store.bundle.Bundle`, as far as families know it.
+    """The files of one generation, as `Family.load` reads them. `store.bundle.Bundle` implements this.
 
     Attributes:
-        folder: where its files are.
-        weights_path: of the file that `weights` reads.
+        folder: the folder of the files.
+        weights_path: the path of the file that `weights` reads, for messages.
     """
 
     folder: Path
@@ -45,28 +50,39 @@ class BundleFiles(Protocol):
 
     @property
     def sizes(self) -> Any:
-        """The dimensions of the model, a struct of its family."""
+        """The dimensions of the model, of type `Family.sizes_type`."""
         ...
 
     @property
     def family(self) -> str:
-        """The name of its family."""
+        """The name of the family of the model."""
         ...
 
     def vocabulary(self) -> Vocabulary:
-        """Words and ids."""
+        """The vocabulary: V words and their ids."""
         ...
 
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
-        """Every weight by name; a file of more than `most_numbers` numbers is refused before it is read."""
+        """Read all weights, by name.
+
+        Args:
+            most_numbers: the most numbers that the file may hold; None: any number.
+
+        Raises:
+            DataError: the file is missing, damaged or larger than `most_numbers` allows.
+        """
         ...
 
     def check(self, name: str) -> Path:
-        """The path of a file that has been found sound."""
+        """Check the size of a file, and its hash if it is small, and return its path.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
         ...
 
     def members(self) -> Sequence[BundleFiles]:
-        """The bundles that this one is made of; none for most families."""
+        """The bundles of the members, if the family combines other models; else empty."""
         ...
 
 
@@ -75,15 +91,16 @@ class Scores:
     """Log probabilities of target tokens.
 
     Attributes:
-        log_probs: natural logs, (T, B); 0 where a sequence has ended.
-        ranks: place of the target in the whole distribution, from 1, ties counted against it, (T, B); 0 where a
-            sequence has ended. None unless asked for.
-        features: `LanguageModel.features` of the context that each target was predicted from, (T, B, H); of no
-            meaning where a sequence has ended. None unless asked for.
-        ngram_lengths: words of the n-gram whose probability was taken, with the target, (T, B); of no meaning
-            where a sequence has ended. None: there are no n-grams.
-        ngram_terms: the terms of `log_probs`, (N, T, B): the n-gram's own, then the back-off of the context of
-            each length from 1 to N - 1, 0 unless it is longer than the n-gram's. None likewise.
+        log_probs: natural log probabilities, (T, B); 0 after the end of a column.
+        ranks: rank of each target among the V words by falling probability, from 1, (T, B). Words of equal
+            probability count as better than the target. 0 after the end of a column. None: not requested.
+        features: `LanguageModel.features` of the context of each target, (T, B, H); undefined after the end of a
+            column. None: not requested.
+        ngram_lengths: number of words of the n-gram that gave the probability, target included, (T, B); undefined
+            after the end of a column. None: the model has no n-grams.
+        ngram_terms: the terms whose sum is `log_probs`, (N, T, B) for n-grams of up to N words: first the log
+            probability of the n-gram, then the log back-off weights of the contexts of 1 to N - 1 words, 0 for
+            contexts that were not backed off from. None: the model has no n-grams.
     """
 
     log_probs: Float64Array
@@ -94,11 +111,15 @@ class Scores:
 
 
 class LanguageModel(ABC, Generic[State]):
-    """A distribution over the next token, given the tokens so far.
+    """A probability distribution over the next token, given the tokens so far.
+
+    A family implements `null_state`, `advance`, `log_probs` and `score`. The other methods have a general form,
+    which a family may replace by a faster one.
 
     Attributes:
         vocabulary_size: V.
-        has_features: whether it has a vector for each context (`features`, `advance_with_features`).
+        has_features: whether the model has a vector for each context. If so, it implements `features` and
+            `advance_with_features`.
     """
 
     vocabulary_size: int
@@ -106,36 +127,37 @@ class LanguageModel(ABC, Generic[State]):
 
     @abstractmethod
     def null_state(self, batch: int) -> State:
-        """The state of knowing nothing of what stood before: the middle of a text."""
+        """The state without any context, for a text that starts in the middle, for B = `batch` columns."""
 
     def initial_state(self, batch: int) -> State:
-        """The start of a sentence: the null state advanced by `</s>`."""
+        """The state at the start of a sentence: the null state after reading `</s>`."""
         return self.advance(self.null_state(batch), np.full((1, batch), SENTENCE_END_ID))
 
     @abstractmethod
     def advance(self, state: State, token_ids: IntArray, lengths: IntArray | None = None) -> State:
-        """The state after reading tokens.
+        """Read tokens and return the state after them.
 
         Args:
-            state: where to start from.
+            state: the state before the first token.
             token_ids: (T, B).
-            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+            lengths: how many of the T tokens of each column to read, (B,), 0 to T; None: all.
         """
 
     @abstractmethod
     def log_probs(self, state: State) -> Float32Array:
-        """Natural log probability of every next token, (B, V); each row sums to 1 in probability."""
+        """Natural log probability of every word as the next token, (B, V). The probabilities of a row sum to 1."""
 
     def top_k(self, state: State, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
-        """The k most probable next tokens, best first; of equal ones the smaller id first.
+        """Find the k most probable next tokens, best first. Of equally probable tokens the smaller id comes first.
 
         Args:
             state: the contexts.
-            k: how many; fewer come back where fewer are allowed.
-            allowed: tokens that may be answered, (V,); probabilities are not renormalised over them.
+            k: number of tokens; if fewer are allowed, all of these are returned.
+            allowed: whether each token may be returned, (V,); None: all may. Probabilities are not renormalised
+                over the allowed tokens.
 
         Returns:
-            Token ids and natural log probabilities, both (B, k).
+            Token ids and natural log probabilities, (B, min(k, number of allowed tokens)) each.
         """
         log_probs = self.log_probs(state)
         candidates = np.arange(self.vocabulary_size) if allowed is None else np.flatnonzero(allowed)
@@ -152,29 +174,30 @@ class LanguageModel(ABC, Generic[State]):
         ranks: bool = False,
         features: bool = False,
     ) -> tuple[Scores, State]:
-        """Log probability of each target after the inputs up to it, and the state at the end.
+        """Compute the log probability of each target after the inputs up to it, and the state after all inputs.
 
         Args:
-            inputs: token ids, (T, B); the first is read from `state`.
-            targets: the token that followed each input, (T, B).
-            lengths: how many of a column's T positions are there, (B,).
-            state: where each column starts from.
-            ranks: also find each target's rank in the whole distribution.
-            features: also keep the features that each target was predicted from; the model must have some.
+            inputs: token ids, (T, B).
+            targets: the id of the token after each input, (T, B).
+            lengths: number of positions of each column, (B,), 0 to T; the rest is padding.
+            state: the state before the first input.
+            ranks: whether to compute `Scores.ranks`.
+            features: whether to return `Scores.features`; requires `has_features`.
         """
 
     def advance_with_log_probs(
         self, state: State, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, State]:
-        """`advance`, and `log_probs` after every token.
+        """Read tokens, and compute `log_probs` after every token.
 
         Args:
-            state: where to start from.
-            token_ids: (T, B); T * B * V numbers come back, so T had better be small.
-            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+            state: the state before the first token.
+            token_ids: (T, B). The result has T * B * V numbers, so the caller chooses a small T.
+            lengths: as in `advance`.
 
         Returns:
-            Natural logs, (T, B, V), of no meaning where a column has ended; and the state at the end.
+            Natural log probabilities, (T, B, V), undefined after the end of a column, and the state after all
+            tokens.
         """
         steps, batch = token_ids.shape
         log_probs = np.empty((steps, batch, self.vocabulary_size), dtype=np.float32)
@@ -185,25 +208,28 @@ class LanguageModel(ABC, Generic[State]):
         return log_probs, state
 
     def features(self, state: State) -> Float32Array:
-        """A vector for each context, (B, H): alike contexts have alike vectors. Only where `has_features`."""
+        """A vector for each context, (B, H): similar contexts have similar vectors. Requires `has_features`."""
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
     def advance_with_features(
         self, state: State, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, State]:
-        """`advance`, and `features` after every token, (T, B, H). Only where `has_features`.
+        """Read tokens, and compute `features` after every token. Requires `has_features`.
 
         Args:
-            state: where to start from.
+            state: the state before the first token.
             token_ids: (T, B).
-            lengths: how many of a column's T tokens to read, (B,); all of them by default.
+            lengths: as in `advance`.
+
+        Returns:
+            Features, (T, B, H), undefined after the end of a column, and the state after all tokens.
         """
         raise NotImplementedError(f"{type(self).__name__} has no features")
 
     def _score_with_ranks(
         self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: State, *, features: bool
     ) -> tuple[Scores, State]:
-        """`score` with ranks for models that can do no better than to look at whole distributions."""
+        """`score` with ranks, from the whole distribution at every position."""
         along = self.advance_with_features(state, inputs, lengths)[0] if features else None
         present = np.arange(len(inputs))[:, None] < lengths
         log_probs = np.zeros(inputs.shape, dtype=np.float64)

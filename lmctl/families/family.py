@@ -1,12 +1,17 @@
-"""What lmctl asks of a family of models, whatever the family: `Family`, and the few protocols it speaks in.
+"""The interface of a family of models: `Family`, and the types of its arguments and results.
 
-The rest of lmctl never names a family, nor branches on one. It asks the family of a configuration or of a bundle
-what it can do: whether it trains a network (`trains_network`), estimates a model in its own way (`estimates`),
-starts from an older model's weights (`inherited_sizes`), stands as the baseline beside a network (`is_baseline`),
-combines other models (`combines`), or is written in an exchange format (`export_formats`).
+The rest of lmctl never names a family. It reads the attributes of a `Family` and calls its methods. A model is
+made in one of three ways, and the attribute says which methods a family must have beside the abstract ones:
 
-A family object costs nothing to make: each method imports what it needs when it is called, so that a query loads
-the runtime of one family, and training the network of another.
+    trains_network   sizes_of, network, random_model, state_numbers: training by gradient (`lmctl train`)
+    estimates        estimate: another algorithm, such as counting (`lmctl train`)
+    combines         combine: weights for models that exist (`lmctl mix`)
+
+Everything else is optional: `config_type` (needed by `lmctl train`), presets, `carry_over` (warm start), `export`.
+ARCHITECTURE.md, "Add a family", lists the steps in order; tests/toy_family is a complete family in 90 lines.
+
+A module that defines a family imports its runtime, its network and its sizes inside the methods. So a query
+imports only the runtime of one family, and never TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,23 +29,24 @@ if TYPE_CHECKING:
 
 
 class Sizes(Protocol):
-    """The dimensions of a model, a struct of its family that is told apart by `family` in model.json."""
+    """The dimensions of a model, stored in model.json: a struct of its family (`Family.sizes_type`)."""
 
     @property
     def vocabulary_size(self) -> int:
-        """V."""
+        """V, the number of words in the vocabulary, with `<unk>` and `</s>`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """What a family that is estimated in its own way leaves in a folder.
+    """The result of `Family.estimate`.
 
     Attributes:
-        sizes: of the model.
-        config: the family's configuration as it turned out: nothing is left to be chosen by the text.
-        files: names of the files that it wrote.
-        weights: by name, for a family that keeps its numbers where networks keep theirs.
+        sizes: the dimensions of the model, of type `Family.sizes_type`.
+        config: the family's keys with every value that followed from the text filled in, of type
+            `Family.config_type`.
+        files: the names of the files that `estimate` wrote, all of which become files of the bundle.
+        weights: the weights by name, if the family stores weights like a network; else empty.
     """
 
     sizes: Any
@@ -50,57 +56,62 @@ class Estimated:
 
 
 class Network(Protocol):
-    """What training asks of a network. Axes: T time, B batch, V vocabulary. Tensors are TensorFlow's.
+    """The interface of a network that `training/` trains. Tensors are TensorFlow's.
 
-    A state may be any structure of tensors (tf.nest), of any dtype, in which axis `batch_axis` is B.
+    Axes: T time, B batch. A batch has B columns; each column is a text of its own, read T tokens at a time. The
+    network carries a state for each column from one segment of T tokens to the next. A state is any structure of
+    tensors (tf.nest) of any dtype.
 
     Attributes:
-        batch_axis: the axis of B in every tensor of a state.
+        batch_axis: the axis of length B in every tensor of a state.
     """
 
     batch_axis: int
 
     def named_weights(self) -> dict[str, Any]:
-        """The tf.Variables by the names that they have in a bundle."""
+        """All trainable tf.Variables, by the names of the weights in a bundle."""
         ...
 
     def export_weights(self) -> dict[str, Float32Array]:
-        """Their values."""
+        """The values of `named_weights`, float32, by name."""
         ...
 
     def import_weights(self, weights: Mapping[str, Float32Array]) -> None:
-        """Take values that `export_weights` gave."""
+        """Set the variables to values that `export_weights` returned."""
         ...
 
     def null_state(self, batch: int) -> Any:
-        """The state before anything was read."""
+        """The state before the first token, for B = `batch` columns."""
         ...
 
     def restarted(self, state: Any, restart: Any) -> Any:
-        """The state with some columns as they are in the null state; `restart` is (B,) bool."""
+        """The state with the null state in every column of which `restart`, (B,) bool, is true."""
         ...
 
     def cross_entropy(self, inputs: Any, targets: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any]:
-        """Nats of each target, (T, B), and the state at the end.
+        """Compute the loss of a segment.
 
         Args:
-            inputs: token ids, (T, B).
-            targets: the token that followed each input, (T, B).
-            state: where each column starts from.
-            dropout_seed: two integers that decide what is left out; None: nothing is.
+            inputs: token ids, (T, B) int32.
+            targets: the id of the token after each input, (T, B) int32.
+            state: the state of each column before the first input.
+            dropout_seed: two integers from which all dropout masks follow; None: no dropout.
+
+        Returns:
+            Cross-entropy of each target in nats, (T, B) float32, and the state after the last input.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """How a network is made, beside its sizes.
+    """Arguments of `Family.network` beside sizes and configuration.
 
     Attributes:
-        init_scale: word vectors start uniformly between minus this and this.
-        seed: decides the initial weights.
+        init_scale: word vectors are drawn uniformly from [-init_scale, init_scale].
+        seed: all initial weights follow from it.
         precision: "float32" or "mixed_bfloat16".
-        is_gpu: whether it is trained on a GPU.
+        is_gpu: whether the network is trained on a GPU.
         token_ids: the training text, (N,), for a family whose network depends on it.
     """
 
@@ -112,24 +123,25 @@ class NetworkOptions:
 
 
 class Family(ABC):
-    """One family of models.
+    """One family of models. The package of the family has one object of its class, FAMILY, which holds no state.
 
     Attributes:
-        name: what `model.family` and model.json call it.
-        title: in a few words, for help and reports.
-        presets: its presets, each a file PRESET.yaml in `preset_folder`.
-        automatic_presets: those that `preset: auto` chooses among, each with the most training tokens it is chosen
-            for, rising; None: any number.
-        trains_network: whether `training/` trains it by gradient.
-        estimates: whether it is estimated in its own way, by `estimate`.
-        is_baseline: whether it is estimated beside a network, to be compared and mixed with it.
-        combines: whether its models are made of other models, its members.
-        also_uses: keys outside `model:` that mean something to a family that trains no network, although they are
-            keys of training and of the device.
-        inherited_sizes: sizes that a warm start takes from the old model if they are not set; empty: there is no
-            warm start.
-        export_formats: formats of other programs that its models can be written in, by `export`. Each one is a
-            value of `lmctl export --to`, and the usual suffix of such a file.
+        name: the value of `model.family` in a configuration and of `family` in model.json.
+        title: a few words for help and reports, such as "a recurrent network that is trained".
+        presets: the names of its presets. Preset NAME is the file NAME.yaml in `preset_folder`.
+        automatic_presets: the presets that `preset: auto` chooses among. The value is the largest number of
+            training tokens that the preset is chosen for, in rising order; None: no limit.
+        trains_network: whether `training/` trains its models by gradient (`network`).
+        estimates: whether its models are estimated by `estimate`.
+        is_baseline: whether lmctl estimates a model of this family beside every network, to compare and mix it
+            with the network. One family is the baseline.
+        combines: whether its models consist of other models, the members (`combine`). One family combines.
+        also_uses: keys of `training:` and `device:` that take effect although `trains_network` is false. Any other
+            key of these sections is refused if it is set to another value than its default.
+        inherited_sizes: the keys of `model:` that a warm start takes from the old model if they are not set. A
+            family without any has no warm start.
+        export_formats: the formats that `export` writes. Each is a value of `lmctl export --to`, and the usual
+            suffix of such a file.
     """
 
     name: ClassVar[str]
@@ -146,115 +158,141 @@ class Family(ABC):
 
     @property
     def config_type(self) -> type[Any] | None:
-        """The keys of `model:` that it owns; None if no configuration can ask for it.
+        """The struct of the keys of `model:`; None: a configuration cannot choose this family.
 
-        A frozen msgspec struct with `forbid_unknown_fields`, the tag field `family` and the family's name as the
-        tag. Each field has a default and, in a `Meta`, its range and description. `extra` of that Meta may hold
-        "expected", the values it takes in words, "metavar", how help calls a value, and "flag", the flag of
-        `lmctl train` that sets it.
+        It is a frozen msgspec struct with `forbid_unknown_fields`, tag field `family` and the name of the family
+        as tag. Each field has a default, and a `Meta` with its range and its description. The `extra` of a Meta
+        may have "expected" (the accepted values in words, for messages), "metavar" (the placeholder in help) and
+        "flag" (the flag of `lmctl train` that sets the key).
         """
         return None
 
     @property
     def preset_folder(self) -> Path | None:
-        """The folder of the files of its presets; None: that of lmctl's own."""
+        """The folder of the preset files; None: lmctl/configs."""
         return None
 
     @property
     @abstractmethod
     def sizes_type(self) -> type[Any]:
-        """The struct of its sizes."""
+        """The struct of the dimensions of a model (`Sizes`): frozen, tag field `family`, the family's name as tag.
+
+        model.json may come from an unknown source, so every number has bounds.
+        """
 
     def check_config(self, config: Any) -> None:  # noqa: B027
-        """Refuse keys that cannot hold together.
+        """Refuse combinations of keys that have no meaning.
+
+        Args:
+            config: of type `config_type`; each value is in its range.
 
         Raises:
-            UsageError: which, and why.
+            UsageError: two keys contradict each other.
         """
 
     @abstractmethod
     def load(self, bundle: BundleFiles, members: Sequence[LanguageModel[Any]]) -> LanguageModel[Any]:
-        """What answers, with its weights.
+        """Load the model of a bundle for queries, in NumPy.
 
         Args:
-            bundle: of this family.
-            members: the models it is made of, loaded; none for most families.
+            bundle: a bundle of this family.
+            members: the loaded members, if the family combines other models; else empty.
 
         Raises:
-            DataError: a file is missing, damaged, or of a shape that does not fit.
+            DataError: a file is missing, damaged, or has a shape that does not fit `bundle.sizes`.
         """
 
     @abstractmethod
     def describe(self, sizes: Any) -> dict[str, str]:
-        """The family and its dimensions in rows of `lmctl info`: "family" first."""
+        """The rows of `lmctl info` about a model: labels and texts. The first label is "family"."""
 
     def short_name(self, sizes: Any) -> str:  # noqa: ARG002
         """The name of a model of these sizes in a table, in one or two words."""
         return self.name
 
     def combine(self, vocabulary_size: int, weights: Sequence[float]) -> Any:
-        """The sizes of a model that is made of members, with a weight for each. Only if it `combines`."""
+        """Return the sizes of a model that combines members. Called only if `combines`.
+
+        Args:
+            vocabulary_size: V, the same for all members.
+            weights: the mixture weight of each member; their sum is 1.
+        """
         raise NotImplementedError(self.name)
 
     def count_parameters(self, sizes: Any) -> int | None:
-        """How many numbers it answers from; None if its members say that."""
+        """Count the numbers that a model stores; None: all of them belong to its members."""
         raise NotImplementedError(self.name)
 
     def sizes_of(self, word_counts: Sequence[int], config: Any) -> Any:
-        """The sizes that a configuration asks for, with a vocabulary of these counts, by id."""
+        """Return the sizes of a network. Called only if `trains_network`.
+
+        Args:
+            word_counts: how often each word of the vocabulary occurs in the training text, by id, (V,).
+            config: of type `config_type`.
+        """
         raise NotImplementedError(self.name)
 
     def network(self, sizes: Any, config: Any, options: NetworkOptions) -> Network:
-        """The network with random weights; imports TensorFlow. Only if it `trains_network`."""
+        """Build the network with random weights. Imports TensorFlow. Called only if `trains_network`.
+
+        Args:
+            sizes: as returned by `sizes_of`.
+            config: of type `config_type`.
+            options: precision, seed and device.
+        """
         raise NotImplementedError(self.name)
 
     def random_model(self, sizes: Any) -> LanguageModel[Any]:
-        """The runtime with random weights, to see how long it takes to answer. Only if it `trains_network`."""
+        """Build the runtime of these sizes with random weights, to time it. Called only if `trains_network`."""
         raise NotImplementedError(self.name)
 
     def state_numbers(self, sizes: Any) -> int:
-        """How many numbers the state of one column has. Only if it `trains_network`."""
+        """Count the numbers in the state of one column of a batch. Called only if `trains_network`."""
         raise NotImplementedError(self.name)
 
     def carry_over(
         self, weights: Mapping[str, Float32Array], old: Any, new: Any, old_ids: IntArray
     ) -> tuple[dict[str, Float32Array], Any]:
-        """An older model's weights for another vocabulary, and what became of the words' rows.
+        """Make the initial weights of a network from an older model: a warm start. Called if `inherited_sizes`.
 
         Args:
-            weights: of the old model, by name.
-            old: its sizes.
-            new: those of the network to be trained.
-            old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
+            weights: the weights of the old model, by name.
+            old: the sizes of the old model.
+            new: the sizes of the network to be trained.
+            old_ids: the id that each word of the new vocabulary has in the old vocabulary, (V,); -1: none.
+
+        Returns:
+            The weights of the new network by name, and how many words kept their rows
+            (`layers.warm_start.RowCounts`).
         """
         raise NotImplementedError(self.name)
 
     def settle_config(self, config: Any, training_tokens: int) -> Any:  # noqa: ARG002
-        """The configuration with what follows from the number of training tokens."""
+        """Fill in the keys whose values follow from the number of training tokens. By default there are none."""
         return config
 
     def estimate(
         self, token_ids: IntArray, vocabulary_size: int, folder: Path, config: Any, scratch: Path
     ) -> Estimated:
-        """Estimate a model from an id stream. Only if it `estimates`.
+        """Estimate a model from the training text, and write its files. Called only if `estimates`.
 
         Args:
-            token_ids: sentences ending with `</s>`, (N,).
-            vocabulary_size: V.
-            folder: where its files go.
-            config: the family's keys.
-            scratch: for what does not fit in memory.
+            token_ids: the training text, (N,); every sentence ends with `</s>`. May be memory-mapped.
+            vocabulary_size: V; every id is less.
+            folder: the folder for the files of the model.
+            config: of type `config_type`.
+            scratch: an empty folder for temporary files, deleted afterwards.
         """
         raise NotImplementedError(self.name)
 
     def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:
-        """Write a model in one of `export_formats`, and tell `lmctl.progress` how far it is.
+        """Write a model in the format of another program, and report progress to `lmctl.progress`.
 
         Args:
-            bundle: of this family.
+            bundle: a bundle of this family.
             format: one of `export_formats`.
             file: open for writing, at its beginning.
-            unknown: how the unknown word is written in the file.
+            unknown: the spelling of the unknown word in the file.
 
         Raises:
             DataError: a file of the bundle is missing or damaged.
@@ -266,5 +304,12 @@ class Family(ABC):
         return 0
 
     def estimate_part(self, token_ids: IntArray, vocabulary_size: int, config: Any, scratch: Path) -> None:
-        """What `estimate` does, for a part of a text of any kind, only to know how long it takes."""
+        """Do the work of `estimate` on a part of the training text, to time it. Called only if `is_baseline`.
+
+        Args:
+            token_ids: the part, (N,); it may be too short or too uniform for `estimate`.
+            vocabulary_size: V.
+            config: of type `config_type`.
+            scratch: an empty folder for all files, deleted afterwards.
+        """
         raise NotImplementedError(self.name)

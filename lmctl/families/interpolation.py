@@ -1,4 +1,4 @@
-"""The weights of a mixture: how much of each member's probabilities makes a text most probable."""
+"""Mixture weights that maximise the likelihood of a text. Mixtures and caches use them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float64Array
 
-# Expectation maximisation ends when no weights whatever can gain more than so many nats per token.
+# Expectation maximisation ends when no other weights gain more nats per token than this.
 LARGEST_LOSS_NATS = 1e-7
 MOST_ROUNDS = 10_000
 WEIGHT_DIGITS = 6
 
 
 def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
-    """The weights of a mixture that make a text most probable.
+    """Find the mixture weights that make a text most probable, by expectation maximisation.
 
-    Expectation maximisation (Jelinek & Mercer 1980): a member's next weight is the mean, over the tokens, of its
-    share in the mixture's probability. The likelihood never falls, and being concave in the weights it has no
-    maximum but the one.
+    The next weight of a member is the mean, over the tokens, of its share in the probability of the mixture
+    (Jelinek & Mercer 1980). The likelihood never falls. It is concave in the weights, so its only maximum is
+    global.
 
-    It ends by a bound that says how far off the maximum may be: no weights gain more than log(max_i r_i) nats per
-    token, r_i being the mean over the tokens of p_i / p (Cover 1984, "An algorithm for maximizing expected log
-    investment return"). Between members that hardly differ it is slow, and ends after MOST_ROUNDS; then no weights
-    gain more than ln M / MOST_ROUNDS, below 1e-4.
+    The algorithm ends when a bound shows that the maximum is near: no weights gain more than log(max_i r_i) nats
+    per token, if r_i is the mean over the tokens of p_i / p (Cover 1984, "An algorithm for maximizing expected log
+    investment return"). If the members hardly differ, the bound falls slowly, and the algorithm ends after
+    MOST_ROUNDS. Then no weights gain more than ln M / MOST_ROUNDS, which is below 1e-4.
 
     Args:
-        log_probs: for each member, natural log probability of every token of the text, (N,). Tokens that no member
-            finds possible say nothing about the weights and are left out.
+        log_probs: for each of M members, the natural log probability of every token of the text, (N,). A token
+            that is impossible for all members is left out: every choice of weights gives it probability 0.
+
+    Returns:
+        M weights, rounded to WEIGHT_DIGITS digits, whose sum is 1.
 
     Raises:
-        DataError: no token is left.
+        DataError: every token is impossible for all members.
     """
     of_members = np.stack(log_probs)  # (M, N)
     most_probable = of_members.max(axis=0)
@@ -52,6 +55,6 @@ def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
         if math.log(gains.max()) < LARGEST_LOSS_NATS:
             break
         weights *= gains
-    # Digits that depend on the order of sums, and so on the number of threads, are left out.
+    # The last digits depend on the order of additions, and so on the number of threads. Rounding removes them.
     rounded = [round(float(weight), WEIGHT_DIGITS) for weight in (weights / weights.sum())[:-1]]
     return [*rounded, max(0.0, 1.0 - sum(rounded))]
