@@ -1,8 +1,9 @@
-"""Compressed sources: gzip, bzip2 and xz, known by their first bytes, and read to the last stream.
+"""Decompression of sources in gzip, bzip2 and xz, which are recognised by their first bytes.
 
-A file may hold several streams one after the other (pigz, pbzip2, pixz and `cat` make such). Every byte of it
-belongs to one of them or is padding, or the file is damaged: nothing is left out. gzip and bzip2 are less strict:
-they ignore what they do not know behind a whole stream, with a warning. A damaged start looks the same.
+A file may hold several streams one after the other, as pigz, pbzip2, pixz and `cat` write them. Every byte must
+belong to a stream or to the padding after it; a file with other bytes is refused as damaged. The programs gzip and
+bzip2 ignore other bytes after a whole stream, with a warning. But a later stream with a damaged start looks the
+same.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from lmctl.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# RFC 1952, 2.3.1, with the one method there is; bzip2's header, then that of a block or of the end; the .xz file
-# format, 2.1.1.1.
+# gzip: RFC 1952, 2.3.1, with method 8, the only one. bzip2: the header of the file, then the header of a block or
+# of the end of the stream. xz: the .xz file format, 2.1.1.1.
 _STARTS = {
     "gzip": (b"\x1f\x8b\x08",),
     "bzip2": tuple(b"BZh%d" % level + magic for level in range(1, 10) for magic in (b"1AY&SY", b"\x17rE8P\x90")),
@@ -25,24 +26,24 @@ _STARTS = {
 }
 LONGEST_START = max(len(start) for starts in _STARTS.values() for start in starts)
 _SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
-# Padding behind a stream is zeros: any number for gzip, multiples of four for xz (2.2). bzip2 ignores it as it
-# ignores all that follows; zeros hold nothing that could be missed.
+# The padding after a stream consists of zeros: any number for gzip, a multiple of four for xz (2.2). bzip2 has no
+# padding of its own; zeros are accepted, since they hold no text.
 _XZ_PADDING_BYTES = 4
 
 _log = logging.getLogger(__name__)
 
 
 def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file: bool = False) -> Iterator[bytes]:
-    """The bytes of a source, decompressed if they start as gzip, bzip2 or xz does.
+    """Decompress a source if its first bytes are those of gzip, bzip2 or xz; else yield it as it is.
 
     Args:
-        pieces: the bytes as they come in.
-        source: its name for messages.
-        longest: bytes of a piece that is decompressed, at most.
-        is_file: whether that name is a file's, whose suffix says how it is compressed.
+        pieces: the bytes of the source, in pieces of any size.
+        source: name of the source for messages.
+        longest: most bytes of a piece of decompressed bytes.
+        is_file: whether `source` is the name of a file, whose suffix states the compression.
 
     Raises:
-        DataError: the source is damaged or cut off, or not compressed as its name says.
+        DataError: the source is damaged or cut off, or not compressed as its suffix states.
     """
     start = b""
     for piece in pieces:
@@ -53,7 +54,7 @@ def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file:
     if is_file and (claimed := named_compression(source)) != method:
         if method is None:
             raise _not_compressed(source, str(claimed), start)
-        _say_once(f"{source}: {method} by its first bytes, though its name does not say so; it is decompressed")
+        _warn_once(f"{source}: {method} by its first bytes, though its name does not say so; it is decompressed")
     if method is None:
         if start:
             yield start
@@ -67,17 +68,20 @@ def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file:
 
 
 def compression_of(start: bytes) -> str | None:
-    """The compression whose streams start so; None: none that is read here."""
+    """The compression ("gzip", "bzip2", "xz") of a stream that starts with these bytes; None: another or none."""
     return next((method for method, starts in _STARTS.items() if start.startswith(starts)), None)
 
 
 def named_compression(source: str) -> str | None:
-    """The compression that a file's suffix claims; None: none that is read here."""
+    """The compression that the suffix of a file name states; None: another or none."""
     return next((method for suffix, method in _SUFFIXES.items() if source.lower().endswith(suffix)), None)
 
 
 def _may_become_compressed(start: bytes) -> bool:
-    """Whether it takes more bytes to tell: a terminal's first line is not waited for longer than it takes."""
+    """Whether more bytes are needed to recognise the compression.
+
+    A short line from a terminal is passed on at once if no compression starts like it.
+    """
     return len(start) < LONGEST_START and any(
         known.startswith(start) for starts in _STARTS.values() for known in starts
     )
@@ -85,21 +89,23 @@ def _may_become_compressed(start: bytes) -> bool:
 
 def _not_compressed(source: str, claimed: str, start: bytes) -> DataError:
     if not start:
-        return DataError(f"{source}: empty, and so cut off: {claimed} writes some bytes for an empty text, too")
+        return DataError(
+            f"{source}: empty, so cut off: even an empty text has some bytes in {claimed}; copy it again"
+        )
     return DataError(
-        f"{source}: does not start as {claimed} does; if it is plain text, give it a name without the suffix, "
-        "else it is damaged: compress or copy it again"
+        f"{source}: its first bytes are not those of {claimed}; if it is plain text, give it a name without the "
+        "suffix, else it is damaged: compress or copy it again"
     )
 
 
 @functools.lru_cache(maxsize=256)
-def _say_once(message: str) -> None:
-    """Warn; a file that is read twice, first for a sample, is no reason to say it twice."""
+def _warn_once(message: str) -> None:
+    """Log a warning, once for each message: a file may be read twice, first for a sample."""
     _log.warning(message)
 
 
 class _Decompressor:
-    """Decompresses the streams of one source, in the order they come in."""
+    """Decompresses the streams of one source, in their order."""
 
     def __init__(self, method: str, source: str, longest: int) -> None:
         self._method = method
@@ -108,12 +114,12 @@ class _Decompressor:
         self._new, self._errors = _implementation(method)
         self._stream: Any = self._new()
         self._pending = b""
-        # Bytes of the source before `_pending`, and of padding behind the last stream.
+        # Number of bytes of the source before `_pending`, and number of padding bytes after the last stream.
         self._taken = 0
         self._padding = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Take some bytes; yield what they are, decompressed."""
+        """Take the next bytes of the source; yield the decompressed bytes."""
         self._pending += piece
         while self._pending:
             if self._stream is None and not self._start_stream(final=False):
@@ -121,7 +127,11 @@ class _Decompressor:
             yield from self._read_stream()
 
     def finish(self) -> None:
-        """See that the last stream is whole."""
+        """Check at the end of the source that the last stream is whole.
+
+        Raises:
+            DataError: the source ends inside a stream, or inside its padding.
+        """
         if self._pending:
             self._start_stream(final=True)
         if self._stream is not None:
@@ -129,14 +139,14 @@ class _Decompressor:
         self._check_padding()
 
     def _read_stream(self) -> Iterator[bytes]:
-        """Decompress what there is of the stream."""
+        """Decompress the pending bytes that belong to the current stream."""
         stream, pending, self._pending = self._stream, self._pending, b""
         self._taken += len(pending)
         try:
             while True:
                 if text := stream.decompress(pending, self._longest):
                     yield text
-                # zlib hands back what it did not take; the other two keep it until they are asked again.
+                # zlib returns the bytes that it did not use; bz2 and lzma keep them for the next call.
                 pending = getattr(stream, "unconsumed_tail", b"")
                 if stream.eof or not (pending or len(text) == self._longest):
                     break
@@ -148,7 +158,7 @@ class _Decompressor:
             self._stream = None
 
     def _start_stream(self, *, final: bool) -> bool:
-        """Start on the next stream behind the padding; False: there is no more yet to tell it by."""
+        """Skip padding and start the next stream; False: more bytes are needed to recognise one."""
         following = self._pending.lstrip(b"\0")
         self._padding += len(self._pending) - len(following)
         self._taken += len(self._pending) - len(following)
@@ -161,7 +171,7 @@ class _Decompressor:
             return True
         if following and (final or not any(start.startswith(following) for start in starts)):
             raise self._damaged(
-                f"what follows at byte {self._taken} is no {self._method} stream, and all before it is whole"
+                f"the bytes from {self._taken} on are no {self._method} stream; all before them are whole"
             )
         return False
 
@@ -174,8 +184,8 @@ class _Decompressor:
 
 
 def _implementation(method: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
-    """What makes a decompressor for one stream, and what it raises for damage."""
-    # Imported where they are needed: a query that reads no compressed file should not wait for three libraries.
+    """A function that makes a decompressor for one stream, and the exceptions that it raises for damage."""
+    # The libraries are imported here, so that a query that reads no compressed file does not load them.
     match method:
         case "gzip":
             import zlib

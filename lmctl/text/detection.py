@@ -1,4 +1,4 @@
-"""Which segmenter a text asks for, by a sample of it, and what its reader should know of how it is written."""
+"""Choosing the segmenter for a text by a sample of it, and findings about how the text is written."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lmctl.text.scripts import HAN, HANGUL, KANA, WITHOUT_SPACES
 _HAN = re.compile(f"[{HAN}]")
 _KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
-# With what a word may have inside: don't, training_log.txt, U.S.
+# A word of another script, with the characters that it may have inside: don't, training_log.txt, U.S.
 _OTHER_WORD = re.compile(rf"(?![{HAN}{KANA}])[^\W\d_](?:(?![{HAN}{KANA}])[\w.'\u2019-])*")
 _CJK_PUNCTUATION = re.compile("[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300a-\u300f\uff08\uff09]")
-# What segmenters add to words: sentencepiece starts them with U+2581, subword-nmt ends pieces that go on with @@,
-# and taggers end words with their part of speech, as in 我们/r, 我们_PN and 我们#PN. jieba's own examples
-# print words joined by "/ ".
+# Marks that segmenters add to words. sentencepiece writes U+2581 before a word. subword-nmt writes @@ after a
+# piece whose word continues. Taggers write the part of speech after a word, as in 我们/r, 我们_PN and 我们#PN.
+# jieba's own examples print words joined by "/ ".
 _TAG = r"(?<=\S)[/_#|][A-Za-z]{1,4}(?!\S)"
 _TAGS = re.compile(_TAG)
 _MARK = re.compile(rf"^\u2581+|@@$|{_TAG}|(?<=.)/$")
@@ -25,37 +25,40 @@ _SEPARATORS = {"/", "\u2581"}
 _RESERVED = re.compile("|".join(RESERVED))
 _GLUED = re.compile(r"[^\W\d_]{2,20}[.,?!;:]$")
 
-# A word of Chinese is 1.8 Han characters, so this is text in which more than a third of the words are Chinese. Of
-# lines of Chinese Wikipedia and of WikiText-2 in that proportion, counted into 5-grams, jieba leaves 4.82 bits a
-# character and white space 5.18; with one Han character to four words, it is still 3.32 against 3.45.
+# More Han characters than this for each word of another script make a text Chinese. A Chinese word has 1.8 Han
+# characters, so more than a third of the words are Chinese. jieba is the better choice for such text: 5-grams of
+# lines of Chinese Wikipedia and WikiText-2 in this proportion have 4.82 bits a character if jieba cuts the text,
+# and 5.18 if white space does. With one Han character to four words it is still 3.32 against 3.45.
 _HAN_PER_WORD = 1.0
 # Hiragana and katakana are two thirds of Japanese, hangul is most of Korean, and Chinese has none but for names.
 # Headlines may have none, too: for those see `_is_written_in_kanji`.
 _MOST_KANA_OR_HANGUL = 0.25
-# Of Chinese Wikipedia cut by jieba, words of at most 4 characters hold 99 % of the Han characters, a third of the
-# words are one character, and the mean is 1.8. Of the raw text, words between spaces have 93 characters, and nine
-# of ten that have Han characters have punctuation too. Poems and headlines with spaces stand in between: words of
-# 3 to 7 characters, hardly any of one.
+# In Chinese Wikipedia cut by jieba, words of at most 4 characters hold 99 % of the Han characters, a third of the
+# words have one character, and the mean is 1.8 characters. In the raw text, the runs between spaces have 93
+# characters, and nine of ten runs with Han characters have punctuation, too. Poems and headlines with spaces are
+# in between: their runs have 3 to 7 characters, and hardly any has one.
 _SHORT_RUN, _SHORT_SHARE, _SINGLE_SHARE, _SHORT_MEAN = 4, 0.8, 0.1, 2.5
 _GLUED_SHARE = 0.1
-# Spaces between two Han characters, to a Han character: 0.4 in that text, nearly none in the raw text.
+# Spaces between two Han characters, for each Han character: 0.4 in the cut text, nearly none in the raw text.
 _JOINT_SHARE = 0.1
-# Of raw English some 11 % of the words end in a punctuation mark, of the Penn Treebank's and WikiText's 0 to 2 %.
+# Share of words that end in a punctuation mark: some 11 % in raw English, 0 to 2 % in the Penn Treebank and
+# WikiText.
 _PUNCTUATION_SHARE, _FEWEST_GLUED = 0.05, 3
-# A word of a script without spaces has 2 to 5 characters, a word of any other hardly ever more than 30.
+# Longer runs are no words: a word of a script without spaces has 2 to 5 characters, a word of another script
+# hardly ever more than 30.
 _LONG_UNSPACED, _LONG_ANY = 8, 30
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a sample says of a text.
+    """The result of `detect`.
 
     Attributes:
-        segmenter: "jieba" or "space", whichever suits it.
-        already_cut: it is Chinese that has been cut into words already.
-        long_words: between white space stand sentences and not words, as in Japanese and Thai.
-        glued: share of the words that end in a punctuation mark; 0 if that is no matter.
-        example: one of those words, which ends in one such mark; empty without one.
+        segmenter: "jieba" or "space".
+        already_cut: whether the text is Chinese with spaces between its words.
+        long_words: whether the text between white space is sentences and not words, as in Japanese and Thai.
+        glued: share of the words that end in a punctuation mark, 0 to 1; 0 if so few do that it does not matter.
+        example: the most frequent of these words; empty if `glued` is 0.
     """
 
     segmenter: str
@@ -110,7 +113,7 @@ def _is_written_in_kanji(han: list[str]) -> bool:
 
 
 def _is_cut(sample: str) -> bool:
-    """Does white space stand between Chinese words, and not only here and there?"""
+    """Whether white space separates the words of a Chinese text, rather than only sentences or foreign words."""
     characters = short = runs = singles = glued = marked = joints = 0
     for line in sample.split("\n"):
         pieces = line.split()
@@ -123,7 +126,7 @@ def _is_cut(sample: str) -> bool:
             length = len(_HAN.findall(bare))
             joints += after_han and _HAN.match(bare) is not None
             after_han = bool(length) and _HAN.match(bare[-1]) is not None
-            # A short line without white space is a short sentence or a word: it says nothing.
+            # A short line without white space may be a short sentence or a single word, so it is not counted.
             if not length or (len(pieces) == 1 and length <= 2 * _SHORT_RUN):
                 continue
             runs += 1
@@ -132,7 +135,7 @@ def _is_cut(sample: str) -> bool:
             if length <= _SHORT_RUN:
                 short += length
             glued += len(bare) > length and _CJK_PUNCTUATION.search(bare) is not None
-    # Spaces around the Latin words of raw text make short runs, too, but have a Latin word on one side.
+    # Spaces around Latin words also make short runs in raw text, but these spaces have a Latin word on one side.
     if joints < _JOINT_SHARE * characters or not runs:
         return False
     if marked * 5 > runs:
@@ -142,7 +145,7 @@ def _is_cut(sample: str) -> bool:
 
 
 def _has_long_words(words: list[str]) -> bool:
-    """Are most characters in words that are too long to be words?"""
+    """Whether most characters are in runs too long to be words."""
     total = long = 0
     for word in words:
         total += len(word)

@@ -1,4 +1,4 @@
-"""Which encoding reads bytes that another one does not: advice for a message, tried out before it is given."""
+"""Guessing the encoding of bytes that are not valid in the given one, for the advice in messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What vendors added to an encoding, under the name of the whole.
+# The encoding that contains another one and the characters that vendors added to it.
 _SUPERSETS = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -27,30 +27,35 @@ _MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _KANA, _HANGUL = re.compile("[\u3041-\u30ff]"), re.compile("[\uac00-\ud7a3]")
 _WESTERN = re.compile("[\u00a0-\u00ff\u0152\u0153\u2013-\u2026\u20ac]")
-# Of lines with other characters than ASCII: enough to tell what they are like.
+# Most characters that are examined, from lines with other characters than ASCII.
 _SAMPLE_CHARACTERS = 1 << 16
 
-# Fewer bytes outside of ASCII than this prove nothing, and fewer sequences that happen to be UTF-8 do not either.
+# Fewer bytes outside of ASCII than this are no evidence, nor are fewer sequences that are valid UTF-8.
 _ENOUGH = 3
-# A text of so many bytes in UTF-16 has an ASCII character, a line end if nothing else, and so a NUL.
+# A text of this many bytes in UTF-16 has an ASCII character, at least a line end, and therefore a NUL byte.
 _ENOUGH_FOR_UTF16 = 256
-# What C1 has in place of Windows' punctuation; but for NEL, which some files have as a line end.
+# Control characters at the codes of punctuation marks in Windows encodings. NEL (0x85) is left out: some files
+# have it as a line end.
 _CONTROLS = re.compile(rb"[\x80-\x84\x86-\x9f]")
 
 
 def encodings_that_read(content: bytes, encoding: str) -> list[str]:
-    """The encodings that read bytes which `encoding` does not, likeliest first; only the likely ones.
+    """Find likely encodings of bytes that are not valid in `encoding`, the likeliest first.
 
     Args:
-        content: from the start of a line on.
-        encoding: as Python names it.
+        content: bytes of the text, from the start of a line.
+        encoding: Python's name of the encoding.
+
+    Returns:
+        Names of encodings in which the bytes are valid; empty if none is likely.
     """
     name = codecs.lookup(encoding).name.replace("-", "_")
     for mark, marked in _MARKS.items():
         if content.startswith(mark):
             return [marked] if _decoded(content, marked) is not None else []
     if nuls := content.count(b"\0"):
-        # In UTF-16, each character of ASCII has one; Chinese has few, and is not valid in what it is taken for.
+        # In UTF-16, each character of ASCII has a NUL byte. Chinese text in UTF-16 has few NUL bytes, but is not
+        # valid in `encoding`. So few NUL bytes in valid text are stray ones.
         stray = nuls < 0.4 * len(content) and _decoded(content, encoding) is not None
         return [] if stray else [wide for wide in _UNMARKED if _is_clean(_decoded(content, wide))]
     if name == "utf_8" and is_mostly_utf8(content):
@@ -73,21 +78,24 @@ def encodings_that_read(content: bytes, encoding: str) -> list[str]:
 
 
 def doubt(content: bytes, encoding: str) -> str | None:
-    """Why bytes that an encoding does read are probably in another one; None: no reason.
+    """Find a reason to think that valid bytes are in another encoding; None: there is none.
 
-    UTF-8 is valid in most encodings of one byte, and in UTF-16 if the number of bytes is even: every letter comes
-    out wrong, and nothing fails.
+    UTF-8 text is valid in most one-byte encodings, and in UTF-16 if the number of bytes is even. Then decoding
+    succeeds, and every letter is wrong.
 
     Args:
         content: the beginning of a text.
-        encoding: as Python names it.
+        encoding: Python's name of the encoding.
+
+    Returns:
+        The reason and the remedy, for a warning.
     """
     name = codecs.lookup(encoding).name.replace("-", "_")
     if name.startswith("utf_16") and b"\0" not in content and not content.startswith(tuple(_MARKS)):
         is_doubtful = len(content) >= _ENOUGH_FOR_UTF16 and _decoded(content, "utf-8") is not None
     else:
         is_doubtful = not name.startswith("utf") and is_utf8(content)
-    # What cannot be read at all is an error, which says so itself.
+    # Bytes that are not valid in `encoding` give an error elsewhere.
     if is_doubtful and _decoded(content, encoding) is not None:
         return f"valid utf-8, but read as {encoding}; if words come out wrong, --encoding utf-8 is right"
     if name == "iso8859_1" and _CONTROLS.search(content):
@@ -96,23 +104,23 @@ def doubt(content: bytes, encoding: str) -> str | None:
 
 
 def is_utf8(content: bytes) -> bool:
-    """Whether bytes are UTF-8, and could hardly be something else: several characters of several bytes."""
+    """Whether bytes are valid UTF-8 with at least `_ENOUGH` characters of several bytes."""
     found = _MULTIBYTE.finditer(content)
     return sum(1 for _ in itertools.islice(found, _ENOUGH)) == _ENOUGH and _decoded(content, "utf-8") is not None
 
 
 def is_mostly_utf8(content: bytes) -> bool:
-    """Whether bytes are UTF-8 but for some that are damaged."""
+    """Whether bytes are UTF-8 with a few damaged places."""
     text = _sample(content.decode("utf-8", "replace"))
     bad = text.count("\ufffd")
     return sum(not character.isascii() for character in text) > 3 * bad
 
 
 def _decoded(content: bytes, encoding: str) -> str | None:
-    """The text, which may end inside a character; None: not valid."""
+    """Decode bytes, which may end inside a character; None: they are not valid."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(content)
-    except UnicodeError:  # of its own kind if UTF-16 lacks its byte order mark
+    except UnicodeError:  # not UnicodeDecodeError if UTF-16 has no byte order mark
         return None
 
 
@@ -121,7 +129,7 @@ def _sample(text: str) -> str:
 
 
 def _is_clean(text: str | None) -> bool:
-    """Whether a text has no character that texts do not have."""
+    """Whether a text has no NUL, and hardly any characters that cannot be printed."""
     if text is None or "\0" in text:
         return False
     shown = "".join(text.split())
@@ -129,7 +137,10 @@ def _is_clean(text: str | None) -> bool:
 
 
 def _chinese(level_1: Callable[[str], bool]) -> Callable[[str], float]:
-    """The share of characters of a standard's first level, the frequent ones; 0 for one that stands alone."""
+    """Make a measure of likeness to Chinese: the share of characters in the first level of a standard.
+
+    The first level holds the frequent characters. Isolated characters lower the measure.
+    """
 
     def likeness(text: str) -> float:
         return _neighbourly(text) * _share(text, level_1)
@@ -156,7 +167,7 @@ def _korean(text: str) -> float:
 
 
 def _western(text: str) -> float:
-    """The share of letters with accents, and of typographic marks, that stand alone among plain ones."""
+    """The share of accented letters and typographic marks, if these are isolated among ASCII characters."""
     return _share(text, lambda character: bool(_WESTERN.match(character))) * (1 - _neighbourly(text))
 
 
@@ -176,7 +187,7 @@ def _share(text: str, is_like: Callable[[str], bool]) -> float:
 
 
 def _neighbourly(text: str) -> float:
-    """The share of characters outside of ASCII that are not alone among its letters; two of three count as all."""
+    """The share of non-ASCII characters that are not between ASCII letters, 0 to 1; a share of 2/3 counts as 1."""
     text = f" {text} "
     count = alone = 0
     for place, character in enumerate(text):

@@ -1,4 +1,4 @@
-"""Bytes to characters: encodings by name, and where a byte that is not text stands."""
+"""Decoding: encodings by name, and errors that state the place of an invalid byte."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DECODE_ERRORS = {"strict": "strict", "replace": "replace", "skip": "ignore"}
-# What becomes of a NUL, which every encoding has and no text does.
+# The replacement of a NUL character, which is valid in every encoding, but is not text.
 NUL_MEANS = {"replace": "\ufffd", "skip": ""}
-# Codecs for identifiers and literals: they may yield line ends or lone surrogates from plain letters.
+# Codecs for identifiers and literals: they may decode plain letters to line ends or lone surrogates.
 _NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7"}
 
 
 def resolve_encoding(encoding: str, errors: str) -> tuple[str, str, bool]:
-    """Encoding and errors of the chunks to come, and whether the reader must turn them into UTF-8.
+    """Check an encoding and an error mode, and decide how a source is read.
+
+    Args:
+        encoding: any text encoding that Python has.
+        errors: "strict", "replace" or "skip".
+
+    Returns:
+        Encoding and error mode of the chunks, and whether the reader must transcode the source to UTF-8 first.
 
     Raises:
-        UsageError: one of the two is unknown.
+        UsageError: `encoding` or `errors` is unknown.
     """
     if errors not in DECODE_ERRORS:
         raise UsageError(f"{errors}: unknown way to treat errors; expected strict, replace or skip")
@@ -38,14 +45,15 @@ def resolve_encoding(encoding: str, errors: str) -> tuple[str, str, bool]:
         )
     if name == "utf-8-sig":  # a byte order mark is dropped anyway
         return "utf-8", errors, False
-    # iso-2022 and hz carry their state over line ends.
+    # Encodings whose line end is not the byte 0x0A cannot be cut into lines before decoding. Nor can iso-2022 and
+    # hz: their state continues over line ends.
     if line_end != b"\n" or name.startswith(("iso2022", "hz")):
         return "utf-8", "strict", True
     return encoding, errors, False
 
 
 class Transcoder:
-    """Turns one source into UTF-8, in pieces, knowing where in the original a bad byte stands."""
+    """Transcodes one source to UTF-8, piece by piece. Errors state the place of a fault in the original."""
 
     def __init__(self, source: str, encoding: str, errors: str) -> None:
         self._source = source
@@ -56,7 +64,11 @@ class Transcoder:
         self._byte = 0
 
     def feed(self, piece: bytes, *, final: bool = False) -> bytes:
-        """Decode the next bytes of the source.
+        """Transcode the next bytes of the source.
+
+        Args:
+            piece: bytes of the source.
+            final: whether the source ends here.
 
         Raises:
             UndecodableError: a byte cannot be decoded, or a character is NUL, and errors are strict.
@@ -66,7 +78,7 @@ class Transcoder:
             text = self._decoder.decode(piece, final)
         except UnicodeDecodeError:
             raise self._first_fault(state, piece) from None
-        except UnicodeError:  # what Python raises if UTF-16 or UTF-32 does not start with its byte order mark
+        except UnicodeError:  # UTF-16 or UTF-32 without a byte order mark
             raise UndecodableError.unmarked(self._source, self._encoding, state[0] + piece) from None
         if "\0" in text:
             if self._errors == "strict":
@@ -77,7 +89,7 @@ class Transcoder:
         return text.encode("utf-8")
 
     def _first_fault(self, state: tuple[bytes, int], piece: bytes) -> UndecodableError:
-        """Decode a piece again, byte by byte, up to the character that is at fault."""
+        """Decode a piece again, byte by byte, to find the first invalid character."""
         decoder = self._decoder
         decoder.setstate(state)
         before = pending = state[0]
@@ -94,7 +106,7 @@ class Transcoder:
             line += text.count("\n")
             pending = decoder.getstate()[0]
             character_byte = self._byte + position + 1 - len(pending)
-        # Every byte fits so far: the source ends inside a character.
+        # All bytes are valid so far: the source ends inside a character.
         return self._fault(line, character_byte, pending[0], before + piece)
 
     def _fault(self, line: int, byte: int, value: int | None, content: bytes) -> UndecodableError:
@@ -102,12 +114,12 @@ class Transcoder:
 
 
 class UndecodableError(DataError):
-    """A byte that is not text in the encoding, or a NUL, which no text has.
+    """A byte is not valid in the encoding of the text, or a character is NUL.
 
     Attributes:
-        place: what stands where: the message without its advice.
-        readers: the encodings that read the bytes around it, likeliest first.
-        is_nul: whether it is a NUL.
+        place: the message without its advice: source, line, byte and fault.
+        readers: encodings in which the bytes around the fault are valid, likeliest first.
+        is_nul: whether the fault is a NUL character.
     """
 
     place = ""
@@ -118,15 +130,15 @@ class UndecodableError(DataError):
     def at(
         cls, source: str, line: int, byte: int, value: int | None, encoding: str, content: bytes
     ) -> UndecodableError:
-        """The error for a byte.
+        """Make the error for one byte.
 
         Args:
-            source: name for messages.
-            line: its line in the source, from 1.
-            byte: its offset in the source.
-            value: the byte; None: it is a NUL, which was decoded.
-            encoding: what the text is said to be in.
-            content: the bytes around it, to find out what they are.
+            source: name of the source for messages.
+            line: number of the line in the source, from 1.
+            byte: offset of the byte in the source, from 0.
+            value: the invalid byte; None: the character NUL.
+            encoding: the encoding that the user named.
+            content: bytes around the fault, to guess their encoding.
         """
         what = "a NUL byte, which no text has" if value is None else f"not valid {encoding} (0x{value:02x})"
         place = f"{source}: line {line}, byte {byte}: {what}"
@@ -136,14 +148,14 @@ class UndecodableError(DataError):
         elif value is None:
             advice = "this looks like a binary file; --errors skip leaves NULs out, --errors replace puts U+FFFD"
         elif encoding.lower().replace("_", "-") in ("utf-8", "utf8") and is_mostly_utf8(content):
-            advice = "most of it is; --errors replace and --errors skip read on"
+            advice = "most of the text is; --errors replace|skip reads on"
         else:
-            advice = "if it is in another encoding, name that with --encoding; --errors replace|skip reads on"
+            advice = "if the text has another encoding, name it with --encoding; --errors replace|skip reads on"
         return cls._of(place, readers, advice, is_nul=value is None)
 
     @classmethod
     def unmarked(cls, source: str, encoding: str, content: bytes) -> UndecodableError:
-        """The error for a text that lacks the byte order mark without which an encoding cannot be read."""
+        """Make the error for a text without the byte order mark that its encoding requires."""
         readers = encodings_that_read(content, encoding)
         advice = f"--encoding {' or '.join(readers or (f'{encoding}-le', f'{encoding}-be'))} needs none"
         return cls._of(f"{source}: no byte order mark, with which {encoding} starts", readers, advice)

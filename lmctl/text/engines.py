@@ -1,8 +1,9 @@
-"""The engines that run the jieba method, and what identifies them: what they cut, and not what metadata say.
+"""The two engines of the jieba segmenter, and their identities.
 
-A package may write its files over another's: jieba-py 0.46 does over jieba's, whose metadata stay. Of jieba, the
-identity is therefore the version that the module itself has, and a hash of the dictionary and of the tables of its
-hidden Markov model. rjieba has both compiled in: there it is a hash of how a fixed text is cut.
+Metadata of installed packages do not identify an engine: jieba-py 0.46 writes its files over those of jieba, whose
+metadata stay. The identity of jieba is the version in the module, and a hash of its dictionary and of the tables
+of its hidden Markov model. rjieba has both compiled in; its identity is its version and a hash of its tokens of a
+fixed text.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("rjieba", "jieba")
 
-# Words of the dictionary, words that only the hidden Markov model finds (the first two lines), Latin letters,
-# digits, traditional and rare characters. Cutting it shows that an engine works at all.
+# A fixed text with words of the dictionary, words that only the hidden Markov model finds (the first two lines),
+# Latin letters, digits, traditional and rare characters. Segmenting it also shows whether an engine works at all.
 _PROBE = (
     "他来到了网易杭研大厦",
     "小明硕士毕业于中国科学院计算所后在日本京都大学深造",
@@ -36,12 +37,12 @@ _PROBE = (
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine, ready to cut.
+    """A loaded engine.
 
     Attributes:
-        cut: cuts a text without white space into words.
-        version: of what cuts.
-        tables_sha256: in hex, of the dictionary and the hidden Markov model; see above.
+        cut: a function that segments a text without white space.
+        version: the version of the engine.
+        tables_sha256: hash of its dictionary and its hidden Markov model, in hex; see the module's docstring.
     """
 
     cut: Callable[[str], list[str]]
@@ -50,14 +51,14 @@ class Engine:
 
 
 def load_engine(name: str, user_words: Sequence[UserWord]) -> Engine:
-    """Load an engine with its own dictionary, and some words more.
+    """Load an engine, and add words to its dictionary.
 
     Args:
         name: "rjieba" or "jieba".
-        user_words: of characters that it joins to words.
+        user_words: the words to add; each consists of characters that the engines join (`UserWord.is_joined`).
 
     Raises:
-        LmctlError: it is not installed, or does not work.
+        LmctlError: the engine is not installed, or does not work.
     """
     load = _load_rjieba if name == "rjieba" else _load_jieba
     try:
@@ -66,7 +67,7 @@ def load_engine(name: str, user_words: Sequence[UserWord]) -> Engine:
         raise LmctlError(f"{name} cannot be imported ({error}); install lmctl's requirements again") from error
     except MemoryError:
         raise
-    # Whatever a mixture of two packages' files raises.
+    # The files of two packages in one folder may raise any exception.
     except Exception as error:
         raise LmctlError(
             f"{name} does not work ({type(error).__name__}: {error}); another package may have written over its "
@@ -88,7 +89,7 @@ def _load_rjieba(user_words: Sequence[UserWord]) -> Engine:
 
 def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
     with warnings.catch_warnings():
-        # Its regular expressions are not raw strings, and it imports pkg_resources where it can.
+        # jieba causes warnings: its regular expressions are not raw strings, and it imports pkg_resources.
         warnings.simplefilter("ignore")
         import jieba
         from jieba import finalseg
@@ -97,7 +98,7 @@ def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
     engine: Any = jieba.Tokenizer()
     with engine.get_dict_file() as file:
         main_dictionary = file.read()
-    # What initialize() does, without the cache file that it shares with everyone in the temporary folder.
+    # These two lines replace initialize(), which would write a cache file to the shared temporary folder.
     engine.FREQ, engine.total = engine.gen_pfdict(io.BytesIO(main_dictionary))
     engine.initialized = True
     for line in _PROBE:
@@ -112,5 +113,6 @@ def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
 def _hash(value: Any) -> str:
     import msgspec
 
-    # Keys are sorted; a float is written with the fewest digits that read back, which is the same everywhere.
+    # The encoding is the same on every machine: keys are sorted, and a float has the fewest digits that identify
+    # it.
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

@@ -1,7 +1,7 @@
-"""What a file is that other programs made, by its first bytes.
+"""Recognising files of other programs by their first bytes.
 
-If such a file is named in place of an ARPA file, a model's folder or text, the message says what it is, and which
-command makes of it what lmctl reads.
+If a user names such a file in place of an ARPA file, a model folder or a text, the message states the kind of the
+file, and the command that converts it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lmctl.errors import DataError
 
-# Bytes of a file that are enough to recognise it; a tar archive says what it is at byte 257.
+# The most bytes that recognition needs; the magic of a tar archive stands at byte 257.
 HEAD_BYTES = 1024
 
 
@@ -20,9 +20,9 @@ class FileType:
     """A kind of file.
 
     Attributes:
-        name: with its article, for a message.
-        way_in: what to do to use it with lmctl; None: nothing.
-        binary: whether it is no text at all, so that reading it as text is a mistake.
+        name: the kind with its article, for a message.
+        way_in: how to use the file with lmctl, for a message; None: there is no way.
+        binary: whether the file is not text.
     """
 
     name: str
@@ -35,12 +35,12 @@ _KENLM = "KenLM cannot turn it back: import the ARPA file that it was built from
 _SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
 _TO_TEXT = "convert it to plain text"
 
-# The first pattern that matches the first bytes of a file names it. Where each is from stands beside it.
+# The first pattern that matches the first bytes of a file decides. A comment gives the source of each pattern.
 _TYPES: tuple[tuple[bytes, FileType], ...] = (
     # KenLM, lm/binary_format.cc, kMagicBeforeVersion and kMagicIncomplete; lm/common/model_buffer.cc.
     (rb"mmap lm http://kheafield\.com/code", FileType("a KenLM binary", _KENLM)),
     (rb"KenLM intermediate binary file", FileType("an intermediate file of KenLM's lmplz", _KENLM)),
-    # IRSTLM, src/lmtable.cpp, lmtable::load: the numbers of an iARPA file are not yet interpolated.
+    # IRSTLM, src/lmtable.cpp, lmtable::load. The numbers of an iARPA file are not interpolated yet.
     (rb"Q?blmt", FileType("an IRSTLM binary", _IRSTLM)),
     (
         rb"\s*iARPA\b",
@@ -141,7 +141,7 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
         FileType("an image or a sound", None),
     ),
     (rb"\x7fELF", FileType("a program", None)),
-    # What is there in place of a file that was never downloaded.
+    # Files in place of another file that was not downloaded.
     (
         rb"version https://git-lfs\.github\.com/spec/",
         FileType("a pointer of Git LFS in place of the file", "git lfs pull downloads it", binary=False),
@@ -164,23 +164,23 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _T
 
 
 def file_type(head: bytes) -> FileType | None:
-    """The kind of file that starts so; None: none that is known, which text is among.
+    """The kind of a file; None: text, or a kind that is not in the table.
 
     Args:
-        head: its first bytes, at least `HEAD_BYTES` of them if there are so many.
+        head: the first `HEAD_BYTES` bytes of the file or more, or all if it is shorter.
     """
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
 
 
 def check_is_text(head: bytes, source: str) -> None:
-    """See that a source does not start as a file does that is no text.
+    """Check that a source is not a binary file of a known kind.
 
     Args:
-        head: its first bytes.
-        source: name for messages.
+        head: the first bytes of the source.
+        source: name of the source for messages.
 
     Raises:
-        DataError: it does; with its name, and what to do.
+        DataError: it is; the message states the kind, and how to use the file.
     """
     kind = file_type(head[:HEAD_BYTES])
     if kind is not None and kind.binary:

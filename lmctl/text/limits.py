@@ -1,10 +1,9 @@
-"""How long text may be: limits that bound memory, and that nothing people write comes near.
+"""Limits of the length of lines, words and word lists. They bound memory; written language is far below them.
 
 Attributes:
-    LONGEST_LINE_BYTES: a longer line is read in parts.
-    LONGEST_WORD_BYTES: of a word in UTF-8: in a text, a word list, a vocabulary or an ARPA file. A line of an ARPA
-        file has room for as many of them as an n-gram may have.
-    LARGEST_WORD_LIST_BYTES: of a word list, decompressed.
+    LONGEST_LINE_BYTES: the longest line that is read whole. A longer line is read in parts.
+    LONGEST_WORD_BYTES: the longest word in UTF-8, in a text, a word list, a vocabulary or an ARPA file.
+    LARGEST_WORD_LIST_BYTES: the largest word list, decompressed.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ def check_word(word: str, place: str) -> None:
     """Refuse a word that is too long.
 
     Args:
-        word: any.
-        place: where it stands, for the message.
+        word: the word.
+        place: its source and line, for the message.
 
     Raises:
         DataError: it is longer than `LONGEST_WORD_BYTES`.
     """
-    # A character has four bytes at most.
+    # A character has at most four bytes in UTF-8.
     if 4 * len(word) <= LONGEST_WORD_BYTES:
         return
     if (length := len(word.encode("utf-8", "surrogatepass"))) > LONGEST_WORD_BYTES:
-        raise DataError(f"{place}: a word of {length} bytes, {quoted(word)}; {LONGEST_WORD_BYTES} are the most")
+        raise DataError(f"{place}: a word of {length} bytes, {quoted(word)}; the limit is {LONGEST_WORD_BYTES}")

@@ -1,7 +1,7 @@
-"""Words that are found as they are written, before a segmenter cuts what stands between them.
+"""Literals: words that are searched for in a line before the segmenter cuts the text between them.
 
-No segmenter that follows a dictionary joins over punctuation or white space, so words with either inside are
-looked for here: `<unk>`, `<s>` and `</s>`, and those of a user dictionary.
+The segmenters with a dictionary never join over punctuation or white space. So words that have these inside are
+literals: `<unk>`, `<s>` and `</s>`, and such words of a user dictionary.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from lmctl.text.scripts import WITHOUT_SPACES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# What stands for no word of the text, under every segmenter; the vocabulary calls them unknown.
+# Tokens that are no words of a text, under every segmenter. In the vocabulary they are unknown words.
 RESERVED = ("<unk>", "<s>", "</s>")
 
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
 def as_token(word: str) -> str:
-    """A word as the token it becomes: with `_` for white space, since no token has any."""
+    """The token of a word: white space becomes `_`, since a token has no white space."""
     return "_".join(word.split())
 
 
 class Literals:
-    """A set of words to look for; the leftmost match counts, and of those the longest.
+    """A set of words to search for. The leftmost match is taken, and the longest of several at one place.
 
-    A word that starts or ends with a letter or digit is not found inside a longer word of a script with spaces:
-    `.NET` is found in `ASP.NET用户`, and `A/B` not in `A/Best`.
+    A match may not end inside a longer word of a script with spaces: `.NET` is found in `ASP.NET用户`, but `A/B`
+    is not found in `A/Best`.
 
     Args:
-        words: those beside the reserved ones. One with white space inside is found with any white space there, and
-            also as `as_token` writes it.
+        words: words beside `RESERVED`. White space inside a word matches any white space. The spelling of
+            `as_token` matches, too.
     """
 
     def __init__(self, words: Iterable[str] = ()) -> None:
@@ -50,11 +50,14 @@ class Literals:
         self._starts = re.compile(f"[{re.escape(''.join(self._lengths))}]")
 
     def cut(self, line: str, cut_rest: Callable[[str], list[str]]) -> list[str]:
-        """Cut a line into these words and the tokens of what stands between them.
+        """Segment a line.
 
         Args:
-            line: of text.
-            cut_rest: cuts what stands between, a part of the line.
+            line: a line of text.
+            cut_rest: a function that segments the text between two literals.
+
+        Returns:
+            The tokens: literals, and the tokens of the text between them.
         """
         if self._starts.search(line) is None:
             return cut_rest(line)
@@ -76,7 +79,7 @@ class Literals:
         return tokens
 
     def _end_of_match(self, line: str, start: int) -> int:
-        """Where the longest word that starts there ends; 0 if none does."""
+        """The place after the longest literal that starts at `start`; 0: none starts there."""
         if start and _is_joined(line[start - 1], line[start]):
             return 0
         for length in self._lengths[line[start]]:
@@ -90,7 +93,7 @@ class Literals:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _is_joined(left: str, right: str) -> bool:
-    """Do two neighbouring characters belong to one word, as letters of a script with spaces do?"""
+    """Whether two neighbouring characters belong to one word of a script with spaces."""
     if unicodedata.combining(right):
         return True
     if not (left.isalnum() and right.isalnum()):

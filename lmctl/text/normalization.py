@@ -14,15 +14,16 @@ _FORMS = {"nfc": "NFC", "nfkc": "NFKC"}
 
 @dataclass(frozen=True)
 class Normalization:
-    """One spelling for what should count as one word.
+    """A function that maps the spellings of a word to one.
 
-    A line end never combines with what stands around it, so that a text may be normalized whole or line by
-    line, with the same result and the same number of lines. More than 30 combining marks in a row are parted by
-    joiners first (`lmctl.text.stream_safe`), so that no text takes more time than its length asks for.
+    A line end never combines with its neighbours. So normalizing a text whole or line by line has the same result,
+    with the same number of lines. Long runs of combining marks are separated by joiners first
+    (`lmctl.text.stream_safe`), so that the time is linear in the length of the text.
 
     Attributes:
-        form: "nfc" (canonical composition), "nfkc" (full-width letters, ligatures and the like too) or "none".
-        lowercase: whether capital letters become small ones.
+        form: the Unicode form (UAX #15): "nfc" (canonical composition), "nfkc" (compatibility composition, which
+            also replaces full-width letters, ligatures and the like) or "none".
+        lowercase: whether capital letters become small letters.
 
     Raises:
         UsageError: `form` is unknown.
@@ -38,7 +39,7 @@ class Normalization:
     def __call__(self, text: str) -> str:
         """Normalize a text of any number of lines."""
         text = self._to_form(text)
-        # Small letters may compose where their capitals do not: J with caron.
+        # A small letter may have a composed form if its capital has none, such as J with caron.
         return self._to_form(text.lower()) if self.lowercase else text
 
     def _to_form(self, text: str) -> str:
@@ -46,5 +47,6 @@ class Normalization:
             return text
         text = stream_safe(text)
         form = cast('Literal["NFC", "NFKC"]', _FORMS[self.form])
-        # Line by line: most lines pass Unicode's quick check, and one that does not would cost all of them it.
+        # Line by line, since `normalize` returns a text that passes Unicode's quick check at once. In a whole
+        # text, a single line that fails the check would make it process all lines.
         return "\n".join([unicodedata.normalize(form, line) for line in text.split("\n")])

@@ -1,4 +1,4 @@
-"""Reading text: sources -> chunks of whole lines, or lines as they arrive."""
+"""Reading text: sources as chunks of whole lines, or line by line as they arrive."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def read_chunks(
     read: Callable[[str, str], Iterator[bytes]] = read_pieces,
     long_lines: LongLines = "cut",
 ) -> Iterator[SourceChunk]:
-    """Read sources one after the other, in chunks of whole lines; no chunk spans two sources.
+    """Read sources one after the other, in chunks of whole lines. No chunk spans two sources.
 
-    Where a line that is too long is cut never depends on `chunk_bytes`.
+    The places at which an overlong line is cut do not depend on `chunk_bytes`.
 
     Args:
-        paths: files, compressed (gzip, bzip2, xz) or not, and "-" for standard input.
-        encoding: any text encoding that Python knows.
+        paths: files, compressed by gzip, bzip2 or xz or not, and "-" for standard input.
+        encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
-        chunk_bytes: about how long a chunk is.
-        on_bytes: called with the source's name and each piece of decompressed bytes, before its chunks.
-        read: what the bytes of a path come from, with the source's name for messages.
-        long_lines: what is done with a line longer than `LONGEST_LINE_BYTES`: "cut" it into several, read its
-            "end" alone, or "refuse" it; the first two with one warning a source.
+        chunk_bytes: approximate length of a chunk.
+        on_bytes: called with the name of the source and each piece of decompressed bytes, before its chunks come.
+        read: the function that reads a path, given the path and the name of the source.
+        long_lines: treatment of a line longer than `LONGEST_LINE_BYTES`. "cut": several lines, with a warning.
+            "end": only its end, with a warning. "refuse": an error.
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
         InputMissingError: a path does not exist or is a folder.
         StorageError: a path could not be read.
-        DataError: a compressed file is damaged or cut off, text in utf-16 or its like is not valid, a line is too
-            long, or the source is no text.
+        DataError: a compressed file is damaged or cut off, a source in utf-16 or a similar encoding is not valid,
+            a line is too long, or a source is not text.
     """
     for path in paths:
         source = "standard input" if path == STDIN else path
@@ -63,33 +63,39 @@ def read_chunks(
 def read_lines(
     path: str, *, encoding: str = "utf-8", errors: str = "strict", long_lines: LongLines = "cut"
 ) -> Iterator[str]:
-    """Read the decoded lines of one source in constant memory.
+    """Read the decoded lines of one source, in constant memory.
+
+    Args:
+        path: a file or "-"; see `read_chunks` for this and the other arguments.
+        encoding: any text encoding that Python has.
+        errors: "strict", "replace" or "skip".
+        long_lines: treatment of overlong lines.
 
     Raises:
-        LmctlError: as `read_chunks` and `SourceChunk.text`.
+        LmctlError: as raised by `read_chunks` and `SourceChunk.text`.
     """
     for chunk in read_chunks([path], encoding=encoding, errors=errors, long_lines=long_lines):
         yield from chunk.lines()
 
 
 class LineStream:
-    """Lines of a pipe or terminal as they arrive: a writer that waits for its answer is never blocked.
+    """The lines of a pipe or terminal as they arrive. A writer that waits for an answer to its line gets it.
 
-    Iterating yields all complete lines that have arrived, at least one, and waits only when there is none.
-    What follows the last line end is yielded at the end of file. Memory is bounded on an endless stream.
+    Iteration yields lists of all complete lines that have arrived, at least one, and waits only if there are none.
+    An unfinished last line is yielded at the end of file. Memory is bounded on an endless stream.
 
     Args:
-        file_descriptor: what to read; stays open.
-        source: name for messages.
-        encoding: any text encoding that Python knows.
+        file_descriptor: the open file; it stays open.
+        source: name of the source for messages.
+        encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
-        read_bytes: the most bytes taken at once.
-        long_lines: as in `read_chunks`; "end" and "refuse" yield no line twice.
+        read_bytes: most bytes of one read.
+        long_lines: as in `read_chunks`.
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
-        StorageError: reading failed (while iterating).
-        DataError: text is not valid (while iterating).
+        StorageError: reading failed (during iteration).
+        DataError: the text is not valid (during iteration).
     """
 
     def __init__(

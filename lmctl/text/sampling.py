@@ -1,8 +1,9 @@
-"""Samples of what is to be read: enough text from all sources to choose how it is cut.
+"""A sample of all sources, from which `auto` chooses the segmenter.
 
-Places of equal length are taken at equal distances from the sources as if they were one text, ordered by name: a
-source has a share of the sample that is its share of the bytes, and the order of the sources does not matter.
-A pipe cannot be read twice: the part that was sampled is kept for the reader of the source.
+The sample consists of pieces ("places") of equal length at equal distances in all sources, as if they were one
+text in the order of their names. So the share of a source in the sample is its share of the bytes, and the order
+of the sources does not matter. A pipe cannot be read twice, so its sampled bytes are kept for the reader of the
+source.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from lmctl.text.sources import STDIN, read_pieces, unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# The sample: 64 places of 2 KiB, some 20,000 words. More would take longer to look at than small texts to prepare.
+# 64 places of 2 KiB have some 20,000 words. Examining more would take longer than preparing a small text.
 PLACES = 64
 PLACE_BYTES = 1 << 11
-# What is read ahead of all pipes together: as long as a chunk, so that nobody waits longer for the first one.
+# Bytes read ahead from all pipes together: the length of a chunk, so that the first chunk is not delayed.
 PIPE_BYTES = 1 << 22
 
-# Of text, compressed: gzip makes it about this many times shorter. Only the weight of a source depends on it.
+# Approximate compression ratio of text by gzip. Only the weight of a source in the sample depends on it.
 _COMPRESSION = 3
 
 
 @dataclass(slots=True)
 class _Source:
-    """One source: where its bytes are, and how many.
+    """One source.
 
     Attributes:
         path: a file, or "-".
-        size: in bytes; of a compressed file an estimate, of a pipe what has been read ahead.
+        size: size in bytes: of a compressed file an estimate, of a pipe the bytes read ahead.
         seekable: whether any place of the file can be read; else only its start.
-        head: what has been read ahead of a pipe.
+        head: the bytes read ahead from a pipe; None: a file.
     """
 
     path: str
@@ -48,7 +49,7 @@ class _Source:
     head: bytes | None = None
 
     def read(self, offsets: Sequence[int]) -> list[bytes]:
-        """The bytes at some places, offsets rising; of a source that is not seekable as many from its start."""
+        """Read PLACE_BYTES at each offset, in rising order; or as many from the start if it is not seekable."""
         wanted = len(offsets) * PLACE_BYTES
         if not self.seekable:
             head = (
@@ -73,14 +74,14 @@ class _Source:
 
 
 class SampledSources:
-    """Sources of which a sample has been taken, and which can still be read whole.
+    """Sources that can be sampled, and afterwards read whole.
 
     Args:
-        paths: files, decompressed as `read_pieces` does, and "-" for standard input.
-        encoding: of the text.
+        paths: files, compressed or not, and "-" for standard input.
+        encoding: the encoding of the text.
 
     Attributes:
-        is_text: False once `text` has found bytes that are not text in that encoding.
+        is_text: False if `text` found bytes that are not valid in the encoding.
 
     Raises:
         LmctlError: a source cannot be read.
@@ -91,16 +92,16 @@ class SampledSources:
         self._kept: dict[str, tuple[bytes, Iterator[bytes]]] = {}
         self._encoding, _, from_start = resolve_encoding(encoding, "skip")
         self._from_start = encoding if from_start else None
-        self._sources = self._look_at(paths)
+        self._sources = self._measured(paths)
 
     def text(self) -> str:
-        """The sample, whole lines as far as possible; bytes that are not text are left out."""
+        """The sample, in whole lines as far as possible. Invalid bytes are left out."""
         total = sum(source.size for source in self._sources)
         whole = total <= PLACES * PLACE_BYTES
         step = max(total / PLACES, 1)
         texts, start = [], 0
         for source in self._sources:
-            # The places' middles that lie in this source.
+            # The places whose middles lie in this source.
             first, last = round(start / step), round((start + source.size) / step)
             start += source.size
             count = -(-source.size // PLACE_BYTES) if whole else last - first
@@ -109,22 +110,23 @@ class SampledSources:
             offsets = [min(int((place + 0.5) * distance), room) for place in range(count)]
             if offsets:
                 texts += [self._decoded(place, source) for place in source.read(offsets)]
-        # As a reader has them: CR may end a line, too.
+        # A CR may end a line, too; see `line_ends`.
         return "\n".join(texts).replace("\r", "\n")
 
     def pieces(self, path: str, source: str) -> Iterator[bytes]:
-        """Like `read_pieces`; what has been read ahead comes first."""
+        """Read a source like `read_pieces`, starting with the bytes read ahead."""
         if path not in self._kept:
             return read_pieces(path, source)
         head, rest = self._kept.pop(path)
         return itertools.chain([head] if head else [], rest)
 
-    def _look_at(self, paths: Sequence[str]) -> list[_Source]:
-        """Find out what each source is; read ahead of pipes."""
+    def _measured(self, paths: Sequence[str]) -> list[_Source]:
+        """Find the size of each source, and read ahead from pipes; the sources in the order of their names."""
         sources, room = [], PIPE_BYTES
         for path in paths:
             if path == STDIN or not _is_regular(path):
-                # A pipe is opened only once the ones before it are at their end: their writers may be one process.
+                # A pipe is opened only after the pipes before it have ended: one process may write all of them,
+                # one after the other.
                 if room <= 0 or path in self._kept:
                     continue
                 pieces = read_pieces(path, "standard input" if path == STDIN else path)
@@ -161,7 +163,7 @@ def _is_text(content: bytes, encoding: str) -> bool:
 
 
 def _read_start(pieces: Iterator[bytes], wanted: int) -> tuple[bytes, bool]:
-    """At least so many bytes from the start of a source, or all of it; whether it is at its end."""
+    """Read at least `wanted` bytes from the start of a source, or all of it; and whether the source has ended."""
     start = bytearray()
     for piece in pieces:
         start += piece

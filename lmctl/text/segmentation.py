@@ -1,18 +1,21 @@
-"""Segmentation: a line -> its tokens, by whitespace, by character, or by jieba's dictionary and HMM.
+"""Segmentation of a line into tokens: by white space, by character, or by jieba.
 
-Two engines run the jieba method: rjieba (Rust, some ten times faster, the default) and jieba (Python, the
-reference). Both carry the same dictionary and the same HMM. They differ, and so an engine is part of a
-segmenter's identity, in
+jieba segments by a dictionary, and unknown words by a hidden Markov model (HMM).
 
-- Latin letters, digits and ``. - _`` that touch: rjieba keeps ``formula_1``, ``7-9`` and ``1.2.3`` whole,
-  jieba cuts them into ``formula _ 1``, ``7 - 9`` and ``1.2 . 3``;
-- rare ideographs outside U+4E00-9FD5: rjieba lets unknown ones join their neighbours, jieba makes each a token;
-- ties in the HMM: the unknown 常在 before 较 is one word to rjieba and two to jieba. Nothing else differed on Han
-  text in a million tokens of Chinese Wikipedia, and this did twice;
-- a user word without a frequency: the one each engine works out may differ by rounding, which rarely matters.
+Two engines implement the segmenter jieba: rjieba (Rust, some ten times faster, the default) and jieba (Python, the
+reference). They have the same dictionary and the same HMM. The engine is part of the
+identity of a segmenter, because the two differ in these cases:
 
-Neither ever joins over punctuation or whitespace: a user word with either inside is looked for before they cut
-(`lmctl.text.literals`), as `<unk>` is, in texts that are cut by jieba or into characters.
+- Latin letters, digits and ``. - _`` without space between them: rjieba keeps ``formula_1``, ``7-9`` and ``1.2.3``
+  whole; jieba cuts them into ``formula _ 1``, ``7 - 9`` and ``1.2 . 3``.
+- Rare ideographs outside U+4E00-9FD5: rjieba may join unknown ones to their neighbours; jieba makes each a token.
+- Ties in the HMM: the unknown word 常在 before 较 is one token for rjieba and two for jieba. In a million tokens
+  of Chinese Wikipedia this was the only difference on Han text. It occurred twice.
+- A user word without a frequency: the frequency that each engine computes may differ by rounding, which rarely
+  matters.
+
+Neither engine joins over punctuation or white space. So user words that have these inside are literals
+(`lmctl.text.literals`), as is `<unk>`: the segmenters jieba and char search for them before they cut the rest.
 """
 
 from __future__ import annotations
@@ -33,14 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmenterIdentity:
-    """What must be equal for two segmenters to give the same tokens.
+    """The settings of a segmenter that decide its tokens. Segmenters with equal identities give equal tokens.
 
     Attributes:
         name: "space", "jieba" or "char".
-        engine: "rjieba" or "jieba"; "" for the other two.
-        engine_version: version that the engine itself has; "" without engine.
-        dictionary_sha256: hash of the user dictionary's bytes, in hex; "" without one.
-        tables_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`).
+        engine: "rjieba" or "jieba"; "" for space and char.
+        engine_version: the version of the engine; "" without an engine.
+        dictionary_sha256: hash of the bytes of the user dictionary, in hex; "" without a user dictionary.
+        tables_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`), in hex.
     """
 
     name: str
@@ -51,32 +54,31 @@ class SegmenterIdentity:
 
 
 class Segmenter(Protocol):
-    """Turns lines into tokens; can be pickled, and is then made again from its settings."""
+    """Cuts lines into tokens. Can be pickled: unpickling makes it again from its settings."""
 
     @property
     def identity(self) -> SegmenterIdentity:
-        """What this segmenter is, for storing beside the models made with it."""
+        """The identity of the segmenter, stored with every model that uses it."""
 
     @property
     def user_dictionary(self) -> bytes:
-        """The user dictionary's bytes; empty without one."""
+        """The bytes of the user dictionary; empty without one."""
 
     def segment(self, line: str) -> list[str]:
-        """Cut a line into tokens, none of which contains whitespace."""
+        """Cut a line into tokens. No token contains white space."""
 
 
 def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b"") -> Segmenter:
-    """Make a segmenter; the same settings give the same object, since loading a dictionary takes long.
+    """Make a segmenter. A segmenter with an engine is made once for each setting, because loading takes long.
 
     Args:
-        name: "space" (whitespace separates tokens), "char" (every character is one) or "jieba".
-        engine: what runs the jieba method: "rjieba" or "jieba".
-        user_dictionary: what `encode_user_dictionary` makes of words that are normalized as the text is; jieba
-            alone has one.
+        name: "space" (white space separates tokens), "char" (every character is a token) or "jieba".
+        engine: the engine of jieba: "rjieba" or "jieba".
+        user_dictionary: for jieba alone: the result of `encode_user_dictionary` for normalized words.
 
     Raises:
-        UsageError: a name is unknown, or a user dictionary has no use.
-        DataError: the user dictionary is not what `encode_user_dictionary` writes.
+        UsageError: `name` or `engine` is unknown, or a segmenter other than jieba is given a user dictionary.
+        DataError: the user dictionary has another format than `encode_user_dictionary` writes.
         LmctlError: the engine is not installed, or does not work.
     """
     if name not in ("space", "char", "jieba"):
@@ -135,15 +137,15 @@ class _JiebaSegmenter:
         return self._literals.cut(line, self._cut_between)
 
     def _cut_between(self, text: str) -> list[str]:
-        # Neither engine joins over whitespace, so cutting what stands between it gives the same tokens, and
-        # none that has to be left out again.
+        # Neither engine joins over white space, so cutting the text between it gives the same tokens, without the
+        # tokens of white space.
         pieces = text.split()
         if len(pieces) == 1:
             return self._cut(pieces[0])
         return [token for piece in pieces for token in self._cut(piece)]
 
 
-# Kept, so that a worker process which unpickles a segmenter with every task loads its dictionary once.
+# Cached, because a worker process unpickles a segmenter with every task; it loads the dictionary once.
 @functools.lru_cache(maxsize=4)
 def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
     user_words = decode_user_dictionary(user_dictionary)

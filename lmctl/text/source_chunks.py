@@ -1,7 +1,7 @@
-"""Chunks of whole lines: the bytes of a source, cut where lines end, however they come in.
+"""Cutting the bytes of a source into chunks of whole lines.
 
-Cutting only finds line ends; decoding waits in `SourceChunk.text`, so that worker processes can share it. Only
-encodings whose line end is not the single byte 0x0A (utf-16, utf-32) are decoded here, and passed on as UTF-8.
+Cutting only finds line ends. `SourceChunk.text` decodes, so that worker processes can share this work. Only
+encodings whose line end is not the single byte 0x0A (such as utf-16) are decoded here, and passed on as UTF-8.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from lmctl.text.line_ends import LineEnds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is done with a line longer than `LONGEST_LINE_BYTES`: cut it into several, read its end alone, or refuse it.
+# Treatment of a line longer than `LONGEST_LINE_BYTES`: cut it into several lines, read only its end, or refuse it.
 LongLines = Literal["cut", "end", "refuse"]
 
 _BYTE_ORDER_MARKS = re.compile("^\ufeff+", re.MULTILINE)
-# Right before a word inside a line: `cat` leaves some if the file before has no line end after its last line. One
-# that a blank follows is a word or the end of one, such as the 36 of WikiText-2, whose vocabulary counts it.
+# A byte order mark right before a word inside a line. `cat` leaves one if the previous file has no line end after
+# its last line. A mark before a blank is a word or the end of a word: the vocabulary of WikiText-2 counts its 36
+# marks.
 _MARKS_INSIDE = re.compile("\ufeff+(?=[^\\s\ufeff])", re.ASCII)
 _MARK_INSIDE_UTF8 = re.compile(rb"(?<=[^\n])(?<!\xef\xbb\xbf)(?:\xef\xbb\xbf)+(?=[^\s\xef]|\xef(?!\xbb\xbf))")
 _BLANK = re.compile(rb"[ \t]")
-# How far into the end of a long line a blank is looked for, so that it starts with a whole word.
+# Bytes of the end of a long line that are searched for a blank, so that the end starts with a whole word.
 _LOOK_FOR_BLANK_BYTES = 1 << 16
 _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
 
@@ -39,17 +40,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SourceChunk:
-    """Some whole lines of one source, not decoded yet; can be sent to a worker process.
+    """Whole lines of one source, not decoded yet. Can be sent to a worker process.
 
     Attributes:
-        source: name for messages: the path, or "standard input".
-        content: the lines as bytes, in `encoding`.
+        source: name of the source for messages: the path, or "standard input".
+        content: the bytes of the lines, in `encoding`.
         encoding: an encoding in which a line end is the byte 0x0A.
-        errors: what an undecodable byte means: "strict" (an error), "replace" (U+FFFD), "skip" (left out).
-        first_line: number of the first line, counted from 1.
-        first_byte: offset of `content` in the decompressed source (of a source that the reader had to turn
-            into UTF-8: in that UTF-8).
-        goes_on: whether `content` is a part of one line that goes on in the next chunk.
+        errors: treatment of an invalid byte: "strict" (an error), "replace" (U+FFFD), "skip" (left out).
+        first_line: number of the first line, from 1.
+        first_byte: offset of `content` in the decompressed source; if the source was transcoded, in its UTF-8.
+        goes_on: whether `content` is a part of one overlong line, which continues in the next chunk.
     """
 
     source: str
@@ -61,10 +61,11 @@ class SourceChunk:
     goes_on: bool = False
 
     def text(self) -> str:
-        r"""Decode the lines, CRLF as "\n".
+        r"""Decode the lines. CRLF becomes "\n".
 
-        A byte order mark at a line's start is dropped: `cat` leaves some where it joins files. One right
-        before a word inside a line is a blank: it parts the last word of a file from the first of the next.
+        A byte order mark at the start of a line is dropped: `cat` leaves some at the places where it joins files.
+        A byte order mark right before a word inside a line becomes a blank, which separates the last word of a
+        file from the first word of the next.
 
         Raises:
             UndecodableError: a byte cannot be decoded, or is NUL, and `errors` is "strict".
@@ -84,10 +85,10 @@ class SourceChunk:
         return text.replace("\r\n", "\n")
 
     def lines(self) -> list[str]:
-        r"""Decode the lines as a list; only "\n" and CRLF end one here, unlike in `str.splitlines`.
+        r"""Decode the lines as a list. Only "\n" and CRLF end a line, unlike in `str.splitlines`.
 
         Raises:
-            DataError: as `text`.
+            DataError: as raised by `text`.
         """
         lines = self.text().split("\n")
         if not lines[-1]:
@@ -95,7 +96,7 @@ class SourceChunk:
         return lines
 
     def _undecodable(self, position: int) -> UndecodableError:
-        """The error for a byte of `content`."""
+        """Make the error for the byte of `content` at a position."""
         line = self.first_line + self.content.count(b"\n", 0, position)
         value = self.content[position] or None
         byte = self.first_byte + position
@@ -105,13 +106,13 @@ class SourceChunk:
 class ChunkCutter:
     """Cuts the bytes of one source into chunks of whole lines.
 
-    Where a line that is too long is cut depends on that line alone.
+    The places at which an overlong line is cut depend on that line alone.
 
     Args:
-        source: its name for messages.
-        encoding: any text encoding that Python knows.
+        source: name of the source for messages.
+        encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
-        chunk_bytes: about how long a chunk is.
+        chunk_bytes: approximate length of a chunk.
         long_lines: see `LongLines`.
 
     Raises:
@@ -137,7 +138,7 @@ class ChunkCutter:
         self._marked = False
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
-        """Take some bytes; yield the chunks that are full."""
+        """Take the next bytes of the source; yield full chunks."""
         if not self._looked_at:
             self._looked_at = True
             if remark := doubt(piece, self._given_encoding):
@@ -147,12 +148,12 @@ class ChunkCutter:
             yield self._take(end)
 
     def flush(self) -> Iterator[SourceChunk]:
-        """Yield the complete lines that have arrived."""
+        """Yield the complete lines that have arrived as a chunk, if there are any."""
         if end := self._buffer.rfind(b"\n") + 1:
             yield self._take(end)
 
     def finish(self) -> Iterator[SourceChunk]:
-        """Yield the rest, whose last line may lack its end."""
+        """Yield the rest at the end of the source. Its last line may have no line end."""
         if self._transcoder is not None:
             self._buffer += self._line_ends.feed(self._transcoder.feed(b"", final=True))
         self._buffer += self._line_ends.finish()
@@ -166,7 +167,7 @@ class ChunkCutter:
         self._line_ends.warn()
 
     def _end_of_chunk(self) -> int:
-        """Where the buffer's first chunk ends; 0 as long as it is not full."""
+        """The place after the first chunk in the buffer; 0: the chunk is not full yet."""
         buffer = self._buffer
         if len(buffer) <= self._chunk_bytes:
             return 0
@@ -188,17 +189,28 @@ class ChunkCutter:
         return self._cut_long_line() if self._long_lines == "cut" else self._find_its_end()
 
     def _find_its_end(self) -> int:
-        """Drop what is not the end of the line that the buffer starts with; its end, or 0 if that has not come."""
+        """Drop the start of the overlong first line.
+
+        Returns:
+            The place after the line in the buffer; 0: its end has not arrived yet.
+        """
         end = self._buffer.find(b"\n", LONGEST_LINE_BYTES)
         if end >= 0:
             return end + 1 - self._drop_start(end)
         if len(self._buffer) > 2 * LONGEST_LINE_BYTES:
-            # One byte more than the longest, so that it is still seen to be too long.
+            # One byte more than the longest line is kept, so that the line is still recognised as overlong.
             self._drop(len(self._buffer) - LONGEST_LINE_BYTES - 1)
         return 0
 
     def _drop_start(self, end: int) -> int:
-        """Drop all but the end of a line, from a blank or a whole character on; how many bytes that were."""
+        """Drop all but the end of a line, which starts after a blank or at a whole character.
+
+        Args:
+            end: the place of the line end in the buffer.
+
+        Returns:
+            The number of bytes dropped.
+        """
         start = end - LONGEST_LINE_BYTES
         if blank := _BLANK.search(self._buffer, start, min(start + _LOOK_FOR_BLANK_BYTES, end)):
             start = blank.end()
@@ -213,14 +225,14 @@ class ChunkCutter:
         self._byte += count
 
     def _cut_long_line(self) -> int:
-        """Where to cut a line that is too long: after its last blank, or else between two characters."""
+        """The place to cut an overlong line: after its last blank, or if there is none, between two characters."""
         start = bytes(self._buffer[:LONGEST_LINE_BYTES])
         if end := max(start.rfind(b" "), start.rfind(b"\t")) + 1:
             return end
         decoder = codecs.getincrementaldecoder(self._encoding)("replace")
         decoder.decode(start)
         end = len(start) - len(decoder.getstate()[0])
-        # Half a CRLF left behind would read as a blank line.
+        # A LF without its CR would read as an empty line of its own.
         if start[end - 1 : end] == b"\r":
             end -= 1
         return end or len(start)
@@ -230,15 +242,15 @@ class ChunkCutter:
         del self._buffer[:end]
         goes_on = bool(self._buffer) and not content.endswith(b"\n")
         chunk = SourceChunk(self._source, content, self._encoding, self._errors, self._line, self._byte, goes_on)
-        self._line_ends.look_at(content, self._line)
-        self._look_for_mark(content)
+        self._line_ends.count_inside(content, self._line)
+        self._warn_of_mark(content)
         self._line += content.count(b"\n")
         self._byte += end
         return chunk
 
-    def _look_for_mark(self, lines: bytes) -> None:
-        """Say once if there is a byte order mark inside a line."""
-        # Looking for bytes is much faster than the expression.
+    def _warn_of_mark(self, lines: bytes) -> None:
+        """Log a warning, once for the source, if a byte order mark stands inside a line."""
+        # Searching for bytes is much faster than the regular expression.
         if self._marked or self._encoding != "utf-8" or codecs.BOM_UTF8 not in lines:
             return
         mark = _MARK_INSIDE_UTF8.search(lines)

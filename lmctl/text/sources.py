@@ -1,4 +1,4 @@
-"""Where text comes from: files, compressed or not, and standard input, as bytes."""
+"""Reading the bytes of files, compressed or not, and of standard input."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _READ_BYTES = 1 << 20
 
 
 def check_sources(paths: Sequence[str]) -> None:
-    """Check that every path could be read, without opening one: a pipe loses nothing.
+    """Check that every path can be read, without opening any: a pipe that is opened and closed loses its data.
 
     Raises:
-        UsageError: "-" stands more than once.
+        UsageError: "-" is named more than once.
         InputMissingError: a path does not exist or is a folder.
         StorageError: a path may not be read.
     """
@@ -47,7 +47,7 @@ def check_sources(paths: Sequence[str]) -> None:
 
 
 def size_of_text(path: str) -> int | None:
-    """Bytes of the text in a file; None if only reading it would tell: a stream, or compressed."""
+    """The number of bytes of the text in a file; None: unknown, as it is a pipe, compressed or unreadable."""
     try:
         there = Path(path).stat()
         if not stat.S_ISREG(there.st_mode):
@@ -62,21 +62,21 @@ def read_pieces(path: str, source: str, *, patience_seconds: float | None = None
     """Read one source, decompressed, in pieces of at most `_READ_BYTES`.
 
     Args:
-        path: a file, or "-" for standard input; gzip, bzip2 and xz are known by their first bytes.
-        source: its name for messages.
-        patience_seconds: how long to wait for a named pipe's writer; None: as long as it takes.
+        path: a file, or "-" for standard input; gzip, bzip2 and xz are recognised by their first bytes.
+        source: name of the source for messages.
+        patience_seconds: longest time to wait for the first bytes of a named pipe; None: no limit.
 
     Raises:
         InputMissingError: the path does not exist or is a folder.
-        StorageError: it could not be read, or nothing was written to a named pipe.
-        DataError: it is damaged or cut off, or not compressed as its name says.
+        StorageError: the source could not be read, or nothing was written to a named pipe in time.
+        DataError: the source is damaged or cut off, or not compressed as its suffix states.
     """
     raw = _read_raw(path, source, patience_seconds)
     return decompressed(raw, source, _READ_BYTES, is_file=path != STDIN)
 
 
 def _read_raw(path: str, source: str, patience_seconds: float | None) -> Iterator[bytes]:
-    """The bytes of a source as they are, in pieces."""
+    """The bytes of a source, not decompressed, in pieces."""
     try:
         if patience_seconds is not None and _is_named_pipe(path):
             yield from _read_pipe(path, source, patience_seconds)
@@ -98,25 +98,28 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
 
 def _read_some(stream: BinaryIO) -> bytes:
     piece: bytes | None = stream.read(_READ_BYTES)
-    # A standard input that does not block says that there is nothing yet.
+    # A read of a non-blocking standard input returns None if no bytes have arrived yet.
     return files.read_some(stream.fileno(), _READ_BYTES) if piece is None else piece
 
 
 def _is_named_pipe(path: str) -> bool:
-    """Whether opening a path would wait for a writer: the pipe of a shell's `<(...)` has no name of its own."""
+    """Whether a path is a pipe with a name in the file system. The pipe of a shell's `<(...)` has none."""
     return stat.S_ISFIFO(Path(path).stat().st_mode) and Path(path).resolve().exists()
 
 
 def _read_pipe(path: str, source: str, patience_seconds: float) -> Iterator[bytes]:
-    """The bytes of a named pipe, if a writer opens it in time."""
+    """The bytes of a named pipe, in pieces, if the first bytes are written in time."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         give_up = time.monotonic() + patience_seconds
-        # Without a writer, a pipe is at its end; with one that has not written yet, it would block.
+        # Without a writer, a read returns no bytes. With a writer that has not written yet, it raises
+        # BlockingIOError.
         with contextlib.suppress(BlockingIOError):
             while not (piece := os.read(descriptor, _READ_BYTES)):
                 if time.monotonic() > give_up:
-                    raise StorageError(f"{source}: a pipe that nobody wrote to for {patience_seconds:g} seconds")
+                    raise StorageError(
+                        f"{source}: a named pipe; no program wrote to it for {patience_seconds:g} seconds"
+                    )
                 time.sleep(0.05)
             yield piece
         while piece := files.read_some(descriptor, _READ_BYTES):
@@ -126,7 +129,7 @@ def _read_pipe(path: str, source: str, patience_seconds: float) -> Iterator[byte
 
 
 def unreadable(source: str, error: OSError | ValueError) -> LmctlError:
-    """What to raise for a source that the system does not let us read."""
+    """Make the error for a source that the operating system could not open or read."""
     match error:
         case FileNotFoundError() | NotADirectoryError():
             return InputMissingError(f"{source}: no such file")

@@ -1,9 +1,8 @@
 """The Stream-Safe Text Format of Unicode (UAX #15, section 13): no more than 30 combining marks in a row.
 
-To normalize a run of marks is to sort them, and Python's unicodedata does that in a time that grows with the
-square of their number: 160 kB of marks take seconds, 16 MB most of a day. No script has as many as 30 marks on a
-letter. In a longer run, a combining grapheme joiner (U+034F) is put behind every 30 of them, as the standard has
-it; all other text stays as it is.
+Normalization sorts a run of marks. The time of Python's unicodedata grows with the square of their number: 160 kB
+of marks take seconds, 16 MB most of a day. No script has 30 marks on a letter. In a longer run, a combining
+grapheme joiner (U+034F) is inserted after every 30 marks, as the standard says. All other text is unchanged.
 """
 
 from __future__ import annotations
@@ -17,19 +16,20 @@ if TYPE_CHECKING:
 _MOST_NONSTARTERS = 30
 _GRAPHEME_JOINER = "\u034f"
 
-# A run that is too long has at least so many characters that are marks: decomposed, each is two marks at most
-# (U+0344), and the letter before them brings three (U+1F82).
+# An overlong run has at least this many mark characters: a character decomposes into at most two marks (U+0344),
+# and the letter before the run into a letter and at most three marks (U+1F82).
 _FEWEST_CHARACTERS = 14
 
-# Characters that are no marks, and decompose into nothing else: Tibetan vowels, half-width sound marks of kana.
+# Characters that are no marks themselves, but decompose into marks only: Tibetan vowels, half-width kana sound
+# marks.
 _BECOME_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
 
 _ASCII = bytes(range(0x80))
 
 
 def stream_safe(text: str) -> str:
-    """Put joiners into runs of marks that are too long."""
-    # One of every so many characters is looked at: a run that is too long has no room between two of them.
+    """Insert joiners into overlong runs of marks."""
+    # Every 14th character is examined: an overlong run contains at least one of them.
     sample = text[_FEWEST_CHARACTERS - 1 :: _FEWEST_CHARACTERS]
     others = sample.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
     if not any(map(unicodedata.combining, others)) and _BECOME_MARKS.isdisjoint(others):
@@ -46,8 +46,8 @@ def _is_mark(character: str) -> bool:
 
 
 def _places(sample: str, marks: set[str]) -> list[int]:
-    """Where the marks stand, in order."""
-    # Few of many characters are marks, and str.find passes over the others faster than a regular expression.
+    """The places of marks in a text, in rising order."""
+    # Few characters are marks, and str.find skips the others faster than a regular expression.
     places = []
     for mark in marks:
         place = sample.find(mark)
@@ -58,7 +58,12 @@ def _places(sample: str, marks: set[str]) -> list[int]:
 
 
 def _long_runs(text: str, places: list[int]) -> Iterator[tuple[int, int]]:
-    """Where the runs of marks stand that may be too long, by the marks of the sample."""
+    """Start and stop of runs of marks that may be overlong.
+
+    Args:
+        text: the whole text.
+        places: the places of marks in the sample, rising.
+    """
     end = 0
     for place in places:
         start = (place + 1) * _FEWEST_CHARACTERS - 1
@@ -74,7 +79,7 @@ def _long_runs(text: str, places: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _with_joiners(run: str, count: int) -> str:
-    """A run of marks, parted; before it stand `count` others, in the letter that has them."""
+    """Insert joiners into a run of marks; the letter before it has `count` marks of its own."""
     found = []
     for character in run:
         marks = len(unicodedata.normalize("NFKD", character))
@@ -87,7 +92,7 @@ def _with_joiners(run: str, count: int) -> str:
 
 
 def _trailing_marks(character: str) -> int:
-    """How many marks a character ends with, decomposed."""
+    """The number of marks at the end of the decomposition of a character."""
     decomposed = unicodedata.normalize("NFKD", character)
     return next(
         (place for place, part in enumerate(reversed(decomposed)) if not unicodedata.combining(part)),

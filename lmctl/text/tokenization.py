@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lmctl.text.normalization import Normalization
     from lmctl.text.segmentation import Segmenter
 
-# Of the lines of a text; HTML has <s>, too.
+# If a larger share of the lines of a text is tagged, the tags mark sentences. HTML has <s>, too.
 TAGGED_SHARE = 0.01
 
 SENTENCE_START_TAG, SENTENCE_END_TAG = "<s>", "</s>"
@@ -17,12 +17,12 @@ SENTENCE_START_TAG, SENTENCE_END_TAG = "<s>", "</s>"
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Everything between a decoded line and its tokens; can be sent to a worker process.
+    """Turns decoded lines into tokens. Can be sent to a worker process.
 
     Attributes:
-        normalization: what is done to the text first.
-        segmenter: what cuts it.
-        stop_words: tokens to leave out; normalized like the text when the tokenizer is made.
+        normalization: the normalization of the text.
+        segmenter: the segmenter of the normalized text.
+        stop_words: tokens that are left out. The constructor normalizes them like the text.
         strip_tags: whether `<s>` at the start of a line and `</s>` at its end are left out.
     """
 
@@ -35,14 +35,14 @@ class Tokenizer:
         object.__setattr__(self, "stop_words", frozenset(map(self.normalization, self.stop_words)))
 
     def normalized(self, text: str) -> str:
-        """Normalize a text of any number of lines, and strip their tags where that is wanted."""
+        """Normalize a text of any number of lines, and strip their tags if `strip_tags`."""
         text = self.normalization(text)
         if self.strip_tags and has_tag(text):
             return "\n".join([_without_tags(line) if has_tag(line) else line for line in text.split("\n")])
         return text
 
     def segment(self, normalized_line: str) -> list[str]:
-        """Tokens of a line that has been normalized already."""
+        """Tokens of a line that is normalized already."""
         tokens = self.segmenter.segment(normalized_line)
         if not self.stop_words:
             return tokens
@@ -54,17 +54,17 @@ class Tokenizer:
 
 
 def has_tag(text: str) -> bool:
-    """Does `<s>` or `</s>` stand anywhere in a text?"""
+    """Whether a text contains `<s>` or `</s>`."""
     return SENTENCE_START_TAG in text or SENTENCE_END_TAG in text
 
 
 def is_tagged(line: str) -> bool:
-    """Does a line start with `<s>` or end with `</s>`, as recipes of other toolkits have it?"""
+    """Whether a line starts with `<s>` or ends with `</s>`, as some toolkits write sentences."""
     return has_tag(line) and _without_tags(line) != line.strip()
 
 
 def tags_matter(tagged_lines: int, lines: int) -> bool:
-    """Are so many lines tagged that it is how the text is written, and not what it is about?"""
+    """Whether so many lines are tagged that the tags mark sentences, rather than being words of the text."""
     return tagged_lines > TAGGED_SHARE * lines
 
 

@@ -1,4 +1,4 @@
-"""User dictionaries: words that jieba is to find, a line each, as jieba reads them."""
+"""User dictionaries: words added to jieba's dictionary, one a line, in jieba's format."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lmctl.text.literals import as_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-# Far above any count in jieba's dictionary, far below where a sum of them could overflow.
+# Far above any count in jieba's dictionary, and so low that no sum of frequencies overflows.
 _HIGHEST_FREQUENCY = 10**9
 _LONGEST_FREQUENCY = len(str(_HIGHEST_FREQUENCY))
 _LONGEST_SHOWN = 30
-# Characters. The time to find a word, and jieba's memory for its prefixes, grow with the square of its length.
+# In characters. The time to find a word, and jieba's memory for its prefixes, grow with the square of its length.
 LONGEST_USER_WORD = 128
 
-# jieba 0.42.1, re_userdict: what does not look like a frequency and a tag is part of the word.
+# jieba 0.42.1, re_userdict: text that is neither a frequency nor a tag is part of the word.
 _JIEBA_LINE = re.compile("^(.+?)( [0-9]+)?( [a-z]+)?$")
-# What follows a TAB, which jieba would take for a part of the word. THUOCL's lists have `125472s` there.
+# The text after a TAB, which jieba would take for a part of the word. THUOCL's lists have `125472s` there.
 _AFTER_TAB = re.compile(r"^([0-9]*)(\s*[a-z]*)(.*)$")
 # The characters that both engines join to words: re_han_default of jieba 0.42.1.
 _JOINED = re.compile("[\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+")
@@ -32,11 +32,11 @@ class UserWord:
     """A line of a user dictionary.
 
     Attributes:
-        word: may have white space inside.
-        frequency: None: one is worked out that lets the word win.
-        tag: part of speech; nothing depends on it.
-        line: its number in the file.
-        ignored: what the line has beside these.
+        word: the word. It may have white space inside.
+        frequency: the frequency of the word; None: the engine computes one with which it always finds the word.
+        tag: part of speech. Nothing depends on it.
+        line: number of the line in the file, from 1.
+        ignored: the rest of the line.
     """
 
     word: str
@@ -47,21 +47,21 @@ class UserWord:
 
     @property
     def is_joined(self) -> bool:
-        """Whether the engines can find it; else it is looked for before they cut (`lmctl.text.literals`)."""
+        """Whether the engines can find the word; else it is a literal (`lmctl.text.literals`)."""
         return _JOINED.fullmatch(self.word) is not None
 
 
 def parse_user_dictionary(lines: Iterable[str], source: str) -> list[UserWord]:
-    """Read `word [frequency] [tag]` lines as jieba 0.42.1 does, but for a TAB, which ends the word.
+    """Read lines of `word [frequency] [tag]` like jieba 0.42.1, except that a TAB ends the word.
 
-    The word may have spaces inside: `Criminal Minds` is one word, since a tag has small letters alone.
+    The word may have spaces inside: `Criminal Minds` is one word, because a tag has only small letters.
 
     Args:
-        lines: decoded.
-        source: their name for messages.
+        lines: the decoded lines.
+        source: name of the file for messages.
 
     Raises:
-        DataError: a frequency is out of range, or a word is longer than `LONGEST_USER_WORD`.
+        DataError: a line has no word, a frequency is out of range, or a word is longer than `LONGEST_USER_WORD`.
     """
     words = []
     for number, line in enumerate(lines, start=1):
@@ -95,18 +95,23 @@ def _frequency(digits: str, place: str) -> int | None:
 
 def _check_length(word: str, place: str) -> None:
     if not word.strip():
-        raise DataError(f"{place}: no word")
+        raise DataError(f"{place}: expected a word")
     if len(word) > LONGEST_USER_WORD:
         raise DataError(
-            f"{place}: a word of {len(word)} characters, {_shown(word)}; {LONGEST_USER_WORD} are the most"
+            f"{place}: a word of {len(word)} characters, {_shown(word)}; the limit is {LONGEST_USER_WORD}"
         )
 
 
 def normalized(words: Iterable[UserWord], normalize: Callable[[str], str], source: str) -> list[UserWord]:
-    """The words as the text will have them.
+    """Normalize the words like the text.
+
+    Args:
+        words: the words of the file.
+        normalize: the normalization of the text.
+        source: name of the file for messages.
 
     Raises:
-        DataError: a word is longer than `LONGEST_USER_WORD` then.
+        DataError: a normalized word is empty, or longer than `LONGEST_USER_WORD`.
     """
     found = [replace(word, word=" ".join(normalize(word.word).split())) for word in words]
     for word in found:
@@ -115,11 +120,11 @@ def normalized(words: Iterable[UserWord], normalize: Callable[[str], str], sourc
 
 
 def remarks(words: Sequence[UserWord], lost: Sequence[UserWord] = ()) -> list[str]:
-    """What the author of these lines should know of how they are read: one remark of each kind.
+    """Describe lines that are read in another way than their author may expect: one remark of each kind.
 
     Args:
-        words: all of them.
-        lost: those that are cut although they are in the dictionary.
+        words: all words of the file.
+        lost: the words that the segmenter cuts although they are in the dictionary.
     """
     found = []
     literal = [word for word in words if not word.is_joined and " " not in word.word]
@@ -149,8 +154,8 @@ def _spaced(word: UserWord) -> str:
 
 def _without_frequency(word: UserWord) -> str:
     return (
-        f"{_shown(word.word)} has characters inside that jieba joins to no word: it is looked for before jieba "
-        "cuts, and its frequency is not used"
+        f"{_shown(word.word)} has characters inside that jieba never joins: lmctl searches for it before jieba "
+        "cuts, and its frequency has no effect"
     )
 
 
@@ -164,16 +169,16 @@ def _shown(text: str) -> str:
 
 
 def encode_user_dictionary(words: Iterable[UserWord]) -> bytes:
-    """Words as the file that is stored with a model: word, frequency and tag between TABs, UTF-8."""
+    """Encode words as the file that is stored with a model: word TAB frequency TAB tag, in UTF-8."""
     rows = ((word.word, "" if word.frequency is None else str(word.frequency), word.tag or "") for word in words)
     return "".join("\t".join(row) + "\n" for row in rows).encode()
 
 
 def decode_user_dictionary(content: bytes) -> list[UserWord]:
-    """Read what `encode_user_dictionary` wrote.
+    """Read the file that `encode_user_dictionary` wrote.
 
     Raises:
-        DataError: it is something else.
+        DataError: the content has another format.
     """
     words = []
     try:

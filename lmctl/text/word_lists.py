@@ -1,7 +1,7 @@
 """Word lists: stop words, a fixed vocabulary, candidates, user dictionaries.
 
-They are read like text: compressed or not, in the encoding of the text, with any line ends. They are kept in
-memory, so their size has a limit.
+They are read like text: compressed or not, in the encoding of the text, with any line ends. Their size has a
+limit, because they are kept in memory.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from lmctl.text.sources import STDIN, read_pieces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A named pipe to which nobody writes is waited for so long, and no longer.
+# The longest time to wait for the first bytes of a named pipe.
 PATIENCE_SECONDS = 10.0
 
 
 def read_list_lines(path: str, *, encoding: str = "utf-8", errors: str = "strict") -> Iterator[str]:
-    """Read the lines of a word list, whatever is in them.
+    """Read the lines of a word list, without checking them.
 
     Args:
         path: a file, compressed or not, or "-" for standard input.
-        encoding: any text encoding that Python knows: that of the text.
-        errors: "strict", "replace" or "skip": what a byte means that is not text.
+        encoding: the encoding of the text, any that Python has.
+        errors: treatment of invalid bytes: "strict", "replace" or "skip".
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
         InputMissingError: there is no such file, or it is a folder.
-        StorageError: the file could not be read, or is a named pipe that nobody writes to.
-        DataError: it is not text in that encoding, or larger than `LARGEST_WORD_LIST_BYTES`.
+        StorageError: the file could not be read, or it is a named pipe that no program writes to.
+        DataError: the file is not text in this encoding, or larger than `LARGEST_WORD_LIST_BYTES`.
     """
     try:
         for chunk in read_chunks(
@@ -43,7 +43,7 @@ def read_list_lines(path: str, *, encoding: str = "utf-8", errors: str = "strict
     except UndecodableError as error:
         if error.is_nul and not error.readers:
             raise
-        # The advice for a text, to name its encoding, would change how the text is read, too.
+        # --encoding is no remedy here: it would also change how the text is read.
         advice = "so convert it"
         if error.readers:
             advice = f"and it looks like {' or '.join(error.readers)}: iconv -f {error.readers[0]} -t {encoding}"
@@ -51,18 +51,19 @@ def read_list_lines(path: str, *, encoding: str = "utf-8", errors: str = "strict
 
 
 def read_word_list(path: str, *, encoding: str = "utf-8", errors: str = "strict") -> tuple[str, ...]:
-    """Read stop words, a fixed vocabulary or candidates: one word a line; what follows a TAB is ignored.
+    """Read stop words, a fixed vocabulary or candidates: one word a line. Text after a TAB is ignored.
 
     Args:
-        path: as in `read_list_lines`, and so are the others.
-        encoding: likewise.
-        errors: likewise.
+        path: as in `read_list_lines`.
+        encoding: as in `read_list_lines`.
+        errors: as in `read_list_lines`.
 
     Returns:
-        The words in file order, each once, without the white space around them; blank lines give none.
+        The words in the order of the file, each once, without the white space around them. Blank lines are
+        skipped.
 
     Raises:
-        LmctlError: as `read_list_lines`.
+        LmctlError: as raised by `read_list_lines`.
         DataError: a line holds more than one word, or one that is too long.
     """
     source = "standard input" if path == STDIN else path
@@ -85,6 +86,6 @@ def _read_bounded(path: str, source: str) -> Iterator[bytes]:
         size += len(piece)
         if size > LARGEST_WORD_LIST_BYTES:
             raise DataError(
-                f"{source}: more than {LARGEST_WORD_LIST_BYTES >> 20} MiB, which is the most for a word list"
+                f"{source}: a word list of more than {LARGEST_WORD_LIST_BYTES >> 20} MiB, which is the limit"
             )
         yield piece

@@ -105,7 +105,7 @@ def test_a_process_ends_with_the_code_and_the_line_and_no_traceback(lmctl, workp
     assert finished.out == ""
     assert finished.err == (
         "lmctl: latin.txt: line 2, byte 7: not valid utf-8 (0xef); "
-        "if it is in another encoding, name that with --encoding; --errors replace|skip reads on\n"
+        "if the text has another encoding, name it with --encoding; --errors replace|skip reads on\n"
     )
 
 

@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(write, tmp_path):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.05])
-@pytest.mark.parametrize(("segmenter", "advice"), [("space", "jieba or char"), ("jieba", "32768 are the most")])
+@pytest.mark.parametrize(("segmenter", "advice"), [("space", "jieba or char"), ("jieba", "the limit is 32768")])
 def test_a_word_that_is_no_word_is_refused_with_its_line(write, tmp_path, fraction, segmenter, advice):
     word = "x" * 3_000_000
     text = write("text.txt", f"{'a b ' * 10_000}\n{word[: 1 << 15]}\na {word} b\n")

@@ -65,8 +65,8 @@ def test_a_second_stream_whose_start_is_damaged_is_refused_and_not_left_out(meth
     with pytest.raises(DataError) as caught:
         read(first + second)
     assert str(caught.value) == (
-        f"corpus: damaged or cut off (what follows at byte {len(first)} is no {method} stream, "
-        "and all before it is whole); compress or copy it again"
+        f"corpus: damaged or cut off (the bytes from {len(first)} on are no {method} stream; "
+        "all before them are whole); compress or copy it again"
     )
 
 
@@ -97,9 +97,9 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(method):
 
 @methods
 def test_what_is_appended_to_a_stream_is_refused(method):
-    with pytest.raises(DataError, match="what follows at byte"):
+    with pytest.raises(DataError, match=r"are no [a-z0-9]+ stream"):
         read(COMPRESS[method](b"a\n") + b"garbage")
-    with pytest.raises(DataError, match="what follows at byte"):
+    with pytest.raises(DataError, match=r"are no [a-z0-9]+ stream"):
         read(COMPRESS[method](b"a\n") + bytes(8) + b"garbage")
 
 
@@ -123,10 +123,10 @@ def test_a_file_that_is_not_compressed_as_its_name_says_is_refused(method):
     with pytest.raises(DataError) as caught:
         read(b"plain text\n", source=name, is_file=True)
     assert str(caught.value) == (
-        f"{name}: does not start as {method} does; if it is plain text, give it a name without the suffix, "
-        "else it is damaged: compress or copy it again"
+        f"{name}: its first bytes are not those of {method}; if it is plain text, give it a name without the "
+        "suffix, else it is damaged: compress or copy it again"
     )
-    with pytest.raises(DataError, match=rf"{name}: empty, and so cut off"):
+    with pytest.raises(DataError, match=rf"{name}: empty, so cut off"):
         read(b"", source=name, is_file=True)
 
 

@@ -55,7 +55,7 @@ def test_what_is_done_with_carriage_returns_is_said_once(caplog):
     ends = LineEnds("corpus.txt")
     with caplog.at_level(logging.INFO):
         for lines, first_line in [(b"a\r\nb\r\r\n", 1), (b"c\rd\re\nf\r", 3)]:
-            ends.look_at(lines, first_line)
+            ends.count_inside(lines, first_line)
         ends.warn()
         fed(b"a\rb\r")
     inside, in_place = caplog.messages

@@ -54,7 +54,7 @@ def test_an_undecodable_byte_is_located_in_the_source():
         chunk(b"good\nbad \xb0\n", first_line=16, first_byte=2036).text()
     assert str(caught.value) == (
         "corpus.txt: line 17, byte 2045: not valid utf-8 (0xb0); "
-        "if it is in another encoding, name that with --encoding; --errors replace|skip reads on"
+        "if the text has another encoding, name it with --encoding; --errors replace|skip reads on"
     )
 
 

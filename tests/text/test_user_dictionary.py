@@ -83,7 +83,7 @@ def test_a_word_that_is_too_long_is_named():
     with pytest.raises(DataError, match="line 1: a word of 180 characters"):
         # NFKC makes 18 characters of each.
         normalized(parse("\ufdfa" * 10), Normalization("nfkc", False), "user.txt")
-    assert str(caught.value) == f"user.txt: line 2: a word of 129 characters, '{'词' * 30}...'; 128 are the most"
+    assert str(caught.value) == f"user.txt: line 2: a word of 129 characters, '{'词' * 30}...'; the limit is 128"
 
 
 def test_what_is_stored_reads_back():
@@ -149,8 +149,8 @@ def test_remarks_name_a_line_of_each_kind():
             "it becomes 'Criminal_Minds' (2 such lines)"
         ),
         (
-            "line 4: '*ST舜船' has characters inside that jieba joins to no word: it is looked for before "
-            "jieba cuts, and its frequency is not used (2 such lines)"
+            "line 4: '*ST舜船' has characters inside that jieba never joins: lmctl searches for it before "
+            "jieba cuts, and its frequency has no effect (2 such lines)"
         ),
         (
             "line 6: '云计算' is cut even if it stands alone, so it is never found; "

@@ -88,7 +88,7 @@ def test_a_word_has_a_limit_in_bytes(write):
     assert read_word_list(write(f"a\n{most}\n")) == ("a", most)
     path = write(f"a\n{most}的\n")
     with pytest.raises(
-        DataError, match=rf"line 2: a word of {LONGEST_WORD_BYTES + 3} bytes, '的+\.\.\.'; 32768 are"
+        DataError, match=rf"line 2: a word of {LONGEST_WORD_BYTES + 3} bytes, '的+\.\.\.'; the limit is 32768"
     ):
         read_word_list(path)
 
@@ -97,7 +97,7 @@ def test_a_list_has_a_limit_in_bytes(write, monkeypatch):
     assert LARGEST_WORD_LIST_BYTES == 64 << 20
     monkeypatch.setattr(word_lists, "LARGEST_WORD_LIST_BYTES", 3 << 20)
     assert list(read_list_lines(write(b"word\n" * 600_000))) == ["word"] * 600_000
-    with pytest.raises(DataError, match="more than 3 MiB, which is the most for a word list"):
+    with pytest.raises(DataError, match="a word list of more than 3 MiB, which is the limit"):
         list(read_list_lines(write(gzip.compress(b"word\n" * 700_000), "words.gz")))
 
 
@@ -129,5 +129,5 @@ def test_the_pipe_of_a_shell_is_a_list_even_if_it_is_empty():
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(word_lists, "PATIENCE_SECONDS", 0.1)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(StorageError, match=r"pipe: a pipe that nobody wrote to for 0\.1 seconds"):
+    with pytest.raises(StorageError, match=r"pipe: a named pipe; no program wrote to it for 0\.1 seconds"):
         read_word_list(str(tmp_path / "pipe"))
