@@ -159,7 +159,7 @@ def _show_generations(listed: Sequence[Generation]) -> None:
         mark = "" if not each.current else " * pinned" if each.pinned else " *"
         oov_rate, tokens, words = each.valid_oov_rate, each.tokens, each.vocabulary_size
         cells = (
-            f"{each.generation}{mark}",
+            "" if each.generation is None else f"{each.generation}{mark}",
             "" if each.valid_perplexity is None else _number(each.valid_perplexity),
             "" if oov_rate is None else f"{100 * oov_rate:.2f} %",
             "" if words is None else f"{words:,}",
@@ -173,7 +173,8 @@ def _show_generations(listed: Sequence[Generation]) -> None:
 def _generation_row(generation: Generation) -> tuple[str, ...]:
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
     if generation.fault is not None:
-        return (generation.model, str(generation.generation), mark, "", "", "", "", "", generation.fault, "")
+        number = "" if generation.generation is None else str(generation.generation)
+        return (generation.model, number, mark, "", "", "", "", "", generation.fault, "")
     valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
     return (
         generation.model,

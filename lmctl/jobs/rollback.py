@@ -1,4 +1,4 @@
-"""Going back to an older generation of a model."""
+"""Make an older generation of a model current again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, InputMissingError
 from lmctl.store.copies import repair
-from lmctl.store.generations import ModelFolder, is_model
+from lmctl.store.generations import ModelFolder, is_model, nothing_published
 from lmctl.store.lock import locked
 from lmctl.store.verification import verify_bundle
 
@@ -20,21 +20,24 @@ def roll_back(model: Path, number: int | None = None) -> Path:
 
     Args:
         model: the model's folder.
-        number: which generation; None: the one before the current one.
+        number: number of the generation; None: the newest one that is older than the current one.
 
     Returns:
-        The folder of what is current now.
+        The folder of the generation that is current now.
 
     Raises:
         InputMissingError: there is no such model or generation.
-        DataError: the generation is damaged; what is current stays.
+        DataError: the generation is damaged; the current generation stays.
         LockedError: a run is in progress.
     """
     if not is_model(model):
         raise InputMissingError(f"{model}: not a model's folder; it has no generations")
     folder = ModelFolder.create(model)
+    if not folder.numbers():
+        # Before the lock is taken: the message says whether a run holds it.
+        raise nothing_published(folder)
     with locked(folder.folder), folder.working():
-        # What is no copy of a generation is kept beside by the rollback itself.
+        # Something in the place of the link that is no copy of a generation: the rollback itself sets it aside.
         with contextlib.suppress(DataError):
             repair(folder)
         place = folder.generation_before() if number is None else folder.generation(number)

@@ -34,6 +34,7 @@ from lmctl.store.layout import (
     RUNS,
     WORK,
 )
+from lmctl.store.runs import RunLog
 from lmctl.store.verification import strangers_in, verify_bundle
 
 if TYPE_CHECKING:
@@ -281,5 +282,25 @@ def nothing_published(model: ModelFolder) -> LmctlError:
     """The error of a model of which no generation is current."""
     fault = fault_of(model)
     if fault is None:
-        return InputMissingError(f"{model.folder}: nothing has been published there yet")
+        return InputMissingError(f"{model.folder}: nothing has been published there yet{_last_run(model)}")
     return DataError(fault)
+
+
+def _last_run(model: ModelFolder) -> str:
+    """The state of the last run of a model, as the end of a message; empty if there was none."""
+    # Deferred: queries need it for this message alone.
+    from lmctl.store.lock import is_locked
+
+    if is_locked(model.folder):
+        return "; a run is in progress"
+    last = next(RunLog(model).newest_first(), None)
+    if last is None:
+        return ""
+    ended = {
+        "failed": "failed",
+        "interrupted": "was interrupted",
+        "killed": "was killed",
+        "rejected": "was refused",
+    }
+    message = "" if last.message is None else f" ({shortened(last.message)})"
+    return f"; the last run, at {last.start}, {ended.get(last.outcome, 'published nothing')}{message}"

@@ -11,7 +11,7 @@ import msgspec
 from lmctl.errors import FamilyError, FormatVersionError, InputMissingError, LmctlError
 from lmctl.store.bundle import open_bundle
 from lmctl.store.copies import fault_of
-from lmctl.store.generations import ModelFolder, is_model
+from lmctl.store.generations import ModelFolder, is_model, nothing_published
 from lmctl.store.layout import GENERATIONS
 from lmctl.store.model_record import has_record
 from lmctl.store.naming import DEFAULT_FOLDER, models_in, no_models
@@ -19,15 +19,15 @@ from lmctl.store.other_files import what_file_is
 
 logger = logging.getLogger(__name__)
 
-Fault = Literal["damaged", "older format", "newer format", "unknown family", "unreadable"]
+Fault = Literal["unpublished", "damaged", "older format", "newer format", "unknown family", "unreadable"]
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation of a model, in a list.
+    """One generation of a model, in a list; or a model of which nothing has been published yet.
 
     Attributes:
         model: the model's folder.
-        generation: its number.
+        generation: its number; None if nothing has been published.
         current: whether it answers queries.
         pinned: whether it was rolled back to.
         fault: why it cannot be opened, in a word or two; None if it can be opened.
@@ -38,7 +38,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: str
-    generation: int
+    generation: int | None
     current: bool
     pinned: bool
     fault: Fault | None = None
@@ -68,7 +68,9 @@ def list_generations(folder: Path) -> list[Generation]:
     return [
         each
         for each in listed
-        if each.fault is None or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
+        if each.fault is None
+        or each.generation is None
+        or Path(each.model, GENERATIONS, f"{each.generation:06d}").is_dir()
     ]
 
 
@@ -99,6 +101,18 @@ def _describe_all(model: ModelFolder) -> list[Generation]:
         return []
     if fault is not None:
         logger.warning("%s", fault)
+    elif not described:
+        message = str(nothing_published(model))
+        return [
+            Generation(
+                model=str(model.folder),
+                generation=None,
+                current=False,
+                pinned=False,
+                fault="unpublished",
+                message=message,
+            )
+        ]
     return described
 
 

@@ -154,6 +154,7 @@ def _only_model() -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise no_models()
+        unpublished = [path for path in DEFAULT_FOLDER.glob("*") if is_model(path)]
+        raise nothing_published(ModelFolder(unpublished[0])) if len(unpublished) == 1 else no_models()
     names = listed([model.name for model in found])
     raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {names}; choose one with -m")
