@@ -1,8 +1,8 @@
 """The configuration keys that all families share: type, range, default and description, each written once.
 
-What stands in the section `model` beside `family` is declared by each family, as its `config_type`. Error
-messages, `configs/reference.yaml`, `configs/schema.json`, `docs/configuration.md` and the help of flags are all
-made from these structs and those of the families. To add a key, add a field; to add a section, add a struct and a
+Each family declares the keys of the section `model`, apart from `family`, in its `config_type`. Error messages,
+`configs/reference.yaml`, `configs/schema.json`, `docs/configuration.md` and the help of flags are generated from
+these structs and the structs of the families. To add a key, add a field. To add a section, add a struct and a
 field of `Config`.
 """
 
@@ -28,36 +28,55 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     segmenter: Annotated[
         Literal["auto", "space", "jieba", "char"],
         Meta(
-            description="How a line is cut into tokens: at white space, by jieba's Chinese segmentation, or into "
-            "characters; auto looks at places of all inputs and takes jieba if they are Chinese that has not been "
-            "cut into words yet, else space."
+            description="How a line is cut into tokens: space: at white space; jieba: by jieba's Chinese "
+            "segmentation; char: into characters; auto: by jieba if samples of all inputs are Chinese that is "
+            "not cut into words yet, else at white space."
         ),
     ] = "auto"
     engine: Annotated[
         Literal["rjieba", "jieba"],
-        Meta(description="Which implementation of jieba segments: rjieba (Rust, fast) or jieba (Python)."),
+        Meta(
+            description="Implementation of jieba: rjieba: in Rust, fast; jieba: in Python.",
+        ),
     ] = "rjieba"
     normalize: Annotated[
         Literal["nfc", "nfkc", "none"],
-        Meta(description="Unicode normalization form; nfkc also folds full-width and other compatibility forms."),
+        Meta(
+            description="Unicode normalization form: nfc; nfkc, which also folds full-width and other "
+            "compatibility characters; none, which leaves the characters as they are.",
+        ),
     ] = "nfc"
-    lowercase: Annotated[bool, Meta(description="Whether text is lower-cased.")] = False
+    lowercase: Annotated[
+        bool,
+        Meta(
+            description="Whether text is lower-cased. Set it if the model shall not tell The from the; its "
+            "vocabulary is then smaller.",
+        ),
+    ] = False
     stop_words: Annotated[
         FilePath | None,
-        Meta(description="File of words to leave out of the text, one a line; null leaves all in."),
+        Meta(
+            description="File of words that are left out of the text, one word a line; null leaves out none.",
+        ),
     ] = None
     user_dictionary: Annotated[
-        FilePath | None, Meta(description="Dictionary in jieba's format, added to jieba's own; null adds none.")
+        FilePath | None,
+        Meta(
+            description="File of words in jieba's format, which are added to jieba's own dictionary; null adds "
+            "none.",
+        ),
     ] = None
     blank_lines: Annotated[
         Literal["drop", "keep"],
-        Meta(description="Whether a blank line is left out, or kept as an empty sentence."),
+        Meta(
+            description="Whether a blank line is left out (drop), or kept as an empty sentence (keep).",
+        ),
     ] = "drop"
     sentence_tags: Annotated[
         Literal["keep", "strip"],
         Meta(
-            description="Whether <s> at the start of a line and </s> at its end, as other toolkits' texts have "
-            "them, are read as unknown words or left out."
+            description="What happens to <s> at the start of a line and </s> at its end, which texts for other "
+            "toolkits have: keep: they are read as unknown words; strip: they are left out."
         ),
     ] = "keep"
     encoding: Annotated[
@@ -71,56 +90,76 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     errors: Annotated[
         Literal["strict", "replace", "skip"],
         Meta(
-            description="What to do with bytes that are not text in that encoding: stop, put U+FFFD in their "
-            "place, or leave them out."
+            description="What happens to bytes that are invalid in the encoding: strict: the command stops "
+            "with an error; replace: U+FFFD takes their place; skip: they are left out."
         ),
     ] = "strict"
 
 
 class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which words the model knows."""
+    """The words of the model's vocabulary."""
 
     size: Annotated[
         Annotated[int, Meta(ge=3)] | None,
-        Meta(description="Most words kept, <unk> and </s> included; the rest become <unk>. null sets no limit."),
+        Meta(
+            description="Largest vocabulary, <unk> and </s> included; rarer words become <unk>; null sets no "
+            "limit.",
+        ),
     ] = 50_000
     min_count: Annotated[
-        int, Meta(ge=1, description="Words that occur less often than this in the training text become <unk>.")
+        int,
+        Meta(
+            ge=1,
+            description="Smallest number of occurrences in the training text; rarer words become <unk>.",
+        ),
     ] = 1
     file: Annotated[
         FilePath | None,
-        Meta(description="Fixed word list, one word a line, in place of size and min_count; null counts words."),
+        Meta(
+            description="File with the vocabulary, one word a line, in place of size and min_count; null takes "
+            "the words of the training text.",
+        ),
     ] = None
 
 
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What progress is measured on."""
+    """The text that progress is measured on in training."""
 
     file: Annotated[
-        FilePath | None, Meta(description="Text to validate on; null holds out a fraction of the corpus.")
+        FilePath | None,
+        Meta(
+            description="Text to validate on; null holds out a share of the training text.",
+        ),
     ] = None
     fraction: Annotated[
         float,
-        Meta(ge=0, le=0.5, description="Share of lines held out, chosen by a hash of the line; 0 holds none out."),
+        Meta(
+            ge=0,
+            le=0.5,
+            description="Share of the lines that is held out for validation, chosen by a hash of the line; 0 "
+            "holds none out. Without validation text there is no early stopping.",
+        ),
     ] = 0.05
     state: Annotated[
         Literal["carry", "reset"],
         Meta(
-            description="Whether validation carries the recurrent state from line to line, or resets it at "
-            "each line."
+            description="State at the start of each validation line: carry: the state after the line before, "
+            "as in running text; reset: the state at the start of a sentence, for lines that do not belong "
+            "together."
         ),
     ] = "carry"
 
 
 class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where training runs."""
+    """The device that training runs on."""
 
     placement: Annotated[
         str,
         Meta(
             pattern=r"^(auto|cpu|gpus|gpu(:[0-9]+)?)$",
-            description="Device to train on: auto takes a GPU if there is one; gpu fails if there is none; "
-            "gpu:N is the GPU of that number, from 0; gpus shares every batch among all GPUs.",
+            description="Device to train on: auto: a GPU if there is one, else the CPU; cpu: the CPU; gpu: a "
+            "GPU, or an error if there is none; gpu:N: the GPU with number N, from 0; gpus: all GPUs, each with "
+            "a part of every batch.",
             extra={"expected": "auto, cpu, gpu, gpu:N or gpus", "metavar": "auto|cpu|gpu|gpu:N|gpus"},
         ),
     ] = "auto"
@@ -128,33 +167,44 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         int,
         Meta(
             ge=0,
-            description="CPU threads to use, and processes of preparation if --jobs does not say how many; 0 is "
-            "as many as there are cores this process may use.",
+            description="Number of CPU threads, and of processes for preparation unless --jobs is given; 0 "
+            "takes one for each core that this process may use.",
         ),
     ] = 0
     precision: Annotated[
         Literal["float32", "mixed_bfloat16"],
-        Meta(description="Number format of the computation; mixed_bfloat16 keeps the weights in float32."),
+        Meta(
+            description="Number format of the computation. mixed_bfloat16 computes in bfloat16 and keeps the "
+            "weights in float32, which is faster on hardware with bfloat16 instructions.",
+        ),
     ] = "float32"
 
 
 class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What becomes of a trained model."""
+    """How a trained model is checked and published, and how often a run saves a checkpoint."""
 
-    keep: Annotated[int, Meta(ge=1, description="Generations of the model kept, the current one included.")] = 3
+    keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Number of generations of the model that are kept, the current one included. Older ones "
+            "are deleted after a new one is published.",
+        ),
+    ] = 3
     gate: Annotated[
         bool,
         Meta(
-            description="Whether a new model takes the place of the published one only if it is not worse, by "
-            "bits per character of the validation text, and if its text has not shrunk."
+            description="Whether a new model is refused if it is worse than the published one on the "
+            "validation text, in bits per character, or if its text has shrunk."
         ),
     ] = True
     gate_tolerance: Annotated[
         float,
         Meta(
             ge=0,
-            description="Share by which the new model may be worse on the validation text of its corpus, or, if "
-            "there is none, on the one that the published generation keeps: 0.01 is one percent.",
+            description="Share by which the new model may be worse on the validation text of its corpus: 0.01 "
+            "is one percent. If its corpus has none, the validation text that the published generation keeps is "
+            "used.",
         ),
     ] = 0.01
     drift_tolerance: Annotated[
@@ -162,7 +212,8 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Meta(
             ge=0,
             description="Share by which the new model may be worse on the validation text that the published "
-            "generation keeps, if its corpus has validation text of its own.",
+            "generation keeps, if its corpus has validation text of its own. Raise it if the subject of the "
+            "text changes from run to run.",
         ),
     ] = 0.2
     shrink_tolerance: Annotated[
@@ -170,44 +221,47 @@ class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Meta(
             ge=0,
             le=1,
-            description="Share by which the text may be smaller than that of the published generation; a smaller "
-            "one needs --force.",
+            description="Share by which the text may be smaller than the text of the published generation. To "
+            "train on a text that is smaller still, give --force.",
         ),
     ] = 0.2
     checkpoint_every: Annotated[
         str,
         Meta(
             pattern=TIME_PATTERN,
-            description="Time between two checkpoints, from which an interrupted run continues; there is one "
-            "after each epoch, too.",
+            description="Time between two checkpoints. An interrupted run continues from the last one. There "
+            "is also one after each epoch.",
             extra=TIME,
         ),
     ] = "5m"
 
 
-# What a configuration means that names neither a family nor a preset of one.
+# The family of a configuration that names neither a family nor a preset.
 DEFAULT_FAMILY = "lstm"
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole configuration, every key with its value.
 
-    `model` is the struct of a family, which `family` finds; see `Family.config_type`.
+    `model` is a struct that one family declares (`Family.config_type`). `family` returns that family.
     """
 
     # One of `lmctl.config.presets.names()`.
     preset: Annotated[
         str,
         Meta(
-            description="Named set of values that take the place of the defaults, each one of a family; auto "
-            "chooses among those of model.family, by the number of training tokens."
+            description="Named set of values, which replace the defaults; auto chooses a preset of "
+            "model.family by the number of training tokens. Each preset belongs to one family."
         ),
     ] = "auto"
     text: TextConfig = TextConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
-    model: Annotated[Any, Meta(description="The kind of model, and its shape.")] = msgspec.field(
-        default_factory=lambda: config_of(families.find(DEFAULT_FAMILY))
-    )
+    model: Annotated[
+        Any,
+        Meta(
+            description="The family of the model, and its shape.",
+        ),
+    ] = msgspec.field(default_factory=lambda: config_of(families.find(DEFAULT_FAMILY)))
     training: TrainingConfig = TrainingConfig()
     validation: ValidationConfig = ValidationConfig()
     device: DeviceConfig = DeviceConfig()
@@ -215,12 +269,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def family(self) -> Family:
-        """The family of models that `model` is about."""
+        """The family whose keys `model` holds."""
         return families.find(type(self.model).__struct_config__.tag)
 
 
 def config_of(family: Family, **values: Any) -> Any:
-    """The keys of a family that a configuration can ask for, with these values and its defaults."""
+    """Return the keys of a family with the given values, and the defaults of all other keys.
+
+    Raises:
+        TypeError: a configuration cannot ask for models of this family.
+    """
     config_type = family.config_type
     if config_type is None:
         raise TypeError(f"no configuration can ask for family {family.name}")

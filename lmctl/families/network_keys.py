@@ -10,24 +10,34 @@ EmbeddingDim = Annotated[
     int, Meta(ge=1, description="Length of a word's vector.", extra={"flag": "--embedding-dim"})
 ]
 InputDropout = Annotated[
-    float, Meta(ge=0, lt=1, description="Share of the elements of the embedded words left out while training.")
+    float,
+    Meta(
+        ge=0,
+        lt=1,
+        description="Share of the elements of the word vectors that is left out in training. Raise it if "
+        "the model overfits.",
+    ),
 ]
 WordDropout = Annotated[
     float,
-    Meta(ge=0, lt=1, description="Share of the vocabulary whose words are read as zeros in a training step."),
+    Meta(
+        ge=0,
+        lt=1,
+        description="Share of the vocabulary whose word vectors are read as zeros in a training step.",
+    ),
 ]
 Tied = Annotated[
     bool,
     Meta(
-        description="Whether the output embedding is the input embedding, behind a projection if "
-        "embedding_dim and hidden_units differ."
+        description="Whether the output layer uses the word vectors of the input. If embedding_dim and "
+        "hidden_units differ, a projection stands before it."
     ),
 ]
 SoftmaxKind = Annotated[
     Literal["auto", "full", "adaptive"],
     Meta(
-        description="Output layer: full computes every word's score; adaptive groups rare words into clusters "
-        "that are computed only if they are needed, is exact too, and full up to 2,000 words; "
-        "auto is adaptive from 5,000 words on."
+        description="Output layer: full: computes the score of every word; adaptive: groups rare words into "
+        "clusters that are computed only if needed; auto: adaptive from 5,000 words on, else full. The "
+        "probabilities of an adaptive output layer are exact, too. Up to 2,000 words, adaptive is full."
     ),
 ]

@@ -18,18 +18,23 @@ class BaumWelchConfig(
         Meta(
             ge=1,
             le=512,
-            description="Number of hidden states. An iteration computes states times states products for every "
-            "token.",
+            description="Number of hidden states. An iteration computes states * states products for every "
+            "token, so time grows with the square.",
         ),
     ] = 64
     iterations: Annotated[
-        int, Meta(ge=0, description="Passes over the training text; 0 leaves the states as word classes.")
+        int,
+        Meta(
+            ge=0,
+            description="Number of passes of Baum-Welch over the training text. 0 leaves the states as the word "
+            "classes that the fit starts from.",
+        ),
     ] = 20
     added: Annotated[
         float,
         Meta(
             gt=0,
-            description="What is added to every expected count, of a word or of a transition: with more, what was "
-            "never seen is more probable.",
+            description="Number that is added to every expected count of a word or a transition. A larger "
+            "number makes unseen words and transitions more probable.",
         ),
     ] = 0.01

@@ -13,25 +13,36 @@ from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind,
 class FeedForwardConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="feedforward"
 ):
-    """The shape of the network, and what it leaves out while it is trained."""
+    """The shape of the network, and its dropout in training."""
 
     order: Annotated[
         int,
-        Meta(ge=2, le=20, description="Words of an n-gram: the network predicts from the last order - 1 words."),
+        Meta(
+            ge=2,
+            le=20,
+            description="Length of an n-gram in words: the network predicts a word from the order - 1 words "
+            "before it.",
+        ),
     ] = 6
     embedding_dim: EmbeddingDim = 320
     hidden_units: Annotated[
-        int, Meta(ge=1, description="Units in the hidden layer.", extra={"flag": "--hidden-units"})
+        int, Meta(ge=1, description="Number of units in the hidden layer.", extra={"flag": "--hidden-units"})
     ] = 640
     direct_connections: Annotated[
         bool,
         Meta(
-            description="Whether the embedded words also reach the softmax by a linear map past the hidden layer."
+            description="Whether the word vectors also reach the output layer by a linear map past the hidden "
+            "layer."
         ),
     ] = True
     dropout: Annotated[
         float,
-        Meta(ge=0, lt=1, description="Share of the elements that the softmax reads left out while training."),
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of the elements of the output layer's input that is left out in training. Raise "
+            "it if the model overfits.",
+        ),
     ] = 0.3
     input_dropout: InputDropout = 0.2
     word_dropout: WordDropout = 0.05

@@ -11,15 +11,15 @@ from msgspec import Meta
 class HMMConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="hmm"
 ):
-    """The number of hidden states, and the vectors that their probabilities are computed from."""
+    """The number of hidden states, and the size of the vectors that give their probabilities."""
 
     states: Annotated[
         int,
         Meta(
             ge=1,
             le=1 << 15,
-            description="Number of hidden states, a multiple of blocks. A training step computes states times "
-            "states transitions.",
+            description="Number of hidden states, a multiple of blocks. A training step computes states * "
+            "states transitions, so time grows with the square.",
         ),
     ] = 2048
     blocks: Annotated[
@@ -27,15 +27,22 @@ class HMMConfig(
         Meta(
             ge=1,
             le=1 << 12,
-            description="Number of word classes. Words that stand in like company are one class, and have "
-            "states / blocks states of their own.",
+            description="Number of word classes. Words that occur in similar contexts form a class, and each "
+            "class has states / blocks states of its own.",
         ),
     ] = 128
     embedding_dim: Annotated[
         int,
-        Meta(ge=1, description="Length of a state's and of a word's vector.", extra={"flag": "--embedding-dim"}),
+        Meta(
+            ge=1, description="Length of the vector of a state and of a word.", extra={"flag": "--embedding-dim"}
+        ),
     ] = 256
     dropout: Annotated[
         float,
-        Meta(ge=0, lt=1, description="Share of the elements of the states' vectors left out while training."),
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of the elements of the state vectors that is left out in training. Raise it if "
+            "the model overfits.",
+        ),
     ] = 0.0

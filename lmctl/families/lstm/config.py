@@ -13,30 +13,45 @@ from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind,
 class LSTMConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="lstm"
 ):
-    """The shape of the network, and what it leaves out while it is trained."""
+    """The shape of the network, and its dropout in training."""
 
     embedding_dim: EmbeddingDim = 320
     hidden_units: Annotated[
-        int, Meta(ge=1, description="Units in each recurrent layer.", extra={"flag": "--hidden-units"})
+        int,
+        Meta(
+            ge=1,
+            description="Number of units in each recurrent layer. More units fit larger texts better, and cost "
+            "time and memory with their square.",
+            extra={"flag": "--hidden-units"},
+        ),
     ] = 640
     layers: Annotated[
         int, Meta(ge=1, le=8, description="Number of recurrent layers.", extra={"flag": "--layers"})
     ] = 1
     dropout: Annotated[
         float,
-        Meta(ge=0, lt=1, description="Share of the elements of each layer's output left out while training."),
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of the elements of each layer's output that is left out in training. Raise it if "
+            "the model overfits.",
+        ),
     ] = 0.5
     input_dropout: InputDropout = 0.4
     word_dropout: WordDropout = 0.05
     weight_dropout: Annotated[
         float,
-        Meta(ge=0, lt=1, description="Share of the recurrent weights left out in a training step (DropConnect)."),
+        Meta(
+            ge=0,
+            lt=1,
+            description="Share of the recurrent weights that is left out in a training step (DropConnect).",
+        ),
     ] = 0.3
     locked_dropout: Annotated[
         bool,
         Meta(
-            description="Whether dropout and input_dropout leave out the same elements at all tokens of a segment "
-            "(variational dropout), or others at each."
+            description="Whether dropout and input_dropout leave out the same elements at all tokens of a "
+            "segment (variational dropout). If not, they choose anew at each token."
         ),
     ] = True
     tied: Tied = True

@@ -15,21 +15,25 @@ class NgramConfig(
 
     order: Annotated[
         Annotated[int, Meta(ge=1, le=20)] | None,
-        Meta(description="Words of the longest n-grams; null takes 5, or 3 for more than 100 million tokens."),
+        Meta(
+            description="Length of the longest n-grams, in words; null takes 5, or 3 for more than 100 million "
+            "tokens.",
+        ),
     ] = None
     smoothing: Annotated[
         Literal["kneser-ney", "mle"],
         Meta(
-            description="What n-grams that were not seen get: interpolated modified Kneser-Ney smoothing, as "
-            "KenLM has it, or nothing at all (maximum likelihood)."
+            description="How unseen n-grams get a probability: kneser-ney: interpolated modified Kneser-Ney "
+            "smoothing, as in KenLM; mle: they get none (maximum likelihood)."
         ),
     ] = "kneser-ney"
     pruning: Annotated[
         str,
         Meta(
             pattern=r"^0( [0-9]+)*$",
-            description="For each order, from 1, n-grams that occur so often or less are left out; the last "
-            "number holds for all higher orders. 0 0 1 leaves out longer n-grams that occur once.",
+            description="Largest count of the n-grams that are left out, for each order from 1 on; the last "
+            "number holds for all higher orders. 0 leaves out none; 0 0 1 leaves out n-grams of 3 and more "
+            "words that occur once.",
             extra={"expected": "counts that do not fall, the first of them 0, such as 0 0 1"},
         ),
     ] = "0"
