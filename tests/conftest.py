@@ -34,6 +34,9 @@ from lmctl.training.loading import load_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# So that a failed assertion of a helper shows its values.
+pytest.register_assert_rewrite("refusals", "scored", "streams_of_ids")
+
 # How long an example takes, or is made for, says more about the machine than about the code; and a suite that
 # passed passes again.
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

@@ -1,25 +1,19 @@
-"""Where errors become one line and an exit code."""
+"""Inputs, models, requests and configurations that cannot be used: one line and an exit code."""
 
 from __future__ import annotations
 
-import os
-import pty
 import shutil
-import signal
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lmctl.cli import COMMANDS
 from lmctl.store.model_record import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
+from refusals import assert_refused
 
 GB18030 = "好的\n我爱编程\n".encode("gb18030")
-
 # What is wrong with an input: its content (None: it is not there; a folder is made where the name says so), the
 # exit code, and what the message must name.
 BAD_INPUTS = {
@@ -31,7 +25,6 @@ BAD_INPUTS = {
     "latin": (b"good\nna\xefve\n", 65, "line 2, byte 7: not valid utf-8 (0xef)"),
     "gb18030": (GB18030, 65, "line 1, byte 0: not valid utf-8 (0xba)"),
 }
-
 # Every way to read a text; {} is the text. predict answers an empty file with nothing, and blank lines.
 READERS = {
     "prepare": ("prepare", "{}", "-o", "prepared"),
@@ -57,15 +50,6 @@ def workplace(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "bundle").symlink_to(bundle)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def assert_refused(finished: object, code: int, *parts: str) -> None:
-    """One line that says all of it, and nothing else."""
-    assert finished.err.count("\n") == 1, finished.err
-    assert finished.err.startswith("lmctl: ")
-    assert finished.code == code
-    for part in parts:
-        assert part in finished.err
 
 
 @pytest.mark.parametrize(
@@ -303,239 +287,3 @@ def test_an_argument_that_is_not_text_is_bad_data(lmctl, bundle):
 
     assert_refused(finished, 65, "TEXT 2: byte 4: not valid UTF-8 (0xff)")
     assert finished.out == ""
-
-
-def start_reading(command, clean_environment, arguments, lines):
-    """Start the command with standard output in a pipe of which only a few lines will be read."""
-    process = subprocess.Popen(
-        [*command, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(),
-    )
-    read = [process.stdout.readline() for _ in range(lines)]
-    process.stdout.close()
-    error = process.stderr.read()
-    process.stderr.close()
-    return read, process.wait(60), error
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("predict", "-m", "{bundle}", "-k", "7", "-f", "{text}"),
-        ("eval", "-m", "{bundle}", "--level", "word", "--format", "kenlm", "{text}"),
-        ("prepare", "--stdout", "{text}"),
-    ],
-    ids=["predict", "eval", "prepare"],
-)
-def test_a_reader_that_goes_away_ends_the_command_silently(command, clean_environment, write, bundle, arguments):
-    text = write("long.txt", b"the cat sat on the mat .\n" * 5000)
-
-    read, code, error = start_reading(
-        command, clean_environment, [part.format(bundle=bundle, text=text) for part in arguments], 1
-    )
-
-    assert read[0].startswith((b"the", b"mat", b"dog", b"cat", b"sat", b"on", b"."))
-    assert (code, error) == (141, b"")
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("info", "{bundle}"), ("predict", "-m", "{bundle}", "the")])
-def test_a_reader_that_is_gone_before_a_short_answer_is_141_too(command, clean_environment, bundle, arguments):
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        finished = subprocess.run(
-            [*command, *(part.format(bundle=bundle) for part in arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=clean_environment(),
-            timeout=60,
-            check=False,
-        )
-    finally:
-        os.close(writer)
-
-    assert (finished.returncode, finished.stderr) == (141, b"")
-
-
-@pytest.mark.parametrize("arguments", [("predict", "-m", "{bundle}", "the"), ("info", "{bundle}"), ("--help",)])
-def test_results_that_do_not_fit_on_the_disk_are_an_error(command, clean_environment, bundle, arguments):
-    shell = 'exec "$@" > /dev/full'
-    finished = subprocess.run(
-        ["sh", "-c", shell, "sh", *command, *(part.format(bundle=bundle) for part in arguments)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=60,
-        check=False,
-    )
-
-    assert finished.returncode == 74
-    assert finished.stderr.count("\n") == 1
-    assert "No space left on device" in finished.stderr
-
-
-@pytest.mark.parametrize(
-    ("redirection", "arguments", "code", "reason"),
-    [
-        ("<&-", ("predict", "-m", "{bundle}"), 2, "no TEXT given, and standard input is closed"),
-        ("<&-", ("eval", "-m", "{bundle}"), 2, "no FILE given, and standard input is closed"),
-        ("<&-", ("predict", "-m", "{bundle}", "-f", "-"), 74, "standard input: cannot be read"),
-        ("<&-", ("eval", "-m", "{bundle}", "-"), 74, "standard input: cannot be read"),
-        (">&-", ("predict", "-m", "{bundle}", "the"), 74, "standard output is closed"),
-        (">&-", ("info", "{bundle}"), 74, "standard output is closed"),
-    ],
-)
-def test_a_closed_stream_is_an_error_and_no_bug(
-    command, clean_environment, bundle, redirection, arguments, code, reason
-):
-    finished = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command]
-        + [part.format(bundle=bundle) for part in arguments],
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=60,
-        check=False,
-    )
-
-    assert_refused(Streams(finished), code, reason)
-
-
-class Streams:
-    """A completed process under the names of `Finished`."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-
-def test_a_closed_standard_error_costs_no_result(command, clean_environment, bundle):
-    finished = subprocess.run(
-        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command, "predict", "-m", str(bundle), "-k", "1", "the"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-        timeout=60,
-        check=False,
-    )
-
-    assert finished.returncode == 0
-    assert len(finished.stdout.split()) == 2
-
-
-@pytest.mark.parametrize(("name", "wanted"), [("predict", "TEXT"), ("eval", "FILE")])
-def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
-    command, clean_environment, bundle, name, wanted
-):
-    keyboard, terminal = pty.openpty()
-    try:
-        finished = subprocess.run(
-            [*command, name, "-m", str(bundle)],
-            stdin=terminal,
-            capture_output=True,
-            text=True,
-            env=clean_environment(),
-            timeout=30,
-            check=False,
-        )
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
-
-    assert_refused(Streams(finished), 2, f"no {wanted} given, and standard input is a terminal; give {wanted}")
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [
-        (signal.SIGINT, 130, "interrupted"),
-        (signal.SIGTERM, 143, "terminated"),
-        (signal.SIGHUP, 129, "terminated"),
-    ],
-)
-def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
-    # A shell starts what runs in the background with SIGINT ignored, and a process inherits that.
-    before = signal.signal(number, signal.SIG_DFL)
-    process = subprocess.Popen(
-        [*command, "predict", "-m", str(bundle), "-k", "1"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(),
-    )
-    signal.signal(number, before)
-    process.stdin.write(b"the\n")
-    process.stdin.flush()
-    process.stdout.readline()  # it is up, and waits for more
-    time.sleep(0.05)
-    process.send_signal(number)
-    _, error = process.communicate(timeout=30)
-
-    assert process.returncode == code
-    assert error == f"lmctl: {word}\n".encode()
-
-
-def test_a_bug_keeps_its_traceback(call, bundle, monkeypatch):
-    def broken(self: object, contexts: object) -> None:
-        raise KeyError("surprise")
-
-    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", broken)
-
-    finished = call("predict", "-m", bundle, "the")
-
-    assert finished.code == 70
-    assert finished.err.startswith("Traceback (most recent call last):")
-    assert "KeyError: 'surprise'" in finished.err
-    assert finished.err.splitlines()[-1] == "lmctl: this is a bug in lmctl; please report it with the lines above"
-
-
-def test_running_out_of_memory_is_a_failure_and_no_bug(call, bundle, monkeypatch):
-    def exhausted(self: object, contexts: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", exhausted)
-
-    assert_refused(call("predict", "-m", bundle, "the"), 1, "out of memory")
-
-
-@pytest.mark.parametrize("name", [None, *COMMANDS])
-def test_help_goes_to_standard_output_and_names_every_option(call, name):
-    from lmctl.cli import lmctl as group
-
-    subject = group if name is None else group.get_command(None, name)
-    finished = call(*([] if name is None else [name]), "--help")
-
-    assert (finished.code, finished.err) == (0, "")
-    assert finished.out.startswith(f"Usage: lmctl{'' if name is None else f' {name}'} ")
-    options = [option for parameter in subject.params for option in (*parameter.opts, *parameter.secondary_opts)]
-    for option in (option for option in options if option.startswith("-")):
-        assert option in finished.out
-    for parameter in subject.params:
-        if parameter.param_type_name == "option":
-            assert parameter.help or parameter.name == "format", f"{parameter.name} says nothing"
-    if name is None:
-        assert [line.split()[0] for line in finished.lines[-len(COMMANDS) :]] == list(COMMANDS)
-    else:
-        assert "Example:" in finished.out
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_no_line_of_help_is_wider_than_a_terminal(call, name):
-    assert max(map(len, call(name, "--help").lines)) <= 80
-
-
-def test_version_is_the_packages(call):
-    from lmctl import __version__
-
-    assert call("--version").out == f"lmctl {__version__}\n"
-
-
-def test_a_shell_can_complete_commands(lmctl):
-    finished = lmctl(env={"_LMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "lmctl pre", "COMP_CWORD": "1"})
-
-    assert finished.lines == ["plain,prepare", "plain,predict"]

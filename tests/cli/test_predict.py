@@ -1,14 +1,10 @@
-"""`lmctl predict`: every format, every source of contexts, and who may wait for whom."""
+"""`lmctl predict`: its formats, the words that it answers with, and the model that it asks."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import shutil
-import subprocess
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -133,87 +129,6 @@ def test_plain_can_be_asked_for_on_a_terminal(on_terminal, bundle, call):
     assert on_terminal(*arguments) == (0, call(*arguments).out)
 
 
-# Contexts
-
-
-def test_blank_lines_and_a_last_line_without_an_end_are_answered(call, bundle, write):
-    contexts = write("contexts.txt", b"the cat\n\n   \nthe dog")
-
-    finished = call("predict", "-m", bundle, "-f", contexts)
-
-    by_text = call("predict", "-m", bundle, "the cat", "", "", "the dog")
-    assert finished.lines == by_text.lines
-    assert len(finished.lines) == 4
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"\xef\xbb\xbfthe cat\r\nthe dog\r\n", b"the cat\r\nthe dog", "the cat\nthe dog\n".encode("utf-16")],
-    ids=["BOM and CRLF", "CRLF", "utf-16"],
-)
-@pytest.mark.parametrize("source", ["file", "stdin"])
-def test_how_lines_are_written_does_not_matter(lmctl, bundle, write, content, source):
-    encoding = ("--encoding", "utf-16") if content.startswith(b"\xff") else ()
-    path = write("contexts.txt", content)
-    stdin, where = (content, "-") if source == "stdin" else (b"", path)
-
-    finished = lmctl("predict", "-m", bundle, "--json", *encoding, "-f", where, stdin=stdin)
-
-    records = [json.loads(line) for line in finished.lines]
-    assert [record["context"] for record in records] == ["the cat", "the dog"]
-    assert [record["oov"] for record in records] == [[], []]
-
-
-def test_piped_input_and_dash_are_the_same(lmctl, bundle):
-    piped = lmctl("predict", "-m", bundle, stdin=b"the cat\n\non\n")
-    dash = lmctl("predict", "-m", bundle, "-f", "-", stdin=b"the cat\n\non\n")
-
-    assert (piped.code, piped.err) == (0, "")
-    assert len(piped.lines) == 3
-    assert piped == dash
-
-
-def test_text_arguments_leave_standard_input_alone(lmctl, bundle):
-    finished = lmctl("predict", "-m", bundle, "the", stdin=b"never\nread\n")
-
-    assert len(finished.lines) == 1
-
-
-def test_no_contexts_are_no_answers(lmctl, bundle):
-    finished = lmctl("predict", "-m", bundle, stdin=b"")
-
-    assert (finished.code, finished.out, finished.err) == (0, "", "")
-
-
-def test_compressed_contexts_are_read(call, bundle, tmp_path):
-    import gzip
-
-    path = tmp_path / "contexts.gz"
-    path.write_bytes(gzip.compress(b"the cat\n"))
-
-    assert call("predict", "-m", bundle, "-f", path).out == call("predict", "-m", bundle, "the cat").out
-
-
-@pytest.mark.parametrize(("errors", "context"), [("replace", "the \ufffd cat"), ("skip", "the  cat")])
-def test_bytes_that_are_not_text_are_replaced_or_skipped_when_asked(call, bundle, write, errors, context):
-    path = write("bad.txt", b"the \xff cat\n")
-
-    finished = call("predict", "-m", bundle, "--json", "--errors", errors, "-f", path)
-
-    assert json.loads(finished.out)["context"] == context
-
-
-def test_what_came_before_a_bad_byte_has_been_answered(lmctl, bundle):
-    finished = lmctl("predict", "-m", bundle, "-f", "-", stdin=(b"w" * 1999 + b"\n") * 500 + b"\xff\n")
-
-    assert finished.code == 65
-    assert len(finished.lines) > 100
-    assert finished.err.startswith("lmctl: standard input: line 501, byte 1000000: ")
-
-
-# Which words
-
-
 def test_k_is_how_many(call, bundle):
     for k in (1, 4, 7, 100):
         assert len(words_of(call("predict", "-m", bundle, "-k", str(k), "the").lines[0])) == min(k, 7)
@@ -264,9 +179,6 @@ def test_candidates_of_which_the_model_knows_none_are_refused(call, bundle, writ
     assert finished.err == "lmctl: none of the 2 candidates is in the model's vocabulary\n"
 
 
-# What a context follows
-
-
 def test_mid_sentence_differs_from_the_start_of_one(call, bundle):
     start = call("predict", "-m", bundle, "cat", "")
     middle = call("predict", "-m", bundle, "--mid-sentence", "cat", "")
@@ -299,9 +211,6 @@ def test_a_text_is_cut_as_the_training_text_was(call, make_bundle, tmp_path):
     assert [record["oov"] for record in records] == [[], [], ["斑马"]]
 
 
-# Which model
-
-
 def test_the_model_is_m_then_the_variable_then_the_only_one_under_models(lmctl, make_bundle, tmp_path):
     for number, name in enumerate(("named", "variable", "only"), start=1):
         folder = tmp_path / ("models/only" if name == "only" else name)
@@ -330,101 +239,6 @@ def test_two_models_are_one_too_many_but_one_that_was_never_published_does_not_c
     assert finished.err == "lmctl: which model? models/ has first, second; choose one with -m\n"
 
 
-# Streams
-
-
-def test_output_is_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
-    bundle = make_bundle(tmp_path / "words", words=("naïve", "日本", "🌲"))
-
-    finished = lmctl(
-        *("predict", "-m", bundle, "--format", "words", "日本 naïve"),
-        env={"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
-    )
-
-    assert (finished.code, finished.err) == (0, "")
-    assert sorted(finished.out.split()) == sorted(["naïve", "日本", "🌲"])
-
-
-def test_contexts_as_arguments_are_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
-    bundle = make_bundle(tmp_path / "words", words=("naïve", "日本"))
-
-    finished = lmctl("predict", "-m", bundle, "--json", "日本 naïve", env={"LANG": "C", "LC_ALL": "C"})
-
-    record = json.loads(finished.out)
-    assert (record["context"], record["oov"]) == ("日本 naïve", [])
-
-
-@pytest.fixture
-def coprocess(command, clean_environment, bundle):
-    """A running `lmctl predict`, to write to and read from; ended after half a minute, so that no test hangs."""
-    with subprocess.Popen(
-        [*command, "predict", "-m", str(bundle)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=clean_environment(),
-    ) as process:
-        limit = threading.Timer(30, process.kill)
-        limit.start()
-        yield process
-        limit.cancel()
-        process.kill()
-
-
-def test_a_writer_that_waits_for_each_answer_gets_it_a_thousand_times(coprocess, bundle, call):
-    expected = call("predict", "-m", bundle, "the cat", "the dog").out.encode().splitlines(keepends=True)
-
-    answers = []
-    for number in range(1000):
-        coprocess.stdin.write([b"the cat\n", b"the dog\n"][number % 2])
-        coprocess.stdin.flush()
-        answers.append(coprocess.stdout.readline())
-    coprocess.stdin.close()
-
-    assert answers == expected * 500
-    assert coprocess.stdout.read() == b""
-    assert coprocess.wait(30) == 0
-
-
-def test_lines_that_arrive_in_pieces_are_put_together(coprocess, bundle, call):
-    for piece in (b"the c", b"at\nthe d"):
-        coprocess.stdin.write(piece)
-        coprocess.stdin.flush()
-    first = coprocess.stdout.readline()
-    rest, _ = coprocess.communicate(b"og\nsat")
-
-    assert first + rest == call("predict", "-m", bundle, "the cat", "the dog", "sat").out.encode()
-
-
-def peak_kilobytes(command, bundle, contexts, clean_environment):
-    """The most memory a run of predict had, as its parent sees it, and how many lines it answered."""
-    script = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True)\n"
-        "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *command, "predict", "-m", str(bundle), "-k", "1", "--format", "words"],
-        input=contexts,
-        capture_output=True,
-        env=clean_environment(),
-        timeout=120,
-        check=True,
-    )
-    return int(done.stderr), done.stdout.count(b"\n")
-
-
-def test_memory_does_not_grow_with_the_stream(command, clean_environment, bundle):
-    line = (b"w" * 199 + b" ") * 100 + b"\n"  # 20 kB of a hundred words: many bytes, quick to answer
-    short, answered_short = peak_kilobytes(command, bundle, line * 20, clean_environment)
-    long, answered_long = peak_kilobytes(command, bundle, line * 1000, clean_environment)
-
-    assert (answered_short, answered_long) == (20, 1000)
-    assert long < short + 6_000
-
-
-# A cache
-
-
 def test_a_word_that_was_just_read_becomes_more_probable(call, cached, write):
     text = write("text.txt", b"mat mat mat\nmat mat mat\n")
 
@@ -448,12 +262,3 @@ def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached):
         finished = call("predict", "-m", model, *arguments, "the")
         assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
         assert finished.err.startswith(f"lmctl: {message}")
-
-
-def test_candidates_and_contexts_are_read_alike(lmctl, bundle, tmp_path):
-    (tmp_path / "words.gb").write_bytes("the\rcat\r的".encode("gb18030"))
-    contexts = "the cat\nthe\n".encode("gb18030")
-    arguments = ("predict", "-m", bundle, "--candidates", tmp_path / "words.gb", "--encoding", "gb18030")
-    finished = lmctl(*arguments, "--format", "words", stdin=gzip.compress(contexts))
-    assert finished.code == 0
-    assert finished.out.count("\n") == 2

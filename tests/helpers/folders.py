@@ -1,5 +1,6 @@
-"""What a folder holds, to compare before and after."""
+"""The files of a folder, to compare before and after."""
 
 
 def contents(folder):
+    """The bytes of every file in a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import contents
 
 import lmctl
 from lmctl.config import config_from_yaml, read_settings
@@ -20,11 +21,6 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.verification import verify_bundle
 
 FOUR_SENTENCES = "我爱编程。\n编程是一种艺术。\n艺术是人类创造的。\n创造是人类的天赋。\n"
-
-
-def content(folder):
-    """The bytes of every file in a folder, by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_four_sentences_are_learned_and_asked(cpu, tmp_path):
@@ -50,14 +46,14 @@ def test_four_sentences_are_learned_and_asked(cpu, tmp_path):
 @pytest.mark.usefixtures("eagerly")
 def test_each_run_publishes_the_next_generation(text, tmp_path, settings):
     first = train([text], tmp_path / "model", settings())
-    content_of_first = content(Path(first.published))
+    content_of_first = contents(Path(first.published))
 
     second = train([text], tmp_path / "model", settings("training.seed=2"))
 
     assert first.published == str(tmp_path / "model/generations/000001")
     assert second.published == str(tmp_path / "model/generations/000002")
     assert (tmp_path / "model/current").resolve() == Path(second.published)
-    assert content(Path(first.published)) == content_of_first
+    assert contents(Path(first.published)) == content_of_first
     assert list((tmp_path / "model/work").iterdir()) == []
     for published in (first.published, second.published):
         verify_bundle(Path(published))
@@ -73,13 +69,13 @@ def test_each_run_publishes_the_next_generation(text, tmp_path, settings):
 )
 def test_a_run_that_fails_leaves_what_was_published(text, tmp_path, assignments, error, settings):
     first = train([text], tmp_path / "model", settings())
-    before = content(Path(first.published))
+    before = contents(Path(first.published))
 
     with pytest.raises(error):
         train([text], tmp_path / "model", settings(*assignments))
 
     assert (tmp_path / "model/current").resolve() == Path(first.published)
-    assert content(Path(first.published)) == before
+    assert contents(Path(first.published)) == before
     assert [path.name for path in (tmp_path / "model/generations").iterdir()] == ["000001"]
     assert list((tmp_path / "model/work").iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""`lmctl train`: two short runs on four sentences, and what needs no run."""
+"""`lmctl train`: short runs on four sentences, what they print, and how signals end them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ import termios
 from pathlib import Path
 
 import pytest
-
-from lmctl.config import config_from_yaml, to_yaml
-
-# Enough to learn four sentences, and quick.
-QUICK = ("--embedding-dim", "16", "--hidden-units", "16", "--epochs", "3", "--set", "model.layers=1")
+from folders import contents
+from short_training import QUICK
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +25,6 @@ def run(lmctl, corpora, tmp_path_factory):
     shutil.copy(corpora / "four-sentences.txt", folder)
     watching = ("--log-json", "log.jsonl", "--status-file", "lmctl.prom", "--nice", "3")
     return folder, lmctl("train", "four-sentences.txt", *QUICK, *watching, "--json", "-q", cwd=folder)
-
-
-def plan(call, *arguments):
-    """The document of `train --dry-run --json`."""
-    finished = call("train", "--dry-run", "--json", *arguments)
-    assert finished.code == 0, finished.err
-    return json.loads(finished.out)
-
-
-@pytest.fixture
-def text(corpora, tmp_path, monkeypatch):
-    """A copy of a text in a folder of its own, to work in."""
-    monkeypatch.chdir(tmp_path)
-    return shutil.copy(corpora / "four-sentences.txt", tmp_path)
 
 
 def test_json_is_the_summary_of_the_run(run):
@@ -146,10 +129,6 @@ def test_a_run_that_fails_leaves_the_published_model_as_it_was(call, run, monkey
     assert (folder / "models/four-sentences/current").readlink().name == "000001"
     assert contents(folder / "models/four-sentences/current") == before
     assert [path.name for path in (folder / "models/four-sentences/generations").iterdir()] == ["000001"]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.slow
@@ -271,70 +250,6 @@ def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl,
     assert verbose.err == f"lmctl: unchanged since the last run: {path} stays current\n"
 
 
-def test_dry_run_prints_yaml_that_reads_back_to_the_same_configuration(call, text):
-    finished = call("train", text, "--dry-run", "-q", *QUICK)
-    found = plan(call, text, "-q", *QUICK)
-
-    config = config_from_yaml(finished.out)
-    assert (finished.code, finished.err) == (0, "")
-    assert finished.out.startswith(to_yaml(config))
-    assert config.model.hidden_units == 16
-    assert config.text.segmenter == "jieba"
-    assert json.loads(json.dumps(found["config"])) == as_document(config)
-
-
-def as_document(config):
-    import msgspec
-
-    return msgspec.to_builtins(config)
-
-
-def test_dry_run_output_is_a_configuration_to_train_with(call, text, write):
-    first = call("train", text, "--dry-run", "-q", *QUICK)
-    resolved = write("resolved.yaml", first.out.encode())
-
-    again = call("train", text, "--dry-run", "-q", "-c", resolved)
-
-    assert (again.code, again.out) == (0, first.out)
-
-
-def test_dry_run_states_the_plan_and_writes_nothing(call, text, tmp_path):
-    found = plan(call, text, "-q", *QUICK)
-    lines = call("train", text, "--dry-run", "-q", *QUICK).lines
-
-    assert {name: value for name, value in found.items() if name != "config"} == {
-        "model": "models/four-sentences",
-        "preset": "tiny",
-        "parameters": 13 * 16 + 2 * 16 * 64 + 64 + 13 * (0 if found["config"]["model"]["tied"] else 16) + 13,
-        "vocabulary_size": 13,
-        "training_tokens": 25,
-        "valid_tokens": 0,
-    }
-    assert lines[-6:] == [
-        f"# {name.replace('_', ' ')}: {value}" for name, value in found.items() if name != "config"
-    ]
-    assert [path.name for path in tmp_path.iterdir()] == ["four-sentences.txt"]
-
-
-@pytest.mark.parametrize(
-    ("flags", "assignment"),
-    [
-        (("--embedding-dim", "24", "--hidden-units", "24"), "model={embedding_dim: 24, hidden_units: 24}"),
-        (("--epochs", "7"), "training.epochs=7"),
-        (("--seed", "11"), "training.seed=11"),
-        (("--device", "cpu"), "device.placement=cpu"),
-        (("--threads", "1"), "device.threads=1"),
-        (("--vocab-size", "9"), "vocabulary.size=9"),
-        (("--segmenter", "char"), "text.segmenter=char"),
-    ],
-)
-def test_a_flag_means_exactly_its_key(call, text, flags, assignment):
-    by_flag, by_key = plan(call, text, "-q", *flags), plan(call, text, "-q", "--set", assignment)
-
-    assert by_flag == by_key
-    assert by_flag != plan(call, text, "-q")
-
-
 @pytest.mark.parametrize("option", ["--log-json", "--status-file"])
 def test_a_record_that_cannot_be_written_is_an_error_before_anything_starts(call, text, tmp_path, option):
     finished = call("train", text, "-o", "model", option, tmp_path / "missing/file.prom")
@@ -356,13 +271,6 @@ def test_a_run_that_fails_before_it_begins_is_told_of_on_standard_error(lmctl, t
     assert (found[-1]["outcome"], found[-1]["exit_code"]) == ("failed", 66)
     assert message == f"lmctl: {found[-1]['message']}"
     assert not (tmp_path / "model").exists()
-
-
-def test_a_plan_has_no_events(call, text):
-    finished = call("train", text, "--dry-run", "--log-json", "-")
-
-    assert finished.code == 2
-    assert "--dry-run starts no run" in finished.err
 
 
 # Prints how nice the process is when the run begins.
@@ -389,14 +297,3 @@ def test_niceness_is_added_before_the_run_begins(clean_environment, options, add
     )
 
     assert int(done.stdout) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + added)
-
-
-def test_a_prepared_corpus_is_trained_on_as_it_is(call, text):
-    assert call("prepare", text, "-o", "prepared", "--segmenter", "char", "-q").code == 0
-
-    found = plan(call, "prepared", "-o", "model", "-q")
-    finished = call("train", "prepared", "-o", "model", "--vocab-size", "5")
-
-    assert found["config"]["text"]["segmenter"] == "char"
-    assert finished.code == 2
-    assert finished.err.startswith("lmctl: vocabulary.size: prepared is prepared already")

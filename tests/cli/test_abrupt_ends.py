@@ -1,0 +1,63 @@
+"""Signals, bugs and a lack of memory: how the command ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import pytest
+from refusals import assert_refused
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
+)
+def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
+    # A shell starts what runs in the background with SIGINT ignored, and a process inherits that.
+    before = signal.signal(number, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [*command, "predict", "-m", str(bundle), "-k", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    signal.signal(number, before)
+    process.stdin.write(b"the\n")
+    process.stdin.flush()
+    process.stdout.readline()  # it is up, and waits for more
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+
+    assert process.returncode == code
+    assert error == f"lmctl: {word}\n".encode()
+
+
+def test_a_bug_keeps_its_traceback(call, bundle, monkeypatch):
+    def broken(self: object, contexts: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", broken)
+
+    finished = call("predict", "-m", bundle, "the")
+
+    assert finished.code == 70
+    assert finished.err.startswith("Traceback (most recent call last):")
+    assert "KeyError: 'surprise'" in finished.err
+    assert finished.err.splitlines()[-1] == "lmctl: this is a bug in lmctl; please report it with the lines above"
+
+
+def test_running_out_of_memory_is_a_failure_and_no_bug(call, bundle, monkeypatch):
+    def exhausted(self: object, contexts: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", exhausted)
+
+    assert_refused(call("predict", "-m", bundle, "the"), 1, "out of memory")
