@@ -9,11 +9,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
 import pytest
 from scenarios import SCENARIOS, Driver, make_world
 
+from lmctl.config import read_settings
+from lmctl.families.feedforward.config import FeedForwardConfig
+from lmctl.families.feedforward.sizes import FeedForwardSizes
+from lmctl.families.feedforward.weights import weight_shapes as feedforward_shapes
+from lmctl.families.transformer.config import TransformerConfig
+from lmctl.families.transformer.sizes import TransformerSizes
+from lmctl.families.transformer.weights import weight_shapes as transformer_shapes
+from lmctl.jobs.mix import mix
+from lmctl.jobs.train.run import train
+from lmctl.store.bundle import open_bundle
+from lmctl.store.layout import WEIGHTS
+from lmctl.store.writing import weights_file, write_bundle
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SEED = int(os.environ.get("LMCTL_FAULTS_SEED", "7"))
 
@@ -57,6 +72,36 @@ def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="lmctl-faults-", dir=memory) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def sound(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a bundle of each built-in family; tests copy them."""
+    folder = tmp_path_factory.mktemp("sound")
+    make_bundle(folder / "lstm", stop_words=["mat"])
+    (folder / "text.txt").write_text("the cat sat on the mat .\nthe dog sat .\n" * 5)
+    settings = read_settings([], ["model.family=ngram", "model.order=3", "validation.fraction=0"])
+    ngram = train([str(folder / "text.txt")], folder / "counted", settings).published
+    shutil.copytree(ngram, folder / "ngram")
+    mixed = mix([str(folder / "ngram")] * 2, folder / "mixed", str(folder / "text.txt"))
+    shutil.copytree(mixed.published, folder / "mixture")
+    lstm = open_bundle(folder / "lstm")
+    for family, sizes, weight_shapes in (
+        (
+            "feedforward",
+            FeedForwardSizes.of(lstm.vocabulary().counts, FeedForwardConfig(embedding_dim=3, hidden_units=4)),
+            feedforward_shapes,
+        ),
+        (
+            "transformer",
+            TransformerSizes.of(lstm.vocabulary().counts, TransformerConfig(hidden_units=4, heads=1, layers=1)),
+            transformer_shapes,
+        ),
+    ):
+        weights = {name: np.ones(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
+        contents = {name: lstm.read(name) for name in lstm.record.files} | {WEIGHTS: weights_file(weights)}
+        write_bundle(folder / family, msgspec.structs.replace(lstm.record, sizes=sizes), contents)
+    return folder
 
 
 @pytest.fixture
