@@ -14,13 +14,9 @@ import numpy as np
 import pytest
 from scenarios import SCENARIOS, Driver, make_world
 
+from lmctl import families
 from lmctl.config import read_settings
-from lmctl.families.feedforward.config import FeedForwardConfig
-from lmctl.families.feedforward.sizes import FeedForwardSizes
-from lmctl.families.feedforward.weights import weight_shapes as feedforward_shapes
-from lmctl.families.transformer.config import TransformerConfig
-from lmctl.families.transformer.sizes import TransformerSizes
-from lmctl.families.transformer.weights import weight_shapes as transformer_shapes
+from lmctl.families.network_family import NetworkFamily
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
 from lmctl.store.bundle import open_bundle
@@ -29,6 +25,18 @@ from lmctl.store.writing import weights_file, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Keys of a small model; each family takes those that it has.
+SMALL = {
+    "order": 3,
+    "embedding_dim": 3,
+    "hidden_units": 4,
+    "layers": 1,
+    "heads": 1,
+    "feedforward_units": 4,
+    "states": 4,
+    "blocks": 2,
+}
 
 SEED = int(os.environ.get("LMCTL_FAULTS_SEED", "7"))
 
@@ -76,31 +84,30 @@ def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def sound(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bundle of each built-in family; tests copy them."""
+    """A folder with a small bundle of each built-in family, by its name; tests copy them.
+
+    Networks are written without training: the bundle of an LSTM, whose weights and sizes are replaced.
+    """
     folder = tmp_path_factory.mktemp("sound")
-    make_bundle(folder / "lstm", stop_words=["mat"])
-    (folder / "text.txt").write_text("the cat sat on the mat .\nthe dog sat .\n" * 5)
-    settings = read_settings([], ["model.family=ngram", "model.order=3", "validation.fraction=0"])
-    ngram = train([str(folder / "text.txt")], folder / "counted", settings).published
-    shutil.copytree(ngram, folder / "ngram")
-    mixed = mix([str(folder / "ngram")] * 2, folder / "mixed", str(folder / "text.txt"))
+    text = folder / "text.txt"
+    text.write_text("the cat sat on the mat .\nthe dog sat .\n" * 5)
+    lstm = open_bundle(make_bundle(folder / "lstm", stop_words=["mat"]))
+    for name in families.BUILT_IN:
+        family = families.find(name)
+        if family.combines or name == "lstm":
+            continue
+        keys = {key: value for key, value in SMALL.items() if key in family.config_type.__struct_fields__}
+        if isinstance(family, NetworkFamily):
+            sizes = family.sizes_of(lstm.vocabulary().counts, family.config_type(**keys))
+            weights = {name: np.ones(shape, np.float32) for name, shape in family.weight_shapes(sizes).items()}
+            contents = {name: lstm.read(name) for name in lstm.record.files} | {WEIGHTS: weights_file(weights)}
+            write_bundle(folder / name, msgspec.structs.replace(lstm.record, sizes=sizes), contents)
+        else:
+            asked = [f"model.{key}={value}" for key, value in keys.items()]
+            settings = read_settings([], [f"model.family={name}", "validation.fraction=0", *asked])
+            shutil.copytree(train([str(text)], folder / "trained" / name, settings).published, folder / name)
+    mixed = mix([str(folder / "ngram")] * 2, folder / "trained/mixture", str(text))
     shutil.copytree(mixed.published, folder / "mixture")
-    lstm = open_bundle(folder / "lstm")
-    for family, sizes, weight_shapes in (
-        (
-            "feedforward",
-            FeedForwardSizes.of(lstm.vocabulary().counts, FeedForwardConfig(embedding_dim=3, hidden_units=4)),
-            feedforward_shapes,
-        ),
-        (
-            "transformer",
-            TransformerSizes.of(lstm.vocabulary().counts, TransformerConfig(hidden_units=4, heads=1, layers=1)),
-            transformer_shapes,
-        ),
-    ):
-        weights = {name: np.ones(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
-        contents = {name: lstm.read(name) for name in lstm.record.files} | {WEIGHTS: weights_file(weights)}
-        write_bundle(folder / family, msgspec.structs.replace(lstm.record, sizes=sizes), contents)
     return folder
 
 
