@@ -242,7 +242,7 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     for number, member in enumerate(bundle.members()):
         described = families.find(member.record.family).describe(member.record.sizes)
         own = member.metrics().get("valid") or {}
-        alone = f", alone perplexity {_number(own['perplexity'])}" if own else ""
+        alone = f", perplexity alone {_number(own['perplexity'])}" if own else ""
         rows[f"member {number}"] = f"{described['family']}{alone} ({member.folder.relative_to(bundle.folder)})"
     rows |= {
         "parameters": f"{bundle.parameters():,}",
@@ -285,13 +285,15 @@ def _describe_valid(valid: dict[str, Any] | None, corpus: CorpusSummary | None) 
 
 
 def _describe_text(recipe: TextRecipe) -> str:
-    parts = [f"normalized {recipe.normalize}", f"blank lines {recipe.blank_lines}"]
+    blank_lines = "dropped" if recipe.blank_lines == "drop" else "kept"
+    form = "as it is" if recipe.normalize == "none" else recipe.normalize
+    parts = [f"Unicode form {form}", f"blank lines {blank_lines}"]
     if recipe.lowercase:
         parts.append("lower-cased")
     if recipe.sentence_tags == "strip":
-        parts.append("<s> and </s> stripped")
+        parts.append("<s> and </s> removed from the ends of lines")
     if recipe.stop_words:
-        parts.append(f"{recipe.stop_words} stop words removed")
+        parts.append(f"{recipe.stop_words} stop words left out")
     return ", ".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -94,7 +95,7 @@ class TrainingDisplay:
 
     def _show(self, trained: Trained) -> None:
         if trained.outcome == "unchanged":
-            text = f"unchanged since the last run: {trained.published} stays current"
+            text = f"texts and settings are unchanged since the last run: {trained.published} stays current"
             if self._console is not None:
                 self._console.print(text, markup=False)
             elif self._messages.plain:
@@ -110,7 +111,7 @@ class TrainingDisplay:
             self._console.print(self._caption)
         if self._cache is not None:
             self._console.print(cache_line(self._cache), markup=False)
-        self._console.print(f"lmctl predict -m {trained.model} TEXT", markup=False)
+        self._console.print(f"query it: lmctl predict -m {shlex.quote(trained.model)} TEXT", markup=False)
 
     def _close(self) -> None:
         # The console writes to its own copy of standard error.
@@ -137,7 +138,7 @@ class TrainingDisplay:
         if event.validation is not None:
             terms = event.validation
             self._caption = (
-                f"valid: vocabulary {event.vocabulary_size:,}, state {terms.state}, "
+                f"valid perplexity: vocabulary {event.vocabulary_size:,}, state {terms.state}, "
                 f"{100 * terms.oov_rate:.2f} % OOV, OOVs {'included' if terms.includes_oov else 'left out'}"
             )
         text = (
@@ -153,10 +154,10 @@ class TrainingDisplay:
     def _epoch_done(self, event: EpochDone) -> None:
         self._epochs.append(event)
         if self._messages.plain:
-            valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.2f}"
+            valid = "" if event.valid_perplexity is None else f", valid {event.valid_perplexity:.2f}"
             self._say(
                 f"epoch {event.epoch}  {event.tokens_per_second:,.0f} tokens/s  "
-                f"train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
+                f"perplexity: train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
             )
 
     def _tell(self, lines: Sequence[str]) -> None:
@@ -197,7 +198,7 @@ def _show_comparison(console: Console, compared: Compared, family: str | None) -
     chosen = MIXED if compared.mixture_is_chosen else COUNTED if family == families.baseline().name else TRAINED
     columns = [tables.Column("valid\nperplexity"), tables.Column("", right=False)]
     rows = [
-        (name, (f"{perplexity:.2f}", "chosen" if kind == chosen else ""))
+        (name, (f"{perplexity:.2f}", "published" if kind == chosen else ""))
         for kind, name, perplexity in _compared_models(compared)
     ]
     tables.show(console, "model", columns, rows)
@@ -221,10 +222,10 @@ def _drift_lines(drift: Drift) -> list[str]:
 
 
 def _live_line(event: StepDone) -> str:
-    valid = "" if event.valid_perplexity is None else f"  valid {event.valid_perplexity:.1f}"
+    valid = "" if event.valid_perplexity is None else f", valid {event.valid_perplexity:.1f}"
     return (
         f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
-        f"{event.tokens_per_second:,.0f} tokens/s  train {event.train_perplexity:.1f}{valid}  "
+        f"{event.tokens_per_second:,.0f} tokens/s  perplexity: train {event.train_perplexity:.1f}{valid}  "
         f"{duration(event.seconds_left)} left"
     )
 
@@ -234,7 +235,7 @@ def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
     validated = any(epoch.valid_perplexity is not None for epoch in epochs)
     columns = [
         tables.Column("tokens/s", optional=True),
-        tables.Column("rate", optional=True),
+        tables.Column("learning\nrate", optional=True),
         tables.Column("train\nperplexity"),
         *([tables.Column("valid\nperplexity")] if validated else []),
         tables.Column("", right=False),

@@ -88,7 +88,7 @@ def test_flags_say_how_queries_are_cut(call, arpa, tmp_path):
     rows = dict(call("info", tmp_path / "model").rows)
     assert rows["family"] == "ngram, order 3, arpa"
     assert rows["segmenter"] == "char"
-    assert rows["text"] == "normalized nfkc, blank lines drop, lower-cased"
+    assert rows["text"] == "Unicode form nfkc, blank lines dropped, lower-cased"
 
 
 def test_an_imported_model_validates_nothing_and_lists_so(call, arpa, tmp_path):

@@ -62,7 +62,7 @@ def test_a_table_marks_what_goes_on(capfd, monkeypatch, trained, mixture_is_chos
 
     rows = [line.split() for line in capfd.readouterr().err.splitlines()]
     start = rows.index(["model", "perplexity"])
-    network, mixture = ([], ["chosen"]) if mixture_is_chosen else (["chosen"], [])
+    network, mixture = ([], ["published"]) if mixture_is_chosen else (["published"], [])
     assert rows[start + 1 : start + 4] == [
         ["5-grams", "120.25"],
         ["network", "90.50", *network],
@@ -123,7 +123,9 @@ def test_weights_of_0_and_1_are_no_mixture(capfd, monkeypatch, trained):
 
     shown = capfd.readouterr().err
     assert "mixture" not in shown
-    assert [line.split() for line in shown.splitlines() if "chosen" in line] == [["5-grams", "120.25", "chosen"]]
+    assert [line.split() for line in shown.splitlines() if "published" in line] == [
+        ["5-grams", "120.25", "published"]
+    ]
 
 
 def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatch):

@@ -247,7 +247,7 @@ def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl,
     assert 'outcome="unchanged"} 1.0\n' in (tmp_path / "lmctl.prom").read_text()
     verbose = lmctl("train", "four-sentences.txt", *QUICK, "-v", cwd=folder)
     path = "models/four-sentences/generations/000001"
-    assert verbose.err == f"lmctl: unchanged since the last run: {path} stays current\n"
+    assert verbose.err == f"lmctl: texts and settings are unchanged since the last run: {path} stays current\n"
 
 
 @pytest.mark.parametrize("option", ["--log-json", "--status-file"])
