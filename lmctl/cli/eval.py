@@ -20,7 +20,7 @@ from lmctl.cli.options import (
     models_option,
     pass_messages,
 )
-from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber
+from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName
 from lmctl.errors import QualityGateError
 from lmctl.records import shortened
 
@@ -49,7 +49,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 @click.command(name="eval")
-@click.argument("files", nargs=-1, metavar="[FILE|-]...", shell_complete=complete_files)
+@click.argument("files", nargs=-1, type=PathName(), metavar="[FILE|-]...", shell_complete=complete_files)
 @models_option
 @click.option(
     "--state",
@@ -90,7 +90,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="FILE",
     help="Also write the figures of all texts as JSON to FILE; - is standard output.",
 )

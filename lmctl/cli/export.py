@@ -9,6 +9,7 @@ import click
 
 from lmctl import families
 from lmctl.cli.options import message_options, model_argument, pass_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -33,6 +34,7 @@ def _families_of_formats() -> str:
     "-o",
     "--output",
     default="-",
+    type=PathName(),
     metavar="FILE",
     help="File to write; it is compressed if its name ends in .gz, .bz2 or .xz.  [default: -, standard output]",
 )

@@ -8,6 +8,7 @@ import click
 
 from lmctl.cli.key_options import given_keys, tokenizer_options
 from lmctl.cli.options import configuration_options, message_options, output_model_option, pass_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="import")
-@click.argument("file", metavar="FILE|-")
+@click.argument("file", type=PathName(), metavar="FILE|-")
 @output_model_option("Folder of the model; it is made if it is missing.")
 @tokenizer_options
 @click.option("--unk", metavar="WORD", help="Unknown word of the file.  [default: <unk>, <UNK> or !!UNK]")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lmctl.cli.options import encoding_options, message_options, output_model_option, pass_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL MODEL...")
+@click.argument("models", nargs=-1, required=True, type=PathName(), metavar="MODEL MODEL...")
 @click.option(
-    "--valid", required=True, metavar="FILE", help="Text that the weights are tuned on; - is standard input."
+    "--valid",
+    required=True,
+    type=PathName(),
+    metavar="FILE",
+    help="Text that the weights are tuned on; - is standard input.",
 )
 @output_model_option("Folder of the mixture; it is made if it is missing.")
 @click.option(

@@ -10,6 +10,7 @@ import click
 
 from lmctl.cli.completion import complete_files, complete_models
 from lmctl.cli.output import Messages, configure_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,14 @@ def model_option(command: F) -> F:
     """Add -m, which names one model."""
 
     @click.option(
-        "-m", "--model", "models", multiple=True, metavar="MODEL", shell_complete=complete_models, help=_MODEL_HELP
+        "-m",
+        "--model",
+        "models",
+        multiple=True,
+        type=PathName(),
+        metavar="MODEL",
+        shell_complete=complete_models,
+        help=_MODEL_HELP,
     )
     @functools.wraps(command)
     def wrapped(*args: Any, models: tuple[str, ...], **kwargs: Any) -> Any:
@@ -72,6 +80,7 @@ def models_option(command: F) -> F:
         "--model",
         "models",
         multiple=True,
+        type=PathName(),
         metavar="MODEL",
         shell_complete=complete_models,
         help=f"{_MODEL_HELP.removesuffix(']')}; repeatable, to compare models]",
@@ -81,9 +90,15 @@ def models_option(command: F) -> F:
 def model_argument(command: F) -> F:
     """Add the argument MODEL, and -m as another way to give it."""
 
-    @click.argument("model", required=False, metavar="[MODEL]", shell_complete=complete_models)
+    @click.argument("model", required=False, type=PathName(), metavar="[MODEL]", shell_complete=complete_models)
     @click.option(
-        "-m", "--model", "named", metavar="MODEL", help="The same as MODEL.", shell_complete=complete_models
+        "-m",
+        "--model",
+        "named",
+        type=PathName(),
+        metavar="MODEL",
+        help="The same as MODEL.",
+        shell_complete=complete_models,
     )
     @functools.wraps(command)
     def wrapped(*args: Any, model: str | None, named: str | None, **kwargs: Any) -> Any:
@@ -97,7 +112,7 @@ def model_argument(command: F) -> F:
 def output_model_option(meaning: str) -> Callable[[F], F]:
     """Add -o, the folder of the model that is published."""
     return click.option(
-        "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="MODEL", help=meaning
+        "-o", "--output", required=True, type=PathName(path_type=Path), metavar="MODEL", help=meaning
     )
 
 
@@ -157,6 +172,7 @@ def configuration_options(command: F) -> F:
         "--config",
         "config_files",
         multiple=True,
+        type=PathName(),
         metavar="FILE",
         shell_complete=complete_files,
         help="YAML file of configuration keys; repeatable; the last file that sets a key wins.",

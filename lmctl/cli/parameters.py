@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import Any
 
@@ -13,6 +14,22 @@ from lmctl.records import shortened
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 # The most characters of a value that a message quotes.
 LONGEST_QUOTE = 60
+
+
+class PathName(click.Path):
+    """The path of a file or a folder, or the name of a model.
+
+    The empty text, which a shell passes for a variable that is not set, is refused: Path("") is the working
+    folder.
+    """
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path, as text or as a Path."""
+        if not os.fspath(value):
+            self.fail("expected a path, got ''; is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class FiniteNumber(click.ParamType[float]):

@@ -16,7 +16,7 @@ from lmctl.cli.options import (
     message_options,
     model_option,
 )
-from lmctl.cli.parameters import FiniteNumber
+from lmctl.cli.parameters import FiniteNumber, PathName
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,13 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 @click.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
-@click.option("-f", "--file", metavar="FILE", help="File of contexts, one on each line; - is standard input.")
+@click.option(
+    "-f",
+    "--file",
+    type=PathName(),
+    metavar="FILE",
+    help="File of contexts, one on each line; - is standard input.",
+)
 @click.option(
     "-k",
     "--top",
@@ -56,6 +62,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 )
 @click.option(
     "--candidates",
+    type=PathName(),
     metavar="FILE",
     help="File of words, one on each line; only these words are answers.  [default: the whole vocabulary]",
 )

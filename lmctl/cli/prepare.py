@@ -11,17 +11,20 @@ import click
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, text_options
 from lmctl.cli.options import configuration_options, header_option, message_options, pass_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=complete_files)
+@click.argument(
+    "inputs", nargs=-1, required=True, type=PathName(), metavar="INPUT...", shell_complete=complete_files
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="DIR",
     help="Folder of the prepared corpus; it is made if it is missing.",
 )

@@ -12,6 +12,7 @@ import click
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
 from lmctl.cli.options import configuration_options, message_options, pass_messages
+from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...", shell_complete=complete_files)
+@click.argument(
+    "corpus", nargs=-1, required=True, type=PathName(), metavar="CORPUS...", shell_complete=complete_files
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="MODEL",
     help="Folder of the model; it is made if it is missing.  [default: models/<name of the first CORPUS>]",
 )
@@ -67,12 +70,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--log-json",
+    type=PathName(),
     metavar="FILE",
     help="Append each event of the run to FILE, as a JSON object on a line; - is standard error.",
 )
 @click.option(
     "--status-file",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="FILE.prom",
     help="Write metrics of the run to FILE.prom for the node exporter of Prometheus; needs lmctl[train].",
 )

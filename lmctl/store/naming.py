@@ -38,6 +38,8 @@ def split_generation(name: str) -> tuple[Path, int | None]:
 
 def names_model(name: str) -> bool:
     """Whether a name that may be a text's is that of a model: its folder, `folder@6`, or a bundle's folder."""
+    if not name:
+        return False
     folder, number = split_generation(name)
     return number is not None or is_model(folder) or (folder / MODEL_FILE).is_file()
 

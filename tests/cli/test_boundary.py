@@ -262,6 +262,48 @@ def test_what_cannot_be_written_is_named_and_nothing_else_is_touched(call, workp
     assert (workplace / "good.txt").read_bytes() == b"the cat sat\nthe dog sat\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("prepare", "good.txt", "-o", ""),
+        ("prepare", "", "-o", "prepared"),
+        ("train", "good.txt", "-o", ""),
+        ("train", ""),
+        ("train", "good.txt", "--log-json", ""),
+        ("train", "good.txt", "--status-file", ""),
+        ("train", "good.txt", "-c", ""),
+        ("predict", "-m", "", "the"),
+        ("predict", "-m", "bundle", "-f", ""),
+        ("predict", "-m", "bundle", "--candidates", "", "the"),
+        ("eval", "-m", "bundle", ""),
+        ("eval", "-m", "", "good.txt"),
+        ("eval", "-m", "bundle", "good.txt", "-o", ""),
+        ("info", ""),
+        ("info", "-m", ""),
+        ("mix", "bundle", "", "--valid", "good.txt", "-o", "mixed"),
+        ("mix", "bundle", "bundle", "--valid", "", "-o", "mixed"),
+        ("mix", "bundle", "bundle", "--valid", "good.txt", "-o", ""),
+        ("export", "bundle", "--to", "arpa", "-o", ""),
+        ("import", "", "-o", "imported"),
+        ("import", "good.txt", "-o", ""),
+    ],
+)
+def test_an_empty_path_does_not_mean_the_working_folder(call, workplace, arguments):
+    # As of `-o "$FOLDER"`, if the variable is not set.
+    before = sorted(path.name for path in workplace.iterdir())
+
+    assert_refused(call(*arguments), 2, "expected a path, got ''; is a variable of the shell not set?")
+
+    assert sorted(path.name for path in workplace.iterdir()) == before
+
+
+def test_an_empty_context_names_no_model_even_in_the_folder_of_one(call, workplace, monkeypatch):
+    monkeypatch.chdir(workplace / "bundle")
+
+    assert call("predict", "-m", ".", "").out == call("predict", "", "-m", ".").out
+    assert_refused(call("predict", ""), 66, "no models yet")
+
+
 @pytest.mark.parametrize("problem", ["empty", "blank", "binary", "latin"])
 def test_a_prepared_corpus_survives_a_failed_preparation_in_its_place(call, workplace, problem):
     assert call("prepare", "good.txt", "-o", "prepared").code == 0
