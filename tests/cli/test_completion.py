@@ -26,7 +26,7 @@ def completions(lmctl, line, cwd=None):
     [
         ("lmctl pre", ["plain,prepare", "plain,predict"]),
         ("lmctl train --learn", ["plain,--learning-rate"]),
-        ("lmctl train --preset t", ["plain,tiny"]),
+        ("lmctl train --preset ti", ["plain,tiny"]),
         ("lmctl eval --level w", ["plain,word"]),
         ("lmctl train cor", ["file,cor"]),
         ("lmctl train x --valid cor", ["file,cor"]),

@@ -108,10 +108,7 @@ def test_help_states_what_keys_take_and_their_defaults(call):
     assert "[text.lowercase; default off]" in shown
     assert "[publishing.gate; default --gate]" in shown
     # What null means, if null is the default; a flag cannot give it.
-    assert (
-        "Time that the whole run may take; the default sets no limit. [training.time_limit; a time such as"
-        in shown
-    )
+    assert "; the default sets no limit. [training.time_limit; a time such as" in shown
     assert "null" not in shown
     # Of a key that several families own, what each of them says.
     (lstm, *_), takes = find_keys("model.layers"), "at least 1 and at most 8"
