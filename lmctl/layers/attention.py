@@ -78,10 +78,11 @@ class Memory:
             size: how many, at most M.
             unread: the number of positions at the end of each column that are padding and left out, (B,).
         """
+        first = self.keys.shape[1] - size
         if not unread.any():
-            first = self.keys.shape[1] - size
-            return Memory(self.keys[:, first:], self.units[:, first:], self.values[:, first:])
-        places = np.arange(self.keys.shape[1] - size, self.keys.shape[1]) - unread[:, None]
+            # A view would keep the whole array in memory.
+            return Memory(self.keys[:, first:].copy(), self.units[:, first:].copy(), self.values[:, first:].copy())
+        places = np.arange(first, self.keys.shape[1]) - unread[:, None]
         columns, there = np.arange(len(unread))[:, None], np.maximum(places, 0)
         kept: Float32Array = (places >= 0).astype(np.float32)[:, :, None]
         return Memory(

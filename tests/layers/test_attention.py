@@ -107,6 +107,17 @@ def test_columns_that_have_read_more_or_less_are_answered_as_each_is_alone():
         np.testing.assert_array_equal(memory.values[column, 4 - min(4, length) :], alone.values[0])
 
 
+def test_a_memory_holds_no_more_than_it_says():
+    heads = make_attention()
+    _, memory = attend(heads, *draw(2, 100), empty(2), np.zeros(2, int))
+
+    kept = memory.latest(4, np.zeros(2, int))
+
+    for part, whole in ((kept.keys, memory.keys), (kept.units, memory.units), (kept.values, memory.values)):
+        np.testing.assert_array_equal(part, whole[:, -4:])
+        assert part.base is None or part.base.size <= 2 * part.size
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0])
 @pytest.mark.parametrize("head_dim", [1, 8, 64])
 def test_every_sum_is_exact(head_dim, scale):
