@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.jobs.prepare import prepare
 from lmctl.training.events import Watch
+from lmctl.training.time_limit import TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lmctl.config import Config
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from lmctl.training.result import TrainingResult
     from lmctl.training.setup import Setup
     from lmctl.training.steps import Steps
-    from lmctl.training.time_limit import TimeLimit
 
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "a cat and a dog", "on the mat sat a dog"]
 
@@ -113,6 +114,46 @@ def run(cpu: None) -> Callable[..., TrainingResult | None]:
         return Trainer(setup, time_limit=time_limit).run()
 
     return make
+
+
+class FixedLimit(TimeLimit):
+    """A time limit of an hour that measures one step, and whose answers are given.
+
+    Args:
+        planned: the number of steps that it plans; None: as many as fit, which is more than any test trains.
+        is_over: the answers to whether the time is over, one each time it is asked; after them, it is not.
+        shortened: (steps done, planned steps) -> planned steps from now on.
+    """
+
+    measured = True
+
+    def __init__(
+        self,
+        planned: int | None = None,
+        *,
+        is_over: Iterable[bool] = (),
+        shortened: Callable[[int, int], int] = lambda _step, planned: planned,
+    ) -> None:
+        super().__init__(time.monotonic() + 3600)
+        self._planned = planned
+        self._answers = iter(is_over)
+        self._shorten = shortened
+
+    def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
+        fitting = super().plan(steps_per_epoch, validation_seconds)
+        return fitting if self._planned is None else self._planned
+
+    def shortened(self, step: int, planned: int, steps_per_epoch: float) -> int:  # noqa: ARG002
+        return self._shorten(step, planned)
+
+    def is_over(self) -> bool:
+        return next(self._answers, False)
+
+
+@pytest.fixture
+def fixed_limit() -> type[FixedLimit]:
+    """`fixed_limit(planned, is_over=, shortened=)`: a time limit whose answers are given."""
+    return FixedLimit
 
 
 class RecordedSteps:

@@ -21,15 +21,13 @@ def test_training_has_as_many_steps_as_are_asked_for_and_plans_its_rate_for_them
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_time_limit_trains_the_model_that_as_many_steps_train(train, make_corpus, make_config, monkeypatch):
-    from lmctl.training.time_limit import TimeLimit
-
+def test_a_time_limit_trains_the_model_that_as_many_steps_train(
+    train, run, make_corpus, make_config, make_setup, fixed_limit
+):
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     settings = ("training.schedule=linear", "training.optimizer=adam", "training.epochs=50", "model.dropout=0.3")
-    monkeypatch.setattr(TimeLimit, "measured", True)
-    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: 7)
 
-    limited = train(corpus, make_config(*settings), deadline=monotonic() + 3600)
+    limited = run(make_setup(corpus, make_config(*settings)), fixed_limit(7))
 
     again = train(corpus, make_config(*settings, "training.steps=7"))
     assert (
@@ -59,14 +57,9 @@ def test_an_interruption_while_the_speed_is_measured_leaves_no_plan(train, make_
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(("fit", "steps"), [(4, 4), (900, 6)])
 def test_a_limit_beside_a_number_of_steps_takes_the_smaller(
-    train, make_corpus, make_config, monkeypatch, fit, steps
+    run, make_corpus, make_config, make_setup, fixed_limit, fit, steps
 ):
-    from lmctl.training.time_limit import TimeLimit
-
-    monkeypatch.setattr(TimeLimit, "measured", True)
-    monkeypatch.setattr(TimeLimit, "plan", lambda *_, **__: fit)
-
-    result = train(make_corpus(), make_config("training.steps=6"), deadline=monotonic() + 3600)
+    result = run(make_setup(make_corpus(), make_config("training.steps=6")), fixed_limit(fit))
 
     assert (result.summary.steps, result.summary.planned_steps) == (steps, steps)
 
@@ -116,18 +109,16 @@ def test_a_part_of_the_validation_text_comes_from_all_over_it(make_corpus, make_
 
 @pytest.mark.usefixtures("eagerly")
 def test_of_a_validation_that_would_take_too_long_a_part_is_scored(
-    make_corpus, make_config, make_setup, run, monkeypatch, caplog
+    make_corpus, make_config, make_setup, run, fixed_limit, monkeypatch, caplog
 ):
-    from lmctl.training.time_limit import TimeLimit
     from lmctl.training.validation import Validation
 
-    monkeypatch.setattr(TimeLimit, "measured", True)
     corpus = make_corpus(valid=["the cat sat on the mat today"] * 40)
     setup = make_setup(corpus, make_config("training.steps=1", "validation.state=reset", "training.batch_size=1"))
     # A quarter of the time that is left, an hour but for the reserve of 2 %, is a tenth of this.
     monkeypatch.setattr(Validation, "seconds", lambda _: 0.98 * 3600 / 4 * 10)
 
-    result = run(setup, TimeLimit(monotonic() + 3600))
+    result = run(setup, fixed_limit())
 
     # 31 or 32 of the 320 tokens are wanted: every tenth sentence.
     assert result.valid_tokens == 32
@@ -135,12 +126,11 @@ def test_of_a_validation_that_would_take_too_long_a_part_is_scored(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(train, make_corpus, make_config, monkeypatch):
-    from lmctl.training.time_limit import TimeLimit
-
-    monkeypatch.setattr(TimeLimit, "measured", True)
+def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(
+    train, run, make_corpus, make_config, make_setup, fixed_limit
+):
     corpus = make_corpus()
-    limited = train(corpus, make_config("training.epochs=2"), deadline=monotonic() + 3600)
+    limited = run(make_setup(corpus, make_config("training.epochs=2")), fixed_limit())
     free = train(corpus, make_config("training.epochs=2"))
 
     assert (limited.summary.steps, limited.summary.planned_steps) == (free.summary.steps, None)
@@ -149,32 +139,25 @@ def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(train, make_cor
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_machine_that_turns_slow_stops_training_with_what_there_is(train, make_corpus, make_config, monkeypatch):
-    from lmctl.training.time_limit import TimeLimit
-
+def test_a_machine_that_turns_slow_stops_training_with_what_there_is(
+    run, make_corpus, make_config, make_setup, fixed_limit
+):
     # When it is planned, before the first step and after it there is time, after the second there is none.
-    answers = iter([False, False, False, True, True])
-    monkeypatch.setattr(TimeLimit, "measured", True)
-    monkeypatch.setattr(TimeLimit, "is_over", lambda _: next(answers))
+    limit = fixed_limit(is_over=[False, False, False, True, True])
 
-    result = train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+    result = run(make_setup(make_corpus(), make_config("training.epochs=9")), limit)
 
     assert (result.summary.steps, len(result.history)) == (2, 1)
 
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
-    make_corpus, make_config, make_setup, recorded, run, monkeypatch
+    make_corpus, make_config, make_setup, recorded, run, fixed_limit
 ):
-    from lmctl.training.time_limit import TimeLimit
-
     settings = ("training.schedule=linear", "training.learning_rate=1", "training.warmup_steps=0")
     setup = recorded(make_setup(make_corpus(), make_config(*settings, "training.epochs=99")))
-    monkeypatch.setattr(TimeLimit, "measured", True)
-    monkeypatch.setattr(TimeLimit, "plan", lambda *_: 10)
     # After the fourth step the machine has become so slow that two more fit.
-    monkeypatch.setattr(TimeLimit, "shortened", lambda _self, step, planned, _epoch: 6 if step >= 4 else planned)
-    result = run(setup, TimeLimit(monotonic() + 3600))
+    result = run(setup, fixed_limit(10, shortened=lambda step, planned: 6 if step >= 4 else planned))
 
     # The first measures, at rate 0.
     assert [asked["rate"] for asked in setup.steps.asked] == pytest.approx([0.0, 1.0, 0.9, 0.8, 0.7, 2 / 6, 1 / 6])
@@ -188,14 +171,10 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
     [(1, "leaves 1 step, 0.59 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2.4 epochs")],
 )
 def test_a_plan_of_less_than_an_epoch_is_warned_of(
-    train, make_corpus, make_config, monkeypatch, caplog, planned, said
+    run, make_corpus, make_config, make_setup, fixed_limit, caplog, planned, said
 ):
-    from lmctl.training.time_limit import TimeLimit
-
-    monkeypatch.setattr(TimeLimit, "measured", True)
-    monkeypatch.setattr(TimeLimit, "plan", lambda *_: planned)
     with caplog.at_level("INFO"):
-        train(make_corpus(), make_config("training.epochs=9"), deadline=monotonic() + 3600)
+        run(make_setup(make_corpus(), make_config("training.epochs=9")), fixed_limit(planned))
 
     (record,) = [record for record in caplog.records if "time limit" in record.message]
     assert said in record.message

@@ -1,0 +1,90 @@
+"""Signals are recorded or held back; they end a run where it can end in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from lmctl.errors import InterruptedRunError
+from lmctl.jobs.train.signals import Signals, listening_for_signals, signals_held_back
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def handled():
+    """Numbers of the signals that reached the handlers in place around the block, in order; handlers come back."""
+    numbers = []
+    before = {number: signal.signal(number, lambda number, _frame: numbers.append(number)) for number in ENDING}
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+def test_nothing_is_raised_before_a_signal():
+    signals = Signals()
+
+    assert not signals.received()
+    signals.raise_if_received("starts over")
+
+
+def test_the_first_signal_decides_the_exit_code():
+    signals = Signals()
+    signals.record(signal.SIGTERM)
+    signals.record(signal.SIGINT)
+
+    assert signals.received()
+    with pytest.raises(InterruptedRunError) as caught:
+        signals.raise_if_received("starts over")
+    assert str(caught.value) == "interrupted; nothing was published, and the same command starts over"
+    # 128 and the number of the signal, as a shell has it.
+    assert caught.value.exit_code == 128 + 15
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_first_signal_is_recorded_and_a_second_one_handled_as_before(handled, number):
+    with listening_for_signals() as signals:
+        send(number)
+        assert (signals.received(), handled) == (True, [])
+        send(signal.SIGTERM)
+
+    assert handled == [signal.SIGTERM]
+
+
+def test_a_second_hangup_is_recorded(handled):
+    with listening_for_signals() as signals:
+        send(signal.SIGHUP)
+        send(signal.SIGHUP)
+
+        assert (signals.received(), handled) == (True, [])
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(handled):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with listening_for_signals() as signals:
+        send(signal.SIGHUP)
+
+        assert not signals.received()
+
+
+@pytest.mark.parametrize("block", [listening_for_signals, signals_held_back])
+def test_handlers_come_back(handled, block):
+    before = [signal.getsignal(number) for number in ENDING]
+    with block():
+        pass
+
+    assert [signal.getsignal(number) for number in ENDING] == before
+
+
+def test_signals_that_are_held_back_are_handled_when_the_block_ends(handled):
+    with signals_held_back():
+        send(signal.SIGTERM)
+        assert handled == []
+
+    assert handled == [signal.SIGTERM]
