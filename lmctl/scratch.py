@@ -1,7 +1,8 @@
-"""A folder for what is not finished, inside a folder that may hold files of other people.
+"""A scratch folder for unfinished files, inside a folder that may also hold files of the user.
 
-What a run that was killed left behind is known by a journal, never by its name: the journal is written before the
-first file is, and names the scratch folder and each file that is about to be put beside it.
+A journal names the scratch folder, and each file that is about to be moved out of it. The journal is written
+before these files, so the next run can remove the files that a killed run left. Nothing is removed because of its
+name alone.
 """
 
 from __future__ import annotations
@@ -27,12 +28,17 @@ logger = logging.getLogger(__name__)
 
 JOURNAL = "unfinished.json"
 SCRATCH = ".unfinished-"
-# What every journal starts with. One that a kill cut off was followed by no other file.
+# The start of every journal. If a kill cut the journal off, no other file had been written yet.
 JOURNAL_START = b'{"lmctl":"unfinished",'
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is not finished: a folder, and files beside it that nothing refers to yet, or any more."""
+    """The content of a journal.
+
+    Attributes:
+        scratch: name of the scratch folder.
+        files: names of files beside it to which no record refers, yet or any more.
+    """
 
     lmctl: Literal["unfinished"]
     scratch: str
@@ -40,11 +46,14 @@ class _Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Scratch:
-    """A scratch folder that is there.
+    """An existing scratch folder.
 
     Args:
-        folder: that it is in.
-        name: of the scratch folder.
+        folder: the folder that contains it.
+        name: the name of the scratch folder.
+
+    Attributes:
+        path: the path of the scratch folder.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -52,22 +61,22 @@ class Scratch:
         self._folder = folder
 
     def announce(self, names: Iterable[str]) -> None:
-        """Note the names of files that will lie beside the scratch folder, or be removed there."""
+        """Write the names of files to the journal, before they are moved beside the scratch folder or removed."""
         journal = _encode(self.path.name, sorted(names))
         files.write_bytes(self._folder / JOURNAL, journal, beside=self.path)
 
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Scratch]:
-    """Make a scratch folder inside `folder`, and remove it with all that is in it.
+    """Make a scratch folder inside `folder`, and remove it with its files when the block ends.
 
-    The caller holds the folder's lock, and has called `sweep`.
+    The caller holds the lock of the folder, and has called `sweep`.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the scratch folder cannot be made.
     """
     scratch = Scratch(folder, _free_name(folder))
-    # In its place: a temporary file beside it would be one that no journal names.
+    # The journal is written in place: no journal would name a temporary file.
     with files.named_in_errors(folder / JOURNAL), (folder / JOURNAL).open("xb") as file:
         file.write(_encode(scratch.path.name, []))
         file.flush()
@@ -77,11 +86,12 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
         scratch.path.mkdir()
         yield scratch
     finally:
-        # Whatever stops this leaves it to the next run, which finds the journal.
+        # If this fails or is killed, the next run finds the journal and removes the rest.
         try:
             if scratch.path.exists():
                 shutil.rmtree(scratch.path)
-            # A power cut must not take the journal, and bring back what it names.
+            # The removal is synced before the journal goes: else a power cut could undo the removal, but not the
+            # loss of the journal.
             files.sync_folder(folder)
             (folder / JOURNAL).unlink()
         except OSError as error:
@@ -89,17 +99,17 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
 
 
 def sweep(folder: Path, kept: Collection[str] = ()) -> None:
-    """Remove what a run that was killed left in `folder`, as far as its journal names it.
+    """Remove the files of a killed run that its journal names, and the journal.
 
-    The caller holds the folder's lock.
+    The caller holds the lock of the folder.
 
     Args:
-        folder: where a scratch folder may be.
-        kept: names of files beside it that are referred to.
+        folder: the folder that may contain a journal.
+        kept: names of files that are in use, and not removed.
 
     Raises:
-        UsageError: a file of the journal's name is not a journal.
-        OSError: something cannot be removed.
+        UsageError: a file has the name of the journal, but is not a journal.
+        OSError: a file cannot be removed.
     """
     place = folder / JOURNAL
     try:
@@ -111,7 +121,7 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
     try:
         journal = decode_record(content, _Journal, str(place))
     except DataError:
-        # After a power cut, zeros may stand in the place of what was written last.
+        # After a power cut, zeros may be in place of the bytes that were written last.
         written = content.rstrip(b"\0")
         if not (JOURNAL_START.startswith(written) or written.startswith(JOURNAL_START)):
             raise _not_a_journal(place) from None
@@ -128,7 +138,7 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
 
 
 def is_swept(folder: Path) -> bool:
-    """Whether no run left a journal in `folder`."""
+    """Whether `folder` has no journal of a killed run."""
     return not os.path.lexists(folder / JOURNAL)
 
 
@@ -149,6 +159,6 @@ def _free_name(folder: Path) -> str:
 
 def _not_a_journal(place: Path) -> UsageError:
     return UsageError(
-        f"{place}: is no file of lmctl, which writes one of this name while it works; "
+        f"{place}: expected a journal of lmctl, which has this name, got another file; "
         "move it away, or name another folder with -o"
     )

@@ -26,7 +26,7 @@ def as_link(path):
 def test_what_is_no_journal_is_neither_read_nor_removed(tmp_path, make):
     make(tmp_path / JOURNAL)
 
-    with pytest.raises(UsageError, match="is no file of lmctl"):
+    with pytest.raises(UsageError, match="expected a journal of lmctl"):
         sweep(tmp_path)
     assert os.path.lexists(tmp_path / JOURNAL)
 

@@ -1,1 +1,1 @@
-"""Tokens become ids on disk: vocabulary, prepared corpus, training batches."""
+"""From tokens to ids on disk: the vocabulary, the prepared corpus and its batches for training."""

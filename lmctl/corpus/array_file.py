@@ -1,4 +1,4 @@
-"""A one-dimensional .npy array, written as it comes."""
+"""A one-dimensional .npy array of a length that is known only when it is complete."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-# What `ArrayWriter` writes before the values. NumPy's own reader is more lenient, and a damaged header makes it
-# raise whatever Python's tokenizer does.
+# The header that `ArrayWriter` writes. NumPy's own reader accepts more, and raises many kinds of exceptions for a
+# damaged header, because it uses Python's tokenizer.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<>|=\w]+)', 'fortran_order': False, "
     rb"'shape': \((?P<shape>[\d, ]*)\), \} *\n",
@@ -23,12 +23,12 @@ LONGEST_HEADER_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class ArrayHeader:
-    """What an array's file says of itself.
+    """The header of an array file.
 
     Attributes:
-        dtype: of its values, as NumPy spells it.
-        shape: likewise, without brackets.
-        start: where the values begin.
+        dtype: the type of the values in NumPy's spelling, such as "<u2".
+        shape: the shape in NumPy's spelling without brackets, such as "10,".
+        start: offset of the first value in the file, in bytes.
     """
 
     dtype: str
@@ -37,12 +37,12 @@ class ArrayHeader:
 
     @classmethod
     def read(cls, file: IO[bytes]) -> ArrayHeader | None:
-        """The header of a file at its beginning; None if there is none that `ArrayWriter` would write."""
+        """Read the header of a file that is at its beginning; None: `ArrayWriter` does not write such a header."""
         found = _HEADER.match(file.read(LONGEST_HEADER_BYTES))
         return found and cls(found["dtype"].decode(), found["shape"].decode(), found.end())
 
     def is_of(self, dtype: np.dtype[Any], length: int) -> bool:
-        """Whether it is that of so many values of a type."""
+        """Whether the array has this type and this number of values."""
         return (self.dtype, self.shape) == (dtype.str, f"{length},")
 
     def __str__(self) -> str:
@@ -50,14 +50,17 @@ class ArrayHeader:
 
 
 class ArrayWriter:
-    """Writes values as they come, without knowing how many there will be.
+    """Writes an array piece by piece, without knowing its length in advance.
 
-    The .npy header is written first as a placeholder and again when the length is known. (A memory map of
-    the output would be simpler, but its pages count as resident memory until it is as large as the array.)
+    The .npy header is written first as a placeholder, and again when the length is known. A memory map of the
+    output would be simpler, but its pages count as resident memory, up to the size of the array.
 
     Args:
         file: writable and seekable, at its beginning.
-        dtype: of the values.
+        dtype: the type of the values.
+
+    Attributes:
+        values: the number of values written so far.
     """
 
     def __init__(self, file: IO[bytes], dtype: DTypeLike) -> None:
@@ -72,7 +75,7 @@ class ArrayWriter:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
 
     def finish(self) -> None:
-        """Write the header again, now that the length is known; nothing can be added after it."""
+        """Write the final header. No values can be added afterwards."""
         self._file.seek(0)
         if self._write_header() != self._header_bytes:
             raise AssertionError("NumPy pads a header so that its shape may grow")

@@ -1,12 +1,13 @@
-"""An id stream in the order that truncated back-propagation through time reads it.
+"""Batches of an id stream for truncated back-propagation through time.
 
-The stream is cut into B columns that are read side by side, T tokens a step, each column carrying its state
-from one step to the next. A column starts at the start of a sentence, from the initial state; so does a
-restart: with a small probability a segment stops at its last `</s>`, and the next one begins there from the
-initial state. That is how a network learns the state that every query starts from. Every token is a target
-exactly once an epoch.
+The stream is cut into B columns. Each step reads T tokens of every column (a segment), and each column carries its
+state from one step to the next. A column starts at the start of a sentence, from the initial state.
 
-Positions follow from (seed, epoch, step) alone, so any step can be reached again.
+A segment may end with a restart, with a small probability: it stops at its last `</s>`, and the column continues
+there from the initial state. In this way a network learns the state from which every query starts.
+
+Every token is a target exactly once an epoch. The positions follow from (seed, epoch, step) alone, so a resumed
+run continues at any step.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
     Stream = NDArray[np.unsignedinteger[Any]]
     Positions = NDArray[np.int64]
 
-# How far ahead to look for a sentence's end at a time.
+# Tokens that are searched at once for the end of a sentence.
 SCAN_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one step reads: the token at (t, b) of `inputs` stands before that of `targets`.
+    """The input of one training step.
 
     Attributes:
         inputs: token ids, (T, B) int32.
-        targets: token ids, (T, B) int32.
-        lengths: how many of a column's T positions are there, (B,) int32; the rest is padding.
-        restart: which columns start from the initial state, (B,) bool; the others carry theirs.
+        targets: the id of the token after each input, (T, B) int32.
+        lengths: number of positions of each column, (B,) int32, 0 to T; the rest is padding.
+        restart: whether each column starts from the initial state, (B,) bool; other columns carry their state.
     """
 
     inputs: NDArray[np.int32]
@@ -48,7 +49,7 @@ class Segment:
 
     @property
     def tokens(self) -> int:
-        """How many targets there are."""
+        """Number of targets, without padding."""
         return int(self.lengths.sum())
 
 
@@ -57,10 +58,10 @@ class TrainingBatches:
 
     Args:
         stream: token ids, (tokens,); every sentence ends with `</s>`.
-        batch_size: columns wanted; fewer where there are fewer sentences than that.
-        num_steps: T; shorter where no column is that long.
-        reset_probability: how likely a column's state is to be started afresh after a segment.
-        seed: decides where restarts fall.
+        batch_size: B, the number of columns; smaller if there are fewer sentences.
+        num_steps: T, the length of a segment; shorter if no column is so long.
+        reset_probability: probability that a column restarts from the initial state after a segment.
+        seed: all restarts follow from the seed, the epoch and the step.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class TrainingBatches:
     def segments(self, epoch: int, first_step: int = 0) -> Iterator[Segment]:
         """The segments of one epoch, from `first_step` on.
 
-        An earlier step's restarts move everything after it, so the steps before are walked through, unread.
+        Restarts shift all later positions of a column. So earlier steps are simulated, without reading their
+        tokens.
         """
         walk = _ColumnWalk(
             self._stream, self._starts, self._ends, self.num_steps, lambda step: self._draw(epoch, step)
@@ -87,7 +89,7 @@ class TrainingBatches:
         yield from walk
 
     def _draw(self, epoch: int, step: int) -> NDArray[np.bool_]:
-        """Which columns are to start afresh after this segment, (B,)."""
+        """Draw which columns restart after a segment, (B,) bool."""
         if not self._reset_probability:
             return np.zeros(self.batch_size, dtype=bool)
         generator = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, epoch, step]))
@@ -95,12 +97,12 @@ class TrainingBatches:
 
 
 def carried_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:
-    """The whole stream once, in columns that carry their state to the end."""
+    """The whole stream once, in segments whose columns carry their state to the end."""
     return TrainingBatches(stream, batch_size=batch_size, num_steps=num_steps).segments(0)
 
 
 def sentence_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:
-    """The whole stream once, every sentence from the initial state; sentences of like length side by side."""
+    """The whole stream once, every sentence from the initial state. A batch has sentences of similar length."""
     ends = np.flatnonzero(stream == SENTENCE_END_ID) + 1
     starts = np.append(0, ends[:-1])
     order = np.argsort(ends - starts, kind="stable")
@@ -111,10 +113,10 @@ def sentence_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Ite
 
 
 def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:
-    """Where each column starts, (B,): equal shares, moved on to the next start of a sentence.
+    """The start of each column, (B,): equal shares of the stream, moved to the next start of a sentence.
 
-    Where no sentence starts within half a share, the column starts inside one, unless shares are shorter than a
-    segment: then there are fewer columns.
+    If no sentence starts within half a share, the column starts inside a sentence. But if shares are shorter than
+    a segment, there are fewer columns instead.
     """
     share = len(stream) / batch_size
     starts = [0]
@@ -130,7 +132,7 @@ def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:
 
 
 def _next_sentence_end(stream: Stream, first: int, stop: int) -> int | None:
-    """Position of the first `</s>` in stream[first:stop]."""
+    """The position of the first `</s>` in stream[first:stop]; None: there is none."""
     for position in range(max(first, 0), stop, SCAN_TOKENS):
         block = stream[position : min(position + SCAN_TOKENS, stop)]
         found = np.flatnonzero(block == SENTENCE_END_ID)
@@ -144,7 +146,15 @@ def _never(step: int) -> bool:  # noqa: ARG001
 
 
 class _ColumnWalk:
-    """Walks columns side by side, a segment at a time."""
+    """Iterates over segments of B columns.
+
+    Args:
+        stream: token ids, (tokens,).
+        starts: the start of each column, (B,).
+        ends: the place after each column, (B,).
+        num_steps: T.
+        draw: given the number of the step, draws which columns restart after it, (B,) bool.
+    """
 
     def __init__(
         self,
@@ -161,7 +171,7 @@ class _ColumnWalk:
         self._draw = draw
         self._step = 0
         self._restart = np.ones(len(starts), dtype=bool)
-        # A restart that was drawn where no sentence ended waits for a segment where one does.
+        # Restarts that were drawn for segments without the end of a sentence. They wait for a segment with one.
         self._pending = np.zeros(len(starts), dtype=bool)
 
     def __iter__(self) -> Iterator[Segment]:
@@ -173,7 +183,7 @@ class _ColumnWalk:
             yield self._read(positions, lengths, restart)
 
     def skip(self) -> Positions:
-        """Move on by one segment without reading it; returns its lengths, (B,)."""
+        """Advance by one segment without reading its tokens, and return its lengths, (B,)."""
         lengths: Positions = np.minimum(self._ends - self._positions, self._num_steps)
         self._pending |= self._draw(self._step)
         restart = np.zeros(len(lengths), dtype=bool)
@@ -196,7 +206,7 @@ class _ColumnWalk:
         targets = np.full(shape, SENTENCE_END_ID, dtype=np.int32)
         for column, (position, length) in enumerate(zip(positions.tolist(), lengths.tolist(), strict=True)):
             targets[column, :length] = self._stream[position : position + length]
-            # Before the first token of the stream stands `</s>`, as before every sentence.
+            # The input before the first token of the stream is `</s>`, as for every sentence.
             skipped = int(position == 0)
             inputs[column, skipped:length] = self._stream[position - 1 + skipped : position - 1 + length]
         return Segment(

@@ -1,8 +1,9 @@
-"""What it costs to spell a word that the vocabulary does not have.
+"""The cost of spelling an out-of-vocabulary word, for bits per character.
 
-Bits per character compares models of any vocabulary and segmenter, so an out-of-vocabulary word must pay for
-more than `<unk>`: it pays for its characters and an end, under the character unigram of the training text with
-one added to every count. The alphabet is every Unicode scalar value and the end, so any text has a finite cost.
+Bits per character compares models with any vocabulary and segmenter. So the cost of an out-of-vocabulary word is
+the cost of `<unk>` and the cost of its spelling: its characters and an end of word, under a unigram model of the
+characters of the training text with add-one smoothing. The alphabet is all Unicode scalar values and the end of
+word, so every text has a finite cost. docs/metrics.md describes the figure.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ END = "end"
 # Counts of up to 18 digits, which no text exceeds.
 _WORDS_LINE = re.compile(END.encode() + rb"\t[0-9]{1,18}")
 _CHARACTER_LINE = re.compile(rb"([0-9]{1,7})\t([0-9]{1,18})")
-# A line for each character that there is.
+# A line for each character of the alphabet.
 LARGEST_CHARACTERS_BYTES = ALPHABET_SIZE * len("1114111\t123456789012345678\n")
 
 
 class CharacterUnigram:
-    """Add-one smoothed probabilities of single characters and of a word's end.
+    """Add-one smoothed probabilities of characters and of the end of a word.
 
     Args:
-        counts: how often each character stood in the words of the training text.
-        words: how many words there were; each has one end.
+        counts: the count of each character in the words of the training text.
+        words: number of words, which is the count of the end of word.
     """
 
     def __init__(self, counts: Mapping[str, int], words: int) -> None:
@@ -45,7 +46,7 @@ class CharacterUnigram:
 
     @classmethod
     def of_words(cls, word_counts: Iterable[tuple[str, int]]) -> CharacterUnigram:
-        """Count the characters of words, each as often as the word stood."""
+        """Count the characters of words. Each character counts as often as its word occurs."""
         counts: Counter[str] = Counter()
         words = 0
         for word, count in word_counts:
@@ -55,7 +56,7 @@ class CharacterUnigram:
         return cls(counts, words)
 
     def spelling_bits(self, word: str) -> float:
-        """Bits to spell `word` and end it: -sum of log2((count + 1) / (total + alphabet size))."""
+        """The cost of a word and its end in bits: -sum of log2((count + 1) / (total + alphabet size))."""
         get = self.counts.get
         bits = (len(word) + 1) * self._log2_total - math.log2(self.words + 1)
         return bits - sum(math.log2(get(character, 0) + 1) for character in word)
@@ -71,23 +72,23 @@ class CharacterUnigram:
         """Read `characters.tsv`.
 
         Raises:
-            DataError: it is not what `to_tsv` writes.
+            DataError: the file has another format than `to_tsv` writes.
         """
         return cls.from_tsv_content(read_regular(path, LARGEST_CHARACTERS_BYTES), path)
 
     @classmethod
     def from_tsv_content(cls, content: bytes, path: Path) -> CharacterUnigram:
-        """The same, of a file that has been read."""
+        """Like `from_tsv`, for a file that is already in memory; `path` is for messages."""
         first, *rest = content.removesuffix(b"\n").split(b"\n")
         if not _WORDS_LINE.fullmatch(first):
-            raise DataError(f"{path}: line 1: expected {END}, a TAB and how many words there are")
+            raise DataError(f"{path}: line 1: expected {END}, a TAB and the number of words")
         counts: dict[str, int] = {}
         for number, line in enumerate(rest, start=2):
             found = _CHARACTER_LINE.fullmatch(line)
-            # Halves of surrogate pairs are no characters.
+            # Surrogates are not Unicode scalar values.
             if found is None or not (int(found[1]) < 0xD800 or 0xE000 <= int(found[1]) < 0x110000):
                 raise DataError(f"{path}: line {number}: expected a code point, a TAB and a count on each line")
             counts[chr(int(found[1]))] = int(found[2])
         if len(counts) != len(rest):
-            raise DataError(f"{path}: a code point stands there twice")
+            raise DataError(f"{path}: expected each code point once, got one twice")
         return cls(counts, int(first.split(b"\t")[1]))

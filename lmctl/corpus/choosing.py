@@ -1,4 +1,4 @@
-"""Which words of a text get an id."""
+"""Choosing the vocabulary: the words of a text that get an id."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How many of the words that a model of another day does not know are named.
+# Most new words that corpus.json names.
 NEW_WORDS_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyRules:
-    """Which words get an id: the most frequent, or a fixed list.
+    """The rules for choosing a vocabulary: the most frequent words, or a fixed list.
 
     Attributes:
-        size: most words, `<unk>` and `</s>` included; None: no limit.
-        min_count: rarer words get none.
-        words: the fixed list, in place of both.
-        known: the words of the model that training starts from; None if it starts from none.
-        grow: whether other words than those may be chosen.
-        keep: whether those come first, however rare they are now.
+        size: most entries, `<unk>` and `</s>` included; None: no limit.
+        min_count: lowest count of a word that gets an id.
+        words: a fixed list of words, which replaces `size` and `min_count`; None: no list.
+        known: the words of the old model of a warm start; None: no warm start.
+        grow: whether words that are not in `known` may get an id.
+        keep: whether all words of `known` get an id, however rare they are in the text.
     """
 
     size: int | None = None
@@ -44,7 +44,16 @@ class VocabularyRules:
 
 
 def make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:
-    """Choose the words that get an id; `<unk>` counts every word that does not."""
+    """Choose the vocabulary of a text. The count of `<unk>` is the sum of the counts of all other words.
+
+    Args:
+        counts: the words of the training text.
+        rules: the rules for choosing.
+        sentences: number of sentences, the count of `</s>`.
+
+    Raises:
+        DataError: no word fulfils the rules.
+    """
     fixed = rules.words if rules.words is not None else rules.known if rules.keep else None
     chosen = [] if fixed is None else _counted(counts, fixed)
     if rules.words is None:
@@ -61,7 +70,7 @@ def make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) 
 
 
 def _empty_vocabulary(counts: WordCounts, rules: VocabularyRules) -> DataError:
-    """Why no word was chosen, and what would let one in."""
+    """Make the error for a vocabulary without words; it states the reason and a remedy."""
     specials = f"{', '.join(sorted(NEVER_WORDS))}, which no model predicts"
     if rules.words is not None:
         return DataError(f"the fixed vocabulary has no words but {specials}; name others")
@@ -80,7 +89,7 @@ def _empty_vocabulary(counts: WordCounts, rules: VocabularyRules) -> DataError:
 
 
 def _counted(counts: WordCounts, words: Iterable[str]) -> list[tuple[str, int]]:
-    """Given words with their counts, 0 for those that the text does not have; by falling count."""
+    """The given words with their counts in the text (0 if they do not occur), by falling count."""
     wanted = dict.fromkeys((word for word in words if word not in NEVER_WORDS), 0)
     for word, count in counts.items():
         if word in wanted:
@@ -89,7 +98,7 @@ def _counted(counts: WordCounts, words: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def _most_frequent(counts: WordCounts, rules: VocabularyRules, have: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The words that the rules choose beside those there are already."""
+    """The most frequent words by the rules, without the words in `have`."""
     size = None if rules.size is None else max(rules.size - len(have), len(SPECIALS))
     if rules.keep and size == len(SPECIALS):
         logger.warning(
@@ -106,7 +115,7 @@ def _most_frequent(counts: WordCounts, rules: VocabularyRules, have: Mapping[str
 
 
 def find_new_words(counts: WordCounts, known: frozenset[str]) -> NewWords:
-    """What the text has beside the words that a model knows."""
+    """Find the words of the text that are not in `known`."""
     oov, most_frequent = 0, list[tuple[int, str]]()
     for word, count in counts.items():
         if word not in known or word in NEVER_WORDS:

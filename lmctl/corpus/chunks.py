@@ -1,4 +1,4 @@
-"""One chunk of text becomes tokens: the part of preparation that is spread over workers."""
+"""Turning one chunk of text into tokens: the part of preparation that worker processes do."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid")
 
-# Where a chunk belongs; `hash` decides line by line.
+# The split of a chunk. "hash": the hash of each line decides.
 Split = Literal["train", "valid", "hash"]
 
-# Local id of `</s>` in a chunk; the chunk's words follow.
+# The local id of `</s>` in a chunk. The words of the chunk have the ids after it.
 LOCAL_SENTENCE_END = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRules:
-    """How text is cut into tokens and shared out between training and validation.
+    """The rules for tokens and splits.
 
     Attributes:
-        tokenizer: what cuts it.
-        blank_lines: whether lines without words are left out.
-        valid_fraction: the share of lines that validate; 0 if a text of its own does, or nothing.
-        compare_lines: whether lines are to be found again that stand in both.
+        tokenizer: the tokenizer of the text.
+        blank_lines: whether lines without words are kept or left out.
+        valid_fraction: share of lines that are held out for validation, 0 to 1; 0: there is a separate validation
+            text, or none.
+        compare_lines: whether to record lines, so that lines in both splits can be counted.
     """
 
     tokenizer: Tokenizer
@@ -58,19 +59,19 @@ class SplitRules:
 
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
-    """A chunk as tokens: what the worker counted, and where it left the rest.
+    """The result of a worker for one chunk: its counts, and the names of its files in the scratch folder.
 
     Attributes:
-        stem: of the names of its files in the scratch folder.
-        train: sentences, words and characters of the lines that train.
-        valid: likewise of those that validate.
-        leading: likewise of the blank lines it starts with, which follow a line of an earlier chunk; they are in
-            neither of the two until `after`.
-        ends_valid: whether its last line with words validates; None if no line has any.
-        leading_is_valid: whether the blank lines it starts with validate.
-        different_lines: hashes of lines that the hash shares out, `holding_out.MOST_TOLD_APART` at most.
-        long_lines: how many of those were cut.
-        tagged_lines: how many of its lines stand between `<s>` and `</s>`, as unknown words.
+        stem: path of the files of the chunk, without suffix.
+        train: counts of the training lines.
+        valid: counts of the validation lines.
+        leading: counts of the blank lines at the start of the chunk, whose split is that of the last line of an
+            earlier chunk. `train` and `valid` include them only after `after`.
+        ends_valid: whether the last line with words is a validation line; None: no line has words.
+        leading_is_valid: whether the blank lines at the start are validation lines.
+        different_lines: hashes of distinct lines, at most `holding_out.MOST_TOLD_APART`.
+        long_lines: number of long lines that were cut into parts.
+        tagged_lines: number of lines with `<s>` or `</s>` around them, which are read as unknown words.
     """
 
     stem: Path
@@ -84,19 +85,19 @@ class EncodedChunk:
     tagged_lines: int = 0
 
     def after(self, line_is_valid: bool) -> EncodedChunk:
-        """The chunk behind a line that validates or does not: the blank lines it starts with go the same way."""
+        """Put the blank lines at the start into the split of the line before the chunk."""
         if line_is_valid:
             return replace(self, valid=self.valid + self.leading, leading_is_valid=True)
         return replace(self, train=self.train + self.leading)
 
     def word_counts(self, splits: Sequence[str]) -> tuple[list[str], list[int]]:
-        """The chunk's distinct words, and how often each stands in the lines of `splits`."""
+        """The distinct words of the chunk, and the count of each in the lines of `splits`."""
         counts = np.load(self.stem.with_suffix(".counts.npy"))
         rows = [SPLITS.index(split) for split in splits]
         return self._words(), counts[rows].sum(axis=0).tolist()
 
     def translate(self, vocabulary: Vocabulary) -> tuple[IntArray, BoolArray]:
-        """The chunk's token ids, and which of them validate; both (tokens,)."""
+        """The token ids of the chunk, (tokens,) uint32, and which are of validation lines, (tokens,) bool."""
         token_ids = np.array([SENTENCE_END_ID, *vocabulary.encode(self._words())], dtype=np.uint32)
         local_ids = np.load(self.stem.with_suffix(".ids.npy"))
         is_valid = np.load(self.stem.with_suffix(".valid.npy"))
@@ -104,12 +105,12 @@ class EncodedChunk:
         return token_ids[local_ids], is_valid
 
     def line_keys(self) -> tuple[NDArray[np.uint64], IntArray]:
-        """Of each line with words, a key that other lines do not have, and its number of words; both (lines,)."""
+        """For each line with words, a 64-bit hash and its number of words, (lines,) each."""
         keys, words = np.load(self.stem.with_suffix(".lines.npy"))
         return keys, words
 
     def valid_text(self) -> bytes:
-        """The lines that validate, as they came, each with its end."""
+        """The validation lines, not normalized, each with its line end, in UTF-8."""
         blank = b"\n" * self.leading.sentences if self.leading_is_valid else b""
         return blank + self.stem.with_suffix(".valid.txt").read_bytes()
 
@@ -121,16 +122,28 @@ class EncodedChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkEncoder:
-    """The work on one chunk; sent to worker processes."""
+    """The function that works on one chunk. It is sent to worker processes.
+
+    Attributes:
+        rules: the rules for tokens and splits.
+        scratch: the folder for the files of chunks.
+    """
 
     rules: SplitRules
     scratch: Path
 
     def __call__(self, numbered: tuple[int, tuple[SourceChunk, Split]]) -> EncodedChunk:
-        """Cut the chunk into tokens, and leave words, counts and local ids in the scratch folder."""
+        """Cut a chunk into tokens, and write its words, counts and local ids to the scratch folder.
+
+        Args:
+            numbered: the number of the chunk, the chunk and its split.
+
+        Raises:
+            DataError: the text is not valid, or a word is too long.
+        """
         number, (chunk, split) = numbered
         text = chunk.text()
-        # No normalization adds or takes away a line.
+        # Normalization never adds or removes lines.
         as_they_came = text.split("\n")
         segmenter = self.rules.tokenizer.segmenter.identity.name
         hold_out = HoldOut(self.rules.valid_fraction, white_space_cuts=segmenter == "space")
@@ -142,7 +155,7 @@ class ChunkEncoder:
             lines.pop()
         sentences = list(map(self.rules.tokenizer.segment, lines))
         for place, line in enumerate(lines):
-            # No word is longer than its line, and few lines are as long as that.
+            # Only a long line can have an overlong word.
             if len(line) >= LONGEST_WORD_BYTES // 4:
                 _check_words(sentences[place], chunk.source, chunk.first_line + hold_out.line_of(place), segmenter)
         flags = hold_out(lines, sentences) if split == "hash" else [split == "valid"] * len(lines)
@@ -154,10 +167,10 @@ class ChunkEncoder:
             sentences = list(itertools.compress(sentences, kept))
             is_valid = is_valid[np.array(kept, dtype=bool)]
         has_words = np.array(list(map(bool, sentences)), dtype=bool)
-        # Only the hash lets lines of one chunk go different ways.
+        # Only with "hash" can the lines of a chunk be in different splits.
         leading = np.zeros(len(lines), dtype=bool) if split != "hash" else np.cumsum(has_words) == 0
 
-        # A word takes the next id where it is first looked up.
+        # The first look-up of a word gives it the next id.
         local_id: defaultdict[str, int] = defaultdict(itertools.count(LOCAL_SENTENCE_END + 1).__next__)
         lengths = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         ids = np.fromiter(
@@ -174,7 +187,7 @@ class ChunkEncoder:
         _save(stem.with_suffix(".valid.npy"), token_is_valid)
         _save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
         stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
-        # A line without words is empty, here as where it starts a chunk and its text is not known any more.
+        # A line without words is written as an empty line, as `valid_text` does for those at the start of a chunk.
         shown = (line if tokens else "" for line, tokens in zip(as_they_came, sentences, strict=False))
         valid_text = "".join(f"{line}\n" for line in itertools.compress(shown, is_valid & ~leading))
         stem.with_suffix(".valid.txt").write_bytes(valid_text.encode("utf-8", "surrogatepass"))
@@ -183,7 +196,7 @@ class ChunkEncoder:
             keys = np.fromiter(map(_line_key, lines), dtype=np.uint64, count=len(lines))
             _save(stem.with_suffix(".lines.npy"), np.stack([keys, lengths.astype(np.uint64)])[:, has_words])
 
-        # A line's end is a character too, as bits per character counts it.
+        # The line end counts as a character in bits per character.
         characters = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines)) + 1
         train, valid, before = (
             SplitCounts(
@@ -206,7 +219,11 @@ class ChunkEncoder:
 
 
 def _check_words(words: Sequence[str], source: str, line: int, segmenter: str) -> None:
-    """Refuse words that are too long, and say what may be the matter."""
+    """Refuse overlong words; the message suggests another segmenter.
+
+    Raises:
+        DataError: a word is longer than `LONGEST_WORD_BYTES`.
+    """
     try:
         for word in words:
             check_word(word, f"{source}: line {line}")
@@ -219,13 +236,13 @@ def _check_words(words: Sequence[str], source: str, line: int, segmenter: str) -
 
 
 def _line_key(line: str) -> int:
-    """Two checksums as one number of 64 bits: another line has the same by a chance that can be left out."""
+    """A 64-bit hash of a line: two checksums. The probability of a collision is negligible."""
     content = line.strip().encode("utf-8", "surrogatepass")
     return zlib.crc32(content) << 32 | zlib.adler32(content)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    """Like np.save, which of a full disk says no more than how many bytes were asked for and written."""
+    """Save like np.save, but raise the usual OSError if the disk is full."""
     content = io.BytesIO()
     np.save(content, array)
     path.write_bytes(content.getbuffer())

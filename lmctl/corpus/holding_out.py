@@ -1,7 +1,7 @@
-"""Which lines of a text validate: a share of them, chosen by their content.
+"""Holding out a share of the lines of a text for validation. The content of a line decides.
 
-Lines are held out whole, but for those that nobody writes: of a line longer than `LONG_LINE_CHARACTERS`, as text8
-is one, parts are held out, and what stands between two of them is one sentence.
+Lines are held out whole. Of a line longer than `LONG_LINE_CHARACTERS`, such as text8, parts are held out, and the
+text between two held-out parts is one sentence.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Far above a paragraph; some 2,700 words of English.
+# Far longer than a paragraph: some 2,700 words of English.
 LONG_LINE_CHARACTERS = 1 << 14
-# Of a long line: some 170 words.
+# Length of a part of a long line: some 170 words.
 PART_CHARACTERS = 1 << 10
-# How many different lines are told apart, to say that there are only so few of them.
+# Most distinct lines that are counted. The number is for a message about a text with few distinct lines.
 MOST_TOLD_APART = 256
 
 
 def part_patterns(characters: int) -> dict[bool, re.Pattern[str]]:
-    """What a part is in a text that only white space cuts, and in another.
+    """Make regular expressions that match one part of a long line, of about `characters` characters.
 
-    Up to the last blank in so many characters, or to the end of the word; or else up to the last blank or Chinese
-    full stop, or just so many characters.
+    Returns:
+        By True, for the segmenter space: a part ends at the last white space in so many characters, or at the end
+        of a longer word. By False, for other segmenters: it ends at the last white space or Chinese full stop, or
+        after so many characters.
     """
     up_to = rf".{{1,{characters}}}"
     return {
@@ -41,29 +43,32 @@ _PARTS = part_patterns(PART_CHARACTERS)
 
 
 def line_hash(line: str) -> int:
-    """CRC-32 of a line. It decides: a line stays in its split when the corpus grows, and copies stay together."""
+    """The CRC-32 of a line, which decides its split. So a line stays in its split if the corpus grows.
+
+    Copies of a line are in the same split.
+    """
     return zlib.crc32(line.encode("utf-8", "surrogatepass"))
 
 
 def hash_is_valid(value: int, fraction: float) -> bool:
-    """Whether a line with this hash validates rather than trains."""
+    """Whether a line with this hash is a validation line. `fraction` is the share of such lines, 0 to 1."""
     return value < fraction * 2**32
 
 
 def line_is_valid(line: str, fraction: float) -> bool:
-    """Whether a line validates rather than trains."""
+    """Whether a line is a validation line."""
     return hash_is_valid(line_hash(line), fraction)
 
 
 @dataclass(slots=True)
 class HoldOut:
-    """Shares out the lines of a chunk.
+    """Divides the lines of a chunk into training and validation lines.
 
     Attributes:
-        fraction: the share of lines that validate.
-        white_space_cuts: whether words end at white space alone.
-        different: hashes of some lines, `MOST_TOLD_APART` at most.
-        long_lines: how many lines were cut.
+        fraction: share of validation lines, 0 to 1.
+        white_space_cuts: whether only white space separates words.
+        different: hashes of distinct lines, at most `MOST_TOLD_APART`.
+        long_lines: number of long lines that were cut into parts.
     """
 
     fraction: float
@@ -74,7 +79,7 @@ class HoldOut:
     _later_parts: list[int] = field(default_factory=list)
 
     def cut_long_lines(self, lines: Sequence[str]) -> list[str]:
-        """The lines, with the parts of long ones that go the same way in place of these."""
+        """Cut long lines into parts. Neighbouring parts of the same split are one line. Other lines stay whole."""
         cut: list[str] = []
         for line in lines:
             if len(line) <= LONG_LINE_CHARACTERS:
@@ -91,15 +96,15 @@ class HoldOut:
         return cut
 
     def line_of(self, place: int) -> int:
-        """The place, from 0, of the line that one of `cut_long_lines` is or is a part of."""
+        """The place, from 0, of the original line of a line that `cut_long_lines` returned."""
         return place - bisect.bisect_right(self._later_parts, place)
 
     def __call__(self, lines: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[bool]:
-        """Whether each line validates; a blank line goes with the line before it.
+        """Whether each line is a validation line. A blank line is in the split of the line before it.
 
         Args:
-            lines: what `cut_long_lines` returned, normalized.
-            sentences: their words.
+            lines: the lines that `cut_long_lines` returned, normalized.
+            sentences: the words of each line.
         """
         flags, current = [], False
         for place, (line, words) in enumerate(zip(lines, sentences, strict=True)):

@@ -1,4 +1,4 @@
-"""An id stream on disk: a one-dimensional .npy array, written as it comes and memory-mapped when read."""
+"""An id stream on disk: a one-dimensional .npy array of token ids, memory-mapped when read."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HASH_DIGITS = 16
-# Ids that are looked at in one go.
+# Ids that are checked at once.
 CHECKED_AT_ONCE = 1 << 20
 DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
 
 
 class IdStreamWriter:
-    """Writes ids as they come, without knowing how many there will be.
+    """Writes an id stream piece by piece, without knowing its length in advance.
 
     Args:
-        path: where it is written.
-        vocabulary_size: decides between uint16 and uint32.
+        path: the file to write.
+        vocabulary_size: V; the ids are uint16 if V is at most 65,536, else uint32.
+
+    Attributes:
+        tokens: number of ids written so far.
+        unknown: number of `<unk>` among them.
     """
 
     def __init__(self, path: Path, vocabulary_size: int) -> None:
@@ -46,7 +50,14 @@ class IdStreamWriter:
         self._array.append(token_ids)
 
     def commit(self, name: str) -> str:
-        """Finish the stream and rename it where it is; its name, which carries its hash, is returned."""
+        """Finish the stream, sync it, and rename it in its folder.
+
+        Args:
+            name: the start of the new name.
+
+        Returns:
+            The new name, NAME.HASH.npy.
+        """
         self._array.finish()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -57,10 +68,10 @@ class IdStreamWriter:
 
 
 def open_id_stream(path: Path, tokens: int) -> NDArray[np.unsignedinteger[Any]]:
-    """Memory-map a stream, (tokens,).
+    """Memory-map an id stream, (tokens,) uint16 or uint32.
 
     Raises:
-        DataError: it is not a stream of that length.
+        DataError: the file is not an id stream of this length.
     """
     with open_regular(path) as file:
         header, size = ArrayHeader.read(file), os.fstat(file.fileno()).st_size
@@ -68,18 +79,20 @@ def open_id_stream(path: Path, tokens: int) -> NDArray[np.unsignedinteger[Any]]:
         raise DataError(f"{path}: damaged; it does not start as an id stream does")
     for dtype in DTYPES:
         if header.is_of(dtype, tokens) and size == header.start + tokens * dtype.itemsize:
-            # Nothing cannot be mapped.
+            # An empty file cannot be mapped.
             return np.memmap(path, dtype, "r", header.start, (tokens,)) if tokens else np.empty(0, dtype)
     raise DataError(f"{path}: expected {tokens} token ids, got {header} in {size} bytes")
 
 
 def check_ids(stream: NDArray[np.unsignedinteger[Any]], vocabulary_size: int, path: Path) -> None:
-    """See that all ids of a stream are those of words.
+    """Check that all ids of a stream are in the vocabulary.
 
     Raises:
-        DataError: one is not.
+        DataError: an id is `vocabulary_size` or more.
     """
     for first in range(0, len(stream), CHECKED_AT_ONCE):
         highest = int(stream[first : first + CHECKED_AT_ONCE].max())
         if highest >= vocabulary_size:
-            raise DataError(f"{path}: a word of id {highest}, but there are only {vocabulary_size}")
+            raise DataError(
+                f"{path}: token id {highest}; expected ids below the vocabulary size, {vocabulary_size}"
+            )

@@ -1,9 +1,9 @@
-"""Text becomes a prepared corpus: count, choose the vocabulary, encode.
+"""Preparing a corpus: count words, choose the vocabulary, encode the text.
 
-Each chunk of text is read once. A worker cuts it into tokens and leaves behind, on disk, the chunk's distinct
-words and its tokens as chunk-local ids. Then the counts are added up, the vocabulary is chosen, and the local
-ids are translated into the streams. Memory holds a few chunks at a time and a bounded table of counts, however
-long the text; the result depends on neither the number of workers nor the size of the chunks.
+Each chunk of text is read once. A worker cuts it into tokens, and writes the distinct words of the chunk and its
+tokens as chunk-local ids to disk. Then the counts are summed, the vocabulary is chosen, and the local ids are
+translated into the id streams. Memory holds a few chunks at a time and a bounded table of counts, however long the
+text is. The result depends neither on the number of workers nor on the size of the chunks.
 """
 
 from __future__ import annotations
@@ -52,28 +52,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# A validation perplexity from fewer words than this says little: such a corpus is trained on whole.
+# Fewest validation words. A perplexity on fewer words means little, so all lines train instead.
 FEWEST_VALID_WORDS = 100
-# With fewer different lines than would give so many to validate on, chance decides whether there is one.
+# Fewest expected distinct validation lines. With fewer, chance decides whether there is any.
 FEWEST_VALID_LINES = 3
-# If lines with this share of the validation text's words stand in the training text, too, it is worth a warning.
-# Headings and short lines are in every text.
+# Share of the validation words in lines that are also in the training text, from which on there is a warning. A
+# small share is usual: headings and short lines are in every text.
 MOST_SHARED = 0.1
-# The names that a record may give to files of a corpus: no other file is removed because one names it.
+# Names of data files. A file of another name is never removed, even if a damaged record names it.
 DATA_FILE = re.compile(
     r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
 )
-# What every corpus.json starts with.
+# The start of every corpus.json.
 RECORD_START = b'{\n  "format_version": '
 
 logger = logging.getLogger(__name__)
 
 
 class OrderedMap(Protocol):
-    """Applies a function to items and gives the results in their order, as the built-in `map` does."""
+    """A function that applies a function to items, and yields the results in order, like the built-in `map`."""
 
     def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-        """The results."""
+        """Yield the results."""
 
 
 def prepare_corpus(
@@ -88,22 +88,23 @@ def prepare_corpus(
     training_text: str = "the text",
     validation_text: str = "the validation text",
 ) -> PreparedCorpus:
-    """Make a prepared corpus in `folder` from chunks of text.
+    """Make a prepared corpus from chunks of text.
 
     Args:
-        chunks: the text in order, each chunk with the split it belongs to (`hash`: line by line).
-        folder: where it goes; made if it is not there. What it held before stays whole until the last moment.
-        split_rules: how text becomes tokens, and which lines validate.
-        vocabulary_rules: which words get an id.
-        workers: what works on the chunks: `contextlib.nullcontext(map)` is this process. When its block ends,
-            nothing works any more, for what it would write to is removed.
-        sources: called when all chunks have been read; what corpus.json says of the inputs.
-        settings: sections of the configuration that was followed, for corpus.json.
-        training_text: the name of the text to train on in messages, such as the paths that the user typed.
-        validation_text: the name of the validation text in messages.
+        chunks: the text in order, each chunk with its split ("hash": the hash of each line decides).
+        folder: the folder of the corpus, made if missing. A previous corpus in it stays complete until the new one
+            replaces it.
+        split_rules: the rules for tokens and splits.
+        vocabulary_rules: the rules for choosing the vocabulary.
+        workers: a context that provides the map over chunks; `contextlib.nullcontext(map)` works in this process.
+            When its block ends, all work must have ended, because the scratch folder is removed.
+        sources: a function that returns the records of the inputs; called when all chunks have been read.
+        settings: the sections of the configuration for corpus.json.
+        training_text: name of the training text for messages, such as the paths that the user typed.
+        validation_text: name of the validation text for messages.
 
     Raises:
-        DataError: nothing to train on, or nothing in the text to validate on.
+        DataError: the training text or the validation text has no words, or no word fulfils `vocabulary_rules`.
     """
     files.make_folder(folder)
     replaced = _files_of(folder)
@@ -123,7 +124,7 @@ def prepare_corpus(
         if not train.words and not (split_rules.valid_fraction and valid.words):
             raise DataError(f"{training_text}: nothing to train on; {no_words}")
         shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
-        # With too little to validate on, the lines that the hash chose train as well.
+        # If there are too few validation words, the validation lines train, too.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)
         if not held_out:
             train, valid = train + valid, SplitCounts()
@@ -176,8 +177,7 @@ def prepare_corpus(
     warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
     if shared is not None:
         _warn_of_shared_lines(shared, valid)
-    # By default, this is so of every text with fewer distinct words than a vocabulary has: worth saying on
-    # a terminal, and no reason for a mail from cron each night.
+    # By default, this holds for every text with few distinct words. It is no warning, since cron would mail it.
     if not record.train.oov:
         logger.info(
             "every training word is in the vocabulary, so <unk> was never seen in training and its "
@@ -187,7 +187,12 @@ def prepare_corpus(
 
 
 def warn_of_tags(tagged_lines: int, lines: int) -> None:
-    """Say that a text has `<s>` and `</s>` around its lines, if they are read as words."""
+    """Log a warning if `<s>` and `</s>` around lines are read as words.
+
+    Args:
+        tagged_lines: number of lines with such a tag.
+        lines: number of all lines.
+    """
     if tags_matter(tagged_lines, lines):
         logger.warning(
             "%d of %d lines stand between <s> and </s>, which are read as unknown words; "
@@ -198,19 +203,19 @@ def warn_of_tags(tagged_lines: int, lines: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a preparation that was killed left in a folder; the caller holds its lock.
+    """Remove the files that a killed preparation left in a folder. The caller holds the lock of the folder.
 
     Raises:
-        UsageError: a file that lmctl did not write has the name of one that it writes.
+        UsageError: a file that lmctl did not write has the name of one of its files.
     """
     sweep_unfinished(folder, kept=_files_of(folder))
 
 
 def _files_of(folder: Path) -> set[str]:
-    """The names of the data files of the corpus in a folder, as its record has them; none if that is damaged.
+    """The names of the data files that the corpus.json of a folder names; none if it is damaged.
 
     Raises:
-        UsageError: its corpus.json is not one that lmctl wrote.
+        UsageError: the file corpus.json is not a record of lmctl.
     """
     path = folder / CORPUS_FILE
     if not os.path.lexists(path):
@@ -222,16 +227,24 @@ def _files_of(folder: Path) -> set[str]:
         if content.startswith(RECORD_START):
             return set()
         raise UsageError(
-            f"{path}: is not the record of a prepared corpus, which would take its place; "
+            f"{path}: expected the record of a prepared corpus, got another file, which would be replaced; "
             "move it away, or name another folder with -o"
         ) from None
     return {name for name in names if DATA_FILE.fullmatch(name)}
 
 
 def _put_in_place(unfinished: Scratch, folder: Path, new: set[str], replaced: set[str], record: bytes) -> None:
-    """Make a finished corpus that of its folder, by one rename, and remove the files of the one before.
+    """Publish a finished corpus by one rename, and remove the files of the previous one.
 
-    A reader that has those open keeps them. A kill leaves files that the journal names and no record does.
+    A reader that has the previous files open keeps them. After a kill, the journal names the files that no record
+    names.
+
+    Args:
+        unfinished: the scratch folder with the new files.
+        folder: the folder of the corpus.
+        new: names of the data files of the new corpus.
+        replaced: names of the data files of the previous corpus.
+        record: the content of the new corpus.json.
     """
     unfinished.announce(new | replaced)
     for name in sorted(new):
@@ -243,10 +256,10 @@ def _put_in_place(unfinished: Scratch, folder: Path, new: set[str], replaced: se
 
 
 def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
-    """Let the blank lines that a chunk starts with follow the last line of the chunks before."""
+    """Put the blank lines at the start of each chunk into the split of the last line before them."""
     is_valid = False
     for number, chunk in enumerate(chunks, start=1):
-        # Reading runs ahead of this: a chunk comes back once its words are cut.
+        # The progress counts chunks whose words are cut, since reading is ahead of them.
         progress.tell(f"cutting words, {number:,} {'piece' if number == 1 else 'pieces'} of text done")
         yield chunk.after(is_valid)
         if chunk.ends_valid is not None:
@@ -256,7 +269,7 @@ def _in_order(chunks: Iterable[EncodedChunk]) -> Iterator[EncodedChunk]:
 def _is_worth_holding_out(
     train: SplitCounts, valid: SplitCounts, fraction: float, chunks: Sequence[EncodedChunk]
 ) -> bool:
-    """Whether to validate on the lines set aside: always on a text of its own, on chosen lines if they suffice."""
+    """Whether the validation lines are held out: always lines of a separate text, else if they suffice."""
     if not fraction:
         return bool(valid.words)
     if valid.words >= FEWEST_VALID_WORDS and train.words >= valid.words:
@@ -277,7 +290,7 @@ def _is_worth_holding_out(
 
 
 def _why_not_held_out(words: int, valid_words: int, fraction: float, chunks: Sequence[EncodedChunk]) -> str:
-    """Why too few words would validate, or too many."""
+    """The reason, for a warning, for not holding out lines: too few words would validate, or too many."""
     share = f"hold out {100 * fraction:g} % for validation"
     if fraction > 0.5:
         return f"cannot {share}: more would validate than train"
@@ -298,7 +311,7 @@ def _why_not_held_out(words: int, valid_words: int, fraction: float, chunks: Seq
 
 
 def _find_shared_lines(chunks: Sequence[EncodedChunk]) -> SharedLines:
-    """How much of the validation text stands in the training text; memory grows with the validation text alone."""
+    """Count the validation lines that are also in the training text, in memory for the validation text alone."""
     held_out = [chunk.line_keys() for chunk in chunks if chunk.valid.sentences]
     keys, lines_of_key = np.unique(np.concatenate([keys for keys, _ in held_out]), return_inverse=True)
     words = np.concatenate([words for _, words in held_out])
@@ -325,7 +338,7 @@ def _warn_of_shared_lines(shared: SharedLines, valid: SplitCounts) -> None:
 
 
 def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path) -> str:
-    """Write the lines that validate, as they came; returns the file's name, which carries its hash."""
+    """Write the validation lines, not normalized. The name of the file, which is returned, contains its hash."""
     path = scratch / VALID_TEXT
     with path.open("wb") as file:
         for chunk in chunks:
@@ -338,7 +351,7 @@ def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path) -> str:
 
 
 class _Named(msgspec.Struct):
-    """Of a record only what stands in every version."""
+    """The fields of a record that every format version has."""
 
     format_version: int
     lmctl_version: str

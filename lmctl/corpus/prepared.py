@@ -1,13 +1,13 @@
-"""A prepared corpus on disk: id streams, vocabulary, and what they were made from.
+"""A prepared corpus on disk: id streams, vocabulary, and a record of the sources and settings they were made from.
 
     corpus.json                      format version, text recipe, counts per split, sources, names of the files
     vocabulary.<hash>.tsv            word TAB count; line n is id n
     characters.<hash>.tsv            character counts, for the spelling of out-of-vocabulary words
     train.<hash>.npy valid.<hash>.npy   id streams, uint16 or uint32; a sentence ends with </s>
-    valid.<hash>.txt                 the lines that validate, as they came
+    valid.<hash>.txt                 the validation lines, not normalized
 
-Data files carry their content's hash in their names, so replacing corpus.json is the one moment of change:
-before it the old corpus is whole, after it the new one is.
+The names of data files contain the hash of their content. So a new corpus replaces the old one at a single moment,
+the replacement of corpus.json: before it the old corpus is complete, after it the new one.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CORPUS_FILE = "corpus.json"
-# The key of the text of the validation lines among a corpus's files.
+# The key of the file of validation lines in `CorpusRecord.files`.
 VALID_TEXT = "valid_text"
 FORMAT_VERSION = 3
 
 
-# What a record may say, by any program that wrote it: a count of anything, a name or a few words, a hash.
+# Field types of records. Records may come from an unknown source, so every value has bounds.
 Count = Annotated[int, Meta(ge=0, le=1 << 60)]
 Name = Annotated[str, Meta(max_length=20_000)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input as it was read: its size and hash are of the decompressed bytes."""
+    """One input file: its name, its split ("train" or "valid"), and size and SHA-256 of its decompressed bytes."""
 
     name: Name
     split: Name
@@ -50,7 +50,14 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a split holds: W words (O of them out of vocabulary), S sentences; W + S tokens in the stream."""
+    """The counts of a split.
+
+    Attributes:
+        sentences: number of sentences.
+        words: number of words, out-of-vocabulary words included.
+        oov: number of out-of-vocabulary words.
+        characters: number of characters of the normalized lines, with one for each line end.
+    """
 
     sentences: Count = 0
     words: Count = 0
@@ -72,21 +79,21 @@ class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def tokens(self) -> int:
-        """Length of the id stream: every word, and `</s>` after every sentence."""
+        """Length of the id stream: the words, and one `</s>` for each sentence."""
         return self.words + self.sentences
 
     @property
     def oov_rate(self) -> float:
-        """Out-of-vocabulary words over all words; 0 if there are none."""
+        """Out-of-vocabulary words divided by all words; 0 if there are no words."""
         return self.oov / self.words if self.words else 0.0
 
 
 class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the training text has that a model of another day does not know.
+    """Words of the training text that are not in the vocabulary of the old model of a warm start.
 
     Attributes:
-        oov: how many of the training words are out of that model's vocabulary.
-        most_frequent: the most frequent of those, each with its count.
+        oov: number of occurrences of such words.
+        most_frequent: the most frequent of them, each with its count.
     """
 
     oov: Count
@@ -94,11 +101,11 @@ class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class SharedLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the validation text shares with the training text.
+    """Lines of the validation text that are also in the training text.
 
     Attributes:
-        lines: how many of its lines with words stand in the training text, too.
-        words: how many words those have.
+        lines: number of these lines, without blank lines.
+        words: number of words in them.
     """
 
     lines: int
@@ -109,9 +116,9 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The content of corpus.json.
 
     Attributes:
-        settings: the configuration's sections that preparation followed.
-        shared: of a validation text of its own; None where lines of the training text validate, or none do.
-        new_words: beside the vocabulary of the model that training starts from; None if there is none.
+        settings: the sections of the configuration that preparation depends on.
+        shared: lines that are in both texts; None: there is no separate validation text.
+        new_words: words that the old model of a warm start does not have; None: no warm start.
     """
 
     format_version: int
@@ -128,7 +135,16 @@ class CorpusRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PreparedCorpus:
-    """A prepared corpus, opened: its streams are memory-mapped, so opening costs no memory."""
+    """An open prepared corpus. Its id streams are memory-mapped, so that opening takes little memory.
+
+    Attributes:
+        folder: its folder.
+        record: the content of corpus.json.
+        vocabulary: words and ids.
+        characters: the character model for the spelling of out-of-vocabulary words.
+        train: token ids of the training text, (tokens,).
+        valid: token ids of the validation text, (tokens,); may be empty.
+    """
 
     def __init__(self, folder: Path, record: CorpusRecord) -> None:
         self.folder = folder
@@ -145,7 +161,7 @@ class PreparedCorpus:
 
     @classmethod
     def open(cls, folder: Path) -> PreparedCorpus:
-        """Open a folder that `lmctl prepare` wrote, checking every file against the hash in its name.
+        """Open a folder that `lmctl prepare` wrote, and check every file against the hash in its name.
 
         Raises:
             InputMissingError: there is no prepared corpus there.
@@ -160,17 +176,17 @@ class PreparedCorpus:
                     check_ids(stream, record.vocabulary_size, corpus._path(split))
                 return corpus
             except (DataError, OSError):
-                # Another corpus may have taken this one's place, and its files be gone, between two looks.
+                # Another corpus may have replaced this one meanwhile, and removed its files.
                 if read_record(folder) == record:
                     raise
 
     @property
     def valid_text(self) -> Path:
-        """The lines that validate, as they came: UTF-8, one a line."""
+        """The file of validation lines, not normalized, in UTF-8."""
         return self._path(VALID_TEXT)
 
     def recipe_files(self) -> dict[str, bytes]:
-        """The dictionaries of the text recipe: name -> content."""
+        """The dictionaries of the text recipe: contents by name."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
         return {
             name: read_regular(self._path(name), LARGEST_DICTIONARY_BYTES)
@@ -186,7 +202,7 @@ class PreparedCorpus:
 
 
 def read_record(folder: Path) -> CorpusRecord:
-    """Read corpus.json alone.
+    """Read only corpus.json.
 
     Raises:
         InputMissingError: there is no prepared corpus there.
@@ -215,11 +231,11 @@ def _check_files(folder: Path, record: CorpusRecord) -> None:
 
 
 class _Versioned(msgspec.Struct):
-    """Only the version, so that a newer format is named as such before its other keys are refused."""
+    """The format version alone, read first: a newer format gets its own message, not one about unknown keys."""
 
     format_version: int
 
 
 def is_prepared(folder: Path) -> bool:
-    """Does `folder` hold a prepared corpus?"""
+    """Whether `folder` holds a prepared corpus."""
     return (folder / CORPUS_FILE).is_file()

@@ -1,4 +1,4 @@
-"""How raw text became tokens: stored beside everything made from them, so that a query does the same."""
+"""The text recipe: the settings that turn raw text into tokens. Every model stores it, so queries use the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ LARGEST_DICTIONARY_BYTES = 256 << 20
 
 
 class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that decides which tokens a text becomes; dictionaries are files beside it."""
+    """The settings that decide the tokens of a text. The user dictionary and the stop words are separate files.
+
+    Attributes:
+        segmenter: the identity of the segmenter.
+        normalize: the Unicode form.
+        lowercase: whether capital letters become small letters.
+        stop_words: number of stop words.
+        blank_lines: whether lines without words are left out.
+        sentence_tags: whether `<s>` and `</s>` around a line are kept or left out.
+    """
 
     segmenter: SegmenterIdentity
     normalize: Literal["nfc", "nfkc", "none"]
@@ -32,7 +41,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, blank_lines: Literal["drop", "keep"]) -> TextRecipe:
-        """The recipe that `tokenizer` follows."""
+        """The recipe of a tokenizer."""
         return cls(
             segmenter=tokenizer.segmenter.identity,
             normalize=cast("Literal['nfc', 'nfkc', 'none']", tokenizer.normalization.form),
@@ -43,7 +52,15 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         )
 
     def tokenizer(self, files: Mapping[str, bytes]) -> Tokenizer:
-        """Make the tokenizer again, from the dictionaries in `files` (name -> content)."""
+        """Make the tokenizer.
+
+        Args:
+            files: the contents of the dictionaries, by name (`recipe_files`).
+
+        Raises:
+            DataError: the recipe has impossible settings, or a dictionary is damaged.
+            LmctlError: the engine of the segmenter is not installed, or does not work.
+        """
         try:
             segmenter = make_segmenter(
                 self.segmenter.name,
@@ -52,7 +69,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
             stop_words = files.get(STOP_WORDS_FILE, b"").decode().split()
         except UsageError as error:
-            # Nobody asked for it on the command line: the record says so.
+            # The record is at fault, not the command line.
             raise DataError(f"its text recipe cannot be followed: {shortened(str(error))}") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{STOP_WORDS_FILE}: damaged; byte {error.start} is not valid UTF-8") from error
@@ -65,7 +82,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def recipe_files(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """The dictionaries that `tokenizer` uses, to be stored beside its recipe: name -> content."""
+    """The dictionaries of a tokenizer, stored beside its recipe: contents by name."""
     files = {}
     if tokenizer.segmenter.user_dictionary:
         files[USER_DICTIONARY_FILE] = tokenizer.segmenter.user_dictionary

@@ -1,8 +1,8 @@
-"""The vocabulary: which words a model knows, and the id of each.
+"""The vocabulary: the words that have an id.
 
-Ids are given by falling count, ties in code-point order, so the same text has the same ids on every
-machine. Two specials come first: `<unk>` (id 0) stands for every other word, `</s>` (id 1) ends a sentence
-and is the context that a sentence starts from.
+Ids are in the order of falling counts, ties in code-point order, so a text has the same ids on every machine. Two
+special tokens come first. `<unk>` (id 0) replaces every word outside the vocabulary. `</s>` (id 1) ends a
+sentence, and is the context of the first word of a sentence.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ UNKNOWN, UNKNOWN_ID = "<unk>", 0
 SENTENCE_END, SENTENCE_END_ID = "</s>", 1
 SPECIALS = (UNKNOWN, SENTENCE_END)
 
-# Written in a text, these are not words that a model may predict: `<unk>` is the unknown word itself (the
-# Penn Treebank and WikiText have it), the other two are out of vocabulary.
+# Words of a text that never get an id of their own, so that no model predicts them: `<unk>`, which stands for
+# unknown words in the Penn Treebank and WikiText, and the sentence tags of other toolkits.
 NEVER_WORDS = frozenset({UNKNOWN, SENTENCE_END, "<s>"})
 
-# Of a count: what no text exceeds, and int() takes at once.
+# Most digits of a count. No text has a larger count.
 _LONGEST_COUNT = 18
 LONGEST_LINE_BYTES = LONGEST_WORD_BYTES + len("\t") + _LONGEST_COUNT + len("\n")
 LARGEST_VOCABULARY_BYTES = 4 << 30
@@ -36,14 +36,15 @@ _ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
 
 class Vocabulary:
-    """Words and their ids; line n of `vocabulary.tsv` is id n.
+    """Words and their ids, 0 to V - 1.
 
     Args:
-        words: every word in the order of its id, the two specials first.
-        counts: how often each stood in the training text, in the same order.
+        words: all words in the order of their ids, `<unk>` and `</s>` first.
+        counts: the number of occurrences of each word in the training text, in the same order.
 
     Raises:
-        DataError: the specials are not first, a word stands twice, or it contains whitespace.
+        DataError: the special tokens are not first, a word occurs twice, is empty, too long or contains white
+            space, or there are not as many counts as words.
     """
 
     def __init__(self, words: Sequence[str], counts: Sequence[int]) -> None:
@@ -74,16 +75,16 @@ class Vocabulary:
         return hash(self.words)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Ids of `tokens`; one that is not in the vocabulary is `<unk>`."""
+        """Ids of tokens. A token outside the vocabulary gets the id of `<unk>`."""
         get = self._ids.get
         return [get(token, UNKNOWN_ID) for token in tokens]
 
     def decode(self, token_ids: Iterable[int]) -> list[str]:
-        """Words of `token_ids`."""
+        """Words of ids."""
         return [self.words[token_id] for token_id in token_ids]
 
     def to_tsv(self) -> str:
-        """The text of `vocabulary.tsv`: word, TAB, count, a line for each id."""
+        """The text of `vocabulary.tsv`: word TAB count. Line n, counted from 0, is id n."""
         return "".join(f"{word}\t{count}\n" for word, count in zip(self.words, self.counts, strict=True))
 
     @classmethod
@@ -91,20 +92,20 @@ class Vocabulary:
         """Read `vocabulary.tsv`.
 
         Raises:
-            DataError: it is not what `to_tsv` writes; the message names the file and the line.
+            DataError: the file has another format than `to_tsv` writes; the message names file and line.
         """
         return cls.from_tsv_content(read_regular(path, LARGEST_VOCABULARY_BYTES), path)
 
     @classmethod
     def from_tsv_content(cls, content: bytes, path: Path) -> Vocabulary:
-        """The same, of a file that has been read."""
+        """Like `from_tsv`, for a file that is already in memory; `path` is for messages."""
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: byte {error.start} is not valid UTF-8") from error
         if not content.endswith(b"\n"):
             raise DataError(f"{path}: {'cut off; the last line has no newline' if content else 'empty'}")
-        # Taken apart as a whole, without a list for each line, for every query waits for this.
+        # The text is split as a whole, without a list for each line, because every query waits for this.
         fields = text.replace("\n", "\t").split("\t")
         words, counts = fields[:-1:2], fields[1::2]
         digits = "".join(counts)
@@ -119,7 +120,7 @@ class Vocabulary:
 
 
 def _bad_line(path: Path, text: str) -> DataError:
-    """Name the first line that is not a word, a TAB and a count; there is one."""
+    """Make the error for the first line that is not a word, a TAB and a count. There is such a line."""
     number, line = next(
         (number, line)
         for number, line in enumerate(text.split("\n"), start=1)
@@ -131,14 +132,17 @@ def _bad_line(path: Path, text: str) -> DataError:
 def choose_vocabulary(
     counts: Iterable[tuple[str, int]], *, size: int | None, min_count: int
 ) -> list[tuple[str, int]]:
-    """The most frequent words, by falling count, ties in code-point order; the specials are not among them.
+    """Choose the most frequent words, by falling count, ties in code-point order, without `NEVER_WORDS`.
 
     Args:
-        counts: every distinct word with its count, in any order; may be a stream.
-        size: most entries of the vocabulary, its two specials included; None for no limit.
-        min_count: a rarer word is left out.
+        counts: every distinct word with its count, in any order.
+        size: most entries of the vocabulary, the two special tokens included; None: no limit.
+        min_count: lowest count of a word that is chosen.
+
+    Returns:
+        The chosen words with their counts.
     """
     eligible = ((-count, word) for word, count in counts if count >= max(min_count, 1) and word not in NEVER_WORDS)
-    # nsmallest keeps no more than `size` words in memory, however many distinct ones stream past.
+    # nsmallest keeps at most `size` words in memory.
     chosen = sorted(eligible) if size is None else heapq.nsmallest(size - len(SPECIALS), eligible)
     return [(word, -negative) for negative, word in chosen]

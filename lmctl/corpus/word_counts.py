@@ -1,4 +1,4 @@
-"""How often each distinct word stands in the training text, in bounded memory."""
+"""Counting the words of the training text, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# About 200 MB of Python strings and integers; more distinct words than this are sorted out to disk.
+# About 200 MB of Python strings and integers. With more distinct words, the counts are written to disk.
 MOST_COUNTS_IN_MEMORY = 1_500_000
 
 
 class WordCounts:
-    """Counts of distinct words: in memory while they are few, in sorted runs on disk when they are many."""
+    """Counts of distinct words: in memory if they are few, else in sorted files ("runs") on disk.
+
+    Args:
+        scratch: folder for the runs.
+
+    Attributes:
+        total: number of words counted.
+    """
 
     def __init__(self, scratch: Path) -> None:
         self.total = 0
@@ -24,7 +31,7 @@ class WordCounts:
         self._runs: list[Path] = []
 
     def add(self, words: Sequence[str], counts: Sequence[int]) -> None:
-        """Add one chunk's counts; a word that stands in validation lines alone has none."""
+        """Add the counts of one chunk. A word of validation lines alone has count 0, and is skipped."""
         table = self._counts
         get = table.get
         for word, count in zip(words, counts, strict=True):
@@ -35,12 +42,12 @@ class WordCounts:
             self._spill()
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """Every distinct word with its count."""
+        """Every distinct word with its count, in any order."""
         if not self._runs:
             yield from self._counts.items()
             return
         self._spill()
-        # heapq.merge brings the copies of a word together, whichever runs they are in.
+        # The merged runs have the entries of a word one after the other.
         merged = heapq.merge(*map(_read_run, self._runs))
         for word, group in itertools.groupby(merged, key=lambda entry: entry[0]):
             yield word, sum(count for _, count in group)

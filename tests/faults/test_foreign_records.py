@@ -124,7 +124,7 @@ def test_an_id_that_is_no_words_is_refused(corpus, tmp_path):
     record["files"]["train"] = name
     (copied / "corpus.json").write_bytes(msgspec.json.encode(record))
 
-    with pytest.raises(DataError, match=rf"{name}: a word of id 65535, but there are only"):
+    with pytest.raises(DataError, match=rf"{name}: token id 65535; expected ids below"):
         PreparedCorpus.open(copied)
 
 
