@@ -1,1 +1,1 @@
-"""A cache: any model, and what it remembers of the text at hand."""
+"""Cache models: any model, mixed with a distribution over the recent words of the text."""

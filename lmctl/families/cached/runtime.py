@@ -1,13 +1,14 @@
-"""A language model with a memory of the text at hand: words that it has read lately become more probable.
+"""A cache model in NumPy: recent words of the text become more probable.
 
-A cache (Grave, Joulin & Usunier 2017, arXiv:1612.04426) is a distribution of its own, mixed with the model's:
+The cache (Grave, Joulin & Usunier 2017, arXiv:1612.04426) is a distribution over the recent words, mixed with the
+model:
 
     p_cache(w) = sum of the votes of the remembered words that are w / sum of all votes
     p(w) = (1 - weight) p_model(w) + weight p_cache(w)
 
-What a vote weighs is told in families/cached/memory.py.
-Every token is remembered, `<unk>` and `</s>` among them, as published figures have it: p_cache is a distribution
-over the same tokens as p_model, and the two may be mixed. Where nothing is remembered yet, p is p_model.
+families/cached/memory.py computes the votes. Every token is remembered, `<unk>` and `</s>` too, as in published
+figures. So p_cache is a distribution over the same tokens as p_model. As long as nothing is remembered, p is
+p_model.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CacheState:
-    """The state of the model, and what each of its B columns remembers."""
+    """The state of the model, and the memory of each of the B columns."""
 
     model: Any
     memories: tuple[Memory, ...]
 
 
 class CachedLanguageModel(LanguageModel[CacheState]):
-    """Any language model, and a cache.
+    """A language model mixed with a cache.
 
     Args:
-        model: whose probabilities are mixed with the cache's.
-        parameters: how.
-        size: how many words are remembered, 1 or more.
+        model: the language model.
+        parameters: mixture weight and theta.
+        size: number of words that are remembered, 1 or more.
     """
 
     def __init__(self, model: LanguageModel[Any], parameters: CacheParameters, size: int) -> None:
@@ -54,13 +55,13 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         self.has_features = model.has_features
 
     def null_state(self, batch: int) -> CacheState:
-        """The model's null state, and nothing remembered."""
+        """The null state of the model, with empty memories."""
         state = self.model.null_state(batch)
         memory = Memory.empty(contexts_of(self.model, state, batch).shape[1])
         return CacheState(state, (memory,) * batch)
 
     def advance(self, state: CacheState, token_ids: IntArray, lengths: IntArray | None = None) -> CacheState:
-        """See `LanguageModel.advance`; what is remembered is copied once, however many tokens are read."""
+        """See `LanguageModel.advance`. The memory is copied once for each call, not for each token."""
         if self.has_features:
             return self.advance_with_features(state, token_ids, lengths)[1]
         model_state = self.model.advance(state.model, token_ids, lengths)
@@ -120,13 +121,13 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         return log_probs, CacheState(model_state, tuple(memories))
 
     def features(self, state: CacheState) -> Float32Array:
-        """The model's, (B, H)."""
+        """The features of the model, (B, H)."""
         return self.model.features(state.model)
 
     def advance_with_features(
         self, state: CacheState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, CacheState]:
-        """See `LanguageModel.advance_with_features`; the model's."""
+        """See `LanguageModel.advance_with_features`. The features are those of the model."""
         features, model_state = self.model.advance_with_features(state.model, token_ids, lengths)
         readings = self._readings(state, token_ids, lengths, features)
         return features, CacheState(model_state, tuple(reading.memory() for reading in readings))
@@ -134,13 +135,13 @@ class CachedLanguageModel(LanguageModel[CacheState]):
     def _readings(
         self, state: CacheState, token_ids: IntArray, lengths: IntArray | None, features: Float32Array | None
     ) -> Iterator[Reading]:
-        """Each column as it is read.
+        """One `Reading` for each column.
 
         Args:
-            state: where the columns start from.
+            state: the state before the first token.
             token_ids: (T, B).
-            lengths: (B,), or None for all of T.
-            features: the model's after every token, (T, B, H); None if it has none.
+            lengths: number of tokens of each column, (B,); None: T.
+            features: features of the model after every token, (T, B, H); None: the model has no features.
         """
         steps, batch = token_ids.shape
         before = contexts_of(self.model, state.model, batch)
@@ -151,10 +152,10 @@ class CachedLanguageModel(LanguageModel[CacheState]):
             yield memory.reading(contexts, token_ids[:end, column], self.size)
 
     def _mixed_distributions(self, log_probs: Float32Array, affinities: Affinities) -> Float32Array:
-        """Natural logs of the mixture's probabilities of all words, (T, V), given the model's."""
+        """Mix the log probabilities of the model, (T, V), with the cache; natural logs of all words, (T, V)."""
         votes = affinities.votes(self.parameters.theta)
         totals = sums_in_order(votes)
-        # All other words have only what the model leaves them.
+        # A word that is not remembered has only its share of the model.
         words, places = np.unique(affinities.words, return_inverse=True)
         with_cache = log_probs + np.float32(np.log1p(-self.parameters.weight))
         for row, total in enumerate(totals):
@@ -168,12 +169,12 @@ class CachedLanguageModel(LanguageModel[CacheState]):
 
 
 def mixed(of_model: Float32Array | Float64Array, of_cache: Float64Array, weight: float) -> Float64Array:
-    """log((1 - weight) p_model + weight p_cache), given the logs of the two probabilities."""
+    """log((1 - weight) p_model + weight p_cache), given the natural logs of both probabilities, of any shape."""
     with np.errstate(divide="ignore"):
         both: Float64Array = np.logaddexp(of_model + np.log1p(-weight), of_cache + np.log(weight))
     return both
 
 
 def contexts_of(model: LanguageModel[Any], state: Any, batch: int) -> Float32Array:
-    """What a cache compares: the model's features, (B, H), or nothing, (B, 0), where it has none."""
+    """The vectors that a cache compares: the features of the model, (B, H); (B, 0) if it has no features."""
     return model.features(state) if model.has_features else np.zeros((batch, 0), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A mixture: several models over one vocabulary, whose probabilities are weighted."""
+"""Mixtures: linear interpolation of several models over one vocabulary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Mixture(Family):
-    """Linear interpolation of its members."""
+    """The family of mixtures (Jelinek & Mercer 1980)."""
 
     name = "mixture"
     title = "several models whose probabilities are weighted"
@@ -47,7 +47,7 @@ class Mixture(Family):
         return MixtureSizes(vocabulary_size=vocabulary_size, weights=list(weights))
 
     def count_parameters(self, sizes: Any) -> None:  # noqa: ARG002
-        """Its members say that."""
+        """None: the numbers belong to the members."""
         return
 
 

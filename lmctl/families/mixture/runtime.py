@@ -1,4 +1,4 @@
-"""A mixture of language models over one vocabulary: its probabilities are weighted means of its members'.
+"""A mixture of language models over one vocabulary, in NumPy.
 
 Linear interpolation, p(w | context) = sum_i w_i p_i(w | context) (Jelinek & Mercer 1980).
 """
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, Float64Array, IntArray
 
-# Products of probabilities above this and weights are normal numbers.
+# Below this probability, exp() and log() lose digits of float64 numbers.
 SMALLEST_EXACT = 1e-290
 
 MixtureState = tuple[Any, ...]
 
 
 class MixtureLanguageModel(LanguageModel[MixtureState]):
-    """Language models that answer together; a state is the states of all.
+    """A mixture. Its state is a tuple of the states of its members.
 
-    The k most probable words of a mixture need not be among those of any member, so `top_k` looks at whole
-    distributions.
+    `top_k` computes whole distributions, because the k most probable words of a mixture need not be among the k
+    most probable words of any member.
 
     Args:
-        members: two or more, over the same token ids.
-        weights: of each member's probabilities; they sum to 1.
+        members: two or more models over the same vocabulary.
+        weights: the mixture weight of each member; their sum is 1.
     """
 
     def __init__(self, members: Sequence[LanguageModel[Any]], weights: Sequence[float]) -> None:
@@ -41,7 +41,7 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
             self._log_weights = np.log(np.array(weights, dtype=np.float64))
         with_features = [place for place, member in enumerate(self.members) if member.has_features]
         self.has_features = bool(with_features)
-        # Whose features are the mixture's: those of one member suffice to tell which contexts are alike.
+        # The features of the mixture are those of its first member that has any: they suffice to compare contexts.
         self._featured = with_features[0] if with_features else 0
 
     def null_state(self, batch: int) -> MixtureState:
@@ -69,7 +69,7 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         ranks: bool = False,
         features: bool = False,
     ) -> tuple[Scores, MixtureState]:
-        """See `LanguageModel.score`; without ranks, members are asked for the targets' probabilities alone."""
+        """See `LanguageModel.score`. Without ranks, only the probabilities of the targets are computed."""
         if ranks:
             return self._score_with_ranks(inputs, targets, lengths, state, features=features)
         found = [
@@ -95,13 +95,13 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         return mixed.astype(np.float32), tuple(after for _, after in found)
 
     def features(self, state: MixtureState) -> Float32Array:
-        """Those of the first member that has any, (B, H)."""
+        """The features of the first member that has any, (B, H)."""
         return self.members[self._featured].features(state[self._featured])
 
     def advance_with_features(
         self, state: MixtureState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, MixtureState]:
-        """See `LanguageModel.advance_with_features`; those of the first member that has any."""
+        """See `LanguageModel.advance_with_features`. The features are those of the first member that has any."""
         features, after = self.members[self._featured].advance_with_features(
             state[self._featured], token_ids, lengths
         )
@@ -112,13 +112,13 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         return features, tuple(others)
 
     def _mixed(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
-        """log(sum_i w_i p_i) of each member's log p_i, all of one shape; a member may find a word impossible."""
+        """log(sum_i w_i p_i), given log p_i of each member i in arrays of one shape. log p_i may be -inf."""
         probs = np.zeros(log_probs[0].shape)
         for weight, of_member in zip(self.weights, log_probs, strict=True):
             probs += weight * np.exp(of_member, dtype=np.float64)
         with np.errstate(divide="ignore"):
             mixed: Float64Array = np.log(probs)
-        # exp() loses the digits of what is hardly possible; only there is it worth taking five times as long.
+        # The exact sum of logarithms takes five times as long, so it is used only for tiny probabilities.
         tiny = probs < SMALLEST_EXACT
         if tiny.any():
             mixed[tiny] = self._mixed_tiny([of_member[tiny] for of_member in log_probs])
