@@ -1,4 +1,4 @@
-"""N-grams: counted and smoothed, from an id stream to the tables that answer."""
+"""N-gram models: counted, smoothed and stored in sorted tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What an order of 5 takes grows with the text, and what it brings over 3 does not.
+# In a large text, an order of 5 costs much more time and memory than 3, and improves the model little.
 FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
 # Scratch files, for each token of the text. Order 5 took about 50 bytes with a text of 200 million tokens.
 # An order takes 4 bytes for its places, and more for its counts, so no text needs less than this.
@@ -25,7 +25,7 @@ SCRATCH_BYTES_PER_TOKEN = 16
 
 
 class Ngram(Family):
-    """An n-gram model with interpolated modified Kneser-Ney smoothing, or none."""
+    """The family of n-gram models, with interpolated modified Kneser-Ney smoothing or without smoothing."""
 
     name = "ngram"
     title = "n-grams that are counted"
@@ -33,7 +33,7 @@ class Ngram(Family):
     automatic_presets: ClassVar[Mapping[str, int | None]] = {"ngram": None}
     estimates = True
     is_baseline = True
-    # A seed decides nothing here, and is no mistake.
+    # A seed has no effect here, but is accepted.
     also_uses = frozenset({"training.seed", "device.threads"})
     export_formats = ("arpa",)
 
@@ -85,11 +85,11 @@ class Ngram(Family):
         return SCRATCH_BYTES_PER_TOKEN * training_tokens
 
     def count_parameters(self, sizes: Any) -> int:
-        """Probabilities and back-offs."""
+        """The number of probabilities and back-off weights."""
         return int(sum(sizes.ngrams) + sum(sizes.ngrams[:-1]))
 
     def settle_config(self, config: Any, training_tokens: int) -> Any:
-        """The order, if it follows from the text, and a threshold of pruning for no more orders than that."""
+        """Fill in the order, if it is not set, and cut `pruning` to so many orders."""
         import msgspec
 
         if config.order is not None:
@@ -119,14 +119,14 @@ class Ngram(Family):
         return Estimated(sizes, settled, sizes.table_names())
 
     def estimate_part(self, token_ids: IntArray, vocabulary_size: int, config: Any, scratch: Path) -> None:
-        """Maximum likelihood, which has an answer for any counts."""
+        """See `Family.estimate_part`. It uses maximum likelihood, which is defined for any counts."""
         from lmctl.families.ngram.estimation import estimate
 
         order = self.settle_config(config, len(token_ids)).order
         estimate(token_ids, vocabulary_size, scratch, order=order, smoothing="mle", scratch=scratch)
 
     def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:  # noqa: ARG002
-        """See `Family.export`; ARPA text is the only format."""
+        """See `Family.export`. ARPA is the only format."""
         from lmctl.families.arpa.export import export_arpa
 
         export_arpa(bundle, file, unknown)

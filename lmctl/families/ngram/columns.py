@@ -1,4 +1,4 @@
-"""A one-dimensional array on disk: what counting works on, when the corpus is larger than the memory."""
+"""One-dimensional arrays on disk, for counting a corpus that is larger than the memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-# Values of an array that are in memory at once; some ten such arrays are at work at a time.
+# Values of an array in memory at once. Some ten arrays are in use at a time.
 VALUES_AT_ONCE = 1 << 22
 
 
 class Column:
-    """An array in a file: written to its end, read in stretches, mapped where places are looked up at random.
+    """An array in a file. Values are appended to its end, and read in stretches or by a memory map.
 
-    Stretches are read rather than mapped, for the pages of a map count as this process's memory.
+    Stretches are read and not mapped, because the pages of a map count as memory of this process.
+
+    Args:
+        path: the file, which must not exist.
+        dtype: the type of the values.
     """
 
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
@@ -40,17 +44,17 @@ class Column:
         self._length += len(values)
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """The values from one place up to another."""
+        """Read the values from place `start` up to `stop`, without `stop`."""
         return np.fromfile(self._path, self.dtype, stop - start, offset=start * self.dtype.itemsize)
 
     def stretches(self) -> Iterator[NDArray[Any]]:
-        """All values, so many at once that they fit in memory."""
+        """All values, in stretches that fit in memory."""
         for start in range(0, self._length, VALUES_AT_ONCE):
             yield self.read(start, min(start + VALUES_AT_ONCE, self._length))
 
     def map(self) -> NDArray[Any]:
-        """All values, in memory only where they are looked at."""
-        if not self._length:  # nothing cannot be mapped
+        """Memory-map all values, for reading and writing at random places."""
+        if not self._length:  # an empty file cannot be mapped
             return np.empty(0, self.dtype)
         return np.asarray(np.memmap(self._path, self.dtype, "r+"))
 
@@ -61,12 +65,12 @@ class Column:
         self._length = length
 
     def delete(self) -> None:
-        """Give the disk back."""
+        """Remove the file."""
         self._path.unlink()
 
 
 def is_first(rising: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of sorted values differ from the one before."""
+    """Whether each of some sorted values differs from the one before it, (values,) bool."""
     first = np.ones(len(rising), dtype=bool)
     np.not_equal(rising[1:], rising[:-1], out=first[1:])
     return first

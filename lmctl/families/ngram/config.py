@@ -11,7 +11,7 @@ from msgspec import Meta
 class NgramConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="ngram"
 ):
-    """Which n-grams are kept, and how they are smoothed."""
+    """The keys of `model:` for the family ngram."""
 
     order: Annotated[
         Annotated[int, Meta(ge=1, le=20)] | None,

@@ -1,4 +1,4 @@
-"""From counts to tables: the probability of every n-gram, order by order, a block of contexts at a time."""
+"""Estimating the probability of every n-gram from its count, order by order, in blocks of contexts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Shares(Protocol):
-    """What n-grams have of their own, and what their contexts have left for the order below; see kneser_ney.py."""
+    """A smoothing: discounted probabilities, and weights of the lower order; see `kneser_ney.Discounts.shares`."""
 
     def __call__(
         self, counts: IntArray, kept: BoolArray, firsts: IntArray
@@ -49,25 +49,26 @@ def estimate(
     pruning: Sequence[int] = (),
     scratch: Path | None = None,
 ) -> NgramSizes:
-    """Estimate an n-gram model from an id stream and write its tables.
+    """Estimate an n-gram model from an id stream, and write its tables.
 
     Args:
-        token_ids: the corpus, (tokens,); `</s>` ends each sentence. May be memory-mapped.
-        vocabulary_size: all ids are below.
-        folder: where the tables go.
-        order: words of the longest n-grams.
+        token_ids: the training text, (tokens,); `</s>` ends each sentence. May be memory-mapped.
+        vocabulary_size: V; every id is less.
+        folder: the folder for the tables.
+        order: number of words of the longest n-grams.
         smoothing: "kneser-ney" or "mle"; see kneser_ney.py and maximum_likelihood.py.
-        pruning: for each order, n-grams that occur so often or less are left out; the last one holds for all
-            higher orders. Words are never left out, and what is left out of an order is left out of those above.
-        scratch: where a folder for what does not fit in memory is made, and removed in the end:
-            some 50 bytes a token.
+        pruning: a threshold for each order from 1: n-grams with this count or less are left out. The last
+            threshold holds for all higher orders. The first is 0, and thresholds never fall, so the contexts of
+            all n-grams that are kept are kept, too.
+        scratch: a folder for temporary files, some 50 bytes a token, removed afterwards; None: the system's
+            folder.
 
     Returns:
-        The sizes of the tables, with the names of their files.
+        The sizes of the tables.
 
     Raises:
-        UsageError: the thresholds of pruning are not 0 for words, or fall.
-        DataError: there is no text.
+        UsageError: `pruning` has too many thresholds, does not start with 0, or falls.
+        DataError: the text is empty.
     """
     thresholds = [*pruning, *[pruning[-1] if pruning else 0] * (order - len(pruning))]
     if len(pruning) > order or thresholds[0] != 0 or thresholds != sorted(thresholds):
@@ -100,19 +101,19 @@ def estimate(
 
 
 class _Estimator:
-    """Writes the tables of one order after the other; the probabilities of the order below are on disk."""
+    """Writes the tables order by order. The probabilities of the lower order are on disk meanwhile."""
 
     def __init__(self, bits: int, folder: Path, scratch: Path) -> None:
         self._bits = bits
         self._folder = folder
         self._scratch = scratch
-        # Of the order below: probabilities of all n-grams, pruned ones too, for nobody asks for these.
+        # Probabilities of all n-grams of the lower order, pruned ones included.
         self._probs = Column(scratch / "probs.0", np.float32)
-        # Of the order below: which n-grams were kept.
+        # Whether each n-gram of the lower order was kept.
         self._kept = Column(scratch / "kept.0", np.bool_)
 
     def write_words(self, counts: Column, shares: _Shares) -> int:
-        """Order 1: every word is kept, and below it all words are equally probable."""
+        """Write order 1, with all words. The distribution of the lower order is uniform."""
         words = len(counts)
         kept = np.ones(words, dtype=bool)
         own, weight = shares(counts.read(0, words), kept, np.zeros(1, dtype=np.int64))
@@ -126,14 +127,17 @@ class _Estimator:
     def write_order(
         self, order: int, counted: OrderCounts, counts: Column, threshold: int, shares: _Shares
     ) -> int:
-        """An order from 2 on, and the back-offs of the one below.
+        """Write an order from 2 on, and the back-off weights of the lower order.
 
         Args:
-            order: of the n-grams.
-            counted: how often they stand in the corpus.
-            counts: what their probabilities are made of, (ngrams,).
-            threshold: n-grams that occur so often or less are left out.
+            order: number of words of the n-grams.
+            counted: the n-grams and their counts in the text.
+            counts: the counts from which probabilities are estimated, (ngrams,): adjusted or those of the text.
+            threshold: n-grams with this count in the text or less are left out.
             shares: the smoothing.
+
+        Returns:
+            Number of n-grams that were kept.
         """
         below, below_kept = self._probs.map(), self._kept
         self._probs = Column(self._scratch / f"probs.{order}", np.float32)
@@ -163,7 +167,12 @@ class _Estimator:
 
 
 class _Contexts:
-    """The n-grams of an order, read in order as contexts of the next one: their back-offs and final places."""
+    """Reads the n-grams of an order as the contexts of the next order; writes their back-off weights.
+
+    Args:
+        kept: whether each n-gram was kept.
+        backoffs: the table of back-off weights to write.
+    """
 
     def __init__(self, kept: Column, backoffs: ArrayWriter) -> None:
         self._kept = kept
@@ -171,16 +180,16 @@ class _Contexts:
         self._read = 0
 
     def places(self, contexts: IntArray, weights: Float64Array) -> IntArray:
-        """Where contexts stand once pruned n-grams are left out; they come after those of the call before.
+        """The places of contexts in the table without pruned n-grams. Calls must be in rising order.
 
         Args:
-            contexts: where they stood, rising, (contexts,).
-            weights: what they leave to the order below, (contexts,).
+            contexts: places of contexts among all n-grams, rising, (contexts,).
+            weights: weight of the lower order in each context, (contexts,).
         """
         read, self._read = self._read, int(contexts[-1]) + 1
         there = contexts.astype(np.int64) - read
         kept = self._kept.read(read, self._read)
-        # What nothing follows leaves everything to the order below.
+        # An n-gram that is no context leaves the whole probability to the lower order.
         of_all = np.ones(len(kept))
         of_all[there] = weights
         places = self._backoffs.values + np.cumsum(kept)[there] - 1
@@ -188,17 +197,18 @@ class _Contexts:
         return places
 
     def finish(self) -> None:
-        """Nothing follows the rest."""
+        """Write the back-off weights of the remaining n-grams, which are no contexts."""
         for start in range(self._read, len(self._kept), columns.VALUES_AT_ONCE):
             kept = self._kept.read(start, min(start + columns.VALUES_AT_ONCE, len(self._kept)))
             self._backoffs.append(np.zeros(np.count_nonzero(kept), dtype=np.float32))
 
 
 def _whole_contexts(keys: Column, bits: int) -> Iterator[tuple[int, UInt64Array]]:
-    """All keys, in blocks that hold all continuations of a context or none.
+    """All keys in blocks. The n-grams of a context are all in one block.
 
     Yields:
-        Where a block starts, and its keys. One is larger than memory allows only if a single context's is.
+        The place of the first key of a block, and its keys. A block has more than `VALUES_AT_ONCE` keys only if a
+        single context has.
     """
     start, size = 0, columns.VALUES_AT_ONCE
     while start < len(keys):
@@ -215,6 +225,6 @@ def _whole_contexts(keys: Column, bits: int) -> Iterator[tuple[int, UInt64Array]
 
 
 def _logs(probs: Float64Array) -> NDArray[np.float32]:
-    """Natural logs; of what rounding made more than 1, 0."""
+    """Natural logs of probabilities; 0 for those that rounding made greater than 1."""
     with np.errstate(divide="ignore"):
         return np.minimum(np.log(probs), 0.0).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Maximum likelihood: relative frequencies, and nothing for what was never seen.
+"""Maximum likelihood estimation: relative frequencies, without smoothing.
 
-After a context that was seen, a word that never followed it has probability 0. A context that was never seen says
-nothing: the longest end of it that was seen speaks in its place.
+If a context occurs in the text, a word that never follows it has probability 0. If a context does not occur, the
+longest suffix of it that does is used in its place.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def shares(counts: IntArray, kept: NDArray[np.bool_], firsts: IntArray) -> tuple[Float64Array, Float64Array]:
-    """Relative frequencies among the n-grams that were kept: a pruned one counts as never seen.
+    """Relative frequencies of n-grams. A pruned n-gram counts as not seen.
 
     Args:
-        counts: of all n-grams after some contexts, (ngrams,).
-        kept: which of them were not pruned, (ngrams,).
-        firsts: where each context's n-grams start, (contexts,).
+        counts: counts of all n-grams of some contexts, (ngrams,).
+        kept: whether each n-gram was kept, not pruned, (ngrams,).
+        firsts: place of the first n-gram of each context, (contexts,).
 
     Returns:
-        Relative frequencies, (ngrams,), and the weight of the order below, (contexts,): 0, or 1 where nothing was
-        kept.
+        Relative frequencies, (ngrams,), and the weight of the lower order, (contexts,): 0, or 1 if all n-grams of
+        the context were pruned.
     """
     seen = np.where(kept, counts, 0)
     totals = np.add.reduceat(seen, firsts, dtype=np.float64)

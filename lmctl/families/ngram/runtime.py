@@ -1,8 +1,8 @@
-"""The n-gram language model: back-off over the tables of families/ngram/tables.py, whole batches at a time.
+"""The n-gram model in NumPy: back-off in the tables of families/ngram/tables.py, for whole batches.
 
-The probability of a word is that of the longest n-gram in the tables that ends in it, times the back-off weights
-of all contexts that are longer than that n-gram's (Katz 1987; the tables hold interpolated probabilities, so that
-this holds for every smoothing). All is in natural logs: a product is a sum.
+The probability of a word is the probability of the longest n-gram in the tables that ends in this word, times the
+back-off weights of all longer contexts (Katz 1987). The tables hold interpolated probabilities, so this is true
+for every smoothing. All values are natural logs, so a product is a sum.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from lmctl.families.base import BundleFiles
     from lmctl.families.ngram.tables import NgramTables
 
-# Probabilities that are in memory at once where ranks are asked for.
+# Most probabilities in memory at once while ranks are computed.
 RANKED_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
 class NgramState:
-    """The last words as contexts.
+    """The last words of each column.
 
     Attributes:
-        contexts: places of the last 1, 2, ... order - 1 words in the tables, `ABSENT` where they are not there,
-            (order - 1, B).
+        contexts: places of the last 1, 2, ... order - 1 words in the tables of these orders, (order - 1, B);
+            `ABSENT`: the table does not have them.
     """
 
     contexts: IntArray
 
 
 class NgramLanguageModel(LanguageModel[NgramState]):
-    """An n-gram model, whatever it was estimated with.
+    """An n-gram model with any smoothing.
 
     Args:
-        tables: opened, and so known to be sound.
+        tables: tables that `open_tables` has checked.
     """
 
     @classmethod
@@ -58,7 +58,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         """Open the tables of a bundle.
 
         Raises:
-            DataError: one is missing or damaged.
+            DataError: the bundle is of another family, or a table is missing or damaged.
         """
         sizes = bundle.sizes
         if not isinstance(sizes, NgramSizes):
@@ -73,7 +73,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         self._tables = tables
 
     def null_state(self, batch: int) -> NgramState:
-        """No context at all: the unigrams answer."""
+        """The state without context, in which the unigrams give the probabilities."""
         return NgramState(np.full((self.sizes.order - 1, batch), ABSENT, dtype=np.int64))
 
     def advance(self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None) -> NgramState:
@@ -85,14 +85,14 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         weights = self._backoffs(state.contexts)
         table = self._tables.log_probs[1].astype(np.float64) + weights[0][:, None]
         for order in range(2, self.sizes.order + 1):
-            # What a longer n-gram says overwrites what the shorter one said.
+            # The probability of a longer n-gram replaces that of a shorter one.
             rows, words, log_probs = self._continuations(order, state.contexts[order - 2], weights[order - 1])
             table[rows, words] = log_probs
         rounded: Float32Array = table.astype(np.float32)
         return rounded
 
     def top_k(self, state: NgramState, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
-        """See `LanguageModel.top_k`; of the words that never followed the context, only the first few matter."""
+        """See `LanguageModel.top_k`. Of the words that never followed the context, only a few are examined."""
         allowed = np.ones(self.vocabulary_size, dtype=bool) if allowed is None else allowed
         k = min(k, int(np.count_nonzero(allowed)))
         batch = state.contexts.shape[1]
@@ -108,7 +108,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
     def advance_with_log_probs(
         self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, NgramState]:
-        """See `LanguageModel.advance_with_log_probs`; all positions of an order are looked up at once."""
+        """See `LanguageModel.advance_with_log_probs`. The n-grams of an order are looked up all at once."""
         contexts = self._contexts_along(state, token_ids)
         every = self.log_probs(NgramState(contexts.reshape(len(contexts), token_ids.size)))
         return every.reshape(*token_ids.shape, self.vocabulary_size), _at_the_end(state, contexts, lengths)
@@ -123,12 +123,12 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         ranks: bool = False,
         features: bool = False,
     ) -> tuple[Scores, NgramState]:
-        """See `LanguageModel.score`; all positions of an order are looked up at once. There are no features."""
+        """See `LanguageModel.score`. The n-grams of an order are looked up all at once."""
         if features:
             self.features(state)
         present = np.arange(len(inputs))[:, None] < lengths
         contexts = np.empty((self.sizes.order - 1, *inputs.shape), dtype=np.int64)
-        # A target that is the next input, as it is within a text, is looked up once for both.
+        # A target is usually the next input, and is looked up once for both. `read_again` marks the other inputs.
         read_again = np.concatenate([np.ones_like(inputs[:1], dtype=bool), inputs[1:] != targets[:-1]])
         places = [targets.astype(np.int64)]
         for order in range(1, self.sizes.order):
@@ -156,7 +156,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         return scores, _at_the_end(state, contexts, lengths)
 
     def _contexts_along(self, state: NgramState, token_ids: IntArray) -> IntArray:
-        """Places of the last words after every token, (order - 1, T, B)."""
+        """The contexts (`NgramState.contexts`) after every token, (order - 1, T, B)."""
         contexts = np.empty((self.sizes.order - 1, *token_ids.shape), dtype=np.int64)
         for order in range(1, self.sizes.order):
             before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
@@ -164,7 +164,13 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         return contexts
 
     def _as_contexts(self, order: int, before: IntArray | None, token_ids: IntArray) -> IntArray:
-        """Places of the last words, of the order before and a token; none goes past a sentence's end."""
+        """The places of contexts of an order.
+
+        Args:
+            order: number of words of the contexts.
+            before: places of their first words in the table of order - 1; None: `order` is 1.
+            token_ids: their last words. No context of more than one word ends with `</s>`.
+        """
         if before is None:
             return token_ids.astype(np.int64)
         places = self._tables.find(order, before, token_ids)
@@ -172,7 +178,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         return places
 
     def _backoffs(self, contexts: IntArray) -> Float64Array:
-        """What n-grams of each order cost: the back-offs of all longer contexts, (order, ...)."""
+        """For n-grams of each order, the sum of the log back-off weights of all longer contexts, (order, ...)."""
         costs = np.zeros((self.sizes.order, *contexts.shape[1:]))
         for length in range(self.sizes.order - 1, 0, -1):
             places, backoffs = contexts[length - 1], self._tables.backoffs[length]
@@ -185,9 +191,9 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         """The terms of log probabilities, (order, T, B); see `Scores.ngram_terms`.
 
         Args:
-            places: of the n-grams of each order that end in the words.
-            contexts: places of the words before them.
-            lengths: of the n-grams that are there.
+            places: for each order, the places of the n-grams that end with the targets, (T, B).
+            contexts: places of the contexts, (order - 1, T, B).
+            lengths: number of words of the longest n-gram in the tables, (T, B).
         """
         terms = np.zeros((self.sizes.order, *lengths.shape), dtype=np.float32)
         for order, of_order in enumerate(places, start=1):
@@ -201,7 +207,16 @@ class NgramLanguageModel(LanguageModel[NgramState]):
     def _continuations(
         self, order: int, contexts: IntArray, costs: Float64Array
     ) -> tuple[IntArray, IntArray, Float64Array]:
-        """The n-grams that continue contexts, (B,): the row of each, its last word, its log probability."""
+        """Find all n-grams of an order with given contexts.
+
+        Args:
+            order: number of words of the n-grams.
+            contexts: places of their contexts, (B,).
+            costs: sum of the log back-off weights of longer contexts, (B,).
+
+        Returns:
+            For each n-gram its place in `contexts`, its last word and its log probability, (ngrams,) each.
+        """
         first, stop = self._tables.continuations(order, contexts)
         lengths = stop - first
         rows = np.repeat(np.arange(len(contexts)), lengths)
@@ -224,14 +239,21 @@ class NgramLanguageModel(LanguageModel[NgramState]):
 
     @cached_property
     def _by_probability(self) -> tuple[IntArray, Float64Array]:
-        """All words by falling unigram probability, the smaller id first; their log probabilities."""
+        """All words by falling unigram probability, ties by id, and their log probabilities."""
         words = np.argsort(-self._tables.log_probs[1], kind="stable")
         return words, self._tables.log_probs[1][words].astype(np.float64)
 
     def _candidates(
         self, contexts: IntArray, costs: Float64Array, k: int, allowed: BoolArray
     ) -> tuple[IntArray, Float32Array]:
-        """Words among which the k best after one context are, and their log probabilities."""
+        """Words that include the k most probable ones after one context, and their log probabilities.
+
+        Args:
+            contexts: places of the context and its suffixes, (order - 1,).
+            costs: sums of log back-off weights for n-grams of each order, (order,).
+            k: number of words.
+            allowed: whether each word may be returned, (V,).
+        """
         words, log_probs = self._listed(contexts, costs)
         by_unigram, unigrams = self._by_probability
 
@@ -239,7 +261,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             return (unigrams[place] + costs[0]).astype(np.float32)
 
         def others(first: int) -> IntArray:
-            """Which of the first words by unigram probability are allowed, and not listed."""
+            """The places, among the first words by unigram probability, of allowed words that are not listed."""
             chosen = by_unigram[:first]
             return np.flatnonzero(allowed[chosen] & ~np.isin(chosen, words))
 
@@ -247,7 +269,8 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         least = -np.inf
         if np.count_nonzero(may_answer) >= k:
             least = np.partition(log_probs[may_answer], -k)[-k]
-        # More and more of the words that are not listed, until k of them show what the k-th best is at least.
+        # More and more words that are not listed are examined, until k of them give a lower bound for the k-th
+        # best.
         first = 4 * k
         while first < len(unigrams) and value(first) >= least:
             found = others(first)
@@ -255,7 +278,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
                 least = max(least, value(int(found[k - 1])))
                 break
             first *= 4
-        # Rounding makes some values equal that are not: all that equal the least are candidates.
+        # Rounding may make different values equal, so all words with the lowest value are candidates.
         enough = bisect.bisect_right(range(len(unigrams)), -least, key=lambda place: -value(place))
         found = others(enough)
         return (
@@ -264,20 +287,20 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         )
 
     def _listed(self, contexts: IntArray, costs: Float64Array) -> tuple[IntArray, Float32Array]:
-        """The words that continue one context or an end of it, each once, rising; their log probabilities."""
+        """The words that follow one context or a suffix of it, by rising id, and their log probabilities."""
         parts = [
             self._continuations(order, contexts[order - 2 : order - 1], costs[order - 1 : order])
             for order in range(self.sizes.order, 1, -1)
         ]
         every_word = np.concatenate([words for _, words, _ in parts] or [np.empty(0, dtype=np.int64)])
         log_probs = np.concatenate([log_probs for _, _, log_probs in parts] or [np.empty(0)])
-        # The first of a word's places is that of the longest n-gram.
+        # The first entry of a word is the longest n-gram.
         words, places = np.unique(every_word, return_index=True)
         return words, log_probs[places].astype(np.float32)
 
 
 def _lengths(places: Sequence[IntArray]) -> IntArray:
-    """Words of the longest n-gram that is there, given the places of those of each order, (T, B)."""
+    """Number of words of the longest n-gram that the tables have, given the places for each order, (T, B)."""
     lengths = np.ones(places[0].shape, dtype=np.int64)
     for order, of_order in enumerate(places[1:], start=2):
         lengths[of_order >= 0] = order
@@ -285,12 +308,12 @@ def _lengths(places: Sequence[IntArray]) -> IntArray:
 
 
 def _one_before(first: IntArray, values: IntArray) -> IntArray:
-    """Values (T, B) one step later: `first` (B,), then all but the last."""
+    """Values (T, B) shifted by one step: `first` (B,), then all but the last."""
     return np.concatenate([first[None], values])[:-1]
 
 
 def _at_the_end(state: NgramState, contexts: IntArray, lengths: IntArray | None) -> NgramState:
-    """The state after the contexts of all positions, (order - 1, T, B)."""
+    """The state at the end of each column, given the contexts of all positions, (order - 1, T, B)."""
     every = np.concatenate([state.contexts[:, None], contexts], axis=1)
     if lengths is None:
         return NgramState(every[:, -1])

@@ -1,4 +1,4 @@
-"""The dimensions of an n-gram model, as its model.json has them, and the files that follow from them."""
+"""The dimensions of an n-gram model in model.json, and the names of its files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-# Far more than any model has.
+# A bound for records from unknown sources, far above the order of any model.
 MOST_ORDERS = 100
 
 
@@ -17,8 +17,9 @@ class NgramSizes(
     """The dimensions of an n-gram model.
 
     Attributes:
-        smoothing: how the probabilities were estimated; "arpa" where they came in a file.
-        ngrams: how many n-grams each order has, from order 1, which has every word.
+        vocabulary_size: V.
+        smoothing: how the probabilities were estimated; "arpa": they were imported.
+        ngrams: number of n-grams of each order, from order 1, which has V.
     """
 
     vocabulary_size: Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -26,7 +27,7 @@ class NgramSizes(
     ngrams: Annotated[list[Annotated[int, Meta(ge=0, le=1 << 60)]], Meta(max_length=MOST_ORDERS)]
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no tables have."""
+        """Refuse impossible sizes."""
         if not self.ngrams or self.ngrams[0] != self.vocabulary_size or min(self.ngrams[0] - 1, *self.ngrams) < 0:
             raise ValueError(f"n-gram counts {self.ngrams} do not fit a vocabulary of {self.vocabulary_size}")
         if max(self.ngrams) << self.word_bits > 1 << 63:
@@ -34,16 +35,16 @@ class NgramSizes(
 
     @property
     def order(self) -> int:
-        """Words of the longest n-grams."""
+        """Number of words of the longest n-grams."""
         return len(self.ngrams)
 
     @property
     def word_bits(self) -> int:
-        """How many bits of a key are the word's."""
+        """Number of bits for a word id in a key."""
         return word_bits(self.vocabulary_size)
 
     def table_names(self) -> list[str]:
-        """Names of the files that hold the tables."""
+        """The names of all files of the model."""
         return [table_name(order, kind) for order in range(1, self.order + 1) for kind in self._kinds(order)]
 
     def _kinds(self, order: int) -> list[str]:
@@ -51,10 +52,10 @@ class NgramSizes(
 
 
 def word_bits(vocabulary_size: int) -> int:
-    """How many bits of a key are the word's."""
+    """Number of bits for a word id in a key (`tables.make_keys`)."""
     return (vocabulary_size - 1).bit_length()
 
 
 def table_name(order: int, kind: str) -> str:
-    """The file that holds a table."""
+    """The name of the file of a table; `kind` is "keys", "log_probs" or "backoffs"."""
     return f"ngrams.{order}.{kind}.npy"

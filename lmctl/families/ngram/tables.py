@@ -1,17 +1,18 @@
-"""The tables of an n-gram model: a trie in sorted arrays, one .npy each, memory-mapped when read.
+"""The tables of an n-gram model: a trie in sorted arrays, each in an .npy file, memory-mapped when read.
 
-An n-gram is known by its place in the table of its order. Those of order 1 stand at their word's id; those of
-order n stand sorted by key: the place of the context (the first n - 1 words, in the table of order n - 1) above,
-the id of the last word below, in one uint64. So a table is sorted by its words from the first to the last, the
-continuations of a context stand side by side, and finding n-grams is one binary search over integers.
+An n-gram is identified by its place in the table of its order. The place of a word (order 1) is its id. The
+n-grams of a higher order n are sorted by their keys. A key is a uint64: its upper bits are the place of the
+context (the first n - 1 words, in the table of order n - 1), its lower bits the id of the last word. So a table is
+sorted by the words from the first to the last, the n-grams of a context are neighbours, and an n-gram is found by
+one binary search over integers.
 
     ngrams.<n>.keys.npy        uint64, n > 1
-    ngrams.<n>.log_probs.npy   float32, natural logs: of the last word after the others
-    ngrams.<n>.backoffs.npy    float32, natural logs, n < order: what a word costs that never followed all n words
+    ngrams.<n>.log_probs.npy   float32, natural log probability of the last word
+    ngrams.<n>.backoffs.npy    float32, natural log back-off weight of the n words as a context; n < order
 
-There is no `<s>`: a sentence starts after `</s>`. Since no context goes past a sentence's end, the unigram `</s>`
-holds both the probability of an end and the back-off of a start, and an n-gram whose first word is `</s>` is one
-that starts a sentence.
+There is no `<s>`: the context of the first word of a sentence is `</s>`. Contexts never include words of the
+previous sentence. So the unigram `</s>` has the probability of the end of a sentence, and the back-off weight of
+its start. An n-gram whose first word is `</s>` starts a sentence.
 """
 
 from __future__ import annotations
@@ -39,28 +40,28 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, Int64Array, IntArray, UInt64Array
 
-    # Reads the next values of a table; answers with what is wrong with them, if anything is.
+    # Checks the next values of a table, and returns the fault; None: there is none.
     Check = Callable[[NDArray[Any]], str | None]
 
 # The place of an n-gram that is not in the table.
 ABSENT = -1
 
-# Values that are checked in one go when tables are opened.
+# Values that are checked at once when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
 
-# What the largest back-offs of all orders add up to at most, with what a float32 may be off by.
+# Largest sum of the largest back-off weights of all orders, with the rounding error of float32.
 _MOST_BACKOFFS_NATS = MOST_LOG10_BACKOFFS * LN_10 * (1 + 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
 class NgramTables:
-    """The tables of an n-gram model, each by order.
+    """The tables of an n-gram model, by order.
 
     Attributes:
-        sizes: how many n-grams there are.
-        keys: context and last word, rising, (ngrams,); from order 2.
-        log_probs: natural logs, (ngrams,).
-        backoffs: natural logs, (ngrams,); below the highest order.
+        sizes: the number of n-grams of each order.
+        keys: keys of the n-grams, rising, (ngrams,); from order 2.
+        log_probs: natural log probabilities, (ngrams,).
+        backoffs: natural log back-off weights, (ngrams,); not for the highest order.
     """
 
     sizes: NgramSizes
@@ -69,20 +70,20 @@ class NgramTables:
     backoffs: dict[int, Float32Array]
 
     def find(self, order: int, contexts: IntArray, words: IntArray) -> Int64Array:
-        """Places of n-grams of an order of 2 and more.
+        """Find n-grams in the table of an order.
 
         Args:
-            order: of the n-grams.
-            contexts: places of their first n - 1 words, any shape; `ABSENT` if there are none.
+            order: number of words of the n-grams, 2 or more.
+            contexts: places of their contexts, of any shape; may be `ABSENT`.
             words: ids of their last words, of the same shape.
 
         Returns:
-            Places, or `ABSENT`, of the same shape.
+            Places of the n-grams, of the same shape; `ABSENT`: the table does not have the n-gram.
         """
         found = np.full(contexts.shape, ABSENT, dtype=np.int64)
         known = np.flatnonzero(contexts.ravel() >= 0)
         wanted = make_keys(contexts.ravel()[known], words.ravel()[known], self.sizes.word_bits)
-        # Rising keys are looked up side by side in memory: it pays to sort them first.
+        # Sorted keys are neighbours in memory, so the search is faster after sorting.
         rising = np.argsort(wanted)
         known, wanted = known[rising], wanted[rising]
         keys = self.keys[order]
@@ -93,11 +94,15 @@ class NgramTables:
         return found
 
     def continuations(self, order: int, contexts: IntArray) -> tuple[Int64Array, Int64Array]:
-        """Where n-grams that continue a context stand: those from the first place up to the second.
+        """Find all n-grams of given contexts.
 
         Args:
-            order: of the n-grams, 2 and more.
-            contexts: places of their first n - 1 words, (B,); `ABSENT` has no continuations.
+            order: number of words of the n-grams, 2 or more.
+            contexts: places of the contexts, (B,); may be `ABSENT`.
+
+        Returns:
+            For each context the place of its first n-gram, and the place after its last one, (B,) each; equal if
+            the context has none.
         """
         known = np.maximum(contexts, 0)
         nothing = np.zeros(len(contexts), dtype=np.int64)
@@ -106,11 +111,11 @@ class NgramTables:
         return first, np.where(contexts < 0, first, stop)
 
     def last_words(self, order: int, places: IntArray) -> Int64Array:
-        """Ids of the last words of n-grams."""
+        """The ids of the last words of n-grams, given their places."""
         return places.astype(np.int64) if order == 1 else split_keys(self.keys[order][places], self.sizes)[1]
 
     def words(self, order: int, places: IntArray) -> Int64Array:
-        """Word ids of n-grams, (ngrams, order), given their places, (ngrams,)."""
+        """The word ids of n-grams, (ngrams, order), given their places, (ngrams,)."""
         words = np.empty((len(places), order), dtype=np.int64)
         for length in range(order, 1, -1):
             places, words[:, length - 1] = split_keys(self.keys[length][places], self.sizes)
@@ -119,7 +124,13 @@ class NgramTables:
 
 
 def make_keys(contexts: IntArray, words: IntArray, bits: int) -> UInt64Array:
-    """Keys of n-grams: the places of their contexts above, the ids of their last words below."""
+    """Make the keys of n-grams.
+
+    Args:
+        contexts: places of their contexts.
+        words: ids of their last words, of the same shape.
+        bits: number of bits for a word id (`word_bits`).
+    """
     keys = contexts.astype(np.uint64)
     keys <<= np.uint64(bits)
     keys |= words.astype(np.uint64)
@@ -127,7 +138,7 @@ def make_keys(contexts: IntArray, words: IntArray, bits: int) -> UInt64Array:
 
 
 def split_keys(keys: UInt64Array, sizes: NgramSizes) -> tuple[Int64Array, Int64Array]:
-    """Places of the contexts, and ids of the last words."""
+    """The places of the contexts and the ids of the last words of n-grams, given their keys."""
     words = (keys & np.uint64((1 << sizes.word_bits) - 1)).astype(np.int64)
     return (keys >> np.uint64(sizes.word_bits)).astype(np.int64), words
 
@@ -138,7 +149,7 @@ def _dtype(kind: str) -> np.dtype[Any]:
 
 @contextlib.contextmanager
 def written_table(folder: Path, order: int, kind: str) -> Iterator[ArrayWriter]:
-    """Open a table for writing; it takes its place in `folder` when the block ends without an error."""
+    """Write a table. The file appears in `folder` when the block ends without an error."""
     with files.written_whole(folder / table_name(order, kind)) as file:
         writer = ArrayWriter(file, _dtype(kind))
         yield writer
@@ -146,10 +157,10 @@ def written_table(folder: Path, order: int, kind: str) -> Iterator[ArrayWriter]:
 
 
 def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
-    """Memory-map the tables in a folder, after reading each of them once to see that a query can rely on it.
+    """Read every table once to check it, and memory-map it.
 
     Raises:
-        DataError: a table is missing, of another type or length, or has a value that no table has; by name.
+        DataError: a table is missing, has another type or length, or has an impossible value.
     """
     backoffs = _BackoffCheck()
 
@@ -187,16 +198,16 @@ def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: Check) -> 
                 f"want {dtype.str} ({length},) in {expected_bytes}"
             )
         file.seek(start)
-        # Read rather than mapped: pages of a map would stay in memory.
+        # The values are read and not mapped for this check, because the pages of a map would stay in memory.
         while (values := np.fromfile(file, dtype, CHECKED_AT_ONCE)).size:
             if fault := check(values):
                 raise DataError(f"{path}: damaged; {fault}")
-    # Nothing cannot be mapped.
+    # An empty array cannot be mapped.
     return np.asarray(np.memmap(path, dtype, "r", start, (length,))) if length else np.empty(0, dtype)
 
 
 class _KeyCheck:
-    """Do keys rise, and name contexts and words that are there?"""
+    """Checks that keys rise, and that their contexts and words exist."""
 
     def __init__(self, sizes: NgramSizes, order: int) -> None:
         self._sizes = sizes
@@ -217,12 +228,12 @@ class _KeyCheck:
 
 
 def _fault_in_log_probs(values: Float32Array) -> str | None:
-    # What is not a number is not at most 0 either.
+    # The comparison is false for NaN, too.
     return None if (values <= 0).all() else "a log probability that is not 0 or less"
 
 
 class _BackoffCheck:
-    """Are back-offs numbers, and does exp take what the largest of all orders add up to?"""
+    """Checks that back-off weights are numbers, and that exp() of the sum of the largest ones is finite."""
 
     def __init__(self) -> None:
         self._largest: dict[int, float] = {}
