@@ -16,6 +16,7 @@ from lmctl.cli.options import (
     check_cache,
     encoding_options,
     header_option,
+    json_option,
     message_options,
     models_option,
     pass_messages,
@@ -72,7 +73,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="table: for a terminal; kenlm, srilm: as these programs print it; tsv: tab-separated; jsonl: a JSON "
     "object on each line.  [default: table on a terminal, else tsv]",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@json_option
 @header_option
 @click.option(
     "--accuracy-at",
@@ -112,7 +113,6 @@ def evaluate(
     cache: int,
     level: str,
     format: str | None,
-    as_json: bool,
     header: bool,
     accuracy_at: tuple[int, ...],
     blank_lines: Literal["drop", "keep"] | None,
@@ -145,7 +145,6 @@ def evaluate(
         raise click.UsageError(
             f"no FILE given, and standard input is {there}; give FILE, or pipe text to standard input"
         )
-    format = "jsonl" if as_json else format
     if len(models) > 1:
         _check_comparison(files, format)
 

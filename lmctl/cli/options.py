@@ -103,7 +103,7 @@ def model_argument(command: F) -> F:
     @functools.wraps(command)
     def wrapped(*args: Any, model: str | None, named: str | None, **kwargs: Any) -> Any:
         if model is not None and named is not None:
-            raise click.UsageError(f"MODEL ({model}) and -m ({named}) both name a model; choose one")
+            raise click.UsageError(f"MODEL ({model}) and -m ({named}) both name a model; use one of them")
         return command(*args, model=model if named is None else named, **kwargs)
 
     return wrapped  # type: ignore[return-value]
@@ -123,6 +123,19 @@ def header_option(command: F) -> F:
         default=True,
         help="tsv: print the names of the columns in the first line.  [default: --header]",
     )(command)
+
+
+def json_option(command: F) -> F:
+    """Add --json, which is the same as --format jsonl, to a command with --format."""
+
+    @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, as_json: bool, format: str | None, **kwargs: Any) -> Any:
+        if as_json and format not in (None, "jsonl"):
+            raise click.UsageError(f"--json is the same as --format jsonl, got --format {format}; use one of them")
+        return command(*args, format="jsonl" if as_json else format, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def cache_option(command: F) -> F:

@@ -13,6 +13,7 @@ from lmctl.cli.options import (
     check_cache,
     encoding_options,
     header_option,
+    json_option,
     message_options,
     model_option,
 )
@@ -80,7 +81,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 @click.option(
     "--format", type=click.Choice(FORMATS), help="See Formats above.  [default: table on a terminal, else plain]"
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
+@json_option
 @header_option
 @encoding_options
 @message_options
@@ -97,7 +98,6 @@ def predict(
     state: State,
     cache: int,
     format: str | None,
-    as_json: bool,
     header: bool,
     encoding: str | None,
     errors: str | None,
@@ -155,7 +155,7 @@ def predict(
         mid_sentence=mid_sentence,
         state=state,
     )
-    printer = PredictionPrinter("jsonl" if as_json else format, header=header)
+    printer = PredictionPrinter(format, header=header)
     for contexts in _arriving_contexts(texts, file, **text):
         printer.print(predictor.answer(contexts))
 

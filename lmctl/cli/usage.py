@@ -86,8 +86,7 @@ def describe(error: click.ClickException) -> str:
     if isinstance(error, click.BadOptionUsage):
         if "does not take a value" in message:
             return f"{error.option_name}: takes no value"
-        parameter = _parameter(context, error.option_name)
-        return f"{error.option_name}: a value is missing{_purpose(parameter)}"
+        return f"{error.option_name}: a value is missing"
     if message.startswith("Got unexpected extra argument"):
         extra = re.sub(r"^.*?\(|\)$", "", message)
         return _seen_help(f"unexpected argument {_shown(extra)}", context)
@@ -137,7 +136,7 @@ def _either(names: list[str]) -> str:
 def _expected(error: click.BadParameter) -> str:
     """Return what was expected and what came; click words that differently for each type."""
     kind = None if error.param is None else error.param.type
-    found = re.match(r"(.*?) is not (?:in the range|one of|a valid)\b", error.message, re.DOTALL)
+    found = re.match(r"(.*?) is not (?:in the range|one of|a valid|')", error.message, re.DOTALL)
     expected = _values_of(kind)
     if found is None or not expected:
         return error.message.rstrip(".")
@@ -164,12 +163,6 @@ def _values_of(kind: click.ParamType[Any] | None) -> str:
 
 def _shown(text: str, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
-
-
-def _parameter(context: click.Context | None, option: str) -> click.Parameter | None:
-    if context is None:
-        return None
-    return next((each for each in context.command.params if option in (*each.opts, *each.secondary_opts)), None)
 
 
 def _unknown_option(error: click.NoSuchOption, context: click.Context | None) -> str:

@@ -22,6 +22,7 @@ from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
+from lmctl.store.generations import is_model
 from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
 from lmctl.text.detection import detect
@@ -75,7 +76,7 @@ def prepare(
         on_progress: told of the number of bytes read, again and again.
 
     Raises:
-        LmctlError: an input is missing or is not text, or there is nothing in it; `folder` is a bundle.
+        LmctlError: an input is missing or is not text, or there is nothing in it; `folder` is a model or a bundle.
         LockedError: another process prepares a corpus in this folder.
         StorageError: there is not enough room for it, or a file is in the folder's place.
         OSError: the folder cannot be written.
@@ -84,6 +85,8 @@ def prepare(
         raise StorageError(f"{folder}: is a file; expected a folder for the prepared corpus; name another with -o")
     if has_record(folder):
         raise UsageError(f"{folder}: is a model's bundle, which never changes; name another folder with -o")
+    if is_model(folder):
+        raise UsageError(f"{folder}: is a model; name another folder with -o")
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *files_named(config)])
     sources = without_validation(sources, config.validation.file)

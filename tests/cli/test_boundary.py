@@ -171,6 +171,16 @@ def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, nam
             "--format: expected table, plain, words, tsv or jsonl, got 'xml'",
         ),
         (("predict", "-m", "bundle", "-f", "good.txt", "x"), "TEXT and -f both give contexts; use one of them"),
+        (
+            ("predict", "-m", "bundle", "--json", "--format", "tsv", "x"),
+            "--json is the same as --format jsonl, got --format tsv; use one of them",
+        ),
+        (
+            ("eval", "-m", "bundle", "--format", "kenlm", "--json", "good.txt"),
+            "got --format kenlm; use one of them",
+        ),
+        (("export", "bundle", "--to", "gguf"), "--to: expected arpa, got 'gguf'"),
+        (("info", "bundle", "-m", "other"), "MODEL (bundle) and -m (other) both name a model; use one of them"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),
         (("eval", "-m", "bundle", "--accuracy-at", "a,b", "good.txt"), "such as 1,5,10, got 'a,b'"),

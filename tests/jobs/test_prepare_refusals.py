@@ -144,3 +144,12 @@ def test_a_bundle_is_no_place_for_a_corpus(tmp_path, write):
     with pytest.raises(UsageError, match="bundle: is a model's bundle, which never changes"):
         prepare([write("alice.txt", ALICE)], folder, config())
     assert [path.name for path in folder.iterdir()] == ["model.json"]
+
+
+def test_the_folder_of_a_model_is_no_place_for_a_corpus(tmp_path, write):
+    folder = tmp_path / "news"
+    (folder / "generations").mkdir(parents=True)
+
+    with pytest.raises(UsageError, match="news: is a model; name another folder with -o"):
+        prepare([write("alice.txt", ALICE)], folder, config())
+    assert [path.name for path in folder.iterdir()] == ["generations"]
