@@ -1,1 +1,1 @@
-"""What a command sets in motion, end to end."""
+"""The work of each command, from end to end."""

@@ -206,7 +206,7 @@ def test_a_validation_file_among_the_inputs_is_left_out_of_them(write, tmp_path,
 
     corpus = prepare([train, valid], tmp_path / "corpus", config(file=valid))
 
-    assert f"{valid} validates (--valid), so it is left out of the training text" in caplog.messages
+    assert f"{valid} is the validation text (--valid), so it is left out of the training text" in caplog.messages
     honest = prepare([train], tmp_path / "honest", config(file=valid))
     assert contents(corpus.folder) == contents(honest.folder)
     assert [source.split for source in corpus.record.sources] == ["train", "valid"]

@@ -1,1 +1,1 @@
-"""What `lmctl train` sets in motion: known? -> lock -> prepare -> fit -> compare -> publish -> remember."""
+"""The steps of `lmctl train`: known? -> lock -> prepare -> fit -> compare -> publish -> remember."""

@@ -1,4 +1,4 @@
-"""A network is set beside n-grams of the same corpus, and what is published of the two is chosen."""
+"""Compare a network with the baseline of the same corpus, and choose the model to publish."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ def compare_with_baseline(
     of_ngram: tuple[Bundle, ValidScores],
     metrics: dict[str, Any],
 ) -> Bundle:
-    """Set a network beside the n-grams of the same corpus, and tell of it.
+    """Compare a network with the baseline of the same corpus, and report the comparison as an event.
 
-    With `training.with_ngram`, what is chosen is their mixture, or the one of the two that counts in it.
+    Without `training.with_ngram`, the network is chosen. With it, the mixture is chosen if it is better than the
+    network; if one of the two has next to no weight in the mixture, the other one is chosen alone.
 
     Args:
         watch: the run.
-        scratch: the scratch folder of the run, in which both bundles are.
-        corpus: what both were made from.
-        config: fully resolved.
-        of_network: its bundle, and how it predicts the validation text.
-        of_ngram: likewise.
-        metrics: the figures of the network; those of what is chosen afterwards.
+        scratch: the scratch folder of the run, with both bundles in it.
+        corpus: the corpus of both models.
+        config: the resolved configuration.
+        of_network: the bundle of the network, and its scores on the validation text.
+        of_ngram: the bundle of the baseline, and its scores on the validation text.
+        metrics: the figures of the network. The figures of the chosen model replace them.
 
     Returns:
-        The bundle of what is chosen; the other one is removed, or a member of it.
+        The bundle of the chosen model. The other bundle is removed, or has become a member of it.
     """
     (network, network_scores), (ngram, ngram_scores) = of_network, of_ngram
     mixture = Mixture.tuned([network_scores, ngram_scores])
@@ -83,7 +84,7 @@ def compare_with_baseline(
     if not compared.mixture_is_chosen:
         remove(ngram.folder)
         return network
-    # Each member keeps the figures that it has alone.
+    # Each member keeps its own figures.
     network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
     ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
     folder = scratch / COMBINED

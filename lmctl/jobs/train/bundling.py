@@ -1,4 +1,4 @@
-"""A training result becomes a bundle, and the bundle is asked as a query would ask it."""
+"""Write the result of a training as a bundle, and check that the bundle answers a query."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def bundle_result(
     folder: Path, corpus: PreparedCorpus, config: Config, result: TrainingResult, drift: Drift | None = None
 ) -> Bundle:
-    """Write the best weights, and all that answers with them, into `folder`, which is not there yet."""
+    """Write the best weights, and the files that a query needs, into `folder`, which must not exist yet."""
     best = result.history[result.summary.best_epoch - 1] if result.summary.best_epoch else None
     draft = Draft(
         TextFiles.of_corpus(corpus),
@@ -44,7 +44,11 @@ def bundle_result(
 
 
 def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:
-    """Open the bundle as a query would and ask it something: every file sound, the distribution normalised."""
+    """Check the files of a bundle, and that its probabilities after a context sum to 1.
+
+    Raises:
+        DataError: a file is damaged, or the sum differs from 1 by 1e-4 or more.
+    """
     language_model = load_language_model(verify_bundle(folder))
     context = corpus.train[:32].astype(np.int64)[:, None]
     log_probs = language_model.log_probs(language_model.advance(language_model.null_state(1), context))

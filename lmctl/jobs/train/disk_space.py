@@ -1,7 +1,8 @@
-"""Whether what a run is about to write can fit on the disk at all.
+"""Check that the disk has room for the files of a run, before the run writes them.
 
-A run that fails for want of space when it is nearly done has wasted its time. What is refused here could not have
-ended well: needs are counted low, and what else fills the disk meanwhile is not known.
+A run that fails at its end because the disk is full has wasted its time. The checks use lower bounds: a run that
+is refused here could not have finished. A run that is accepted can still fail, for instance if other programs fill
+the disk.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ if TYPE_CHECKING:
     from lmctl.families.family import Family
 
 FLOAT32_BYTES = 4
-# Further numbers that an optimizer keeps for each weight.
+# Numbers that an optimizer keeps for each weight, beside the weight.
 SLOTS = {"sgd": 0, "adam": 2, "adagrad": 1, "rmsprop": 1}
 
 
 def check_room_to_prepare(folder: Path, sources: Sequence[str]) -> None:
-    """See that a corpus can be prepared in a folder.
+    """Check that a corpus can be prepared in a folder: it needs at least the size of the texts.
 
-    A token takes 5 bytes while chunks are worked on, and 2 or 4 in its stream. That was 1.6 times the bytes of the
-    training text of WikiText-2, and 2.1 times those of a Chinese one, where words are shorter; no less than once.
+    A token takes 5 bytes while chunks are processed, and 2 or 4 bytes in its stream. Together that was 1.6 times
+    the size of the training text of WikiText-2, and 2.1 times the size of a Chinese text, whose words are shorter.
 
     Args:
-        folder: where it is to be prepared; must be there.
-        sources: the texts; compressed ones count as they are, and what is no file counts nothing.
+        folder: the folder of the corpus; it must exist.
+        sources: paths of the texts. A compressed file counts with its compressed size; standard input and pipes
+            count as 0.
 
     Raises:
         StorageError: there is not enough room.
@@ -44,15 +46,16 @@ def check_room_to_prepare(folder: Path, sources: Sequence[str]) -> None:
 
 
 def check_room_to_train(work: Path, checkpoint: Path, corpus: PreparedCorpus, config: Config) -> None:
-    """See that the checkpoints and the bundle of a run can be written.
+    """Check that the checkpoints and the bundle of a run can be written.
 
-    A checkpoint is written beside the one before, and the bundle while the last one is there.
+    A new checkpoint is written before the old one is removed. The bundle is written while the last checkpoint
+    exists.
 
     Args:
         work: the model's work folder.
-        checkpoint: where checkpoints go; one that is there is replaced, so its room counts as free.
-        corpus: what is trained on.
-        config: fully resolved.
+        checkpoint: path of the checkpoint. The size of an existing one counts as free, because it is replaced.
+        corpus: the training corpus.
+        config: the resolved configuration.
 
     Raises:
         StorageError: there is not enough room.
@@ -78,13 +81,13 @@ def check_room_to_estimate(scratch: Path, family: Family, tokens: int) -> None:
 
 
 def checkpoint_bytes(parameters: int, training: TrainingConfig) -> int:
-    """The arrays of a checkpoint: the weights, those of the best epoch, averages, and the optimizer's slots."""
+    """Size of the arrays of a checkpoint: weights, weights of the best epoch, averages, optimizer slots."""
     copies = 2 + bool(training.average_decay) + SLOTS[training.optimizer]
     return copies * FLOAT32_BYTES * parameters
 
 
 def bundle_bytes(parameters: int, corpus: PreparedCorpus) -> int:
-    """The weights of a bundle, and the files that it has from the corpus."""
+    """Size of a bundle: its weights, and the files that are copied from the corpus."""
     names = ("vocabulary", "characters")
     copied = [(corpus.folder / corpus.record.files[name]).stat().st_size for name in names]
     return FLOAT32_BYTES * parameters + sum(copied)
@@ -92,7 +95,7 @@ def bundle_bytes(parameters: int, corpus: PreparedCorpus) -> int:
 
 def _check(folder: Path, needed_bytes: int, what: str) -> None:
     disk = shutil.disk_usage(folder)
-    # A file system that does not know its size says 0.
+    # A file system that cannot state its size reports 0.
     if disk.total and disk.free < needed_bytes:
         raise StorageError(
             f"{folder}: not enough disk space; {what} needs at least {needed_bytes} bytes, {disk.free} are free"

@@ -1,4 +1,4 @@
-"""What a run would come to, if that is known without it."""
+"""The result of a run, if an earlier run already shows it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ logger = logging.getLogger(__name__)
 
 
 def earlier_result(watch: Watched, job: TrainingJob) -> Trained | None:
-    """What a run would come to, if an earlier one shows it; None if it has to be run, or `force` asks for it.
+    """The result that an earlier run shows; None if the run is needed, or if `force` is set.
+
+    The line in runs.jsonl and the last event are written here if there is a result.
 
     Raises:
-        QualityGateError: the gate refused what this same run made.
+        QualityGateError: an earlier run with the same texts and settings was refused by the gate.
     """
     if job.policies.force:
         return None
@@ -50,25 +52,26 @@ def earlier_result(watch: Watched, job: TrainingJob) -> Trained | None:
 
 
 def recovered_result(folder: ModelFolder, job: TrainingJob) -> Trained | None:
-    """Record what a run had already published when it was cut off; the outcome, if it was this same run.
+    """Record the generation that a killed run had already published. The caller holds the lock.
 
-    The caller holds the lock.
+    Returns:
+        The result of that run, if its texts and settings are those of this job; else None.
     """
     if not _settle(folder):
         return None
-    # With it, the model could only be made again.
+    # The checkpoint could only make the same model again.
     remove(folder.work / CHECKPOINT)
     known = _unchanged(folder, job)
     return None if job.policies.force else known
 
 
 def _unchanged(folder: ModelFolder, job: TrainingJob) -> Trained | None:
-    """What the current generation says of itself, if a run would only make it again."""
+    """The summary of the current generation, if a run would only repeat it."""
     current = unchanged_generation(folder, job.sources, job.settings)
     if current is None:
         return None
     try:
-        # What is damaged is made again, not left current because nothing else has changed.
+        # A damaged generation is made again, although nothing else has changed.
         check_bundle(current)
         return summarize(folder.folder, current, "unchanged")
     except (LmctlError, OSError) as error:
@@ -77,10 +80,14 @@ def _unchanged(folder: ModelFolder, job: TrainingJob) -> Trained | None:
 
 
 def _settle(folder: ModelFolder) -> bool:
-    """Finish what a run left to do that was cut off after it had published; returns whether there was one."""
+    """Do the last steps of a run that was killed after it had published.
+
+    Returns:
+        Whether there was such a run.
+    """
     found = journal.find_published(folder)
     if found is not None:
-        # First: once the request is remembered, the same command finds nothing to do.
+        # Pruning comes first: once the request is saved, the same command finds nothing to do.
         folder.prune(generations_kept(folder))
         save_request(folder, *found)
     journal.end(folder)
@@ -88,7 +95,7 @@ def _settle(folder: ModelFolder) -> bool:
 
 
 def _sweep_without_a_run(folder: ModelFolder) -> None:
-    """Remove what a killed run left when it had done its work; a run in progress holds the lock."""
+    """Remove the files of a run that was killed at its end, unless a run in progress holds the lock."""
     if not folder.is_swept() or journal.is_begun(folder):
         with contextlib.suppress(LockedError, OSError), locked(folder.folder), folder.working():
             _settle(folder)

@@ -1,4 +1,4 @@
-"""A model that is estimated from a prepared corpus, as a bundle: for itself, or beside a network."""
+"""Estimate a model from a prepared corpus, without a network, and write its bundle."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratc
     """Estimate the model that is configured, or the baseline beside a network, and write its bundle.
 
     Args:
-        folder: where the bundle goes; not there yet.
-        corpus: what is counted.
-        config: `model` matters if it is that of n-grams, and `validation.state`.
-        scratch: for what does not fit in memory.
+        folder: folder of the bundle; it must not exist yet.
+        corpus: the corpus to estimate from.
+        config: the resolved configuration. If `model` is a network, the baseline has its default keys.
+        scratch: folder for data that does not fit in memory.
 
     Raises:
-        UsageError: pruning thresholds that do not fit the order.
+        UsageError: the keys of the model do not fit together.
         StorageError: there is not enough room on the disk.
     """
     family, keys = estimated_family(config), estimation_config(config, len(corpus.train))
@@ -49,13 +49,18 @@ def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratc
 
 
 def estimation_config(config: Config, training_tokens: int) -> Any:
-    """The keys of the model that is estimated from so many tokens, for itself or beside a network."""
+    """The keys of the model that is estimated: those that are configured, or those of the baseline.
+
+    Args:
+        config: the resolved configuration.
+        training_tokens: number of training tokens, which may decide a key.
+    """
     family = estimated_family(config)
-    # Beside a network, the baseline has its defaults.
+    # The baseline of a network has the default keys of its family.
     model = config.model if config.family is family else config_of(family)
     return family.settle_config(model, training_tokens)
 
 
 def estimated_family(config: Config) -> Family:
-    """The family that is configured, or the baseline beside a network."""
+    """The configured family if its models are estimated; the family of the baseline if it is a network."""
     return config.family if config.family.estimates else families.baseline()

@@ -1,4 +1,4 @@
-"""What a run starts from: where its model goes, the corpus, and the configuration that follows from it."""
+"""The inputs of a run: the model's folder, the corpus, and the configuration that depends on the corpus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What is decided when a corpus is prepared cannot be asked for again when it is trained on.
+# Keys that preparation has applied. They cannot be set again for training on a prepared folder.
 DECIDED_BY_PREPARATION = (
     "text.",
     "vocabulary.",
@@ -43,7 +43,7 @@ DECIDED_BY_PREPARATION = (
 
 
 def check_inputs(sources: Sequence[str], config: Config) -> None:
-    """See that every input is there before anything is made."""
+    """Check that every input file exists, before anything is written."""
     if not _is_prepared(sources):
         check_sources([*sources, *files_named(config)])
     old_model_file(config.training.init_from)
@@ -54,21 +54,29 @@ def _is_prepared(sources: Sequence[str]) -> bool:
 
 
 def choose_folder(sources: Sequence[str], model: Path | None) -> Path:
-    """Where the model goes; without -o, a folder named after the first source."""
+    """The model's folder; without -o, a folder with the name of the first source.
+
+    Raises:
+        UsageError: the first source has no name, such as standard input.
+    """
     if model is not None:
         return model
     if sources[0] == STDIN:
         raise UsageError("a model trained on standard input needs a name: -o MODEL")
     first = Path(sources[0]).resolve()
     name = first.name.lstrip(".").split(".")[0]
-    # One that is missing has a name all the same, and is missed later.
+    # A missing file has a name, too; a later check reports it.
     if not name or (first.exists() and not (first.is_file() or first.is_dir())):
         raise UsageError(f"a model trained on {sources[0]} needs a name: -o MODEL")
     return DEFAULT_FOLDER / name
 
 
 def check_owner(place: Path, sources: Sequence[str]) -> None:
-    """See that a folder whose name nobody gave is not the model of another corpus."""
+    """Check that a default folder is not the model of another corpus.
+
+    Raises:
+        UsageError: its current generation was trained on other sources.
+    """
     current = ModelFolder(place).current()
     if current is None:
         return
@@ -95,12 +103,12 @@ def _source_names(sources: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a model is made from.
+    """The inputs of a training.
 
     Attributes:
-        corpus: to train on.
-        config: fully resolved.
-        old_model: whose weights training starts from; None: random weights.
+        corpus: the training corpus, with its validation text.
+        config: the resolved configuration.
+        old_model: the model whose weights training starts from; None: random weights.
     """
 
     corpus: PreparedCorpus
@@ -112,13 +120,13 @@ class Inputs:
 def opened_inputs(
     job: TrainingJob, folder: ModelFolder, on_event: OnRunEvent, scratch: Path | None = None
 ) -> Iterator[Inputs]:
-    """Find the old model, open or prepare the corpus, resolve the configuration, and tell of the corpus.
+    """Find the old model, open or prepare the corpus, and resolve the configuration.
 
     Args:
-        job: what the run is to do.
-        folder: the model's.
-        on_event: told what is read, and what there is to train on.
-        scratch: where texts are prepared; None: in the model's own scratch folder.
+        job: the request.
+        folder: the model's folder.
+        on_event: receives the events of reading and of the prepared corpus.
+        scratch: folder in which texts are prepared; None: the scratch folder of the model.
     """
     old_model = OldModel.find(job.config.training.init_from, folder)
     with _opened_corpus(job, scratch or folder.making, old_model, on_event) as corpus:
@@ -131,13 +139,13 @@ def opened_inputs(
 def _opened_corpus(
     job: TrainingJob, work: Path, old_model: OldModel | None, on_event: OnRunEvent
 ) -> Iterator[PreparedCorpus]:
-    """The corpus to train on: a prepared folder as it is, or texts prepared for this run alone."""
+    """The training corpus: a prepared folder as it is, or the texts, prepared for this run only."""
     sources = job.sources
     if _is_prepared(sources):
         decided = [key for key in job.settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
         if decided:
             raise UsageError(
-                f"{decided[0]}: {sources[0]} is prepared already, and that decided it; "
+                f"{decided[0]}: {sources[0]} is prepared already, so it cannot be changed; "
                 "leave it out, or prepare the text again"
             )
         yield PreparedCorpus.open(Path(sources[0]))
@@ -159,7 +167,10 @@ def _opened_corpus(
 
 
 def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldModel | None) -> Config:
-    """The whole configuration: the preset chosen by the size of the corpus, the text's part as it was prepared."""
+    """The resolved configuration, for a corpus.
+
+    The size of the corpus chooses the preset. The sections of the text come from the preparation of the corpus.
+    """
     record = corpus.record
     config = settings.resolve(record.train.tokens)
     if old_model is not None:
@@ -168,7 +179,7 @@ def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldMod
     replace = msgspec.structs.replace
     return replace(
         config,
-        # What `auto` turned out to be.
+        # The segmenter that `auto` chose.
         text=replace(config.text, **text | {"segmenter": record.recipe.segmenter.name}),
         vocabulary=replace(config.vocabulary, **vocabulary),
         validation=replace(config.validation, **validation | {"state": config.validation.state}),
@@ -176,7 +187,7 @@ def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldMod
 
 
 def describe_corpus(corpus: PreparedCorpus) -> Prepared:
-    """What there is to train on."""
+    """The event that describes a corpus."""
     record = corpus.record
     return Prepared(
         tokens=len(corpus.train),

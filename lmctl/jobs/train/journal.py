@@ -1,23 +1,23 @@
-"""The journal of publishing: what keeps a run that was cut off from publishing the same model twice.
+"""The journal of publishing, which keeps an interrupted run from publishing the same model twice.
 
-To publish takes several steps, and a kill or a power cut may come between any two. The journal,
-`work/publishing.json`, says which model is being published and what it was made from. Steps 1 to 3 are each
-durable before the next one begins:
+Publishing takes several steps, and a kill or a power cut may come between any two of them. The journal,
+`work/publishing.json`, names the model that is being published, and the request that it was made from. Each of the
+steps 1 to 3 is durable before the next one begins:
 
-1. The finished bundle lies in the scratch folder. `begin` writes the journal: the request, and the SHA-256 that
-   the bundle's record states of itself.
-2. `ModelFolder.publish` syncs the bundle, renames it to `generations/N`, and lets `current` lead to it. From here
-   on the model is published, whatever happens. Then older generations go.
-3. `request.json` remembers the request, so that the same command finds nothing to do.
-4. `end` removes the journal, and the checkpoint goes.
+1. The finished bundle is in the scratch folder. `begin` writes the journal: the request, and the SHA-256 that the
+   bundle's record states.
+2. `ModelFolder.publish` syncs the bundle, renames it to `generations/N`, and makes `current` link to it. From here
+   on the model is published. Then older generations are removed.
+3. `request.json` is written, so that the same command finds nothing to do.
+4. `end` removes the journal. The checkpoint is removed.
 
-The next run looks for a journal once it holds the lock. If `current` leads to the bundle that the journal names,
-the run was cut off between 2 and 4, and its remaining steps are done: `find_published` says which they are. If
-`current` leads elsewhere, the run was cut off before, and nothing was published: the journal goes, and the model
-is made again. A bundle that was renamed and that nothing leads to keeps its number, as `ModelFolder.publish`
-recognizes it.
+The next run looks for a journal as soon as it holds the lock. If `current` links to the bundle that the journal
+names, the run ended between steps 2 and 4. `find_published` returns its request, and the remaining steps are done.
+If `current` links to another generation, the run ended before step 2, and nothing was published: the journal is
+removed, and the model is made again. A bundle that was renamed before `current` changed keeps its number, because
+`ModelFolder.publish` recognizes it.
 
-Every step may be done twice, so recovery may itself be cut off.
+Every step may be repeated, so recovery may be interrupted, too.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """The content of the journal.
 
     Attributes:
-        request: what the run was asked for.
-        sha256: of the bundle, as its record states it.
+        request: the request of the run.
+        sha256: SHA-256 of the bundle, as its record states it.
     """
 
     request: Request
@@ -57,16 +57,16 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begin(folder: ModelFolder, request: Request, bundle: Path) -> None:
-    """Write the journal, durably, before a finished bundle is published."""
+    """Write the journal durably, before a finished bundle is published."""
     intent = Intent(request=request, sha256=open_bundle(bundle).record.sha256)
     files.write_bytes(folder.work / PUBLISHING, msgspec.json.encode(intent) + b"\n", beside=folder.making)
 
 
 def find_published(folder: ModelFolder) -> tuple[Request, Path] | None:
-    """The request and the generation of a run that was cut off after it had published; None if there is none.
+    """The request and the generation of a run that was interrupted after it had published; None if there is none.
 
-    The caller holds the model's lock. A journal that cannot be read is one that a disk has damaged, since it is
-    written whole or not at all: a warning says so, and the model is made again.
+    The caller holds the model's lock. The journal is written whole or not at all, so a journal that cannot be read
+    was damaged by the disk: a warning says so, and the model is made again.
     """
     path, current = folder.work / PUBLISHING, folder.current()
     try:
@@ -82,7 +82,7 @@ def find_published(folder: ModelFolder) -> tuple[Request, Path] | None:
 
 
 def end(folder: ModelFolder) -> None:
-    """Remove the journal: the request is remembered, or nothing was published."""
+    """Remove the journal, after the request was saved or if nothing was published."""
     remove_own(folder.work / PUBLISHING)
 
 

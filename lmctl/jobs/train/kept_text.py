@@ -1,7 +1,7 @@
-"""The validation text that a published generation keeps, so that later models can be compared with it.
+"""The validation text that a generation keeps, so that later models can be compared with it.
 
-A bundle holds it as valid.txt: all of it up to a megabyte, and of a longer text pieces from its beginning to its
-end. The same text always gives the same bytes.
+A bundle stores it as valid.txt: the whole text up to a megabyte. Of a longer text, it stores pieces from all parts
+of the text. The same text always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-# About 200,000 words of English: bits per character of so many do not depend on which ones they are.
+# About 200,000 words of English. The bits per character of so long a sample do not depend on its choice.
 KEPT_BYTES = 1_000_000
-# Of a longer text every n-th piece of so many bytes is kept: most lines keep the lines before them.
+# Of a longer text, every n-th piece of this many bytes is kept. So most lines keep the context before them.
 PIECE_BYTES = 16_384
 
 
 def keep_text(bundle: Path, text: bytes) -> None:
-    """Store a text in a bundle that no reader looks at yet; none is stored if it is empty."""
+    """Store a text in a bundle that is not published yet; an empty text is not stored."""
     if text:
         amend_bundle(open_bundle(bundle), {KEPT_TEXT: text})
 
 
 def kept_part(path: Path) -> bytes:
-    """What is kept of a text file, a sentence a line."""
+    """The part of a text file (a sentence a line) that is kept."""
     with path.open("rb") as file:
         return kept_lines(file, path.stat().st_size)
 
 
 def kept_lines(lines: Iterable[bytes], total_bytes: int) -> bytes:
-    """What is kept of a text.
+    """The part of a text that is kept.
 
     Args:
-        lines: each with its end; read as they are needed.
-        total_bytes: the length of them all.
+        lines: the lines, each with its line end; they are read one at a time.
+        total_bytes: length of all lines together.
     """
     stride = -(-total_bytes // KEPT_BYTES)
     kept, start, length = list[bytes](), 0, 0

@@ -1,4 +1,4 @@
-"""How large the network is that a configuration asks for, as its family says."""
+"""The size of the network that a configuration describes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def configured_sizes(corpus: PreparedCorpus, config: Config) -> Any:
-    """The sizes of the network, with the vocabulary of a corpus."""
+    """The sizes of the network for the vocabulary of a corpus."""
     return config.family.sizes_of(corpus.vocabulary.counts, config.model)
 
 
 def configured_parameters(corpus: PreparedCorpus, config: Config) -> int:
-    """How many numbers that network has."""
+    """The number of parameters of the network; 0 if its family does not state it."""
     family = config.family
     return family.count_parameters(configured_sizes(corpus, config)) or 0

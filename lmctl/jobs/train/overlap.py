@@ -1,4 +1,4 @@
-"""Text that would be trained on and validated on, or trained on twice."""
+"""Find a validation file among the training texts, and texts that are named twice."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ logger = logging.getLogger(__name__)
 
 
 def without_validation(sources: Sequence[str], validation: str | None) -> list[str]:
-    """The sources but for the validation file, which a pattern such as `text/*.txt` may have matched.
+    """The sources without the validation file, which a pattern such as `text/*.txt` may have matched.
 
-    A file is known by its device and inode, whatever it is called.
+    Two paths are the same file if their device and inode are the same.
 
     Args:
-        sources: texts to train on.
-        validation: the text to validate on; None: there is none.
+        sources: paths of the training texts.
+        validation: path of the validation text; None: there is none.
 
     Raises:
-        UsageError: there is nothing else.
+        UsageError: the validation file is the only source.
     """
     held_out = None if validation is None else _identity(validation)
     if held_out is None:
         return list(sources)
     kept = [source for source in sources if _identity(source) != held_out]
     if not kept and sources:
-        raise UsageError(f"{validation}: the text to validate on is all there is to train on; name another text")
+        raise UsageError(
+            f"{validation}: the validation text is the only training text; name another training text"
+        )
     for source in sources:
         if source not in kept:
-            name = source if source == validation else f"{source} is {validation}, and"
-            logger.warning("%s validates (--valid), so it is left out of the training text", name)
+            name = source if source == validation else f"{source}, the same file as {validation},"
+            logger.warning("%s is the validation text (--valid), so it is left out of the training text", name)
     return kept
 
 
 def warn_of_repeated(sources: Sequence[str]) -> None:
-    """Say which sources are one file."""
+    """Warn of sources that are the same file."""
     first: dict[tuple[int, int], str] = {}
     for source in sources:
         known = _identity(source)
@@ -57,7 +59,7 @@ def _under(first: str, source: str) -> str:
 
 
 def _identity(source: str) -> tuple[int, int] | None:
-    """Device and inode of a regular file; None: it is none, or cannot be found."""
+    """Device and inode of a regular file; None if the path is no regular file, or is missing."""
     if source == STDIN:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The end of a run: a finished bundle is asked, compared with what is published, and takes its place."""
+"""The end of a run: check a finished bundle, compare it with the current generation, and publish it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,18 @@ logger = logging.getLogger(__name__)
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training run did, or, where there was nothing to do, what the one before had done.
+    """The result of a training run; or the result of an earlier run, if there was nothing to do.
+
+    Fields without a value are None.
 
     Attributes:
-        preset: of the network's training, as the next ones are; None if there is no network.
-        tokens: trained on, those of every epoch counted; of n-grams, those of the text.
-        drift: what had changed since the model that training started from.
-        compared: the network beside an n-gram model, and their mixture.
-        cache: what `--cache` is good for.
+        outcome: "published", or "unchanged" if there was nothing to do.
+        published: folder of the generation.
+        preset: preset of a network's training, as epochs, best_epoch and steps are of it; None without a network.
+        tokens: training tokens, each epoch counted; for an estimated model, the tokens of the text.
+        drift: changes of the text since the model that training started from.
+        compared: perplexities of a network, of the baseline of the same corpus, and of their mixture.
+        cache: perplexity with and without `--cache`.
     """
 
     outcome: Literal["published", "unchanged"]
@@ -74,19 +78,22 @@ def publish(
     standard: Standard | None,
     request: Request | None,
 ) -> Path:
-    """Ask a finished bundle something, and publish it if it is good enough.
+    """Check that a finished bundle answers, compare it with the current generation, and publish it.
 
     Args:
         watch: the run.
-        bundle: in its work folder.
-        corpus: what it was made from.
-        config: fully resolved.
-        standard: what it has to match; None: there is no gate.
-        request: what the run was asked for; None if that cannot be asked again.
+        bundle: folder of the bundle, in the work folder.
+        corpus: the training corpus.
+        config: the resolved configuration.
+        standard: figures of the current generation to compare with; None: there is no gate.
+        request: the request of the run; None if an input cannot be read twice.
+
+    Returns:
+        The folder of the new generation.
 
     Raises:
-        QualityGateError: it is worse than what is published.
-        DataError: it does not answer as a model does.
+        QualityGateError: the new model is worse than the current generation.
+        DataError: a file of the bundle is damaged, or its probabilities do not sum to 1.
     """
     keep_text(bundle, kept_part(corpus.valid_text) if len(corpus.valid) else inherited_text(standard))
     verify_answers(bundle, corpus)
@@ -98,10 +105,10 @@ def publish(
 
 
 def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
-    """Compare a finished bundle with what is published; one that is worse is set aside.
+    """Compare a finished bundle with the current generation, and move it to `work/rejected` if it is worse.
 
     Raises:
-        QualityGateError: it is.
+        QualityGateError: it is worse.
     """
     comparisons = compare(standard, bundle)
     for comparison in comparisons:
@@ -126,7 +133,10 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
 
 
 def _place_for_rejected(work: Path) -> Path:
-    """Where a bundle goes that is worse: the place of the one before, unless somebody else has a folder there."""
+    """The folder for a refused bundle: `rejected`, whose last content is removed.
+
+    If a file in it is not lmctl's, that folder stays, and the next free one of `rejected-2`, ... is taken.
+    """
     for number in itertools.count(1):
         place = work / (REJECTED if number == 1 else f"{REJECTED}-{number}")
         remove_own(place)
@@ -136,7 +146,7 @@ def _place_for_rejected(work: Path) -> Path:
 
 
 def generations_kept(folder: ModelFolder) -> int:
-    """How many generations stay when something is published that no configuration speaks of: as many as before."""
+    """How many generations a command without a configuration keeps: as many as the current generation's has."""
     current = folder.sound_current()
     if current is not None:
         try:
@@ -147,10 +157,10 @@ def generations_kept(folder: ModelFolder) -> int:
 
 
 def summarize(model: Path, published: Path, outcome: Literal["published", "unchanged"]) -> Trained:
-    """What a published bundle says of how it was made.
+    """The result of a run, read from the bundle that it published.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the bundle is damaged.
     """
     bundle = open_bundle(published)
     record, metrics = bundle.record, bundle.metrics()

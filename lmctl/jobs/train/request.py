@@ -1,4 +1,4 @@
-"""Whether a training run would only do again what the published generation was made by."""
+"""The request that the current generation was made from, and whether a run would only repeat it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-# What decides how a text is cut, beside the settings.
+# Packages whose versions decide how a text is cut.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
-# Settings that name files, whose content counts as that of the texts.
+# Settings that name files. A changed file counts as a changed text.
 FILE_SETTINGS = ("validation.file", "vocabulary.file", "text.stop_words", "text.user_dictionary")
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An input as it was when it was read; `modified_ns` is its modification time in nanoseconds."""
+    """The state of an input file when it was read; `modified_ns` is its modification time in nanoseconds."""
 
     path: str
     bytes: int
@@ -39,12 +39,12 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked to do.
+    """The texts, settings and versions of a run.
 
     Attributes:
-        generation: what it published.
-        settings: what the user asked for, by key.
-        versions: of lmctl and of what segments.
+        generation: number of the generation that the run published, as its folder has it.
+        settings: the settings of the user, by key.
+        versions: versions of lmctl and of the segmenting packages, by name.
         inputs: the texts, and the files that settings name.
     """
 
@@ -55,14 +55,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """A run whose outcome the gate refused; `request.generation` is what was current then."""
+    """A run whose model the gate refused; `request.generation` is the generation that was current then."""
 
     request: Request
     why: str
 
 
 def describe_request(sources: Sequence[str], settings: Settings) -> Request | None:
-    """What a run is about to do, its inputs hashed; None if they are no files and cannot be read twice.
+    """The request of a run, with the hashes of its inputs; None if an input is no file and cannot be read twice.
 
     Raises:
         OSError: an input cannot be read.
@@ -75,7 +75,7 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
 
 
 def save_request(folder: ModelFolder, request: Request, published: Path) -> None:
-    """Keep what the published generation was made by."""
+    """Save the request that the published generation was made from."""
     request = msgspec.structs.replace(request, generation=published.name)
     write_note(folder.folder / REQUEST, request, folder.making)
     for name in (REJECTED, REJECTION):
@@ -83,7 +83,7 @@ def save_request(folder: ModelFolder, request: Request, published: Path) -> None
 
 
 def save_rejection(folder: ModelFolder, request: Request, why: str) -> None:
-    """Keep what was asked for when the gate refused its outcome, and against which generation."""
+    """Save a request whose model the gate refused, with the generation that it was compared with."""
     current = folder.current()
     against = current.name if current is not None else ""
     rejection = Rejection(request=msgspec.structs.replace(request, generation=against), why=files.printable(why))
@@ -91,7 +91,10 @@ def save_rejection(folder: ModelFolder, request: Request, why: str) -> None:
 
 
 def earlier_rejection(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
-    """Why the gate refused the outcome of this same run, while nothing else has been published since."""
+    """Why the gate refused the model of an equal request.
+
+    None if the gate did not refuse it, or if another generation has become current since.
+    """
     known = read_note(folder.work / REJECTION, Rejection)
     current = folder.current()
     if known is None or current is None or current.name != known.request.generation:
@@ -100,15 +103,15 @@ def earlier_rejection(folder: ModelFolder, sources: Sequence[str], settings: Set
 
 
 def unchanged_generation(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
-    """The current generation, where a run would only make it again; else None.
+    """The current generation, if a run would only repeat it; else None.
 
-    A file is the same if its size, inode and time of modification are, or else its content.
+    A file is unchanged if its size, inode and modification time are unchanged, or if its size and hash are.
     """
     current = folder.current()
     known = read_note(folder.folder / REQUEST, Request)
     if known is None or current is None or not current.is_dir():
         return None
-    # What was rolled back is not made again from the same texts, not by another version either.
+    # A generation that a rollback pinned stays current for the same texts, even with another version of lmctl.
     pinned = folder.is_pinned()
     if pinned:
         known = msgspec.structs.replace(known, versions=_versions())
@@ -118,7 +121,7 @@ def unchanged_generation(folder: ModelFolder, sources: Sequence[str], settings: 
 
 
 def changes_since(folder: ModelFolder, request: Request | None) -> Changes | None:
-    """What differs between a run and the last one that published; None if that is not known."""
+    """The differences between a request and the last published one; None if they are not known."""
     known = read_note(folder.folder / REQUEST, Request)
     if request is None or known is None or folder.current() is None:
         return None
@@ -137,13 +140,13 @@ def changes_since(folder: ModelFolder, request: Request | None) -> Changes | Non
 
 
 def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """The names whose values differ, or that only one of the two has."""
+    """The names whose values differ, or that are in only one of the two."""
     names = sorted({*before, *now})
     return [name for name in names if name not in before or name not in now or before[name] != now[name]]
 
 
 def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
-    """Whether a run would do what another one did."""
+    """Whether a run with these sources and settings would repeat a known one."""
     paths = _inputs(sources, settings)
     asked = (settings.as_asked(), _versions(), [files.printable(path) for path in paths])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
@@ -155,7 +158,7 @@ def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
     named = [str(settings.explicit[key]) for key in FILE_SETTINGS if settings.explicit.get(key) is not None]
     old_model = old_model_file(settings.explicit.get("training.init_from"))
     paths = [*map(Path, (*sources, *named)), *([] if old_model is None else [old_model])]
-    # A prepared folder is what its record says, by the hashes of its other files.
+    # The record of a prepared folder has the hashes of its other files.
     return [(path / CORPUS_FILE if path.is_dir() else path).absolute() for path in paths]
 
 

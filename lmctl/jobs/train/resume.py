@@ -1,4 +1,4 @@
-"""A training run that may be cut off, and continued by the same command."""
+"""The checkpoint of a training run, from which the same command continues after an interruption."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Of names and figures in it.
+# Room for names and figures in a checkpoint.
 SLACK_BYTES = 64 << 20
-# What decides the bytes of the weights.
+# Packages whose versions decide the bytes of the weights.
 COMPUTING_PACKAGES = ("tensorflow", "keras", "numpy")
 
 ResumePolicy = Literal["auto", "require", "never"]
@@ -33,11 +33,11 @@ class ResumableRun:
     """The checkpoint of one run.
 
     Args:
-        path: where the checkpoint is, or will be.
-        corpus: what is trained on.
-        config: fully resolved.
-        old_model: the SHA-256 of the model whose weights it starts from; None: random weights.
-        beside: the folder where a checkpoint is written before it takes its place.
+        path: path of the checkpoint.
+        corpus: the training corpus.
+        config: the resolved configuration.
+        old_model: SHA-256 of the model whose weights training starts from; None: random weights.
+        beside: folder in which a checkpoint is written before it is renamed to `path`.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class ResumableRun:
         self._beside = beside
         family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
-        # Weights, two slots each, their average, those of the best epoch: 5, of 4 bytes each, and some to spare.
-        # Numbers of a state may have 8 bytes.
+        # At most 5 numbers of 4 bytes for each weight (weight, two slots, average, weight of the best epoch), and
+        # some to spare. The numbers of a state may have 8 bytes.
         weights = 4 * 8 * (family.count_parameters(sizes) or 0)
         state = 8 * family.state_numbers(sizes) * config.training.batch_size
         self._most_bytes = weights + state + SLACK_BYTES
@@ -69,8 +69,8 @@ class ResumableRun:
         """The checkpoint to continue from; None to start over.
 
         Raises:
-            UsageError: the policy is "require" and there is no checkpoint of this run.
-            DataError: the policy is "require" and the checkpoint is damaged.
+            UsageError: the policy is "require", and there is no checkpoint of this run.
+            DataError: the policy is "require", and the checkpoint is damaged.
         """
         if policy == "never":
             return None
@@ -83,7 +83,7 @@ class ResumableRun:
             return None
         if found is None:
             if policy == "require":
-                raise UsageError(f"--resume require: there is no checkpoint {self.path}")
+                raise UsageError(f"--resume require: no checkpoint at {self.path}; leave out --resume require")
             return None
         identity, checkpoint = found
         difference = self._identity.difference(identity)
@@ -91,14 +91,17 @@ class ResumableRun:
             logger.info("continuing from step %d", checkpoint.progress.step)
             return checkpoint
         if policy == "require":
-            raise UsageError(f"--resume require: {self.path} is of another {difference}")
-        logger.warning("%s is of another %s; starting over", self.path, difference)
+            raise UsageError(
+                f"--resume require: the checkpoint {self.path} has another {difference}; "
+                "leave out --resume require"
+            )
+        logger.warning("the checkpoint %s has another %s; starting over", self.path, difference)
         return None
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint in the place of the one before."""
+        """Write a checkpoint, which replaces the last one."""
         write_checkpoint(self.path, self._identity, checkpoint, self._beside)
 
     def finish(self) -> None:
-        """Remove the checkpoint: the run is at its end."""
+        """Remove the checkpoint at the end of the run."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Whether the text to train on is much smaller than the one before: a delivery that broke off, most often."""
+"""Refuse a training text that is much smaller than the last one: most often, its delivery was cut off."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 def check_size(published: Path | None, corpus: PreparedCorpus, config: Config) -> None:
     """Refuse a corpus that has shrunk by more than `publishing.shrink_tolerance`.
 
-    Sizes are characters of the text as it was normalized, which no segmenter changes. Lines that a hash holds out
-    count: how many there are of them is a setting.
+    The size of a text is its number of characters after normalization, which does not depend on the segmenter.
+    Held-out lines of the text count, because their share is a setting. A validation file does not count.
 
     Args:
-        published: the current generation; None if there is none. One that does not say what it was trained on, as
-            an imported model, is no measure.
-        corpus: to train on.
-        config: fully resolved; without `publishing.gate` nothing is refused.
+        published: the current generation; None if there is none. If it does not record its text (an imported model
+            does not), nothing is refused.
+        corpus: the training corpus.
+        config: the resolved configuration; without `publishing.gate` nothing is refused.
 
     Raises:
-        QualityGateError: it has.
+        QualityGateError: the text has shrunk by more than that.
     """
     if published is None or not config.publishing.gate:
         return
@@ -48,10 +48,10 @@ def check_size(published: Path | None, corpus: PreparedCorpus, config: Config) -
     if new < old * (1 - tolerance):
         raise QualityGateError(
             f"not trained: the text shrank by {100 * (1 - new / old):.0f} %, from {old:,} to {new:,} characters "
-            f"({100 * tolerance:g} % is allowed); if that is all of it, --force trains on it"
+            f"({100 * tolerance:g} % is allowed); if the text is complete, --force trains on it"
         )
 
 
 def _characters(train: SplitCounts, valid: SplitCounts, sources: Sequence[SourceRecord]) -> int:
-    """Length of a text; a file of its own to validate on is no part of it."""
+    """Number of characters of a text; a separate validation file is not part of it."""
     return train.characters + (0 if any(source.split == "valid" for source in sources) else valid.characters)

@@ -1,4 +1,4 @@
-"""Signals that a job collects or holds back, to end in good order."""
+"""Record signals, or hold them back, so that a run can end in order."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class Signals:
         self._first: int | None = None
 
     def received(self) -> bool:
-        """Whether one did."""
+        """Whether a signal has arrived."""
         return self._first is not None
 
     def record(self, number: int) -> None:
-        """Take note of one; the first decides the exit code."""
+        """Record a signal; the first one decides the exit code."""
         if self._first is None:
             self._first = number
 
     def raise_if_received(self, next_time: str) -> None:
-        """End the run if a signal came.
+        """End the run if a signal has arrived.
 
         Args:
-            next_time: what the same command does when it is given again.
+            next_time: the end of the message, which says what the same command does next time: "starts over".
 
         Raises:
-            InterruptedRunError: one came.
+            InterruptedRunError: a signal has arrived.
         """
         if self._first is not None:
             message = f"interrupted; nothing was published, and the same command {next_time}"
@@ -44,10 +44,10 @@ class Signals:
 
 @contextlib.contextmanager
 def listening_for_signals() -> Iterator[Signals]:
-    """Collect SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one does what it always does.
+    """Record the first SIGINT, SIGTERM or SIGHUP in this block; a second one has its usual effect.
 
-    A further SIGHUP is collected, too: the kernel and a shell each send one if a terminal closes. It stays ignored
-    if it was, as under nohup.
+    A second SIGHUP is recorded, too: if a terminal closes, the kernel and the shell each send one. If SIGHUP was
+    ignored before, as under nohup, it stays ignored. In a thread other than the main one, no signal is recorded.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
@@ -73,7 +73,10 @@ def listening_for_signals() -> Iterator[Signals]:
 
 @contextlib.contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Let the signals that end a run wait until the block ends; processes started in it never hear of them."""
+    """Hold SIGINT, SIGTERM and SIGHUP back until the block ends.
+
+    A process that is started in the block inherits that they are blocked, so it never receives them.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     received: list[int] = []
     before: dict[int, Any] = {}
@@ -87,7 +90,7 @@ def signals_held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        # One that is pending comes now, and is collected.
+        # A pending signal is delivered now, and recorded.
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for held, handler in before.items():
             signal.signal(held, handler)

@@ -1,4 +1,4 @@
-"""What the user asked `lmctl train` to do."""
+"""A training job: the request that the user made of `lmctl train`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """How a run goes about it; none of this decides what the model is.
+    """Options of a run that do not change the model.
 
     Attributes:
-        resume: what to do about the checkpoint of a run that was cut off. "auto": continue from it if it is of the
-            same corpus and configuration, else start over. "require": fail instead of starting over. "never":
-            start over.
-        lock: what to do if another run trains this model: "fail" at once, or "wait".
-        force: train even if texts, settings and lmctl are those of the published generation, or the text has
+        resume: the use of a checkpoint that an interrupted run left. "auto": continue from it if corpus and
+            configuration are unchanged, else start over. "require": fail instead of starting over. "never": start
+            over.
+        lock: if another run trains this model, "fail" at once, or "wait" for its end.
+        force: train even if texts, settings and lmctl are those of the current generation, or if the text has
             shrunk.
-        jobs: processes for preparation; 0: as many as `device.threads` says, or as there are cores.
-        verbose: show the messages of TensorFlow.
+        jobs: number of processes that prepare the text; 0: `device.threads`, or the number of cores if that is 0.
+        verbose: whether to show the messages of TensorFlow.
     """
 
     resume: ResumePolicy = "auto"
@@ -47,11 +47,11 @@ class TrainingJob:
     """A request to train a model.
 
     Attributes:
-        sources: texts without the validation file, or one prepared folder.
+        sources: paths of the texts, without the validation file; or one prepared folder.
         model: the model's folder.
         is_named: whether the user named that folder.
-        settings: what the user set.
-        policies: how the run goes about it.
+        settings: the settings of the user.
+        policies: options of the run.
     """
 
     sources: Sequence[str]
@@ -62,16 +62,16 @@ class TrainingJob:
 
     @classmethod
     def of(cls, sources: Sequence[str], model: Path | None, settings: Settings, policies: Policies) -> TrainingJob:
-        """The request.
+        """The request to train on some sources.
 
         Args:
-            sources: texts, or one prepared folder.
+            sources: paths of the texts, or one prepared folder.
             model: the model's folder; None: models/<name of the first source>.
-            settings: what the user set.
-            policies: how the run goes about it.
+            settings: the settings of the user.
+            policies: options of the run.
 
         Raises:
-            UsageError: the validation file is all there is to train on, or the model needs a name.
+            UsageError: the validation file is the only text, or no name follows from the sources.
         """
         validation = settings.explicit.get("validation.file")
         sources = without_validation(sources, None if validation is None else str(validation))
@@ -79,25 +79,25 @@ class TrainingJob:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration while the corpus is not known; a preset that the corpus decides is left out."""
+        """The configuration before the corpus is known: without a preset that depends on the corpus."""
         return self.settings.resolve()
 
     def check_inputs(self) -> None:
-        """See that settings hold together, inputs are there, and the folder is not another corpus' model.
+        """Check the settings, the inputs, and that a default folder is not the model of another corpus.
 
         Raises:
-            LmctlError: one of them is not so.
+            LmctlError: a setting is invalid, an input is missing, or the folder belongs to another corpus.
         """
         check_inputs(self.sources, self.config)
         if not self.is_named:
             check_owner(self.model, self.sources)
 
     def check_requirements(self) -> None:
-        """See that such a model can be made here, before anything is.
+        """Check that this machine can train a model of the family, before anything is written.
 
         Raises:
-            MissingExtraError: TensorFlow, which trains networks, is not installed.
-            UsageError: a checkpoint is required of a family that leaves none.
+            MissingExtraError: the family is a network, and TensorFlow is not installed.
+            UsageError: `resume` is "require", and the family has no checkpoints.
         """
         if self.config.family.trains_network:
             require_tensorflow()

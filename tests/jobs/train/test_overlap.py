@@ -6,6 +6,8 @@ import pytest
 from lmctl.errors import UsageError
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 
+LEFT_OUT = "is the validation text (--valid), so it is left out of the training text"
+
 
 @pytest.fixture
 def texts(tmp_path, monkeypatch):
@@ -21,10 +23,10 @@ def test_the_validation_file_is_left_out_under_all_its_names(texts, caplog):
     with caplog.at_level(logging.WARNING):
         assert without_validation([*texts, "./valid.txt"], "valid.txt") == ["a.txt", "b.txt"]
     assert caplog.messages == [
-        "valid.txt validates (--valid), so it is left out of the training text",
-        "hard.txt is valid.txt, and validates (--valid), so it is left out of the training text",
-        "soft.txt is valid.txt, and validates (--valid), so it is left out of the training text",
-        "./valid.txt is valid.txt, and validates (--valid), so it is left out of the training text",
+        f"valid.txt {LEFT_OUT}",
+        f"hard.txt, the same file as valid.txt, {LEFT_OUT}",
+        f"soft.txt, the same file as valid.txt, {LEFT_OUT}",
+        f"./valid.txt, the same file as valid.txt, {LEFT_OUT}",
     ]
 
 
@@ -39,7 +41,7 @@ def test_a_copy_is_another_file_and_what_cannot_be_looked_at_is_kept(texts, tmp_
 
 
 def test_something_is_to_be_left_to_train_on(texts):
-    with pytest.raises(UsageError, match=r"valid\.txt: the text to validate on is all there is to train on"):
+    with pytest.raises(UsageError, match=r"valid\.txt: the validation text is the only training text"):
         without_validation(["hard.txt", "valid.txt"], "valid.txt")
 
 

@@ -85,14 +85,14 @@ def test_where_a_run_begins_that_finds_a_checkpoint(cut_off, asked, resume, firs
 def test_starting_over_is_explained(cut_off, caplog, first_step_of):
     first_step_of("training.seed=2")
 
-    assert f"{cut_off}/work/checkpoint is of another configuration; starting over" in caplog.messages
+    assert f"the checkpoint {cut_off}/work/checkpoint has another configuration; starting over" in caplog.messages
 
 
 @pytest.mark.usefixtures("eagerly")
 def test_to_require_a_checkpoint_is_to_refuse_another_run_or_none(text, cut_off, tmp_path, settings):
-    with pytest.raises(UsageError, match=r"--resume require: .*/checkpoint is of another configuration"):
+    with pytest.raises(UsageError, match=r"--resume require: .*/checkpoint has another configuration"):
         train([text], cut_off, settings("training.seed=2"), Policies(resume="require"))
-    with pytest.raises(UsageError, match="--resume require: there is no checkpoint"):
+    with pytest.raises(UsageError, match="--resume require: no checkpoint at "):
         train([text], tmp_path / "other", settings(), Policies(resume="require"))
 
 

@@ -33,7 +33,7 @@ def test_a_corpus_that_has_shrunk_is_refused_with_both_sizes_and_the_way_on(run,
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
         "not trained: the text shrank by 30 %, from 250 to 175 characters (20 % is allowed); "
-        "if that is all of it, --force trains on it"
+        "if the text is complete, --force trains on it"
     )
     assert (tmp_path / "model/current").readlink().name == "000001"
 
