@@ -68,6 +68,10 @@ class _LazyGroup(click.Group):
             return OPTION_COMMANDS[cmd_name]
         if cmd_name not in COMMANDS:
             return None
+        from lmctl.cli.output import log_to_standard_error
+
+        # The module of a command may read the families, which warns if one of them cannot be loaded.
+        log_to_standard_error()
         module, name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"lmctl.cli.{module}"), name)
         return command

@@ -43,13 +43,19 @@ class Messages:
     third_parties: bool
 
 
-def configure_messages(quiet: bool, verbose: int) -> Messages:
-    """Send lmctl's log messages to standard error; show Python warnings of libraries only with -vv."""
+def log_to_standard_error() -> logging.Logger:
+    """Send lmctl's warnings to standard error, as lines that begin with `lmctl:`; return the logger of lmctl."""
     handler = _StandardErrorHandler()
     handler.setFormatter(_MessageFormatter())
     root = logging.getLogger("lmctl")
     root.handlers = [handler]
     root.propagate = False
+    return root
+
+
+def configure_messages(quiet: bool, verbose: int) -> Messages:
+    """Log as --quiet and --verbose ask for; show Python warnings of libraries only with -vv."""
+    root = log_to_standard_error()
     terminal = sys.stderr is not None and sys.stderr.isatty()
     told = logging.INFO if verbose or terminal else logging.WARNING
     root.setLevel(logging.ERROR if quiet else told)

@@ -307,6 +307,19 @@ def test_an_empty_path_does_not_mean_the_working_folder(call, workplace, argumen
     assert sorted(path.name for path in workplace.iterdir()) == before
 
 
+def test_a_family_that_cannot_be_loaded_is_left_out_with_a_warning(lmctl, tmp_path):
+    metadata = tmp_path / "broken-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[lmctl.families]\nbroken = no_such_package:FAMILY\n")
+
+    finished = lmctl("export", "--help", env={"PYTHONPATH": str(tmp_path)})
+
+    assert (finished.code, finished.err.count("\n")) == (0, 1)
+    assert finished.err.startswith("lmctl: warning: family broken: no_such_package:FAMILY cannot be loaded: ")
+    assert "--to [arpa]" in finished.out
+
+
 def test_an_empty_context_names_no_model_even_in_the_folder_of_one(call, workplace, monkeypatch):
     monkeypatch.chdir(workplace / "bundle")
 
