@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from lmctl import families
 from lmctl.config import Config, DeviceConfig, PublishingConfig
 from lmctl.errors import LmctlError, QualityGateError, UsageError
 from lmctl.jobs.train.kept_text import kept_part
@@ -203,8 +204,9 @@ def _texts(bundle: Bundle, corpus: PreparedCorpus, publishing: PublishingConfig)
     texts = []
     kept = bundle.kept_text()
     own = bundle.record.corpus
-    # A text that was kept from one generation to the next: this one was trained on it, or on other text.
-    is_inherited = own is not None and not own.valid.sentences
+    # A generation without validation text keeps the text of the one before, and may have been trained on it.
+    # `lmctl mix` keeps the text that it tuned the weights on instead.
+    is_inherited = own is not None and not own.valid.sentences and not _is_made_by_mix(bundle)
     if len(corpus.valid):
         valid = corpus.valid_text
         texts.append(
@@ -226,6 +228,9 @@ def _has_only_grown(model: Model, corpus: PreparedCorpus, config: Config) -> boo
     record = model.bundle.record
     if record.corpus is None or record.recipe != corpus.record.recipe:
         return False
+    # Its configuration is the first member's alone: a run by those settings makes one member, not the mixture.
+    if _is_made_by_mix(model.bundle):
+        return False
     before = _config_of(model.bundle)
     if before is None or before.family is not config.family:
         return False
@@ -236,6 +241,11 @@ def _has_only_grown(model: Model, corpus: PreparedCorpus, config: Config) -> boo
     return record.corpus.train.words <= corpus.record.train.words and all(
         counts.get(word, -1) >= count for word, count in counted
     )
+
+
+def _is_made_by_mix(bundle: Bundle) -> bool:
+    """Whether `lmctl mix` made a bundle; a mixture made by `lmctl train` has a summary of its training."""
+    return families.find(bundle.record.family).combines and bundle.record.training is None
 
 
 def _decisive(config: Config, training_tokens: int) -> Config:
