@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.feedforward.sizes import FeedForwardSizes
+    from lmctl.layers.embedding import WordVectors
 
-# Contexts whose embedded words are held at once.
-CONTEXTS_AT_ONCE = 1024
+# The products of frequent words are kept after their first use, so many numbers at most: 64 MiB as float32.
+KEPT_NUMBERS = 1 << 24
+# Contexts are computed in blocks whose words have so many numbers of products: 32 MiB as float32.
+NUMBERS_AT_ONCE = 1 << 23
 
 
 class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
@@ -43,10 +46,8 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
     def __init__(self, sizes: FeedForwardSizes, weights: Mapping[str, Float32Array]) -> None:
         super().__init__(sizes.word_layers, weights)
         self.sizes = sizes
-        self._padding = weights["padding"]
-        self._kernel = ExactMatrix(weights["hidden.kernel"])
         self._bias = weights["hidden.bias"]
-        self._direct = ExactMatrix(weights["direct.kernel"]) if sizes.direct_connections else None
+        self._products = _Products(sizes, self.embedding, weights)
 
     def null_state(self, batch: int) -> IntArray:
         """Padding alone."""
@@ -78,20 +79,70 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
 
     def _hidden(self, contexts: IntArray) -> Float32Array:
         """What the softmax reads, (N, H), after contexts (N, n - 1)."""
-        hidden = np.empty((len(contexts), self.sizes.hidden_units), dtype=np.float32)
-        for first in range(0, len(contexts), CONTEXTS_AT_ONCE):
-            rows = slice(first, first + CONTEXTS_AT_ONCE)
-            inputs = self._embedded(contexts[rows])
-            scores = self._kernel.times_rows(inputs)
-            scores += self._bias
-            np.tanh(scores, out=hidden[rows])
-            if self._direct is not None:
-                hidden[rows] += self._direct.times_rows(inputs)
+        units, words = self.sizes.hidden_units, self.sizes.context_words
+        hidden = np.empty((len(contexts), units), dtype=np.float32)
+        at_once = max(1, NUMBERS_AT_ONCE // (words * self._products.numbers))
+        for first in range(0, len(contexts), at_once):
+            rows = slice(first, first + at_once)
+            ids, places = np.unique(contexts[rows], return_inverse=True)
+            places = places.reshape(-1, words)
+            products = self._products(ids)
+            # The same order for every context: a sum has the same bits in any batch.
+            sums = products[places[:, 0], 0]
+            for word in range(1, words):
+                sums += products[places[:, word], word]
+            np.tanh(sums[:, :units] + self._bias, out=hidden[rows])
+            if self.sizes.direct_connections:
+                hidden[rows] += sums[:, units:]
         return hidden
 
-    def _embedded(self, contexts: IntArray) -> Float32Array:
-        """The vectors of contexts (N, n - 1) side by side, (N, (n - 1) E)."""
-        is_padding = contexts == self.vocabulary_size
-        vectors = self.embedding(np.where(is_padding, 0, contexts))
+
+class _Products:
+    """What a word adds to the sums of the hidden layer and of the direct connections at each place in a context.
+
+    Args:
+        sizes: the dimensions of the network.
+        embedding: the word vectors.
+        weights: of the network.
+
+    Attributes:
+        numbers: of one word: n - 1 places times the columns of both kernels.
+    """
+
+    def __init__(
+        self, sizes: FeedForwardSizes, embedding: WordVectors, weights: Mapping[str, Float32Array]
+    ) -> None:
+        self._embedding = embedding
+        self._padding = weights["padding"]
+        self._padding_id = sizes.vocabulary_size
+        names = ["hidden.kernel", "direct.kernel"] if sizes.direct_connections else ["hidden.kernel"]
+        # (n - 1, E, H) each, side by side for every place.
+        kernels = [weights[name].reshape(sizes.context_words, sizes.embedding_dim, -1) for name in names]
+        by_place = np.concatenate(kernels, axis=2).transpose(1, 0, 2)
+        self._shape = by_place.shape[1:]
+        self._matrix = ExactMatrix(by_place.reshape(sizes.embedding_dim, -1))
+        self.numbers = int(np.prod(self._shape))
+        # Ids fall with frequency, so the first ones are frequent words. The last row is the padding's.
+        self._frequent = min(sizes.vocabulary_size, KEPT_NUMBERS // self.numbers)
+        self._kept = np.empty((self._frequent + 1, *self._shape), dtype=np.float32)
+        self._is_kept = np.zeros(self._frequent + 1, dtype=bool)
+
+    def __call__(self, ids: IntArray) -> Float32Array:
+        """Products of words (U,), each once: (U, n - 1, H), or (U, n - 1, 2 H) with direct connections."""
+        is_frequent = (ids < self._frequent) | (ids == self._padding_id)
+        places = np.minimum(ids[is_frequent], self._frequent)
+        missing = ~self._is_kept[places]
+        if missing.any():
+            self._kept[places[missing]] = self._of(ids[is_frequent][missing])
+            self._is_kept[places[missing]] = True
+        products = np.empty((len(ids), *self._shape), dtype=np.float32)
+        products[is_frequent] = self._kept[places]
+        if not is_frequent.all():
+            products[~is_frequent] = self._of(ids[~is_frequent])
+        return products
+
+    def _of(self, ids: IntArray) -> Float32Array:
+        is_padding = ids == self._padding_id
+        vectors = self._embedding(np.where(is_padding, 0, ids))
         vectors[is_padding] = self._padding
-        return vectors.reshape(len(contexts), self.sizes.context_words * self.sizes.embedding_dim)
+        return self._matrix.times_rows(vectors).reshape(-1, *self._shape)

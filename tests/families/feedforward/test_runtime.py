@@ -117,8 +117,14 @@ def test_a_context_has_the_same_features_in_any_batch_bit_for_bit(make_model, sh
 
     together = model.features(contexts)
 
-    monkeypatch.setattr("lmctl.families.feedforward.runtime.CONTEXTS_AT_ONCE", 7)
+    monkeypatch.setattr("lmctl.families.feedforward.runtime.NUMBERS_AT_ONCE", 200)
     np.testing.assert_array_equal(model.features(contexts), together)
+    # No word's products are kept, or those of three words.
+    for kept in (0, 3 * model.sizes.context_words * 2 * 4):
+        monkeypatch.setattr("lmctl.families.feedforward.runtime.KEPT_NUMBERS", kept)
+        again = make_model(**shape)
+        np.testing.assert_array_equal(again.features(contexts), together)
+        np.testing.assert_array_equal(again.features(contexts), together)
     for column in range(40):
         np.testing.assert_array_equal(model.features(contexts[:, column : column + 1])[0], together[column])
 
