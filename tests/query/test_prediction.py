@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import UsageError
+from lmctl.families.base import LanguageModel
 from lmctl.query import batching
 from lmctl.query.prediction import Predictor
 
@@ -77,6 +78,49 @@ def test_words_below_the_threshold_are_left_out(uniform, threshold, answers):
     (answer,) = Predictor(uniform, k=7, threshold=threshold).answer(["the"])
 
     assert len(answer.predictions) == answers
+
+
+class Certain(LanguageModel):
+    """The token of id 2 always comes next; all others are impossible."""
+
+    vocabulary_size = 9
+
+    def null_state(self, batch):
+        return batch
+
+    def advance(self, state, token_ids, lengths=None):  # noqa: ARG002
+        return state
+
+    def log_probs(self, state):
+        row = np.where(np.arange(self.vocabulary_size) == 2, 0.0, -np.inf)
+        return np.tile(row.astype(np.float32), (state, 1))
+
+    def score(self, inputs, targets, lengths, state, *, ranks=False, features=False):
+        raise NotImplementedError
+
+
+def test_impossible_words_are_no_answers_even_at_threshold_0(model):
+    model.language_model = Certain()
+
+    (answer,) = Predictor(model, k=9, allow_unknown=True, allow_sentence_end=True).answer(["cat"])
+
+    assert [(found.word, found.prob) for found in answer.predictions] == [("the", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "warnings"),
+    [
+        (["cat", "dog", "cat"], []),
+        (
+            ["cat", "zebra", "yak", "zebra"],
+            ["2 of 3 candidates are not in the model's vocabulary and cannot be answered"],
+        ),
+    ],
+)
+def test_candidates_outside_the_vocabulary_are_counted_in_a_warning(model, caplog, candidates, warnings):
+    Predictor(model, candidates=candidates)
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == warnings
 
 
 def test_the_threshold_cuts_the_list_where_probabilities_fall_below_it(model):
