@@ -46,7 +46,7 @@ def serve(model, tmp_path):
             input=content,
             capture_output=True,
             env=os.environ | {"PATH": f"{command.parent}:{os.environ['PATH']}"},
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -112,7 +112,7 @@ def test_a_new_generation_answers_the_next_line(model, serve, tmp_path):
         answers.append(service.stdout.readline().split()[1])
     service.stdin.close()
 
-    assert service.wait(60) == 0
+    assert service.wait(300) == 0
     service.stdout.close()
     assert answers == [b"cat", b"dog"]
 

@@ -92,7 +92,7 @@ class Shell:
         return self
 
     def __exit__(self, *exception):
-        self._shell.communicate(timeout=60)
+        self._shell.communicate(timeout=300)
 
 
 @pytest.mark.slow

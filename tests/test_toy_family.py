@@ -26,7 +26,7 @@ def lmctl(tmp_path):
             text=True,
             cwd=tmp_path,
             env=environment | {"PYTHONPATH": str(TOY)},
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == code, done.stderr

@@ -68,7 +68,7 @@ def run_command(
         capture_output=True,
         cwd=cwd,
         env=environment() | dict(env or {}),
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
@@ -177,7 +177,7 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
             pass
         os.close(screen)
         text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
-        return process.wait(30), text
+        return process.wait(300), text
 
     return run
 

@@ -23,7 +23,7 @@ def start_reading(command, clean_environment, arguments, lines):
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
-    return read, process.wait(60), error
+    return read, process.wait(300), error
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_reader_that_is_gone_before_a_short_answer_is_141_too(command, clean_e
             stdout=writer,
             stderr=subprocess.PIPE,
             env=clean_environment(),
-            timeout=60,
+            timeout=300,
             check=False,
         )
     finally:
@@ -75,7 +75,7 @@ def test_results_that_do_not_fit_on_the_disk_are_an_error(command, clean_environ
         capture_output=True,
         text=True,
         env=clean_environment(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -104,7 +104,7 @@ def test_a_closed_stream_is_an_error_and_no_bug(
         capture_output=True,
         text=True,
         env=clean_environment(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -125,7 +125,7 @@ def test_a_closed_standard_error_costs_no_result(command, clean_environment, bun
         stdout=subprocess.PIPE,
         text=True,
         env=clean_environment(),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -145,7 +145,7 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
             capture_output=True,
             text=True,
             env=clean_environment(),
-            timeout=30,
+            timeout=300,
             check=False,
         )
     finally:

@@ -36,7 +36,7 @@ def imported(arguments, environment, cwd=None):
         text=True,
         env=environment,
         cwd=cwd,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     code, modules = json.loads(done.stderr)

@@ -191,6 +191,6 @@ def test_results_go_to_standard_output_while_progress_is_drawn(command, clean_en
             with contextlib.suppress(OSError):  # Linux says EIO when the other side is closed
                 while os.read(screen, 4096):
                     pass
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
         os.close(screen)
         assert (tmp_path / level).read_bytes().count(b"\n") == rows

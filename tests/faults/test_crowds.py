@@ -58,7 +58,7 @@ def start(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[s
 def what_they_saw(readers: list[subprocess.Popen[str]]) -> tuple[int, set[str]]:
     """How often the readers read in all, and all that they saw."""
     reads, seen = 0, set()
-    said = [(*reader.communicate(timeout=120), reader.returncode) for reader in readers]
+    said = [(*reader.communicate(timeout=300), reader.returncode) for reader in readers]
     for out, err, code in said:
         assert (code, err) == (0, "")
         count, what = json.loads(out)
@@ -124,13 +124,13 @@ def test_of_many_preparations_in_one_folder_each_is_whole_or_refused(tmp_path, p
     readers = []
     if prepared_before:
         first = start(*COMMAND, "prepare", texts[0], "-o", "prepared", "-q", cwd=tmp_path)
-        first.communicate(timeout=60)
+        first.communicate(timeout=300)
         assert first.returncode == 0
         readers = [start(sys.executable, "-c", CORPUS_READER, folder, stop) for _ in range(READERS)]
 
     for _ in range(10 if many else 1):
         preparations = [start(*COMMAND, "prepare", text, "-o", "prepared", "-q", cwd=tmp_path) for text in texts]
-        ended = [(*preparation.communicate(timeout=120), preparation.returncode) for preparation in preparations]
+        ended = [(*preparation.communicate(timeout=300), preparation.returncode) for preparation in preparations]
 
         codes = [code for _, _, code in ended]
         assert 0 in codes

@@ -307,7 +307,7 @@ def is_gone(pid):
 def test_a_run_whose_worker_is_killed_ends_with_one_line_and_without_its_lock(text, tmp_path):
     process = prepare_in(tmp_path, text)
     os.kill(some_children(process)[0], signal.SIGKILL)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
 
     assert process.returncode == 1
     assert error.decode().startswith("lmctl: a worker process was killed (SIGKILL)")
@@ -322,7 +322,7 @@ def test_a_run_whose_workers_do_not_answer_can_be_ended(text, tmp_path, number, 
     for child in children:
         os.kill(child, signal.SIGSTOP)
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=300)
 
     assert process.returncode == code
     assert error.count(b"\n") == 1
@@ -366,7 +366,7 @@ def test_nothing_of_the_current_folder_is_imported(text, tmp_path, start):
         cwd=tmp_path,
         env=environment,
         capture_output=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

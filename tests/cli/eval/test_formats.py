@@ -121,7 +121,6 @@ def test_a_table_shows_the_texts_side_by_side_and_fits_a_terminal(call, bundle, 
     assert f"{text}"[-8:] in finished.out
     for row in figures:
         shown = (f"{row['tokens']:,}", f"{100 * row['oov_rate']:.2f} %", f"{row['perplexity']:.2f}")
-        assert " +".join(map(re.escape, shown))
         assert re.search(" +".join(map(re.escape, shown)), finished.out)
     for heading in ("perplexity", "character", "accuracy", "@1 ", "@5", "@10", "MRR"):
         assert heading in finished.out

@@ -155,7 +155,7 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
                 break
         process.send_signal(number)
     for number, process in runs.items():
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         model = tmp_path / number.name
         assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], err
         assert out == ""
@@ -220,7 +220,7 @@ def test_of_three_runs_at_once_one_trains_and_the_others_exit_75_and_name_it(com
         for _ in range(3)
     ]
 
-    ends = sorted(((*run.communicate(timeout=120), run) for run in runs), key=lambda end: end[2].returncode)
+    ends = sorted(((*run.communicate(timeout=300), run) for run in runs), key=lambda end: end[2].returncode)
 
     assert [run.returncode for _, _, run in ends] == [0, 75, 75]
     assert ends[0][0] == "model/generations/000001\n"

@@ -53,7 +53,7 @@ def test_counting_needs_no_tensorflow(text, valid, tmp_path, prepared):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
 
     bundle = verify_bundle(Path(done.stdout.strip()))
