@@ -1,13 +1,13 @@
-r"""n-gram models as ARPA text, the format that SRILM, KenLM and IRSTLM exchange; ngram-format(5) describes it.
+r"""Writing n-gram models as ARPA text, the format that SRILM, KenLM and IRSTLM exchange (SRILM's ngram-format(5)).
 
     \data\
     ngram 1=4
     \1-grams:
     -0.9	word	-0.3        log10 probability, TAB, words, TAB, log10 back-off; none in the highest order
 
-Our specials have other names there. `</s>` before a word is `<s>`: its unigram has our back-off of `</s>` and no
-probability, since nothing predicts a start. A probability of 0 is written as -99, which stands for it (SRILM); so
-is a back-off of 0.
+ARPA files have `<s>` for lmctl's `</s>` at the start of a sentence. The unigram `<s>` has lmctl's back-off weight
+of `</s>`, and no probability, because no model predicts a start. A probability or a back-off weight of 0 is
+written as -99, as in SRILM.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LINES_AT_ONCE = 1 << 16
-# The orders that KenLM reads as it is usually built (its BUILDING: KENLM_MAX_ORDER).
+# The orders that KenLM reads if it is built with its default KENLM_MAX_ORDER (its file BUILDING).
 KENLM_ORDERS = range(2, 7)
 
 
 def export_arpa(bundle: BundleFiles, file: IO[bytes], unknown: str) -> None:
-    """Write an n-gram model as ARPA text, and tell `lmctl.progress` how far it is.
+    """Write an n-gram model as ARPA text, and report progress to `lmctl.progress`.
 
     Args:
-        bundle: of a family whose files are n-gram tables.
+        bundle: a bundle whose files are n-gram tables.
         file: open for writing, at its beginning.
-        unknown: how the unknown word is written.
+        unknown: the spelling of the unknown word in the file.
 
     Raises:
         DataError: a table is missing or damaged.
@@ -80,20 +80,20 @@ def write_arpa(
     file: IO[bytes],
     on_ngrams: Callable[[int], object] = lambda _ngrams: None,
 ) -> None:
-    """Write a model as ARPA text, UTF-8, as it is read from the tables.
+    """Write tables as ARPA text in UTF-8.
 
-    Numbers have as many digits as it takes to give the same float32 back, nine at most.
+    Numbers have up to nine digits, which identify a float32.
 
     Args:
-        tables: of the model.
-        spelling: how its words are written.
-        file: where to.
-        on_ngrams: told how many n-grams more have been written.
+        tables: the tables of the model.
+        spelling: the spelling of its words in the file.
+        file: the file to write.
+        on_ngrams: called with the number of n-grams that were written since the last call.
     """
     sizes = tables.sizes
     if spelling.escaped:
         file.write(f"{ESCAPES_COMMENT}\n".encode())
-    # `<s>` is a unigram of its own there.
+    # `<s>` is one more unigram in the file.
     counts = [sizes.ngrams[0] + 1, *sizes.ngrams[1:]]
     header = "".join(f"ngram {order}={count}\n" for order, count in enumerate(counts, start=1))
     file.write(f"\\data\\\n{header}".encode())
@@ -111,7 +111,7 @@ def write_arpa(
 
 
 def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first: int, stop: int) -> Iterator[str]:
-    """The lines of the n-grams from one place up to another."""
+    """The lines of the n-grams from place `first` up to `stop`, without `stop`."""
     words = tables.words(order, np.arange(first, stop)).T.tolist()
     spelled = [[spelled_words[word] for word in column] for column in words]
     if order > 1:
@@ -123,6 +123,6 @@ def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first:
         return
     backoffs = log10_of(tables.backoffs[order][first:stop]).tolist()
     if order == 1 and first <= SENTENCE_END_ID:
-        backoffs[SENTENCE_END_ID - first] = 0.0  # it is that of <s>
+        backoffs[SENTENCE_END_ID - first] = 0.0  # the table has the back-off weight of <s> there
     for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):
         yield f"{log_prob:.9g}\t{' '.join(ngram)}\t{backoff:.9g}\n"

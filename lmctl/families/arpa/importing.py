@@ -1,16 +1,17 @@
-"""An ARPA file becomes a vocabulary and tables.
+"""Importing an ARPA file: making a vocabulary and tables from it.
 
-Words get their ids by falling probability, ties in code-point order, after the two specials. What is special:
+Words get ids by falling probability, ties in code-point order, after the two special tokens. These words are
+special:
 
-    <unk> or <UNK>   id 0; log10 -100 if the file has none (KenLM)
-    </s>             id 1, as the end of a sentence; the file must have it
-    <s>              id 1, as what stands before the first word of a sentence
+    <unk> or <UNK>   id 0; log10 probability -100 if the file has none (KenLM)
+    </s>             id 1, the end of a sentence; the file must have it
+    <s>              id 1, the context of the first word of a sentence
 
-or what a program has in their place (arpa_words.py).
+Some programs have other words in their place (words.py).
 
-Left out, for no text that lmctl reads asks for them: n-grams that have `<s>` anywhere but in front or `</s>`
-anywhere but at the end, and words with white space inside. A context that the file leaves out (SRILM prunes so) is
-put in with the probability that backing off gives, which changes no other.
+N-grams with `<s>` not at the start, with `</s>` not at the end, and words with white space inside are left out,
+because no text that lmctl reads contains them. If the file has an n-gram but not its context (SRILM prunes so),
+the context is added with the probability that backing off gives. This changes no other probability.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Of an unknown word, where the file says nothing of it: KenLM's default.
+# The probability of an unknown word if the file has none: KenLM's default.
 LOG10_UNKNOWN = -100.0
 
 
 @dataclass(frozen=True, slots=True)
 class ArpaReading:
-    """How an ARPA file is read.
+    """Settings for reading an ARPA file.
 
     Attributes:
-        encoding: of its words.
-        positive: take log probabilities above 0 as 0.
-        specials: its words that are special.
+        encoding: the encoding of the words.
+        positive: whether log probabilities above 0 are read as 0; else they are errors.
+        specials: the special words of the file.
     """
 
     encoding: str = "utf-8"
@@ -66,17 +67,18 @@ def read_arpa(
     """Read an ARPA file, and write its tables into a folder.
 
     Args:
-        path: of the file; compressed or not, and - is standard input.
-        folder: where the tables go.
-        reading: how it is read; None: as its words say themselves.
-        on_bytes: told how many bytes more have been read, decompressed.
+        path: the file, compressed or not; "-" for standard input.
+        folder: the folder for the tables.
+        reading: settings; None: the defaults.
+        on_bytes: called with the number of decompressed bytes that were read since the last call.
 
     Returns:
         The vocabulary, all counts 0, and the sizes of the tables.
 
     Raises:
         InputMissingError: there is no such file.
-        DataError: it is not an ARPA file, or damaged; with the number of the line, and what was expected there.
+        DataError: the file is not an ARPA file, or damaged; the message states the line and what was expected
+            there.
     """
     reading = reading or ArpaReading()
     text = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
@@ -115,9 +117,9 @@ class _Rows:
 
     Attributes:
         words: ids, (rows, order).
-        log_probs: natural logs, (rows,); not a number for contexts that the file leaves out.
-        backoffs: natural logs, (rows,).
-        line_numbers: (rows,).
+        log_probs: natural log probabilities, (rows,); NaN for contexts that the file does not have.
+        backoffs: natural log back-off weights, (rows,).
+        line_numbers: numbers of the lines in the file, (rows,).
     """
 
     words: IntArray
@@ -130,9 +132,15 @@ class _Rows:
 
     @classmethod
     def of(cls, section: ArpaSection, ids: IntArray, vocabulary_size: int) -> _Rows:
-        """The n-grams of a section that a text can ask for."""
+        """The n-grams of a section that can occur in a text.
+
+        Args:
+            section: the section.
+            ids: the id of each word of the file (`_choose_ids`).
+            vocabulary_size: V.
+        """
         words = ids[np.array(section.words, dtype=np.int64)].reshape(-1, section.order)
-        # What is no id stands for a start, if it is the first of them, or for what is left out.
+        # In `ids`, V stands for `<s>`, and V + 1 for words that are left out.
         kept = (words[:, 1:] < vocabulary_size).all(axis=1) & (words[:, :-1] != SENTENCE_END_ID).all(axis=1)
         kept &= words[:, 0] <= vocabulary_size
         words = words[kept]
@@ -145,7 +153,7 @@ class _Rows:
         )
 
     def with_contexts(self, words: IntArray) -> _Rows:
-        """These n-grams, then contexts that the file leaves out, (contexts, order)."""
+        """Append contexts that the file does not have, (contexts, order)."""
         rows = len(words)
         return _Rows(
             np.concatenate([self.words, words]),
@@ -156,7 +164,11 @@ class _Rows:
 
 
 def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArray]:
-    """The vocabulary, and the id of each of the file's words: its size for `<s>`, more for one left out."""
+    """Make the vocabulary.
+
+    Returns:
+        The vocabulary, and the id of each word of the file: V for `<s>`, and V + 1 for a word that is left out.
+    """
     unigrams = text.sections[0]
     spelled = text.words
     numbers = {word: number for number, word in enumerate(spelled)}
@@ -168,10 +180,10 @@ def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArr
         if there is None:
             logger.warning("%s: no %s among the unigrams; it has %s", text.source, word, meaning)
     specials = {found.unknown, found.start, found.end}
-    # lmctl says so in the files that it writes such words to.
+    # lmctl writes this comment into files with escaped words.
     escaped = ESCAPES_COMMENT.encode() in text.preamble
     words = [unescape(word) for word in spelled] if escaped else spelled
-    # What lmctl cuts out of a text has no white space of any script inside.
+    # A token of lmctl never has white space of any script inside.
     askable = [
         number for number, word in enumerate(words) if spelled[number] not in specials and word.split() == [word]
     ]
@@ -192,7 +204,7 @@ def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArr
 def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
     size = tables.sizes.vocabulary_size
     section = text.sections[0]
-    # Two places more: for `<s>`, and for the words that are left out.
+    # Two more places are for `<s>` and for words that are left out.
     log_probs = np.full(size + 2, LOG10_UNKNOWN * LN_10, dtype=np.float32)
     backoffs = np.zeros(size + 2, dtype=np.float32)
     log_probs[ids], backoffs[ids] = natural_of(section.log10_probs), natural_of(section.log10_backoffs)
@@ -201,10 +213,13 @@ def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
 
 
 def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[int, IntArray]:
-    """Sort n-grams into tables from order 2 on; their contexts that are missing, by order.
+    """Sort n-grams into tables, from order 2 on.
+
+    Returns:
+        The contexts that are missing, by order, (contexts, order) ids; empty if none are.
 
     Raises:
-        DataError: an n-gram stands twice.
+        DataError: the file has an n-gram twice.
     """
     missing: dict[int, list[IntArray]] = {}
     for order, of_order in rows.items():
@@ -215,14 +230,12 @@ def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[i
             missing.setdefault(length, []).append(prefixes[_places(tables, prefixes) < 0])
         places = np.flatnonzero(there)
         keys = make_keys(contexts[there], of_order.words[there, -1], tables.sizes.word_bits)
-        # The file's own n-gram stands before one that was put in.
+        # A stable sort keeps an n-gram of the file before an added context with the same words.
         rising = np.argsort(keys, kind="stable")
         keys, places = keys[rising], places[rising]
         again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
         if (twice := again[~np.isnan(of_order.log_probs[places[again]])]).size:
-            raise text.fault(
-                of_order.line_numbers[places[twice[0]]], "this n-gram stands in the file a second time"
-            )
+            raise text.fault(of_order.line_numbers[places[twice[0]]], "this n-gram is in the file a second time")
         tables.keys[order] = np.delete(keys, again)
         tables.log_probs[order] = np.delete(of_order.log_probs[places], again)
         tables.backoffs[order] = np.delete(of_order.backoffs[places], again)
@@ -234,7 +247,7 @@ def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[i
 
 
 def _back_off(tables: NgramTables) -> int:
-    """Give the contexts that were put in the probability that backing off gives; how many there are."""
+    """Set the probabilities of added contexts to those that backing off gives; returns their number."""
     put_in = 0
     for order, log_probs in tables.log_probs.items():
         places = np.flatnonzero(np.isnan(log_probs))
@@ -252,7 +265,7 @@ def _back_off(tables: NgramTables) -> int:
 
 
 def _places(tables: NgramTables, words: IntArray) -> IntArray:
-    """Places of n-grams, (ngrams, order)."""
+    """The places of n-grams, (ngrams,), given their word ids, (ngrams, order); `ABSENT` if not in the tables."""
     places: IntArray = words[:, 0].astype(np.int64)
     for order in range(2, words.shape[1] + 1):
         places = tables.find(order, places, words[:, order - 1])

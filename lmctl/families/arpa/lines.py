@@ -1,7 +1,8 @@
-r"""The lines of an ARPA file up to its n-grams: what stands before `\data\`, and how many n-grams there are.
+r"""Reading the lines of an ARPA file, and its header: the lines before `\data\` and the numbers of n-grams.
 
-Programs write lines of their own before `\data\`, the CMU toolkits even an example of the format; whatever stands
-there is skipped, as SRILM, Kaldi and pocketsphinx do. A file that is known to be something else is named.
+Some programs write lines of their own before `\data\`; the CMU toolkits even write an example of the format. These
+lines are skipped, as in SRILM, Kaldi and pocketsphinx. For a binary file of a known kind, the message names the
+kind.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from lmctl.text.sources import STDIN, read_pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-# No line of n words is longer.
+# The longest line.
 LONGEST_LINE_BYTES = 1 << 20
 # The longest text before `\data\`.
 LONGEST_PREAMBLE_BYTES = 1 << 20
-# Words of the longest n-grams that a file may have.
+# The highest order that is read.
 HIGHEST_ORDER = 20
 
 # IRSTLM pads the numbers with spaces or a tab.
@@ -38,21 +39,21 @@ class ArpaLines:
     """The lines of an ARPA file, one after the other.
 
     Args:
-        path: of the file; compressed or not, and - is standard input.
-        encoding: any text encoding that Python knows.
-        on_bytes: told how many bytes more have been read, decompressed.
+        path: the file, compressed or not; "-" for standard input.
+        encoding: any text encoding that Python has.
+        on_bytes: called with the number of decompressed bytes that were read since the last call.
 
     Attributes:
-        source: name for messages: the path, or "standard input".
-        encoding: of the lines, in which white space and digits are those of ASCII.
-        rest: the lines that have not been read, without their ends, each with its number.
-        number: of the line that was read last.
+        source: name of the file for messages: the path, or "standard input".
+        encoding: the encoding of `line`, in which white space and digits are those of ASCII.
+        rest: the lines that have not been read yet, without line ends, each with its number.
+        number: number of the last line that was read, from 1.
         line: that line, without white space around it; empty at the end of the file.
 
     Raises:
         UsageError: the encoding is unknown.
         InputMissingError: there is no such file (while reading).
-        DataError: it is a file of another kind, or has a line that is too long (while reading).
+        DataError: the file is of another kind, or has an overlong line (while reading).
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ArpaLines:
         self.number, self.line = 0, b""
 
     def next(self) -> bool:
-        """Go to the next line that is not blank; at the end of the file there is none."""
+        """Read the next line that is not blank. Returns False at the end of the file."""
         for number, line in self.rest:
             self.number, self.line = number, line.strip(b" \t\r")
             if self.line:
@@ -76,26 +77,31 @@ class ArpaLines:
         return False
 
     def expect(self, header: bytes) -> None:
-        """See that the line is what must come here."""
+        """Check that the current line is a header.
+
+        Raises:
+            DataError: it is another line.
+        """
         if self.line != header:
             got = shown(self.line) if self.line else "the end of the file"
             raise self.fault(self.number, f"expected {header.decode()}, got {got}")
 
     def fault(self, number: int, message: str) -> DataError:
-        """An error at a line."""
+        """Make the error for a line."""
         return DataError(f"{self.source}: line {max(number, 1)}: {message}")
 
 
 def read_header(lines: ArpaLines) -> tuple[list[bytes], list[tuple[int, int]]]:
-    r"""Read up to the line after the counts, which comes next.
+    r"""Read the header. Afterwards the current line is the first one after the counts.
 
-    A `\data\` that no counts follow belongs to the text before the real one.
+    A `\data\` without counts after it belongs to the text before the header.
 
     Returns:
-        The lines before `\data\`; and for each order how many n-grams the file says it has, and in which line.
+        The lines before `\data\`, and for each order the number of n-grams and the number of the line that states
+        it.
 
     Raises:
-        DataError: there is no `\data\`, or what follows it are no counts.
+        DataError: there is no `\data\` with counts after it.
     """
     preamble: list[bytes] = []
     first_fault: DataError | None = None
@@ -136,12 +142,12 @@ def _read_counts(lines: ArpaLines) -> list[tuple[int, int]]:
 
 
 def shown(text: bytes) -> str:
-    """Some text of the file, for a message: on one line, and not too long."""
+    """Quote bytes of the file for a message: at most 80, on one line."""
     return repr(text[:80].decode("utf-8", "backslashreplace"))
 
 
 def _lines(pieces: Iterable[bytes], source: str) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file without their ends, with their numbers."""
+    """The lines of a file without line ends, each with its number from 1."""
     number, pending = 0, b""
     for piece in pieces:
         lines = (pending + piece).split(b"\n")
@@ -164,7 +170,7 @@ def _told(pieces: Iterable[bytes], on_bytes: Callable[[int], object]) -> Iterato
 
 
 def _with_line_feeds(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
-    """The bytes of a file, whose lines may end in CR alone."""
+    """The bytes of a file, with LF for every CR that ends a line."""
     line_ends = LineEnds(source)
     for piece in pieces:
         yield line_ends.feed(piece)
@@ -178,7 +184,11 @@ def _as_utf8(pieces: Iterable[bytes], transcoder: Transcoder) -> Iterator[bytes]
 
 
 def _recognised(pieces: Iterator[bytes], source: str) -> Iterator[bytes]:
-    """The pieces of a file, once its first bytes show that it is not of another kind."""
+    """The bytes of a file, without a byte order mark.
+
+    Raises:
+        DataError: the first bytes are those of another kind of file.
+    """
     head = b""
     for piece in pieces:
         head += piece

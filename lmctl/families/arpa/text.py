@@ -1,8 +1,8 @@
-r"""ARPA text, taken apart: what each line says, and which line does not fit.
+r"""Parsing ARPA text. An error states the line and what was expected there.
 
-Lines end with LF or CRLF, fields are parted by tabs or spaces, and blank lines may stand anywhere: SRILM, KenLM
-and IRSTLM each have their own habits. What the file claims is compared with what it holds, never believed: memory
-grows with the lines that were read.
+SRILM, KenLM and IRSTLM write the format in different ways: tabs or spaces separate fields, lines end with LF or
+CRLF, and blank lines may be anywhere. The numbers of n-grams in the header are compared with the lines, but memory
+is allocated only for lines that were read.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ArpaSection:
-    """The n-grams of one order, as they stand in the file; a row for each line.
+    """The n-grams of one order; a row for each line of the file.
 
     Attributes:
-        order: of its n-grams.
-        words: numbers of the words in the order of their unigrams, (rows * order,).
-        log10_probs: (rows,).
-        log10_backoffs: (rows,); 0 where a line has none.
-        line_numbers: (rows,).
+        order: number of words of the n-grams.
+        words: numbers of the words (their places among the unigrams), (rows * order,).
+        log10_probs: log10 probabilities, (rows,).
+        log10_backoffs: log10 back-off weights, (rows,); 0 if the line has none.
+        line_numbers: numbers of the lines, (rows,).
     """
 
     order: int
@@ -52,24 +52,26 @@ class ArpaSection:
 
 
 class ArpaText:
-    r"""An ARPA file, read whole.
+    r"""The content of an ARPA file.
 
     Args:
-        path: of the file; compressed or not, and - is standard input.
-        encoding: of the words.
-        positive: take log probabilities above 0 as 0, as KenLM's `build_binary -i` does; False: refuse them.
-        on_bytes: told how many bytes more have been read, decompressed.
+        path: the file, compressed or not; "-" for standard input.
+        encoding: the encoding of the words.
+        positive: whether log probabilities above 0 are read as 0, as by KenLM's `build_binary -i`; else they are
+            errors.
+        on_bytes: called with the number of decompressed bytes that were read since the last call.
 
     Attributes:
-        source: name for messages: the path, or "standard input".
+        source: name of the file for messages: the path, or "standard input".
         preamble: the lines before `\data\`.
-        words: the unigrams' words; a word's number is its place.
-        sections: from order 1.
+        words: the words of the unigrams. The number of a word is its place in this list.
+        sections: the n-grams of each order, from order 1.
 
     Raises:
         UsageError: the encoding is unknown.
         InputMissingError: there is no such file.
-        DataError: it is not an ARPA file, or damaged; with the number of the line, and what was expected there.
+        DataError: the file is not an ARPA file, or damaged; the message states the line and what was expected
+            there.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class ArpaText:
             header = f"\\{order}-grams:".encode()
             section = ArpaSection(order)
             if not claimed and order > 1 and lines.line != header:
-                # A section of no n-grams that is left out loses nothing.
+                # Some programs leave out a section without n-grams.
                 self.sections.append(section)
                 continue
             lines.expect(header)
@@ -109,7 +111,7 @@ class ArpaText:
         self._check_backoffs()
 
     def fault(self, line_number: int, message: str) -> DataError:
-        """An error at a line."""
+        """Make the error for a line."""
         return self._lines.fault(line_number, message)
 
     def _read_section(self, section: ArpaSection, claimed: int) -> None:
@@ -142,7 +144,7 @@ class ArpaText:
         self._lines.number, self._lines.line = number, b""
 
     def _add_word(self, line_number: int, words: list[bytes]) -> list[int]:
-        """The number of a unigram's word."""
+        """Add the word of a unigram to `words`, and return its number."""
         number = len(self._numbers)
         if self._numbers.setdefault(words[0], number) != number:
             raise self.fault(line_number, f"{shown(words[0])} is a unigram a second time")
@@ -167,13 +169,13 @@ class ArpaText:
             if b"_" not in text:  # which Python allows between digits
                 return float(text)
         except ValueError:
-            # What C on Windows prints of it.
+            # C on Windows prints minus infinity so.
             if text == b"-1.#INF":
                 return -math.inf
         raise self.fault(line_number, f"expected a number, got {shown(text)}")
 
     def _check_numbers(self, section: ArpaSection, *, highest: bool) -> None:
-        """Are the numbers of a section such as logarithms of probabilities can be?"""
+        """Check that the numbers of a section can be logarithms of probabilities and of back-off weights."""
         log10_probs, log10_backoffs = np.array(section.log10_probs), np.array(section.log10_backoffs)
         if self._positive and (above := (log10_probs > 0) & (log10_probs < np.inf)).any():
             logger.warning(
@@ -197,7 +199,7 @@ class ArpaText:
             self._check(section, log10_backoffs, log10_backoffs == 0, "no back-off in the highest order")
 
     def _check_backoffs(self) -> None:
-        """Do the back-offs leave probabilities that a float32 can hold, however many of them are added up?"""
+        """Check that the sum of the largest back-off weights of all orders fits into a float32."""
         largest = [max(section.log10_backoffs, default=0.0) for section in self.sections]
         if sum(max(0.0, backoff) for backoff in largest) > MOST_LOG10_BACKOFFS:
             section = self.sections[int(np.argmax(largest))]
@@ -222,14 +224,14 @@ class ArpaText:
 
 
 def _with_empty_words(line: bytes, order: int) -> list[bytes]:
-    """The fields of a line with an empty word, as MITLM writes for a line of blanks; none of others."""
+    """The fields of a line with an empty word, which MITLM writes for a line of blanks; else an empty list."""
     parts = line.strip(b"\r").split(b"\t")
     words = parts[1].split(b" ") if len(parts) > 1 else []
     return [parts[0], *words, *parts[2:]] if len(words) == order and b"" in words else []
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """The fields of a line; tabs and blanks part them, and a vertical tab may stand in a word (KenLM)."""
+    """The fields of a line. Tabs and blanks separate them; a vertical tab may be part of a word (KenLM)."""
     if b"\v" in line or b"\f" in line:
         return [part for part in re.split(rb"[ \t\r]+", line) if part]
     return line.split()

@@ -1,7 +1,7 @@
-r"""How words are spelled in an ARPA file: the special ones, and those that would be taken for such.
+r"""The spelling of words in an ARPA file: special words, and words that could be mistaken for special ones.
 
-In a word that another program would take for a special one (KenLM reads `<UNK>` as `<unk>`), \xNN stands for the
-first character. A file with such words starts with a comment that says so, by which `lmctl import` knows them.
+KenLM, for example, reads the word `<UNK>` as `<unk>`. In such a word, lmctl writes \xNN for the first character. A
+file with such words starts with a comment, by which `lmctl import` recognises the escapes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SENTENCE_START = "<s>"
-# What programs read as the unknown word; pocketsphinx knows the second only.
+# Spellings of the unknown word; pocketsphinx reads only the second.
 UNKNOWN_SPELLINGS = (UNKNOWN, "<UNK>")
-# Starts and ends of a sentence: everybody's, in capitals, and HTK's (HTKBook, chapter 15).
+# Start and end of a sentence: the usual spelling, in capitals, and those of HTK (HTKBook, chapter 15).
 BOUNDARIES = ((SENTENCE_START, SENTENCE_END), ("<S>", "</S>"), ("!ENTER", "!EXIT"), ("!SENT_START", "!SENT_END"))
 HTK_UNKNOWN = "!!UNK"
 
@@ -31,15 +31,15 @@ _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
 
 
 class WordSpelling:
-    """How the words of a vocabulary are written.
+    """The spellings of the words of a vocabulary.
 
     Args:
-        words: of the vocabulary: `<unk>`, `</s>`, then the others.
-        unknown: how the unknown word is written.
+        words: the words of the vocabulary: `<unk>`, `</s>`, then the others.
+        unknown: the spelling of the unknown word.
 
     Attributes:
-        words: each word as it is written.
-        escaped: the words that are not written as they are.
+        words: the spelling of each word.
+        escaped: the words whose spelling has an escape.
     """
 
     def __init__(self, words: Sequence[str], unknown: str = UNKNOWN) -> None:
@@ -47,26 +47,26 @@ class WordSpelling:
         ordinary = words[len(SPECIALS) :]
         self.escaped = [word for word in ordinary if word in specials]
         if self.escaped:
-            # A word that looks like an escape would be taken for one.
+            # A word that starts like an escape is escaped, too.
             self.escaped += [word for word in ordinary if _ESCAPE.match(word)]
         escapes = {word: f"\\x{ord(word[0]):02x}{word[1:]}" for word in self.escaped}
         self.words = [unknown, SENTENCE_END, *(escapes.get(word, word) for word in ordinary)]
 
 
 def unescape(word: str) -> str:
-    """The word that `WordSpelling` has written so."""
+    """The word of a spelling of `WordSpelling`."""
     escape = _ESCAPE.match(word)
     return chr(int(escape[1], 16)) + word[escape.end() :] if escape else word
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialWords:
-    """Which of a file's words are special.
+    """The special words of a file. None: the word is found by its usual spellings.
 
     Attributes:
-        unknown: stands for all that are not in the vocabulary; None: found by its usual spellings.
-        start: stands before a sentence; None: likewise.
-        end: ends a sentence; None: likewise.
+        unknown: the unknown word.
+        start: the start of a sentence.
+        end: the end of a sentence.
     """
 
     unknown: str | None = None
@@ -74,15 +74,15 @@ class SpecialWords:
     end: str | None = None
 
     def found_in(self, words: Collection[str], source: str) -> SpecialWords:
-        """The special words that a file has: None if it has none.
+        """Find the special words of a file. In the result, None means that the file has no such word.
 
         Args:
-            words: its unigrams.
-            source: name for messages.
+            words: the words of its unigrams.
+            source: name of the file for messages.
 
         Raises:
-            DataError: a word that was named is not among the unigrams, none ends a sentence, two mean the
-                same, or one means two things.
+            DataError: a word that the user named is not among the unigrams, there is no end of a sentence, two
+                words have the same meaning, or one word has two meanings.
         """
         for option, word in (("--unk", self.unknown), ("--bos", self.start), ("--eos", self.end)):
             if word is not None and word not in words:
@@ -112,7 +112,7 @@ class SpecialWords:
         return SpecialWords(unknown, start, end)
 
     def _boundaries(self, words: Collection[str]) -> tuple[str | None, str | None]:
-        """The start and the end of a sentence."""
+        """The words for the start and the end of a sentence; None: the file has none."""
         start, end = next((pair for pair in BOUNDARIES if pair[1] in words), (SENTENCE_START, None))
         return self.start or (start if start in words else None), self.end or end
 

@@ -1,12 +1,15 @@
-"""How often every n-gram stands in an id stream, order by order, in bounded memory.
+"""Counting the n-grams of an id stream, order by order, in bounded memory.
 
-The n-grams of an order are numbered by their place in the sorted table of that order (see tables.py).
-An n-gram that ends at a position is its context, which ends one position before, and the word that stands there.
-So the numbers of order n - 1, position by position, give the keys of order n; these are sorted a stretch of the
-corpus at a time, merged, and numbered in turn. The n-gram without its first word ends at the same position, so the
-place of an n-gram's suffix is known from any of its occurrences, without a search.
+The number of an n-gram is its place in the sorted table of its order (see tables.py). An n-gram that ends at a
+position consists of its context, which ends one position before, and the word at the position. So the keys of
+order n follow from the numbers of order n - 1 at each position. The keys are sorted in stretches of the corpus,
+merged and numbered.
 
-A sentence's first word follows `</s>`, which stands for what other programs call `<s>`: once, whatever the order.
+The suffix of an n-gram (the n-gram without its first word) ends at the same position. So the place of the suffix
+is known from any occurrence of the n-gram, without a search.
+
+The word before the first word of a sentence is `</s>`, in place of the `<s>` of other programs. Every order has it
+once.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ class OrderCounts:
     """The n-grams of one order, sorted.
 
     Attributes:
-        counts: how often each stands in the corpus, (ngrams,).
-        keys: context and last word, (ngrams,); empty for order 1, where words stand at their ids.
-        suffixes: place of each n-gram without its first word, in the order below, (ngrams,); empty for order 1.
+        counts: the count of each n-gram in the text, (ngrams,).
+        keys: keys of context and last word, (ngrams,); empty for order 1, in which the place of a word is its id.
+        suffixes: place of the suffix of each n-gram in the lower order, (ngrams,); empty for order 1.
     """
 
     counts: Column
@@ -54,10 +57,10 @@ def count_ngrams(token_ids: IntArray, vocabulary_size: int, order: int, scratch:
     """Count the n-grams of orders 1 to `order`.
 
     Args:
-        token_ids: the corpus, (tokens,); `</s>` ends each sentence. May be memory-mapped.
-        vocabulary_size: all ids are below.
-        order: the longest n-grams.
-        scratch: an empty folder; the counts stay there.
+        token_ids: the text, (tokens,); `</s>` ends each sentence. May be memory-mapped.
+        vocabulary_size: V; every id is less.
+        order: number of words of the longest n-grams.
+        scratch: an empty folder. The columns of the result stay in it.
     """
     counter = _Counter(token_ids, word_bits(vocabulary_size), scratch)
     words = counter.count_words(vocabulary_size)
@@ -66,11 +69,14 @@ def count_ngrams(token_ids: IntArray, vocabulary_size: int, order: int, scratch:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The n-grams of a stretch of the corpus, sorted.
+    """The sorted n-grams of a stretch of the corpus.
 
     Attributes:
+        keys: their keys, rising, (ngrams,).
+        counts: their counts in the stretch, (ngrams,).
+        suffixes: the places of their suffixes in the lower order, (ngrams,).
         occurrences: for each position of the stretch, the place in this run of the n-gram that ends there.
-        places: for each n-gram of this run, its place among those of the whole corpus.
+        places: for each n-gram of this run, its place in the whole corpus.
     """
 
     keys: Column
@@ -91,9 +97,10 @@ class _Counter:
         self._scratch = scratch
         # There are fewer n-grams of an order than positions.
         self._dtype = np.dtype(np.uint32 if len(token_ids) < np.iinfo(np.uint32).max else np.uint64)
-        # At positions where no n-gram of an order ends: its first word would stand in the sentence before.
+        # The number at positions at which no n-gram ends, because its first word would be in the previous
+        # sentence.
         self._none = 2 ** (8 * self._dtype.itemsize) - 1
-        # For each position, the place of the n-gram of the order before that ends there.
+        # For each position, the place of the n-gram of the lower order that ends there.
         self._ends = Column(scratch / "ends.1", self._dtype)
 
     def count_words(self, vocabulary_size: int) -> OrderCounts:
@@ -126,7 +133,12 @@ class _Counter:
         return Column(self._scratch / name, dtype or self._dtype)
 
     def _occurrences(self, order: int, start: int, stop: int) -> tuple[NDArray[np.bool_], IntArray, IntArray]:
-        """Where in a stretch an n-gram of an order ends; the places of its context and of its suffix."""
+        """Find the n-grams of an order that end in a stretch.
+
+        Returns:
+            Whether an n-gram ends at each position, (positions,), and for those that do, the places of their
+            contexts and of their suffixes.
+        """
         words = self._token_ids[start:stop]
         before = self._from_one_before(self._token_ids[max(start - 1, 0) : stop], start, SENTENCE_END_ID)
         if order == 2:
@@ -138,7 +150,7 @@ class _Counter:
 
     @staticmethod
     def _from_one_before(values: IntArray, start: int, first: int, *, suffix: bool = False) -> IntArray:
-        """Values from the position before a stretch on; before the corpus stands `first`."""
+        """Values from the position before a stretch on; `first` is the value before the corpus."""
         if start == 0:
             values = np.concatenate([np.array([first], dtype=values.dtype), values])
         return values if suffix else values[:-1]
@@ -170,7 +182,7 @@ class _Counter:
         return run
 
     def _merge(self, order: int, runs: list[_Run], *, last: bool) -> OrderCounts:
-        """Bring the copies of an n-gram together, whichever runs they are in."""
+        """Merge runs: sum the counts of the same n-gram in all of them."""
         merged = OrderCounts(
             counts=self._column(f"counts.{order}"),
             keys=self._column(f"keys.{order}", np.dtype(np.uint64)),
@@ -196,7 +208,7 @@ class _Counter:
         return merged
 
     def _numbered(self, run: _Run) -> IntArray:
-        """For each position of a run, the place of the n-gram that ends there among those of the whole corpus."""
+        """For each position of a run, the place in the whole corpus of the n-gram that ends there."""
         occurrences = run.occurrences.read(0, len(run.occurrences))
         there = occurrences != self._none
         occurrences[there] = run.places.read(0, len(run.places))[occurrences[there]]
@@ -204,10 +216,10 @@ class _Counter:
 
 
 def _parts_of_like_keys(runs: list[Column]) -> Iterator[list[tuple[int, int]]]:
-    """Cut sorted runs where their keys are alike, into parts that fit in memory together.
+    """Cut sorted runs at the same keys, into parts that fit in memory together.
 
     Yields:
-        For each run, where its part starts and stops; not all of them are empty.
+        Start and stop of the part in each run. At least one part is not empty.
     """
     stride = max(1, columns.VALUES_AT_ONCE // (2 * len(runs)))
     maps: list[UInt64Array] = [run.map() for run in runs]

@@ -1,8 +1,9 @@
 """Interpolated modified Kneser-Ney smoothing, as KenLM's lmplz estimates it (Heafield et al. 2013).
 
-The formulas are those of Chen & Goodman 1998, An Empirical Study of Smoothing Techniques for Language Modeling,
-TR-10-98, section 3; discounts follow from equation 26. Below the highest order an n-gram counts as often as
-different words stand before it. One that starts a sentence has nothing before it: it counts as often as it occurs.
+The formulas are in Chen & Goodman 1998, An Empirical Study of Smoothing Techniques for Language Modeling,
+TR-10-98, section 3; equation 26 gives the discounts. Below the highest order, the adjusted count of an n-gram is
+the number of distinct words before it. An n-gram at the start of a sentence has no word before it, so its adjusted
+count is its count.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Of n-grams counted once, twice, three times and more, where a corpus is too small or too strange for equation 26:
-# those of lmplz --discount_fallback.
+# Discounts of n-grams with a count of 1, 2, and 3 or more, if the corpus is too small or too unusual for equation
+# 26: the defaults of lmplz --discount_fallback.
 FALLBACK = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Discounts:
-    """What is taken from the counts of one order.
+    """The discounts of one order.
 
     Attributes:
-        amounts: from a count of 0 (nothing), 1, 2, 3 and more.
+        amounts: the discount of a count of 0 (always 0), 1, 2, and 3 or more.
     """
 
     amounts: tuple[float, float, float, float]
 
     @classmethod
     def of(cls, order: int, counts: Column) -> Discounts:
-        """The discounts of an order, from how many of its n-grams have a count of 1, 2, 3 and 4."""
+        """Estimate the discounts of an order from the numbers of its n-grams with a count of 1, 2, 3 and 4."""
         having = np.zeros(5, dtype=np.int64)
         for stretch in counts.stretches():
             having += np.bincount(np.minimum(stretch, 5), minlength=6)[:5]
@@ -64,15 +65,16 @@ class Discounts:
     def shares(
         self, counts: IntArray, kept: NDArray[np.bool_], firsts: IntArray
     ) -> tuple[Float64Array, Float64Array]:
-        """What n-grams have of their own, and what their contexts have left for the order below.
+        """Discounted probabilities of n-grams, and the weights of the lower order.
 
         Args:
-            counts: of all n-grams after some contexts, (ngrams,).
-            kept: which of them were not pruned, (ngrams,).
-            firsts: where each context's n-grams start, (contexts,).
+            counts: adjusted counts of all n-grams of some contexts, (ngrams,).
+            kept: whether each n-gram was kept, not pruned, (ngrams,).
+            firsts: place of the first n-gram of each context, (contexts,).
 
         Returns:
-            Discounted relative frequencies, (ngrams,), and the weight of the order below, (contexts,).
+            Discounted relative frequencies, (ngrams,), and the weight of the lower order in each context,
+            (contexts,): the discounts and the counts of pruned n-grams, divided by all counts.
         """
         discounts = np.array(self.amounts)[np.minimum(counts, 3)]
         totals = np.add.reduceat(counts, firsts, dtype=np.float64)
@@ -82,11 +84,11 @@ class Discounts:
 
 
 class _DegenerateError(Exception):
-    """Equation 26 has no answer."""
+    """Equation 26 gives no valid discounts."""
 
 
 def _closed_form(having: Sequence[int]) -> tuple[float, float, float, float]:
-    """Equation 26; `having[c]` is how many n-grams have a count of c."""
+    """Discounts by equation 26; `having[c]` is the number of n-grams with a count of c."""
     for count in (1, 2, 3):
         if having[count] == 0:
             raise _DegenerateError(f"no n-gram has an adjusted count of {count}")
@@ -99,15 +101,15 @@ def _closed_form(having: Sequence[int]) -> tuple[float, float, float, float]:
 
 
 def adjusted_counts(counts: Sequence[OrderCounts], bits: int, scratch: Path) -> list[Column]:
-    """Counts as Kneser-Ney smoothing has them, for each order.
+    """Compute the adjusted counts of each order.
 
     Args:
-        counts: of every order, as they stand in the corpus.
-        bits: of the word in a key.
-        scratch: where the columns go.
+        counts: the n-grams of every order, with their counts in the text.
+        bits: number of bits for a word id in a key.
+        scratch: the folder for the new columns.
     """
     adjusted = []
-    # An n-gram that starts a sentence has `</s>` for its first word, and tables are sorted by that first.
+    # N-grams at the start of a sentence have `</s>` as first word, so they are neighbours in the sorted tables.
     start, stop = SENTENCE_END_ID, SENTENCE_END_ID + 1
     for order, (lower, higher) in enumerate(itertools.pairwise(counts), start=1):
         column = Column(scratch / f"adjusted.{order}", lower.counts.dtype)

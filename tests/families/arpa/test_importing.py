@@ -270,8 +270,8 @@ def test_ngrams_that_no_text_asks_for_are_left_out(load, caplog):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("b </s>", "b a", "line 17: this n-gram stands in the file a second time"),
-        ("<s> a A", "a b a", "line 22: this n-gram stands in the file a second time"),
+        ("b </s>", "b a", "line 17: this n-gram is in the file a second time"),
+        ("<s> a A", "a b a", "line 22: this n-gram is in the file a second time"),
         ("</s>", "<e>", "no </s> among the unigrams"),
         ("A", "<UNK>", "both <unk> and <UNK> are unigrams"),
     ],
