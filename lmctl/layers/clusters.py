@@ -1,6 +1,7 @@
-"""Clusters of words of like frequency, which share a table of word vectors: short ones for rare words.
+"""Clusters of words of similar frequency. Word vectors are shorter in clusters of rarer words.
 
-Ids fall with frequency, so a cluster is a range of ids, and a vocabulary is cut into clusters by a few cutoffs.
+Ids are in the order of falling frequency. So a cluster is a range of ids, and cutoffs divide a vocabulary into
+clusters.
 """
 
 from __future__ import annotations
@@ -17,37 +18,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# A cluster's vectors are so many times shorter than those of the cluster before it.
+# Ratio of the lengths of vectors in one cluster and the next.
 SHORTENING = 2
 CLUSTERS = 3
-# Places where a cluster may end are this ratio apart.
+# Ratio of neighbouring candidates for a cutoff.
 CUTOFF_RATIO = 1.25
-# A head of fewer words than this saves little, and takes much from what is frequent.
+# Fewest words of the first cluster. A smaller one saves little time, and shortens the vectors of frequent words.
 SMALLEST_HEAD = 1000
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many words a cluster has, and how long their vectors are."""
+    """The number of words of a cluster, and the length of their vectors."""
 
     words: int
     width: int
 
 
 def one_cluster(vocabulary_size: int, dim: int) -> list[Cluster]:
-    """All words in one table, with vectors of full length."""
+    """One cluster with all V words, and vectors of length `dim`."""
     return [Cluster(words=vocabulary_size, width=dim)]
 
 
 def choose_clusters(counts: Sequence[int], dim: int) -> list[Cluster]:
-    """The clusters that need the fewest multiplications to tell what follows.
+    """Choose the clusters that need the fewest multiplications in an adaptive softmax.
 
-    A token costs the head, which has an entry for each further cluster, and, if it is in one of those, that
-    cluster and the product that shortens the hidden vector (the model of Grave et al. 2017, arXiv:1609.04309,
-    section 4.2, without its constants for the device).
+    The cost of a token is the cost of the head, which has an entry for each further cluster. If the token is in a
+    further cluster, the cost of this cluster and of the product that shortens the hidden vector are added. This is
+    the model of Grave et al. 2017 (arXiv:1609.04309), section 4.2, without its constants for the device.
 
     Args:
-        counts: how often each word occurs in training, (V,), falling.
-        dim: D, the length of a frequent word's vector.
+        counts: counts of the words in the training text, falling, (V,).
+        dim: D, the length of the vectors of frequent words.
     """
     size = len(counts)
     if size <= 2 * SMALLEST_HEAD:

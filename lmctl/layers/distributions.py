@@ -1,4 +1,4 @@
-"""What is done with whole distributions: checked, and searched for the most probable words."""
+"""Functions of whole distributions: a check, and a search for the most probable words."""
 
 from __future__ import annotations
 
@@ -11,36 +11,53 @@ from lmctl.errors import DataError
 if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, Float64Array, IntArray
 
-# exp() of more is no number; ARPA files whose probabilities sum to a little more than 1 are far below.
+# exp() of a larger number overflows. In ARPA files, probabilities may sum to a little more than 1, so logs above 0
+# occur.
 HIGHEST_LOG_PROB = 700.0
 
 
 def check_log_probs(log_probs: Float32Array | Float64Array) -> None:
-    """See that a model has answered with logarithms of probabilities, -inf of an impossible word included.
+    """Check that the results of a model are log probabilities. -inf is one: the word is impossible.
 
-    Finite weights may still be so large that sums of their products are not.
+    Finite weights may be so large that sums of their products are infinite or NaN.
+
+    Args:
+        log_probs: natural logs, of any shape.
 
     Raises:
-        DataError: it has not.
+        DataError: a value is NaN or above HIGHEST_LOG_PROB.
     """
-    # What is not a number is not at most anything.
+    # The comparison is false for NaN, too.
     wrong = log_probs[~(log_probs <= HIGHEST_LOG_PROB)]
     if wrong.size:
         raise DataError(
-            f"the model gives a word the log probability {wrong[0]}; its weights are damaged, or no model's"
+            f"the model gives a word the log probability {wrong[0]}; "
+            "its weights are damaged, or not those of a model"
         )
 
 
 def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntArray, Float32Array]:
-    """The k largest of each row, with the ids of their columns (which rise)."""
+    """Find the k largest values of each row, the largest first; of equal values the smaller id comes first.
+
+    Args:
+        log_probs: (N, M).
+        token_ids: the ids of the columns, rising, (M,).
+        k: 0 to M.
+
+    Returns:
+        Ids and values, (N, k) each.
+
+    Raises:
+        DataError: a value is not a log probability.
+    """
     rows, columns = log_probs.shape
     if k == 0:
         return np.zeros((rows, 0), dtype=np.int64), np.zeros((rows, 0), dtype=np.float32)
-    # The largest of a row is not a number if one of them is none.
+    # The maximum of a row is NaN if any value is NaN.
     check_log_probs(log_probs.max(axis=1))
     best_ids = np.empty((rows, k), dtype=np.int64)
     best = np.empty((rows, k), dtype=np.float32)
-    # argpartition leaves open which of several equal values makes the cut: take all that equal the k-th.
+    # argpartition chooses among values equal to the k-th in any way, so all of them are compared.
     smallest = np.partition(log_probs, columns - k, axis=1)[:, columns - k]
     for row in range(rows):
         contenders = np.flatnonzero(log_probs[row] >= smallest[row])

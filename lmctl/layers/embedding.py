@@ -1,4 +1,4 @@
-"""Word vectors in NumPy: one table for all words, or one for each cluster of words of like frequency."""
+"""Word vectors in NumPy: one table for all words, or one for each cluster of words of similar frequency."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 class WordVectors:
-    """The vectors of all words; those of a later cluster are short, and a projection makes them longer.
+    """The vectors of all words, of length D.
+
+    The table of a further cluster has shorter vectors, and a projection to length D (Baevski & Auli 2019,
+    arXiv:1809.10853).
 
     Args:
-        name: what the names of the weights begin with.
-        clusters: how many words share each table, and how long their vectors are there.
-        weights: by name.
+        name: start of the names of the weights.
+        clusters: number of words and length of vectors of each table.
+        weights: the weights by the names of `word_vector_shapes`.
     """
 
     def __init__(self, name: str, clusters: Sequence[Cluster], weights: Mapping[str, Float32Array]) -> None:
@@ -34,7 +37,7 @@ class WordVectors:
         self._lengthening = [ExactMatrix(projection) for projection in self.projections]
 
     def cluster_of(self, token_ids: IntArray) -> IntArray:
-        """The cluster of each token, of the shape of `token_ids`."""
+        """The cluster of each token, an array of the shape of `token_ids`."""
         return np.searchsorted(self.first_ids, token_ids, side="right") - 1
 
     def __call__(self, token_ids: IntArray) -> Float32Array:

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.layers.word_layers import WordLayers
 
-# Logits of this many positions times words are held at once: 32 MiB as float64, and 16 as float32.
+# Most logits (positions times words) in memory at once: 32 MiB as float64, 16 MiB as float32.
 LOGITS_AT_ONCE = 1 << 22
-# How far above zero rounding may lift a log probability.
+# An upper bound of the rounding error of a log probability.
 ROUNDING = 1e-5
 
 
 class FullSoftmax:
-    """Logits are the products of the hidden vector with every word's output embedding, plus a bias.
+    """A softmax over all words. A logit is the product of the hidden vector and the word vector, plus a bias.
 
     Args:
-        embedding: (V, H), or (V, E) behind a projection.
+        embedding: output word vectors, (V, H), or (V, E) with a projection.
         bias: (V,).
-        projection: (H, E), where hidden vectors and embedding differ in dimension; else None.
+        projection: (H, E), applied to hidden vectors; None: E equals H.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class FullSoftmax:
 
 
 class AdaptiveSoftmax:
-    """A head of frequent words and clusters, and a softmax within each cluster.
+    """An adaptive softmax (Grave et al. 2017, arXiv:1609.04309), exactly normalised.
 
-    A rare word's probability is its cluster's times its own within the cluster (Grave et al. 2017,
-    arXiv:1609.04309).
+    The head is a softmax over the words of the first cluster and the further clusters. The probability of a word
+    of a further cluster is the probability of its cluster times its probability within the cluster.
 
     Args:
-        vectors: output embeddings in clusters; vectors of full length have D elements.
-        bias: (V,).
-        cluster_vectors: the embedding of each cluster but the first, (C - 1, D).
-        cluster_bias: (C - 1,).
-        projection: (H, D), where hidden vectors have another length than D; else None.
+        vectors: output word vectors in C clusters; the vectors of the first have length D.
+        bias: bias of each word, (V,).
+        cluster_vectors: vector of each further cluster, (C - 1, D).
+        cluster_bias: bias of each further cluster, (C - 1,).
+        projection: (H, D), applied to hidden vectors; None: D equals H.
     """
 
     def __init__(
@@ -127,8 +127,8 @@ class AdaptiveSoftmax:
     def top_k(self, hidden: Float32Array, k: int, allowed: BoolArray | None) -> tuple[IntArray, Float32Array]:
         """The k most probable tokens of each row, (N, k), as `LanguageModel.top_k` has them.
 
-        A cluster whose own probability is below that of the k-th best word so far has no word among the best, and
-        is not computed.
+        If the probability of a cluster is below that of the k-th best word so far, no word of the cluster is among
+        the best, and the cluster is not computed.
         """
         if allowed is None:
             allowed = np.ones(len(self._bias), dtype=bool)
@@ -152,7 +152,7 @@ class AdaptiveSoftmax:
     ) -> tuple[Float64Array, NDArray[np.int64] | None]:
         """Natural log probability of each target, (N,), and its rank, (N,), if asked for.
 
-        Without ranks, only the clusters that targets fall in are computed, and only where they do.
+        Without ranks, a cluster is computed only at positions whose target is in it.
 
         Args:
             hidden: (N, H).
@@ -191,16 +191,16 @@ class AdaptiveSoftmax:
     def _best_of_one(
         self, projected: Float32Array, head: Float32Array, k: int, candidates: list[NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], Float32Array]:
-        """The k best of one context, (k,), among the allowed words of each cluster.
+        """The k most probable words after one context, (k,), among the allowed words.
 
         Args:
-            projected: its hidden vector, (1, D).
-            head: log probabilities of the head's words and of the clusters.
-            k: how many.
+            projected: the projected hidden vector, (1, D).
+            head: log probabilities of the words of the head and of the clusters.
+            k: number of words.
             candidates: places of the allowed words in each cluster.
         """
         ids, log_probs = _best(candidates[0], head[candidates[0]], k)
-        # The most probable cluster first: what it brings may rule out the others.
+        # The most probable cluster comes first: its words may make the others unnecessary.
         for cluster in sorted(self._tails(), key=lambda cluster: -head[self._entry(cluster)]):
             of_cluster = head[self._entry(cluster)]
             if len(ids) == k and (k == 0 or of_cluster + ROUNDING < log_probs[-1]):
@@ -216,7 +216,7 @@ class AdaptiveSoftmax:
         return hidden if self._projection is None else self._projection.times_rows(hidden)
 
     def _head_log_probs(self, hidden: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """Projected hidden vectors (N, D), and log probabilities of the head's words and of the clusters."""
+        """Projected hidden vectors (N, D), and log probabilities of the words of the head and of the clusters."""
         projected = self._projected(hidden)
         logits = self._head.times_rows(projected)
         logits += self._head_bias
@@ -236,7 +236,7 @@ class AdaptiveSoftmax:
         return slice(first, first + self._vectors.clusters[cluster].words)
 
     def _entry(self, cluster: IntArray | int) -> IntArray | int:
-        """Where the head has the entry of a cluster."""
+        """The place of the entry of a cluster in the head."""
         return self._head_words + cluster - 1
 
 
@@ -246,9 +246,9 @@ def make_softmax(
     """The softmax of a network.
 
     Args:
-        layers: their sizes.
-        embedding: the word vectors of the input, which the softmax uses too if the two are tied.
-        weights: by the names of `WordLayers.softmax_shapes`.
+        layers: the sizes of embedding and softmax.
+        embedding: the word vectors of the input. If embedding and softmax are tied, the softmax uses them.
+        weights: the weights by the names of `WordLayers.softmax_shapes`.
     """
     vectors = embedding if layers.tied else WordVectors("softmax.embedding", layers.clusters, weights)
     projection = weights.get("softmax.projection")
@@ -259,26 +259,26 @@ def make_softmax(
 
 
 def _best(ids: NDArray[np.int64], log_probs: Float32Array, k: int) -> tuple[NDArray[np.int64], Float32Array]:
-    """The k most probable of some tokens, best first; their ids rise."""
+    """The k most probable of some tokens, best first. `ids` must rise."""
     best_ids, best = largest(log_probs[None], ids, min(k, len(ids)))
     return best_ids[0].astype(np.int64), best[0]
 
 
 def _row_blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Cuts rows into blocks whose logits are `LOGITS_AT_ONCE` or fewer, or one row."""
+    """Cut rows into blocks with at most `LOGITS_AT_ONCE` logits, or of one row."""
     at_once = max(1, LOGITS_AT_ONCE // columns)
     for first in range(0, rows, at_once):
         yield slice(first, first + at_once)
 
 
 def _log_softmax(logits: Float32Array) -> Float32Array:
-    """Log probabilities in place of the logits, which are overwritten."""
+    """Replace logits by log probabilities, in place."""
     np.subtract(logits, _log_sum_exp(logits)[:, None], out=logits, casting="same_kind")
     return logits
 
 
 def _log_sum_exp(logits: Float32Array) -> Float64Array:
-    """log(sum(exp(row))) of each row, (N,); the row maximum keeps exp() finite and cancels."""
+    """log(sum(exp(row))) of each row, (N,). Subtracting the row maximum keeps exp() finite."""
     row_maximum = logits.max(axis=1, keepdims=True)
     sums = np.exp(logits - row_maximum).sum(axis=1, dtype=np.float64)
     return row_maximum[:, 0] + np.log(sums)  # type: ignore[no-any-return]

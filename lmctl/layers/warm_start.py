@@ -1,4 +1,4 @@
-"""Carry an older network's weights over to a new vocabulary.
+"""Warm start: initial weights of a network from an older network with another vocabulary.
 
 Words are matched by spelling. docs/warm-start.md, "Which weights", states the rule for each kind of weight.
 """
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """What became of the words' rows.
+    """Numbers of words of a warm start.
 
     Attributes:
-        kept: words that stayed in their cluster, wherever their ids are now.
-        moved: words whose row was made anew from the vector they had, in another cluster.
-        new: words that the old model does not know.
-        gone: words of the old model that are not in the vocabulary any more.
+        kept: words in the same cluster as before, whose rows were copied.
+        moved: words in another cluster than before, whose rows were computed from their old vectors.
+        new: words that are not in the old vocabulary.
+        gone: words of the old vocabulary that are not in the new one.
     """
 
     kept: int
@@ -49,17 +49,17 @@ def carry_over(
     names: Iterable[str],
     old_ids: IntArray,
 ) -> tuple[Weights, RowCounts]:
-    """The weights that training starts from.
+    """Make the initial weights from an older network.
 
     Args:
-        weights: of the old network, by name.
-        old: its word layers.
+        weights: the weights of the old network, by name.
+        old: the word layers of the old network.
         new: those of the network to be trained; they differ in the vocabulary and its clusters alone.
         names: of all weights of the network to be trained.
         old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
 
     Returns:
-        Weights in the order of `names`, and what became of the rows.
+        The weights in the order of `names`, and the numbers of words that were kept, moved, new and gone.
     """
     carried: Weights = {}
     vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, old_ids)
@@ -74,7 +74,7 @@ def carry_over(
             clusters, bias = weights["softmax.clusters"], weights["softmax.clusters.bias"]
         else:
             clusters = np.stack([part.mean(axis=0) for part in output.effective[1:]])
-            # As probable, at the start, as its words together.
+            # With this bias, a cluster is as probable at the start as all its words together.
             bias = np.array([np.log(cluster.words) for cluster in new.clusters[1:]], dtype=np.float32)
         carried |= {"softmax.clusters": clusters, "softmax.clusters.bias": bias}
     known = int(np.count_nonzero(old_ids >= 0))
@@ -84,12 +84,12 @@ def carry_over(
 
 
 class _Rows:
-    """The word vectors of one table, or of one in clusters, in their new places.
+    """The word vectors of an embedding or a softmax, by the new ids.
 
     Attributes:
         weights: tables and projections by name.
-        stays: for each new cluster, which of its words were in it before, (words,).
-        effective: for each new cluster, the vectors of full length of its words, (words, D).
+        stays: for each new cluster, whether each of its words was in the same cluster before, (words,) bool.
+        effective: for each new cluster, the vectors of its words at full length, (words, D).
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class _Rows:
         self.weights: Weights = {}
         self.stays: list[NDArray[np.bool_]] = []
         self.effective: list[Float32Array] = []
-        # The cluster that each word was in, and the one that it is in: -1 for the words that were in none.
+        # The old cluster of each word, -1 if it has none, and the new cluster.
         self.cluster_before = np.where(old_ids >= 0, before.cluster_of(old_ids), -1)
         self.cluster_after = np.repeat(np.arange(len(new)), [cluster.words for cluster in new])
         self.old_ids = old_ids
@@ -113,7 +113,7 @@ class _Rows:
             ids, is_known = old_ids[there], old_ids[there] >= 0
             vectors = np.empty((cluster.words, new[0].width), dtype=np.float32)
             vectors[is_known] = before(ids[is_known])
-            # A cluster of new words alone starts as the mean of all words that are known.
+            # If all words of a cluster are new, their vectors start as the mean of all known words.
             mean = vectors[is_known].mean(axis=0) if is_known.any() else before(old_ids[old_ids >= 0]).mean(axis=0)
             vectors[~is_known] = mean
             stays = self.cluster_before[there] == index
@@ -138,7 +138,8 @@ class _Rows:
 def _principal_directions(vectors: Float32Array, width: int) -> Float32Array:
     """The orthonormal directions (width, D) along which vectors (N, D) are longest."""
     double = vectors.astype(np.float64)
-    # eigh gives eigenvalues in rising order, and leaves a vector's sign to the library: it is fixed here.
+    # eigh returns eigenvalues in rising order. The sign of an eigenvector depends on the library, so it is fixed
+    # here.
     _, directions = np.linalg.eigh(double.T @ double)
     chosen = directions[:, ::-1][:, :width].T
     largest = np.take_along_axis(chosen, np.abs(chosen).argmax(axis=1)[:, None], axis=1)
@@ -146,13 +147,13 @@ def _principal_directions(vectors: Float32Array, width: int) -> Float32Array:
 
 
 def _biases(before: Float32Array, rows: _Rows) -> Float32Array:
-    """The words' biases, (V,)."""
+    """The biases of the words, (V,)."""
     known = rows.old_ids >= 0
     biases = np.zeros(len(rows.old_ids), dtype=np.float32)
     biases[known] = before[rows.old_ids[known]]
     was_in, is_in = rows.cluster_before, rows.cluster_after
     stays = known & (was_in == is_in)
-    # Of the words that stay: what is usual in a cluster.
+    # The mean bias of the words that stay in a cluster.
     usual = np.array(
         [
             biases[stays & (is_in == cluster)].mean() if (stays & (is_in == cluster)).any() else 0.0

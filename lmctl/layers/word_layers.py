@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # multiplications than the recurrence of the preset medium.
 ADAPTIVE_FROM = 5000
 
-# Far more clusters than any model has, and still so few that memory for their names and shapes does not count.
+# A bound for records from unknown sources, far above the number of clusters of any model.
 MOST_CLUSTERS = 64
 
 # Types of fields of a family's sizes: one dimension of an array, and the clusters of the softmax.
@@ -31,11 +31,11 @@ class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         vocabulary_size: V.
-        embedding_dim: E, the length of an input's word vector.
+        embedding_dim: E, the length of an input word vector.
         hidden_dim: H, the length of the hidden vectors that the softmax reads.
         tied: whether the softmax uses the word vectors of the input. If H is not E, a projection stands before it.
-        clusters: of the output's word vectors, and of the input's if the two are tied. One cluster is a full
-            softmax, more are an adaptive one.
+        clusters: the clusters of the output word vectors, and if tied, also of the input word vectors. One cluster
+            is a full softmax; more are an adaptive softmax.
     """
 
     vocabulary_size: int
@@ -46,19 +46,19 @@ class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def output_dim(self) -> int:
-        """The length of an output's word vector: E if tied, else H."""
+        """The length of an output word vector: E if tied, else H."""
         return self.embedding_dim if self.tied else self.hidden_dim
 
     @property
     def input_clusters(self) -> list[Cluster]:
-        """The clusters of the input's word vectors."""
+        """The clusters of the input word vectors."""
         return self.clusters if self.tied else one_cluster(self.vocabulary_size, self.embedding_dim)
 
     def check(self) -> None:
         """Refuse clusters that do not fit the vocabulary and the dimensions.
 
         Raises:
-            ValueError: they do not.
+            ValueError: the clusters do not fit.
         """
         words = [cluster.words for cluster in self.clusters]
         fits = sum(words) == self.vocabulary_size and min(words, default=0) > 0
@@ -90,12 +90,12 @@ class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def softmax_clusters(word_counts: Sequence[int], softmax: str, output_dim: int) -> list[Cluster]:
-    """The clusters that the key `model.softmax` asks for.
+    """Choose the clusters by the key `model.softmax`.
 
     Args:
-        word_counts: how often each word occurs in training, by id, (V,).
+        word_counts: counts of the words in the training text, by id, (V,).
         softmax: "full", "adaptive" or "auto".
-        output_dim: the length of a frequent word's output vector.
+        output_dim: the length of the output vectors of frequent words.
     """
     size = len(word_counts)
     adaptive = softmax == "adaptive" or (softmax == "auto" and size >= ADAPTIVE_FROM)
@@ -103,6 +103,6 @@ def softmax_clusters(word_counts: Sequence[int], softmax: str, output_dim: int) 
 
 
 def count_numbers(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """How many numbers weights of these shapes have."""
-    # Not in NumPy's integers, which a size that nobody has would overflow.
+    """The number of elements of weights of these shapes."""
+    # Python integers do not overflow, even for impossible sizes of a damaged record.
     return sum(math.prod(shape) for shape in shapes.values())

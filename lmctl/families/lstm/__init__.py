@@ -1,4 +1,4 @@
-"""The LSTM: a recurrent network that is trained by gradient, and answers in NumPy."""
+"""The LSTM language model: trained in Keras, queried in NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LSTM(NetworkFamily):
-    """Embedding, LSTM layers, softmax."""
+    """The family of LSTM language models: embedding, LSTM layers, softmax."""
 
     name = "lstm"
     title = "a recurrent network that is trained"
@@ -82,7 +82,7 @@ class LSTM(NetworkFamily):
         )
 
     def state_numbers(self, sizes: Any) -> int:
-        """Output and cell of every layer."""
+        """See `Family.state_numbers`: the output and the cell of every layer."""
         return 2 * int(sizes.layers) * int(sizes.hidden_units)
 
 

@@ -1,4 +1,4 @@
-"""The LSTM language model in NumPy: the network of `families/lstm/keras/network.py`, for answering alone.
+"""The LSTM language model in NumPy, for queries. `families/lstm/keras/network.py` is the same network in Keras.
 
 Weights have Keras's layout: kernels (E or H, 4H), recurrent kernels (H, 4H), biases (4H,), gates in the order
 input, forget, cell, output (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LSTMState:
-    """Output and cell of every layer, both (L, B, H)."""
+    """The output and the cell of every layer, (L, B, H) each."""
 
     hidden: Float32Array
     cell: Float32Array
@@ -50,7 +50,7 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
         ]
 
     def null_state(self, batch: int) -> LSTMState:
-        """Zeros in every layer."""
+        """See `LanguageModel.null_state`: zeros in every layer."""
         zeros = np.zeros((self.sizes.layers, batch, self.sizes.hidden_units), dtype=np.float32)
         return LSTMState(zeros, zeros)
 
@@ -59,23 +59,23 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
         return self._run(state, token_ids, lengths)[1]
 
     def features(self, state: LSTMState) -> Float32Array:
-        """The last layer's output, (B, H)."""
+        """The output of the last layer, (B, H)."""
         last: Float32Array = state.hidden[-1]
         return last
 
     def advance_with_features(
         self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, LSTMState]:
-        """See `LanguageModel.advance_with_features`; the last layer's outputs."""
+        """See `LanguageModel.advance_with_features`. The features are the outputs of the last layer."""
         return self._run(state, token_ids, lengths)
 
     def _run(
         self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None
     ) -> tuple[Float32Array, LSTMState]:
-        """Outputs of the last layer, (T, B, H), and the state at each column's end."""
+        """Outputs of the last layer, (T, B, H), and the state at the end of each column."""
         outputs = self.embedding(token_ids)
         hidden, cell = np.empty_like(state.hidden), np.empty_like(state.cell)
-        # Where a column has ended its state must stay, unless all columns are as long as the batch.
+        # The state of a column must stay after its end. None: all columns have the full length.
         ragged = None if lengths is None or (lengths == len(token_ids)).all() else lengths
         for index, layer in enumerate(self._layers):
             outputs, hidden[index], cell[index] = layer.run(
@@ -86,15 +86,16 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One LSTM layer, laid out for answering.
+    """One LSTM layer, with weights in an order that is fast for queries.
 
-    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one tanh serves all four gates, and the three sigmoid
-    gates stand side by side: input, forget, output, candidate.
+    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one call of tanh computes all four gates. The three
+    sigmoid gates are neighbours: input, forget, output, candidate. Their weights are halved, which is exact in
+    binary.
 
     Attributes:
-        kernel: (E, 4H), the columns of the three sigmoid gates halved (which is exact in binary).
-        recurrent_kernel: (H, 4H), likewise.
-        bias: (4H,), likewise.
+        kernel: (E, 4H).
+        recurrent_kernel: (H, 4H).
+        bias: (4H,).
     """
 
     kernel: ExactMatrix
@@ -112,11 +113,21 @@ class _Layer:
     def run(
         self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Outputs (T, B, H), and the last output and cell of each column, (B, H), for inputs (T, B, E)."""
+        """Run over a segment.
+
+        Args:
+            inputs: (T, B, E).
+            hidden: outputs before the first step, (B, H).
+            cell: cells before the first step, (B, H).
+            lengths: number of steps of each column, (B,); None: T.
+
+        Returns:
+            Outputs (T, B, H), and the last output and the last cell of each column, (B, H) each.
+        """
         steps, batch, width = inputs.shape
         units = self.recurrent_kernel.shape[0]
-        # What the inputs contribute is one product over all steps; only the recurrent part is step by step. A
-        # single context spends its time there, on reading the kernel from memory.
+        # The contribution of the inputs is one product for all steps. Only the recurrent part is computed step by
+        # step. For a single context, most of the time is spent there, on reading the kernel from memory.
         projected = self.kernel.times_rows(inputs.reshape(steps * batch, width))
         projected += self.bias
         projected = projected.reshape(steps, batch, 4 * units)

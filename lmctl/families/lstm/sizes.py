@@ -1,4 +1,4 @@
-"""The dimensions of an LSTM language model, as its model.json has them."""
+"""The dimensions of an LSTM language model in model.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lmctl.families.lstm.config import LSTMConfig
 
-# What is far from all models, and still small enough that memory for names and shapes does not count.
+# A bound for records from unknown sources, far above the number of layers of any model.
 MOST_LAYERS = 64
 
 
@@ -24,8 +24,12 @@ class LSTMSizes(
     """The dimensions of an LSTM language model.
 
     Attributes:
-        clusters: those of the output's word vectors, and of the input's where the two are tied; one is a full
-            softmax, more are an adaptive one.
+        vocabulary_size: V.
+        embedding_dim: E, the length of an input word vector.
+        hidden_units: H, the units of each layer.
+        layers: L, the number of layers.
+        tied: see `WordLayers`.
+        clusters: see `WordLayers`.
     """
 
     vocabulary_size: Dimension
@@ -36,7 +40,7 @@ class LSTMSizes(
     clusters: Clusters
 
     def __post_init__(self) -> None:
-        """Refuse clusters that are not those of this vocabulary and these dimensions."""
+        """Refuse clusters that do not fit the vocabulary and the dimensions."""
         self.word_layers.check()
 
     @property
@@ -52,7 +56,7 @@ class LSTMSizes(
 
     @classmethod
     def of(cls, word_counts: Sequence[int], model: LSTMConfig) -> LSTMSizes:
-        """The sizes that a configuration asks for, with a vocabulary of these counts, by id."""
+        """The sizes for a configuration and a vocabulary; `word_counts` are by id, (V,)."""
         return cls(
             vocabulary_size=len(word_counts),
             embedding_dim=model.embedding_dim,

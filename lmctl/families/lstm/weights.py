@@ -1,4 +1,4 @@
-"""Names and shapes of an LSTM's weights: what training and answering agree on."""
+"""Names and shapes of the weights of an LSTM, for training and for queries."""
 
 from __future__ import annotations
 

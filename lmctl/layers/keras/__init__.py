@@ -1,1 +1,1 @@
-"""The layers as Keras trains them."""
+"""The layers in Keras, for training."""

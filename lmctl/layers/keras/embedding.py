@@ -1,4 +1,4 @@
-"""Word vectors in Keras: one table for all words, or one for each cluster of words of like frequency."""
+"""Word vectors in Keras: one table for all words, or one for each cluster of words of similar frequency."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
 
 class WordVectors(keras.layers.Layer):  # type: ignore[misc]
-    """The vectors of all words.
+    """The vectors of all words, of length D.
 
-    In clusters, a rare word's vector is short, and a projection that its cluster shares makes it as long as the
-    others (Baevski & Auli 2019, arXiv:1809.10853). One cluster is an ordinary embedding table.
+    The table of a further cluster has shorter vectors, and a projection to length D (Baevski & Auli 2019,
+    arXiv:1809.10853). One cluster is an ordinary embedding table.
 
     Args:
-        clusters: how many words share each table, and how long their vectors are there; those of the first are of
-            full length, D.
-        initializer: makes the initializer of a table.
-        seed: decides the projections' initial values.
-        name: of the layer.
+        clusters: number of words and length of vectors of each table. The vectors of the first have length D.
+        initializer: a function that makes the initializer of a table.
+        seed: the initial values of the projections follow from it.
+        name: name of the layer.
     """
 
     def __init__(self, clusters: Sequence[Cluster], *, initializer: Any, seed: int, name: str) -> None:
@@ -41,7 +40,7 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
             )
             for index, cluster in enumerate(clusters)
         ]
-        # Variance 1 / width keeps a projected vector as long as those of the first table, which need none.
+        # With variance 1 / width, projected vectors are about as long as the vectors of the first table.
         self.projections = [
             self.add_weight(
                 shape=(cluster.width, self.dim),
@@ -75,7 +74,7 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
         return tf.ensure_shape(tf.dynamic_stitch(places, vectors), (None, self.dim))
 
     def named_weights(self) -> dict[str, Any]:
-        """The variables by the names they have in a bundle: embedding, or embedding.0, embedding.1 and so on."""
+        """The variables by their names in a bundle: NAME, or NAME.0, NAME.1, NAME.1.projection and so on."""
         if not self.projections:
             return {self.name: self.tables[0]}
         named = {f"{self.name}.{index}": table for index, table in enumerate(self.tables)}

@@ -1,6 +1,6 @@
-"""Output layers: from hidden vectors to a distribution over the vocabulary, in Keras.
+"""The output layer in Keras: a softmax over the vocabulary, full or adaptive.
 
-The same in NumPy, for queries, is `layers/softmax.py`.
+`layers/softmax.py` is the same layer in NumPy, for queries.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 class Softmax(keras.layers.Layer):  # type: ignore[misc]
     """A normalised distribution over the vocabulary: products with word vectors, plus a bias.
 
-    Where the word vectors are in clusters, this is the adaptive softmax of Grave et al. 2017 (arXiv:1609.04309):
-    the frequent words of the first cluster stand in the head beside one entry for each further cluster, and a rare
-    word's probability is its cluster's times its own within the cluster. Only positions whose target is in a
-    cluster compute that cluster. With one cluster it is the ordinary softmax over all words.
+    With one cluster it is the ordinary softmax over all words. With more it is the adaptive softmax of Grave et
+    al. 2017 (arXiv:1609.04309). Its head is a softmax over the words of the first cluster and the further
+    clusters. The probability of a word of a further cluster is the probability of its cluster times its
+    probability within the cluster. A cluster is computed only at positions whose target is in it.
 
     Args:
-        vectors: output embedding, of length D; the input embedding itself where the two are tied (Press & Wolf
-            2017, arXiv:1608.05859).
-        hidden_units: H. Where D is another length, a projection stands between.
-        initializer: of the projection and the vectors of the clusters.
-        dtype: of the matrix products.
-        scatters: the gradient is changed in place at the targets, which saves a pass over the logits on a
-            processor; on a GPU, TensorFlow's deterministic scatter would copy them to the host and back.
+        vectors: output word vectors, of length D. If embedding and softmax are tied, these are the input word
+            vectors (Press & Wolf 2017, arXiv:1608.05859).
+        hidden_units: H. If D is not H, a projection is applied to hidden vectors.
+        initializer: a function that makes the initializer of the projection and of the vectors of clusters.
+        dtype: type of the factors of matrix products.
+        scatters: whether the gradient is updated in place at the targets. On a processor this saves a pass over
+            the logits. On a GPU, TensorFlow's deterministic scatter would copy them to the host and back.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         return tf.concat(parts, axis=1)
 
     def cross_entropy(self, hidden: Any, targets: Any) -> Any:
-        """Nats of each target: minus its natural log probability, (N,), after hidden vectors (N, H).
+        """Cross-entropy of each target in nats, (N,) float32, after hidden vectors (N, H).
 
         Args:
             hidden: (N, H).
@@ -88,7 +88,8 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         cluster_of, count = self.vectors.cluster_of(targets), len(self.vectors.clusters)
         in_head = tf.where(cluster_of == 0, targets, self._head_words + cluster_of - 1)
         nats = self._nats(hidden, *self._head(), in_head)
-        # dynamic_partition and dynamic_stitch are each other's gradient: what is left out costs nothing.
+        # dynamic_partition and dynamic_stitch are gradients of each other, so positions that are left out cost
+        # nothing.
         places = tf.dynamic_partition(tf.range(tf.size(targets)), cluster_of, count)
         parts = tf.dynamic_partition(hidden, cluster_of, count)
         members = tf.dynamic_partition(targets, cluster_of, count)
@@ -99,7 +100,7 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         return nats + tf.dynamic_stitch(places, within)
 
     def named_weights(self) -> dict[str, Any]:
-        """The variables by the names they have in a bundle, without the word vectors."""
+        """The variables by their names in a bundle, without the word vectors."""
         named = {"softmax.bias": self.bias}
         if self.projection is not None:
             named["softmax.projection"] = self.projection
@@ -111,11 +112,11 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         return hidden if self.projection is None else product(hidden, self.projection, self._product_dtype)
 
     def _shortened(self, hidden: Any, cluster: int) -> Any:
-        """Hidden vectors (N, D) as the words of a cluster meet them, (N, width)."""
+        """Hidden vectors (N, D) shortened to the length of the vectors of a cluster, (N, width)."""
         return product(hidden, self.vectors.projections[cluster - 1], self._product_dtype, transpose_b=True)
 
     def _head(self) -> tuple[Any, Any]:
-        """Vectors and biases of the words of the first cluster, and of the clusters after it."""
+        """Vectors and biases of the words of the first cluster and of the further clusters."""
         table, bias = self.vectors.tables[0], self.bias[: self._head_words]
         if self.cluster_vectors is None:
             return tf.convert_to_tensor(table), bias
@@ -129,7 +130,7 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         return product(hidden, table, self._product_dtype, transpose_b=True) + bias
 
     def _nats(self, hidden: Any, table: Any, bias: Any, targets: Any) -> Any:
-        """Cross-entropy (N,) within one table, with a gradient that makes one pass less over the logits."""
+        """Cross-entropy (N,) within one table, with a gradient that needs one pass less over the logits."""
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def nats_of(hidden: Any, table: Any, bias: Any) -> Any:

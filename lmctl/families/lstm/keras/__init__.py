@@ -1,1 +1,1 @@
-"""The LSTM as Keras trains it."""
+"""The LSTM in Keras, for training."""

@@ -1,8 +1,8 @@
-"""An LSTM layer that trains fast on a processor: one loop forward, one backward, large matrix products outside.
+"""An LSTM layer that trains fast on a processor: a loop forward, a loop backward, and matrix products outside.
 
-Automatic differentiation through time adds to the gradient of both weight matrices at every step, a product of two
-thin matrices. Here the loop backward carries only the gradients of output and cell, and keeps those of the gates;
-what they mean for weights and inputs is then one product each, over all steps at once.
+Automatic differentiation adds a product of two thin matrices to the gradient of both weight matrices at every
+step. Here the loop backward computes only the gradients of outputs and cells, and stores the gradients of the
+gates. The gradients of the weights and of the inputs are then one matrix product each, over all steps.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from lmctl.layers.keras.products import product
 
 
 class LSTM(keras.layers.LSTM):  # type: ignore[misc]
-    """`keras.layers.LSTM` with `scan`, which gives the same results and gradients.
+    """`keras.layers.LSTM` with the method `scan`, which gives the same results and gradients.
 
-    `call` stays Keras's own; on a GPU that is cuDNN's implementation, which is faster still. Weights and their
-    layout are Keras's: kernel (E, 4H), recurrent kernel (H, 4H), bias (4H,), gates in the order input, forget,
-    candidate, output.
+    `call` is Keras's own; on a GPU it uses cuDNN, which is even faster. The layout of the weights is Keras's:
+    kernel (E, 4H), recurrent kernel (H, 4H), bias (4H,), gates in the order input, forget, candidate, output.
 
     Args:
         units: H.
-        options: of keras.layers.LSTM; activations, masks and dropout are left at their defaults.
+        options: arguments of keras.layers.LSTM. Activations, masks and dropout must have their defaults.
     """
 
     def __init__(self, units: int, **options: Any) -> None:
@@ -39,12 +38,13 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
             inputs: (T, B, E) float32.
             hidden: output before the first step, (B, H) float32.
             cell: cell before the first step, (B, H) float32.
-            recurrent_kernel: what to use in place of the layer's own, (H, 4H): the same with some entries dropped.
-            compiled: let XLA compile the loops, which pays where one shape is met again and again; within a
-                tf.function alone.
+            recurrent_kernel: replaces the recurrent kernel of the layer, (H, 4H), for dropout of its entries;
+                None: the kernel of the layer.
+            compiled: whether XLA compiles the loops. This is faster if one shape occurs many times, and possible
+                only within a tf.function.
 
         Returns:
-            Outputs (T, B, H), last output (B, H), last cell (B, H), float32 all.
+            Outputs (T, B, H), last output (B, H) and last cell (B, H), all float32.
         """
         if recurrent_kernel is None:
             recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
@@ -78,16 +78,16 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
 
 
 def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:
-    """The loop forward: only what depends on the step before.
+    """The loop forward, with the part of the computation that depends on the previous step.
 
     Args:
-        scores: what the inputs contribute to the gates, (T, B, 4H).
+        scores: contribution of the inputs to the gates before their activations, (T, B, 4H).
         hidden: output before the first step, (B, H).
         cell: cell before the first step, (B, H).
         recurrent_kernel: (H, 4H).
 
     Returns:
-        Outputs (T, B, H), cells (T, B, H), and gates (T, B, 4H) behind their activations.
+        Outputs (T, B, H), cells (T, B, H), and gates after their activations (T, B, 4H).
     """
     (steps, _), batch, units = _times(scores), scores.shape[1], recurrent_kernel.shape[0]
     scores = _array(scores)
@@ -120,14 +120,14 @@ def _backward(
     """The loop backward.
 
     Args:
-        made: gates (T, B, 4H), cells (T, B, H), and the cells before each of those, (T, B, H).
+        made: gates (T, B, 4H), cells (T, B, H), and the cells one step before, (T, B, H).
         recurrent_kernel: (H, 4H).
         d_outputs: gradient of the outputs, (T, B, H).
-        d_hidden: gradient of the last output beyond that, (B, H).
+        d_hidden: further gradient of the last output, (B, H).
         d_cell: gradient of the last cell, (B, H).
 
     Returns:
-        Gradients of the scores, (T, B, 4H), of the first hidden and of the first cell, (B, H).
+        Gradients of the scores, (T, B, 4H), of the initial output and of the initial cell, (B, H) each.
     """
     (steps, _), batch, units = _times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
     gates, cells, earlier_cells = map(_array, made)
@@ -166,7 +166,7 @@ _BACKWARD_COMPILED = tf.function(_backward, jit_compile=True, autograph=False)
 
 
 def _times(values: Any) -> tuple[Any, Any]:
-    """T and B: numbers where they are known while the graph is built, which XLA needs; else tensors."""
+    """T and B: numbers if they are known while the graph is built, as XLA requires; else tensors."""
     there = tf.unstack(tf.shape(values)[:2])
     return tuple(known or found for known, found in zip(values.shape[:2], there, strict=True))
 
@@ -188,5 +188,5 @@ def _array(values: Any) -> Any:
 
 
 def _empty(steps: Any, *shape: int | None) -> Any:
-    """An array for a loop to write one step at a time."""
+    """An empty array that a loop writes one step at a time."""
     return tf.TensorArray(tf.float32, size=steps, element_shape=shape)

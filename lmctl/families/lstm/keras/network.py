@@ -1,6 +1,6 @@
-"""The LSTM language model in Keras: word vectors, LSTM layers, softmax over all positions.
+"""The LSTM language model in Keras: embedding, LSTM layers, softmax.
 
-The same network in NumPy, for queries, is `families/lstm/runtime.py`.
+`families/lstm/runtime.py` is the same network in NumPy, for queries.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class Dropout(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left out while training, each a share from 0 to 1.
+    """Dropout rates in training, 0 to 1.
 
     Attributes:
-        words: of the vocabulary: a word's vector is zero in a whole segment (Gal & Ghahramani 2016,
-            arXiv:1512.05287).
-        inputs: of the elements of the embedded inputs.
-        outputs: of the elements of every layer's output.
-        weights: of the entries of the recurrent kernels (Merity, Keskar & Socher 2018, arXiv:1708.02182).
-        locked: inputs and outputs leave out the same elements at every step of a segment (Gal & Ghahramani), in
-            place of other ones at every step (Zaremba, Sutskever & Vinyals 2014, arXiv:1409.2329).
+        words: rate for words of the vocabulary. The vector of a dropped word is zero in a whole segment (Gal &
+            Ghahramani 2016, arXiv:1512.05287).
+        inputs: rate for elements of the embedded inputs.
+        outputs: rate for elements of the output of every layer.
+        weights: rate for entries of the recurrent kernels (Merity, Keskar & Socher 2018, arXiv:1708.02182).
+        locked: whether `inputs` and `outputs` drop the same elements at every step of a segment (Gal &
+            Ghahramani); else different ones at every step (Zaremba, Sutskever & Vinyals 2014, arXiv:1409.2329).
     """
 
     words: float = 0.0
@@ -42,7 +42,7 @@ class Dropout(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, model: LSTMConfig) -> Dropout:
-        """What a configuration asks for."""
+        """The dropout rates of a configuration."""
         return cls(
             words=model.word_dropout,
             inputs=model.input_dropout,
@@ -57,12 +57,13 @@ class LSTMNetwork(WordNetwork):
 
     Args:
         sizes: the dimensions.
-        dropout: what is left out while training; the masks follow from a seed that the caller gives.
-        init_scale: word vectors start uniformly between minus this and this.
-        seed: decides the initial weights.
-        precision: "float32", or "mixed_bfloat16": "scan" then rounds the factors of the large products, "keras"
-            computes all of the recurrence in bfloat16. Weights and losses are float32 in both.
-        recurrence: "scan", lmctl's own loop; or "keras", keras.layers.LSTM, which is cuDNN's on a GPU.
+        dropout: dropout rates in training. The masks follow from the seed that each call gets.
+        init_scale: word vectors are drawn uniformly from [-init_scale, init_scale].
+        seed: all initial weights follow from it.
+        precision: "float32" or "mixed_bfloat16". With the latter, the recurrence "scan" rounds the factors of the
+            large products to bfloat16, and "keras" computes the whole recurrence in it. Weights and losses are
+            float32.
+        recurrence: "scan" (lmctl's own loop) or "keras" (keras.layers.LSTM, which uses cuDNN on a GPU).
 
     Attributes:
         batch_axis: the axis of B in a state, (L, 2, B, H).
@@ -102,19 +103,19 @@ class LSTMNetwork(WordNetwork):
         self.add_softmax(initial, dtype=policy.compute_dtype, scatters=recurrence == "scan")
 
     def null_state(self, batch: int) -> Any:
-        """Zeros: output and cell of every layer, (L, 2, B, H) float32."""
+        """See `Network.null_state`: output and cell of every layer are zero, (L, 2, B, H) float32."""
         return tf.zeros((self.sizes.layers, 2, batch, self.sizes.hidden_units))
 
     def call(self, inputs: Any, state: Any, dropout_seed: Any = None) -> tuple[Any, Any]:
-        """Hidden vectors after every input, and the state at the end.
+        """Compute the hidden vector after every input, and the state after the last one.
 
         Args:
             inputs: token ids, (T, B) int32.
             state: (L, 2, B, H).
-            dropout_seed: two integers that decide the masks; None: no dropout.
+            dropout_seed: two integers from which all dropout masks follow; None: no dropout.
 
         Returns:
-            What the softmax reads, (T, B, H) float32, and the state (L, 2, B, H) float32.
+            Hidden vectors, (T, B, H) float32, and the state, (L, 2, B, H) float32.
         """
         masks = Masks(dropout_seed)
         vectors = self.embedded(inputs, masks, self._dropout.words)
@@ -128,7 +129,7 @@ class LSTMNetwork(WordNetwork):
         return hidden, tf.stack(ends)
 
     def restarted(self, state: Any, restart: Any) -> Any:
-        """The state with zeros in the columns that restart, (B,) bool."""
+        """See `Network.restarted`."""
         return state * tf.cast(~restart, tf.float32)[None, None, :, None]
 
     def inner_weights(self) -> dict[str, Any]:
@@ -143,8 +144,8 @@ class LSTMNetwork(WordNetwork):
     def _run(
         self, layer: LSTM, inputs: Any, state: Any, recurrent_kernel: Any, *, training: bool
     ) -> tuple[Any, ...]:
-        """Outputs (T, B, H), last output and last cell (B, H) of one layer."""
-        # keras.layers.LSTM has no way to drop entries of its recurrent kernel that leaves it cuDNN's.
+        """Outputs (T, B, H), last output and last cell (B, H) each, of one layer."""
+        # keras.layers.LSTM cannot use cuDNN with dropout of entries of the recurrent kernel.
         if self._recurrence == "scan" or (training and self._dropout.weights):
             compiled = training and self._recurrence == "scan"
             return layer.scan(inputs, state[0], state[1], recurrent_kernel=recurrent_kernel, compiled=compiled)
