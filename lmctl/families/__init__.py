@@ -61,7 +61,7 @@ def find(name: str) -> Family:
     # Only for other names than lmctl's own: reading the metadata of installed packages takes longer than a query.
     entry_point = _registered().get(name)
     if entry_point is None:
-        raise FamilyError(f"family {name[:40]!r} is not one that this lmctl knows: {', '.join(names())}")
+        raise FamilyError(f"family {name[:40]!r}: expected one that is installed: {', '.join(names())}")
     try:
         found: Family = entry_point.load()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What the families that train a network have in common."""
+"""The common part of the families whose network has an embedding and a softmax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of a bundle, checked against what its family expects."""
+"""Reading the weights of a bundle, with a check of their names and shapes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def checked_weights(bundle: BundleFiles, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Float32Array]:
-    """Every weight of a bundle by name.
+    """Read all weights of a bundle, float32, by name.
 
     Args:
-        bundle: of the family whose weights these are.
-        expected: names and shapes.
+        bundle: the bundle.
+        expected: names and shapes of the weights of its family.
 
     Raises:
         DataError: a weight is missing, one too many, not float32, or of a shape that does not fit.

@@ -49,7 +49,7 @@ class Memory:
 
     Attributes:
         keys: whole numbers, (B, M, A, K) float32, rotated if positions are rotary.
-        units: what 1 of a key's numbers is worth, a power of 2, (B, M, A) float64.
+        units: the value of the whole number 1 of a key, a power of 2, (B, M, A) float64.
         values: whole numbers in the layer's units, (B, M, A, K) float32.
     """
 

@@ -1,4 +1,4 @@
-"""How attention tells positions apart, in NumPy: rotary vectors, or a penalty that grows with the distance."""
+"""Positions in attention, in NumPy: rotary vectors, or a penalty that grows with the distance."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def rotated(vectors: Float32Array, places: IntArray) -> Float32Array:
 
 
 def alibi_slopes(heads: int) -> Float64Array:
-    """What a score loses for each position of distance, (A,): attention with linear biases.
+    """The reduction of a score for each position of distance, (A,): attention with linear biases.
 
-    A geometric sequence that begins at 2^(-8 / A) and ends at 2^-8 (Press, Smith & Lewis 2022, arXiv:2108.12409,
-    section 3).
+    It is a geometric sequence that begins at 2^(-8 / A) and ends at 2^-8 (Press, Smith & Lewis 2022,
+    arXiv:2108.12409, section 3).
     """
     return 2.0 ** (-8.0 * np.arange(1, heads + 1) / heads)

@@ -1,9 +1,9 @@
-"""Word classes by the company that words keep: those with like neighbours are one class.
+"""Word classes: words with similar neighbours are in one class.
 
-Each word is described by how often each frequent word stands to its left and to its right (Schuetze 1995,
-"Distributional part-of-speech tagging"): the square roots of the shares, in the directions in which words differ
-most. Classes are found by k-means, which starts from the most frequent words and weighs a word by its frequency. A
-class has a limited number of words; words that are too many go where they fit next best.
+The vector of a word has the shares of each frequent word among its left and its right neighbours (Schuetze 1995,
+"Distributional part-of-speech tagging"): their square roots, projected to the directions in which words differ
+most. k-means finds the classes. It starts from the most frequent words, and weights words by their frequency. The
+size of a class is limited; a word that does not fit into the nearest class is put into the next nearest.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, IntArray
 
-# Neighbours that are counted on each side, and the length of the vector that is made of them.
+# Number of frequent words that are counted as neighbours on each side, and length of the projected vectors.
 NEIGHBOURS = 500
 DIMENSIONS = 64
-# Numbers of the table of neighbours, 512 MiB as float32.
+# Most elements of the table of neighbours: 512 MiB as float32.
 MOST_NUMBERS = 1 << 27
-# Tokens from the beginning of the text that are counted.
+# Most tokens that are counted, from the start of the text.
 MOST_TOKENS = 20_000_000
 ROUNDS = 12
 
@@ -29,22 +29,22 @@ def word_classes(token_ids: IntArray, vocabulary_size: int, classes: int, most_w
     """The class of each word, (V,).
 
     Args:
-        token_ids: a text, (N,); ids fall with frequency.
+        token_ids: the training text, (N,); ids are in the order of falling frequency.
         vocabulary_size: V.
-        classes: how many classes there may be.
-        most_words: how many words a class may have; classes times this is V or more.
+        classes: number of classes; some may be empty.
+        most_words: most words of a class; classes times this is V or more.
     """
     if classes >= vocabulary_size:
         return np.arange(vocabulary_size)
     token_ids = np.asarray(token_ids[:MOST_TOKENS], dtype=np.int64)
     vectors = _company(token_ids, vocabulary_size)
-    # A word that was never seen counts, too.
+    # A word that does not occur has weight 1.
     weights = np.bincount(token_ids, minlength=vocabulary_size) + 1.0
     return _k_means(vectors, weights, classes, most_words)
 
 
 def _company(token_ids: IntArray, vocabulary_size: int) -> Float32Array:
-    """A vector for each word, (V, D), in which words with like neighbours are near each other."""
+    """A vector for each word, (V, D). Words with similar neighbours have similar vectors."""
     neighbours = max(1, min(NEIGHBOURS, vocabulary_size, MOST_NUMBERS // (2 * vocabulary_size)))
     counts = np.zeros((vocabulary_size, 2 * neighbours), dtype=np.float32)
     left, right = token_ids[:-1], token_ids[1:]
@@ -75,11 +75,11 @@ def _k_means(vectors: Float32Array, weights: Float32Array, classes: int, most_wo
 
 
 def _limited(distances: Float32Array, most_words: int) -> IntArray:
-    """The nearest class of each word, with no more than so many words in each.
+    """The nearest class of each word, with at most `most_words` words in each class.
 
     Args:
-        distances: of words and classes, (V, M); they are overwritten.
-        most_words: of one class.
+        distances: distances of words to classes, (V, M), which are overwritten.
+        most_words: most words of a class.
     """
     nearest: IntArray = distances.argmin(axis=1)
     while True:
@@ -89,6 +89,6 @@ def _limited(distances: Float32Array, most_words: int) -> IntArray:
         for one in full:
             (members,) = np.nonzero(nearest == one)
             outside = members[np.argsort(distances[members, one], kind="stable")[most_words:]]
-            # A word that has been turned away does not come back, so this ends.
+            # A word never returns to a class that it left, so this loop ends.
             distances[outside, one] = np.inf
             nearest[outside] = distances[outside].argmin(axis=1)

@@ -79,7 +79,7 @@ def test_a_generation_that_cannot_be_opened_is_listed_with_its_fault(call, folde
         f"which lmctl {__version__} reads; make the model again with lmctl train, import or mix"
     )
     assert newer.endswith("; upgrade lmctl")
-    assert f"model.json: family 'gpt' is not one that this lmctl knows: {', '.join(families.BUILT_IN)}" in unknown
+    assert f"model.json: family 'gpt': expected one that is installed: {', '.join(families.BUILT_IN)}" in unknown
 
 
 def test_a_folder_without_models_is_an_input_that_is_missing(call, folder, make_bundle, monkeypatch):

@@ -82,7 +82,7 @@ def test_a_name_that_nobody_has_is_answered_with_those_that_there_are(register):
     register()
 
     with pytest.raises(
-        DataError, match=f"^family 'gpt' is not one that this lmctl knows: {', '.join(families.BUILT_IN)}$"
+        DataError, match=f"^family 'gpt': expected one that is installed: {', '.join(families.BUILT_IN)}$"
     ):
         families.find("gpt")
 

@@ -96,7 +96,7 @@ def test_a_family_that_is_not_known_is_named(bundle, refused):
 
     message = refused(open_bundle, bundle, "model.json")
 
-    assert "family 'gpt' is not one that this lmctl knows: lstm, " in message
+    assert "family 'gpt': expected one that is installed: lstm, " in message
 
 
 @pytest.mark.parametrize(

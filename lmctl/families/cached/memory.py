@@ -73,7 +73,7 @@ class Memory:
         ends = len(self.words) + np.arange(1, len(token_ids) + 1) - first
         return Reading(contexts[1:], keys, words, ends, size, begun=self.begun or len(token_ids) > 0)
 
-    def asked(self, context: Float32Array, size: int) -> Affinities:
+    def affinities_to(self, context: Float32Array, size: int) -> Affinities:
         """The affinities of the remembered words to one context, whose features are (H,)."""
         ends = np.array([len(self.words)])
         reading = Reading(_unit_vectors(context[None]), self.keys, self.words, ends, size, begun=self.begun)

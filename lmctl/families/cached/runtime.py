@@ -73,7 +73,7 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         log_probs = self.model.log_probs(state.model).copy()
         queries = contexts_of(self.model, state.model, len(state.memories))
         for column, memory in enumerate(state.memories):
-            affinities = memory.asked(queries[column], self.size)
+            affinities = memory.affinities_to(queries[column], self.size)
             log_probs[[column]] = self._mixed_distributions(log_probs[[column]], affinities)
         return log_probs
 

@@ -1,6 +1,6 @@
 """Causal attention in Keras over a segment and the positions remembered before it.
 
-The same in NumPy, for queries, is `layers/attention.py`. Axes: B batch, T time (positions of the segment), M
+`layers/attention.py` is the same in NumPy, for queries. Axes: B batch, T time (positions of the segment), M
 positions remembered, A heads, K elements of a head's vectors.
 """
 
@@ -24,15 +24,15 @@ HIDDEN = -1e9
 def attend(
     queries: Any, keys: Any, values: Any, bias: Any, *, dtype: str, drop: Callable[[Any], Any] = lambda x: x
 ) -> Any:
-    """What the heads answer, (B, A, T, K).
+    """The output of the heads, (B, A, T, K).
 
     Args:
         queries: (B, A, T, K).
         keys: of the positions remembered and of the segment, (B, A, M + T, K).
-        values: likewise.
+        values: of the same positions, (B, A, M + T, K).
         bias: added to the scores; its shape broadcasts to (B, A, T, M + T).
-        dtype: of the products' factors.
-        drop: applied to the weights, (B, A, T, M + T).
+        dtype: type of the factors of matrix products.
+        drop: the dropout of the weights, (B, A, T, M + T).
     """
     scores = product(queries * (1 / math.sqrt(queries.shape[-1])), keys, dtype, transpose_b=True)
     return product(drop(tf.nn.softmax(scores + bias)), values, dtype)
@@ -47,7 +47,7 @@ def causal_bias(steps: int, remembered: int, context: int, slopes: Any = None) -
         steps: T, a number or a tensor.
         remembered: M.
         context: positions that a position sees.
-        slopes: what a score loses for each position of distance, (A,); None: nothing.
+        slopes: reduction of a score for each position of distance, (A,); None: 0.
     """
     distances = tf.range(steps)[:, None] + remembered - tf.range(remembered + steps)
     seen = (distances >= 0) & (distances < context)

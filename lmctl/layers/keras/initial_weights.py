@@ -10,11 +10,11 @@ SEEDS_OF_A_NETWORK = 1000
 
 
 class InitialWeights:
-    """Gives each weight of a network an initializer with a seed of its own, in the order in which it is asked.
+    """Makes the initializers of the weights of a network. Each gets the next of a series of seeds.
 
     Args:
-        seed: of the network.
-        scale: word vectors start uniformly between minus this and this.
+        seed: the seed of the network.
+        scale: word vectors are drawn uniformly from [-scale, scale].
     """
 
     def __init__(self, seed: int, scale: float) -> None:

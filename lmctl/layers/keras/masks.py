@@ -1,4 +1,4 @@
-"""Dropout masks that follow from a seed, so that a run that was cut off draws the same ones again."""
+"""Dropout masks that follow from a seed, so that a resumed run draws the same masks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 
 class Masks:
-    """Draws the masks of one step, each from the step's seed and its place in the order of drawing.
+    """Draws the masks of one step. A mask follows from the seed of the step and from its number in the step.
 
     Args:
-        seed: two integers; None: nothing is dropped.
+        seed: two integers; None: no dropout.
     """
 
     def __init__(self, seed: Any) -> None:
@@ -19,7 +19,13 @@ class Masks:
         self._place = 0
 
     def drop(self, values: Any, share: float, *, locked: bool = False) -> Any:
-        """Values with a share of them at zero, the others scaled up; `locked`: the same along the first axis."""
+        """Apply dropout.
+
+        Args:
+            values: a tensor of any shape.
+            share: dropout rate, 0 to 1. The values that are kept are divided by 1 - share.
+            locked: whether the mask is the same at all places of the first axis.
+        """
         shape = tf.shape(values)
         if locked:
             shape = tf.concat([[1], shape[1:]], axis=0)
@@ -27,7 +33,7 @@ class Masks:
         return values if mask is None else values * mask
 
     def draw(self, shape: Any, share: float) -> Any:
-        """Zero for a share of the places, else what makes up for them; None if nothing is dropped."""
+        """Draw a mask: 0 at a share of the places, 1 / (1 - share) at the others. None: no dropout."""
         place, self._place = self._place, self._place + 1
         if self._seed is None or not share:
             return None

@@ -31,7 +31,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
     Args:
         layers: the sizes of embedding and softmax.
         initial: the initial weights.
-        name: of the Keras model.
+        name: name of the Keras model.
 
     Attributes:
         embedding: the word vectors of the input.
@@ -41,7 +41,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
     def __init__(self, layers: WordLayers, initial: InitialWeights, *, name: str) -> None:
         super().__init__(name=name, dtype="float32")
         self._word_layers = layers
-        # The projections' seeds are far from those of other weights.
+        # The seeds of the projections are far from those of other weights.
         self.embedding = WordVectors(
             layers.input_clusters, initializer=initial.uniform, seed=initial.seed() + 500, name="embedding"
         )
@@ -51,7 +51,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
 
         Args:
             initial: the initial weights.
-            dtype: of the matrix products.
+            dtype: type of the factors of matrix products.
             scatters: see `Softmax`.
         """
         layers, vectors = self._word_layers, self.embedding
@@ -65,7 +65,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
         self.built = True
 
     def inner_weights(self) -> dict[str, Any]:
-        """The Keras variables between embedding and softmax by the names that they have in a bundle."""
+        """The Keras variables between embedding and softmax, by the names of the weights in a bundle."""
         raise NotImplementedError
 
     def embedded(self, inputs: Any, masks: Masks, word_dropout: float) -> Any:
@@ -73,8 +73,8 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
 
         Args:
             inputs: token ids.
-            masks: of this step.
-            word_dropout: share of the vocabulary whose words are read as zeros.
+            masks: the dropout masks of this step.
+            word_dropout: share of the words of the vocabulary whose vectors are zero in this step.
         """
         token_ids = tf.reshape(inputs, (-1,))
         vectors = self.embedding(token_ids)
@@ -85,29 +85,29 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
         return tf.reshape(vectors, (*shape, self._word_layers.embedding_dim))
 
     def cross_entropy(self, inputs: Any, targets: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any]:
-        """Nats of each target, (T, B) float32, and the state at the end; see `Network.cross_entropy`."""
+        """See `Network.cross_entropy`."""
         hidden, state = self(inputs, state, dropout_seed)
         flat = tf.reshape(hidden, (-1, hidden.shape[-1]))
         nats = self.softmax.cross_entropy(flat, tf.reshape(targets, (-1,)))
         return tf.reshape(nats, tf.shape(targets)), state
 
     def log_probs(self, inputs: Any, state: Any) -> Any:
-        """Natural log probabilities of what follows each input, (T, B, V), without dropout."""
+        """Natural log probabilities of all words after each input, (T, B, V), without dropout."""
         hidden, _ = self(inputs, state)
         flat = self.softmax(tf.reshape(hidden, (-1, self._word_layers.hidden_dim)))
         return tf.reshape(flat, (*inputs.shape, self._word_layers.vocabulary_size))
 
     def export_weights(self) -> dict[str, NDArray[np.float32]]:
-        """The weights by the names that they have in a bundle."""
+        """See `Network.export_weights`."""
         return {name: variable.numpy() for name, variable in self.named_weights().items()}
 
     def import_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take weights that `export_weights` gave."""
+        """See `Network.import_weights`."""
         for name, variable in self.named_weights().items():
             variable.assign(weights[name])
 
     def named_weights(self) -> dict[str, Any]:
-        """The tf.Variables by the names that they have in a bundle."""
+        """See `Network.named_weights`."""
         named = self.embedding.named_weights() | self.softmax.named_weights() | self.inner_weights()
         if not self._word_layers.tied:
             named |= self.softmax.vectors.named_weights()
