@@ -1,4 +1,4 @@
-"""What a run makes of a corpus: a network that is trained, n-grams that are counted, or a mixture of both."""
+"""Fit a model to a corpus: train a network, with or without a baseline in a mixture, or estimate a model."""
 
 from __future__ import annotations
 
@@ -50,31 +50,35 @@ logger = logging.getLogger(__name__)
 
 
 class Fit(Protocol):
-    """The way in which a model comes about."""
+    """Fits one model to a corpus."""
 
     def run(self, standard: Standard | None) -> Path:
-        """Make the finished bundle; returns its folder.
+        """Fit the model and write its bundle.
 
         Args:
-            standard: what it is compared with once it is finished; None: there is no gate.
+            standard: figures of the current generation, which the new model will be compared with; None: there is
+                no gate.
+
+        Returns:
+            The folder of the finished bundle.
 
         Raises:
-            InterruptedRunError: a signal came.
+            InterruptedRunError: a signal has arrived.
         """
         ...
 
     def finish(self) -> None:
-        """Forget what a run that was cut off would continue from: the run is at its end."""
+        """Remove the checkpoint, if there is one, at the end of the run."""
         ...
 
 
 class EstimationFit:
-    """The making of a model that is estimated at once; a run that was cut off starts over.
+    """Estimates a model without checkpoints: an interrupted run starts over.
 
     Args:
-        watch: the run that it is part of.
-        inputs: what the model is made from.
-        signals: those that end the run.
+        watch: the run.
+        inputs: corpus and configuration.
+        signals: the signals that end the run.
     """
 
     def __init__(self, watch: Watched, inputs: Inputs, signals: Signals) -> None:
@@ -95,18 +99,18 @@ class EstimationFit:
         return folder
 
     def finish(self) -> None:
-        """See `Fit.finish`: there is nothing."""
+        """See `Fit.finish`; there is no checkpoint."""
 
 
 class NetworkFit:
-    """The training of a network, which may be cut off and continued.
+    """Trains a network, and continues from the checkpoint of an interrupted run.
 
     Args:
-        watch: the run that it is part of.
-        inputs: what the network is trained on.
-        policies: how the run goes about it.
-        signals: those that end the run.
-        began: when the run did, in seconds of time.monotonic().
+        watch: the run.
+        inputs: corpus, configuration, and the model to start from.
+        policies: options of the run.
+        signals: the signals that end the run.
+        began: start of the run, in seconds of time.monotonic().
     """
 
     def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> None:
@@ -127,9 +131,9 @@ class NetworkFit:
         )
 
     def run(self, standard: Standard | None) -> Path:
-        """Train; the bundle is that of the network, of its mixture with n-grams, or of the n-grams.
+        """Train; the bundle is of the network, of the baseline, or of a mixture of both.
 
-        See `Fit.run`; the same run can continue from its checkpoint.
+        See `Fit.run`. The same run can continue from its checkpoint.
         """
         end = self._end
         checkpoint = self._run.resume_from(self._policies.resume)
@@ -139,7 +143,7 @@ class NetworkFit:
             self._watch.tell(start.drift)
         ngram = self._count_baseline()
         result = None
-        # A signal may have come while the published model was scored.
+        # A signal may have arrived while the current generation was scored.
         if not self._signals.received():
             try:
                 deadline = self._deadline(standard, checkpoint)
@@ -184,21 +188,21 @@ class NetworkFit:
         return bundle.folder
 
     def finish(self) -> None:
-        """Forget the checkpoint: the run is at its end."""
+        """See `Fit.finish`."""
         self._run.finish()
 
     def _has_time_to_score(self, left_seconds: float, standard: Standard | None) -> bool:
-        """Whether the validation text can be scored once more before the limit, and for the gate."""
+        """Whether the time limit leaves time to score the validation text once more, and for the gate."""
         gate_seconds = self._after(standard, tunes_cache=False, scores=False)
         return not len(self._corpus.valid) or left_seconds > self._scoring_seconds + gate_seconds
 
     def _figures_of_training(
         self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None, valid_tokens: int
     ) -> Path:
-        """Finish a bundle with the figures that training found, which scoring it would only repeat."""
+        """Finish a bundle with the validation figures of training; scoring it again would only repeat them."""
         logger.warning(
-            "training.time_limit leaves no time to score the model as queries will: its figures are those of "
-            "training, and it is not compared with the baseline"
+            "training.time_limit leaves no time to score the model again: its figures are from the last "
+            "validation of training, and it is not compared with the baseline"
         )
         if valid_nats is not None:
             metrics["valid"] = figures_of(valid_nats, valid_tokens, self._corpus, self._config)
@@ -210,22 +214,26 @@ class NetworkFit:
         return valid_nats is not None and scores.cross_entropy_nats < valid_nats
 
     def _ngram_alone(self, ngram: Bundle, scores: ValidScores) -> Path:
-        """Finish the bundle of the n-grams, the network being left out."""
+        """Finish the bundle of the baseline alone, without the network."""
         metrics: dict[str, Any] = {"valid": valid_figures(scores, self._corpus, self._config)}
         _add_figures(self._watch, ngram, self._corpus, metrics, tunes_cache=False)
         return ngram.folder
 
     def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
-        """Whether a cache can be tuned before the limit, judged by how long scoring has taken."""
+        """Whether the time limit leaves time to tune a cache, estimated from the time that scoring took."""
         # The gate scores once more.
         gate_seconds = 0.0 if standard is None else scored_seconds
         if left_seconds > tuning_seconds(scored_seconds, len(self._corpus.valid)) + gate_seconds:
             return True
-        logger.info("no cache was tuned: the time limit leaves no time for it")
+        logger.info("no cache was tuned: training.time_limit leaves no time for it")
         return False
 
     def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
-        """The n-gram model of the same corpus, and how it predicts the validation text; None without time."""
+        """The baseline of the same corpus, with its scores on the validation text.
+
+        None if it is not wanted, if there is no validation text, if the time limit leaves no time, or if it failed
+        and is not part of the model.
+        """
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
         if self._end is not None:
@@ -246,7 +254,7 @@ class NetworkFit:
             ngram = estimate_bundle(folder, self._corpus, self._config, self._scratch)
             scores = score_valid(ngram, self._corpus, self._config)
         except (LmctlError, OSError) as error:
-            # What is only compared with must not keep a network from being trained.
+            # The baseline is only a comparison here: its failure does not stop the training of the network.
             if self._config.training.with_ngram:
                 raise
             logger.warning("no baseline (family %s) was estimated: %s", self._baseline_name, error)
@@ -255,30 +263,32 @@ class NetworkFit:
         return None if scores is None else (ngram, scores)
 
     def _deadline(self, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
-        """When training is to end, in seconds of time.monotonic(), for the whole run to keep its time limit.
+        """End of training that keeps the time limit of the whole run, in seconds of time.monotonic().
 
         Raises:
-            OutOfTimeError: it would be over before it began.
+            OutOfTimeError: no time is left to train.
         """
         if self._end is None:
             return None
         publishing = self._publishing_seconds(standard, self._end)
         deadline = self._end - publishing
         if checkpoint is not None:
-            # It has something to publish, and need not train.
+            # A continued run has a model to publish, even if there is no time to train.
             return deadline - checkpoint.progress.seconds
         if deadline < time.monotonic():
             raise OutOfTimeError(
                 f"training.time_limit: {self._config.training.time_limit} leaves no time to train: "
-                f"{time.monotonic() - self._began:.0f} s are gone, and publishing will take about {publishing:.0f}"
-                + ("" if standard is None else ", as scoring the published model did; --no-gate does without")
+                f"{time.monotonic() - self._began:.0f} s have passed, and publishing will take about "
+                f"{publishing:.0f} s"
+                + ("" if standard is None else ", the gate included; --no-gate publishes without it")
             )
         return deadline
 
     def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
-        """How long what follows training takes.
+        """Estimate of the seconds from the end of training to the end of the run.
 
-        Neither a cache nor figures of its own are planned for that would take half of the time left.
+        Tuning a cache and scoring the network are left out of the estimate if they would take more than half of
+        the time left.
         """
         most = (end - time.monotonic()) / 2
         seconds = self._after(standard)
@@ -302,7 +312,7 @@ class NetworkFit:
 
     @cached_property
     def _scoring_seconds(self) -> float:
-        """What scoring the validation text takes on this machine as it is now."""
+        """Estimate of the seconds that scoring the validation text takes on this machine."""
         return scoring_seconds(self._corpus, self._config)
 
     def _train(
@@ -312,7 +322,7 @@ class NetworkFit:
         checkpoint: Checkpoint | None,
         start: WarmStart | None,
     ) -> TrainingResult | None:
-        # Deferred: the configuration has been checked and the text has turned out to be there.
+        # Deferred: TensorFlow is loaded after the configuration has been checked and the text has been prepared.
         progress.tell("loading TensorFlow")
         load_tensorflow(verbose=self._policies.verbose)
         from lmctl.training.trainer import train_network
@@ -337,8 +347,8 @@ class NetworkFit:
 def _add_figures(
     watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any], *, tunes_cache: bool = True
 ) -> None:
-    """Tune a cache if that is wanted, write all figures into the bundle, and tell of the cache."""
-    # Without a text there is nothing to tune on.
+    """Tune a cache if `tunes_cache`, write all figures into the bundle, and send the event of the cache."""
+    # Without a text, no cache is tuned.
     valid = corpus.valid if tunes_cache else corpus.valid[:0]
     tuned = add_figures(bundle, metrics, valid, includes_oov=corpus.record.train.oov > 0)
     if tuned is not None:

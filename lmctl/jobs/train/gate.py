@@ -1,7 +1,7 @@
-"""The gate: a new model takes the published one's place only if it is not worse.
+"""The gate: a new model is published only if it is not worse than the current generation.
 
-Both are scored on the validation text of the new corpus, and on the one that the published generation keeps. A run
-whose model could be compared on neither is refused before it trains.
+Both are scored on the validation text of the new corpus, and on the validation text that the current generation
+keeps. If there is neither text, the run is refused before it trains.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_TEXT = (
-    "no text is there to compare the new model with the current one: the corpus has no validation text, and the "
-    "current generation keeps none. --valid FILE names validation text"
+    "there is no text to compare the new model with the current one: the corpus has no validation text, and the "
+    "current generation keeps none. --valid FILE names a validation text"
 )
 NO_LENGTH = (
-    "stop words are left out, so the bits per character that would compare the new model with the current one are "
-    "unknown"
+    "stop words are left out of the text, so bits per character, which compare the new model with the current "
+    "one, cannot be computed"
 )
 ANYWAY = "--no-gate publishes without a comparison"
 
@@ -45,10 +45,11 @@ class ComparedText:
     """A text that two models are compared on.
 
     Attributes:
-        kind: "validation": of the new corpus; "kept": of the published generation.
-        path: UTF-8, a sentence a line.
-        blank_lines: whether a line without words is a sentence.
-        tolerance: the share by which the new model may be worse.
+        kind: "validation": the validation text of the new corpus; "kept": the text that the current generation
+            keeps.
+        path: a file in UTF-8, a sentence a line.
+        blank_lines: whether a line without words is a sentence ("keep") or not ("drop").
+        tolerance: share by which the bits per character of the new model may be higher.
     """
 
     kind: Literal["validation", "kept"]
@@ -59,7 +60,7 @@ class ComparedText:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Bits per character of one text under the published model and under the new one."""
+    """Bits per character of one text under the current generation and under the new model."""
 
     kind: Literal["validation", "kept"]
     published: float
@@ -68,12 +69,12 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether the new model is at most so much worse."""
+        """Whether the new model is worse by at most the tolerance."""
         return self.new <= self.published * (1 + self.tolerance)
 
     @property
     def figures(self) -> dict[str, float]:
-        """Both figures, by the names that runs.jsonl has them under."""
+        """Both figures, by their names in runs.jsonl."""
         return {"bits_per_character": self.new, "published_bits_per_character": self.published}
 
     def __str__(self) -> str:
@@ -87,17 +88,17 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """What a new model has to match, measured before it is trained.
+    """Figures of the current generation, which a new model has to match; measured before it is trained.
 
     Attributes:
-        scored: each text, with its bits per character under the published model.
-        family: of the published model.
-        parameters: how many it has.
-        seconds: what opening it and scoring the texts took.
-        state: "carry" or "reset", as both models are scored.
-        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
-        doubt: why the published model may look better on the new validation text than it is; None if nothing
-            speaks for that.
+        scored: each text, with its bits per character under the current generation.
+        family: family of the current generation.
+        parameters: its number of parameters.
+        seconds: time that opening it and scoring the texts took.
+        state: "carry" or "reset": the mode in which both models are scored.
+        threads: the largest number of batches that are scored at the same time; 0: the number of cores.
+        doubt: why the current generation may look better on the new validation text than it is; None if there is
+            no reason.
     """
 
     scored: tuple[tuple[ComparedText, float], ...]
@@ -112,20 +113,21 @@ class Standard:
 def score_published(
     published: Path | None, corpus: PreparedCorpus, config: Config, is_made_again: bool
 ) -> Standard | None:
-    """Score the texts that a new model will be compared on with the published model.
+    """Score the texts of the gate with the current generation.
 
     Args:
-        published: the current generation; None if there is none.
-        corpus: what the new model is trained on.
-        config: fully resolved.
-        is_made_again: whether the run is the one that made the current generation.
+        published: folder of the current generation; None if there is none.
+        corpus: the training corpus of the new model.
+        config: the resolved configuration.
+        is_made_again: whether the run repeats the request of the current generation.
 
     Returns:
-        None if there is no gate: it is not wanted, nothing is published, or nothing can be compared and the run
-        makes a damaged generation again, or that of a text that has only grown.
+        The figures; None if there is no gate. That is so if `publishing.gate` is off or nothing is published. It
+        is also so if no text can be compared, and the run makes a damaged generation again or its text has only
+        grown.
 
     Raises:
-        QualityGateError: nothing can be compared.
+        QualityGateError: no text can be compared.
     """
     if not config.publishing.gate or published is None:
         return None
@@ -138,15 +140,17 @@ def score_published(
             doubt = _doubt(model.bundle, corpus, config)
             return measure(model, texts, began, config.validation.state, config.device.threads, doubt)
         if _has_only_grown(model, corpus, config):
-            logger.info("no gate: nothing can be compared, and all of the text before is in this one")
+            logger.info(
+                "no gate: there is no text to compare on, and this text contains all words of the last one"
+            )
             return None
     except LmctlError as error:
         if is_made_again:
             logger.warning("no gate: the published generation cannot be read, and is made again (%s)", error)
             return None
         raise QualityGateError(
-            f"not trained: nothing says whether a new model is as good as the current one, which cannot be opened "
-            f"({error if published.is_dir() else f'{published}: is not there'}); `lmctl rollback` makes an older "
+            f"not trained: a new model cannot be compared with the current one, which cannot be opened "
+            f"({error if published.is_dir() else f'{published}: is missing'}); `lmctl rollback` makes an older "
             f"one current, {ANYWAY}"
         ) from error
     raise QualityGateError(f"not trained: {NO_LENGTH if leaves_out else NO_TEXT}; {ANYWAY}")
@@ -160,15 +164,15 @@ def measure(
     threads: int = 0,
     doubt: str | None = None,
 ) -> Standard:
-    """Score texts with the published model.
+    """Score texts with the current generation.
 
     Args:
-        model: the published one.
-        texts: at least one.
-        began: when it was opened, in seconds of time.monotonic().
-        state: as in `Standard`, and so the others.
-        threads: likewise.
-        doubt: likewise.
+        model: the current generation.
+        texts: at least one text.
+        began: time before the model was opened, in seconds of time.monotonic().
+        state: see `Standard`.
+        threads: see `Standard`.
+        doubt: see `Standard`.
     """
     scored = tuple((text, _bits_per_character(model, text, state, threads)) for text in texts)
     seconds = time.monotonic() - began
@@ -176,7 +180,7 @@ def measure(
 
 
 def inherited_text(standard: Standard | None) -> bytes:
-    """What a generation keeps whose corpus has no validation text: what the one before kept; empty if nothing."""
+    """The text that the current generation keeps, for a new one without a validation text; empty if none."""
     kept = [] if standard is None else [text.path for text, _ in standard.scored if text.kind == "kept"]
     return kept[0].read_bytes() if kept else b""
 
@@ -184,8 +188,8 @@ def inherited_text(standard: Standard | None) -> bytes:
 def compare(standard: Standard, new: Path) -> list[Comparison]:
     """Score the texts of a standard with a new model, in the same state mode.
 
-    Bits per character, which pay for the spelling of words that a model does not know, compare models of any
-    vocabulary and segmenter.
+    Bits per character include the cost of spelling out-of-vocabulary words. So they compare models with different
+    vocabularies and segmenters.
     """
     model = load(new)
     return [
@@ -200,7 +204,10 @@ def compare(standard: Standard, new: Path) -> list[Comparison]:
 
 
 def _texts(bundle: Bundle, corpus: PreparedCorpus, publishing: PublishingConfig) -> list[ComparedText]:
-    """What both models can be scored on; what is kept decides as the new text does if it is the only one."""
+    """The texts that both models are scored on.
+
+    The kept text has `drift_tolerance`; if it is the only text, it has `gate_tolerance`.
+    """
     texts = []
     kept = bundle.kept_text()
     own = bundle.record.corpus
@@ -221,9 +228,9 @@ def _texts(bundle: Bundle, corpus: PreparedCorpus, publishing: PublishingConfig)
 
 
 def _has_only_grown(model: Model, corpus: PreparedCorpus, config: Config) -> bool:
-    """Whether a corpus has all that the published model was trained on, by the same settings.
+    """Whether the settings are unchanged and the text has only grown.
 
-    Every word of the text before must stand in it at least as often.
+    Every word of the last text must occur in the new one at least as often.
     """
     record = model.bundle.record
     if record.corpus is None or record.recipe != corpus.record.recipe:
@@ -249,13 +256,13 @@ def _is_made_by_mix(bundle: Bundle) -> bool:
 
 
 def _decisive(config: Config, training_tokens: int) -> Config:
-    """The settings that decide how good a model is, with what follows from so much text."""
+    """The settings that affect the quality of a model, with the keys that the number of tokens decides."""
     model = config.family.settle_config(config.model, training_tokens)
     return msgspec.structs.replace(config, model=model, publishing=PublishingConfig(), device=DeviceConfig())
 
 
 def _config_of(bundle: Bundle) -> Config | None:
-    """What a model was made by; None if another version of lmctl made it, with other keys."""
+    """The configuration of a model; None if another version of lmctl wrote it, with other keys."""
     try:
         return bundle.config()
     except UsageError:
@@ -263,7 +270,10 @@ def _config_of(bundle: Bundle) -> Config | None:
 
 
 def _doubt(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> str | None:
-    """Why the published model may have been trained on the new validation text, as far as the records say."""
+    """Why the current generation may have been trained on the new validation text, judged by the records.
+
+    None if the records give no reason.
+    """
     before = bundle.record.corpus
     if before is None:
         return None

@@ -1,4 +1,4 @@
-"""Training on from an older model: which one, with which sizes, and what has changed since."""
+"""Warm start: weights of an older model for a new corpus, and the changes of the text since then."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What `training.init_from` calls the generation that is published where the new one goes.
+# The value of `training.init_from` for the current generation of the model that is trained.
 CURRENT = "current"
 
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """What training starts from.
+    """Initial weights of a training.
 
     Attributes:
-        weights: for the new vocabulary, by name.
-        drift: what has changed since the old model was trained.
+        weights: weights for the new vocabulary, by name.
+        drift: changes of the text since the old model was trained.
     """
 
     weights: dict[str, NDArray[np.float32]]
@@ -57,15 +57,15 @@ class OldModel:
     """The model that training starts from.
 
     Args:
-        bundle: opened.
+        bundle: the opened bundle of a model, or of a mixture with such a member.
 
     Raises:
-        UsageError: it is of a family that has no weights.
-        DataError: it is damaged.
+        UsageError: the family of the model has no warm start.
+        DataError: the bundle is damaged.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        # Of a mixture, the network is trained on.
+        # In a mixture, the member that has a warm start is taken.
         for candidate in (bundle, *bundle.members()):
             family = families.find(candidate.record.family)
             if family.inherited_sizes:
@@ -81,10 +81,10 @@ class OldModel:
 
     @classmethod
     def find(cls, init_from: str | None, folder: ModelFolder) -> OldModel | None:
-        """The model that `training.init_from` means; None where training starts from random weights.
+        """The model that `training.init_from` names; None if training starts from random weights.
 
         Raises:
-            LmctlError: there is no such model, or it cannot be trained on.
+            LmctlError: there is no such model, or its family has no warm start.
         """
         if init_from is None:
             return None
@@ -92,15 +92,15 @@ class OldModel:
             return opened(init_from, lambda place: cls(open_bundle(place)))
         current = folder.current()
         if current is None:
-            logger.info("nothing is published yet: training starts from random weights")
+            logger.info("training.init_from: nothing is published yet, so training starts from random weights")
             return None
         return cls(open_bundle(current))
 
     def inherit(self, config: Config, settings: Settings) -> Config:
-        """The configuration with this model's sizes where the user set none.
+        """The configuration, with sizes of this model for sizes that the user did not set.
 
         Raises:
-            UsageError: the user set another size.
+            UsageError: the user set another family or another size.
         """
         if config.family.name != self.family.name:
             raise UsageError(
@@ -113,24 +113,24 @@ class OldModel:
             asked = f"model.{name}" in settings.explicit or settings.preset != "auto"
             if asked and has != wanted:
                 raise UsageError(
-                    f"model.{name}: {wanted} does not fit {self.bundle.folder}, which has {has} and which "
-                    "training.init_from starts from; leave one of the two out"
+                    f"model.{name}: {wanted} does not fit the model that training.init_from names: "
+                    f"{self.bundle.folder} has {has}; leave one of the two out"
                 )
             inherited[name] = has
         return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, **inherited))
 
     def warm_start(self, corpus: PreparedCorpus, config: Config) -> WarmStart:
-        """Weights for the vocabulary of a corpus, and what has changed."""
+        """Weights for the vocabulary of a corpus, and the changes of the text."""
         if corpus.record.recipe.segmenter.name != self.bundle.record.recipe.segmenter.name:
             logger.warning(
-                "the text is cut by %s, and the model that training starts from was trained on text cut by %s: "
-                "few words may be the same",
+                "the text is cut by segmenter %s, but the text of the model that training starts from was cut "
+                "by %s: the two vocabularies may have few words in common",
                 corpus.record.recipe.segmenter.name,
                 self.bundle.record.recipe.segmenter.name,
             )
         ids = dict(zip(self.vocabulary.words, range(len(self.vocabulary)), strict=True))
         old_ids = np.array([ids.get(word, -1) for word in corpus.vocabulary.words])
-        # As a query opens it: names, shapes and values are checked.
+        # Loading checks names, shapes and values, as for a query.
         families.load_language_model(self.bundle)
         weights, rows = self.family.carry_over(
             self.bundle.weights(),
@@ -158,7 +158,7 @@ class OldModel:
         )
 
     def _evaluate(self, corpus: PreparedCorpus, config: Config) -> Figures | None:
-        """How it predicts the new validation text, if there is any that it can read."""
+        """Figures of the old model on the new validation text; None without such a text, or if scoring fails."""
         if not len(corpus.valid):
             return None
         try:
@@ -175,7 +175,10 @@ class OldModel:
 
 
 def _new_words(corpus: PreparedCorpus, old_ids: NDArray[np.integer]) -> NewWords:
-    """What a corpus that was prepared without the old model has beside it; what is OOV to both counts as new."""
+    """Words of a corpus that the old model does not have; a word that is OOV in both vocabularies counts as new.
+
+    For a corpus that was prepared without the old model, and so has no record of them.
+    """
     vocabulary = corpus.vocabulary
     new = [place for place in np.flatnonzero(old_ids < 0).tolist() if vocabulary.words[place] not in NEVER_WORDS]
     return NewWords(
@@ -185,7 +188,9 @@ def _new_words(corpus: PreparedCorpus, old_ids: NDArray[np.integer]) -> NewWords
 
 
 def old_model_file(init_from: object) -> Path | None:
-    """The file whose content is that of a model named by `training.init_from`; None if it names none.
+    """The record of the model that `training.init_from` names, as a path; None if it names no path.
+
+    The record has the hashes of the other files, so it changes with the model.
 
     Raises:
         LmctlError: there is no such model.

@@ -1,4 +1,4 @@
-"""From texts to a published model: known? -> lock -> prepare -> fit -> compare -> publish -> remember."""
+"""`lmctl train`: known? -> lock -> prepare -> fit -> compare -> publish -> save the request."""
 
 from __future__ import annotations
 
@@ -52,10 +52,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training run would do.
+    """The plan of a training run, which `lmctl train --dry-run` prints.
 
     Attributes:
-        parameters: of the network; None if the model is estimated, which alone tells its number.
+        model: the model's folder.
+        config: the resolved configuration.
+        vocabulary_size: number of words, `<unk>` and `</s>` included.
+        parameters: number of parameters of the network; None for an estimated model, whose number is not known.
+        training_tokens: number of tokens to train on.
+        valid_tokens: number of tokens to validate on.
     """
 
     model: Path
@@ -73,19 +78,23 @@ def train(
     policies: Policies = Policies(),  # noqa: B008
     on_event: OnRunEvent = ignore_event,
 ) -> Trained:
-    """Make a model of texts, and publish it as the next generation.
+    """Train a model on texts, and publish it as the next generation.
 
-    Until the last moment nothing that was published before is touched.
+    The current generation stays until the new one is complete.
 
     Args:
-        sources: texts, or one prepared folder.
+        sources: paths of the texts, or one prepared folder.
         model: the model's folder; None: models/<name of the first source>.
-        settings: what the user set.
-        policies: how the run goes about it.
-        on_event: told of all that happens, from the run's start to its end.
+        settings: the settings of the user.
+        policies: options of the run.
+        on_event: receives every event of the run, from its start to its end.
+
+    Returns:
+        The result of the run; or the result of an earlier run with the same texts, settings and versions.
 
     Raises:
-        LmctlError: see its children; what was published before stays.
+        LmctlError: the run failed, was refused or was interrupted (see the subclasses). The current generation
+            stays.
     """
     job = TrainingJob.of(sources, model, settings, policies)
     with watched(ModelFolder(job.model), job.sources, settings, on_event) as watch:
@@ -97,7 +106,7 @@ def train(
         ModelFolder.create(job.model)
         with locked(job.model, policies.lock):
             if policies.lock == "wait":
-                # Another run may have done the work meanwhile; and waiting is no part of a time limit.
+                # Another run may have done the work meanwhile. The time of waiting is not part of a time limit.
                 began = time.monotonic()
                 if (known := earlier_result(watch, job)) is not None:
                     return known
@@ -109,13 +118,13 @@ def train(
 
 
 def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, Any]) -> Trained:
-    """Prepare, fit, compare, publish and remember; the caller holds the lock.
+    """Prepare, fit, compare, publish and save the request. The caller holds the lock.
 
     Args:
         watch: the run.
-        job: what it is to do.
-        began: when it did, in seconds of time.monotonic().
-        summary: what the run's line in runs.jsonl says, filled in as it becomes known.
+        job: the request.
+        began: start of the run, in seconds of time.monotonic().
+        summary: fields of the run's line in runs.jsonl, which are added here.
     """
     folder = watch.folder
     request = describe_request(job.sources, job.settings)
@@ -135,7 +144,7 @@ def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, An
             _save_refusal(folder, request, fit, str(error))
             raise
         summary["published"] = str(published)
-        # What was published is remembered before the checkpoint that could make it again is forgotten.
+        # The request is saved before the checkpoint is removed, which could make the same generation again.
         if request is not None:
             save_request(folder, request, published)
             journal.end(folder)
@@ -144,27 +153,27 @@ def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, An
 
 
 def _choose_fit(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> Fit:
-    """The way in which a model of the family that is asked for comes about."""
+    """The fit for the configured family: training of a network, or estimation."""
     if inputs.config.family.trains_network:
         return NetworkFit(watch, inputs, policies, signals, began)
     return EstimationFit(watch, inputs, signals)
 
 
 def _save_refusal(folder: ModelFolder, request: Request | None, fit: Fit, why: str) -> None:
-    """Record the gate's refusal; a disk that is too full for it must not hide the refusal itself."""
+    """Save the gate's refusal. If the disk is full, a warning says so, and the refusal is still reported."""
     try:
         if request is not None:
             save_rejection(folder, request, why)
         fit.finish()
     except OSError as failure:
-        logger.warning("the gate's refusal could not be remembered: %s", failure)
+        logger.warning("the gate's refusal could not be saved: %s", failure)
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:
-    """What `train` would do; the text is read, and nothing is kept.
+    """The plan of a run of `train`. The text is read, and nothing is written to the model's folder.
 
     Raises:
-        LmctlError: what `train` would raise before its first step.
+        LmctlError: an error that `train` would raise before its first step.
     """
     job = TrainingJob.of(sources, model, settings, Policies(jobs=jobs))
     job.check_inputs()

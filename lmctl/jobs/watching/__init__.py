@@ -1,1 +1,1 @@
-"""What a run tells, and whom it tells: the display, the log, the status file, the record of runs."""
+"""The events of a run, and their receivers: display, event log, status file and runs.jsonl."""

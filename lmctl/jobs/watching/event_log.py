@@ -1,4 +1,4 @@
-"""A run's events as lines of JSON, for programs that watch it; docs/watching.md has their keys."""
+"""The events of a run as lines of JSON, for other programs; docs/watching.md lists their keys."""
 
 from __future__ import annotations
 
@@ -49,36 +49,36 @@ NAMES: dict[type, str] = {
     GateDone: "gate_done",
     RunEnded: "run_ended",
 }
-# Events that come again and again: one is written where nothing else has been for so long.
+# Frequent events: one is written only if no line was written for PROGRESS_SECONDS.
 FREQUENT = (TextRead, StepDone)
 PROGRESS_SECONDS = 10.0
 
 
 class EventLog:
-    """Appends a line for each event, each with one write, as it happens.
+    """Appends a line for each event to a file, each line with one write.
 
-    A file that was renamed or removed is made anew before the next line; one that was truncated goes on from its
-    start. One that cannot be written any more is warned of once, and the run goes on.
+    If the file was renamed or removed, the next line begins a new file. If it was truncated, the next line is its
+    first one. If the file cannot be written any more, one warning says so, and the run goes on.
 
     Args:
-        path: a file, or "-" for standard error.
+        path: path of the file, or "-" for standard error.
         clock: a monotonic clock, in seconds.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
-        # A descriptor of its own: while TensorFlow is loaded, descriptor 2 leads nowhere.
+        # A separate descriptor: while TensorFlow is loaded, descriptor 2 is redirected to nowhere.
         self._descriptor = os.dup(2) if path == STANDARD_ERROR else _open(path)
         self._last = clock()
         self._torn = False
         self._warned = False
 
     def __call__(self, event: RunEvent) -> None:
-        """Take note of an event."""
+        """Write the line of an event."""
         if isinstance(event, FREQUENT) and self._clock() - self._last < PROGRESS_SECONDS:
             return
         self._last = self._clock()
@@ -92,12 +92,12 @@ class EventLog:
             self._warned = True
 
     def _write(self, line: bytes) -> None:
-        # A line that a full disk tore has no end: a new one is begun, so that only it is lost.
+        # A line that a full disk cut off has no line end. A new line is begun, so that only one line is lost.
         files.write_all(self._descriptor, b"\n" + line if self._torn else line)
         self._torn = False
 
     def _reopen_if_moved(self) -> None:
-        """Follow the name, not the file: log rotation renames it. What is no file (a pipe) stays as it is."""
+        """Open the path again if log rotation has renamed or removed the file; a pipe stays open."""
         opened = os.fstat(self._descriptor)
         if self._path == STANDARD_ERROR or not stat.S_ISREG(opened.st_mode):
             return

@@ -13,14 +13,14 @@ from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """The first event of a run, whatever becomes of it.
+    """The first event of every run.
 
     Attributes:
-        pid: of its process.
-        lmctl: its version.
+        pid: process id of the run.
+        lmctl: version of lmctl.
         model: the model's folder.
-        inputs: texts, or a prepared folder, as they were given.
-        settings: what was asked for, by key.
+        inputs: paths of the texts, or of a prepared folder, as the user typed them.
+        settings: settings of the user, by key.
     """
 
     pid: int
@@ -31,29 +31,31 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LockTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """The run holds the model's lock, and there is something to do.
+    """The run holds the model's lock and starts its work.
 
     Attributes:
-        generation: what is current; None if nothing has been published.
+        generation: number of the current generation; None if nothing has been published.
     """
 
     generation: str | None
 
 
 class TextRead(msgspec.Struct, frozen=True, kw_only=True):
-    """Preparation has read so much."""
+    """The number of bytes that preparation has read so far."""
 
     bytes: int
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """The corpus to train on is there.
+    """The training corpus is prepared.
 
     Attributes:
-        tokens: to train on, the ends of sentences included.
+        tokens: number of training tokens, ends of sentences included.
+        vocabulary_size: number of words, `<unk>` and `</s>` included.
         oov_rate: share of the training words that are not in the vocabulary.
-        valid_tokens: to validate on.
-        valid_oov_rate: likewise; None if there is no validation text.
+        valid_tokens: number of validation tokens.
+        valid_oov_rate: share of the validation words that are not in the vocabulary; None if there is no
+            validation text.
     """
 
     tokens: int
@@ -64,10 +66,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckpointSaved(msgspec.Struct, frozen=True, kw_only=True):
-    """From here the run can be continued.
+    """A checkpoint was written, from which the run can continue.
 
     Attributes:
-        step: how many steps are done.
+        step: number of steps done.
+        path: path of the checkpoint.
     """
 
     step: int
@@ -75,10 +78,15 @@ class CheckpointSaved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateDone(msgspec.Struct, frozen=True, kw_only=True):
-    """The published model and the new one were compared on a text, in bits per character.
+    """The gate has compared the current generation and the new model on a text.
 
     Attributes:
-        text: "validation": that of the new corpus; "kept": that of the published generation.
+        text: "validation": the validation text of the new corpus; "kept": the text that the current generation
+            keeps.
+        published_bits_per_character: figure of the current generation.
+        new_bits_per_character: figure of the new model.
+        tolerance: share by which the new figure may be higher.
+        passed: whether it is at most so much higher.
     """
 
     text: Literal["validation", "kept"]
@@ -89,14 +97,18 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """The network beside an n-gram model of the same corpus, and their mixture.
+    """The network was compared with the baseline of the same corpus, and with their mixture.
+
+    All perplexities are on the validation text.
 
     Attributes:
-        baseline: short name of the n-gram model, such as "5-grams".
-        ngram_perplexity: of the validation text, as the other two are.
-        weights: of the network and of the n-gram model in the mixture.
-        mixture_is_chosen: whether the mixture goes on in the network's place (`training.with_ngram`).
-        includes_oov: whether OOVs count.
+        baseline: short name of the baseline, such as "5-grams".
+        ngram_perplexity: perplexity of the baseline.
+        network_perplexity: perplexity of the network.
+        mixture_perplexity: perplexity of the mixture.
+        weights: mixture weights of the network and of the baseline.
+        mixture_is_chosen: whether the mixture replaces the network (`training.with_ngram`).
+        includes_oov: whether out-of-vocabulary words count.
         state: "carry" or "reset".
     """
 
@@ -111,14 +123,14 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheTuned(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--cache` is good for, on the beginning of the validation text, read as one stream.
+    """A cache was tuned on the beginning of the validation text, read as one stream.
 
     Attributes:
-        words: how many are remembered.
-        tokens: how many of the text counted.
-        perplexity_without: of those, without the cache.
-        perplexity: with it.
-        includes_oov: whether OOVs count.
+        words: number of words that the cache holds.
+        tokens: number of tokens that the perplexities are of.
+        perplexity_without: perplexity without the cache.
+        perplexity: perplexity with the cache.
+        includes_oov: whether out-of-vocabulary words count.
     """
 
     words: int
@@ -129,16 +141,16 @@ class CacheTuned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """The last event of a run, however it ended, but by a kill.
+    """The last event of a run. Only a killed run has none.
 
     Attributes:
         outcome: published, unchanged, rejected, interrupted, failed or locked.
-        exit_code: of the process.
-        generation: what it published, or what was current and needed no change.
-        message: what it said when it failed.
-        changes: as in runs.jsonl.
-        figures: likewise.
-        seconds: how long it took.
+        exit_code: exit code of the process.
+        generation: number of the generation that was published, or that is current and unchanged.
+        message: error message, if the run failed.
+        changes: changes since the last run that published, as in runs.jsonl.
+        figures: figures of the model, as in runs.jsonl.
+        seconds: duration of the run.
     """
 
     outcome: Outcome
@@ -169,11 +181,11 @@ OnRunEvent = Callable[[RunEvent], None]
 
 
 def ignore_event(event: RunEvent) -> None:
-    """Watch nothing."""
+    """Ignore an event."""
 
 
 def to_all(*listeners: OnRunEvent) -> OnRunEvent:
-    """One listener that passes every event on to several, in this order."""
+    """A listener that passes every event to several listeners, in this order."""
 
     def tell(event: RunEvent) -> None:
         for listener in listeners:

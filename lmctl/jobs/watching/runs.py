@@ -1,4 +1,4 @@
-"""The line of a run in its model's runs.jsonl, and the events that listeners get, however the run ends."""
+"""Write the line of a run to runs.jsonl, and send the first and the last event of the run."""
 
 from __future__ import annotations
 
@@ -28,16 +28,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_BUG, EXIT_BROKEN_PIPE = 70, 141
-# Parts of a run's summary that are figures themselves.
+# Parts of a run's summary that are groups of figures, with fields of their own in runs.jsonl.
 GROUPS = ("drift", "compared", "cache")
 
 
 class Watched:
-    """A run with listeners: they are told of its events, and of its end once.
+    """A run whose events are sent to a listener.
 
     Args:
-        folder: the model's.
-        on_event: who watches.
+        folder: the model's folder.
+        on_event: the listener.
+
+    Attributes:
+        has_ended: whether the last event was sent.
     """
 
     def __init__(self, folder: ModelFolder, on_event: OnRunEvent) -> None:
@@ -47,11 +50,11 @@ class Watched:
         self.has_ended = False
 
     def tell(self, event: RunEvent) -> None:
-        """Pass an event on."""
+        """Send an event to the listener."""
         self._on_event(event)
 
     def end(self, run: Run) -> None:
-        """Tell how the run ended."""
+        """Send the last event."""
         self.has_ended = True
         ended = RunEnded(
             outcome=run.outcome,
@@ -69,7 +72,7 @@ class Watched:
 def watched(
     folder: ModelFolder, sources: Sequence[str], settings: Settings, on_event: OnRunEvent
 ) -> Iterator[Watched]:
-    """Tell of a run's start, and of its end where it fails before it holds the model's lock."""
+    """Send the first event of a run, and its last event if the run fails before it holds the model's lock."""
     run = Watched(folder, on_event)
     started = RunStarted(
         pid=os.getpid(),
@@ -90,10 +93,10 @@ def watched(
 
 @contextlib.contextmanager
 def logged(watched: Watched) -> Iterator[dict[str, Any]]:
-    """Log a run that may publish; the caller holds the model's lock.
+    """Log a run that may publish. The caller holds the model's lock.
 
     Yields:
-        The run's summary, for the caller to fill in when it has published.
+        The summary of the run, which the caller fills in.
     """
     log = RunLog(watched.folder)
     start, summary = log.begin(), dict[str, Any]()
@@ -120,11 +123,11 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
             changes=changes,
             **_figures(summary),
         )
-        # How the run ended is said by its exit code; a full disk must not change that.
+        # A full disk must not change the exit code of the run.
         try:
             log.end(run)
         except OSError as error:
-            # Where the disk has ended the run, one line about it is enough.
+            # If the disk has ended the run, its error message is enough.
             if exit_code != StorageError.exit_code:
                 logger.warning("%s: could not be written: %s", RUNS, error)
         watched.end(run)
@@ -137,7 +140,7 @@ def log_without_a_run(
     message: str | None = None,
     summary: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log that there was nothing to train, or that it could not begin."""
+    """Log a run that had nothing to train, or that failed before it began to train."""
     current, time = watched.folder.sound_current(), now()
     run = Run(
         start=time,
@@ -149,7 +152,7 @@ def log_without_a_run(
         message=None if message is None else files.printable(message),
         **_figures(summary or {}),
     )
-    # What refused this run is told of by the run that holds the lock; and a typo makes no model.
+    # The run that holds the lock writes its own line. A mistyped name must not make a model's folder.
     if outcome != "locked" and is_model(watched.folder.folder):
         try:
             RunLog(watched.folder).append(run)
@@ -159,14 +162,14 @@ def log_without_a_run(
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What a summary says that the rest of the line does not: single figures, and groups of them by name."""
+    """The figures of a summary, as fields of the line: single figures, and groups of figures by name."""
     said = {name: value for name, value in summary.items() if name not in ("outcome", "published", "model")}
     groups = {name: said.pop(name, None) for name in GROUPS}
     return {"figures": said, **groups}
 
 
 def _describe(error: BaseException) -> tuple[Outcome, int, str]:
-    """How a run ended by an exception: its outcome, the exit code it will have, and what it says."""
+    """The outcome, the exit code and the message of a run that an exception ends."""
     text = " ".join(str(error).split())
     if isinstance(error, InterruptedRunError):
         return "interrupted", error.exit_code, text

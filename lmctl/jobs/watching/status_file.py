@@ -1,7 +1,7 @@
-"""How a model's training stands, as metrics in Prometheus' text format, for the node exporter to pick up.
+"""The status of a model's training as metrics in Prometheus' text format, for the node exporter.
 
-docs/watching.md has the metrics. The file is replaced by a rename, and holds no timestamps of samples, which the
-node exporter's textfile collector refuses.
+docs/watching.md lists the metrics. The file is replaced by a rename. It has no timestamps of samples, because the
+node exporter's textfile collector refuses them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# While it trains, the file is written no more often than this.
+# During training, the file is written at most once in this time.
 PROGRESS_SECONDS = 15.0
 
-# Metric -> what it is. All are gauges with the label `model`; OUTCOME has the label `outcome`, too. The texts
-# never change: the node exporter drops series whose text differs from that of another file, of another version.
+# Metric -> help text. All are gauges with the label `model`; OUTCOME has the label `outcome`, too. The help texts
+# never change: if two files give one metric different help texts, the node exporter drops the series.
 METRICS = {
     "lmctl_train_running": "Whether a run is in progress.",
     "lmctl_train_start_timestamp_seconds": "When the run in progress, or the last one, started.",
@@ -71,10 +71,12 @@ METRIC_OF_FIGURE = {
 
 @dataclass(frozen=True, slots=True)
 class _Status:
-    """What the file says: the value of each metric that has one, and how the last run that ended did.
+    """The content of the file.
 
     Attributes:
-        figures: of the current generation, by metric.
+        values: values by metric.
+        figures: figures of the current generation, by metric.
+        outcome: outcome of the last run that ended; None if none has ended.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -83,19 +85,19 @@ class _Status:
 
 
 class StatusFile:
-    """Keeps a file up to date with a run's events: at its start, every so often, and at its end.
+    """Writes the status file at the start of a run, at intervals during it, and at its end.
 
-    A run that never held the model's lock says how it ended only where no other run is in progress. What it says
-    of earlier runs comes from the model's runs.jsonl, so that a failure does not hide when the last success was.
-    One that cannot be written is warned of once, and the run goes on.
+    A run that never held the model's lock writes its end only if no other run is in progress. Values of earlier
+    runs come from the model's runs.jsonl, so the time of the last success stays in the file after a failure. If
+    the file cannot be written, one warning says so, and the run goes on.
 
     Args:
-        path: `*.prom`, for the node exporter.
+        path: path of the file; the node exporter reads `*.prom`.
         clock: a monotonic clock, in seconds.
 
     Raises:
         MissingExtraError: prometheus_client is not installed.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -115,7 +117,7 @@ class StatusFile:
         self._warned = False
 
     def __call__(self, event: RunEvent) -> None:
-        """Take note of an event."""
+        """Update the status by an event, and write the file if it is due."""
         if isinstance(event, RunStarted):
             self._model = ModelFolder(event.model)
         elif isinstance(event, LockTaken):
@@ -152,12 +154,12 @@ class StatusFile:
         self._figures |= {name: value for name, value in found.items() if value is not None}
 
     def _in_progress(self) -> _Status:
-        """The figures of this run, and of the runs before it when they were and how they ended."""
+        """The figures of this run, with the times and the outcome of earlier runs."""
         values = {**self._before.values, **self._figures, "lmctl_train_running": 1.0}
         return _Status(values, outcome=self._before.outcome)
 
     def _ended(self, event: RunEnded) -> _Status:
-        """How this run ended, and the figures of the generation that is current now."""
+        """The end of this run, with the figures of the current generation."""
         before = _Status() if self._model is None else _read_runs(self._model)
         end = time.time()
         values = {**before.values, **before.figures, **_figures(event.figures)}
@@ -187,11 +189,11 @@ def render(model: str, values: Mapping[str, float], outcome: Outcome | None) -> 
     """Metrics in the text exposition format.
 
     Args:
-        model: the label of all of them.
-        values: by metric; one that has none is left out.
-        outcome: how the last run that ended did; None if none has.
+        model: value of the label `model` of all metrics.
+        values: values by metric; a metric without a value is left out.
+        outcome: outcome of the last run that ended; None if none has ended.
     """
-    # Deferred: most runs have no such file.
+    # Deferred: most runs write no status file.
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
@@ -206,7 +208,7 @@ def render(model: str, values: Mapping[str, float], outcome: Outcome | None) -> 
 
 
 def _read_runs(model: ModelFolder) -> _Status:
-    """What a model's runs.jsonl says of its last run, its last success and its current generation."""
+    """Values from a model's runs.jsonl: its last run, its last success and its current generation."""
     log, values, figures = RunLog(model), dict[str, float](), dict[str, float]()
     last = next(log.newest_first(), None)
     if last is not None and last.exit_code is not None:
@@ -230,10 +232,10 @@ def _read_runs(model: ModelFolder) -> _Status:
 
 
 def _figures(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of runs.jsonl that are metrics."""
+    """The figures of runs.jsonl that are metrics, by metric."""
     found = ((metric, figures.get(figure)) for figure, metric in METRIC_OF_FIGURE.items())
     numbers = {metric: value for metric, value in found if isinstance(value, int | float)}
-    # A line that somebody else wrote may say anything: whole numbers beyond the range of float, too.
+    # Another program may have written the line: an integer can be beyond the range of float.
     return {
         name: float(value) for name, value in numbers.items() if isinstance(value, float) or abs(value) < 2**64
     }

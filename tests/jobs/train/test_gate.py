@@ -54,7 +54,7 @@ def test_a_refusal_that_cannot_be_remembered_is_a_refusal(good, monkeypatch, cap
 
     with pytest.raises(QualityGateError):
         retrain()
-    assert "the gate's refusal could not be remembered" in caplog.text
+    assert "the gate's refusal could not be saved" in caplog.text
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -198,8 +198,8 @@ def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_t
 
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
-        "not trained: no text is there to compare the new model with the current one: the corpus has no "
-        "validation text, and the current generation keeps none. --valid FILE names validation text; "
+        "not trained: there is no text to compare the new model with the current one: the corpus has no "
+        "validation text, and the current generation keeps none. --valid FILE names a validation text; "
         "--no-gate publishes without a comparison"
     )
     (*_, run) = RunLog(ModelFolder(tmp_path / "model")).read()
@@ -228,7 +228,7 @@ def test_with_stop_words_left_out_nothing_is_compared(count, tmp_path):
     (tmp_path / "stop.txt").write_text("the\n")
     count(SENTENCES[10:], f"text.stop_words={tmp_path / 'stop.txt'}", valid=SENTENCES[:10])
 
-    with pytest.raises(QualityGateError, match="not trained: stop words are left out, so the bits per"):
+    with pytest.raises(QualityGateError, match="not trained: stop words are left out of the text, so bits per"):
         count(SENTENCES[11:], valid=SENTENCES[:10])
 
 

@@ -118,7 +118,7 @@ def test_without_time_to_score_the_figures_of_training_are_published(
 
     short = train([text], tmp_path / "short", settings(*asked, "training.time_limit=9000s"))
 
-    assert "leaves no time to score the model as queries will" in caplog.text
+    assert "leaves no time to score the model again" in caplog.text
     assert short.family == "lstm"
     assert short.valid_perplexity == pytest.approx(scored.valid_perplexity, rel=1e-4)
     assert short.valid_includes_oov == scored.valid_includes_oov
@@ -157,7 +157,8 @@ def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(go
     monkeypatch.setattr("lmctl.jobs.train.fitting.publishing_seconds", lambda *_, **__: 70.0)
 
     with pytest.raises(
-        LmctlError, match=r"training.time_limit: 60s leaves no time to train: \d+ s .* about 70, as"
+        LmctlError,
+        match=r"training.time_limit: 60s leaves no time to train: \d+ s .* about 70 s, the gate included",
     ):
         retrain("training.time_limit=60s")
 
