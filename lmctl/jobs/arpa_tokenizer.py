@@ -1,7 +1,8 @@
-"""How queries of an imported model are cut into words, so that the words of its ARPA file can be found.
+"""Choose the tokenizer for queries of an imported model, so that queries can have the words of its ARPA file.
 
-An ARPA file does not say how its text was cut. Its words do: a word that a tokenizer does not give back as it is,
-for instance because jieba cuts it further or because it is lower-cased, can never be found in a query.
+An ARPA file does not state how its text was cut, so the tokenizer is chosen by the words of the file. If a
+tokenizer changes a word, for instance because jieba cuts it further or because it is lower-cased, no query can
+have the word.
 """
 
 from __future__ import annotations
@@ -21,29 +22,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Words that are tried; of a larger vocabulary as many, at equal distances.
+# Number of words that are tried. Of a larger vocabulary, this many words at equal distances are tried.
 MOST_TRIED = 200_000
-# jieba gives back all but 1 to 2 % of the words that it cut itself, since it cut them in their context.
+# jieba changes 1 to 2 % of the words that it has cut itself, because it cut them in their context.
 _LOST_BY_JIEBA_ITSELF = 0.05
 _CHARACTER_SHARE = 0.95
 _LONGEST_SHOWN = 20
 
 _HAN = re.compile(f"[{HAN}]")
-# Characters that are words of models of characters. Letters are not among them: a model of letters reads them
-# apart from each other, and a toy model's words are often single letters.
+# Characters that are words in models of characters. Letters are not among them: the words of a toy model are often
+# single letters, and a text for a model of letters has spaces between them.
 _CHARACTERS = re.compile(f"[{WITHOUT_SPACES}{HANGUL}]")
 
 
 def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Tokenizer:
-    """The tokenizer that is configured; `auto` takes the one that gives the words of the file back.
+    """The configured tokenizer; for `auto`, the one that leaves the words of the file unchanged.
 
-    That is `char` if the words of a script without spaces are characters, `jieba` if it gives Han words back as it
-    would words that it cut itself, and else `space`. A warning says how many words are lost.
+    `auto` takes `char` if most words in scripts without spaces are single characters; `jieba` if most words are
+    Chinese, and jieba changes no more of them than of words that it has cut itself; else `space`. A warning says
+    how many words no query can have.
 
     Args:
-        path: of the file, for the warning.
-        text: how queries become tokens.
-        words: those of the file, without `<unk>` and `</s>`.
+        path: path of the file, for the warning.
+        text: the section `text` of the configuration.
+        words: the words of the file, without `<unk>` and `</s>`.
 
     Raises:
         LmctlError: a dictionary or word list of `text` is missing or damaged.
@@ -68,12 +70,12 @@ def _choose(text: TextConfig, words: Sequence[str]) -> str:
 
 
 def _lost(tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
-    """The words that no query can have, because the tokenizer gives something else back."""
+    """The words that no query can have, because the tokenizer changes them."""
     return [word for word in words if tokenizer.segmenter.segment(tokenizer.normalized(word)) != [word]]
 
 
 def _report(path: str, text: TextConfig, tokenizer: Tokenizer, words: Sequence[str], tried: Sequence[str]) -> None:
-    """Warn of words that cannot be found: how many, three of them, why, and what would find them."""
+    """Warn of words that no query can have: their number, three examples, the cause and the remedy."""
     lost = _lost(tokenizer, tried)
     if not lost:
         return
@@ -88,7 +90,7 @@ def _report(path: str, text: TextConfig, tokenizer: Tokenizer, words: Sequence[s
         )
         causes.append(f"{what} changes {changed} of them ({remedy} would not)")
     logger.warning(
-        "%s: %d of %s words can never be found in a query, such as %s: %s",
+        "%s: %d of %s words cannot occur in a query, such as %s: %s",
         path,
         len(lost),
         len(tried) if len(tried) == len(words) else f"{len(tried)} (tried of {len(words)})",

@@ -1,4 +1,4 @@
-"""What `lmctl export` does: a model is written in a format that other programs read."""
+"""`lmctl export`: write a model in a format that other programs read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lmctl.store.bundle import Bundle
 
-# Export does not compress in these ways; an uncompressed file of such a name would mislead.
+# Suffixes of compressions that lmctl cannot write. An uncompressed file with such a name would mislead.
 OTHER_COMPRESSIONS = {".zst", ".lz4", ".lzma", ".Z", ".zip", ".7z"}
 
 
@@ -32,14 +32,14 @@ def export(model: str | None, format: str, output: str, unknown: str = UNKNOWN) 
     """Write a model in a format of its family.
 
     Args:
-        model: as `-m` takes it.
+        model: name of the model, as `-m` takes it.
         format: one of `families.export_formats()`.
-        output: a file, compressed if its name ends in .gz, .bz2 or .xz; "-" for standard output.
-        unknown: how the unknown word is written.
+        output: path of the file, which is compressed if its name ends in .gz, .bz2 or .xz; "-": standard output.
+        unknown: spelling of the unknown word in the file.
 
     Raises:
-        UsageError: models of its family cannot be written in that format, no word can be written as `unknown`, or
-            the file's name promises another compression.
+        UsageError: the family of the model does not have that format, `unknown` is not a word, or the suffix of
+            the file is of another compression.
         LmctlError: the model is missing or damaged.
         OSError: the file cannot be written.
     """
@@ -74,9 +74,9 @@ def _has_format(bundle: Bundle, format: str) -> bool:
 
 @contextlib.contextmanager
 def _compressing(file: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
-    """A file whose content is compressed as a suffix says."""
+    """A file object that compresses what is written to it, by the suffix of the file's name."""
     if suffix == ".gz":
-        # Without a time: the same model gives the same bytes.
+        # Without a time stamp, so that the same model gives the same bytes.
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
             yield compressed  # type: ignore[misc]
     elif suffix == ".bz2":

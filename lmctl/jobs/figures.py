@@ -1,4 +1,4 @@
-"""The figures of a finished bundle, and the parameters of a cache, which are tuned last."""
+"""Store the figures of a finished bundle, and tune the parameters of a cache for it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How many words a cache remembers while its parameters are tuned; they hold for others, too.
+# Number of words in the cache while its parameters are tuned. The parameters suit other numbers, too.
 CACHE_WORDS = 2000
-# A cache that gains less than this share of the perplexity is not worth its time.
+# A cache that lowers the perplexity by a smaller share than this is not worth its time.
 LEAST_GAIN = 0.001
 
 
 def add_figures(
     bundle: Bundle, metrics: dict[str, Any], valid: IntArray, *, includes_oov: bool
 ) -> CacheTuned | None:
-    """Tune a cache for a bundle that nobody reads yet, and store its parameters and all figures there.
+    """Tune a cache for a bundle, and store its parameters and all figures in the bundle.
 
     Args:
-        bundle: which is not published yet.
-        metrics: the content of metrics.json but for `cache`.
-        valid: the ids of the validation text, (tokens,).
-        includes_oov: whether OOVs count.
+        bundle: a bundle that is not published yet.
+        metrics: content of metrics.json without `cache`.
+        valid: token ids of the validation text, (tokens,).
+        includes_oov: whether out-of-vocabulary words count.
 
     Returns:
-        What a cache is good for; None if the text is too short, or it helps nothing.
+        Figures of the cache; None if the text is too short, or if the cache gains nothing.
     """
     tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
     figures = None
@@ -65,6 +65,6 @@ def _tune_cache(bundle: Bundle, valid: IntArray, *, includes_oov: bool) -> Tuned
         logger.info("no cache was tuned: %s", error)
         return None
     if not tuned.perplexity < tuned.perplexity_without * (1 - LEAST_GAIN):
-        logger.info("no cache was tuned: on the validation text it gains nothing")
+        logger.info("no cache was tuned: it does not lower the perplexity of the validation text")
         return None
     return tuned

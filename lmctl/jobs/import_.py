@@ -1,4 +1,4 @@
-"""What `lmctl import` does: an ARPA file of another toolkit becomes a model."""
+"""`lmctl import`: make a model of an ARPA file of another toolkit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEEP = "publishing.keep"
-# How far from 1 rounded numbers may sum to.
+# Largest difference from 1 of the sum of rounded probabilities.
 SUM_TOLERANCE = 1e-3
 
 
@@ -53,22 +53,22 @@ def import_arpa(
 ) -> Path:
     """Make a model of an ARPA file, and publish it as the next generation.
 
-    A new model's folder goes again if the import fails or is stopped.
+    If the import fails or is interrupted, a folder that it made is removed.
 
     Args:
-        path: of the file; compressed or not, and - is standard input.
+        path: path of the file, compressed or not; "-": standard input.
         output: the model's folder.
-        settings: how queries are cut into words (`text`), which the file does not say, and how many generations
-            are kept.
-        reading: how the file is read; None: as its words say themselves.
-        on_bytes: told how many bytes of it have been read, decompressed.
+        settings: the section `text`, which decides how queries are cut into words, because the file does not state
+            it; and `publishing.keep`.
+        reading: how the file is read; None: it is found out from the words of the file.
+        on_bytes: called with the number of bytes read so far, after decompression.
 
     Returns:
-        The folder of what was published.
+        The folder of the published generation.
 
     Raises:
-        UsageError: other settings, which an ARPA file decides or has no use for.
-        LmctlError: the file is missing or damaged; another run holds the lock.
+        UsageError: another setting was given, which has no effect on an imported model.
+        LmctlError: the file is missing or damaged, or another run holds the lock.
     """
     for key in settings.explicit:
         if not key.startswith("text.") and key != KEEP:
@@ -108,7 +108,7 @@ def import_arpa(
         of_text = TextFiles(
             TextRecipe.of(tokenizer, config.text.blank_lines),
             vocabulary.to_tsv().encode(),
-            # The file has no counts of words: what an unknown one costs to spell follows from those it knows.
+            # The file has no word counts: the spelling model for unknown words counts each known word once.
             CharacterUnigram.of_words((word, 1) for word in words).to_tsv().encode(),
             recipe_files(tokenizer),
         )
@@ -122,7 +122,7 @@ def import_arpa(
 
 @contextlib.contextmanager
 def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
-    """A model's folder; one that was not there before is removed if nothing is published in it."""
+    """A model's folder. If it did not exist before and nothing is published in it, it is removed at the end."""
     missing = [path for path in (output, *output.parents) if not path.exists()]
     folder = ModelFolder.create(output)
     try:
@@ -130,7 +130,7 @@ def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
     except BaseException as error:
         # Another run may have begun to make a model there.
         if missing and folder.current() is None and not isinstance(error, LockedError):
-            # What stopped the import may stop this too, and is what the caller should hear of.
+            # The error that stopped the import may stop the removal, too. The caller gets the first error.
             with contextlib.suppress(OSError):
                 remove(output)
                 for parent in missing[1:]:
@@ -139,13 +139,14 @@ def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
 
 
 def _check_sums(path: str, language_model: LanguageModel[Any]) -> None:
-    """Say if what was imported is no distribution, in the middle of a text or at a sentence's start."""
+    """Warn if the probabilities do not sum to 1, without context or at the start of a sentence."""
     states = (language_model.null_state(1), language_model.initial_state(1))
     sums = [float(np.exp(language_model.log_probs(state).astype(np.float64)).sum()) for state in states]
     worst = max(sums, key=lambda total: abs(total - 1.0))
     if abs(worst - 1.0) > SUM_TOLERANCE:
         logger.warning(
-            "%s: its probabilities sum to %g in place of 1; they rank words, but perplexities are off by that",
+            "%s: the probabilities sum to %g instead of 1: the ranking of words is right, but perplexities are "
+            "wrong by this factor",
             path,
             worst,
         )

@@ -1,4 +1,4 @@
-"""Several models become one: a mixture, its weights tuned on a text."""
+"""`lmctl mix`: make a mixture of several models, with weights that are tuned on a text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,13 @@ logger = logging.getLogger(__name__)
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the models of a mixture, its weight, and its own perplexity of the text."""
+    """A member of a mixture.
+
+    Attributes:
+        model: name of the model, as the user typed it.
+        weight: its mixture weight.
+        perplexity: its own perplexity on the text; None if it is infinite.
+    """
 
     model: str
     weight: float
@@ -51,15 +57,18 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mixed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was mixed, and what it is good for on the text that the weights were tuned on.
+    """The result of mixing: the members, and figures on the text that the weights were tuned on.
 
     Attributes:
-        published: the mixture's folder.
-        perplexity: of the mixture, OOVs included.
-        tokens: of the text.
-        oov_rate: share of its words that are not in the vocabulary.
+        published: folder of the published generation.
+        model: folder of the mixture's model.
+        members: the models that were mixed.
+        perplexity: perplexity of the mixture, out-of-vocabulary words included.
+        tokens: number of tokens of the text.
+        vocabulary_size: number of words, `<unk>` and `</s>` included.
+        oov_rate: share of the words of the text that are not in the vocabulary.
         state: "carry" or "reset".
-        cache: what `--cache` adds; None if it was not tuned.
+        cache: perplexity with and without `--cache`; None if no cache was tuned.
     """
 
     published: str
@@ -85,15 +94,15 @@ def mix(
     """Tune a mixture of models on a text, and publish it as the next generation of a model.
 
     Args:
-        models: what `-m` takes, two or more, over the same words in the same order.
-        output: the mixture's folder.
-        valid: the text, a sentence a line.
-        state: whether the text is read as one, or each line for itself.
-        encoding: of the text.
-        errors: strict, replace or skip.
+        models: names of two or more models, as `-m` takes them, with the same vocabulary in the same order.
+        output: folder of the mixture's model.
+        valid: path of the text, a sentence a line.
+        state: "carry": read the text as one stream; "reset": read each line by itself.
+        encoding: character encoding of the text.
+        errors: treatment of bytes that cannot be decoded: strict, replace or skip.
 
     Raises:
-        UsageError: the models do not know the same words, or cut text in different ways.
+        UsageError: the vocabularies or the text recipes of the models differ.
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
@@ -106,7 +115,7 @@ def mix(
         place = folder.making / COMBINED
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
-        # One of them may have been published again meanwhile.
+        # A new generation of one of them may have been published meanwhile.
         _check_alike(models, loaded)
         scores = [
             ValidScores(token_log_probs(model.language_model, token_ids, state=state), includes_oov=True)
@@ -125,7 +134,7 @@ def mix(
         )
         bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
-        # One alone that has weight is published as it is.
+        # A single model with weight is published as it is.
         if families.find(bundle.record.family).combines:
             keep_text(bundle.folder, kept)
         verify_bundle(bundle.folder)
@@ -151,14 +160,14 @@ def mix(
 def _combine(
     models: Sequence[str], members: Sequence[Bundle], mixture: Mixture, figures: ValidFigures, place: Path
 ) -> tuple[Bundle, dict[str, Any]]:
-    """The bundle of the members that count: a mixture of them, or the only one as it is.
+    """Write the bundle of the members that have weight: a mixture of them, or a single member as it is.
 
     Args:
-        models: their names.
-        members: in `place`, under the names that `_places` gives.
-        mixture: of all of them.
-        figures: what metrics.json says of the text.
-        place: the mixture's folder.
+        models: names of the models.
+        members: their bundles, in `place` under the names of `_places`.
+        mixture: weights of all members.
+        figures: figures of the text, for metrics.json.
+        place: folder of the mixture.
 
     Returns:
         The bundle, and the content of its metrics.json.
@@ -182,7 +191,7 @@ def _combine(
     corpora = [member.record.corpus for member in kept]
     corpus = corpora[0] if all(each == corpora[0] for each in corpora) else None
     weights = [mixture.weights[number] for number in counting]
-    # Without those that hardly count, weights sum to 1 again.
+    # The weights of the members that are left sum to 1 again.
     shares = weights if len(weights) == len(members) else [weight / sum(weights) for weight in weights]
     metrics = {"valid": figures}
     of_kept = dataclasses.replace(mixture, weights=shares)
@@ -194,27 +203,27 @@ def _places(models: Sequence[str]) -> list[str]:
 
 
 def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
-    """See that the models' ids mean the same words, of texts that were cut in the same way."""
+    """Check that the models have the same vocabulary and the same text recipe."""
     first = models[0]
     for name, other in zip(names[1:], models[1:], strict=True):
         if other.vocabulary.words != first.vocabulary.words:
             raise UsageError(
-                f"{name} does not have the vocabulary of {names[0]}, in the same order, which a mixture needs: "
-                "train both on one prepared folder"
+                f"{name} and {names[0]} have different vocabularies; a mixture needs the same words in the same "
+                "order: train both models on one prepared folder"
             )
-        # Whether blank lines are kept decides what is scored, not how words are cut.
+        # Blank lines affect what is scored, not how words are cut, so this key may differ.
         recipe = msgspec.structs.replace(
             other.bundle.record.recipe, blank_lines=first.bundle.record.recipe.blank_lines
         )
         if recipe != first.bundle.record.recipe or other.bundle.recipe_files() != first.bundle.recipe_files():
             raise UsageError(
-                f"{name} cuts text in another way than {names[0]}: "
-                "a mixture needs one text recipe (`lmctl info` shows it)"
+                f"{name} and {names[0]} have different text recipes (`lmctl info` shows them); "
+                "a mixture needs the same one: train both models on one prepared folder"
             )
 
 
 def _read(model: Model, path: str, encoding: str, errors: str) -> tuple[IntArray, bytes]:
-    """The ids of a text, sentences ending with `</s>`, and what the mixture keeps of it for later models."""
+    """The token ids of a text, each sentence ending with `</s>`, and the part that is kept for later models."""
     keep = model.bundle.record.recipe.blank_lines == "keep"
     lines = list(read_lines(path, encoding=encoding, errors=errors))
     texts = map(model.encode, lines)
@@ -228,7 +237,7 @@ def _read(model: Model, path: str, encoding: str, errors: str) -> tuple[IntArray
 
 
 def _copy(name: str, target: Path) -> Bundle:
-    """Copy the bundle that `-m NAME` means, each file whole; one that is published meanwhile is as good."""
+    """Copy the bundle that `-m NAME` names. If a new generation is published meanwhile, that one is copied."""
 
     def copied(source: Path) -> Bundle:
         remove(target)

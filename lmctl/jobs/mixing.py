@@ -1,4 +1,4 @@
-"""Mixtures: the weights of their members, and the bundle around these."""
+"""Mixtures: the weights of the members, and the bundle that contains the members."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from lmctl.store.bundle import Bundle
     from lmctl.store.model_record import CorpusSummary, TrainingSummary
 
-# A member with less of the weight than this does not count: without it, the mixture answers the same.
+# A member with less weight than this is left out: without it, the mixture answers the same.
 LEAST_WEIGHT = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Members' weights, and how they predict the text that these were tuned on.
+    """Weights of members, and figures of the mixture on the text that the weights were tuned on.
 
     Attributes:
-        weights: one for each member; they sum to 1.
+        weights: one weight for each member; they sum to 1.
         cross_entropy_nats: mean nats per token.
-        perplexity: exp of it.
+        perplexity: exp of the cross-entropy.
     """
 
     weights: list[float]
@@ -41,7 +41,7 @@ class Mixture:
 
     @property
     def counting(self) -> list[int]:
-        """The members that count, by place; a single one makes no mixture."""
+        """Positions of the members that have weight; a single one makes no mixture."""
         return [place for place, weight in enumerate(self.weights) if weight >= LEAST_WEIGHT]
 
     @classmethod
@@ -49,7 +49,7 @@ class Mixture:
         """The weights that make the validation text most probable.
 
         Raises:
-            DataError: no token of it is possible for any member.
+            DataError: every member gives every token of the text probability 0.
         """
         weights = tune_weights([each.log_probs for each in scores])
         with np.errstate(divide="ignore"):
@@ -70,12 +70,12 @@ def write_mixture(
     """Write the bundle of a mixture around its members.
 
     Args:
-        folder: where `members/0`, `members/1` and so on are already.
-        members: opened there; the first lends the mixture its text recipe, spelling model and configuration.
+        folder: folder of the bundle, with `members/0`, `members/1` and so on in it.
+        members: the members' bundles. Text recipe, spelling model and configuration are taken from the first one.
         mixture: the weights.
-        metrics: the content of metrics.json.
-        corpus: what all of them were estimated from; None if it is not the same.
-        training: of the network among them, if there is one.
+        metrics: content of metrics.json.
+        corpus: summary of the corpus of all members; None if their corpora differ.
+        training: summary of the training of a network among the members; None if there is none.
     """
     first = members[0]
     draft = Draft(

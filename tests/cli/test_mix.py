@@ -65,7 +65,11 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
     ("arguments", "code", "message"),
     [
         (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more, got 1"),
-        (("{counted}", "{bundle}", "--valid", "valid.txt"), 2, "{bundle} does not have the vocabulary of "),
+        (
+            ("{counted}", "{bundle}", "--valid", "valid.txt"),
+            2,
+            "{bundle} and {counted} have different vocabularies",
+        ),
         (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
         (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),
         (("{counted}", "{counted}", "--valid", "empty.txt"), 65, "empty.txt: nothing to tune on; expected text"),
@@ -81,7 +85,7 @@ def test_what_cannot_be_mixed_is_refused_in_one_line(
     finished = call("mix", *(each.format(counted=counted, bundle=bundle) for each in arguments), "-o", "model")
 
     assert (finished.code, finished.out, finished.err.count("\n")) == (code, "", 1)
-    assert finished.err.startswith(f"lmctl: {message.format(bundle=bundle)}")
+    assert finished.err.startswith(f"lmctl: {message.format(counted=counted, bundle=bundle)}")
     assert not (tmp_path / "model").exists()
 
 

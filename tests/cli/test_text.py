@@ -75,5 +75,5 @@ def test_words_that_an_arpa_file_has_for_nothing_are_said(call, write, tmp_path)
 
     cut = call("import", arpa, "-o", tmp_path / "jieba", "--segmenter", "jieba")
     assert cut.code == 0
-    assert "3 of 3 words can never be found in a query, such as '" in cut.err
+    assert "3 of 3 words cannot occur in a query, such as '" in cut.err
     assert "jieba cuts 3 of them (--segmenter space would not)" in cut.err

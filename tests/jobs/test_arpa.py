@@ -201,7 +201,7 @@ def test_what_is_no_distribution_is_imported_too(tmp_path, caplog):
 
     published = import_arpa(str(tmp_path / "wild.arpa"), tmp_path / "model", AUTO)
 
-    assert "its probabilities sum to 50000.5 in place of 1; they rank words" in caplog.text
+    assert "the probabilities sum to 50000.5 instead of 1: the ranking of words is right" in caplog.text
     assert lmctl.load(published).score("").log_probs[0] == pytest.approx(math.log(0.5e5), rel=1e-6)
 
 

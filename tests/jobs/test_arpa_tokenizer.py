@@ -64,7 +64,7 @@ def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
             BY_OTHERS,
             {"segmenter": "jieba"},
             (
-                "4 of 5 words can never be found in a query, such as '深度学习', '自然语言处理', '改变了': "
+                "4 of 5 words cannot occur in a query, such as '深度学习', '自然语言处理', '改变了': "
                 "jieba cuts 4 of them (--segmenter space would not)"
             ),
         ),
@@ -72,7 +72,7 @@ def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
             ENGLISH,
             {"lowercase": True},
             (
-                "1 of 6 words can never be found in a query, such as 'New-York': "
+                "1 of 6 words cannot occur in a query, such as 'New-York': "
                 "lower-casing changes 1 of them (no --lowercase would not)"
             ),
         ),
@@ -80,7 +80,7 @@ def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
             ["cafe\u0301", "the", "cat"],
             {},
             (
-                "1 of 3 words can never be found in a query, such as 'cafe\u0301': "
+                "1 of 3 words cannot occur in a query, such as 'cafe\u0301': "
                 "nfc changes 1 of them (--normalize none would not)"
             ),
         ),
@@ -88,7 +88,7 @@ def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
             ["The", "the", "ab"],
             {"segmenter": "char", "lowercase": True},
             (
-                "3 of 3 words can never be found in a query, such as 'The', 'the', 'ab': "
+                "3 of 3 words cannot occur in a query, such as 'The', 'the', 'ab': "
                 "char cuts 2 of them (--segmenter space would not), "
                 "lower-casing changes 1 of them (no --lowercase would not)"
             ),

@@ -168,8 +168,8 @@ def test_members_that_count_are_mixed_without_those_that_do_not(count, held_out,
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("text.lowercase=true", "other cuts text in another way than .*one"),
-        ("vocabulary.file={}", "other does not have the vocabulary of .*one"),
+        ("text.lowercase=true", "other and .*one have different text recipes"),
+        ("vocabulary.file={}", "other and .*one have different vocabularies"),
     ],
 )
 def test_models_that_read_a_text_differently_are_refused(count, held_out, tmp_path, assignment, message):
