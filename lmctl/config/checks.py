@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmctl.config.schema import Config
 
 # What means nothing to a family that trains no network, but for what it `also_uses`.
-OF_NETWORKS = ("training.", "device.", "publishing.checkpoint_every")
+NETWORK_KEYS = ("training.", "device.", "publishing.checkpoint_every")
 
 
 def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:
@@ -54,7 +54,7 @@ def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
     if family.trains_network:
         return
     for path, value in explicit.items():
-        if path.startswith(OF_NETWORKS) and path not in family.also_uses and value != find_keys(path)[0].default:
+        if path.startswith(NETWORK_KEYS) and path not in family.also_uses and value != find_keys(path)[0].default:
             raise UsageError(f"{path}: has no effect with model.family {family.name}; leave it out")
 
 

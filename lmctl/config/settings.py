@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
         """The preset asked for; `auto` where none was."""
         return str(self.explicit.get("preset", AUTO))
 
-    def as_asked(self) -> dict[str, str | int | float | bool | None]:
+    def plain_values(self) -> dict[str, str | int | float | bool | None]:
         """What the user asked for, as plain values that can be stored; paths that are not UTF-8 made printable."""
         return {
             key: value if isinstance(value, int | float | None) else printable(str(value))

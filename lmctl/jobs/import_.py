@@ -97,7 +97,7 @@ def import_arpa(
         logged(Watched(folder, ignore_event)) as summary,
     ):
         repair(folder)
-        place = folder.making / IMPORTED
+        place = folder.scratch / IMPORTED
         place.mkdir()
         vocabulary, sizes = read_arpa(path, place, reading, tell)
         words = vocabulary.words[len(SPECIALS) :]

@@ -112,7 +112,7 @@ def mix(
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
-        place = folder.making / COMBINED
+        place = folder.scratch / COMBINED
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
         # A new generation of one of them may have been published meanwhile.

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 LONGEST_LINK = 4096
 
 
-def stand_in(model: ModelFolder) -> Path | None:
+def generation_of_copy(model: ModelFolder) -> Path | None:
     """The generation that is meant by what a copy has in the place of the link; None if it means none."""
     place = model.folder / CURRENT
     try:
@@ -62,10 +62,10 @@ def fault_of(model: ModelFolder) -> str | None:
         what = f"{model.folder}: has no link {CURRENT}, as a copy without links"
     else:
         return None
-    return f"{what}; `{mending_command(model)}` makes one current"
+    return f"{what}; `{repair_command(model)}` makes one current"
 
 
-def mending_command(model: ModelFolder) -> str:
+def repair_command(model: ModelFolder) -> str:
     """The command that makes current what was so before the link was lost: what is pinned, else the newest."""
     numbers = model.numbers()
     try:
@@ -94,16 +94,16 @@ def repair(model: ModelFolder) -> None:
             verify_bundle(link)
             verify_bundle(place)
         except DataError as error:
-            mended = f"`{mending_command(model)}` makes a link of it, and keeps the folder"
+            mended = f"`{repair_command(model)}` makes a link of it, and keeps the folder"
             raise DataError(f"{link}: is a folder, not a link, and {error}; {mended}") from error
-        link.rename(model.making / "replaced")
+        link.rename(model.scratch / "replaced")
         model.make_current(place)
     else:
         model.make_current(place)
     logger.warning("%s: was no link, as in a copy; it leads to %s again", link, place.name)
 
 
-def set_aside(model: ModelFolder) -> None:
+def keep_non_link(model: ModelFolder) -> None:
     """Keep what is no link beside the place of the link, which an explicit rollback is about to take."""
     link, number = model.folder / CURRENT, 1
     if link.is_symlink() or not link.exists():

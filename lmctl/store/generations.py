@@ -22,7 +22,7 @@ from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
 from lmctl.records import check_regular, read_regular, shortened
 from lmctl.scratch import is_swept, scratch_folder, sweep
-from lmctl.store.copies import fault_of, mending_command, set_aside, stand_in
+from lmctl.store.copies import fault_of, generation_of_copy, keep_non_link, repair_command
 from lmctl.store.layout import (
     CURRENT,
     GENERATION,
@@ -35,7 +35,7 @@ from lmctl.store.layout import (
     WORK,
 )
 from lmctl.store.runs import RunLog
-from lmctl.store.verification import strangers_in, verify_bundle
+from lmctl.store.verification import foreign_files_in, verify_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class ModelFolder:
         self.folder = folder
         self.work = folder / WORK
         # Where what is not finished lies: in a run, a scratch folder inside `work`.
-        self.making = self.work
+        self.scratch = self.work
 
     @classmethod
     def create(cls, folder: Path) -> ModelFolder:
@@ -89,7 +89,7 @@ class ModelFolder:
     def current(self) -> Path | None:
         """The published bundle's folder, resolved once; None if nothing is published.
 
-        In a copy, something else than a link may say which it is: see `copies.stand_in`.
+        In a copy, something else than a link may say which it is: see `copies.generation_of_copy`.
 
         Raises:
             DataError: the link leads elsewhere than to a generation of this model.
@@ -99,11 +99,11 @@ class ModelFolder:
         except FileNotFoundError:
             return None
         except OSError:
-            return stand_in(self)
+            return generation_of_copy(self)
         if str(target.parent) != GENERATIONS or not GENERATION.fullmatch(target.name):
             raise DataError(
                 f"{self.folder / CURRENT}: leads to {shortened(str(target))}, no generation of this model"
-                + (f"; `{mending_command(self)}` makes one current" if self.numbers() else "")
+                + (f"; `{repair_command(self)}` makes one current" if self.numbers() else "")
             )
         return self.folder / target
 
@@ -120,7 +120,7 @@ class ModelFolder:
         A run that was killed while it published makes the same bundle again: that takes no second number.
 
         Args:
-            bundle: a bundle folder under `making`.
+            bundle: a bundle folder under `scratch`.
             keep: how many generations stay.
 
         Returns:
@@ -169,8 +169,8 @@ class ModelFolder:
         if not place.is_dir():
             there = ", ".join(map(str, self.numbers())) or "none"
             raise InputMissingError(f"{self.folder}: no generation {number}; there are: {there}")
-        files.write_bytes(self.folder / PIN, f"{place.name}\n".encode(), beside=self.making)
-        set_aside(self)
+        files.write_bytes(self.folder / PIN, f"{place.name}\n".encode(), beside=self.scratch)
+        keep_non_link(self)
         self.make_current(place)
         return place
 
@@ -185,7 +185,7 @@ class ModelFolder:
 
     def make_current(self, place: Path) -> None:
         """Let the link lead to a generation, by one rename."""
-        link = self.making / CURRENT
+        link = self.scratch / CURRENT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(GENERATIONS) / place.name)
         link.rename(self.folder / CURRENT)
@@ -206,11 +206,11 @@ class ModelFolder:
         newest_first = [self.generation(number) for number in reversed(self.numbers())]
         wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
         for doomed in list(wanted)[keep:]:
-            out_of_sight = self.making / f"pruned-{doomed.name}"
+            out_of_sight = self.scratch / f"pruned-{doomed.name}"
             # The new generation has been published, whatever becomes of the old ones.
             try:
-                if strangers := strangers_in(doomed):
-                    logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, strangers[0])
+                if foreign := foreign_files_in(doomed):
+                    logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, foreign[0])
                     continue
                 doomed.rename(out_of_sight)
                 # Else a power cut could bring it back without the files that are removed next.
@@ -221,7 +221,7 @@ class ModelFolder:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Make the scratch folder of a run, `making`; what a run that was killed left is removed first.
+        """Make the scratch folder of a run, `scratch`; what a run that was killed left is removed first.
 
         The caller holds the lock. What lies in `work` beside the scratch folder stays.
 
@@ -233,12 +233,12 @@ class ModelFolder:
             with contextlib.suppress(FileNotFoundError):
                 check_regular(self.folder / name)
         sweep(self.work)
-        with scratch_folder(self.work) as scratch:
-            self.making = scratch.path
+        with scratch_folder(self.work) as unfinished:
+            self.scratch = unfinished.path
             try:
                 yield
             finally:
-                self.making = self.work
+                self.scratch = self.work
 
     def is_swept(self) -> bool:
         """Whether no run that was killed left anything."""
@@ -264,8 +264,8 @@ def remove(path: Path) -> None:
 
 def remove_own(path: Path) -> None:
     """The same of a bundle or a note; a folder with a file in it that is not lmctl's stays, with a warning."""
-    if path.is_dir() and not path.is_symlink() and (strangers := strangers_in(path)):
-        logger.warning("%s: not removed; %s in it is no file of lmctl", path, strangers[0])
+    if path.is_dir() and not path.is_symlink() and (foreign := foreign_files_in(path)):
+        logger.warning("%s: not removed; %s in it is no file of lmctl", path, foreign[0])
         return
     remove(path)
 

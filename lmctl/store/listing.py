@@ -15,7 +15,7 @@ from lmctl.store.generations import ModelFolder, is_model, nothing_published
 from lmctl.store.layout import GENERATIONS
 from lmctl.store.model_record import has_record
 from lmctl.store.naming import DEFAULT_FOLDER, models_in, no_models
-from lmctl.store.other_files import what_file_is
+from lmctl.store.other_files import describe_file
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def list_generations(folder: Path) -> list[Generation]:
         InputMissingError: there is no such folder, or a file in its place, or no model in it.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputMissingError(f"{folder}: {what_file_is(folder)}")
+        raise InputMissingError(f"{folder}: {describe_file(folder)}")
     if not folder.is_dir() and folder != DEFAULT_FOLDER:
         raise InputMissingError(f"{folder}: no such folder")
     places = _models(folder)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 NOTE_START = b'{"pid":'
 
 # Tenths of a second to wait for the holder to say who it is.
-MOMENTS = 10
+HOLDER_TRIES = 10
 # `is_locked` holds a lock for an instant; a run that starts just then tries again for so long.
-PATIENCE_SECONDS = 0.25
+RETRY_SECONDS = 0.25
 
 LockPolicy = Literal["fail", "wait"]
 
@@ -61,7 +61,7 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
     import filelock
 
     _check_is_file(folder / LOCK)
-    lock = filelock.FileLock(folder / LOCK, timeout=-1 if policy == "wait" else PATIENCE_SECONDS)
+    lock = filelock.FileLock(folder / LOCK, timeout=-1 if policy == "wait" else RETRY_SECONDS)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -152,7 +152,7 @@ def _is_alive(holder: Holder | None) -> bool:
 
 def _describe(path: Path) -> str:
     # Between taking the lock and saying so is a moment.
-    for _ in range(MOMENTS):
+    for _ in range(HOLDER_TRIES):
         holder = read_note(path, Holder)
         if holder is not None:
             return f"process {holder.pid} on {holder.host}, since {holder.since}"

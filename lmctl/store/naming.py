@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError, listed
 from lmctl.store.bundle import open_bundle
-from lmctl.store.copies import mending_command, stand_in
+from lmctl.store.copies import generation_of_copy, repair_command
 from lmctl.store.generations import ModelFolder, is_model, nothing_published
 from lmctl.store.layout import CURRENT, MODEL_FILE
 from lmctl.store.model_record import has_record
-from lmctl.store.other_files import what_file_is
+from lmctl.store.other_files import describe_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
     if not path.exists():
         raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
     if not path.is_dir():
-        raise InputMissingError(f"{name}: {what_file_is(path)}")
+        raise InputMissingError(f"{name}: {describe_file(path)}")
     if not is_model(path):
         if kind := _other_folder(path):
             raise InputMissingError(f"{name}: {kind}")
@@ -80,7 +80,7 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         missing, current = current, ModelFolder(path).current()
         if current == missing:
             model = ModelFolder(path)
-            mend = f"; `{mending_command(model)}` makes another one current" if model.numbers() else ""
+            mend = f"; `{repair_command(model)}` makes another one current" if model.numbers() else ""
             raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there{mend}")
     if current is None:
         raise nothing_published(ModelFolder(path))
@@ -131,7 +131,11 @@ def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
 def _is_published(folder: Path) -> bool:
     """Whether a folder is a model or a bundle of lmctl's; no if it cannot be looked into."""
     try:
-        return (folder / CURRENT).is_symlink() or stand_in(ModelFolder(folder)) is not None or has_record(folder)
+        return (
+            (folder / CURRENT).is_symlink()
+            or generation_of_copy(ModelFolder(folder)) is not None
+            or has_record(folder)
+        )
     except OSError:
         return False
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ARPA_SUFFIXES = (".arpa", ".lm", ".arpa.gz", ".lm.gz")
 
 
-def what_file_is(path: Path) -> str:
+def describe_file(path: Path) -> str:
     """What a file is, what was expected in its place, and how to get there: the end of a message.
 
     Args:

@@ -105,7 +105,7 @@ class RunLog:
     def __init__(self, model: ModelFolder) -> None:
         self._path = model.folder / RUNS
         self._begun = model.work / BEGUN
-        self._beside = model.making
+        self._beside = model.scratch
 
     def begin(self) -> str:
         """Take note that a run begins, and when; one that was killed before it gets its line."""

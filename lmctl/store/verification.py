@@ -46,8 +46,8 @@ def verify_bundle(folder: Path) -> Bundle:
     there = {path.name for path in folder.iterdir()} - ({MEMBERS} if members else set())
     if members and (folder / MEMBERS).is_dir():
         there |= {f"{MEMBERS}/{path.name}" for path in (folder / MEMBERS).iterdir()} - set(members)
-    if strangers := there - known:
-        raise DataError(f"{folder / min(strangers)}: not a file of this bundle")
+    if foreign := there - known:
+        raise DataError(f"{folder / min(foreign)}: not a file of this bundle")
     for name in bundle.record.files:
         bundle.check(name, always_hash=True)
     for member in bundle.members():
@@ -63,7 +63,7 @@ def verify_bundle(folder: Path) -> Bundle:
     return bundle
 
 
-def strangers_in(folder: Path) -> list[str]:
+def foreign_files_in(folder: Path) -> list[str]:
     """The files in a bundle's folder that are not of it, by their paths within it.
 
     All of them if it is no bundle; none if its record is damaged, and cannot say.

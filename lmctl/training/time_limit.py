@@ -22,14 +22,14 @@ UNTYPICAL_STEPS = 5
 FEWEST_MEASURED_STEPS = 20
 MOST_MEASURED_STEPS = 100
 # Share of the limit spent on measuring as many steps as that; slow steps are measured less well, for more of it.
-MEASURING = 0.03
-FEWEST_SLOW_STEPS, MEASURING_SLOW_STEPS = 3, 0.1
+MEASURING_SHARE = 0.03
+FEWEST_SLOW_STEPS, SLOW_MEASURING_SHARE = 3, 0.1
 # Share of the limit kept for what comes after training.
-RESERVE = 0.02
+RESERVE_SHARE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
 # Share of the time left for training that the validation at its end may take; if it would take more, a part of the
 # text is scored.
-VALIDATING = 0.25
+VALIDATION_SHARE = 0.25
 # A plan is shortened by this share or more: a few slow steps change nothing.
 LEAST_SHORTENING = 0.02
 
@@ -59,7 +59,7 @@ class TimeLimit:
         self._last = self._began
         self._recent: deque[float] = deque(maxlen=MOST_MEASURED_STEPS)
         self.validation_seconds = 0.0
-        self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE * (deadline - self._began))
+        self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (deadline - self._began))
 
     @property
     def measured(self) -> bool:
@@ -68,8 +68,8 @@ class TimeLimit:
         spent = (self._clock() - self._began) / (self._deadline - self._began)
         return (
             steps >= MOST_MEASURED_STEPS
-            or (steps >= FEWEST_MEASURED_STEPS and spent > MEASURING)
-            or (steps >= FEWEST_SLOW_STEPS and spent > MEASURING_SLOW_STEPS)
+            or (steps >= FEWEST_MEASURED_STEPS and spent > MEASURING_SHARE)
+            or (steps >= FEWEST_SLOW_STEPS and spent > SLOW_MEASURING_SHARE)
         )
 
     def step_took(self, seconds: float) -> None:

@@ -21,7 +21,7 @@ from lmctl.training.plan import Plan, too_late
 from lmctl.training.result import TrainingResult
 from lmctl.training.schedule import Schedule
 from lmctl.training.setup import Setup
-from lmctl.training.time_limit import VALIDATING, TimeLimit
+from lmctl.training.time_limit import VALIDATION_SHARE, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -250,7 +250,7 @@ class Trainer:
     def _shortened_validation(self, time_limit: TimeLimit) -> float:
         """How many seconds a validation takes; a part of the text is scored if all of it takes too long."""
         validation = self._setup.validation
-        seconds, most = validation.seconds(), VALIDATING * max(time_limit.left_seconds(), 0.0)
+        seconds, most = validation.seconds(), VALIDATION_SHARE * max(time_limit.left_seconds(), 0.0)
         if seconds <= most:
             return seconds
         whole = validation.tokens

@@ -231,7 +231,7 @@ def test_a_pipe_in_a_copy_is_not_waited_for(model, name):
 def test_a_pipe_in_the_place_of_the_pin_is_not_waited_for(model):
     os.mkfifo(model.folder / "pin")
 
-    assert copies.mending_command(model).endswith("--to 2")
+    assert copies.repair_command(model).endswith("--to 2")
 
 
 @pytest.mark.parametrize("copied", [as_folder, as_text])

@@ -224,7 +224,7 @@ def test_files_of_others_in_a_model_are_never_removed(model, make_bundle, publis
 
     for seed in range(4):
         with model.working():
-            model.publish(make_bundle(model.making / "finished", seed=seed), keep=1)
+            model.publish(make_bundle(model.scratch / "finished", seed=seed), keep=1)
 
     assert {name: (model.folder / name).read_text() for name in mine} == dict.fromkeys(mine, "mine")
     assert model.numbers() == [4]

@@ -88,7 +88,7 @@ class EstimationFit:
 
     def run(self, standard: Standard | None) -> Path:  # noqa: ARG002
         """See `Fit.run`."""
-        corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.making
+        corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.scratch
         folder = scratch / FINISHED
         remove(folder)
         bundle = estimate_bundle(folder, corpus, config, scratch)
@@ -115,7 +115,7 @@ class NetworkFit:
 
     def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> None:
         self._watch = watch
-        self._scratch = watch.folder.making
+        self._scratch = watch.folder.scratch
         self._corpus = inputs.corpus
         self._config = inputs.config
         self._old_model = inputs.old_model

@@ -129,7 +129,7 @@ def opened_inputs(
         scratch: folder in which texts are prepared; None: the scratch folder of the model.
     """
     old_model = OldModel.find(job.config.training.init_from, folder)
-    with _opened_corpus(job, scratch or folder.making, old_model, on_event) as corpus:
+    with _opened_corpus(job, scratch or folder.scratch, old_model, on_event) as corpus:
         config = resolve_config(job.settings, corpus, old_model)
         on_event(describe_corpus(corpus))
         yield Inputs(corpus, config, old_model)

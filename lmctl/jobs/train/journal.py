@@ -59,7 +59,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 def begin(folder: ModelFolder, request: Request, bundle: Path) -> None:
     """Write the journal durably, before a finished bundle is published."""
     intent = Intent(request=request, sha256=open_bundle(bundle).record.sha256)
-    files.write_bytes(folder.work / PUBLISHING, msgspec.json.encode(intent) + b"\n", beside=folder.making)
+    files.write_bytes(folder.work / PUBLISHING, msgspec.json.encode(intent) + b"\n", beside=folder.scratch)
 
 
 def find_published(folder: ModelFolder) -> tuple[Request, Path] | None:

@@ -71,13 +71,13 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
     if not all(path.is_file() for path in paths):
         return None
     inputs = [_stat(path, files.sha256_of(path)) for path in paths]
-    return Request(generation="", settings=settings.as_asked(), versions=_versions(), inputs=inputs)
+    return Request(generation="", settings=settings.plain_values(), versions=_versions(), inputs=inputs)
 
 
 def save_request(folder: ModelFolder, request: Request, published: Path) -> None:
     """Save the request that the published generation was made from."""
     request = msgspec.structs.replace(request, generation=published.name)
-    write_note(folder.folder / REQUEST, request, folder.making)
+    write_note(folder.folder / REQUEST, request, folder.scratch)
     for name in (REJECTED, REJECTION):
         remove_own(folder.work / name)
 
@@ -87,7 +87,7 @@ def save_rejection(folder: ModelFolder, request: Request, why: str) -> None:
     current = folder.current()
     against = current.name if current is not None else ""
     rejection = Rejection(request=msgspec.structs.replace(request, generation=against), why=files.printable(why))
-    write_note(folder.work / REJECTION, rejection, folder.making)
+    write_note(folder.work / REJECTION, rejection, folder.scratch)
 
 
 def earlier_rejection(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> str | None:
@@ -148,7 +148,7 @@ def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[
 def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
     """Whether a run with these sources and settings would repeat a known one."""
     paths = _inputs(sources, settings)
-    asked = (settings.as_asked(), _versions(), [files.printable(path) for path in paths])
+    asked = (settings.plain_values(), _versions(), [files.printable(path) for path in paths])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
         return False
     return all(_is_same_file(path, file) for path, file in zip(paths, known.inputs, strict=True))

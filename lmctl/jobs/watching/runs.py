@@ -79,7 +79,7 @@ def watched(
         lmctl=__version__,
         model=folder.folder,
         inputs=[files.printable(source) for source in sources],
-        settings=settings.as_asked(),
+        settings=settings.plain_values(),
     )
     run.tell(started)
     try:
