@@ -1,4 +1,4 @@
-"""A bundle: everything that answers queries, in one folder, and nothing that can run code.
+"""A bundle: the files of one generation, in one folder. They hold data alone, no code that loading would run.
 
 model.json            format version, family and sizes, text recipe, corpus and training summary, SHA-256 of
                       every other file and of itself
@@ -10,8 +10,8 @@ members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
 history.jsonl         of a network: one line an epoch
-user_dictionary.txt, stop_words.txt   where the text recipe has them
-valid.txt             the validation text, or a megabyte of it: what the next model is compared on
+user_dictionary.txt, stop_words.txt   if the text recipe has them
+valid.txt             the validation text, or a megabyte of it, on which the next model is compared
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ if TYPE_CHECKING:
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
 HASHED_AT_LOAD_BYTES = 256 * 1000 * 1000
 
-# What small files may have at most, beside those whose size follows from the model's.
+# The largest size of files whose size does not follow from the sizes of the model.
 LARGEST_HISTORY_BYTES = 64 << 20
-# Names, shapes and places of the tensors, before the numbers.
+# The header holds the names, shapes and offsets of the tensors.
 LARGEST_SAFETENSORS_HEADER_BYTES = 1 << 20
-# A longer line than this no vocabulary has.
+# No line of a vocabulary is longer.
 CHECKED_AT_ONCE_BYTES = 8 << 20
-# Mixtures of mixtures.
+# Mixtures may contain mixtures, up to this depth.
 DEEPEST_NESTING = 8
 
 
 class Bundle:
-    """A bundle that has been opened: its record is checked, its other files are read when asked for.
+    """An opened bundle. Its record has been checked; its other files are read and checked on demand.
 
     Args:
         folder: of the bundle.
         record: its model.json.
-        depth: in how many mixtures it is.
+        depth: number of mixtures around it, 0 for a bundle of its own.
     """
 
     def __init__(self, folder: Path, record: ModelRecord[Any], depth: int = 0) -> None:
@@ -79,10 +79,10 @@ class Bundle:
         return self.record.family
 
     def vocabulary(self) -> Vocabulary:
-        """Words and ids.
+        """Return the vocabulary: words and ids.
 
         Raises:
-            DataError: damaged, or not as large as the model.
+            DataError: the file is damaged, or its size is not the vocabulary size of the model.
         """
         path, size = self.folder / VOCABULARY, self.record.sizes.vocabulary_size
         self._check_lines(path.name)
@@ -93,19 +93,19 @@ class Bundle:
         return vocabulary
 
     def characters(self) -> CharacterUnigram:
-        """Character counts of the training text."""
+        """Return the character counts of the training text."""
         path = self.folder / CHARACTERS
         return CharacterUnigram.from_tsv_content(self.read(path.name, LARGEST_CHARACTERS_BYTES), path)
 
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
-        """Every weight by name.
+        """Return every weight by name.
 
         Args:
-            most_numbers: how many numbers the model has; a larger file is refused before it is read. None: those
-                that the record states.
+            most_numbers: number of weights of the model. A larger file is refused before it is read. None: the
+                number that follows from the record.
 
         Raises:
-            DataError: the file is damaged, or holds what is not a number.
+            DataError: the file is damaged, or a weight is NaN or infinite.
         """
         import safetensors
         import safetensors.numpy
@@ -120,21 +120,21 @@ class Bundle:
         for name, weight in sorted(weights.items()):
             if not _all_finite(weight):
                 raise DataError(
-                    f"{self.weights_path}: damaged; weight {shortened(name)} has values that are no finite numbers"
+                    f"{self.weights_path}: damaged; weight {shortened(name)} has values that are NaN or infinite"
                 )
         return weights
 
     def parameters(self) -> int:
-        """How many numbers it answers from: as its family counts them, or the sum of its members."""
+        """Return the number of parameters, as its family counts them; for a mixture, the sum over its members."""
         own = families.find(self.family).count_parameters(self.sizes)
         return sum(member.parameters() for member in self.members()) if own is None else own
 
     def config(self) -> Config:
-        """What it was made by, fully resolved.
+        """Return the resolved configuration that the model was trained with.
 
         Raises:
             UsageError: another version of lmctl wrote it, with other keys.
-            DataError: damaged.
+            DataError: the file is damaged.
         """
         path = self.folder / CONFIG
         try:
@@ -144,32 +144,32 @@ class Bundle:
         return config_from_yaml(content, str(path))
 
     def recipe_files(self) -> dict[str, bytes]:
-        """The dictionaries of the text recipe: name -> content."""
+        """Return the dictionaries of the text recipe: name -> content."""
         names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
         return {name: self.read(name, LARGEST_DICTIONARY_BYTES) for name in names if name in self.record.files}
 
     def kept_text(self) -> Path | None:
-        """The file of the validation text that was kept, found sound; None if there is none."""
+        """Return the path of the kept validation text, after checking it; None if there is none."""
         if KEPT_TEXT not in self.record.files:
             return None
         self.read(KEPT_TEXT)
         return self.folder / KEPT_TEXT
 
     def metrics(self) -> dict[str, Any]:
-        """The content of metrics.json: what `Metrics` describes, each figure of its type and in its range.
+        """Return the content of metrics.json, checked against `Metrics`.
 
         Raises:
-            DataError: damaged, or a figure is not what it should be.
+            DataError: the file is damaged, or a figure has the wrong type or is out of range.
         """
         content, where = self.read(METRICS), str(self.folder / METRICS)
         decode_record(content, Metrics, where)
         return decode_record(content, dict[str, Any], where)
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of history.jsonl, which a network has.
+        """Return the lines of history.jsonl; an empty list if the model has none.
 
         Raises:
-            DataError: damaged, or a line is not what `HistoryLine` describes.
+            DataError: the file is damaged, or a line does not match `HistoryLine`.
         """
         if HISTORY not in self.record.files:
             return []
@@ -180,10 +180,10 @@ class Bundle:
         return [decode_record(line, dict[str, Any], where) for line in lines]
 
     def members(self) -> list[Bundle]:
-        """The bundles that this one is made of, in the order of their numbers.
+        """Open the members of a mixture, in the order of their numbers; an empty list for other families.
 
         Raises:
-            DataError: one is missing or damaged, or has another vocabulary than the mixture.
+            DataError: a member is missing or damaged, or its vocabulary is not the vocabulary of the mixture.
         """
         opened = []
         names = self.record.member_names
@@ -192,7 +192,7 @@ class Bundle:
         for name in names:
             self.read(f"{name}/{MODEL_FILE}")
             member = open_bundle(self.folder / name, self._depth + 1)
-            # As a file of this one: missing, it is refused here.
+            # _named refuses a vocabulary that is missing.
             own, others = self._named(VOCABULARY)[1], member.record.files.get(VOCABULARY)
             if others != own and member.vocabulary().words != self.vocabulary().words:
                 raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
@@ -200,14 +200,14 @@ class Bundle:
         return opened
 
     def read(self, name: str, most_bytes: int = LARGEST_RECORD_BYTES) -> bytes:
-        """The content of one file, checked against its size and, unless it is large, its hash.
+        """Return the content of one file, after checking its size and, unless it is large, its hash.
 
         Args:
             name: of the file.
-            most_bytes: a larger one is refused before it is read.
+            most_bytes: largest size; a larger file is refused before it is read.
 
         Raises:
-            DataError: missing, damaged, larger than it may be, or a symbolic link.
+            DataError: the file is missing, damaged, too large, or a symbolic link.
         """
         path, expected = self._named(name)
         with open_regular(path) as file:
@@ -225,10 +225,14 @@ class Bundle:
         return content
 
     def check(self, name: str, *, always_hash: bool = False) -> Path:
-        """The path of a file that has been found sound, as `read` finds it, but without its content in memory.
+        """Check one file as `read` does, without holding its content in memory, and return its path.
+
+        Args:
+            name: of the file.
+            always_hash: whether to compare the hash of a large file too.
 
         Raises:
-            DataError: missing, damaged, or a symbolic link.
+            DataError: the file is missing, damaged, or a symbolic link.
         """
         path, expected = self._named(name)
         size = path.stat().st_size
@@ -239,7 +243,7 @@ class Bundle:
         return path
 
     def _check_lines(self, name: str) -> None:
-        """See that a large file has lines at all, before all of it is read: it may be one hole."""
+        """Refuse a large file with a very long line before all of it is read: a sparse file has no line end."""
         path, expected = self._named(name)
         if expected.bytes <= CHECKED_AT_ONCE_BYTES:
             return
@@ -249,10 +253,10 @@ class Bundle:
                     raise DataError(f"{path}: damaged; it has a line of more than {len(piece):,} bytes")
 
     def _named(self, name: str) -> tuple[Path, FileRecord]:
-        """Where a file of this bundle is, and what it was when it was written."""
+        """Return the path of a file of this bundle, and its record."""
         path = self.folder / name
         if name not in self.record.files:
-            raise DataError(f"{self.folder / MODEL_FILE}: names no {name}")
+            raise DataError(f"{self.folder / MODEL_FILE}: damaged; it does not list {name}")
         within = [path, *list(path.parents)[: name.count("/")]]
         if any(part.is_symlink() for part in within) or not path.is_file():
             raise DataError(f"{path}: expected a file of this bundle; it is missing or a link")
@@ -264,7 +268,7 @@ def open_bundle(folder: Path, depth: int = 0) -> Bundle:
 
     Args:
         folder: of the bundle.
-        depth: in how many mixtures it is.
+        depth: number of mixtures around it.
 
     Raises:
         InputMissingError: there is no bundle there.
@@ -279,7 +283,7 @@ def _damaged(path: Path) -> DataError:
 
 def _all_finite(values: NDArray[Any]) -> bool:
     """Whether no value is NaN or infinite."""
-    # One pass and no second array, for every query waits: what is not finite stays so in a sum. A sum of finite
-    # values may overflow, too, and is looked at more closely then.
+    # Every query waits for this check. The sum takes one pass and no second array, and is not finite if a value is
+    # not finite. A sum of finite values may also overflow, so the values are then checked one by one.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

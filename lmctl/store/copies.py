@@ -1,7 +1,7 @@
-"""A model that was copied without its link: what lies in the place of `current`, and how the link comes back.
+"""Repairs a model that was copied without its link `current`.
 
-`scp -r`, `cp -rL` and object stores make a folder of a link, a copy of the generation that it leads to; others
-make a text of it, or nothing.
+`scp -r`, `cp -rL` and object stores replace the link with a folder: a copy of the generation that the link leads
+to. Other programs replace it with a text file that holds the target, or leave it out.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# No text in the place of a link is longer.
+# The largest size of a text file that replaces a link, in bytes.
 LONGEST_LINK = 4096
 
 
 def generation_of_copy(model: ModelFolder) -> Path | None:
-    """The generation that is meant by what a copy has in the place of the link; None if it means none."""
+    """Return the generation that the file or folder in the place of the link stands for; None if there is none."""
     place = model.folder / CURRENT
     try:
         if place.is_file():
@@ -43,13 +43,14 @@ def generation_of_copy(model: ModelFolder) -> Path | None:
 
 
 def fault_of(model: ModelFolder) -> str | None:
-    """Why no generation is current though there are some, and the command that mends it; None if one is.
+    """Return the message for a model that has generations but no current one, with the command that repairs it.
 
-    None, too, if the first run was killed before its last step: the next one does that.
+    None if a generation is current. None, too, if the first run was killed before it published: the next run
+    publishes.
     """
     numbers, link = model.numbers(), model.folder / CURRENT
     if not numbers and os.path.lexists(link) and not link.is_symlink():
-        # A run would come to its last step, and fail there.
+        # A run would fail only at its last step, when it replaces the link.
         what = f"{link}: is {'a folder' if link.is_dir() else 'a file'}, not a link to a generation"
         return f"{what}, and there are no generations; move it away, or copy the model again with them"
     if not numbers or model.sound_current() is not None:
@@ -66,7 +67,7 @@ def fault_of(model: ModelFolder) -> str | None:
 
 
 def repair_command(model: ModelFolder) -> str:
-    """The command that makes current what was so before the link was lost: what is pinned, else the newest."""
+    """Return the command that makes a generation current again: the pinned one, else the newest."""
     numbers = model.numbers()
     try:
         number = int(read_regular(model.folder / PIN))
@@ -76,13 +77,13 @@ def repair_command(model: ModelFolder) -> str:
 
 
 def repair(model: ModelFolder) -> None:
-    """Put the link back where a copy has something else; called inside `ModelFolder.working`.
+    """Restore the link `current` if a copy replaced it; called inside `ModelFolder.working`.
 
-    What is replaced has nothing of its own: a text that says where the link led, or a folder that is, byte for
-    byte, a sound generation.
+    Only two things are replaced, and neither holds data of its own: a text file with the link's target, and a
+    folder that equals an undamaged generation byte for byte.
 
     Raises:
-        DataError: it is neither; the command that mends it is said.
+        DataError: something else is in the place of the link. The message names the command that repairs it.
     """
     if (message := fault_of(model)) is not None:
         raise DataError(message)
@@ -94,24 +95,24 @@ def repair(model: ModelFolder) -> None:
             verify_bundle(link)
             verify_bundle(place)
         except DataError as error:
-            mended = f"`{repair_command(model)}` makes a link of it, and keeps the folder"
+            mended = f"`{repair_command(model)}` replaces it with a link, and keeps the folder"
             raise DataError(f"{link}: is a folder, not a link, and {error}; {mended}") from error
         link.rename(model.scratch / "replaced")
         model.make_current(place)
     else:
         model.make_current(place)
-    logger.warning("%s: was no link, as in a copy; it leads to %s again", link, place.name)
+    logger.warning("%s: was not a link, as in a copy; it is now a link to %s again", link, place.name)
 
 
 def keep_non_link(model: ModelFolder) -> None:
-    """Keep what is no link beside the place of the link, which an explicit rollback is about to take."""
+    """Move a file or folder that is in the place of the link to another name, before a rollback makes the link."""
     link, number = model.folder / CURRENT, 1
     if link.is_symlink() or not link.exists():
         return
     while os.path.lexists(kept := model.folder / f"{CURRENT}.kept-{number}"):
         number += 1
     link.rename(kept)
-    logger.warning("%s: was no link; it is kept as %s", link, kept.name)
+    logger.warning("%s: was not a link; it is kept as %s", link, kept.name)
 
 
 def _newest_first(model: ModelFolder) -> list[Path]:
@@ -126,7 +127,7 @@ def _has(path: Path, content: bytes) -> bool:
 
 
 def _has_published(model: ModelFolder, numbers: list[int]) -> bool:
-    """Whether a generation has been current before."""
+    """Return whether the model has ever published a generation."""
     if len(numbers) > 1 or (model.folder / PIN).exists():
         return True
     return any(run.outcome == "published" for run in RunLog(model).newest_first())

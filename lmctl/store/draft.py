@@ -1,4 +1,4 @@
-"""A draft of a bundle: what is put together before it is written, of a family of any kind."""
+"""The draft of a bundle of any family: its contents before they are written."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TextFiles:
-    """How a model cuts and spells text: what every bundle has, whatever its family.
+    """The text recipe, vocabulary and character counts that a bundle of every family has.
 
     Attributes:
         recipe: how raw text becomes tokens.
         vocabulary: the content of vocabulary.tsv.
-        characters: that of characters.tsv.
-        dictionaries: those of the recipe, by the names of their files.
+        characters: the content of characters.tsv.
+        dictionaries: the content of the recipe's dictionaries, by file name.
     """
 
     recipe: TextRecipe
@@ -42,7 +42,7 @@ class TextFiles:
 
     @classmethod
     def of_corpus(cls, corpus: PreparedCorpus) -> TextFiles:
-        """As a corpus was prepared."""
+        """Return the text files of a prepared corpus."""
         return cls(
             corpus.record.recipe,
             corpus.vocabulary.to_tsv().encode(),
@@ -52,7 +52,7 @@ class TextFiles:
 
     @classmethod
     def of_bundle(cls, bundle: Bundle) -> TextFiles:
-        """As another model does."""
+        """Return the text files of another bundle."""
         return cls(bundle.record.recipe, bundle.read(VOCABULARY), bundle.read(CHARACTERS), bundle.recipe_files())
 
 
@@ -61,16 +61,16 @@ class Draft:
     """A bundle that has not been written yet.
 
     Attributes:
-        text: how it cuts and spells text.
+        text: text recipe, vocabulary and character counts.
         sizes: of the model, a struct of its family.
-        config: what it was made by, fully resolved; or the content of config.yaml.
-        corpus: what it was estimated from; None if that is not known, or not one corpus.
-        training: of a network; None for others.
-        metrics: its figures, if there are any yet.
-        weights: of a network, by name.
-        history: of a network, an epoch each.
-        tables: the names of files that are in the bundle's folder already.
-        members: how many bundles are in `members/` already.
+        config: the resolved configuration, or the content of config.yaml.
+        corpus: summary of the training corpus; None if it is unknown, or if there are several.
+        training: summary of the training of a network; None for other families.
+        metrics: the figures that are known so far.
+        weights: the weights of a network, by name.
+        history: a record for each epoch of a network.
+        tables: names of the files that are already in the bundle's folder.
+        members: number of the bundles that are already in `members/`.
     """
 
     text: TextFiles
@@ -86,11 +86,11 @@ class Draft:
     members: int = 0
 
     def write(self, folder: Path) -> Bundle:
-        """Write the bundle into a folder that no reader looks at yet.
+        """Write the bundle into a folder that no reader uses yet, and open it.
 
         Raises:
-            DataError: its record would be too large.
-            OSError: it cannot be written.
+            DataError: model.json would be too large.
+            OSError: a file cannot be written.
         """
         record = ModelRecord(
             sizes=self.sizes,
@@ -116,5 +116,5 @@ class Draft:
 
 
 def corpus_summary(corpus: PreparedCorpus) -> CorpusSummary:
-    """What a bundle says of the corpus that it was made from."""
+    """Return the summary of a corpus that model.json stores."""
     return CorpusSummary(train=corpus.record.train, valid=corpus.record.valid, sources=corpus.record.sources)

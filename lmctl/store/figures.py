@@ -1,7 +1,7 @@
-"""What metrics.json holds, as it is checked when it is read: a bundle may come from another program.
+"""The structs that metrics.json is checked against when it is read, because another program may have written it.
 
-The writers' own structs (jobs/watching/events.py, training/events.py) have the same fields; a test holds the two
-together. A number that is not finite is null in JSON.
+The writers' own structs (jobs/watching/events.py, training/events.py) have the same fields; a test compares them.
+A number that is not finite is null in JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ State = Literal["carry", "reset"]
 
 
 class ValidMetrics(msgspec.Struct, kw_only=True):
-    """Of the validation text."""
+    """Figures of the validation text."""
 
     cross_entropy_nats: Figure | None = None
     perplexity: Figure | None
@@ -27,18 +27,18 @@ class ValidMetrics(msgspec.Struct, kw_only=True):
     state: State
     vocabulary_size: Count
     oov_rate: Share
-    # null: all of the text.
+    # null: the whole text was scored.
     tokens: Count | None = None
 
 
 class TrainMetrics(msgspec.Struct, kw_only=True):
-    """Of the training text in the best epoch, with dropout on."""
+    """Figures of the training text in the best epoch, with dropout on."""
 
     perplexity: Figure | None = None
 
 
 class DriftMetrics(msgspec.Struct, kw_only=True):
-    """What had changed since the model that training started from."""
+    """Changes since the older model that training started from."""
 
     model_sha256: Name
     oov_rate: Share
@@ -53,9 +53,9 @@ class DriftMetrics(msgspec.Struct, kw_only=True):
 
 
 class ComparedMetrics(msgspec.Struct, kw_only=True):
-    """The network beside n-grams of the same corpus, and their mixture."""
+    """Perplexities of the network, of an n-gram model of the same corpus, and of their mixture."""
 
-    # null: a version of lmctl that did not state it made the bundle.
+    # null: an older version of lmctl wrote the bundle.
     baseline: Name | None = None
     ngram_perplexity: Figure | None
     network_perplexity: Figure | None
@@ -67,7 +67,7 @@ class ComparedMetrics(msgspec.Struct, kw_only=True):
 
 
 class CacheMetrics(msgspec.Struct, kw_only=True):
-    """What `--cache` is good for."""
+    """Perplexities with and without the cache of `--cache`."""
 
     words: Count
     tokens: Count
@@ -77,7 +77,7 @@ class CacheMetrics(msgspec.Struct, kw_only=True):
 
 
 class Metrics(msgspec.Struct, kw_only=True):
-    """All of metrics.json; null if there is nothing to state."""
+    """The content of metrics.json; a part is null if it was not measured."""
 
     valid: ValidMetrics | None = None
     train: TrainMetrics | None = None
@@ -87,7 +87,7 @@ class Metrics(msgspec.Struct, kw_only=True):
 
 
 class HistoryLine(msgspec.Struct, kw_only=True):
-    """A line of history.jsonl: an epoch."""
+    """A line of history.jsonl, which describes one epoch."""
 
     epoch: Count
     step: Count = 0

@@ -1,12 +1,12 @@
-"""A named model: a folder that outlives any one training run.
+"""A model folder: the generations of one model, and the files that its runs share.
 
-current -> generations/000007      swapped by one rename
+current -> generations/000007      link to the current generation; replaced by one rename
 generations/000006/ 000007/        bundles; a number is never used twice
-work/                              the run in progress, or what was left of one
-pin                                the generation that a rollback holds on to, until another is published
+work/                              files of the run in progress, and of a run that was cut off
+pin                                the generation that a rollback made current, until another is published
 runs.jsonl                         a line for each run
-lock                               held by the run in progress, which holder.json names
-request.json                       what the current generation was made from
+lock                               held by the run in progress; holder.json names its process
+request.json                       the texts, settings and versions of the current generation
 """
 
 from __future__ import annotations
@@ -44,38 +44,43 @@ logger = logging.getLogger(__name__)
 
 
 class ModelFolder:
-    """The generations of one model."""
+    """The generations of one model.
+
+    Attributes:
+        folder: the model folder.
+        work: the folder `work` in it.
+        scratch: the folder for unfinished files: a scratch folder inside `work` during a run, else `work`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.work = folder / WORK
-        # Where what is not finished lies: in a run, a scratch folder inside `work`.
         self.scratch = self.work
 
     @classmethod
     def create(cls, folder: Path) -> ModelFolder:
-        """Make the folder, or take one that holds a model already.
+        """Make the model folder, or take an existing one.
 
         Raises:
-            UsageError: there is a folder there that is not a model.
-            StorageError: there is a file there.
-            OSError: it cannot be made.
+            UsageError: the folder exists and is not a model folder.
+            StorageError: a file has this name.
+            OSError: the folder cannot be made.
         """
         if (folder / MODEL_FILE).exists():
-            raise UsageError(f"{folder}: is a bundle, which never changes; name a model's folder with -o")
+            raise UsageError(f"{folder}: is a bundle, which never changes; name a model folder with -o")
         if folder.exists() and not folder.is_dir():
-            raise StorageError(f"{folder}: is a file; expected a folder for the model; name another with -o")
-        # Looked at last: another run may be about to make it.
+            raise StorageError(f"{folder}: is a file; expected a model folder; name another path with -o")
+        # Checked last, because another run may just be making the folder.
         if folder.is_dir() and any(folder.iterdir()) and not is_model(folder):
             raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         model = cls(folder)
-        # In this order: a folder is a model if it has generations.
+        # `generations` is made first, because it marks a folder as a model folder.
         files.make_folder(folder / GENERATIONS)
         files.make_folder(model.work)
         return model
 
     def numbers(self) -> list[int]:
-        """The generations that are there, rising."""
+        """Return the numbers of the existing generations, in rising order."""
         try:
             names = [path.name for path in (self.folder / GENERATIONS).iterdir()]
         except FileNotFoundError:
@@ -83,16 +88,16 @@ class ModelFolder:
         return sorted(int(name) for name in names if GENERATION.fullmatch(name))
 
     def generation(self, number: int) -> Path:
-        """The bundle folder of a generation."""
+        """Return the folder of a generation."""
         return self.folder / GENERATIONS / f"{number:06d}"
 
     def current(self) -> Path | None:
-        """The published bundle's folder, resolved once; None if nothing is published.
+        """Return the folder of the current generation; None if nothing is published.
 
-        In a copy, something else than a link may say which it is: see `copies.generation_of_copy`.
+        In a copied model, `current` may be a file or a folder, not a link: see `copies.generation_of_copy`.
 
         Raises:
-            DataError: the link leads elsewhere than to a generation of this model.
+            DataError: the link does not lead to a generation of this model.
         """
         try:
             target = (self.folder / CURRENT).readlink()
@@ -102,29 +107,30 @@ class ModelFolder:
             return generation_of_copy(self)
         if str(target.parent) != GENERATIONS or not GENERATION.fullmatch(target.name):
             raise DataError(
-                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, no generation of this model"
+                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, which is no generation of this model"
                 + (f"; `{repair_command(self)}` makes one current" if self.numbers() else "")
             )
         return self.folder / target
 
     def sound_current(self) -> Path | None:
-        """As `current`, for those who can do without: a link that leads elsewhere is as good as none."""
+        """Return the same as `current`, but None if the link does not lead to a generation of this model."""
         try:
             return self.current()
         except DataError:
             return None
 
     def publish(self, bundle: Path, keep: int) -> Path:
-        """Make a finished bundle the current generation, by one rename; older ones than `keep` go.
+        """Make a finished bundle the current generation by one rename, and remove the oldest generations.
 
-        A run that was killed while it published makes the same bundle again: that takes no second number.
+        If the newest generation equals the bundle, it becomes current, and no new number is used: a run that was
+        killed while it published makes the same bundle again.
 
         Args:
-            bundle: a bundle folder under `scratch`.
-            keep: how many generations stay.
+            bundle: a bundle folder in `scratch`.
+            keep: number of generations that stay.
 
         Returns:
-            Where the bundle is now.
+            The folder of the generation.
         """
         newest = max(self.numbers(), default=0)
         place = self.generation(newest)
@@ -134,7 +140,7 @@ class ModelFolder:
             place = self.generation(newest + 1)
             files.sync_tree(bundle)
             bundle.rename(place)
-        # Also of a bundle that a run which was killed renamed: its name may not be durable yet.
+        # A killed run may have renamed the same bundle without a sync, so this sync is always needed.
         files.sync_folder(place.parent)
         before = self.sound_current()
         self.make_current(place)
@@ -143,24 +149,27 @@ class ModelFolder:
         return place
 
     def generation_before(self) -> Path:
-        """The newest generation that is older than the current one.
+        """Return the folder of the newest generation that is older than the current one.
 
         Raises:
-            InputMissingError: there is none.
+            InputMissingError: there is no older generation, or none is current.
+            DataError: generations exist, but none is current.
         """
         current = self.current()
         if current is None:
             raise nothing_published(self)
         older = [there for there in self.numbers() if there < int(current.name)]
         if not older:
-            raise InputMissingError(f"{self.folder}: there is no generation before {int(current.name)}")
+            raise InputMissingError(
+                f"{self.folder}: there is no generation before the current one, {int(current.name)}"
+            )
         return self.generation(older[-1])
 
     def roll_back(self, number: int) -> Path:
-        """Make a generation current again, and hold on to it until another one is published.
+        """Make a generation current again, and pin it until another one is published.
 
         Returns:
-            Its folder.
+            The folder of the generation.
 
         Raises:
             InputMissingError: there is no such generation.
@@ -175,7 +184,7 @@ class ModelFolder:
         return place
 
     def is_pinned(self) -> bool:
-        """Whether the current generation is one that was rolled back to."""
+        """Return whether a rollback made the current generation current."""
         current = self.sound_current()
         try:
             pinned = read_regular(self.folder / PIN).strip()
@@ -184,7 +193,7 @@ class ModelFolder:
         return current is not None and os.fsencode(current.name) == pinned
 
     def make_current(self, place: Path) -> None:
-        """Let the link lead to a generation, by one rename."""
+        """Point the link `current` to a generation, by one rename."""
         link = self.scratch / CURRENT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(GENERATIONS) / place.name)
@@ -192,13 +201,15 @@ class ModelFolder:
         files.sync_folder(self.folder)
 
     def prune(self, keep: int, before: Path | None = None) -> None:
-        """Remove all but so many generations; out of readers' sight first, so none is ever half there.
+        """Remove the oldest generations, so that `keep` of them stay.
 
-        Kept are what is current, what was current before it, which readers have open, and the newest others.
+        The current generation stays first, then the one that was current before it, because readers may have it
+        open, then the newest others. A generation is moved to `scratch` before its files are removed, so that no
+        reader finds a part of it.
 
         Args:
-            keep: how many.
-            before: what was current before; None if that is not known.
+            keep: number of generations that stay.
+            before: the generation that was current before; None if it is unknown.
         """
         place = self.sound_current()
         if place is None:
@@ -207,13 +218,13 @@ class ModelFolder:
         wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
         for doomed in list(wanted)[keep:]:
             out_of_sight = self.scratch / f"pruned-{doomed.name}"
-            # The new generation has been published, whatever becomes of the old ones.
+            # The new generation is published already, so a failure here is only a warning.
             try:
                 if foreign := foreign_files_in(doomed):
                     logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, foreign[0])
                     continue
                 doomed.rename(out_of_sight)
-                # Else a power cut could bring it back without the files that are removed next.
+                # Without this sync, a power cut could bring the generation back without some of its files.
                 files.sync_folder(doomed.parent)
                 shutil.rmtree(out_of_sight)
             except OSError as error:
@@ -221,14 +232,15 @@ class ModelFolder:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Make the scratch folder of a run, `scratch`; what a run that was killed left is removed first.
+        """Make the scratch folder of a run, after removing the unfinished files of killed runs.
 
-        The caller holds the lock. What lies in `work` beside the scratch folder stays.
+        The caller holds the lock. Files in `work` outside the scratch folder stay. `scratch` is the new folder
+        inside the block.
 
         Raises:
-            DataError: something else lies where a file of the model belongs.
+            DataError: a file of the model is a link, a folder or a pipe.
         """
-        # Now, not when it is written: by then a generation has been published.
+        # Checked before the run, because these files are written only after a generation is published.
         for name in (PIN, REQUEST, RUNS):
             with contextlib.suppress(FileNotFoundError):
                 check_regular(self.folder / name)
@@ -241,12 +253,15 @@ class ModelFolder:
                 self.scratch = self.work
 
     def is_swept(self) -> bool:
-        """Whether no run that was killed left anything."""
+        """Return whether killed runs left no unfinished files."""
         return is_swept(self.work) and not os.path.lexists(self.folder / HOLDER)
 
 
 def _are_the_same(published: Path, bundle: Path) -> bool:
-    """Whether a generation is sound and, byte for byte, a bundle: a record has the hashes of all other files."""
+    """Return whether a generation is undamaged and equals a bundle.
+
+    Equal records suffice, because a record has the hashes of all other files.
+    """
     try:
         verify_bundle(published)
         return (published / MODEL_FILE).read_bytes() == (bundle / MODEL_FILE).read_bytes()
@@ -255,7 +270,7 @@ def _are_the_same(published: Path, bundle: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it; nothing if there is none."""
+    """Remove a file, a link or a whole folder; do nothing if it does not exist."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -263,7 +278,7 @@ def remove(path: Path) -> None:
 
 
 def remove_own(path: Path) -> None:
-    """The same of a bundle or a note; a folder with a file in it that is not lmctl's stays, with a warning."""
+    """Remove a bundle or a file; a folder that has files of other programs stays, with a warning."""
     if path.is_dir() and not path.is_symlink() and (foreign := foreign_files_in(path)):
         logger.warning("%s: not removed; %s in it is no file of lmctl", path, foreign[0])
         return
@@ -271,7 +286,7 @@ def remove_own(path: Path) -> None:
 
 
 def is_model(folder: Path) -> bool:
-    """Does `folder` hold, or is it about to hold, the generations of a model? No if it cannot be looked into."""
+    """Return whether a folder is a model folder, perhaps without generations; False if it cannot be read."""
     try:
         return (folder / GENERATIONS).is_dir()
     except OSError:
@@ -279,7 +294,7 @@ def is_model(folder: Path) -> bool:
 
 
 def nothing_published(model: ModelFolder) -> LmctlError:
-    """The error of a model of which no generation is current."""
+    """Return the error for a model without a current generation."""
     fault = fault_of(model)
     if fault is None:
         return InputMissingError(f"{model.folder}: nothing has been published there yet{_last_run(model)}")

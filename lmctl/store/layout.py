@@ -1,4 +1,4 @@
-"""The names of what lies in a bundle's folder, and in a model's."""
+"""The names of the files in a bundle, in a model folder and in its work folder."""
 
 import re
 
@@ -8,20 +8,20 @@ VOCABULARY, CHARACTERS, CONFIG = "vocabulary.tsv", "characters.tsv", "config.yam
 METRICS, HISTORY = "metrics.json", "history.jsonl"
 WEIGHTS, KEPT_TEXT, MEMBERS = "weights.safetensors", "valid.txt", "members"
 
-# In a model's folder.
+# In a model folder.
 CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
 RUNS, REQUEST, LOCK, HOLDER = "runs.jsonl", "request.json", "lock", "holder.json"
 GENERATION = re.compile(r"[0-9]{6,}")
 
-# In its work folder, from one run to the next.
+# In the work folder of a model; these files stay from one run to the next.
 CHECKPOINT, BEGUN, PUBLISHING = "checkpoint", "begun.json", "publishing.json"
-# The bundle that the gate refused, and what it was made from.
+# The bundle that the gate refused, and the texts and settings it was trained with.
 REJECTED, REJECTION = "rejected", "rejected.json"
 
-# In the scratch folder of a run: what is to be published, and what it is compared and mixed with.
+# In the scratch folder of a run: the bundle to publish, and the bundles that it is compared or mixed with.
 FINISHED, BASELINE, COMBINED, IMPORTED = "finished", "baseline", "combined", "imported"
 
 
 def member_name(number: int) -> str:
-    """The folder of a member, from 0, within the bundle that is made of it."""
+    """Return the path of a member, numbered from 0, in the bundle of its mixture."""
     return f"{MEMBERS}/{number}"

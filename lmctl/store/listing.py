@@ -1,4 +1,4 @@
-"""The generations of models, in a list."""
+"""Lists the generations of models."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One generation of a model, in a list; or a model of which nothing has been published yet.
 
     Attributes:
-        model: the model's folder.
+        model: the model folder.
         generation: its number; None if nothing has been published.
-        current: whether it answers queries.
-        pinned: whether it was rolled back to.
+        current: whether it is the current generation, which answers queries.
+        pinned: whether a rollback made it current.
         fault: why it cannot be opened, in a word or two; None if it can be opened.
-        message: the fault in a sentence; None if there is no fault. If there is one, the fields below are None.
-        family: its name.
-        preset: of the network's training; None if there is no network.
-        tokens: of the training text; None for a mixture of models of several texts.
+        message: the fault in a sentence; None if there is no fault. With a fault, the fields below are None.
+        family: name of its family.
+        preset: preset of the training of a network; None for other families.
+        tokens: number of tokens of the training text; None for a mixture of models of several texts.
     """
 
     model: str
@@ -53,10 +53,10 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_generations(folder: Path) -> list[Generation]:
-    """The generations of every model in a folder, or of the one model that it is.
+    """Return the generations of every model in a folder; of a model folder, its own generations.
 
     Raises:
-        InputMissingError: there is no such folder, or a file in its place, or no model in it.
+        InputMissingError: the folder is missing, is a file, or has no models.
     """
     if folder.exists() and not folder.is_dir():
         raise InputMissingError(f"{folder}: {describe_file(folder)}")
@@ -64,7 +64,7 @@ def list_generations(folder: Path) -> list[Generation]:
         raise InputMissingError(f"{folder}: no such folder")
     places = _models(folder)
     listed = [each for path in places for each in _describe_all(ModelFolder(path))]
-    # One that was pruned while the others were looked at is not there any more.
+    # A generation that was pruned during the listing is left out.
     return [
         each
         for each in listed
@@ -75,17 +75,17 @@ def list_generations(folder: Path) -> list[Generation]:
 
 
 def _models(folder: Path) -> list[Path]:
-    """The models' folders: the folder itself if it is one, else those in it.
+    """Return the model folders: the folder itself if it is one, else the model folders in it.
 
     Raises:
-        InputMissingError: there is none.
+        InputMissingError: there is no model.
     """
     if is_model(folder):
         return [folder]
     if folder.is_dir() and has_record(folder):
         raise InputMissingError(f"{folder}: is a bundle, which has no generations; `lmctl info {folder}` shows it")
     places = sorted(path for path in folder.iterdir() if is_model(path)) if folder.is_dir() else []
-    # Bundles have no generations, but they are models that answer.
+    # A folder that has only bundles is no error, although bundles have no generations to list.
     if not places and not models_in(folder):
         raise (no_models() if folder == DEFAULT_FOLDER else InputMissingError(f"{folder}: no models in it"))
     return places

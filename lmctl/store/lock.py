@@ -1,6 +1,7 @@
-"""One run a model: a lock of the operating system, gone with the process that holds it, however it ends.
+"""The lock of a model folder, so that only one run works on a model at a time.
 
-Who holds it stands in another file, which only explains: what counts is the lock.
+It is a lock of the operating system, which releases it when the process ends in any way. The file holder.json
+names the process for messages; only the lock decides.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# What every note of a holder starts with, and hardly any other file of its name.
+# The first bytes of every holder.json that lmctl writes.
 NOTE_START = b'{"pid":'
 
-# Tenths of a second to wait for the holder to say who it is.
+# Number of attempts to read holder.json, 0.1 seconds apart.
 HOLDER_TRIES = 10
-# `is_locked` holds a lock for an instant; a run that starts just then tries again for so long.
+# `is_locked` holds the lock for an instant. A run that starts at this instant retries for this time.
 RETRY_SECONDS = 0.25
 
 LockPolicy = Literal["fail", "wait"]
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a lock; `since` is an ISO 8601 time in UTC."""
+    """The process that holds a lock; `since` is an ISO 8601 time in UTC."""
 
     pid: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     host: str
@@ -46,15 +47,15 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.contextmanager
 def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
-    """Hold the lock of a model's folder.
+    """Hold the lock of a model folder.
 
     Args:
-        folder: the model's.
-        policy: what to do where another process holds it: fail at once, or wait for it.
+        folder: the model folder.
+        policy: what to do if another process holds the lock. fail: raise at once. wait: wait for it.
 
     Raises:
-        LockedError: another process holds it.
-        StorageError: the lock's place is taken by something that is not a file.
+        LockedError: another process holds the lock.
+        StorageError: the lock file is a link, a folder or a pipe.
         OSError: the folder cannot be written to.
     """
     # Deferred: queries take no lock.
@@ -83,10 +84,10 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the lock of a folder, on whatever host.
+    """Return whether a process on this or another host holds the lock of a folder.
 
-    The lock itself is asked, by taking it together with others (flock's LOCK_SH) for an instant. The note of the
-    holder is asked only on a filesystem without such locks: a run that died leaves a note and no lock.
+    The function takes the lock in shared mode (flock's LOCK_SH) for an instant. On a file system without such
+    locks it reads holder.json in place of that; a run that was killed leaves that file behind, but no lock.
     """
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -106,37 +107,37 @@ def is_locked(folder: Path) -> bool:
 
 
 def _check_is_file(path: Path) -> None:
-    """See that a lock is a file, or not there: filelock says of a link no more than `Too many levels`."""
+    """Refuse a lock file that is no regular file; the message of filelock for a link would be unclear."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "not a file"
-        raise StorageError(f"{path}: is {what}; expected the lock file, which lmctl makes itself: remove it")
+        raise StorageError(f"{path}: is {what}; expected the lock file, which lmctl makes itself; remove it")
 
 
 def _may_write(path: Path) -> bool:
-    """Whether the note of a holder may go there: nothing is there, or a note, or the beginning of one."""
+    """Return whether holder.json may be written: it is missing, or is a file that lmctl wrote, perhaps in part."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
     except FileNotFoundError:
         return True
     with path.open("rb") as file:
-        # After a power cut, zeros may stand in the place of what was written last.
+        # After a power cut, zeros may replace the bytes that were written last.
         return NOTE_START.startswith(file.read(len(NOTE_START)).rstrip(b"\0"))
 
 
 def _note_holder(path: Path) -> None:
-    """Say who holds the lock; written in its place, for a note that a kill cut off is as good as none."""
+    """Write holder.json. It is written in place, because readers ignore a file that a kill cut off."""
     holder = Holder(pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC).isoformat("T", "seconds"))
     with files.named_in_errors(path), path.open("wb") as file:
         file.write(msgspec.json.encode(holder) + b"\n")
 
 
 def _is_alive(holder: Holder | None) -> bool:
-    """Whether the process that a note names may be running: it is, or it is on another host."""
+    """Return whether the process in a holder.json may be running: it runs here, or it is on another host."""
     if holder is None:
         return False
     if holder.host != socket.gethostname():
@@ -151,10 +152,10 @@ def _is_alive(holder: Holder | None) -> bool:
 
 
 def _describe(path: Path) -> str:
-    # Between taking the lock and saying so is a moment.
+    # The holder writes holder.json a moment after it takes the lock.
     for _ in range(HOLDER_TRIES):
         holder = read_note(path, Holder)
         if holder is not None:
             return f"process {holder.pid} on {holder.host}, since {holder.since}"
         time.sleep(0.1)
-    return "which does not say who it is"
+    return "its process is unknown"

@@ -1,7 +1,7 @@
-"""model.json: what a bundle says of itself, every number and name of it within bounds.
+"""model.json: the record of a bundle, with a range for every number and name.
 
-What stands here decides what is read and how much memory that takes, and may be somebody else's: counts are not
-negative, names stay inside the bundle's folder.
+The record decides which files are read and how much memory that takes, and it may come from another program.
+Therefore counts must not be negative, and names must stay inside the bundle's folder.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT_VERSION = 5
-# Far more than any model is made of, and still small enough that memory does not count.
+# More members than any mixture needs; the memory for so many is still small.
 MOST_MEMBERS = 64
 
 SizesT = TypeVar("SizesT")
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model was trained on."""
+    """Counts and sources of the corpus that the model was trained on."""
 
     train: SplitCounts
     valid: SplitCounts
@@ -40,10 +40,10 @@ class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model was trained; no times, so that the same training gives the same record.
+    """How a network was trained. It holds no times, so that the same training gives the same record.
 
     Attributes:
-        planned_steps: `training.steps`, or what a time limit was turned into; None if epochs were the plan.
+        planned_steps: `training.steps`, or the steps planned for a time limit; None if epochs were planned.
     """
 
     preset: Name
@@ -58,7 +58,7 @@ class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of the bundle as it was written."""
+    """Size and hash of a file of the bundle."""
 
     bytes: Count
     sha256: Sha256
@@ -68,12 +68,12 @@ class ModelRecord(msgspec.Struct, Generic[SizesT], frozen=True, kw_only=True, fo
     """The content of model.json; versions and hashes are filled in when a bundle is written.
 
     Attributes:
-        sizes: of the model, a struct of its family, whose name is the struct's tag.
-        corpus: what it was estimated from; None for a mixture of models of several corpora.
-        training: of a network; None for other families.
-        members: how many models it is made of, each a bundle under `members/`; 0 for most families.
-        cache: what was tuned for `--cache`; None if there was no text to tune it on.
-        files: all that the bundle has beside model.json, the model.json of each member included.
+        sizes: dimensions of the model, a struct of its family; the struct's tag is the name of the family.
+        corpus: summary of the training corpus; None for a mixture of models of several corpora.
+        training: summary of the training of a network; None for other families.
+        members: number of members of a mixture, each a bundle under `members/`; 0 for other families.
+        cache: parameters tuned for `--cache`; None if there was no text to tune them on.
+        files: every file of the bundle apart from model.json, and the model.json of each member.
     """
 
     format_version: int = FORMAT_VERSION
@@ -98,13 +98,13 @@ class ModelRecord(msgspec.Struct, Generic[SizesT], frozen=True, kw_only=True, fo
 
     @property
     def family(self) -> str:
-        """The name of its family."""
+        """The name of the family."""
         kind: Any = type(self.sizes)
         return str(kind.__struct_config__.tag)
 
     @property
     def member_names(self) -> list[str]:
-        """The folders of its members, within its own."""
+        """The folders of the members, relative to the bundle's folder."""
         return [member_name(number) for number in range(self.members)]
 
 
@@ -112,13 +112,13 @@ def read_record(folder: Path) -> ModelRecord[Any]:
     """Read and check the model.json of a bundle.
 
     Raises:
-        InputMissingError: there is no bundle there.
-        DataError: it is damaged, or of a format or a family that this lmctl does not read.
+        InputMissingError: the folder is not a bundle.
+        DataError: model.json is damaged, or its format or family is unknown to this lmctl.
     """
     path = folder / MODEL_FILE
-    # Looked at first: what a link leads to may have no end.
+    # Checked first, because a link may lead to a file without an end, such as a device.
     if path.is_symlink():
-        raise DataError(f"{path}: expected a file of this bundle; it is a link")
+        raise DataError(f"{path}: expected a file of this bundle, got a link")
     try:
         content = read_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -142,18 +142,18 @@ def read_record(folder: Path) -> ModelRecord[Any]:
     if record.sha256 != _own_hash(decode_record(content, dict[str, Any], str(path))):
         raise DataError(f"{path}: damaged; its content does not have the hash it states")
     if record.members and not family.combines:
-        raise DataError(f"{path}: damaged; family {name} is made of no members, got {record.members}")
+        raise DataError(f"{path}: damaged; expected no members for family {name}, got {record.members}")
     return record
 
 
 def encode_record(record: ModelRecord[Any]) -> bytes:
-    """The content of model.json, with its own hash filled in."""
+    """Return the content of model.json, with its own hash filled in."""
     own_hash = _own_hash(msgspec.json.decode(msgspec.json.encode(record), type=dict[str, Any]))
     return msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(record, sha256=own_hash))) + b"\n"
 
 
 def has_record(folder: Path) -> bool:
-    """Whether a folder has a model.json that lmctl wrote, of any version; other programs write others."""
+    """Return whether a folder has a model.json of lmctl, of any version; other programs use this name too."""
     try:
         decode_record(read_regular(folder / MODEL_FILE), _Versioned, MODEL_FILE)
     except (DataError, FileNotFoundError, NotADirectoryError):
@@ -162,7 +162,7 @@ def has_record(folder: Path) -> bool:
 
 
 class _Versioned(msgspec.Struct):
-    """Only the version, so that a newer format is named as such before its other keys are refused."""
+    """Only the version, so that a newer format is reported as such, and not as unknown keys."""
 
     format_version: int
 
@@ -172,12 +172,12 @@ class _Tagged(msgspec.Struct):
 
 
 class _OfFamily(msgspec.Struct):
-    """Only the family, which decides what the sizes are."""
+    """Only the family, which decides the type of the sizes."""
 
     sizes: _Tagged
 
 
 def _own_hash(document: dict[str, Any]) -> str:
-    """SHA-256 of model.json without the hash it states: of what stands there, not of what is made of it."""
+    """Return the SHA-256 of model.json without its own hash, computed from the document as it was read."""
     without = {key: value for key, value in document.items() if key != "sha256"}
     return hashlib.sha256(msgspec.json.encode(without)).hexdigest()

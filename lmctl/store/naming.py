@@ -1,4 +1,4 @@
-"""What a model's name means: -m NAME, LMCTL_MODEL, or the only model under ./models."""
+"""Finds the bundle that a model name means: -m NAME, LMCTL_MODEL, or the only model in ./models."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Of a generation, after "@".
+# The number of a generation, after "@".
 _NUMBER = re.compile(r"[0-9]{1,18}")
 MODEL_VARIABLE = "LMCTL_MODEL"
 DEFAULT_FOLDER = Path("models")
 
 
 def split_generation(name: str) -> tuple[Path, int | None]:
-    """`models/news@6` as the model's folder and 6; a name without a generation of a model as it is, and None."""
+    """Split `models/news@6` into the model folder and 6; for a name without a generation, the path and None."""
     folder, at, number = name.rpartition("@")
     if at and _NUMBER.fullmatch(number) and is_model(Path(folder)):
         return Path(folder), int(number)
@@ -37,7 +37,7 @@ def split_generation(name: str) -> tuple[Path, int | None]:
 
 
 def names_model(name: str) -> bool:
-    """Whether a name that may be a text's is that of a model: its folder, `folder@6`, or a bundle's folder."""
+    """Return whether a name, which may also name a text, names a model folder, `folder@6`, or a bundle."""
     if not name:
         return False
     folder, number = split_generation(name)
@@ -45,17 +45,17 @@ def names_model(name: str) -> bool:
 
 
 def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The bundle folder that `-m NAME` means.
+    """Return the bundle folder that `-m NAME` means.
 
     Args:
-        name: a model's folder, `folder@6` for one of its generations, or a bare bundle's folder. None: the
-            variable LMCTL_MODEL, else the only model under ./models.
-        environment: the process's environment.
+        name: a model folder, `folder@6` for one of its generations, or a bundle folder. None: the variable
+            LMCTL_MODEL, else the only model in ./models.
+        environment: the environment variables of the process.
 
     Raises:
-        UsageError: nothing was named and there is more than one model.
+        UsageError: no model was named and there is more than one.
         InputMissingError: there is no model.
-        DataError: what is current is not there.
+        DataError: the current generation is missing.
     """
     if name is None:
         name = default_model(environment)
@@ -67,7 +67,7 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
             raise InputMissingError(f"{name}: no such generation; there are: {there}")
         return place
     if not path.exists():
-        raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` would make it")
+        raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` makes one")
     if not path.is_dir():
         raise InputMissingError(f"{name}: {describe_file(path)}")
     if not is_model(path):
@@ -76,22 +76,25 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         return path
     current = ModelFolder(path).current()
     while current is not None and not current.is_dir():
-        # Another generation may have been published, and this one pruned, between the two looks.
+        # Meanwhile another generation may have been published and this one pruned, so the link is read again.
         missing, current = current, ModelFolder(path).current()
         if current == missing:
             model = ModelFolder(path)
             mend = f"; `{repair_command(model)}` makes another one current" if model.numbers() else ""
-            raise DataError(f"{path / CURRENT}: leads to {missing.name}, which is not there{mend}")
+            raise DataError(f"{path / CURRENT}: leads to generation {missing.name}, which is missing{mend}")
     if current is None:
         raise nothing_published(ModelFolder(path))
     return current
 
 
 def _other_folder(path: Path) -> str:
-    """What a folder is that is neither a model nor a bundle, and the way to a model; empty if it is not known."""
+    """Return the end of a message for a folder that is no model and no bundle: its kind, and what to name instead.
+
+    Empty if the folder has a model.json, or if its kind is unknown.
+    """
     if os.path.lexists(path / MODEL_FILE):
         return ""
-    # Deferred: queries need it for this message alone.
+    # Imported here, because queries need it for this message only.
     from lmctl.corpus.prepared import CORPUS_FILE
 
     if (path / CORPUS_FILE).is_file():
@@ -107,9 +110,9 @@ def open_model(name: str | None) -> Bundle:
 
 
 def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
-    """What `open_folder` makes of the bundle folder that `-m NAME` means.
+    """Call `open_folder` with the bundle folder that `-m NAME` means, and return its result.
 
-    A reader that finds a generation gone, pruned between two looks, tries the one that has become current.
+    If that fails because the generation was pruned meanwhile, the new current generation is opened.
     """
     place = find_bundle(name)
     while True:
@@ -123,13 +126,12 @@ def opened(name: str | None, open_folder: Callable[[Path], T]) -> T:
 
 
 def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
-    """The models in a folder that have been published, and the bundles, by name."""
-    # A model of which nothing has been published yet, in training or failed, is not in question.
+    """Return the models in a folder that have a current generation, and the bundles, sorted by name."""
     return sorted(path for path in folder.glob("*") if _is_published(path))
 
 
 def _is_published(folder: Path) -> bool:
-    """Whether a folder is a model or a bundle of lmctl's; no if it cannot be looked into."""
+    """Return whether a folder is a published model or a bundle; False if it cannot be read."""
     try:
         return (
             (folder / CURRENT).is_symlink()
@@ -141,18 +143,18 @@ def _is_published(folder: Path) -> bool:
 
 
 def default_model(environment: Mapping[str, str] = os.environ) -> str:
-    """The model that is meant by a command that names none: that of LMCTL_MODEL, else the only one under ./models.
+    """Return the model of a command that names none: LMCTL_MODEL, else the only model in ./models.
 
     Raises:
-        InputMissingError: there is none.
-        UsageError: there is more than one.
+        InputMissingError: there is no model.
+        UsageError: there is more than one model.
     """
     return environment.get(MODEL_VARIABLE) or str(_only_model())
 
 
 def no_models() -> InputMissingError:
-    """The error of a command that needs a model while there is none under ./models."""
-    return InputMissingError("no models yet; lmctl train CORPUS makes one")
+    """Return the error for a command that needs a model if there is none in ./models."""
+    return InputMissingError("no models yet; `lmctl train CORPUS` makes one")
 
 
 def _only_model() -> Path:

@@ -1,4 +1,4 @@
-"""Small JSON files that explain, and that nothing depends on: one that cannot be read is as good as none."""
+"""Notes: small JSON files. No result depends on a note, so a note that cannot be read counts as missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_NOTE_BYTES = LARGEST_RECORD_BYTES
 
 
 def read_note(path: Path, kind: type[T]) -> T | None:
-    """What a note says; None if there is none, or it is damaged."""
+    """Return the content of a note; None if it is missing or damaged."""
     try:
         return decode_record(read_regular(path, LARGEST_NOTE_BYTES), kind, str(path))
     except (OSError, DataError):
@@ -27,5 +27,5 @@ def read_note(path: Path, kind: type[T]) -> T | None:
 
 
 def write_note(path: Path, note: object, beside: Path | None = None) -> None:
-    """Write a note in the place of the one before; `beside` as in `files.written_whole`."""
+    """Write a note, which replaces the one before; `beside` as in `files.written_whole`."""
     files.write_bytes(path, msgspec.json.encode(note) + b"\n", beside)

@@ -1,4 +1,4 @@
-"""What to say of a file that is named in place of a model's folder."""
+"""Describes, for messages, a file that was named in place of a model folder."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _ARPA_SUFFIXES = (".arpa", ".lm", ".arpa.gz", ".lm.gz")
 
 
 def describe_file(path: Path) -> str:
-    """What a file is, what was expected in its place, and how to get there: the end of a message.
+    """Return the end of a message: the kind of a file, what was expected, and what to do.
 
     Args:
-        path: what is there and is no folder; only a regular file is opened.
+        path: an existing path that is not a folder. Only a regular file is opened.
     """
     if not path.is_file():
-        return "is neither a file nor a folder; expected a model's folder"
+        return "is neither a file nor a folder; expected a model folder"
     folder = path.parent
     if (folder / MODEL_FILE).is_file():
         return f"is a file of a model; name its folder, {folder}"
     head = _head(path)
     if kind := file_type(head[:HEAD_BYTES]):
         way_in = f"; {kind.way_in}" if kind.way_in else ""
-        return f"is {kind.name}; expected a model's folder{way_in}"
+        return f"is {kind.name}; expected a model folder{way_in}"
     if b"\\data\\" in head.split() or path.name.lower().endswith(_ARPA_SUFFIXES):
         return f"is an ARPA file; `lmctl import {path} -o MODEL` makes a model of it"
-    return "is a file; expected a model's folder"
+    return "is a file; expected a model folder"
 
 
 def _head(path: Path) -> bytes:
-    """The start of a file, decompressed; empty if it cannot be read."""
+    """Return the start of a file, decompressed; empty if it cannot be read."""
     with contextlib.suppress(LmctlError):
         return next(read_pieces(str(path), str(path)), b"")
     return b""

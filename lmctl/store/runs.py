@@ -1,6 +1,6 @@
-"""runs.jsonl: a line for each training run of a model, appended when it ends.
+"""runs.jsonl: a line for each training run of a model, appended when the run ends.
 
-A run that was killed wrote none; the next one finds what it left at its start and writes the line for it.
+A killed run writes no line. The next run finds the note of its start, and writes its line.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from lmctl.store.generations import ModelFolder
 
-# A run takes a few hundred bytes: this is a run every minute for three months.
+# The line of a run takes a few hundred bytes, so this holds a run every minute for three months.
 MOST_BYTES_READ = 64 << 20
 
-# A run that ends because another one holds the model's lock leaves no line.
+# A run that ends because another run holds the lock writes no line.
 Outcome = Literal["published", "unchanged", "rejected", "interrupted", "failed", "killed", "locked"]
 
 
-# ISO 8601, as `now` gives it: within the years that a calendar has, to the second.
+# ISO 8601 to the second in UTC, as `now` returns it, in the years 1900 to 2999.
 Time = Annotated[
     str,
     Meta(
@@ -42,13 +42,13 @@ Time = Annotated[
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs from the last run that published; all empty where one was forced to train again.
+    """The differences from the last run that published; all empty if --force alone made the run train.
 
     Attributes:
-        inputs: the paths of files whose content is another, that are new, or that are not read any more; where
-            they are the same files in another order, all of them.
-        settings: the keys whose values differ, or that were set in one of the two runs alone.
-        versions: the packages, each with its version then and now.
+        inputs: the paths of files that have changed, are new, or are not read any more; all files if only their
+            order differs.
+        settings: the keys whose values differ, or that only one of the two runs set.
+        versions: the packages, each with its version in the last run and now.
     """
 
     inputs: list[str] = []
@@ -57,23 +57,23 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run.
+    """One training run.
 
     Attributes:
         start: an ISO 8601 time in UTC.
         end: likewise; None if the run was killed.
-        pid: of its process.
+        pid: id of its process.
         outcome: how it ended.
-        exit_code: of its process; None if it was killed.
-        generation: what it published, or what was current and needed no change; None if there is none.
-        message: what it said when it failed.
-        changes: what made it train; None if there is nothing to compare with: no generation, or standard
-            input, which cannot be read twice.
-        figures: of what it published, or of what was current and needed no change: tokens, steps, perplexities; of
-            what the gate refused: bits per character of it and of what is published.
-        drift: what had changed since the model that training started from; as the events have it, and so the next.
-        compared: the network beside n-grams.
-        cache: what a cache is good for.
+        exit_code: exit code of its process; None if it was killed.
+        generation: the generation that it published, or the current one if nothing had changed; None if neither.
+        message: the error message of a run that failed.
+        changes: the differences that made it train; None if there was nothing to compare with: no generation, or
+            the text came from standard input, which cannot be read twice.
+        figures: tokens, steps and perplexities of `generation`; if the gate refused the new model, the bits per
+            character of both models.
+        drift: changes since the older model that training started from, with the fields of its event.
+        compared: the network beside an n-gram model, with the fields of its event.
+        cache: perplexities with and without a cache, with the fields of its event.
     """
 
     start: Time
@@ -96,10 +96,10 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 class RunLog:
-    """The runs of a model; the caller of `begin` holds the model's lock.
+    """The log of the runs of a model. The caller of `begin` holds the model's lock.
 
     Args:
-        model: whose.
+        model: the model folder.
     """
 
     def __init__(self, model: ModelFolder) -> None:
@@ -108,7 +108,11 @@ class RunLog:
         self._beside = model.scratch
 
     def begin(self) -> str:
-        """Take note that a run begins, and when; one that was killed before it gets its line."""
+        """Write a note that a run begins, and the line of a run that was killed before.
+
+        Returns:
+            The time of the start.
+        """
         killed = read_note(self._begun, _Begun)
         # A kill between the line and the removal of the note leaves both.
         last = next(self.newest_first(), None)
@@ -119,18 +123,18 @@ class RunLog:
         return begun.start
 
     def end(self, run: Run) -> None:
-        """Write the line of the run that began."""
+        """Write the line of the run that began, and remove its note."""
         try:
             self.append(run)
         finally:
             self._begun.unlink(missing_ok=True)
 
     def read(self) -> list[Run]:
-        """All runs, the oldest first; a line that was torn is left out."""
+        """Return all runs, the oldest first; a damaged line is left out."""
         return list(self.newest_first())[::-1]
 
     def newest_first(self) -> Iterator[Run]:
-        """All runs, the newest first, each decoded when it is asked for: years of them are many."""
+        """Yield all runs, the newest first. Each line is decoded on demand, because there may be very many."""
         try:
             with open_regular(self._path) as file:
                 size = file.seek(0, os.SEEK_END)
@@ -143,10 +147,10 @@ class RunLog:
                 yield decode_record(line, Run, RUNS)
 
     def append(self, run: Run) -> None:
-        """Write a line; on its own, of a run that did not begin, for there was nothing to do."""
+        """Append a line. A run with nothing to do calls this alone, without `begin`."""
         is_new = not self._path.exists()
         with files.named_in_errors(self._path), self._path.open("ab+") as file:
-            # A line that a power cut tore has no end: a new one is begun, so that only it is lost.
+            # A power cut may leave a line without its end. The new line must not be joined to it.
             torn = False
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
@@ -159,5 +163,5 @@ class RunLog:
 
 
 def now() -> str:
-    """The time, ISO 8601 in UTC, to the second."""
+    """Return the present time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat("T", "seconds")

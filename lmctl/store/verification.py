@@ -1,4 +1,4 @@
-"""Checks whole bundles: that every file is there and sound, and which files in the folder are not of it."""
+"""Checks whole bundles for missing, damaged and foreign files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def check_bundle(folder: Path) -> Bundle:
-    """Open a bundle and check every file that it names as loading does: sizes always, hashes unless one is large.
+    """Open a bundle and check the size of every file, and the hash of every file that is not large.
 
     Raises:
-        InputMissingError: there is no bundle there.
-        DataError: what does not fit, by name.
+        InputMissingError: the folder is not a bundle.
+        DataError: a file is missing or damaged; the message names it.
     """
     bundle = open_bundle(folder)
     _check_files(bundle)
@@ -34,11 +34,11 @@ def _check_files(bundle: Bundle) -> None:
 
 
 def verify_bundle(folder: Path) -> Bundle:
-    """Open a bundle and check every file in it, whatever its size; files it does not name are refused.
+    """Open a bundle and check every file, also large ones; refuse files that are not of the bundle.
 
     Raises:
-        InputMissingError: there is no bundle there.
-        DataError: what does not fit, by name.
+        InputMissingError: the folder is not a bundle.
+        DataError: a file is missing, damaged or foreign; the message names it.
     """
     bundle = open_bundle(folder)
     known = {MODEL_FILE, *bundle.record.files}
@@ -64,9 +64,9 @@ def verify_bundle(folder: Path) -> Bundle:
 
 
 def foreign_files_in(folder: Path) -> list[str]:
-    """The files in a bundle's folder that are not of it, by their paths within it.
+    """Return the files in a bundle's folder that are not of the bundle, as paths relative to the folder.
 
-    All of them if it is no bundle; none if its record is damaged, and cannot say.
+    If the folder is not a bundle, all its files are returned. If its record is damaged, none are.
     """
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
     if not has_record(folder):

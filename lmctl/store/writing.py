@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def write_bundle(
     folder: Path, record: ModelRecord[Any], contents: Mapping[str, bytes], there: Sequence[str] = ()
 ) -> None:
-    """Write a bundle into `folder`, which has nothing in it but what is named.
+    """Write a bundle into `folder`, which has no other files than those in `there`.
 
     Args:
-        folder: where no reader looks yet; publishing renames it to its place.
-        record: model.json; the hashes of the files and its own are filled in here.
-        contents: every other file: name -> content.
-        there: names of files that have been written already, being too large to be held in memory; and of the
+        folder: a folder that no reader uses yet; publishing renames it.
+        record: the content of model.json; this function fills in the hashes.
+        contents: the files to write: name -> content.
+        there: names of files that are already in the folder, because they are too large for memory, and of the
             model.json of each member of a mixture.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,12 +52,12 @@ def write_bundle(
 
 
 def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **changes: Any) -> Bundle:
-    """Write some files of a bundle that no reader looks at yet again, and model.json.
+    """Replace files and record fields of a bundle that no reader uses yet, and open it again.
 
     Args:
-        bundle: which.
-        contents: other content of some of its files.
-        changes: other values of fields of its record.
+        bundle: the bundle.
+        contents: the files to replace or add: name -> content.
+        changes: new values of fields of its record.
     """
     record = bundle.record
     for name, content in (contents or {}).items():
@@ -69,19 +69,19 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **
 
 
 def weights_file(weights: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """The content of weights.safetensors."""
+    """Return the content of weights.safetensors."""
     import safetensors.numpy
 
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in weights.items()})
 
 
 def encode_metrics(metrics: Mapping[str, Any]) -> bytes:
-    """The content of metrics.json."""
+    """Return the content of metrics.json."""
     return msgspec.json.format(msgspec.json.encode(metrics)) + b"\n"
 
 
 def encode_history(epochs: Sequence[Any]) -> bytes:
-    """The content of history.jsonl, a line an epoch."""
+    """Return the content of history.jsonl, one line for each epoch."""
     return b"".join(msgspec.json.encode(epoch) + b"\n" for epoch in epochs)
 
 
@@ -90,7 +90,7 @@ def _write_record(folder: Path, record: ModelRecord[Any]) -> None:
     if len(content) > LARGEST_RECORD_BYTES:
         inputs = len(record.corpus.sources) if record.corpus else 0
         raise DataError(
-            f"{inputs:,} inputs are too many to be named in {MODEL_FILE} ({len(content):,} bytes; "
-            f"{LARGEST_RECORD_BYTES:,} at most); join the texts into fewer files"
+            f"{inputs:,} input files are too many for {MODEL_FILE} ({len(content):,} bytes, expected at "
+            f"most {LARGEST_RECORD_BYTES:,}); join the texts into fewer files"
         )
     files.write_bytes(folder / MODEL_FILE, content)

@@ -1,5 +1,5 @@
-"""How networks are trained.
+"""Trains networks.
 
-Free of TensorFlow until it is used: checkpoint, devices, events, loading, plan, result, schedule,
-time_limit.
+The modules checkpoint, devices, events, loading, plan, result, schedule and time_limit do not import TensorFlow at
+import time.
 """

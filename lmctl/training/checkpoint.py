@@ -1,8 +1,8 @@
-"""A checkpoint: all that the next step of a training run depends on, in one file.
+"""A checkpoint: the saved state of a training that has not ended, in one file.
 
-The file is a SHA-256 and what it is of: safetensors, whose metadata is the rest as JSON. Being one file, it is
-replaced by one rename; being hashed, it is never believed when it is damaged. Random numbers need no state: they
-follow from seed and step.
+The file holds a SHA-256 and the safetensors content that it is computed from. The metadata of the safetensors
+hold the numbers as JSON. One rename replaces the file, and the hash reveals damage. Random numbers need no state,
+because they follow from seed and step.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 32
 METADATA = "checkpoint"
-# What the names of the arrays of the network's state begin with.
+# The prefix of the names of the arrays of the network's state.
 STATE = "state/"
-# Far above what trains on one machine.
+# More bytes than any network that trains on one machine.
 LARGEST_BYTES = 1 << 40
 
 _Count = Annotated[int, Meta(ge=0, le=1 << 60)]
@@ -39,14 +39,14 @@ _Amount = Annotated[float, Meta(ge=0)]
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What two runs must share for the one to continue the other.
+    """The inputs that must be equal in two runs, so that one can continue the other.
 
     Attributes:
-        corpus: the hashes of the prepared corpus.
-        configuration: the resolved configuration, but for what becomes of the model.
-        threads: how many threads compute, which decides the order of sums.
-        versions: of the packages that compute.
-        old_model: the SHA-256 of the model whose weights it started from; None: random weights.
+        corpus: hashes of the prepared corpus.
+        configuration: the resolved configuration, without the keys of publishing.
+        threads: number of threads, which decides the order of sums.
+        versions: versions of the packages that compute.
+        old_model: SHA-256 of the older model of a warm start; None: random weights.
     """
 
     corpus: dict[str, str]
@@ -56,7 +56,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     old_model: str | None = None
 
     def difference(self, other: RunIdentity) -> str | None:
-        """What is not the same, in a word or two; None if nothing is."""
+        """Return the name of the first input that differs, in a word or two; None if all are equal."""
         names = {
             "corpus": "corpus",
             "configuration": "configuration",
@@ -70,27 +70,27 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How far a run is: what changes while it trains, beside arrays.
+    """The numbers of a run that change while it trains.
 
     Attributes:
         epoch: the epoch that is next or in progress, from 0.
-        epoch_steps: how many of its steps are done.
-        epoch_tokens: targets of those.
-        epoch_nats: their summed cross-entropy.
-        epoch_seconds: time spent on them.
-        step: steps in all.
-        tokens: targets of the epochs before.
-        planned_steps: `training.steps`, or what a time limit was turned into.
-        validation_tokens: how many tokens of the validation text are scored; None: all. A short time limit leaves
-            no time for all.
+        epoch_steps: number of steps of this epoch that are done.
+        epoch_tokens: number of targets in these steps.
+        epoch_nats: summed cross-entropy of these targets, in nats.
+        epoch_seconds: time that these steps took.
+        step: number of steps of the whole run.
+        tokens: number of targets in the epochs before.
+        planned_steps: `training.steps`, or the steps planned for a time limit; None if epochs were planned.
+        validation_tokens: number of tokens of the validation text that are scored, if a time limit leaves no time
+            for all; None: all.
         rate: the last learning rate.
-        decays: how often a plateau has lowered it.
-        best_nats: of the validation text in the best epoch.
-        best_epoch: its number, from 1; 0 if there is none yet.
-        epochs_without_improvement: since then.
-        average_updates: looks at the weights by their running average.
-        seconds: spent on the run, in all.
-        device: where it ran, in words; another one sums in another order.
+        decays: how often schedule plateau has lowered the learning rate.
+        best_nats: cross-entropy of the validation text in the best epoch, in nats a token.
+        best_epoch: number of the best epoch, from 1; 0 if there is none yet.
+        epochs_without_improvement: number of epochs since the best one.
+        average_updates: number of updates of the averaged weights.
+        seconds: time that the whole run took.
+        device: name of the device. Another device may sum in another order.
         history: the epochs before.
     """
 
@@ -114,7 +114,7 @@ class Progress(msgspec.Struct, kw_only=True):
     history: list[EpochDone] = []
 
     def __post_init__(self) -> None:
-        """Refuse a best epoch that has not been, and steps that nothing was read in."""
+        """Refuse a best epoch that is not in the history, and steps without tokens."""
         if self.best_epoch > len(self.history):
             raise ValueError(f"the best epoch is {self.best_epoch} of {len(self.history)}")
         if self.epoch_steps and not self.epoch_tokens:
@@ -122,11 +122,11 @@ class Progress(msgspec.Struct, kw_only=True):
 
     @property
     def epoch_perplexity(self) -> float:
-        """Of the epoch in progress, after its first step."""
+        """Training perplexity of the epoch in progress; it needs at least one step."""
         return perplexity_of(self.epoch_nats / self.epoch_tokens)
 
     def epoch_done(self, done: EpochDone) -> None:
-        """Put an epoch into the history, and stand before the next."""
+        """Add an epoch to the history, and start the next one."""
         self.history.append(done)
         self.epoch += 1
         self.epoch_steps = self.epoch_tokens = 0
@@ -135,19 +135,19 @@ class Progress(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A run between two steps.
+    """The state of a run between two steps.
 
     Attributes:
         progress: its numbers.
-        arrays: weights, optimizer slots, averages, the best epoch's weights, all float32; and the network's state,
-            which a family may keep in numbers of another kind; by name.
+        arrays: by name: weights, optimizer slots, averaged weights and the weights of the best epoch, all float32;
+            and the hidden state of the network, in a dtype that the family chooses.
     """
 
     progress: Progress
     arrays: Mapping[str, NDArray[Any]]
 
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """The arrays whose names begin with `prefix/`, by the rest of their names."""
+        """Return the arrays whose names begin with `prefix/`, by names without the prefix."""
         start = f"{prefix}/"
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
 
@@ -157,7 +157,7 @@ class _Metadata(msgspec.Struct, frozen=True):
 
 
 class _Header(msgspec.Struct, frozen=True):
-    """The part of a safetensors header that is ours."""
+    """The metadata in a safetensors header."""
 
     metadata: _Metadata = msgspec.field(name="__metadata__")
 
@@ -170,10 +170,10 @@ class _Document(msgspec.Struct, frozen=True):
 def write_checkpoint(
     path: Path, identity: RunIdentity, checkpoint: Checkpoint, beside: Path | None = None
 ) -> None:
-    """Write a checkpoint in the place of the one before; `beside` as in `files.written_whole`.
+    """Write a checkpoint, which replaces the one before; `beside` as in `files.written_whole`.
 
     Raises:
-        OSError: it cannot be written; the one before stays.
+        OSError: it cannot be written; the checkpoint before stays.
     """
     import safetensors.numpy
 
@@ -186,20 +186,20 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIdentity, Checkpoint] | None:
-    """The checkpoint in a file; None if there is no such file.
+    """Read a checkpoint; None if there is no such file.
 
     Args:
         path: of the file.
-        most_bytes: a larger one is refused before it is read.
+        most_bytes: largest size; a larger file is refused before it is read.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the file is damaged, too large, or a link.
     """
     import safetensors
     import safetensors.numpy
 
     if path.is_symlink():
-        raise DataError(f"{path}: is a link; expected a checkpoint")
+        raise DataError(f"{path}: expected a checkpoint, got a link")
     try:
         content = read_regular(path, most_bytes)
     except FileNotFoundError:
@@ -207,7 +207,7 @@ def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIde
     digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     del content  # a checkpoint is five times as large as the model
     if hashlib.sha256(body).digest() != digest:
-        raise DataError(f"{path}: damaged; its content does not have the hash it begins with")
+        raise DataError(f"{path}: damaged; its content does not match its hash")
     header_bytes = int.from_bytes(body[:8], "little")
     where = f"{path}: not a checkpoint of this version"
     header = decode_record(body[8 : 8 + header_bytes], _Header, where)
@@ -219,5 +219,5 @@ def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIde
     for name, array in sorted(arrays.items()):
         expected = "numbers" if name.startswith(STATE) else "float32 numbers"
         if (array.dtype != np.float32 and not name.startswith(STATE)) or not np.isfinite(array).all():
-            raise DataError(f"{path}: damaged; {shortened(name)} has values that are no finite {expected}")
+            raise DataError(f"{path}: damaged; {shortened(name)} is not an array of finite {expected}")
     return document.identity, Checkpoint(document.progress, arrays)

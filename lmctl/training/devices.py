@@ -1,4 +1,4 @@
-"""Where a network is trained: the processor or a GPU, with how many threads, and how reproducibly."""
+"""Sets up the device that a network is trained on: the CPU or GPUs, threads, and reproducible results."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where training runs.
+    """The device that training runs on.
 
     Attributes:
         placement: TensorFlow's name of the first device.
-        description: a name for people.
-        is_gpu: whether keras.layers.LSTM is cuDNN's there.
-        strategy: of tf.distribute; with several devices, one that keeps a copy of the network on each.
+        description: name of the device for messages.
+        is_gpu: whether it is a GPU, where keras.layers.LSTM uses cuDNN.
+        strategy: a strategy of tf.distribute; with several devices, it keeps a copy of the network on each.
     """
 
     placement: str
@@ -33,7 +33,7 @@ class Device:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Where the network and its optimizer are made, and training runs."""
+        """Make the network and its optimizer, and train, on this device inside the block."""
         import tensorflow as tf
 
         if self.strategy.num_replicas_in_sync > 1:
@@ -45,16 +45,16 @@ class Device:
 
 
 def use_device(device: DeviceConfig) -> Device:
-    """Set TensorFlow up for this process, which can be done once.
+    """Set up TensorFlow for this process, which is possible only once.
 
-    Operations are made deterministic, a GPU's memory is taken as it is needed, and GPUs that are not asked for
-    are hidden.
+    Operations become deterministic, GPU memory is allocated on demand, and unused GPUs are hidden.
 
     Args:
         device: placement, threads and precision.
 
     Raises:
-        DeviceError: a GPU was asked for and is not there.
+        DeviceError: a GPU was asked for and TensorFlow does not find it.
+        LmctlError: TensorFlow already runs in this process with other settings.
     """
     import tensorflow as tf
 
@@ -81,33 +81,34 @@ def use_device(device: DeviceConfig) -> Device:
 
 
 def mirrored(devices: list[str]) -> Any:
-    """The strategy that keeps a copy of the network on each of several devices."""
+    """Return the strategy that keeps a copy of the network on each of several devices."""
     import tensorflow as tf
 
-    # Collective operations cannot add up row-wise and dense gradients in one step; this can, and in a fixed order.
+    # Collective operations cannot sum row-wise and dense gradients in one step. ReductionToOneDevice can, and it
+    # sums in a fixed order.
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
 def usable_cores() -> int:
-    """How many cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0))
 
 
 def _gpu_numbers(placement: str, there: int) -> list[int]:
-    """Which GPUs to use; none for the processor."""
+    """Return the numbers of the GPUs to use; an empty list for the CPU."""
     if placement == "cpu" or (placement == "auto" and not there):
         return []
     number = int(placement.partition(":")[2] or 0)
     if number >= there:
         raise DeviceError(
-            f"device.placement: {placement} was asked for, but TensorFlow sees {there or 'no'} GPU"
+            f"device.placement: got {placement}, but TensorFlow finds {there or 'no'} GPU"
             f"{'' if there == 1 else 's'}; use auto or cpu, or install 'lmctl[gpu]'"
         )
     return list(range(there)) if placement == "gpus" else [number]
 
 
 def _configure(setting: Any) -> None:
-    """Apply a setting that TensorFlow takes only before its first operation; later, only the same again."""
+    """Apply a setting that TensorFlow accepts only before its first operation; later it must be the same."""
     try:
         setting()
     except RuntimeError as error:

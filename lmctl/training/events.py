@@ -1,4 +1,4 @@
-"""The events of training; free of TensorFlow, so that every module may import them."""
+"""The events of training. This module does not import TensorFlow, so that every module may import it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ValidationTerms:
-    """What a validation perplexity must be stated with; `includes_oov` is false where `<unk>` is not trained."""
+    """The conditions of a validation perplexity; `includes_oov` is false if training never sees `<unk>`."""
 
     state: str
     oov_rate: float
@@ -24,7 +24,7 @@ class ValidationTerms:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """The network is built and the next step follows; `step` are done, by a run that was cut off."""
+    """The network is built, and training starts; `step` steps were done by an interrupted run before."""
 
     preset: str
     device: str
@@ -38,7 +38,7 @@ class TrainingStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimizer update; `tokens` are those since training began."""
+    """One optimizer update; `tokens` counts the tokens since training began."""
 
     epoch: int
     epochs: int
@@ -55,8 +55,8 @@ class StepDone:
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
     """One line of history.jsonl.
 
-    `train_perplexity` is measured with dropout on; `valid_perplexity` includes OOVs, unless nothing in training
-    maps to `<unk>`.
+    `train_perplexity` is measured with dropout on; `valid_perplexity` includes OOVs, unless training never sees
+    `<unk>`.
     """
 
     epoch: int
@@ -71,18 +71,19 @@ class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """What has changed since the model was trained that training starts from.
+    """The changes since the older model of a warm start.
 
     Attributes:
-        model_sha256: that model's, as its model.json states it.
-        oov_rate: share of the new training words that are out of the old vocabulary.
-        new_words: the most frequent of those, each with its count.
-        rows_kept: words whose vectors were taken along, wherever their ids are now.
-        rows_moved: words whose vectors were made anew in another cluster.
+        model_sha256: hash of the older model, from its model.json.
+        oov_rate: share of the words of the new training text that are not in the old vocabulary.
+        new_words: the most frequent of these words, each with its count.
+        rows_kept: words whose vectors were kept, also if their ids have changed.
+        rows_moved: words whose vectors were made anew, because they are in another cluster now.
         rows_new: words whose vectors start as their cluster's mean.
         rows_gone: words that left the vocabulary.
-        valid_perplexity: of the old model on the new validation text, OOVs included; None if there is no text.
-        valid_oov_rate: of that text under the old vocabulary.
+        valid_perplexity: perplexity of the older model on the new validation text, OOVs included; None if there is
+            no validation text.
+        valid_oov_rate: OOV rate of the new validation text under the old vocabulary.
         valid_state: the state mode of that perplexity.
     """
 
@@ -103,18 +104,19 @@ OnEvent = Callable[[TrainingEvent], None]
 
 
 def ignore_event(event: TrainingEvent) -> None:
-    """Watch nothing."""
+    """Do nothing with an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a training run does beside training.
+    """The callbacks of a training run.
 
     Attributes:
-        on_event: told of every step and epoch.
-        interrupted: asked after every step; once it says yes, training ends with a checkpoint.
-        save: keeps a checkpoint: every so often, after each epoch, and when training is interrupted.
-        save_every_seconds: how often.
+        on_event: called with the event of every step and epoch.
+        interrupted: called after every step; if it returns true, training saves a checkpoint and ends.
+        save: called with a checkpoint: every `save_every_seconds`, after each epoch, and if training is
+            interrupted.
+        save_every_seconds: time between two checkpoints.
     """
 
     on_event: OnEvent = ignore_event

@@ -1,4 +1,4 @@
-"""Loading TensorFlow, which has much to say about itself that is of no use to a user."""
+"""Loads TensorFlow without its start-up messages, which do not help a user."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ if TYPE_CHECKING:
 
 
 def require_tensorflow() -> None:
-    """See that TensorFlow is installed, without importing it.
+    """Check that TensorFlow is installed, without importing it.
 
     Raises:
-        MissingExtraError: it is not.
+        MissingExtraError: it is not installed.
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise MissingExtraError("training needs TensorFlow, which is not installed: pip install 'lmctl[train]'")
 
 
 def load_tensorflow(*, verbose: bool) -> None:
-    """Import TensorFlow and Keras, with Keras on TensorFlow whatever the environment says.
+    """Import TensorFlow and Keras. Keras uses TensorFlow, even if KERAS_BACKEND names another backend.
 
     Args:
-        verbose: let them write to standard error what they want to.
+        verbose: whether to let them write to standard error.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         logging.getLogger("absl").setLevel(logging.ERROR)
-    # Its C++ side writes to the descriptor while it is loaded, before any setting of its own is read.
+    # The C++ code writes to the file descriptor while it is loaded, before it reads its settings.
     with contextlib.nullcontext() if verbose else _silenced_stderr():
         import keras
         import tensorflow as tf
 
-        # The second half of the start-up messages comes with the first look at the devices.
+        # More start-up messages come when the devices are listed for the first time.
         tf.config.list_physical_devices()
         keras.config.backend()
 
 
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Send what is written to file descriptor 2 nowhere; an exception still reaches the caller."""
+    """Discard all output to file descriptor 2 inside the block; an exception still reaches the caller."""
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         saved = os.dup(2)
     except OSError:
-        # Standard error is closed: there is nothing to silence.
+        # Standard error is closed, so there is nothing to discard.
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

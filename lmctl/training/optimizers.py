@@ -1,8 +1,8 @@
-"""Optimizers: rules that turn gradients into updates, of whole variables or of the rows that were seen.
+"""Optimizers: rules that turn gradients into updates, of whole variables or of some of their rows.
 
-A step sees a small part of a large embedding table. Where a gradient has only those rows, only they and their
-slots are updated: a rare word's running means then stand still while it is not seen, in place of decaying towards
-zero. The rules are those of keras.optimizers, which the tests compare with.
+A step reads few rows of a large embedding table. If a gradient has only these rows, only they and their slots are
+updated. The running means of a rare word then keep their values while the word is not read; they do not decay
+towards zero. The rules are the same as in keras.optimizers, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lmctl.config import TrainingConfig
 
-# Steps between two looks at the weights by their running average.
+# Steps between updates of the averaged weights.
 AVERAGE_EVERY = 10
 
 
@@ -26,8 +26,8 @@ class _Rule:
     """One optimizer.
 
     Attributes:
-        slots: the initial value of each further number that is kept for each weight.
-        change: (gradient, slots, rate, step from 1) -> what to take from the weights, and the new slots.
+        slots: initial values of the slots, the further numbers that are kept for each weight.
+        change: (gradient, slots, rate, step from 1) -> the amount to subtract from the weights, and the new slots.
     """
 
     slots: tuple[float, ...]
@@ -72,13 +72,13 @@ _RULES = {
 class Optimizer:
     """Updates the variables of a network.
 
-    Weight decay is decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101) and concerns matrices,
-    not biases; of a table whose gradient has only the rows that were seen, it concerns those rows.
+    Weight decay is decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101) and applies to
+    matrices, not to biases. If a gradient has only some rows of a table, the decay applies to these rows.
 
     Args:
-        variables: by name.
-        training: optimizer, clip_norm, weight_decay.
-        compiled: let XLA make one pass of each update.
+        variables: the variables by name.
+        training: the keys optimizer, clip_norm and weight_decay are used.
+        compiled: whether XLA compiles each update into one pass.
     """
 
     def __init__(self, variables: Mapping[str, Any], training: TrainingConfig, *, compiled: bool) -> None:
@@ -99,7 +99,7 @@ class Optimizer:
         """Update every variable by its gradient.
 
         Args:
-            gradients: by name, each of its variable's shape, or its rows as tf.IndexedSlices, each row once.
+            gradients: by name; each has the shape of its variable, or is a tf.IndexedSlices with each row once.
             rate: learning rate.
             step: number of this update, from 1.
         """
@@ -113,13 +113,13 @@ class Optimizer:
                 replica.merge_call(self._assign_replicas, args=(variable, gradient, slots, rate, step, scale))
 
     def reset(self) -> None:
-        """Forget all steps so far."""
+        """Set all slots to their initial values."""
         for slots in self.slots.values():
             for slot, initial in zip(slots, self._rule.slots, strict=True):
                 slot.assign(tf.fill(slot.shape, initial))
 
     def export_slots(self) -> dict[str, Any]:
-        """Every slot by its variable's name and its number."""
+        """Return every slot, by the name of its variable and its number: `name/0`."""
         return {
             f"{name}/{index}": slot.numpy()
             for name, slots in self.slots.items()
@@ -127,19 +127,19 @@ class Optimizer:
         }
 
     def import_slots(self, values: Mapping[str, Any]) -> None:
-        """Take the slots that `export_slots` gave."""
+        """Set the slots to values from `export_slots`."""
         for name, slots in self.slots.items():
             for index, slot in enumerate(slots):
                 slot.assign(values[f"{name}/{index}"])
 
     def _scale(self, gradients: Mapping[str, Any]) -> Any:
-        """What brings the norm of the whole gradient down to its limit."""
+        """Return the factor that scales the global norm of the gradient down to its limit."""
         if self._clip_norm is None:
             return tf.constant(1.0)
         return self._clip_norm / tf.maximum(tf.linalg.global_norm(list(gradients.values())), self._clip_norm)
 
     def _assign_replicas(self, strategy: Any, variable: Any, *arguments: Any) -> None:
-        """Update the copies of a variable, which stay the same as all are given the same gradient."""
+        """Update the copies of a variable. They stay equal, because all get the same gradient."""
         strategy.extended.update(variable, self._assign, args=arguments)
 
     def _assign(self, variable: Any, gradient: Any, slots: Any, rate: Any, step: Any, scale: Any) -> None:
@@ -152,7 +152,7 @@ class Optimizer:
             return
         rows = gradient.indices
         seen = [tf.gather(part, rows) for part in (variable, *slots)]
-        # The number of rows changes from step to step, and XLA would compile each anew.
+        # Not compiled by XLA, which would compile again for every number of rows.
         values, new_slots = self._update(seen[0], gradient.values, seen[1:], rate, step, scale)
         for part, new in zip((variable, *slots), (values, *new_slots), strict=True):
             part.scatter_update(tf.IndexedSlices(new, rows))
@@ -167,10 +167,10 @@ class Optimizer:
 
 
 class AveragedWeights:
-    """A running average of the weights, which predicts better than the last ones (Polyak & Juditsky 1992).
+    """A running average of the weights, which predicts better than the last weights (Polyak & Juditsky 1992).
 
     Args:
-        variables: by name.
+        variables: the variables by name.
         decay: share of the average that stays after a step.
     """
 
@@ -183,20 +183,20 @@ class AveragedWeights:
         self.updates = 0
 
     def export(self) -> dict[str, Any]:
-        """The averages by name."""
+        """Return the averages by name."""
         return {name: average.numpy() for name, average in self._averages.items()}
 
     def restore(self, averages: Mapping[str, Any], updates: int) -> None:
-        """Take the averages that `export` gave, and how many looks they are of."""
+        """Set the averages to values from `export`, and the number of their updates."""
         for name, average in self._averages.items():
             average.assign(averages[name])
         self.updates = updates
 
     def step_done(self, step: int) -> None:
-        """Take note of the weights, every `AVERAGE_EVERY` steps."""
+        """Update the averages, every `AVERAGE_EVERY` steps."""
         if step % AVERAGE_EVERY:
             return
-        # At first the average is of all weights so far; without that, it would remember the random first ones.
+        # The first averages are plain means. A fixed decay would keep much of the random first weights.
         decay = min(self._decay**AVERAGE_EVERY, self.updates / (self.updates + 1))
         self.updates += 1
         self._update(tf.constant(decay))
@@ -207,7 +207,7 @@ class AveragedWeights:
             average.assign(decay * average + (1 - decay) * self._variables[name])
 
     def swap(self) -> None:
-        """Exchange the weights and their average; where there is none yet, the weights stay."""
+        """Exchange the weights and their averages; do nothing before the first update."""
         if not self.updates:
             return
         for name, average in self._averages.items():
@@ -218,10 +218,10 @@ class AveragedWeights:
 
 
 def summed_rows(gradient: Any) -> Any:
-    """A gradient in which each row of an embedding stands once.
+    """Return a gradient with each row of an embedding once; a dense gradient is returned as it is.
 
     TensorFlow's gradient of an embedding has a row for every token that was read. The norm of the gradient and all
-    rules but sgd square it, and would square the rows of a word one by one in place of their sum.
+    rules except sgd square the gradient, and they must square the sum of a word's rows, not each row.
     """
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient

@@ -1,4 +1,4 @@
-"""How much training there is to be: epochs, a number of steps, or what a time limit leaves."""
+"""The planned length of training: epochs, a number of steps, or the steps that fit in a time limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 class Plan:
-    """How much training there is to be, and how much of it is done.
+    """The planned length of training, and the share that is done.
 
     Args:
-        training: epochs, batch_size, num_steps.
-        tokens_per_epoch: targets of the training text.
-        progress: of the run; a time limit changes its `planned_steps`.
+        training: the keys epochs, batch_size and num_steps are used.
+        tokens_per_epoch: number of targets in the training text.
+        progress: the progress of the run; a time limit changes its `planned_steps`.
         time_limit: None if there is none.
     """
 
@@ -37,28 +37,28 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it is, the last one perhaps in part."""
+        """Number of planned epochs; the last one may be only a part."""
         planned = self._progress.planned_steps
         return self._epochs if planned is None else math.ceil(planned / self._steps_per_epoch)
 
     @property
     def steps(self) -> float:
-        """How many steps it is, about."""
+        """Number of planned steps; an estimate if epochs are planned."""
         return self._progress.planned_steps or self._epochs * self._steps_per_epoch
 
     @property
     def share_done(self) -> float:
-        """How much of it is done, 0 to 1."""
+        """Share of the plan that is done, 0 to 1."""
         progress = self._progress
         if progress.planned_steps is not None:
             return progress.step / progress.planned_steps
         return (progress.epoch + progress.epoch_tokens / self.tokens_per_epoch) / self._epochs
 
     def is_done(self) -> bool:
-        """Whether there is no more to do.
+        """Return whether the plan is done, or the time is over.
 
         Raises:
-            OutOfTimeError: the time is over, and not one step is done.
+            OutOfTimeError: the time is over before the first step.
         """
         if self.time_limit is not None and self.time_limit.is_over():
             if not self._progress.step:
@@ -69,28 +69,31 @@ class Plan:
         return self._progress.epoch >= self._epochs
 
     def fit_to_limit(self, time_limit: TimeLimit, steps_per_epoch: float, validation_seconds: float) -> None:
-        """Turn a time limit, whose speed was measured, into a number of steps.
+        """Plan the number of steps that fit in a time limit, after the speed has been measured.
 
         Args:
-            time_limit: what it leaves.
-            steps_per_epoch: as measured: restarts cut segments short, so there are more than full ones would make.
-            validation_seconds: what a validation takes.
+            time_limit: the time limit, with its measured speed.
+            steps_per_epoch: the measured number. It is larger than for full segments, because restarts cut
+                segments short.
+            validation_seconds: time that a validation takes.
         """
         self._steps_per_epoch = steps_per_epoch
         planned = time_limit.plan(steps_per_epoch, validation_seconds)
-        # A limit that leaves time for all there is to do changes nothing.
+        # A limit that leaves time for the whole plan does not change the plan.
         if planned >= self.steps:
             return
         self._progress.planned_steps = planned
         epochs = planned / steps_per_epoch
-        leaves = f"the time limit leaves {planned:,} step{'' if planned == 1 else 's'}, {epochs:.2g} epochs"
+        leaves = (
+            f"the time limit leaves time for {planned:,} step{'' if planned == 1 else 's'}, {epochs:.2g} epochs"
+        )
         if epochs >= 1:
             logger.info("%s", leaves)
         else:
-            logger.warning("%s; a longer training.time_limit or a smaller preset trains more", leaves)
+            logger.warning("%s; set a longer time limit or a smaller preset to train for longer", leaves)
 
     def keep_to_limit(self) -> None:
-        """Plan fewer steps if the machine has become slower, so that the learning rate still falls to its end."""
+        """Plan fewer steps if the machine has become slower, so that the learning rate still falls to zero."""
         if self.time_limit is None:
             return
         planned = math.ceil(self.steps)
@@ -98,14 +101,14 @@ class Plan:
         if possible < planned:
             shortened = max(possible, self._progress.step)
             self._progress.planned_steps = shortened
-            logger.info("the machine has become slower: %d steps in place of %d", shortened, planned)
+            logger.info("the machine has become slower: %d steps are planned in place of %d", shortened, planned)
 
 
 def too_late(time_limit: TimeLimit) -> OutOfTimeError:
-    """The error of a run whose time is over before its first step."""
+    """Return the error for a run whose time is over before its first step."""
     return OutOfTimeError(
         f"training.time_limit leaves no time to train: {max(time_limit.left_seconds(), 0):.0f} s are left after "
-        f"preparing the text and loading TensorFlow, beside {time_limit.seconds_after:.0f} s for scoring and "
-        "publishing the model; nothing was published; a longer training.time_limit or a smaller preset leaves "
-        "time to train"
+        f"preparing the text and loading TensorFlow, and scoring and publishing the model takes about "
+        f"{time_limit.seconds_after:.0f} s; nothing was published; set a longer training.time_limit or a smaller "
+        "preset"
     )

@@ -1,4 +1,4 @@
-"""What training leaves."""
+"""The result of training."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What training leaves: the best weights and how they came about.
+    """The result of training: the weights of the best epoch, and the history.
 
     Attributes:
-        summary: what a bundle says of it.
-        sizes: of the network.
-        weights: of the best epoch, by name.
-        history: every epoch.
-        valid_cross_entropy_nats: of the validation text, in the best epoch; None if there is no text.
-        valid_tokens: how many tokens of the validation text were scored.
+        summary: summary of the training for model.json.
+        sizes: dimensions of the network.
+        weights: weights of the best epoch, by name.
+        history: a record for each epoch.
+        valid_cross_entropy_nats: nats per token of the validation text in the best epoch; None if there is no
+            validation text.
+        valid_tokens: number of tokens of the validation text that were scored.
     """
 
     summary: TrainingSummary

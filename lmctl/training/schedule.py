@@ -1,4 +1,4 @@
-"""How the learning rate changes, and when to stop."""
+"""The schedule of the learning rate, and early stopping."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from lmctl.training.checkpoint import Progress
 
 
-# The warm-up takes at most this share of the planned steps: a short plan reaches the full rate too.
+# The warm-up takes at most this share of the planned steps, so that a short plan also reaches the full rate.
 LONGEST_WARMUP = 0.25
 
 
 class Schedule:
-    """The learning rate at every point of training, and the patience with epochs that do not improve.
+    """The learning rate of every step, and early stopping.
 
     Args:
-        training: learning_rate, schedule, warmup_steps, decay_factor, patience.
-        progress: of the run, in which it keeps the best epoch, the decays, and the epochs without improvement.
+        training: the keys learning_rate, schedule, warmup_steps, decay_factor and patience are used.
+        progress: the progress of the run. The schedule keeps the best epoch, the number of decays and the number
+            of epochs without improvement in it.
     """
 
     def __init__(self, training: TrainingConfig, progress: Progress) -> None:
@@ -27,12 +28,12 @@ class Schedule:
         self._progress = progress
 
     def learning_rate(self, step: int, progress: float, planned_steps: float = math.inf) -> float:
-        """The rate of one update.
+        """Return the learning rate of one step.
 
         Args:
-            step: its number, from 0.
-            progress: how much of the planned training is done, 0 to 1.
-            planned_steps: how many there are to be, about.
+            step: number of the step, from 0.
+            progress: share of the planned training that is done, 0 to 1.
+            planned_steps: number of planned steps; an estimate is enough.
         """
         training = self._training
         warmup = min(training.warmup_steps, LONGEST_WARMUP * planned_steps)
@@ -46,14 +47,14 @@ class Schedule:
 
     @property
     def is_out_of_patience(self) -> bool:
-        """Whether too many epochs have brought nothing."""
+        """Whether `patience` epochs in a row have not improved the validation perplexity."""
         return self._progress.epochs_without_improvement >= self._training.patience
 
     def epoch_done(self, cross_entropy_nats: float | None) -> bool:
-        """Take note of the validation of the epoch in progress.
+        """Record the validation of the epoch in progress.
 
         Args:
-            cross_entropy_nats: of the validation text; None if there is none.
+            cross_entropy_nats: nats per token of the validation text; None if there is no validation text.
 
         Returns:
             Whether this epoch is the best so far.

@@ -1,4 +1,4 @@
-"""What a training run works with, made on its device before the first step."""
+"""The objects of a training run, which are made on its device before the first step."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A network, what it reads, and what trains and scores it.
+    """A network, its batches, its optimizer and its validation.
 
     Attributes:
-        corpus: the id streams.
-        config: fully resolved.
-        device: where it runs, in words.
-        sizes: of the network.
-        network: of the family that is configured.
-        batches: of the training text.
-        optimizer: of the network's variables.
-        average: of its weights, if one is asked for.
-        steps: of training and validation.
-        validation: the validation text, scored.
+        corpus: the prepared corpus.
+        config: the resolved configuration.
+        device: name of the device for messages.
+        sizes: dimensions of the network.
+        network: a network of the configured family.
+        batches: batches of the training text.
+        optimizer: optimizer of the network's variables.
+        average: averaged weights; None if training.average_decay is 0.
+        steps: compiled steps of training and validation.
+        validation: scores the validation text.
     """
 
     corpus: PreparedCorpus
@@ -58,7 +58,7 @@ class Setup:
         device: Device,
         initial_weights: Mapping[str, Float32Array] | None = None,
     ) -> Setup:
-        """What a configuration asks for; in the scope of the device."""
+        """Make the objects that a configuration asks for. The caller has entered the scope of the device."""
         training = config.training
         family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
@@ -74,8 +74,8 @@ class Setup:
             network.import_weights(initial_weights)
         variables = network.named_weights()
         optimizer = Optimizer(variables, training, compiled=not device.is_gpu)
-        # Where nothing in training maps to <unk>, its probability falls without end, and would decide alone
-        # which epoch is the best: then OOVs are left out of validation.
+        # If no training token is <unk>, the probability of <unk> falls without end and would alone decide which
+        # epoch is best. OOVs are then left out of validation.
         steps = Steps(network, optimizer, device.strategy, scores_oov=corpus.record.train.oov > 0)
         return cls(
             corpus=corpus,
@@ -98,5 +98,5 @@ class Setup:
 
     @property
     def parameters(self) -> int:
-        """How many weights the network has."""
+        """Number of the network's weights."""
         return sum(math.prod(variable.shape) for variable in self.network.named_weights().values())

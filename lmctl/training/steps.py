@@ -1,4 +1,4 @@
-"""The compiled steps of training and validation, on one device or on copies of the network side by side."""
+"""The compiled steps of training and validation, on one device or on several."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Steps:
-    """Training and validation, a segment at a time.
+    """Steps of training and validation, one segment each.
 
-    With several copies of the network, each reads its share of a segment's columns; gradients are added up, so
-    that the copies stay the same.
+    If there are several copies of the network, each copy reads a share of a segment's columns. Their gradients are
+    summed, so that the copies stay equal.
 
     Args:
-        network: of any family, made in the strategy's scope.
-        optimizer: of the network's variables, made there too.
-        strategy: where the copies are.
+        network: a network of any family, made in the strategy's scope.
+        optimizer: optimizer of its variables, made in the same scope.
+        strategy: strategy of tf.distribute that places the copies.
         scores_oov: whether validation counts targets that are `<unk>`.
     """
 
@@ -41,12 +41,12 @@ class Steps:
         self._copies = strategy.num_replicas_in_sync
 
     def null_state(self, columns: int) -> Any:
-        """The state before anything was read, for segments of so many columns."""
+        """Return the null state for segments with this number of columns."""
         share = -(-columns // self._copies)
         return self._on_each_copy(lambda _copy: self._network.null_state(share))
 
     def export_state(self, state: Any) -> dict[str, NDArray[Any]]:
-        """The tensors of a state by their places in it (tf.nest), the columns of all copies side by side."""
+        """Return the tensors of a state by their positions in tf.nest order, with the columns of all copies."""
         parts = [tf.nest.flatten(part) for part in self._strategy.experimental_local_results(state)]
         return {
             str(place): np.concatenate([tensor.numpy() for tensor in tensors], axis=self._network.batch_axis)
@@ -54,11 +54,11 @@ class Steps:
         }
 
     def import_state(self, tensors: Mapping[str, NDArray[Any]], columns: int) -> Any:
-        """A state that `export_state` gave, for segments of so many columns.
+        """Return the state of tensors from `export_state`, for segments with this number of columns.
 
         Raises:
             KeyError: a tensor is missing.
-            ValueError: one is of another shape or dtype than this network's.
+            ValueError: the shape or dtype of a tensor does not fit this network.
         """
         share = -(-columns // self._copies)
         axis = self._network.batch_axis
@@ -83,14 +83,14 @@ class Steps:
         """One optimizer update.
 
         Args:
-            segment: what to read.
-            state: from the step before.
-            seed: of the run; with the step, it decides what dropout leaves out.
+            segment: the segment to train on.
+            state: state after the step before.
+            seed: seed of the run; seed and step decide the dropout masks.
             step: number of this update, from 0.
             rate: learning rate.
 
         Returns:
-            Summed cross-entropy in nats of the segment's targets, and the state to carry on.
+            Summed cross-entropy of the segment's targets in nats, and the state after the segment.
         """
         numbers = (tf.constant([seed, step], tf.int32), tf.constant(rate, tf.float32))
         positions = tf.constant(float(segment.targets.size))
@@ -98,7 +98,7 @@ class Steps:
         return float(nats), state
 
     def validate(self, segment: Segment, state: Any) -> tuple[float, int, Any]:
-        """Summed cross-entropy in nats, of how many targets, and the state to carry on."""
+        """Return the summed cross-entropy in nats, the number of targets, and the state after the segment."""
         nats, targets, state = self._validate(self._shares(segment), state)
         return float(nats), int(targets), state
 
@@ -117,7 +117,7 @@ class Steps:
         with tf.GradientTape() as tape:
             nats, there, state = self._cross_entropy(share, state, masks_seed)
             total_nats = tf.reduce_sum(nats * there)
-            # Over all positions, the padded ones too: a batch that is nearly empty takes a smaller step.
+            # Divided by all positions, padding included, so that a nearly empty batch makes a small update.
             loss = total_nats / positions
         found = tape.gradient(loss, list(variables.values()))
         if self._copies > 1:
@@ -126,7 +126,7 @@ class Steps:
         self._optimizer.apply(gradients, rate, seed[1] + 1)
         return total_nats, state
 
-    # Sentences side by side come in many lengths, each of which would be compiled anew.
+    # Batches of sentences have many lengths. Without reduce_retracing, each length would be compiled again.
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def _validate(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
         nats, targets, state = self._strategy.run(self._validate_copy, args=(share, state))
@@ -144,7 +144,7 @@ class Steps:
         return tf.reduce_sum(nats * there), tf.reduce_sum(there), state
 
     def _cross_entropy(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
-        """Nats of each target, (T, B); 1 where it is there and 0 where it is padding, (T, B); the state."""
+        """Return nats of each target, (T, B); a mask, (T, B), 1 for a target and 0 for padding; the state."""
         inputs, targets, lengths, restart = share
         state = self._network.restarted(state, restart)
         nats, state = self._network.cross_entropy(inputs, targets, state, dropout_seed)
@@ -152,7 +152,7 @@ class Steps:
         return nats, there, state
 
     def _shares(self, segment: Segment) -> Any:
-        """A segment's columns dealt out to the copies; empty columns make the shares equal."""
+        """Divide a segment's columns among the copies; empty columns make the shares equal."""
         parts: tuple[NDArray[Any], ...] = (segment.inputs, segment.targets, segment.lengths, segment.restart)
         missing = -len(segment.lengths) % self._copies
         if missing:

@@ -1,9 +1,9 @@
-"""A limit of time, turned into a number of steps.
+"""Turns a time limit into a number of steps.
 
-The number is decided before training, by the speed of a few steps that change nothing, so that the learning rate
-can be planned for it. It is stored with the model, and `training.steps` trains the same model again. If the
-machine becomes slower than it was, fewer steps are planned for the rest of the time, and what comes after training
-is expected to take longer as well. No number of steps repeats the outcome then.
+The number is planned before training, because the schedule of the learning rate needs it. It follows from the
+speed of a few measured steps, which change no weights. The model stores the number, and `training.steps` with this
+number trains the same model again. If the machine becomes slower, fewer steps are planned for the rest of the
+time, and the work after training is expected to take longer, too. The same model cannot be trained again then.
 """
 
 from __future__ import annotations
@@ -17,34 +17,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The first steps, in which TensorFlow compiles, say nothing about speed.
+# TensorFlow compiles in the first steps, so their times are not counted.
 UNTYPICAL_STEPS = 5
 FEWEST_MEASURED_STEPS = 20
 MOST_MEASURED_STEPS = 100
-# Share of the limit spent on measuring as many steps as that; slow steps are measured less well, for more of it.
+# Largest shares of the limit for measuring FEWEST_MEASURED_STEPS, and for measuring FEWEST_SLOW_STEPS if steps are
+# slow.
 MEASURING_SHARE = 0.03
 FEWEST_SLOW_STEPS, SLOW_MEASURING_SHARE = 3, 0.1
-# Share of the limit kept for what comes after training.
+# Share of the limit that is kept for the work after training.
 RESERVE_SHARE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
-# Share of the time left for training that the validation at its end may take; if it would take more, a part of the
-# text is scored.
+# Share of the time left for training that the validation at its end may take. If the whole validation text takes
+# longer, a part of it is scored.
 VALIDATION_SHARE = 0.25
-# A plan is shortened by this share or more: a few slow steps change nothing.
+# A plan is shortened by this share or more, so that a few slow steps do not change it.
 LEAST_SHORTENING = 0.02
 
 
 class TimeLimit:
-    """Turns the time until a deadline into a number of steps.
+    """Plans the number of steps until a deadline.
 
     Args:
-        deadline: when training is to be over, in seconds of `clock`.
-        seconds_after: what comes after it takes at the speed that the machine has now; the deadline allows for it.
-        clock: a monotonic clock.
+        deadline: end of training, in seconds of `clock`.
+        seconds_after: time of the work after training at the machine's present speed. It comes after the deadline.
+        clock: a monotonic clock, in seconds.
 
     Attributes:
         seconds_after: as given.
-        validation_seconds: what the validation at the end takes.
+        validation_seconds: time that the validation at the end takes.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class TimeLimit:
 
     @property
     def measured(self) -> bool:
-        """Whether the speed is known well enough."""
+        """Whether enough steps have been measured."""
         steps = len(self._seconds) - UNTYPICAL_STEPS
         spent = (self._clock() - self._began) / (self._deadline - self._began)
         return (
@@ -73,19 +74,19 @@ class TimeLimit:
         )
 
     def step_took(self, seconds: float) -> None:
-        """Take note of the time of a step that measures."""
+        """Record the time of a measured step, in seconds."""
         self._seconds.append(seconds)
 
     def left_seconds(self) -> float:
-        """Seconds that training and its validation may still take."""
+        """Return the seconds that are left for training and its validation."""
         return self._deadline - self._reserve - self._clock()
 
     def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
-        """How many steps training is to have.
+        """Return the number of steps that fit in the time left, at least 1.
 
         Args:
-            steps_per_epoch: about how many.
-            validation_seconds: what a validation takes, one after each epoch and one at the end.
+            steps_per_epoch: number of steps in an epoch; an estimate is enough.
+            validation_seconds: time of a validation; there is one after each epoch and one at the end.
         """
         self.validation_seconds = validation_seconds
         self._step_seconds = statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
@@ -94,19 +95,19 @@ class TimeLimit:
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))
 
     def begin(self) -> None:
-        """An epoch begins: what was done since the last step was not a step."""
+        """Start the clock of an epoch, so that the time since the last step does not count as a step."""
         self._last = self._clock()
 
     def shortened(self, step: int, planned: int, steps_per_epoch: float) -> int:
-        """The plan that is still possible after a step of training.
+        """Return the number of steps that are still possible in all; called after each step of training.
 
         Args:
-            step: how many are done.
-            planned: how many were to be done in all.
-            steps_per_epoch: about how many.
+            step: number of steps that are done.
+            planned: number of steps planned in all.
+            steps_per_epoch: number of steps in an epoch; an estimate is enough.
 
         Returns:
-            `planned`, or fewer if the machine has become slower than it was when it was measured.
+            `planned`, or fewer if the machine has become slower since it was measured.
         """
         now = self._clock()
         self._recent.append(now - self._last)
@@ -120,18 +121,18 @@ class TimeLimit:
 
     @property
     def slowdown(self) -> float:
-        """How many times as long as when it was measured a step takes now; at least 1."""
+        """Time of a step now, divided by the measured time of a step; at least 1."""
         if not self._step_seconds or len(self._recent) < FEWEST_MEASURED_STEPS:
             return 1.0
         return max(1.0, statistics.fmean(self._recent) / self._step_seconds)
 
     def is_over(self) -> bool:
-        """Whether training must stop here, for what comes after it to be done before the deadline."""
+        """Return whether training must stop now, so that the rest of the run ends in time."""
         after = self.validation_seconds * self.slowdown + (self.slowdown - 1) * self.seconds_after
         return self._clock() > self._deadline - after - self._reserve / 2
 
 
 def _fitting(seconds: float, step_seconds: float, steps_per_epoch: float, validation_seconds: float) -> int:
-    """How many steps fit in so much time, with a validation after each epoch and one at the end."""
+    """Return the number of steps that fit in a time, with a validation after each epoch and one at the end."""
     validations = math.ceil(seconds / (steps_per_epoch * step_seconds + validation_seconds))
     return int((seconds - validations * validation_seconds) / step_seconds)

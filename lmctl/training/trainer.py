@@ -1,4 +1,4 @@
-"""The training loop: truncated back-propagation through time, an epoch after another."""
+"""The training loop: truncated backpropagation through time, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -49,31 +49,36 @@ def train_network(
 
     Args:
         corpus: the id streams; without validation tokens there is no early stopping.
-        config: fully resolved.
-        deadline: when training is to be over, in seconds of time.monotonic(); None: when all is done.
-        seconds_after: what is still to be done after the deadline takes, if the machine stays as fast as it is.
-        initial_weights: what to start from, by the names that they have in a bundle; None: random weights.
-        resume_from: where a run of the same corpus and configuration stood; the outcome is then, byte for byte,
-            that of a run that was never cut off.
-        may_start_over: whether to begin again where that run was on another device, whose sums differ.
-        watch: what to do beside it.
+        config: the resolved configuration.
+        deadline: end of training, in seconds of time.monotonic(); None: no time limit.
+        seconds_after: time of the work after training at the machine's present speed.
+        initial_weights: weights to start from, by the names that they have in a bundle; None: random weights.
+        resume_from: checkpoint of a run with the same corpus and configuration. The result is then, byte for byte,
+            the result of a run without interruption.
+        may_start_over: whether to start over if the checkpoint is from another device, which sums differently.
+        watch: callbacks; None: no callbacks.
 
     Returns:
-        What training leaves; None if it was interrupted.
+        The result; None if training was interrupted.
 
     Raises:
-        UsageError: the run to continue was on another device, and it may not start over.
-        DivergenceError: the loss is not a number any more, or its perplexity is beyond all numbers.
-        DeviceError: the configured device is not there.
+        UsageError: the checkpoint is from another device, and training may not start over.
+        DataError: the checkpoint does not fit the network.
+        DivergenceError: the loss or its perplexity is infinite or NaN.
+        DeviceError: the configured device does not exist.
         OutOfTimeError: the time was over before the first step.
-        LmctlError: its memory is not enough.
+        LmctlError: there is too little memory.
     """
     device = use_device(config.device)
     if resume_from is not None and resume_from.progress.device != device.description:
         before = resume_from.progress.device
         if not may_start_over:
-            raise UsageError(f"--resume require: the checkpoint is of {before}, and this is {device.description}")
-        logger.warning("the checkpoint is of %s, and this is %s; starting over", before, device.description)
+            raise UsageError(
+                f"--resume require: the checkpoint is from {before}, but this run is on {device.description}"
+            )
+        logger.warning(
+            "the checkpoint is from %s, but this run is on %s; starting over", before, device.description
+        )
         resume_from = None
     try:
         with device.scope():
@@ -82,8 +87,7 @@ def train_network(
             return Trainer(setup, watch, limit, resume_from).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
-            f"out of memory on {device.description}; a smaller training.batch_size, vocabulary.size or network "
-            "needs less"
+            f"out of memory on {device.description}; set a smaller training.batch_size, vocabulary.size or network"
         ) from error
 
 
@@ -91,13 +95,13 @@ class Trainer:
     """One training run, in the scope of its device.
 
     Args:
-        setup: the network, what it reads, and what trains and scores it.
-        watch: what to do beside training.
-        time_limit: None: training ends when all is done.
-        resume_from: where another run stood.
+        setup: the network, its batches, its optimizer and its validation.
+        watch: callbacks; None: no callbacks.
+        time_limit: the time limit; None: there is none.
+        resume_from: checkpoint of an interrupted run; None: train from the start.
 
     Attributes:
-        progress: how far the run is, which a checkpoint has as it is.
+        progress: the numbers of the run, which checkpoints store.
 
     Raises:
         DataError: the checkpoint does not fit the network.
@@ -125,7 +129,7 @@ class Trainer:
         self._plan = Plan(config.training, len(setup.corpus.train), self.progress, time_limit)
 
     def run(self) -> TrainingResult | None:
-        """Train to the end of the plan, of the time or of patience; None if training was interrupted."""
+        """Train until the plan is done, the time is over or early stopping ends it; None if it was interrupted."""
         progress, plan = self.progress, self._plan
         self._watch.on_event(
             TrainingStarted(
@@ -141,14 +145,14 @@ class Trainer:
         )
         if plan.time_limit is not None:
             if progress.step:
-                # Planned before it was cut off; what the last validation takes is not known any more.
+                # The plan is in the checkpoint, but the time of a validation is not.
                 plan.time_limit.validation_seconds = self._setup.validation.seconds()
             else:
                 self._measure(plan.time_limit)
-            # Cut off while it was measured, the speed is no base for a plan.
+            # If training was interrupted during the measurement, the measured speed is not reliable.
             if self._watch.interrupted():
                 return None
-        # An epoch that was cut off at its last step has its validation before it.
+        # An epoch that was interrupted after its last step still needs its validation.
         while progress.epoch_steps or not (self._schedule.is_out_of_patience or plan.is_done()):
             if not self._train_epoch():
                 return None
@@ -183,7 +187,7 @@ class Trainer:
         return self._setup.steps.null_state(self._setup.batches.batch_size)
 
     def _train_epoch(self) -> bool:
-        """Every token of the stream once, or as far as the plan goes; False if training was interrupted."""
+        """Train on every token once, or until the plan is done; return False if training was interrupted."""
         progress, plan = self.progress, self._plan
         if plan.time_limit is not None:
             plan.time_limit.begin()
@@ -205,7 +209,7 @@ class Trainer:
         """One update.
 
         Raises:
-            DivergenceError: the loss is beyond measure.
+            DivergenceError: the training perplexity is infinite or NaN.
         """
         progress = self.progress
         began = time.perf_counter()
@@ -220,21 +224,21 @@ class Trainer:
             progress.average_updates = self._setup.average.updates
         progress.epoch_tokens += segment.tokens
         progress.epoch_nats += total_nats
-        # Saturated gates keep the loss of runaway weights finite, though far beyond what exp can hold.
+        # If weights run away, saturated gates keep the loss finite, but its exponential is infinite.
         if not math.isfinite(progress.epoch_perplexity):
             raise DivergenceError(
                 f"training diverged: the loss is {total_nats} at epoch {progress.epoch + 1}, step "
-                f"{progress.step}; a lower training.learning_rate (now {progress.rate:g}) or training.clip_norm "
-                "may help"
+                f"{progress.step}; set a lower "
+                f"training.learning_rate (now {progress.rate:g}) or training.clip_norm"
             )
         progress.epoch_seconds += time.perf_counter() - began
 
     def _measure(self, time_limit: TimeLimit) -> None:
-        """Find out how fast steps are, and turn the time limit into a number of them."""
+        """Measure the time of a step, and plan the number of steps that fit in the time limit."""
         state, steps, tokens = self._null_state(), 0, 0
         for segment in chain.from_iterable(map(self._setup.batches.segments, count())):
             began = time.perf_counter()
-            # At rate 0 a step changes no weight, and what the optimizer remembers of it is forgotten.
+            # At learning rate 0 a step changes no weight. The optimizer's slots are reset below.
             _, state = self._setup.steps.train(segment, state, seed=self._config.training.seed, step=0, rate=0.0)
             time_limit.step_took(time.perf_counter() - began)
             tokens += segment.tokens
@@ -248,7 +252,7 @@ class Trainer:
         self._plan.fit_to_limit(time_limit, steps_per_epoch, self._shortened_validation(time_limit))
 
     def _shortened_validation(self, time_limit: TimeLimit) -> float:
-        """How many seconds a validation takes; a part of the text is scored if all of it takes too long."""
+        """Return the seconds of a validation; if it takes too long, score only a part of the text from now."""
         validation = self._setup.validation
         seconds, most = validation.seconds(), VALIDATION_SHARE * max(time_limit.left_seconds(), 0.0)
         if seconds <= most:
@@ -257,7 +261,7 @@ class Trainer:
         self.progress.validation_tokens = max(1, int(whole * most / seconds))
         validation.keep_to(self.progress.validation_tokens)
         logger.warning(
-            "training.time_limit leaves no time to score all of the validation text in training: %s of its %s "
+            "training.time_limit leaves no time to score the whole validation text in training: %s of its %s "
             "tokens are scored",
             f"{validation.tokens:,}",
             f"{whole:,}",
@@ -285,7 +289,7 @@ class Trainer:
         )
 
     def _finish_epoch(self) -> None:
-        """Validate, and remember the weights if they are the best."""
+        """Validate, and keep a copy of the weights if they are the best."""
         progress, average = self.progress, self._setup.average
         if average is not None:
             average.swap()
@@ -317,7 +321,7 @@ class Trainer:
         self._watch.on_event(done)
 
     def _save(self) -> None:
-        """Hand all that the next step depends on to the caller's function, which keeps it."""
+        """Make a checkpoint, and pass it to `watch.save`."""
         now = time.monotonic()
         self.progress.seconds += now - self._saved
         self._saved = now
@@ -333,10 +337,10 @@ class Trainer:
         self._watch.save(Checkpoint(copy.deepcopy(self.progress), arrays))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        """Stand where another run stood.
+        """Continue from a checkpoint.
 
         Raises:
-            DataError: its arrays are not those of this network.
+            DataError: the arrays of the checkpoint do not fit this network.
         """
         setup = self._setup
         self.progress = copy.deepcopy(checkpoint.progress)
@@ -349,5 +353,5 @@ class Trainer:
             self._state = setup.steps.import_state(checkpoint.part("state"), setup.batches.batch_size)
         except (KeyError, ValueError) as error:
             raise DataError(
-                f"the checkpoint does not fit this network; --resume never starts over: {error}"
+                f"the checkpoint does not fit this network ({error}); start over with --resume never"
             ) from error

@@ -1,4 +1,4 @@
-"""Validation: how good a network is on text that it is not trained on."""
+"""Validation: the cross-entropy of a network on text that it is not trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.training.steps import Steps
 
-# Segments of the validation text that are timed to know what all of it takes.
+# Number of segments that are timed to estimate the time for the whole validation text.
 TIMED_SEGMENTS = 10
 
 
@@ -25,13 +25,13 @@ class Validation:
     """Scores the validation text of a corpus with the network in training.
 
     Args:
-        corpus: whose validation text; there may be none.
-        config: validation.state, training.batch_size, training.num_steps.
-        steps: of the network.
-        clock: seconds, to time them with.
+        corpus: the prepared corpus; its validation text may be empty.
+        config: the keys validation.state, training.batch_size and training.num_steps are used.
+        steps: compiled steps of the network.
+        clock: a clock, in seconds.
 
     Attributes:
-        tokens: how many of the text are scored; all of them, unless `keep_to` was called.
+        tokens: number of tokens that are scored: all, unless `keep_to` was called.
     """
 
     def __init__(
@@ -49,47 +49,47 @@ class Validation:
         self.tokens = len(corpus.valid)
 
     def keep_to(self, tokens: int) -> None:
-        """Score a part of the text from now on.
+        """Score only a part of the text from now on.
 
-        The part comes from all over the text: the beginning of every column if the state is carried, or else every
+        The part is spread over the text. If the state is carried, it is the beginning of every column, else every
         n-th batch of sentences.
 
         Args:
-            tokens: how many the part has at least; the segment that reaches them is scored to its end.
+            tokens: smallest number of tokens of the part; the last segment is scored to its end.
         """
         self._part = tokens
         self.tokens = sum(segment.tokens for segment in self._segments())
 
     def terms(self) -> ValidationTerms | None:
-        """What its perplexity must be stated with; None if there is no validation text."""
+        """Return the conditions of the validation perplexity; None if there is no validation text."""
         if not len(self._corpus.valid):
             return None
         oov_rate = self._corpus.record.valid.oov_rate
         return ValidationTerms(self._config.validation.state, oov_rate, self._steps.scores_oov)
 
     def cross_entropy(self) -> float | None:
-        """Nats per token of the text, or of the part that is scored; None if there is no text."""
+        """Return nats per token of the text, or of the part that is scored; None if there is no text."""
         if not len(self._corpus.valid):
             return None
         nats, tokens = self._score(self._segments())
         return nats / max(tokens, 1)
 
     def seconds(self) -> float:
-        """How long a validation takes, judged by a few segments; 0 if there is no text."""
+        """Estimate the seconds of a validation from a few segments; 0 if there is no text."""
         if not len(self._corpus.valid):
             return 0.0
         training = self._config.training
         full_segments = self.tokens // (training.batch_size * training.num_steps)
-        # From all over the text: sentences side by side come sorted by length.
+        # The segments are spread over the text, because batches of sentences are sorted by length.
         some = list(islice(self._segments(), 0, None, max(1, full_segments // TIMED_SEGMENTS)))
-        self._score(some)  # compiles
+        self._score(some)  # TensorFlow compiles here.
         began = self._clock()
         self._score(some)
         seconds = self._clock() - began
         return seconds * self.tokens / sum(segment.tokens for segment in some)
 
     def _score(self, segments: Iterable[Segment]) -> tuple[float, int]:
-        """Summed cross-entropy in nats, and of how many tokens."""
+        """Return the summed cross-entropy in nats, and the number of tokens."""
         total_nats, tokens, state, columns = 0.0, 0, None, 0
         for segment in segments:
             if len(segment.lengths) != columns:
@@ -109,12 +109,12 @@ class Validation:
             return segments
         if carries:
             return _until(segments, self._part)
-        # Sentences come sorted by length, so the first ones would all be short.
+        # Batches are sorted by length, so the first ones have only short sentences.
         return islice(segments, 0, None, max(1, len(valid) // max(self._part, 1)))
 
 
 def _until(segments: Iterator[Segment], tokens: int) -> Iterator[Segment]:
-    """The first segments, until they have so many tokens."""
+    """Yield the first segments until they have this number of tokens."""
     read = 0
     for segment in segments:
         yield segment

@@ -96,7 +96,7 @@ def test_a_process_ends_with_the_code_and_the_line_and_no_traceback(lmctl, workp
 # What `-m` may name by mistake, the exit code, and what is said of it; info reads neither weights nor vocabulary.
 BAD_MODELS = {
     "nowhere": (66, "nowhere: no such model"),
-    "good.txt": (66, "good.txt: is a file; expected a model's folder"),
+    "good.txt": (66, "good.txt: is a file; expected a model folder"),
     "folder": (66, "folder: not a model"),
     "altered": (65, "altered/model.json: damaged"),
     "newer": (65, "newer/model.json: bundle format 99"),

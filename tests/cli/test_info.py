@@ -124,7 +124,7 @@ def test_a_model_whose_current_generation_is_gone_is_damaged(call, model):
 
     assert finished.code == 65
     assert finished.err == (
-        f"lmctl: {model}/current: leads to 000009, which is not there; "
+        f"lmctl: {model}/current: leads to generation 000009, which is missing; "
         f"`lmctl rollback {model} --to 2` makes another one current\n"
     )
 

@@ -112,7 +112,7 @@ def test_without_any_model_every_command_ends_with_the_same_code(call, tmp_path,
         ("export", "--to", "arpa", "-o", "model.arpa"),
     ):
         finished = call(*arguments)
-        assert (finished.code, finished.err) == (66, "lmctl: no models yet; lmctl train CORPUS makes one\n")
+        assert (finished.code, finished.err) == (66, "lmctl: no models yet; `lmctl train CORPUS` makes one\n")
 
 
 def test_a_file_in_place_of_a_folder_of_models_is_named_as_one(call, folder):
@@ -120,7 +120,7 @@ def test_a_file_in_place_of_a_folder_of_models_is_named_as_one(call, folder):
 
     finished = call("models", "four.txt")
 
-    assert (finished.code, finished.err) == (66, "lmctl: four.txt: is a file; expected a model's folder\n")
+    assert (finished.code, finished.err) == (66, "lmctl: four.txt: is a file; expected a model folder\n")
 
 
 def test_a_generation_or_model_that_is_not_there_is_missing(call, folder):

@@ -144,4 +144,4 @@ def test_one_foreign_bundle_does_not_end_the_list_of_all_others(sound, tmp_path)
     ]
     done = limited("predict", "-m", tmp_path / "models/b", "the")
     assert (done.returncode, done.stderr.count("\n")) == (65, 1)
-    assert "leads to ../c/generations/000001, no generation of this model" in done.stderr
+    assert "leads to ../c/generations/000001, which is no generation of this model" in done.stderr

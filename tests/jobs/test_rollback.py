@@ -24,7 +24,7 @@ def test_the_one_before_is_current_again_and_pinned(model):
     assert model.is_pinned()
 
     assert roll_back(model.folder) == model.generation(1)
-    with pytest.raises(InputMissingError, match="no generation before 1"):
+    with pytest.raises(InputMissingError, match="no generation before the current one, 1"):
         roll_back(model.folder)
     assert model.current() == model.generation(1)
 

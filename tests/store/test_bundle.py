@@ -242,7 +242,7 @@ def test_a_weight_that_is_not_float32_is_refused(bundle, refused):
 def test_a_file_that_the_record_does_not_name_is_refused(bundle):
     opened = open_bundle(bundle)
 
-    with pytest.raises(DataError, match=r"model\.json: names no user_dictionary\.txt"):
+    with pytest.raises(DataError, match=r"model\.json: damaged; it does not list user_dictionary\.txt"):
         opened.read("user_dictionary.txt")
 
 

@@ -202,7 +202,7 @@ def test_create_refuses_a_file(tmp_path):
     place = tmp_path / "file"
     place.write_text("content")
 
-    with pytest.raises(StorageError, match=f"{place}: is a file; expected a folder for the model"):
+    with pytest.raises(StorageError, match=f"{place}: is a file; expected a model folder"):
         ModelFolder.create(place)
 
     assert place.read_text() == "content"

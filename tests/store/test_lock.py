@@ -82,7 +82,7 @@ def test_waiting_ends_when_the_lock_is_free(tmp_path, other):
 def test_a_holder_that_cannot_be_read_is_no_excuse(tmp_path, other):
     (tmp_path / "holder.json").write_text("{")
 
-    with pytest.raises(LockedError, match="which does not say who it is"), locked(tmp_path):
+    with pytest.raises(LockedError, match="its process is unknown"), locked(tmp_path):
         pass
 
 
@@ -152,7 +152,7 @@ def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(
 
     assert caught.value.exit_code == 74
     assert str(caught.value) == (
-        f"{tmp_path / 'lock'}: is a symbolic link; expected the lock file, which lmctl makes itself: remove it"
+        f"{tmp_path / 'lock'}: is a symbolic link; expected the lock file, which lmctl makes itself; remove it"
     )
     assert (tmp_path / "mine").read_text() == "mine"
 

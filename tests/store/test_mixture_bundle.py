@@ -216,7 +216,7 @@ def test_weights_of_another_number_of_members_are_refused(mixture):
 
 
 def test_a_member_that_the_record_names_no_file_of_is_refused(mixture):
-    with pytest.raises(DataError, match=r"model\.json: names no members/2/model\.json"):
+    with pytest.raises(DataError, match=r"model\.json: damaged; it does not list members/2/model\.json"):
         amend_bundle(open_bundle(mixture), members=3).members()
 
 

@@ -122,5 +122,5 @@ def test_a_file_outside_of_the_bundle_is_neither_read_nor_called_sound(bundle, n
 def test_members_of_a_family_that_has_none_are_refused(make_bundle, tmp_path):
     bundle = open_bundle(make_bundle(tmp_path / "bundle"))
 
-    with pytest.raises(DataError, match=r"model\.json: damaged; family lstm is made of no members, got 2$"):
+    with pytest.raises(DataError, match=r"model\.json: damaged; expected no members for family lstm, got 2$"):
         amend_bundle(bundle, members=2)

@@ -118,10 +118,10 @@ def test_a_name_that_leads_nowhere_is_a_missing_input(tmp_path):
         (
             "x.bin",
             b"mmap lm http://kheafield.com/code format version 5\n\0",
-            "is a KenLM binary; expected a model's",
+            "is a KenLM binary; expected a model",
         ),
-        ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, such as Keras weights; expected a model's folder$"),
-        ("x.txt", b"the cat sat\n", "is a file; expected a model's folder$"),
+        ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, such as Keras weights; expected a model folder$"),
+        ("x.txt", b"the cat sat\n", "is a file; expected a model folder$"),
     ],
 )
 def test_a_file_in_place_of_a_model_is_named(tmp_path, name, content, message):
@@ -142,14 +142,14 @@ def test_a_pipe_in_place_of_a_model_is_not_opened(tmp_path):
     # Nobody writes to it: opening it would wait for ever.
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(InputMissingError, match=r"is neither a file nor a folder; expected a model's folder$"):
+    with pytest.raises(InputMissingError, match=r"is neither a file nor a folder; expected a model folder$"):
         find_bundle(str(tmp_path / "pipe"))
 
 
 def test_a_file_is_not_a_model(tmp_path):
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(InputMissingError, match="is a file; expected a model's folder"):
+    with pytest.raises(InputMissingError, match="is a file; expected a model folder"):
         find_bundle(str(tmp_path / "file"))
 
 
@@ -179,7 +179,7 @@ def test_a_reader_that_others_publish_faster_than_it_looks_finds_the_last(model,
 def test_a_current_generation_that_is_gone_is_damage(published):
     shutil.rmtree(published.generation(3))
 
-    with pytest.raises(DataError, match="current: leads to 000003, which is not there"):
+    with pytest.raises(DataError, match="current: leads to generation 000003, which is missing"):
         find_bundle(str(published.folder))
 
 

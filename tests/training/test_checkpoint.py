@@ -127,7 +127,7 @@ def test_an_array_that_holds_no_numbers_is_refused(tmp_path, value):
     arrays = {"weights/a": np.array([1.0, value], dtype=np.float32)}
     write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
 
-    with pytest.raises(DataError, match="weights/a has values that are no finite float32 numbers"):
+    with pytest.raises(DataError, match="weights/a is not an array of finite float32 numbers"):
         read_checkpoint(tmp_path / "checkpoint")
 
 
@@ -169,7 +169,7 @@ def test_a_link_is_not_followed(path, tmp_path):
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(DataError, match=f"^{path}: is a link"):
+    with pytest.raises(DataError, match=f"^{path}: expected a checkpoint, got a link"):
         read_checkpoint(path)
 
 
@@ -283,9 +283,9 @@ def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_confi
     train_network(corpus, config, resume_from=elsewhere, watch=Watch(on_event=seen.append))
 
     assert next(event.step for event in seen if isinstance(event, StepDone)) == 1
-    assert "the checkpoint is of GPU 0 (some), and this is CPU" in caplog.text
+    assert "the checkpoint is from GPU 0 (some), but this run is on CPU" in caplog.text
     with pytest.raises(
-        UsageError, match=r"^--resume require: the checkpoint is of GPU 0 \(some\), and this is CPU"
+        UsageError, match=r"^--resume require: the checkpoint is from GPU 0 \(some\), but this run is on CPU"
     ):
         train_network(corpus, config, resume_from=elsewhere, may_start_over=False)
 

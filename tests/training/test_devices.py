@@ -38,7 +38,7 @@ def test_which_gpus_a_placement_means(placement, there, numbers):
 def test_a_gpu_that_is_not_there_is_refused_with_what_is(placement, there, seen):
     from lmctl.training.devices import _gpu_numbers
 
-    with pytest.raises(DeviceError, match=rf"device.placement: {placement} was asked for.* sees {seen};"):
+    with pytest.raises(DeviceError, match=rf"device.placement: got {placement}, .* finds {seen};"):
         _gpu_numbers(placement, there)
 
 

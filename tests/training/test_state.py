@@ -86,5 +86,5 @@ def test_only_a_state_may_have_numbers_that_are_not_float32(tmp_path):
     arrays = {"weights/a": np.zeros(2, np.int32)}
     write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(Progress(), arrays))
 
-    with pytest.raises(DataError, match="weights/a has values that are no finite float32 numbers"):
+    with pytest.raises(DataError, match="weights/a is not an array of finite float32 numbers"):
         read_checkpoint(tmp_path / "checkpoint")

@@ -148,7 +148,7 @@ def test_a_loss_beyond_all_measure_ends_training(make_corpus, make_config, make_
 
     assert str(caught.value) == (
         f"training diverged: the loss is {27 * nats} at epoch 1, step 3; "
-        "a lower training.learning_rate (now 0.5) or training.clip_norm may help"
+        "set a lower training.learning_rate (now 0.5) or training.clip_norm"
     )
 
 
