@@ -7,8 +7,8 @@ model.predict("the cat sat on", k=3)
 
 from lmctl.version import __version__
 
-# In the place of typing's. Nothing of the standard library is imported here: under `python -m lmctl` the current
-# folder, with whatever it holds, is still first on the path.
+# Defined here, not imported from typing. This module must not import the standard library: under `python -m lmctl`
+# the current folder is first on the path, and its files could replace modules of the standard library.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
@@ -19,16 +19,16 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: "str | os.PathLike[str]", *, cache: int = 0) -> "Model":
-    """Open a model for questions: predict, score, log_probs.
+    """Open a model for queries: predict, score, log_probs.
 
     Args:
-        path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
-        cache: how many words of a text that is read with its state carried are remembered; 0: none.
+        path: a model folder, `folder@6` for one of its generations, or a bundle folder.
+        cache: number of words in the cache of a text whose state is carried; 0: no cache.
 
     Raises:
-        lmctl.errors.UsageError: a cache is asked for, and none was tuned for this model.
-        lmctl.errors.InputMissingError: there is no model there.
-        lmctl.errors.DataError: it is damaged, or of a format that this version does not read.
+        lmctl.errors.UsageError: a cache is asked for, but none was tuned for this model.
+        lmctl.errors.InputMissingError: there is no model at this path.
+        lmctl.errors.DataError: the model is damaged, or this version of lmctl does not read its format.
     """
     # Deferred so that importing lmctl costs nothing.
     from lmctl.query.model import load as load_model

@@ -1,8 +1,8 @@
 """`python -m lmctl` is the `lmctl` command."""
 
-# Nothing may be imported before the path is safe: `python -m` puts the current folder first, where a user's
-# typing.py or socket.py takes the place of Python's. (A package lmctl/ there has been found before this line;
-# `python -P -m lmctl` does not look for one.)
+# The current folder is removed from the path before any import. `python -m` puts it first, so that a user's
+# typing.py or socket.py would replace the module of Python. (A package lmctl/ in the current folder has been found
+# before this line; `python -P -m lmctl` does not search there.)
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:

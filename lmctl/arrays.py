@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between rooms, by what they hold."""
+"""Type names for arrays, by the type of their elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, and the exit code each kind of failure has.
+"""The errors that a user can meet, each with its exit code.
 
 The command line turns an `LmctlError` into one line on stderr and its exit code; a caller of the Python
 API catches it like any exception. Codes from 64 up follow sysexits.h. Anything that is not an `LmctlError`,
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def quoted(text: str, longest: int = 80) -> str:
-    """What a user wrote, between quotation marks, for a message; no more of it than a line can hold."""
+    """Return a user's text in quotation marks for a message, cut after `longest` characters."""
     return f"'{text}'" if len(text) <= longest else f"'{text[: longest - 3]}...'"
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names for a message: a, b, c and 4 more."""
+    """Return names for a message: a, b, c and 4 more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -43,17 +43,17 @@ class MissingExtraError(LmctlError):
 
 
 class DeviceError(LmctlError):
-    """The configured device is not there."""
+    """The configured device does not exist."""
 
     exit_code = 2
 
 
 class QualityGateError(LmctlError):
-    """A quality threshold was not met; what was published before stays.
+    """A quality threshold was not met; the published model stays.
 
     Args:
-        message: which.
-        figures: what was measured, by name.
+        message: the message.
+        figures: the measured figures by name.
     """
 
     exit_code = 3
@@ -64,17 +64,17 @@ class QualityGateError(LmctlError):
 
 
 class DataError(LmctlError):
-    """The data does not make sense: undecodable text, an empty corpus, a damaged bundle."""
+    """The data is not valid: undecodable text, an empty corpus, a damaged bundle."""
 
     exit_code = 65
 
 
 class FormatVersionError(DataError):
-    """A bundle is of a version of its format that this lmctl does not read.
+    """A bundle has a format version that this lmctl does not read.
 
     Args:
-        message: which version, and what to do.
-        is_older: whether an older lmctl wrote it; else a newer one did.
+        message: the message.
+        is_older: whether the format is older than this lmctl's; else it is newer.
     """
 
     def __init__(self, message: str, *, is_older: bool) -> None:
@@ -83,23 +83,23 @@ class FormatVersionError(DataError):
 
 
 class FamilyError(DataError):
-    """No family of a name is installed, or the package that registers it cannot be loaded."""
+    """A family is not installed, or the package that registers it cannot be loaded."""
 
 
 class InputMissingError(LmctlError):
-    """An input or a model is missing, or is a folder where a file belongs."""
+    """An input or a model is missing, or is a folder and not a file."""
 
     exit_code = 66
 
 
 class StorageError(LmctlError):
-    """Something could not be read or written: disk full, permissions."""
+    """A file could not be read or written: disk full, permissions."""
 
     exit_code = 74
 
 
 class LockedError(LmctlError):
-    """Another process holds the lock; later it may be free."""
+    """Another process holds the lock; a later attempt may succeed."""
 
     exit_code = 75
 

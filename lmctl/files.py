@@ -1,8 +1,9 @@
-"""The one way a file is written: beside its place, flushed, synced, renamed; and pipes, in which all must arrive.
+"""Writes files and folders so that a kill or a power cut does not damage them, and writes to pipes completely.
 
-A kill or a power cut at any instant leaves either the old file or the new one, never a part of either. A folder is
-made by `make_folder`, so that it is found again after a power cut, and a whole tree is synced by `sync_tree`
-before anything leads to it. tests/faults/power.py states what a file system is taken to promise.
+A file is written under another name in the same folder, flushed, synced and renamed. A kill or a power cut at any
+instant leaves either the old file or the new one, never a part. `make_folder` makes a folder that survives a power
+cut. `sync_tree` syncs a whole tree before a link or a name leads to it. tests/faults/power.py lists the guarantees
+that are assumed of a file system.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ if TYPE_CHECKING:
 def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its place at `path` only when the block ends without an error.
 
-    What is no file (a pipe, /dev/stdout) is written as it is, never replaced; with `beside`, which only files of
-    lmctl's own have, it is refused: a pipe that lies in a model's folder has no reader.
+    A pipe or a device (/dev/stdout) is written to and never replaced. With `beside`, which only lmctl's own files
+    use, it is refused, because a pipe in a model folder has no reader.
 
     Args:
-        path: where it will be.
-        beside: the folder that it is in until then, on the same filesystem; by default that of `path`.
+        path: the final path of the file.
+        beside: the folder of the unfinished file, on the same file system; by default the folder of `path`.
 
     Yields:
         A file that is readable, writable and seekable.
 
     Raises:
-        OSError: the folder is not there, is not writable, or is full; `path` is as it was.
+        OSError: the folder is missing or not writable, or the disk is full; `path` is unchanged.
     """
-    # Deferred: a query writes nothing, and need not wait for it.
+    # Imported here, because a query writes no files and must start fast.
     import tempfile
 
     if path.is_dir():
@@ -54,7 +55,7 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=beside or path.parent)
     except OSError as error:
-        # The caller knows nothing of a file beside.
+        # The caller has not chosen the temporary name, so the error names `path`.
         error.filename = str(path)
         raise
     unfinished = Path(temporary)
@@ -66,7 +67,7 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
             os.fsync(file.fileno())
         unfinished.replace(path)
     except BaseException:
-        # What stopped the writing may stop this too, and is what the caller should hear of.
+        # The removal may fail for the same reason. The caller gets the first error.
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
@@ -75,7 +76,7 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
 
 @contextlib.contextmanager
 def named_in_errors(path: Path) -> Iterator[None]:
-    """Let an error of what is done inside name `path` where it names none: a full disk does not say where."""
+    """Add `path` to an OSError of the block that names no file: the error of a full disk does not."""
     try:
         yield
     except OSError as error:
@@ -85,12 +86,12 @@ def named_in_errors(path: Path) -> Iterator[None]:
 
 
 def check_writable(path: Path) -> None:
-    """See that a file could be written to `path`, before work is done whose result would go there.
+    """Check that a file can be written to `path`, before the work whose result it will hold.
 
     Raises:
-        OSError: it could not.
+        OSError: it cannot be written.
     """
-    # Opening a pipe only to close it would tell its reader that this was all.
+    # A pipe is not opened: its reader would take the close for the end of the data.
     if path.exists() and not path.is_file() and not path.is_dir():
         return
     with contextlib.suppress(_NotYetError), written_whole(path):
@@ -115,7 +116,7 @@ def describe(error: OSError) -> str:
 
 
 class _NotYetError(Exception):
-    """Nothing is to be written yet."""
+    """Ends the check of `check_writable` before a file is written."""
 
 
 def write_bytes(path: Path, content: bytes, beside: Path | None = None) -> None:
@@ -140,10 +141,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, durably; nothing happens if it is there.
+    """Make a folder and its missing parents durably; do nothing if it exists.
 
     Raises:
-        OSError: it cannot be made, or a file is in its place.
+        OSError: the folder cannot be made, or is a file.
     """
     if folder.is_dir():
         return
@@ -154,7 +155,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make a folder durable with all files and folders in it, but for its own name in the folder above."""
+    """Make a folder durable with all files and folders in it, but not its own name in its parent."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
             continue
@@ -166,17 +167,17 @@ def sync_tree(folder: Path) -> None:
     sync_folder(folder)
 
 
-# What is read at once of a file that is copied or hashed.
+# Files are copied and hashed in pieces of this size.
 PIECE_BYTES = 16 << 20
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    r"""A path that can be stored as text: bytes of it that are not UTF-8 become \xff and the like."""
+    r"""Return a path as text that can be stored: bytes that are not UTF-8 become escapes such as \xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with named_in_errors(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -196,7 +197,7 @@ def copy_content(source: Path, target: IO[bytes]) -> None:
 
 
 def _pieces(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The content of a file in pieces, each with the number of bytes up to its end."""
+    """Yield the content of a file in pieces, each with the number of bytes up to its end."""
     done = 0
     while piece := file.read(PIECE_BYTES):
         done += len(piece)
@@ -204,17 +205,17 @@ def _pieces(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _umask() -> int:
-    """The permission bits this process leaves out of new files (mkstemp ignores them and uses 0600)."""
+    """Return the umask: permission bits that new files do not get. mkstemp ignores it and uses 0600."""
     umask = os.umask(0o022)
     os.umask(umask)
     return umask
 
 
 def write_all(descriptor: int, content: Buffer) -> int:
-    """Write everything to an open descriptor, also where it does not block; returns the number of bytes.
+    """Write all bytes to an open descriptor, also if it is non-blocking, and return their number.
 
     Raises:
-        OSError: it cannot be written; a part may have been.
+        OSError: it cannot be written; a part may have been written.
     """
     view = memoryview(content).cast("B")
     done = 0
@@ -227,7 +228,7 @@ def write_all(descriptor: int, content: Buffer) -> int:
 
 
 def read_some(descriptor: int, most_bytes: int) -> bytes:
-    """Read what has come from an open descriptor, also where it does not block; at the end, nothing.
+    """Read the available bytes of an open descriptor, also if it is non-blocking; no bytes at the end.
 
     Raises:
         OSError: it cannot be read.
@@ -240,7 +241,7 @@ def read_some(descriptor: int, most_bytes: int) -> bytes:
 
 
 def _wait(descriptor: int, event: int) -> None:
-    """Wait until a descriptor can be written to or read from, or its other side is gone."""
+    """Wait until a descriptor can be written to or read from, or its other side is closed."""
     poll = select.poll()
     poll.register(descriptor, event)
     poll.poll()

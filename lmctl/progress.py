@@ -1,11 +1,11 @@
-"""How far a long piece of work has come, told to a listener; without one, telling costs nothing.
+"""Reports the progress of long work to a listener; without a listener, a report costs almost nothing.
 
-What works need not know who watches, and need not hand a listener down through every call:
+The work does not pass a listener through its calls:
 
     with listening(show):
         verify_bundle(folder)
 
-Telling changes no result. Threads and processes that the work starts tell nothing.
+A report changes no result. Threads and processes that the work starts do not report.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Told of a piece of work: what it is, how much of it is done, and of how much (None: not known)."""
+    """A function that is called with an activity, the amount done, and the total amount (None: unknown)."""
 
     def __call__(self, activity: str, done: float, total: float | None) -> None:
-        """Take note."""
+        """Handle a report."""
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def tell(activity: str, done: float = 0, total: float | None = None) -> None:
-    """Say how far an activity has come.
+    """Report the progress of an activity.
 
     Args:
-        activity: what is done, such as "counting 3-grams".
-        done: how much, in any unit.
-        total: of how much.
+        activity: a name such as "counting 3-grams".
+        done: the amount done, in any unit.
+        total: the total amount in the same unit; None: unknown.
     """
     listener = _listener.get()
     if listener is not None:
@@ -43,7 +43,7 @@ def tell(activity: str, done: float = 0, total: float | None = None) -> None:
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Be told of all that is done in the block."""
+    """Send all reports of the block to a listener."""
     token = _listener.set(listener)
     try:
         yield
@@ -52,15 +52,15 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 class Meter:
-    """How much of a text has been worked on, while some of it is read ahead.
+    """Measures the progress of work on a text of which some is read ahead.
 
     Args:
-        activity: what is done to it.
-        total: its size in any unit, such as bytes; None: not known.
+        activity: name of the work.
+        total: size of the text in any unit, such as bytes; None: unknown.
 
     Attributes:
-        units_read: how much has been read, in the same unit.
-        tokens_read: likewise, in tokens.
+        units_read: size of the text that has been read, in the same unit.
+        tokens_read: number of tokens that have been read.
     """
 
     def __init__(self, activity: str, total: float | None) -> None:
@@ -71,7 +71,7 @@ class Meter:
         self._tokens_done = 0
 
     def done(self, tokens: int) -> None:
-        """So many more tokens are worked on."""
+        """Report that the work on more tokens is done."""
         self._tokens_done += tokens
         if self._total is None:
             tell(f"{self._activity}, {self._tokens_done:,} tokens")

@@ -1,6 +1,6 @@
-"""Reads files that other programs may have written: only a regular file is opened, and none that is too large.
+"""Reads files that other programs may have written. Only regular files of limited size are read.
 
-A FIFO would let its reader wait for ever, a device has no end, and a link leads out of the folder that was meant.
+A named pipe would make its reader wait for ever, a device has no end, and a link may lead out of the folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Records hold figures and names; the longest one names each of a hundred thousand input files.
+# Records hold figures and names. The longest one names a hundred thousand input files.
 LARGEST_RECORD_BYTES = 16 << 20
 
 _KINDS = (
@@ -34,20 +34,20 @@ _KINDS = (
 
 
 def kind_of(mode: int) -> str:
-    """What stands where a file belongs, in words, by its `st_mode`."""
+    """Return the kind of a file in words, from its `st_mode`."""
     return next((words for is_kind, words in _KINDS if is_kind(mode)), "a file")
 
 
 def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
-    """Open a file for reading; anything that is no regular file is refused before it is opened.
+    """Open a regular file for reading; other kinds of files are refused before they are opened.
 
     Args:
         path: of the file.
         follow_links: whether `path` itself may be a link to a regular file.
 
     Raises:
-        FileNotFoundError: there is nothing, or the link leads nowhere.
-        DataError: there is something else than a file.
+        FileNotFoundError: the file is missing, or the link leads nowhere.
+        DataError: it is not a regular file.
         OSError: it cannot be opened.
     """
     try:
@@ -55,7 +55,7 @@ def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
     except ValueError as error:  # a NUL in the name
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
     _check_mode(path, found.st_mode)
-    # Should it have been replaced since: not followed, and not waited for.
+    # If the file was replaced since, these flags neither follow a link nor wait for a pipe.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
     file = os.fdopen(os.open(path, flags), "rb")
     try:
@@ -67,28 +67,28 @@ def open_regular(path: Path, *, follow_links: bool = False) -> BinaryIO:
 
 
 def check_regular(path: Path) -> None:
-    """See that a file is one, without opening it.
+    """Check that a path is a regular file, without opening it.
 
     Raises:
-        FileNotFoundError: there is nothing.
-        DataError: there is something else than a file.
+        FileNotFoundError: the file is missing.
+        DataError: it is not a regular file.
     """
     _check_mode(path, path.lstat().st_mode)
 
 
 def read_regular(path: Path, most_bytes: int = LARGEST_RECORD_BYTES, *, follow_links: bool = False) -> bytes:
-    """The content of a file of at most so many bytes.
+    """Return the content of a regular file of at most `most_bytes`.
 
     Raises:
-        FileNotFoundError: there is nothing, or the link leads nowhere.
-        DataError: there is something else than a file, or it is larger; by name.
+        FileNotFoundError: the file is missing, or the link leads nowhere.
+        DataError: it is not a regular file, or is larger.
         OSError: it cannot be read.
     """
     with open_regular(path, follow_links=follow_links) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most_bytes:
             raise DataError(f"{path}: {size:,} bytes; expected at most {most_bytes:,}")
-        # read() allocates what it is asked for.
+        # read() allocates the requested size at once.
         content = file.read(size + 1)
     if len(content) > size:
         raise DataError(f"{path}: it grows while it is read")
@@ -96,15 +96,15 @@ def read_regular(path: Path, most_bytes: int = LARGEST_RECORD_BYTES, *, follow_l
 
 
 def decode_record(content: bytes, kind: type[T], where: str) -> T:
-    """JSON as a struct.
+    """Decode JSON into a struct, and check types and ranges.
 
     Args:
         content: the JSON.
-        kind: the struct; what it says of its fields is checked.
-        where: what messages call it.
+        kind: the type of the struct.
+        where: name of the record in messages.
 
     Raises:
-        DataError: it is no JSON, is nested without end, or does not have the fields; in a line.
+        DataError: the content is not JSON, is nested too deeply, or does not fit the struct.
     """
     try:
         return msgspec.json.decode(content, type=kind)
@@ -115,7 +115,7 @@ def decode_record(content: bytes, kind: type[T], where: str) -> T:
 
 
 def shortened(text: str, longest: int = 120) -> str:
-    """Text that a file holds, for a message: not more than so many characters of it."""
+    """Return text for a message, cut after `longest` characters."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
@@ -124,15 +124,15 @@ def _check_mode(path: Path, mode: int) -> None:
         raise DataError(f"{path}: expected a file, got {kind_of(mode)}")
 
 
-# What file systems allow of each part of a path.
+# Longest name that file systems allow for each part of a path, in bytes.
 LONGEST_NAME = 255
 
 
 def is_inside(name: str) -> bool:
-    """Whether a relative path, parts parted by `/`, stays inside the folder that it is relative to.
+    """Return whether a relative path with `/` between its parts stays inside its folder.
 
-    Parts that a file system, a shell or another system could take for something else are refused: empty ones, `.`
-    and `..`, backslashes, control characters, halves of surrogate pairs.
+    Parts that other systems may read in another way are refused: empty parts, `.` and `..`, backslashes, control
+    characters, halves of surrogate pairs.
     """
     parts = name.split("/")
     if not all(parts) or {".", ".."} & set(parts) or "\\" in name or not name.isprintable():

@@ -1,1 +1,1 @@
-"""What people ask of a model, in words, whatever its family."""
+"""Queries in words, for models of every family."""

@@ -1,4 +1,4 @@
-"""The figures of a text file under a model."""
+"""Evaluates a model on a text file."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def evaluate_file(
     on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
     on_pause: Callable[[], object] | None = None,
 ) -> Figures:
-    """Score a text, a sentence a line, and add it up.
+    """Score a text with one sentence a line, and return its figures.
 
     Args:
-        model: whose probabilities.
+        model: the model.
         path: a file, or "-" for standard input.
-        state: whether the state is carried from line to line.
-        blank_lines: whether a line without words is a sentence; by default as in training.
-        accuracy_at: the k of accuracy@k; empty: no ranks.
-        encoding: of the text.
-        errors: strict, replace or skip.
-        threads: how many batches are scored at once, at most; 0: as many as there are cores.
-        on_sentence: told of every sentence's scores, in order.
-        on_pause: told whenever all lines of standard input that have arrived are scored; None: lines are scored
-            once there are enough of them, which is faster.
+        state: "reset": every line starts from the initial state; "carry": from the state after the line before.
+        blank_lines: whether a line without words is left out or is a sentence; None: as in training.
+        accuracy_at: the values of k for accuracy@k; empty: no ranks are computed.
+        encoding: encoding of the text.
+        errors: "strict", "replace" or "skip": what happens to invalid bytes.
+        threads: largest number of batches that are scored at once; 0: the number of cores.
+        on_sentence: called with the score of every sentence, in order.
+        on_pause: called after all lines that have arrived on standard input are scored. None: lines are scored in
+            larger batches, which is faster.
 
     Raises:
-        DataError: there was nothing to score, or it is not text.
+        DataError: the text has no sentences, or the file is not text.
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
     meter = Meter(f"scoring {Path(path).name}", size_of_text(path)) if path != STDIN else Meter("scoring", None)
     tags = _LineCounter(meter, encoding)
-    # One record for each line: the score of a part of a line would stand for all of it.
+    # With on_pause, each line gets one answer. The score of a part of a long line would be a wrong answer.
     long_lines: LongLines = "cut" if on_pause is None else "refuse"
     batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines)]
     if path == STDIN and on_pause is not None:
@@ -80,8 +80,8 @@ def evaluate_file(
     name = "standard input" if path == STDIN else path
     if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tags.tagged, tags.lines):
         logger.warning(
-            "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; one that is "
-            "trained with text.sentence_tags: strip leaves them out",
+            "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; to leave "
+            "them out, train with text.sentence_tags: strip",
             name,
             tags.tagged,
             tags.lines,
@@ -92,7 +92,7 @@ def evaluate_file(
 
 
 class _LineCounter:
-    """Counts lines, their bytes, and those between `<s>` and `</s>`, as they are read."""
+    """Counts lines, lines between `<s>` and `</s>`, and bytes while the lines are read."""
 
     def __init__(self, meter: Meter, encoding: str) -> None:
         self.lines = self.tagged = 0

@@ -1,7 +1,7 @@
-"""What scores add up to: perplexities and the rest, as docs/metrics.md defines them.
+"""Perplexities and other figures of a text, as docs/metrics.md defines them.
 
-With L the sum of log10 probabilities of all scored tokens, W words (O of them out of vocabulary) and S
-sentences: the perplexity including OOVs is 10^(-L / (W + S)), as KenLM's "including OOVs" has it.
+Let L be the sum of the log10 probabilities of all scored tokens, W the number of words, O the number of OOVs among
+them, and S the number of sentences. The perplexity including OOVs is 10^(-L / (W + S)), as in KenLM.
 """
 
 from __future__ import annotations
@@ -32,24 +32,25 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         sentences: S.
         words: W.
         oov: O.
-        tokens: W + S, what was scored.
+        tokens: W + S, the number of scored tokens.
         oov_rate: O / W.
-        characters: code points of the normalised lines and their ends.
+        characters: number of code points of the normalised lines, and one for each line end.
         logprob10: L, log10 of the probability of the text, an OOV scored as `<unk>`.
         logprob10_excluding_oov: the same with OOV terms left out.
         perplexity: including OOVs, 10^(-L / (W + S)).
         perplexity_excluding_oov: OOV terms left out of L and of the count.
         zeroprobs: Z, tokens of probability 0 that are not OOVs.
         srilm_logprob10: L without the terms of OOVs and zeroprobs, as SRILM's logprob.
-        srilm_ppl: as SRILM's ppl: what is left out of the sum is left out of the count, too.
-        ppl1: as SRILM's: the same, and `</s>` left out of the denominator alone.
+        srilm_ppl: perplexity from srilm_logprob10, with OOVs and zeroprobs left out of the count, too.
+        ppl1: the same, but `</s>` is also left out of the count (not of the sum), as SRILM's ppl1.
         cross_entropy_nats: mean of -ln p over the tokens.
-        bits_per_character: with the spelling of every OOV; None where stop words were removed.
-        accuracy: share of tokens that were among the k most probable, by k; None unless ranked.
-        mean_reciprocal_rank: None unless ranked.
+        bits_per_character: bits of all tokens and of the spelling of OOVs, a character; None if stop words were
+            removed.
+        accuracy: share of tokens that were among the k most probable, by k; None if ranks were not computed.
+        mean_reciprocal_rank: mean of 1 / rank; None if ranks were not computed.
         vocabulary_size: V.
         state: "reset" or "carry".
-        cache: how many words of the text were remembered; 0: no cache.
+        cache: number of words in the cache; 0: no cache.
     """
 
     sentences: int
@@ -79,8 +80,8 @@ class Tally:
     """Adds up the scores of sentences; every sum is a float64.
 
     Args:
-        spelling: what an OOV's characters cost; None: no bits per character.
-        accuracy_at: the k of accuracy@k; empty: ranks are not looked at.
+        spelling: the character model that OOVs are spelled with; None: no bits per character.
+        accuracy_at: the values of k for accuracy@k; empty: ranks are ignored.
     """
 
     def __init__(self, spelling: CharacterUnigram | None, accuracy_at: Sequence[int] = ()) -> None:
@@ -94,7 +95,7 @@ class Tally:
         self.sentences = self.words = self.oov = self.zeroprobs = self.characters = 0
 
     def add(self, score: SentenceScore) -> None:
-        """Count one sentence."""
+        """Add the score of one sentence."""
         self.sentences += 1
         self.words += len(score.words)
         self.characters += score.characters
@@ -109,7 +110,7 @@ class Tally:
         if self._spelling is not None:
             self._spelling_bits += sum(self._spelling.spelling_bits(score.words[place]) for place in unknown)
         if score.ranks is not None:
-            # An out-of-vocabulary word cannot be predicted: it is a miss, whatever the rank of `<unk>`.
+            # An OOV cannot be predicted. It counts as a miss, whatever rank `<unk>` has.
             ranks = [
                 rank
                 for token_id, rank in zip(score.token_ids, score.ranks.tolist(), strict=True)
@@ -120,7 +121,7 @@ class Tally:
                 self._hits[k] += sum(rank <= k for rank in ranks)
 
     def figures(self, vocabulary_size: int, state: str, cache: int = 0) -> Figures:
-        """What it all comes to; at least one sentence must have been added."""
+        """Return the figures; at least one sentence must have been added."""
         tokens = self.words + self.sentences
         possible = tokens - self.oov - self.zeroprobs
         bits = self._total_nats / LN_2 + self._spelling_bits
@@ -152,7 +153,7 @@ class Tally:
 
 
 def sentence_figures(score: SentenceScore) -> Figures:
-    """The figures of one sentence by itself; they never add up to those of a text by averaging."""
+    """Return the figures of one sentence; their mean over a text is not the figure of the text."""
     tally = Tally(None)
     tally.add(score)
     return tally.figures(vocabulary_size=0, state="")

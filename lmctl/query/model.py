@@ -1,4 +1,4 @@
-"""A model opened for questions in words."""
+"""A model that answers queries in words."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 
 class Model(TextModel):
-    """A trained model that answers questions in words. Made by `lmctl.load`."""
+    """A trained model that answers queries in words. `lmctl.load` makes it."""
 
     def predict(self, text: str, k: int = 5) -> list[Prediction]:
         """The k most probable next words after a text that starts a sentence, best first.
 
-        `<unk>` and `</s>` are left out; probabilities are those of the whole distribution.
+        `<unk>` and `</s>` are left out of the answer, but the probabilities are not rescaled.
 
         Args:
-            text: the context, a line without its end; may be empty.
-            k: how many words to answer with.
+            text: the context, a line without its line end; may be empty.
+            k: number of words in the answer.
         """
         from lmctl.query.prediction import Predictor
 
         return Predictor(self, k=k).answer([text])[0].predictions
 
     def score(self, text: str) -> SentenceScore:
-        """Log probability (natural) of every word of a sentence, and of its end.
+        """Return the natural log probability of every word of a sentence, and of its end.
 
         Args:
-            text: one sentence, a line without its end.
+            text: one sentence, a line without its line end.
         """
         from lmctl.query.scoring import score_sentences
 
         return next(score_sentences(self, [text], blank_lines="keep"))
 
     def log_probs(self, text: str) -> Float32Array:
-        """Natural log probability of every next token after a text that starts a sentence, (V,).
+        """Return the natural log probability of every next token after a text that starts a sentence, (V,).
 
         Args:
-            text: the context, a line without its end; may be empty.
+            text: the context, a line without its line end; may be empty.
         """
         token_ids = np.array(self.encode(text).token_ids, dtype=np.int64)[:, None]
         state: Any = self.language_model.initial_state(1)
@@ -59,38 +59,38 @@ class Model(TextModel):
 
 
 def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
-    """Open a model for questions.
+    """Open a model for queries.
 
     Args:
-        path: a model's folder, `folder@6` for one of its generations, or a bundle's folder.
-        cache: how many words of a text that is read with its state carried are remembered; 0: none.
+        path: a model folder, `folder@6` for one of its generations, or a bundle folder.
+        cache: number of words in the cache of a text whose state is carried; 0: no cache.
 
     Raises:
-        UsageError: a cache is asked for, and none was tuned for this model.
-        InputMissingError: there is no model there.
-        DataError: it is damaged, or of a format that this version does not read.
+        UsageError: a cache is asked for, but none was tuned for this model.
+        InputMissingError: there is no model at this path.
+        DataError: the model is damaged, or this version of lmctl does not read its format.
     """
     return load_named(str(Path(path)), cache=cache)
 
 
 def load_named(name: str | None, *, cache: int = 0) -> Model:
-    """Open the model that `-m NAME` means; one that is published meanwhile is as good.
+    """Open the model that `-m NAME` means, or the generation that is published in its place meanwhile.
 
     Raises:
-        UsageError: nothing was named and there is not exactly one model; or a cache is asked for, and none was
-            tuned for it.
-        InputMissingError: there is no model there.
-        DataError: it is damaged, or of a format that this version does not read.
+        UsageError: no model was named and there are several; or a cache is asked for, but none was tuned for this
+            model.
+        InputMissingError: there is no model.
+        DataError: the model is damaged, or this version of lmctl does not read its format.
     """
     return opened(name, lambda folder: Model(open_bundle(folder), cache))
 
 
 def verify_model(folder: Path) -> None:
-    """Check all of a bundle: every file, and that its weights and text recipe make a model.
+    """Check every file of a bundle, then open it as a model and compute one distribution.
 
     Raises:
-        InputMissingError: there is no bundle there.
-        DataError: what does not fit, by name.
+        InputMissingError: the folder is not a bundle.
+        DataError: a file is missing, damaged or foreign; the message names it.
     """
     model = Model(verify_bundle(folder))
     check_log_probs(model.log_probs(""))

@@ -1,4 +1,4 @@
-"""Next words: contexts in, the most probable continuations out."""
+"""Predicts the most probable next words after contexts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answers to one context, and which of its words the model does not know."""
+    """The predictions for one context, and its OOVs."""
 
     context: str
     oov: list[str]
@@ -46,14 +46,15 @@ class Predictor:
     """Answers contexts, in batches or one by one.
 
     Args:
-        model: whom to ask.
-        k: how many words to answer with.
-        threshold: leave out words that are less probable than this.
-        allow_unknown: `<unk>` may be answered.
-        allow_sentence_end: `</s>` may be answered.
-        candidates: answer with these words alone; ones that are not in the vocabulary can never be answered.
-        mid_sentence: contexts do not start a sentence.
-        state: "reset": every context stands for itself; "carry": each one continues the one before.
+        model: the model.
+        k: largest number of words in an answer.
+        threshold: smallest probability of a word in an answer.
+        allow_unknown: whether `<unk>` may be an answer.
+        allow_sentence_end: whether `</s>` may be an answer.
+        candidates: the only words that may be answers; those that are not in the vocabulary are ignored. None: all
+            words.
+        mid_sentence: whether contexts start in the middle of a sentence; by default, they start a sentence.
+        state: "reset": contexts are independent; "carry": each context continues the one before.
 
     Raises:
         UsageError: none of the candidates is in the vocabulary.
@@ -75,7 +76,7 @@ class Predictor:
         self._k = k
         self._threshold = threshold
         self._allowed = _allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
-        # What stands before a context: the end of the sentence before it, or something unknown.
+        # The token before a context: the end of the sentence before, or nothing if that is unknown.
         self._before = [] if mid_sentence else [SENTENCE_END_ID]
         self._carry = state == "carry"
         self._carried: Any = None
@@ -83,7 +84,7 @@ class Predictor:
             self._carried = self._read(model.language_model.null_state(1), [self._before])
 
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
-        """Answer every context, in order."""
+        """Return the answers to contexts, in order."""
         encoded = [self._model.encode(context) for context in contexts]
         found = [self._continue(text) for text in encoded] if self._carry else self._answer_batches(encoded)
         return [
@@ -105,7 +106,7 @@ class Predictor:
         return self._best(self._carried)[0]
 
     def _read(self, state: Any, contexts: list[list[int]]) -> Any:
-        """The state after reading contexts side by side, each in a column of its own."""
+        """Return the state after reading contexts, one in each column."""
         lengths = np.array([len(token_ids) for token_ids in contexts])
         columns = np.full((int(lengths.max()), len(contexts)), SENTENCE_END_ID)
         for column, token_ids in enumerate(contexts):
@@ -123,7 +124,7 @@ class Predictor:
             [
                 Prediction(words[token_id], math.exp(log_prob), log_prob)
                 for token_id, log_prob in zip(ids, row, strict=True)
-                # What is impossible (by maximum likelihood, what never followed) is no answer.
+                # A word with probability 0 is no answer. Maximum likelihood gives 0 to words that never followed.
                 if math.exp(log_prob) >= self._threshold and log_prob > -math.inf
             ]
             for ids, row in zip(token_ids.tolist(), log_probs.tolist(), strict=True)
@@ -136,7 +137,7 @@ class Predictor:
 def _allowed_tokens(
     model: TextModel, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
 ) -> BoolArray:
-    """Which tokens may be answered, (V,)."""
+    """Return whether each token may be an answer, (V,)."""
     if candidates is None:
         allowed = np.ones(len(model.vocabulary), dtype=bool)
         allowed[UNKNOWN_ID], allowed[SENTENCE_END_ID] = allow_unknown, allow_sentence_end
@@ -151,7 +152,7 @@ def _allowed_tokens(
         raise UsageError(f"none of the {len(wanted)} candidates is in the model's vocabulary")
     if len(known) < len(set(wanted)):
         logger.warning(
-            "%d of %d candidates are not in the model's vocabulary and cannot be answered",
+            "%d of %d candidates are not in the model's vocabulary and are ignored",
             len(set(wanted)) - len(known),
             len(set(wanted)),
         )

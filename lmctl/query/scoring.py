@@ -1,4 +1,4 @@
-"""How probable a text is: log probabilities of its words and sentence ends."""
+"""Scores text: log probabilities of its words and sentence ends."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lmctl.families.base import LanguageModel
     from lmctl.query.text_model import TextModel
 
-# A window of text is read before it is scored, so that sentences of like length stand side by side; memory is
-# a window's, however long the text.
+# A window of this many tokens is read before it is scored, so that batches have sentences of similar length.
+# Memory depends on the window, not on the length of the text.
 WINDOW_TOKENS = 1 << 15
 
 
@@ -37,13 +37,14 @@ class SentenceScore:
     """The log probabilities of one sentence.
 
     Attributes:
-        words: the words as they stand in the text, after segmentation.
-        token_ids: of the words, `<unk>`'s where one is out of vocabulary; then `</s>`.
-        log_probs: natural logs, one for each token id.
-        ranks: place of each token in the whole distribution, from 1, ties counted against it; or None.
+        words: the words of the text after segmentation.
+        token_ids: ids of the words, and of `</s>` at the end; an OOV has the id of `<unk>`.
+        log_probs: natural log probability of each token.
+        ranks: rank of each token in its distribution, from 1; a tie gets the worst rank. None: not computed.
         characters: code points of the normalised line, plus one for its end.
-        line: number of its line in the text, from 1; blank lines that are left out count.
-        ngram_lengths: words of the n-gram that gave each probability, the token among them; None: no n-gram did.
+        line: number of its line in the text, from 1; blank lines that are left out also count.
+        ngram_lengths: length of the n-gram that gave each probability, the token included; None for models without
+            n-grams.
         ngram_terms: the terms of each log probability, (N, tokens); see `Scores.ngram_terms`.
     """
 
@@ -58,7 +59,7 @@ class SentenceScore:
 
     @property
     def oov(self) -> int:
-        """How many of the words are out of vocabulary."""
+        """Number of OOVs."""
         return self.token_ids.count(UNKNOWN_ID)
 
     @property
@@ -68,7 +69,7 @@ class SentenceScore:
 
 
 class _Line(NamedTuple):
-    """A line of a text, read."""
+    """A line of a text after encoding."""
 
     number: int
     text: EncodedText
@@ -83,15 +84,15 @@ def score_sentences(
     ranks: bool = False,
     threads: int = 0,
 ) -> Iterator[SentenceScore]:
-    """Score a text, a sentence a line, in order; see `score_batches`.
+    """Score a text with one sentence a line, in order; see `score_batches`.
 
     Args:
-        model: whose probabilities.
-        lines: the text; read as it is needed.
-        state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
-        blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
-        ranks: also find each token's rank.
-        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
+        model: the model.
+        lines: the lines of the text, which are read on demand.
+        state: "reset": every sentence starts from the initial state; "carry": from the state after the one before.
+        blank_lines: whether a line without words is left out or is a sentence (only `</s>`); None: as in training.
+        ranks: whether to compute the rank of each token.
+        threads: largest number of batches that are scored at once; 0: the number of cores.
     """
     for scores in score_batches(
         model, [lines], state=state, blank_lines=blank_lines, ranks=ranks, threads=threads
@@ -109,19 +110,19 @@ def score_batches(
     threads: int = 0,
     meter: Meter | None = None,
 ) -> Iterator[list[SentenceScore]]:
-    """Score a text whose lines come in batches: a batch is answered before the next one is waited for.
+    """Score a text whose lines come in batches. A batch is scored before the next one is read.
 
     Args:
-        model: whose probabilities.
+        model: the model.
         batches: the lines of the text.
-        state: "reset": every sentence from the initial state; "carry": each continues where the last one ended.
-        blank_lines: whether a line without words is a sentence (a lone `</s>`); by default as in training.
-        ranks: also find each token's rank.
-        threads: how many batches of sentences are scored at once, at most; 0: as many as there are cores.
-        meter: takes note of the tokens that are read and scored.
+        state: "reset": every sentence starts from the initial state; "carry": from the state after the one before.
+        blank_lines: whether a line without words is left out or is a sentence (only `</s>`); None: as in training.
+        ranks: whether to compute the rank of each token.
+        threads: largest number of batches that are scored at once; 0: the number of cores.
+        meter: counts the tokens that are read and scored.
 
     Yields:
-        The scores of some sentences, in order.
+        Scores of the next sentences, in order.
     """
     keep = (blank_lines or model.bundle.record.recipe.blank_lines) == "keep"
     language_model = model.language_model
@@ -151,13 +152,13 @@ def token_log_probs(
     state: Literal["reset", "carry"],
     threads: int = 0,
 ) -> Float64Array:
-    """Natural log probability of every token of a text, (N,).
+    """Return the natural log probability of every token of a text, (N,).
 
     Args:
-        language_model: whose probabilities.
+        language_model: the language model.
         token_ids: sentences that each end with `</s>`, (N,).
-        state: as in `score_sentences`, and so `threads`.
-        threads: likewise.
+        state: as in `score_sentences`.
+        threads: as in `score_sentences`.
     """
     meter = Meter("scoring", len(token_ids))
     score_window = (
@@ -176,7 +177,7 @@ def token_log_probs(
 
 
 def _windows(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
-    """Sentences that are scored together."""
+    """Yield windows of sentences; a window is scored together."""
     window: list[_Line] = []
     tokens = 0
     for line in lines:
@@ -190,7 +191,7 @@ def _windows(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
 
 
 class _Reset:
-    """Scores windows of sentences that stand each for itself."""
+    """Scores windows of independent sentences."""
 
     def __init__(self, language_model: LanguageModel[Any], ranks: bool, threads: int, meter: Meter) -> None:
         self._meter = meter
@@ -201,13 +202,13 @@ class _Reset:
     def __call__(self, window: list[_Line]) -> list[SentenceScore]:
         scores: dict[int, SentenceScore] = {}
         batches = list(batches_by_length([len(line.text.token_ids) + 1 for line in window]))
-        # NumPy computes outside of Python's lock, and a batch does not depend on another.
+        # NumPy releases Python's global lock, and batches are independent, so threads compute at the same time.
         with ThreadPoolExecutor(self._threads) as threads:
             score: Iterable[Scores]
             try:
                 score = threads.map(partial(self._score, window), batches)
             except RuntimeError:
-                # No thread may be started (ulimit -u, a container's limit of processes).
+                # No thread could be started (ulimit -u, or a container's limit of processes).
                 score = map(partial(self._score, window), batches)
             for places, found in zip(batches, score, strict=True):
                 for column, place in enumerate(places):
@@ -217,7 +218,7 @@ class _Reset:
         return [scores[place] for place in range(len(window))]
 
     def _score(self, window: list[_Line], places: list[int]) -> Scores:
-        """Sentences side by side, each in a column of its own."""
+        """Score sentences in one batch, one in each column."""
         lengths = np.array([len(window[place].text.token_ids) + 1 for place in places])
         inputs, targets = _side_by_side([window[place].text.token_ids for place in places], int(lengths.max()))
         state = self._language_model.null_state(len(places))
@@ -225,12 +226,12 @@ class _Reset:
 
 
 def scoring_threads() -> int:
-    """How many batches are scored at once: one a core, unless BLAS spreads each of them over the cores already."""
+    """Return the number of batches scored at once: one for each core, or 1 if BLAS itself uses several threads."""
     return len(os.sched_getaffinity(0)) if os.environ.get("OPENBLAS_NUM_THREADS") == "1" else 1
 
 
 class _Carried:
-    """Scores windows of one long text, the state carried through them all."""
+    """Scores windows of one text, and carries the state from each window to the next."""
 
     def __init__(self, language_model: LanguageModel[Any], ranks: bool, meter: Meter) -> None:
         self._meter = meter
@@ -242,7 +243,7 @@ class _Carried:
         targets = np.array([token for line in window for token in (*line.text.token_ids, SENTENCE_END_ID)])[
             :, None
         ]
-        # Before the first word of every sentence stands `</s>`: its own start, or the end of the one before.
+        # `</s>` precedes the first word of every sentence: it is the end of the sentence before.
         inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
         found, self._state = _score_in_blocks(
             self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._ranks, self._meter
@@ -255,7 +256,7 @@ class _Carried:
 
 
 def _side_by_side(sentences: list[list[int]], steps: int) -> tuple[IntArray, IntArray]:
-    """Inputs and targets, both (T, B): each sentence after `</s>`, and each followed by `</s>`."""
+    """Return inputs and targets, both (T, B). Inputs have `</s>` before each sentence, targets after it."""
     inputs = np.full((steps, len(sentences)), SENTENCE_END_ID)
     targets = np.full((steps, len(sentences)), SENTENCE_END_ID)
     for column, token_ids in enumerate(sentences):
@@ -273,7 +274,7 @@ def _score_in_blocks(
     ranks: bool,
     meter: Meter | None = None,
 ) -> tuple[Scores, Any]:
-    """Score (T, B) a block of time at a time, so that a very long sentence takes no more memory."""
+    """Score (T, B) in blocks of steps, so that a very long sentence needs no more memory."""
     parts = []
     for block in blocks_of_time(*inputs.shape):
         there = np.clip(lengths - block.start, 0, block.stop - block.start)
@@ -291,7 +292,7 @@ def _score_in_blocks(
 
 
 def _joined(parts: Sequence[NDArray[Any] | None], axis: int = 0) -> NDArray[Any] | None:
-    """Arrays one after the other; None if they are not there."""
+    """Concatenate arrays; None if all are None."""
     there = [part for part in parts if part is not None]
     return np.concatenate(there, axis) if there else None
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """A text as the model reads it; words that are out of the vocabulary have the id of `<unk>`."""
+    """A text after segmentation and encoding; OOVs have the id of `<unk>`."""
 
     words: list[str]
     token_ids: list[int]
@@ -29,21 +29,21 @@ class EncodedText:
 
 
 class TextModel:
-    """A language model that reads text. Everything is deterministic; nothing is written.
+    """A language model that reads text. Its answers are deterministic, and it writes no files.
 
     Args:
-        bundle: opened.
-        cache: how many words of the text at hand are remembered; 0: none.
+        bundle: the opened bundle.
+        cache: number of words of the text in the cache; 0: no cache.
 
     Raises:
-        UsageError: a cache is asked for, and none was tuned for this model.
+        UsageError: a cache is asked for, but none was tuned for this model.
         DataError: the bundle is damaged.
     """
 
     def __init__(self, bundle: Bundle, cache: int = 0) -> None:
         self.bundle = bundle
         self.cache = cache
-        # Small files are read now: once a newer generation has been published, this one may be removed.
+        # Small files are read now, because this generation may be removed after a newer one is published.
         self._recipe_files = bundle.recipe_files()
         self.characters = bundle.characters()
         self.vocabulary = bundle.vocabulary()
@@ -51,8 +51,8 @@ class TextModel:
         if cache:
             if bundle.record.cache is None:
                 raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model: it had no text to validate on, or one "
-                    "on which a cache helps nothing; `lmctl train` and `lmctl mix` tune one where it helps"
+                    f"{bundle.folder}: no cache was tuned for this model, because it had no validation text, or a "
+                    "cache did not help on that text; leave out the cache"
                 )
             from lmctl.families.cached.runtime import CachedLanguageModel
 
@@ -68,20 +68,20 @@ class TextModel:
             raise DataError(f"{self.bundle.folder}: {error}") from error
         if tokenizer.segmenter.identity != recipe.segmenter:
             logger.warning(
-                "this model was trained with %s, and %s is installed: some words may be cut differently",
+                "this model was trained with %s, but %s is installed: some words may be cut differently",
                 *_versions(recipe.segmenter, tokenizer.segmenter.identity),
             )
         return tokenizer
 
     def encode(self, text: str) -> EncodedText:
-        """Cut a line of text into tokens, as the training text was."""
+        """Cut a line of text into words and look up their ids, as in training."""
         normalized = self.tokenizer.normalized(text)
         words = self.tokenizer.segment(normalized)
         return EncodedText(words, self.vocabulary.encode(words), len(normalized))
 
 
 def _versions(stored: SegmenterIdentity, installed: SegmenterIdentity) -> tuple[str, str]:
-    """What two segmenters that differ are called."""
+    """Return the names and versions of two different segmenters for a message."""
     old, new = (
         f"{identity.engine or identity.name} {identity.engine_version}" for identity in (stored, installed)
     )

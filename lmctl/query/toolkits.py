@@ -1,7 +1,7 @@
-"""What KenLM and SRILM make of a score: log10 in float32, added up in their order.
+"""Scores as KenLM and SRILM print them: log10 in float32, summed in the same order.
 
-An n-gram model's terms are turned into the decimals of its ARPA file, so that the numbers are those that these
-programs print, nearly always to the last digit. A network's log probabilities are only turned into log10.
+The terms of an n-gram model are converted to the decimals of its ARPA file. The results then equal the output of
+these programs, nearly always to the last digit. Log probabilities of a network are only converted to log10.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from lmctl.query.scoring import SentenceScore
 
 
-# Digits of a network's figures.
+# Decimals printed for a network.
 DIGITS = 6
-# What SRILM prints of a float32 (lm/src/Prob.cc, LogP_Precision).
+# Significant digits that SRILM prints (lm/src/Prob.cc, LogP_Precision).
 SRILM_DIGITS = 7
 
 
 def log10_probs(score: SentenceScore, zero: float) -> FloatArray:
-    """Log10 probabilities of a sentence's tokens: float32 of n-grams, float64 of a network.
+    """Return the log10 probabilities of a sentence's tokens: float32 for n-grams, float64 for a network.
 
     Args:
-        score: of the sentence.
-        zero: what a probability or back-off of zero counts as: -99 in KenLM, -inf in SRILM.
+        score: score of the sentence.
+        zero: log10 of a zero probability or back-off: -99 in KenLM, -inf in SRILM.
     """
     if score.ngram_terms is None:
         return score.log_probs / LN_10
     terms = log10_of(score.ngram_terms)
     if zero != LOG10_ZERO:
         terms[np.isneginf(score.ngram_terms)] = zero
-    # From the shortest context to the longest, each sum a float32.
+    # Summed from the shortest context to the longest, and each sum is rounded to float32.
     added: FloatArray = np.add.accumulate(terms.astype(np.float32), axis=0, dtype=np.float32)[-1]
     return added
 
 
 def ngram_lengths(score: SentenceScore) -> Sequence[int]:
-    """Length of the n-gram of each token; a network reads all from the sentence's start, `<s>` first."""
+    """Return the length of the n-gram of each token; for a network, the number of tokens from `<s>` on."""
     if score.ngram_lengths is not None:
         return score.ngram_lengths.tolist()  # type: ignore[no-any-return]
     return range(2, len(score.token_ids) + 2)
@@ -59,7 +59,7 @@ class KenLMTally:
         self._total = self._of_oov = 0.0
 
     def add(self, log10s: FloatArray, score: SentenceScore) -> np.floating[Any]:
-        """Count a sentence, given its tokens' `log10_probs`; what it comes to."""
+        """Add a sentence, given the `log10_probs` of its tokens, and return their sum."""
         total: np.floating[Any] = np.add.accumulate(log10s)[-1]
         unknown = np.array(score.token_ids) == UNKNOWN_ID
         self._tokens += len(log10s)
@@ -69,9 +69,9 @@ class KenLMTally:
         return total
 
     def perplexity(self) -> float:
-        """Including OOVs."""
+        """Return the perplexity including OOVs."""
         return perplexity_of_log10(-self._total / self._tokens)
 
     def perplexity_excluding_oov(self) -> float:
-        """Excluding OOVs."""
+        """Return the perplexity excluding OOVs."""
         return perplexity_of_log10(-(self._total - self._of_oov) / (self._tokens - self._oov))

@@ -1,4 +1,4 @@
-"""The parameters with which a cache helps a model most on a text that was held out."""
+"""Tunes the parameters of a cache model on held-out text."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from lmctl.families.base import LanguageModel
     from lmctl.families.cached.memory import Reading
 
-# A cache is tuned on the beginning of the text: features of so many tokens are held at once.
+# A cache is tuned on the first tokens of the text, because their features must fit in memory.
 CACHE_TOKENS = 50_000
 # Thetas of a cache that compares unit vectors, and of one that forgets within 1 / theta tokens.
 THETAS_OF_FEATURES = tuple(2.0**exponent for exponent in range(-1, 8))
 THETAS_OF_AGES = tuple(2.0**-exponent for exponent in range(-1, 14))
-# However well a text repeats itself, words that are not remembered stay possible.
+# Below 1, so that words that are not in the cache keep a probability above 0.
 LARGEST_CACHE_WEIGHT = 0.99
-# The best theta is looked for again between its neighbours, so often; each time this many steps are in a step.
+# The search for theta is refined this many times; each time, the step of the grid is divided by STEPS_IN_A_STEP.
 REFINEMENTS = 2
 STEPS_IN_A_STEP = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TunedCache:
-    """Parameters of a cache, and what they are good for on the text they were tuned on.
+    """The parameters of a cache, and the perplexities on the text they were tuned on.
 
     Attributes:
-        parameters: the best that were found.
-        tokens: how many tokens of the text counted.
-        perplexity_without: the model's own.
-        perplexity: with the cache.
+        parameters: the best parameters that were found.
+        tokens: number of tokens that the perplexities count.
+        perplexity_without: perplexity of the model without the cache.
+        perplexity: perplexity with the cache.
     """
 
     parameters: CacheParameters
@@ -58,27 +58,29 @@ class TunedCache:
 def tune_cache(
     model: LanguageModel[Any], token_ids: IntArray, size: int, *, left_out: int | None = None
 ) -> TunedCache:
-    """The parameters with which a cache helps a model most on a text, read from its start as one stream.
+    """Find the parameters of a cache that give a text the lowest perplexity.
+
+    The text is read from its start as one stream.
 
     Args:
-        model: without the cache.
-        token_ids: the text, sentences ending with `</s>`, (N,); the first `CACHE_TOKENS` of them are read.
-        size: how many words the cache remembers.
-        left_out: a token that does not count where it is to be predicted: `<unk>`, where it was not trained.
+        model: the model without a cache.
+        token_ids: the text, sentences ending with `</s>`, (N,); the first `CACHE_TOKENS` tokens are read.
+        size: number of words in the cache.
+        left_out: a target that the perplexities do not count: `<unk>`, if it was not trained. None: all count.
 
     Raises:
-        DataError: the text has fewer than two tokens: nothing is ever remembered.
+        DataError: the text has fewer than two tokens, or no token counts.
     """
     targets = token_ids[:CACHE_TOKENS].astype(np.int64)
     if len(targets) < 2:
         raise DataError(f"a text of {len(targets)} tokens is too short to tune a cache on; expected 2 or more")
-    # The state is carried: a sentence starts from the end of the one before.
+    # The state is carried, so the first input of a sentence is the end of the sentence before.
     inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
     of_model, contexts = _read(model, inputs, targets)
     reading = Memory.empty(contexts.shape[1]).reading(contexts, inputs, size)
     counts = targets != left_out if left_out is not None else np.ones(len(targets), dtype=bool)
     if not (counts & reading.remembering).any():
-        raise DataError("no token of the text counts: there is nothing to tune a cache on")
+        raise DataError("no token of the text counts, so a cache cannot be tuned on it")
     grid = THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES
     progress.tell("tuning a cache", 0, 1 + REFINEMENTS)
     best = _best_cache(reading, of_model, targets, counts, grid)
@@ -95,7 +97,10 @@ def tune_cache(
 
 
 def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tuple[Float64Array, Float32Array]:
-    """Log probability of each target, (N,), and the context before the first input and after each, (N + 1, H)."""
+    """Return the log probability of each target, (N,), and the hidden states, (N + 1, H).
+
+    The first hidden state is the one before the first input, the others follow each input.
+    """
     state = model.null_state(1)
     log_probs, contexts = [], [contexts_of(model, state, 1)]
     for block in blocks_of_time(len(inputs), 1):
@@ -120,7 +125,7 @@ def _best_cache(
     counts: NDArray[np.bool_],
     thetas: Sequence[float],
 ) -> TunedCache:
-    """The best of some thetas, each with the weight that is best for it."""
+    """Return the best of several thetas, each with the weight that is best for it."""
     found = []
     there = reading.remembering & counts
     for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):

@@ -257,7 +257,7 @@ def test_a_word_that_was_just_read_becomes_more_probable(call, cached, write):
 def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached):
     for model, arguments, message in (
         (cached, ("--cache", "9"), "--cache needs --state carry; with --state reset,"),
-        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
+        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model, because"),
     ):
         finished = call("predict", "-m", model, *arguments, "the")
         assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)

@@ -64,8 +64,8 @@ def test_tags_around_lines_are_said_unless_the_model_strips_them(model, tmp_path
     assert (found.words, found.oov) == (9, 5)
     assert caplog.messages == [
         (
-            f"{tagged}: 2 of 2 lines stand between <s> and </s>, which this model reads as unknown words; one "
-            "that is trained with text.sentence_tags: strip leaves them out"
+            f"{tagged}: 2 of 2 lines stand between <s> and </s>, which this model reads as unknown words; to "
+            "leave them out, train with text.sentence_tags: strip"
         )
     ]
 

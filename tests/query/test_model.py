@@ -100,7 +100,7 @@ def test_another_version_of_the_segmenter_is_warned_of(tmp_path, make_bundle, ca
 
     (message,) = caplog.messages
     assert message == (
-        f"this model was trained with rjieba 0.0.1, and rjieba {segmenter.engine_version} is installed: "
+        f"this model was trained with rjieba 0.0.1, but rjieba {segmenter.engine_version} is installed: "
         "some words may be cut differently"
     )
 
@@ -116,7 +116,7 @@ def test_other_tables_of_the_same_version_are_warned_of(tmp_path, make_bundle, c
     name = f"rjieba {segmenter.engine_version}"
     assert caplog.messages == [
         (
-            f"this model was trained with {name}, and {name} with another dictionary or hidden Markov model is "
+            f"this model was trained with {name}, but {name} with another dictionary or hidden Markov model is "
             "installed: some words may be cut differently"
         )
     ]

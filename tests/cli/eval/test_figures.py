@@ -121,7 +121,7 @@ def test_a_cache_gives_the_perplexity_that_it_has_by_hand(call, cached, text):
 def test_a_cache_needs_a_text_to_remember_and_parameters(call, bundle, cached, text):
     for model, arguments, message in (
         (cached, ("--cache", "9"), "--cache needs --state carry; with --state reset,"),
-        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model: it had no"),
+        (bundle, ("--cache", "9", "--state", "carry"), f"{bundle}: no cache was tuned for this model, because"),
     ):
         finished = call("eval", "-m", model, *arguments, text)
         assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
