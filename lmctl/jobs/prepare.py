@@ -68,17 +68,17 @@ def prepare(
     """Segment, count and encode texts.
 
     Args:
-        sources: files, or "-" for standard input, in the order they are to be read.
-        folder: where the prepared corpus goes.
-        config: of which text, vocabulary and validation matter here.
-        old_words: the vocabulary of the model that training starts from; None if it starts from none.
-        jobs: how many processes; 0: as many as there are cores. The result does not depend on it.
-        on_progress: told of the number of bytes read, again and again.
+        sources: paths of the texts, or "-" for standard input, in the order of reading.
+        folder: folder of the prepared corpus.
+        config: the configuration; only the sections text, vocabulary and validation matter here.
+        old_words: vocabulary of the model that training starts from; None if it starts from random weights.
+        jobs: number of processes; 0: the number of cores. The result does not depend on it.
+        on_progress: called with the number of bytes read so far.
 
     Raises:
-        LmctlError: an input is missing or is not text, or there is nothing in it; `folder` is a model or a bundle.
+        LmctlError: an input is missing, is not text or is empty; or `folder` is a model or a bundle.
         LockedError: another process prepares a corpus in this folder.
-        StorageError: there is not enough room for it, or a file is in the folder's place.
+        StorageError: the disk has not enough room, or `folder` is a file.
         OSError: the folder cannot be written.
     """
     if folder.exists() and not folder.is_dir():
@@ -94,7 +94,7 @@ def prepare(
     segmenter, read = _choose_segmenter(sources, config.text)
     reader = _Reader(config.text, on_progress, read)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
-    # With one chunk there is nothing to share out, and starting processes would take longer than the work.
+    # A single chunk is processed here: starting processes would take longer than the work.
     first = list(itertools.islice(chunks, 2))
     if not first:
         raise DataError(f"{_in_messages(sources)}: empty; expected text, a sentence a line")
@@ -129,7 +129,7 @@ def _in_messages(sources: Sequence[str]) -> str:
 
 
 def files_named(config: Config) -> list[str]:
-    """The files that the configuration names: what validates, and word lists."""
+    """The files that the configuration names: the validation text, word lists and the user dictionary."""
     named = (config.validation.file, config.vocabulary.file, config.text.stop_words, config.text.user_dictionary)
     return [path for path in named if path]
 
@@ -138,7 +138,7 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
     """The tokens of every line of the sources, blank lines included.
 
     Yields:
-        Tokens, and whether their line goes on with the next ones: one that is too long to be kept comes in parts.
+        The tokens, and whether the next tokens belong to the same line: a very long line comes in parts.
 
     Raises:
         LmctlError: an input is missing or is not text.
@@ -159,17 +159,17 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
 
 
 def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, ReadPieces]:
-    """The segmenter that is configured, or that a sample of the sources asks for; and what reads them whole.
+    """The configured segmenter, or for `auto` the one that suits a sample; and a reader of the sources.
 
-    What a user should know of the sample is said if `auto` had to choose, and if jieba would cut words again:
-    naming `space` or `char` settles it.
+    The reader gives the sources from their beginning, also a pipe that was sampled. Warnings describe a text for
+    which `auto` may be a bad choice, or whose words jieba would cut again. `space` and `char` give no warning.
     """
     if text.segmenter not in ("auto", "jieba"):
         return text.segmenter, read_pieces
     sampled = SampledSources(sources, text.encoding)
     found = detect(sampled.text())
     if not sampled.is_text and text.errors == "strict":
-        # Reading will end at those bytes; what the others look like would lead astray.
+        # Reading will fail at the bad bytes; warnings about the rest of the sample would mislead.
         return ("jieba" if text.segmenter == "jieba" else found.segmenter), sampled.pieces
     if text.segmenter == "jieba":
         if found.already_cut:
@@ -179,7 +179,7 @@ def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Re
             )
         return "jieba", sampled.pieces
     if found.already_cut:
-        # Said on a terminal alone: nothing is wrong, and cron should not send a mail each night.
+        # Shown on a terminal only: nothing is wrong, and cron should not send a mail each night.
         logger.info(
             "the text is Chinese cut into words already, so it is cut at white space; "
             "--segmenter jieba would cut its words again"
@@ -204,11 +204,11 @@ def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Re
 
 
 def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
-    """The tokenizer that is configured.
+    """The configured tokenizer.
 
     Args:
-        text: how text becomes tokens.
-        name: the segmenter, in place of `auto`.
+        text: the section `text` of the configuration.
+        name: name of the segmenter, never `auto`.
     """
     if text.user_dictionary is not None and name != "jieba":
         logger.warning(
@@ -228,7 +228,7 @@ def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
 
 
 def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[str] | None) -> VocabularyRules:
-    """Which words get an id; those of a fixed list are normalized as the text is."""
+    """The rules that choose the vocabulary. The words of a fixed list are normalized like the text."""
     vocabulary, training = config.vocabulary, config.training
     known = None if old_words is None else frozenset(old_words)
     if vocabulary.file is None:
@@ -251,7 +251,7 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
 
 @contextlib.contextmanager
 def _without_cycle_collection() -> Iterator[None]:
-    """Tokens make no reference cycles, and looking for some in lists of a million strings halves the speed."""
+    """Switch off the collection of reference cycles: tokens make none, and the search halves the speed."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -262,7 +262,7 @@ def _without_cycle_collection() -> Iterator[None]:
 
 
 class _Reader:
-    """Reads sources as chunks, and takes note of their sizes and hashes."""
+    """Reads sources as chunks, and records their sizes and hashes."""
 
     def __init__(self, text: TextConfig, on_progress: OnProgress, read: ReadPieces) -> None:
         self._text = text
@@ -297,7 +297,7 @@ class _Reader:
                 yield chunk, split
 
     def records(self) -> list[SourceRecord]:
-        """What was read so far."""
+        """The records of the sources that were read so far."""
         return [
             SourceRecord(name=name, split=split, bytes=size[0], sha256=digest.hexdigest())
             for name, split, size, digest in self._records
@@ -310,7 +310,7 @@ def _read_list(path: str, text: TextConfig) -> tuple[str, ...]:
 
 
 def _make_jieba(path: str, text: TextConfig, normalization: Normalization) -> Segmenter:
-    """The jieba segmenter with a user dictionary, whose words are normalized as the text is."""
+    """The jieba segmenter with a user dictionary, whose words are normalized like the text."""
     lines = read_list_lines(path, encoding=text.encoding, errors=text.errors)
     words = normalized(parse_user_dictionary(lines, path), normalization, path)
     segmenter = make_segmenter("jieba", text.engine, encode_user_dictionary(words))

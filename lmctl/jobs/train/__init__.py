@@ -1,1 +1,1 @@
-"""The steps of `lmctl train`: known? -> lock -> prepare -> fit -> compare -> publish -> remember."""
+"""The steps of `lmctl train`: known? -> lock -> prepare -> fit -> compare -> publish -> save the request."""

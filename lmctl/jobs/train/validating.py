@@ -1,4 +1,4 @@
-"""How a model predicts the validation text, as a query would find it."""
+"""Score the validation text with a finished model, in the same way as a query."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What metrics.json says of the validation text.
+    """Figures of the validation text, as in metrics.json.
 
     Attributes:
         includes_oov: whether OOVs count.
@@ -41,11 +41,11 @@ class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ValidScores:
-    """Log probabilities of a text that was held out.
+    """Log probabilities of the validation text.
 
     Attributes:
         log_probs: natural logs, of the tokens that count, (N,).
-        includes_oov: whether OOVs count; they do not where `<unk>` was never seen in training.
+        includes_oov: whether OOVs count; they do not if the training text has no unknown word.
     """
 
     log_probs: Float64Array
