@@ -1,4 +1,4 @@
-"""For every room: a small bundle, made without training."""
+"""Fixtures for all tests: a small bundle, made without training."""
 
 from __future__ import annotations
 
@@ -37,12 +37,11 @@ if TYPE_CHECKING:
 # So that a failed assertion of a helper shows its values.
 pytest.register_assert_rewrite("refusals", "scored", "streams_of_ids")
 
-# How long an example takes, or is made for, says more about the machine than about the code; and a suite that
-# passed passes again.
+# The time of an example depends on the machine, so there is no deadline. Examples are the same in every run.
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("lmctl")
 
-# More would take turns at the disk, and each holds TensorFlow in memory.
+# More workers would wait for the disk, and each holds TensorFlow in memory.
 MOST_WORKERS = 4
 
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
@@ -50,19 +49,19 @@ WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """What `-n auto` means: 0, which is no worker at all, where there is one core."""
+    """The number of workers of `-n auto`: 0, which means no worker process, on one core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 0 if cores == 1 else min(cores, MOST_WORKERS)
 
 
 def pytest_configure() -> None:
-    """Let the commands that tests start hear SIGINT: what a shell runs in the background ignores it."""
+    """Restore SIGINT for the commands that tests start: a shell lets background jobs ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Beside each other, let the files with slow tests begin: what ends last is then short."""
+    """Run files with slow tests first in parallel runs: the last tests are then short."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
@@ -88,7 +87,7 @@ def write_small_bundle(
     """Write the bundle of an LSTM language model with random weights; the same arguments give the same bytes.
 
     Args:
-        folder: where it goes; must be empty or not there.
+        folder: the bundle's; must be empty or missing.
         words: the vocabulary after its two specials, by id from 2; their counts fall to 1.
         sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False, the
             vocabulary's size and one cluster.

@@ -1,4 +1,4 @@
-"""What is built for others: the sdist, the wheel that is made from it, and lmctl installed from that wheel."""
+"""The distribution: the sdist, the wheel made from it, and lmctl installed from that wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal that somebody else may have written."""
+"""The journal of scratch folders, which another program may have written."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Runs the command as a user does, or, where no stream of the process matters, in this process."""
+"""Run the command as a user does, or in this process if no stream of the process matters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CORPORA = Path(__file__).parents[2] / "corpora"
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run of the command left behind."""
+    """The exit code and the output of a finished command."""
 
     code: int
     out: str

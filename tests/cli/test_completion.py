@@ -1,4 +1,4 @@
-"""What a shell completes, and how the documents say that it is set up."""
+"""Completion in a shell, set up as the documents say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands say of a model whose first run published nothing."""
+"""Messages about a model whose first run published nothing."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a command imports: queries run where TensorFlow is not installed, and start fast."""
+"""The imports of a command: queries run without TensorFlow, and start fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lmctl train` and `lmctl predict` where n-grams are counted, as a user runs them."""
+"""`lmctl train` and `lmctl predict` with n-grams, as a user runs them."""
 
 from __future__ import annotations
 

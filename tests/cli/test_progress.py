@@ -1,4 +1,4 @@
-"""What a training run shows on standard error of what was compared, and of a cache."""
+"""Standard error of a training run: the comparison with n-grams, and the cache."""
 
 from __future__ import annotations
 

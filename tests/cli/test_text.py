@@ -1,4 +1,4 @@
-"""How text is cut, as a user sees it from preparation to the answer."""
+"""Segmentation of text as a user sees it, from preparation to the answer."""
 
 from __future__ import annotations
 

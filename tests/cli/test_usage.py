@@ -1,4 +1,4 @@
-"""A command line that is wrong: what is said of it, and what is suggested."""
+"""A wrong command line: the message, and the suggestion."""
 
 import pytest
 

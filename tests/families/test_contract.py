@@ -1,4 +1,4 @@
-"""What every family promises, asked of each that is registered: lmctl's own, and a toy of another package."""
+"""The contract of a family, tested for every registered one: lmctl's own, and a toy family of another package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Families by name: those of other packages are found by entry points, and a broken one breaks nothing else."""
+"""Families by name: entry points find families of other packages, and a broken family breaks no other."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Configurations that are wrong in every way: success, or exit 2 and one line, before TensorFlow is looked at."""
+"""Random wrong configurations: success, or exit 2 and one line, before TensorFlow is imported."""
 
 from __future__ import annotations
 

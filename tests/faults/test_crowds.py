@@ -1,4 +1,4 @@
-"""Many at once: one run a model and one a corpus, and readers that never see anything but a whole one."""
+"""Many processes at once: one run per model and per corpus; readers see whole models alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that fails: exit 74 and a line that names a file; what there was answers, and the next run succeeds."""
+"""A failing disk: exit 74 and a line that names a file; the current model answers, and the next run succeeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Surroundings as cron has them, and worse: training and predicting do in them what they do anywhere."""
+"""The environment of cron, and worse ones: training and predicting work as anywhere else."""
 
 from __future__ import annotations
 

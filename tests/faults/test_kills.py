@@ -1,4 +1,4 @@
-"""A process that is killed: readers find the old or the new, and the next run ends as if nothing had been."""
+"""A killed process: readers find the old or the new model; the next run ends as an uninterrupted one."""
 
 from __future__ import annotations
 

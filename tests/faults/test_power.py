@@ -1,4 +1,4 @@
-"""A power cut: readers find the old or the new, whole; the next run ends as if nothing had been.
+"""A power cut: readers find the old or the new model, whole; the next run ends as an uninterrupted one.
 
 `power.py` states the model of the file system. A run is recorded once, and what a cut after each of its steps may
 leave is built from the recording. Once the run has ended, a cut may take nothing of what it made.

@@ -42,7 +42,7 @@ TINY = (
 
 
 def tiny_settings(*assignments: str) -> Settings:
-    """What is trained on, all of it and without a gate unless a file to validate on is named."""
+    """The settings of a tiny training: all text trains, without a gate, unless `validation.file` is set."""
     validates = any(text.startswith("validation.file") for text in assignments)
     without = [] if validates else ["validation.fraction=0", "publishing.gate=false"]
     return read_settings(assignments=[*TINY, *without, *assignments])
@@ -56,7 +56,7 @@ def settings() -> Callable[..., Settings]:
 
 @pytest.fixture
 def tiny() -> tuple[str, ...]:
-    """The assignments that make training tiny; they say nothing of the text."""
+    """Assignments of model and training that make a run tiny."""
     return TINY
 
 
@@ -70,7 +70,7 @@ def text(tmp_path: Path) -> str:
 
 @pytest.fixture
 def valid(tmp_path: Path) -> str:
-    """A text to validate on; two of its words do not stand in the other."""
+    """A validation text; two of its words are not in the training text."""
     path = tmp_path / "valid.txt"
     path.write_text(VALID)
     return str(path)
@@ -90,7 +90,7 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], str]:
 
 @pytest.fixture
 def known(tmp_path: Path) -> str:
-    """A text to validate on of which every word is in the training text."""
+    """A validation text; all its words are in the training text."""
     path = tmp_path / "known.txt"
     path.write_text(KNOWN)
     return str(path)
@@ -98,7 +98,7 @@ def known(tmp_path: Path) -> str:
 
 @pytest.fixture
 def again(text: str, valid: str, tmp_path: Path) -> Callable[..., Trained]:
-    """`again(*assignments, **options)`: the run of `published` once more, whose settings name a file."""
+    """`again(*assignments, **options)`: the run of `published` once more, with other settings."""
 
     def run(*assignments: str, on_event: OnRunEvent = ignore_event, **policies: Any) -> Trained:
         asked = tiny_settings(f"validation.file={valid}", "publishing.gate=false", *assignments)
@@ -109,13 +109,13 @@ def again(text: str, valid: str, tmp_path: Path) -> Callable[..., Trained]:
 
 @pytest.fixture
 def published(eagerly: None, again: Callable[..., Trained]) -> Trained:
-    """What a run did."""
+    """The result of a run."""
     return again()
 
 
 @pytest.fixture(scope="module")
 def learned(cpu: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
-    """A folder with a model that has learned something, and what the run did that published it."""
+    """A folder with a model that was trained for 30 epochs, and the result of the run."""
     folder = tmp_path_factory.mktemp("learned")
     (folder / "text.txt").write_text(TEXT)
     (folder / "known.txt").write_text(KNOWN)
@@ -138,7 +138,7 @@ def good(eagerly: None, learned: tuple[Path, Trained], tmp_path: Path) -> Traine
 
 @pytest.fixture
 def retrain(text: str, known: str, tmp_path: Path) -> Callable[..., Trained]:
-    """`retrain(*assignments, **options)`: a run that learns next to nothing, where `good` is published."""
+    """`retrain(*assignments, **options)`: a run that learns almost nothing, over the model of `good`."""
 
     def run(*assignments: str, on_event: OnRunEvent = ignore_event, **policies: Any) -> Trained:
         asked = tiny_settings(f"validation.file={known}", "training.learning_rate=1e-9", *assignments)
@@ -149,7 +149,7 @@ def retrain(text: str, known: str, tmp_path: Path) -> Callable[..., Trained]:
 
 @contextmanager
 def functions_run_eagerly() -> Iterator[None]:
-    """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
+    """Run TensorFlow's functions eagerly: a few steps take less time than compiling them."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)

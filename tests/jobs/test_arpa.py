@@ -1,4 +1,4 @@
-"""n-gram models that leave as ARPA files, and come back."""
+"""N-gram models are exported as ARPA files and imported again."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""A model that was copied without its link `current`, and one that cannot be looked into beside others."""
+"""A model that was copied without its link `current`, and a model that cannot be read beside others."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""model.json: what is refused of it, and how that is said."""
+"""model.json: the records that are refused, and the messages."""
 
 import hashlib
 import json

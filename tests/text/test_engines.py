@@ -1,4 +1,4 @@
-"""What identifies an engine is what cuts, and not what a package's metadata say.
+"""An engine is identified by the code that segments, not by the metadata of its package.
 
 jieba-py 0.46.12 installs files over jieba 0.42.1's: the metadata say 0.42.1, the dictionary is the same, the
 hidden Markov model has other tables (5,243 characters that start a word, in place of 6,857), and what is left of

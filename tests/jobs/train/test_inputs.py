@@ -1,4 +1,4 @@
-"""What a run starts from: its texts, where its model goes, and its configuration."""
+"""The inputs of a run: its texts, its model folder and its configuration."""
 
 from pathlib import Path
 

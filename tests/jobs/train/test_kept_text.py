@@ -1,4 +1,4 @@
-"""What of a validation text a generation keeps."""
+"""The part of a validation text that a generation keeps."""
 
 import pytest
 

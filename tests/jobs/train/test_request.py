@@ -1,4 +1,4 @@
-"""Whether a run would only make again what is published."""
+"""A run is unnecessary if it would make the current generation again."""
 
 import os
 import shutil

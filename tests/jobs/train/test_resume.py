@@ -1,4 +1,4 @@
-"""A run that was cut off, and the same command again."""
+"""A run that was interrupted, and the same command again."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A corpus that has shrunk is not trained on unless it is asked for."""
+"""A corpus that has shrunk is not trained on without --force."""
 
 import pytest
 

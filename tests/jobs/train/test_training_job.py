@@ -1,4 +1,4 @@
-"""What the user asked for, before anything is made."""
+"""The settings and inputs of a training job, checked before anything is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves in its model's log, and tells whoever watches it."""
+"""The line that a run leaves in runs.jsonl, and the events of a run."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `families/lstm/keras/network.py` leaves out while training, and where."""
+"""Dropout of the LSTM network while it is trained."""
 
 import numpy as np
 import pytest
