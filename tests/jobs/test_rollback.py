@@ -44,6 +44,7 @@ def test_publishing_takes_the_pin_away_and_goes_on_counting(model, make_bundle):
     assert published.name == "000004"
     assert model.current() == published
     assert not model.is_pinned()
+    assert not (model.folder / "pin").exists()
     # What readers had open a moment ago stays, though it is the oldest.
     assert model.numbers() == [1, 3, 4]
 

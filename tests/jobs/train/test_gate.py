@@ -268,6 +268,25 @@ def test_a_published_model_that_held_nothing_out_may_look_better_than_it_is_and_
         count(many, "validation.fraction=0.05")
 
 
+HELD_OUT_LESS = (
+    " But the current one held out 0.1 of its text, not 0.2: it was trained on some of these lines, and looks "
+    "better than it is."
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "doubt"), [(0.1, 0.2, HELD_OUT_LESS), (0.2, 0.1, "")], ids=["less", "more"]
+)
+def test_a_published_model_that_held_out_fewer_lines_may_look_better_than_it_is(count, before, now, doubt):
+    many = [line.replace("cat", f"cat{number}") for number in range(20) for line in SENTENCES]
+    count(many, f"validation.fraction={before}")
+
+    with pytest.raises(QualityGateError) as caught:
+        count(many, f"validation.fraction={now}", "model.order=1")
+
+    assert f"bits per character; 1 % is allowed).{doubt} It is kept in" in str(caught.value)
+
+
 @pytest.mark.usefixtures("eagerly")
 def test_a_folder_of_somebody_else_in_the_place_of_what_is_rejected_stays(good, tmp_path, retrain, caplog):
     theirs = tmp_path / "model/work/rejected/theirs.txt"
