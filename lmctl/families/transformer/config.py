@@ -27,7 +27,7 @@ class TransformerConfig(
     ] = 256
     layers: Annotated[
         int, Meta(ge=1, le=64, description="Number of attention layers.", extra={"flag": "--layers"})
-    ] = 4
+    ] = 3
     heads: Annotated[
         int,
         Meta(
