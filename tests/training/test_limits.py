@@ -168,7 +168,7 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
 @pytest.mark.parametrize(
     ("planned", "said"),
     # The step that measures has 16 of the 27 tokens.
-    [(1, "leaves 1 step, 0.59 epochs; a longer training.time_limit or"), (4, "leaves 4 steps, 2.4 epochs")],
+    [(1, "leaves time for 1 step, 0.59 epochs; set a longer"), (4, "leaves time for 4 steps, 2.4 epochs")],
 )
 def test_a_plan_of_less_than_an_epoch_is_warned_of(
     run, make_corpus, make_config, make_setup, fixed_limit, caplog, planned, said
