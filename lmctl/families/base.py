@@ -113,17 +113,19 @@ class Scores:
 class LanguageModel(ABC, Generic[State]):
     """A probability distribution over the next token, given the tokens so far.
 
-    A family implements `null_state`, `advance`, `log_probs` and `score`. The other methods have a general form,
-    which a family may replace by a faster one.
+    A family implements `null_state`, `advance`, `select_columns`, `log_probs` and `score`. The other methods have
+    a general form, which a family may replace by a faster one.
 
     Attributes:
         vocabulary_size: V.
         has_features: whether the model has a vector for each context. If so, it implements `features` and
             `advance_with_features`.
+        context_length: the largest number of preceding tokens on which a distribution depends; None: no limit.
     """
 
     vocabulary_size: int
     has_features: bool = False
+    context_length: int | None = None
 
     @abstractmethod
     def null_state(self, batch: int) -> State:
@@ -141,6 +143,15 @@ class LanguageModel(ABC, Generic[State]):
             state: the state before the first token.
             token_ids: (T, B).
             lengths: how many of the T tokens of each column to read, (B,), 0 to T; None: all.
+        """
+
+    @abstractmethod
+    def select_columns(self, state: State, columns: IntArray) -> State:
+        """The state of some columns, in any order, to continue them apart.
+
+        Args:
+            state: the state of B columns.
+            columns: the column that each new column continues, (N,); a column may be named several times.
         """
 
     @abstractmethod

@@ -71,6 +71,10 @@ class Memory:
             np.concatenate([self.values, later.values], axis=1),
         )
 
+    def select_columns(self, columns: IntArray) -> Memory:
+        """The memories of some columns, (N,), in any order; a column may be named several times."""
+        return Memory(self.keys[columns], self.units[columns], self.values[columns])
+
     def latest(self, size: int, unread: IntArray) -> Memory:
         """The latest positions.
 

@@ -32,6 +32,9 @@ class Bigram(LanguageModel):
         ends = [len(token_ids)] * len(state) if lengths is None else lengths
         return np.array([[last, *column][end] for last, column, end in zip(state, token_ids.T, ends, strict=True)])
 
+    def select_columns(self, state, columns):
+        return state[columns]
+
     def log_probs(self, state):
         return self.table[state]
 

@@ -19,6 +19,9 @@ class Table(LanguageModel):
     def advance(self, state, token_ids, lengths=None):  # noqa: ARG002
         return [[*before, *column] for before, column in zip(state, token_ids.T.tolist(), strict=True)]
 
+    def select_columns(self, state, columns):
+        return [state[column] for column in columns]
+
     def log_probs(self, state):  # noqa: ARG002
         return self.table
 

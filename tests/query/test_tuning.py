@@ -36,6 +36,9 @@ class Uniform(LanguageModel):
     def advance(self, state, token_ids, lengths=None):  # noqa: ARG002
         return state
 
+    def select_columns(self, state, columns):  # noqa: ARG002
+        return len(columns)
+
     def log_probs(self, state):
         return np.full((state, self.vocabulary_size), -math.log(self.vocabulary_size), dtype=np.float32)
 

@@ -68,6 +68,11 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         readings = self._readings(state, token_ids, lengths, None)
         return CacheState(model_state, tuple(reading.memory() for reading in readings))
 
+    def select_columns(self, state: CacheState, columns: IntArray) -> CacheState:
+        """See `LanguageModel.select_columns`."""
+        memories = tuple(state.memories[column] for column in columns.tolist())
+        return CacheState(self.model.select_columns(state.model, columns), memories)
+
     def log_probs(self, state: CacheState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
         log_probs = self.model.log_probs(state.model).copy()

@@ -46,6 +46,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
     def __init__(self, sizes: FeedForwardSizes, weights: Mapping[str, Float32Array]) -> None:
         super().__init__(sizes.word_layers, weights)
         self.sizes = sizes
+        self.context_length = sizes.context_words
         self._bias = weights["hidden.bias"]
         self._products = _Products(sizes, self.embedding, weights)
 
@@ -59,6 +60,10 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
         ends = len(token_ids) if lengths is None else np.asarray(lengths)
         last: IntArray = np.take_along_axis(text, np.arange(len(state))[:, None] + ends, axis=0)
         return last
+
+    def select_columns(self, state: IntArray, columns: IntArray) -> IntArray:
+        """See `LanguageModel.select_columns`."""
+        return state[:, columns]
 
     def features(self, state: IntArray) -> Float32Array:
         """What the softmax reads, (B, H)."""

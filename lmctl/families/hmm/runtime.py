@@ -80,6 +80,10 @@ class HMMLanguageModel(LanguageModel[HMMState]):
             state = after if lengths is None else _unless(step >= lengths, state, after)
         return state
 
+    def select_columns(self, state: HMMState, columns: IntArray) -> HMMState:
+        """See `LanguageModel.select_columns`."""
+        return HMMState(state.block[columns], state.log_probs[columns])
+
     def log_probs(self, state: HMMState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
         log_probs = np.empty((len(state.block), self.vocabulary_size), dtype=np.float32)

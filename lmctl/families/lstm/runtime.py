@@ -58,6 +58,10 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
         """See `LanguageModel.advance`."""
         return self._run(state, token_ids, lengths)[1]
 
+    def select_columns(self, state: LSTMState, columns: IntArray) -> LSTMState:
+        """See `LanguageModel.select_columns`."""
+        return LSTMState(state.hidden[:, columns], state.cell[:, columns])
+
     def features(self, state: LSTMState) -> Float32Array:
         """The output of the last layer, (B, H)."""
         last: Float32Array = state.hidden[-1]

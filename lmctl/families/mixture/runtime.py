@@ -37,6 +37,9 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         self.members = tuple(members)
         self.weights = tuple(weights)
         self.vocabulary_size = self.members[0].vocabulary_size
+        lengths = [member.context_length for member in self.members]
+        bounded = [length for length in lengths if length is not None]
+        self.context_length = max(bounded) if len(bounded) == len(lengths) else None
         with np.errstate(divide="ignore"):
             self._log_weights = np.log(np.array(weights, dtype=np.float64))
         with_features = [place for place, member in enumerate(self.members) if member.has_features]
@@ -53,6 +56,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         return tuple(
             member.advance(own, token_ids, lengths) for member, own in zip(self.members, state, strict=True)
         )
+
+    def select_columns(self, state: MixtureState, columns: IntArray) -> MixtureState:
+        """See `LanguageModel.select_columns`."""
+        return tuple(member.select_columns(own, columns) for member, own in zip(self.members, state, strict=True))
 
     def log_probs(self, state: MixtureState) -> Float32Array:
         """See `LanguageModel.log_probs`."""

@@ -70,6 +70,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
     def __init__(self, tables: NgramTables) -> None:
         self.vocabulary_size = tables.sizes.vocabulary_size
         self.sizes = tables.sizes
+        self.context_length = tables.sizes.order - 1
         self._tables = tables
 
     def null_state(self, batch: int) -> NgramState:
@@ -79,6 +80,10 @@ class NgramLanguageModel(LanguageModel[NgramState]):
     def advance(self, state: NgramState, token_ids: IntArray, lengths: IntArray | None = None) -> NgramState:
         """See `LanguageModel.advance`."""
         return _at_the_end(state, self._contexts_along(state, token_ids), lengths)
+
+    def select_columns(self, state: NgramState, columns: IntArray) -> NgramState:
+        """See `LanguageModel.select_columns`."""
+        return NgramState(state.contexts[:, columns])
 
     def log_probs(self, state: NgramState) -> Float32Array:
         """See `LanguageModel.log_probs`."""

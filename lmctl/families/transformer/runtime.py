@@ -81,6 +81,11 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         """See `LanguageModel.advance`."""
         return self._run(state, token_ids, lengths, last_only=True)[1]
 
+    def select_columns(self, state: TransformerState, columns: IntArray) -> TransformerState:
+        """See `LanguageModel.select_columns`."""
+        memories = tuple(memory.select_columns(columns) for memory in state.memories)
+        return TransformerState(memories, state.read[columns], state.features[columns])
+
     def features(self, state: TransformerState) -> Float32Array:
         """The last layer's output behind its norm, (B, D)."""
         return state.features

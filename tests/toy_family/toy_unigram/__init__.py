@@ -30,6 +30,8 @@ class UnigramSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 class UnigramLanguageModel(LanguageModel[int]):
     """Log probabilities in a table, (V,); a state is how many columns there are."""
 
+    context_length = 0
+
     def __init__(self, table):
         self.table = table
         self.vocabulary_size = len(table)
@@ -39,6 +41,9 @@ class UnigramLanguageModel(LanguageModel[int]):
 
     def advance(self, state, token_ids, lengths=None):
         return state
+
+    def select_columns(self, state, columns):
+        return len(columns)
 
     def log_probs(self, state):
         return np.tile(self.table, (state, 1))
