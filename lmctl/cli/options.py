@@ -138,6 +138,63 @@ def json_option(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def queries_option(queries: str) -> Callable[[F], F]:
+    """Add -f, a file of queries, which the command calls `queries`."""
+    return click.option(
+        "-f",
+        "--file",
+        type=PathName(),
+        metavar="FILE",
+        help=f"File of {queries}, one on each line; - is standard input.",
+    )
+
+
+def top_option(query: str) -> Callable[[F], F]:
+    """Add -k, the number of words that answer a query, which the command calls `query`."""
+    return click.option(
+        "-k",
+        "--top",
+        "k",
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        metavar="N",
+        help=f"Number of words to print for each {query}.",
+    )
+
+
+def answers_options(command: F) -> F:
+    """Add the options that say which words may be answers: specials, and candidates."""
+    options = (
+        click.option(
+            "--allow-unk", is_flag=True, help="Allow <unk>, the unknown word, as an answer.  [default: left out]"
+        ),
+        click.option(
+            "--allow-eos",
+            is_flag=True,
+            help="Allow </s>, the end of the sentence, as an answer.  [default: left out]",
+        ),
+        click.option(
+            "--candidates",
+            "candidates_file",
+            type=PathName(),
+            metavar="FILE",
+            help="File of words, one on each line; only these words are answers.  [default: the whole vocabulary]",
+        ),
+        click.option(
+            "--candidate",
+            "candidates",
+            multiple=True,
+            metavar="WORD",
+            help="A word that may be an answer, beside those of --candidates; repeatable.  [default: the whole "
+            "vocabulary]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def cache_option(command: F) -> F:
     """Add --cache."""
     return click.option(

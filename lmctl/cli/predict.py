@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from lmctl.cli.options import (
+    answers_options,
     cache_option,
     check_cache,
     encoding_options,
@@ -16,38 +15,21 @@ from lmctl.cli.options import (
     json_option,
     message_options,
     model_option,
+    queries_option,
+    top_option,
 )
-from lmctl.cli.parameters import FiniteNumber, PathName
-from lmctl.errors import DataError
+from lmctl.cli.parameters import FiniteNumber
+from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_and_texts, read_candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from lmctl.store.figures import State
-
-FORMATS = ("table", "plain", "words", "tsv", "jsonl")
 
 
 @click.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
-@click.option(
-    "-f",
-    "--file",
-    type=PathName(),
-    metavar="FILE",
-    help="File of contexts, one on each line; - is standard input.",
-)
-@click.option(
-    "-k",
-    "--top",
-    "k",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="Number of words to print for each context.",
-)
+@queries_option("contexts")
+@top_option("context")
 @click.option(
     "--threshold",
     type=FiniteNumber(0, 1),
@@ -55,18 +37,7 @@ FORMATS = ("table", "plain", "words", "tsv", "jsonl")
     metavar="P",
     help="Leave out words that are less probable than P, a number from 0 to 1.  [default: 0]",
 )
-@click.option(
-    "--allow-unk", is_flag=True, help="Allow <unk>, the unknown word, as an answer.  [default: left out]"
-)
-@click.option(
-    "--allow-eos", is_flag=True, help="Allow </s>, the end of the sentence, as an answer.  [default: left out]"
-)
-@click.option(
-    "--candidates",
-    type=PathName(),
-    metavar="FILE",
-    help="File of words, one on each line; only these words are answers.  [default: the whole vocabulary]",
-)
+@answers_options
 @click.option(
     "--mid-sentence", is_flag=True, help="Contexts start inside a sentence.  [default: at its first word]"
 )
@@ -93,7 +64,8 @@ def predict(
     threshold: float,
     allow_unk: bool,
     allow_eos: bool,
-    candidates: str | None,
+    candidates_file: str | None,
+    candidates: tuple[str, ...],
     mid_sentence: bool,
     state: State,
     cache: int,
@@ -122,76 +94,26 @@ def predict(
         cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
     """
     check_cache(cache, state)
-    from lmctl.store.naming import names_model
-
-    if texts and model is None and names_model(texts[0]):
-        model, texts = texts[0], texts[1:]
-    if texts and file is not None:
-        raise click.UsageError("TEXT and -f both give contexts; use one of them")
-    if not texts and file is None and (sys.stdin is None or sys.stdin.isatty()):
-        there = "closed" if sys.stdin is None else "a terminal"
-        raise click.UsageError(
-            f"no TEXT given, and standard input is {there}; give TEXT or -f FILE, or pipe contexts to standard "
-            "input"
-        )
-
+    model, texts = model_and_texts(model, texts)
+    check_queries(texts, file, "contexts")
     from lmctl.cli.predictions import PredictionPrinter
     from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
-    from lmctl.text.sources import STDIN, check_sources
-    from lmctl.text.word_lists import read_word_list
+    from lmctl.text.sources import STDIN
 
-    contexts_file = [file or STDIN] if not texts else []
-    if candidates is not None:
-        check_sources([candidates, *contexts_file])
-    text = {"encoding": encoding or "utf-8", "errors": errors or "strict"}
+    encoding, errors = encoding or "utf-8", errors or "strict"
+    contexts_file = None if texts else file or STDIN
+    candidate_words = read_candidates(candidates, candidates_file, contexts_file, encoding=encoding, errors=errors)
     predictor = Predictor(
         load_named(model, cache=cache),
         k=k,
         threshold=threshold,
         allow_unknown=allow_unk,
         allow_sentence_end=allow_eos,
-        candidates=None if candidates is None else read_word_list(candidates, **text),
+        candidates=candidate_words,
         mid_sentence=mid_sentence,
         state=state,
     )
     printer = PredictionPrinter(format, header=header)
-    for contexts in _arriving_contexts(texts, file, **text):
+    for contexts in arriving_queries(texts, file, encoding=encoding, errors=errors):
         printer.print(predictor.answer(contexts))
-
-
-def _arriving_contexts(
-    texts: tuple[str, ...], file: str | None, encoding: str, errors: str
-) -> Iterator[list[str]]:
-    """Yield batches of contexts; of a stream, a batch is what has arrived so far."""
-    from lmctl.text.reading import LineStream, read_lines
-    from lmctl.text.sources import STDIN
-
-    if texts:
-        yield [_as_utf8(number, text) for number, text in enumerate(texts, start=1)]
-    elif file in (None, STDIN):
-        for arrived in LineStream(0, "standard input", encoding, errors, long_lines="end"):
-            yield from _batches(arrived)
-    else:
-        yield from _batches(read_lines(str(file), encoding=encoding, errors=errors, long_lines="end"))
-
-
-def _as_utf8(number: int, text: str) -> str:
-    """Decode an argument as UTF-8, because Python has decoded it by the locale."""
-    try:
-        return os.fsencode(text).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"TEXT {number}: byte {error.start}: not valid UTF-8 (0x{error.object[error.start]:02x})"
-        ) from error
-
-
-def _batches(lines: Iterable[str], size: int = 256) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

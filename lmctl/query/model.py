@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import os
 
     from lmctl.arrays import Float32Array
+    from lmctl.query.filling import Filling
     from lmctl.query.prediction import Prediction
     from lmctl.query.scoring import SentenceScore
 
@@ -36,6 +37,21 @@ class Model(TextModel):
         from lmctl.query.prediction import Predictor
 
         return Predictor(self, k=k).answer([text])[0].predictions
+
+    def fill(self, text: str, k: int = 5, blank: str = "___") -> list[Filling]:
+        """Return the k most probable words for the gap of a sentence, best first; `<unk>` and `</s>` are left out.
+
+        Args:
+            text: one sentence, a line without its end, with one gap.
+            k: how many words to answer with.
+            blank: the marker of the gap.
+
+        Raises:
+            DataError: the text does not have one gap.
+        """
+        from lmctl.query.filling import Filler
+
+        return Filler(self, k=k, blank=blank).answer(text).predictions
 
     def score(self, text: str) -> SentenceScore:
         """Return the natural log probability of every word of a sentence, and of its end.

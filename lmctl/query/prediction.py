@@ -75,7 +75,7 @@ class Predictor:
         self._model = model
         self._k = k
         self._threshold = threshold
-        self._allowed = _allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
+        self._allowed = allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
         # The token before a context: the end of the sentence before, or nothing if that is unknown.
         self._before = [] if mid_sentence else [SENTENCE_END_ID]
         self._carry = state == "carry"
@@ -134,7 +134,7 @@ class Predictor:
         return [word for word, token_id in zip(text.words, text.token_ids, strict=True) if token_id == UNKNOWN_ID]
 
 
-def _allowed_tokens(
+def allowed_tokens(
     model: TextModel, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
 ) -> BoolArray:
     """Return whether each token may be an answer, (V,)."""

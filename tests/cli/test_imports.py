@@ -56,6 +56,7 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("--help",),
         ("train", "--help"),
         ("predict", "-m", "{bundle}", "the cat"),
+        ("fill", "-m", "{bundle}", "the ___"),
         ("eval", "-m", "{bundle}", "{text}"),
         ("info", "{bundle}"),
         ("verify", "{bundle}"),

@@ -15,6 +15,9 @@ import pytest
 from lmctl import families
 from lmctl.config import config_from_yaml
 from lmctl.families.family import NetworkOptions
+from lmctl.query.filling import Filler
+from lmctl.query.model import Model
+from lmctl.query.scoring import score_sentences
 from lmctl.store.bundle import open_bundle
 from lmctl.store.verification import verify_bundle
 
@@ -156,6 +159,27 @@ def test_columns_of_other_lengths_are_answered_as_each_is_alone(model, token_ids
         np.testing.assert_array_equal(together[column], model.log_probs(alone)[0])
 
 
+def test_columns_that_are_selected_continue_as_they_would_have_beside_each_other(model, token_ids):
+    columns = np.array([3, 0, 3])
+    whole = model.log_probs(model.advance(model.initial_state(5), token_ids))
+
+    selected = model.select_columns(model.advance(model.initial_state(5), token_ids[:4]), columns)
+
+    np.testing.assert_array_equal(model.log_probs(model.advance(selected, token_ids[4:, columns])), whole[columns])
+
+
+def test_tokens_before_the_context_length_change_nothing(model, token_ids):
+    length = model.context_length
+    if length is None:
+        return
+    ends = np.tile(token_ids[: min(length, 7), :1], (1, 5))
+    assert len(ends) == length
+
+    log_probs = model.log_probs(model.advance(model.initial_state(5), np.concatenate([token_ids, ends])))
+
+    np.testing.assert_array_equal(log_probs, np.tile(log_probs[:1], (5, 1)))
+
+
 def test_a_score_is_the_log_probability_of_the_target_and_a_rank_its_place(model, token_ids):
     inputs, targets, lengths = token_ids[:-1], token_ids[1:], np.array([6, 0, 2, 5, 6])
     state = model.initial_state(5)
@@ -202,6 +226,28 @@ def test_features_are_a_vector_for_each_context_if_there_are_any(model, token_id
     assert along.shape[:2] == token_ids.shape
     np.testing.assert_array_equal(model.features(after), along[-1])
     np.testing.assert_array_equal(scores.features, along[:-1])
+
+
+@pytest.mark.parametrize("k", [3, 10**6])
+def test_a_gap_is_filled_as_brute_force_over_the_vocabulary_fills_it(bundle, k):
+    model = Model(bundle)
+    words = model.vocabulary.words[2:]
+    totals = np.array(
+        [score.total_log_prob for score in score_sentences(model, [f"the {w} is good ." for w in words])]
+    )
+    log_probs = totals - np.logaddexp.reduce(totals)
+
+    answer = Filler(model, k=k).answer("the ___ is good .")
+
+    order = np.argsort(-log_probs, kind="stable")[:k]
+    found = answer.predictions
+    assert answer.exact
+    assert len(found) == len(order)
+    # Words whose probabilities differ by rounding alone may change places.
+    places = [words.index(each.word) for each in found]
+    np.testing.assert_allclose(log_probs[places], log_probs[order], atol=1e-4)
+    assert all(each.lower_logprob <= log_probs[place] + 1e-4 for each, place in zip(found, places, strict=True))
+    assert all(each.logprob >= log_probs[place] - 1e-4 for each, place in zip(found, places, strict=True))
 
 
 @pytest.mark.usefixtures("cpu")
