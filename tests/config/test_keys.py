@@ -129,3 +129,8 @@ def test_a_flag_of_a_wrong_value_is_refused_on_one_line(key, value):
 @pytest.mark.parametrize("assignment", ["training.epochs", "", "=", "=3", " = 3"])
 def test_an_assignment_without_a_key_or_a_value_is_refused(assignment, message):
     assert message(assignment) == f"--set: expected section.key=value, got {assignment!r}"
+
+
+def test_choices_that_do_not_fit_beside_a_flag_are_left_to_its_help():
+    assert find_keys("training.optimizer")[0].metavar == "[sgd|adam|adagrad|rmsprop]"
+    assert find_keys("preset")[0].metavar == "NAME"

@@ -81,8 +81,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
         if word_dropout:
             kept = masks.draw((self._word_layers.vocabulary_size, 1), word_dropout)
             vectors = vectors if kept is None else vectors * tf.gather(kept, token_ids)
-        shape = [known or there for known, there in zip(inputs.shape, tf.unstack(tf.shape(inputs)), strict=True)]
-        return tf.reshape(vectors, (*shape, self._word_layers.embedding_dim))
+        return tf.reshape(vectors, (*shape_of(inputs), self._word_layers.embedding_dim))
 
     def cross_entropy(self, inputs: Any, targets: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any]:
         """See `Network.cross_entropy`."""
@@ -112,3 +111,8 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
         if not self._word_layers.tied:
             named |= self.softmax.vectors.named_weights()
         return {name: variable.value for name, variable in sorted(named.items())}
+
+
+def shape_of(values: Any) -> list[Any]:
+    """The dimensions of a tensor: numbers if they are known while the graph is built, else tensors."""
+    return [known or found for known, found in zip(values.shape, tf.unstack(tf.shape(values)), strict=True)]

@@ -12,7 +12,7 @@ import msgspec
 import tensorflow as tf
 
 from lmctl.layers.keras.masks import Masks
-from lmctl.layers.keras.network import WordNetwork
+from lmctl.layers.keras.network import WordNetwork, shape_of
 from lmctl.layers.keras.products import product
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class FeedForwardNetwork(WordNetwork):
         if self.direct is not None:
             hidden += self._product(flat, self.direct)
         hidden = masks.drop(hidden, self._dropout.outputs)
-        return tf.reshape(hidden, (*_shape(inputs), self.sizes.hidden_units)), text[steps:]
+        return tf.reshape(hidden, (*shape_of(inputs), self.sizes.hidden_units)), text[steps:]
 
     def inner_weights(self) -> dict[str, Any]:
         """See `WordNetwork.inner_weights`."""
@@ -130,8 +130,3 @@ class FeedForwardNetwork(WordNetwork):
 
     def _product(self, rows: Any, matrix: Any) -> Any:
         return product(rows, tf.convert_to_tensor(matrix), self._product_dtype)
-
-
-def _shape(values: Any) -> list[Any]:
-    """The dimensions of a tensor: numbers if they are known while the graph is built, else tensors."""
-    return [known or found for known, found in zip(values.shape, tf.unstack(tf.shape(values)), strict=True)]

@@ -146,6 +146,23 @@ def test_outputs_that_are_left_out_are_zero_and_the_others_scaled_up(make_networ
     assert kept.mean() == pytest.approx(0.8, abs=0.075)
 
 
+def test_an_element_of_a_word_is_left_out_in_all_contexts_that_the_word_is_in(make_network):
+    network = make_network(order=3, embedding_dim=32, hidden_units=32, init_scale=1.0, inputs=0.5)
+    weights = network.export_weights()
+    weights["hidden.kernel"] *= 0.0
+    nothing, vector = np.zeros((32, 32), np.float32), np.eye(32, dtype=np.float32)
+    inputs = random_ids(6, 4)
+
+    def words_at(*parts):
+        network.import_weights(weights | {"direct.kernel": np.concatenate(parts)})
+        return outputs_of(network, inputs)
+
+    older, newer = words_at(vector, nothing), words_at(nothing, vector)
+
+    np.testing.assert_array_equal(older[1:], newer[:-1])
+    assert (newer == 0.0).mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_configuration_says_what_is_left_out(cpu):
     from lmctl.families.feedforward.keras.network import Dropout
 
