@@ -242,7 +242,7 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     for number, member in enumerate(bundle.members()):
         described = families.find(member.record.family).describe(member.record.sizes)
         own = member.metrics().get("valid") or {}
-        alone = f", perplexity alone {_number(own['perplexity'])}" if own else ""
+        alone = f", alone {_perplexity(own)}" if own else ""
         rows[f"member {number}"] = f"{described['family']}{alone} ({member.folder.relative_to(bundle.folder)})"
     rows |= {
         "parameters": f"{bundle.parameters():,}",
@@ -278,10 +278,14 @@ def _describe_valid(valid: dict[str, Any] | None, corpus: CorpusSummary | None) 
     if corpus is not None and tokens is not None and tokens < corpus.valid.tokens:
         part = f", of {tokens:,} of {corpus.valid.tokens:,} tokens"
     return (
-        f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs "
+        f"{_perplexity(valid)} "
         f"(state {valid['state']}, vocabulary {valid['vocabulary_size']:,}, "
         f"{100 * valid['oov_rate']:.2f} % OOV{part})"
     )
+
+
+def _perplexity(valid: dict[str, Any]) -> str:
+    return f"perplexity {_number(valid['perplexity'])} {'in' if valid['includes_oov'] else 'ex'}cluding OOVs"
 
 
 def _describe_text(recipe: TextRecipe) -> str:

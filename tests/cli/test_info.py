@@ -81,6 +81,24 @@ def test_text_of_a_mixture_has_its_members_and_weights(call, mixture):
     assert rows["valid"].startswith(f"perplexity {valid['perplexity']:.2f} including OOVs (state carry, ")
 
 
+def test_a_member_has_its_own_perplexity_and_says_whether_oovs_count(call, write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = write("text.txt", b"the cat sat on the mat .\nthe dog sat on the cat .\n")
+    valid = write("valid.txt", b"sat on the dog sat on the mat bird\n")
+    for order in ("2", "3"):
+        call("train", text, "-o", order, "--preset", "ngram", "--set", f"model.order={order}", "--valid", valid)
+    call("mix", "2", "3", "-o", "mixed", "--valid", valid)
+
+    rows = dict(call("info", "mixed").rows)
+
+    # No word of the training text is unknown, so its validation leaves them out; a mixture is tuned on all words.
+    alone = open_bundle(Path("2/generations/000001")).metrics()["valid"]["perplexity"]
+    assert rows["member 0"] == (
+        f"ngram, order 2, kneser-ney, alone perplexity {alone:.2f} excluding OOVs (members/0)"
+    )
+    assert " including OOVs " in rows["valid"]
+
+
 def test_text_has_the_cache_where_one_was_tuned(call, cached):
     assert dict(call("info", cached).rows)["cache"] == "weight 0.5000, theta 1, with --cache"
 
