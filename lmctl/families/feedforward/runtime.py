@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from lmctl.families.feedforward.sizes import FeedForwardSizes
     from lmctl.layers.embedding import WordVectors
 
-# The products of frequent words are kept after their first use, so many numbers at most: 64 MiB as float32.
+# Products of frequent words are kept after their first use: at most this many numbers, 64 MiB as float32.
 KEPT_NUMBERS = 1 << 24
-# Contexts are computed in blocks whose words have so many numbers of products: 32 MiB as float32.
+# The words of a block of contexts have at most this many numbers of products: 32 MiB as float32.
 NUMBERS_AT_ONCE = 1 << 23
 
 
@@ -103,7 +103,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
 
 
 class _Products:
-    """What a word adds to the sums of the hidden layer and of the direct connections at each place in a context.
+    """The terms of a word in the sums of hidden layer and direct connections, at each place in a context.
 
     Args:
         sizes: the dimensions of the network.
@@ -147,6 +147,7 @@ class _Products:
         return products
 
     def _of(self, ids: IntArray) -> Float32Array:
+        """Compute the products of words (U,)."""
         is_padding = ids == self._padding_id
         vectors = self._embedding(np.where(is_padding, 0, ids))
         vectors[is_padding] = self._padding
