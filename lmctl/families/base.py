@@ -120,11 +120,13 @@ class LanguageModel(ABC, Generic[State]):
         vocabulary_size: V.
         has_features: whether the model has a vector for each context. If so, it implements `features` and
             `advance_with_features`.
+        has_word_vectors: whether the model has a vector for each word. If so, it implements `word_vectors`.
         context_length: the largest number of preceding tokens on which a distribution depends; None: no limit.
     """
 
     vocabulary_size: int
     has_features: bool = False
+    has_word_vectors: bool = False
     context_length: int | None = None
 
     @abstractmethod
@@ -217,6 +219,13 @@ class LanguageModel(ABC, Generic[State]):
             state = self.advance(state, token_ids[step : step + 1], there)
             log_probs[step] = self.log_probs(state)
         return log_probs, state
+
+    def word_vectors(self) -> Float32Array:
+        """A vector for each word of the vocabulary, (V, E): similar words have similar vectors.
+
+        Requires `has_word_vectors`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no word vectors")
 
     def features(self, state: State) -> Float32Array:
         """A vector for each context, (B, H): similar contexts have similar vectors. Requires `has_features`."""

@@ -32,11 +32,16 @@ class SoftmaxLanguageModel(LanguageModel[State]):
     """
 
     has_features = True
+    has_word_vectors = True
 
     def __init__(self, layers: WordLayers, weights: Mapping[str, Float32Array]) -> None:
         self.vocabulary_size = layers.vocabulary_size
         self.embedding = WordVectors("embedding", layers.input_clusters, weights)
         self.softmax = make_softmax(layers, self.embedding, weights)
+
+    def word_vectors(self) -> Float32Array:
+        """The vectors of the input, (V, E)."""
+        return self.embedding(np.arange(self.vocabulary_size))
 
     def log_probs(self, state: State) -> Float32Array:
         """See `LanguageModel.log_probs`."""

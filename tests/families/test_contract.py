@@ -228,6 +228,18 @@ def test_features_are_a_vector_for_each_context_if_there_are_any(model, token_id
     np.testing.assert_array_equal(scores.features, along[:-1])
 
 
+def test_word_vectors_are_finite_and_one_for_each_word_if_there_are_any(model):
+    if not model.has_word_vectors:
+        with pytest.raises(NotImplementedError):
+            model.word_vectors()
+        return
+    vectors = model.word_vectors()
+
+    assert (len(vectors), vectors.dtype) == (model.vocabulary_size, np.float32)
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) > 1
+
+
 @pytest.mark.parametrize("k", [3, 10**6])
 def test_a_gap_is_filled_as_brute_force_over_the_vocabulary_fills_it(bundle, k):
     model = Model(bundle)

@@ -69,7 +69,10 @@ class BaumWelch(Family):
             "words.block": np.zeros(words, dtype=np.float32),
         }
         of_hmm = HMMSizes(vocabulary_size=words, blocks=1, states_per_block=states, embedding_dim=states)
-        return HMMLanguageModel(of_hmm, weights)
+        model = HMMLanguageModel(of_hmm, weights)
+        # The logs of a word's emissions may be infinite, and are no vector of its meaning.
+        model.has_word_vectors = False
+        return model
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

@@ -53,6 +53,7 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         self.size = size
         self.vocabulary_size = model.vocabulary_size
         self.has_features = model.has_features
+        self.has_word_vectors = model.has_word_vectors
 
     def null_state(self, batch: int) -> CacheState:
         """The null state of the model, with empty memories."""
@@ -124,6 +125,10 @@ class CachedLanguageModel(LanguageModel[CacheState]):
                 log_probs[rows, column] = self._mixed_distributions(log_probs[rows, column], affinities)
             memories.append(reading.memory())
         return log_probs, CacheState(model_state, tuple(memories))
+
+    def word_vectors(self) -> Float32Array:
+        """The word vectors of the model, (V, E)."""
+        return self.model.word_vectors()
 
     def features(self, state: CacheState) -> Float32Array:
         """The features of the model, (B, H)."""

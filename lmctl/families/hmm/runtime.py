@@ -51,6 +51,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
     """
 
     has_features = True
+    has_word_vectors = True
 
     def __init__(self, sizes: HMMSizes, weights: Mapping[str, Float32Array]) -> None:
         self.vocabulary_size = sizes.vocabulary_size
@@ -122,6 +123,10 @@ class HMMLanguageModel(LanguageModel[HMMState]):
             if vectors is not None:
                 vectors[step] = self.features(state)
         return Scores(log_probs, None, vectors), state
+
+    def word_vectors(self) -> Float32Array:
+        """The vectors from which emissions are computed, (V, E)."""
+        return self._weights["words"]
 
     def features(self, state: HMMState) -> Float32Array:
         """The mean of the states' source vectors under the filtered distribution, (B, E)."""

@@ -44,6 +44,7 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
             self._log_weights = np.log(np.array(weights, dtype=np.float64))
         with_features = [place for place, member in enumerate(self.members) if member.has_features]
         self.has_features = bool(with_features)
+        self.has_word_vectors = any(member.has_word_vectors for member in self.members)
         # The features of the mixture are those of its first member that has any: they suffice to compare contexts.
         self._featured = with_features[0] if with_features else 0
 
@@ -100,6 +101,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         ]
         mixed = self._mixed([log_probs for log_probs, _ in found])
         return mixed.astype(np.float32), tuple(after for _, after in found)
+
+    def word_vectors(self) -> Float32Array:
+        """The word vectors of the first member that has any, (V, E)."""
+        return next(member for member in self.members if member.has_word_vectors).word_vectors()
 
     def features(self, state: MixtureState) -> Float32Array:
         """The features of the first member that has any, (B, H)."""
