@@ -57,6 +57,8 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("train", "--help"),
         ("predict", "-m", "{bundle}", "the cat"),
         ("fill", "-m", "{bundle}", "the ___"),
+        ("embed", "-m", "{bundle}", "the cat"),
+        ("neighbors", "-m", "{bundle}", "cat"),
         ("eval", "-m", "{bundle}", "{text}"),
         ("info", "{bundle}"),
         ("verify", "{bundle}"),
