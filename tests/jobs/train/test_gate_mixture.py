@@ -119,7 +119,9 @@ def test_without_a_comparison_a_text_that_has_grown_does_not_replace_the_mixture
     )
     assert open_bundle(Path(mixed.published)).record.family == "mixture"
 
-    with pytest.raises(QualityGateError, match="not trained: stop words are left out, so the bits per character"):
+    with pytest.raises(
+        QualityGateError, match="not trained: stop words are left out of the text, so bits per character"
+    ):
         count("model", f"{text}a b\n", stop_words)
 
     assert (tmp_path / "model/current").resolve() == Path(mixed.published)
