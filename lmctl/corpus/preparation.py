@@ -15,7 +15,6 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
-import numpy as np
 
 from lmctl import files, progress
 from lmctl.corpus.characters import CharacterUnigram
@@ -29,11 +28,11 @@ from lmctl.corpus.prepared import (
     VALID_TEXT,
     CorpusRecord,
     PreparedCorpus,
-    SharedLines,
     SourceRecord,
     SplitCounts,
 )
 from lmctl.corpus.recipe import TextRecipe, recipe_files
+from lmctl.corpus.shared_lines import find_shared_lines, warn_of_shared_lines
 from lmctl.corpus.vocabulary import NEVER_WORDS
 from lmctl.corpus.word_counts import WordCounts
 from lmctl.errors import DataError, UsageError
@@ -56,9 +55,6 @@ R = TypeVar("R")
 FEWEST_VALID_WORDS = 100
 # Fewest expected distinct validation lines. With fewer, chance decides whether there is any.
 FEWEST_VALID_LINES = 3
-# Share of the validation words in lines that are also in the training text, from which on there is a warning. A
-# small share is usual: headings and short lines are in every text.
-MOST_SHARED = 0.1
 # Names of data files. A file of another name is never removed, even if a damaged record names it.
 DATA_FILE = re.compile(
     r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
@@ -123,7 +119,7 @@ def prepare_corpus(
             raise DataError(f"{validation_text}: nothing to validate on; {no_words}")
         if not train.words and not (split_rules.valid_fraction and valid.words):
             raise DataError(f"{training_text}: nothing to train on; {no_words}")
-        shared = _find_shared_lines(encoded) if split_rules.compare_lines else None
+        shared = find_shared_lines(encoded) if split_rules.compare_lines else None
         # If there are too few validation words, the validation lines train, too.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)
         if not held_out:
@@ -176,7 +172,7 @@ def prepare_corpus(
         _put_in_place(unfinished, folder, set(names.values()), replaced, content)
     warn_of_tags(sum(chunk.tagged_lines for chunk in encoded), train.sentences + valid.sentences)
     if shared is not None:
-        _warn_of_shared_lines(shared, valid)
+        warn_of_shared_lines(shared, valid)
     # By default, this holds for every text with few distinct words. It is no warning, since cron would mail it.
     if not record.train.oov:
         logger.info(
@@ -308,33 +304,6 @@ def _why_not_held_out(words: int, valid_words: int, fraction: float, chunks: Seq
         f"cannot {share}: copies of a line stay together, so {valid_words:,} of {words:,} words would validate, "
         "and the others train"
     )
-
-
-def _find_shared_lines(chunks: Sequence[EncodedChunk]) -> SharedLines:
-    """Count the validation lines that are also in the training text, in memory for the validation text alone."""
-    held_out = [chunk.line_keys() for chunk in chunks if chunk.valid.sentences]
-    keys, lines_of_key = np.unique(np.concatenate([keys for keys, _ in held_out]), return_inverse=True)
-    words = np.concatenate([words for _, words in held_out])
-    is_shared = np.zeros(len(keys), dtype=bool)
-    for chunk in chunks:
-        if not chunk.valid.sentences:
-            there = chunk.line_keys()[0]
-            places = np.minimum(np.searchsorted(keys, there), len(keys) - 1)
-            is_shared[places[keys[places] == there]] = True
-    shared = is_shared[lines_of_key]
-    return SharedLines(lines=int(shared.sum()), words=int(words[shared].sum()))
-
-
-def _warn_of_shared_lines(shared: SharedLines, valid: SplitCounts) -> None:
-    if shared.lines:
-        logger.log(
-            logging.WARNING if shared.words >= MOST_SHARED * valid.words else logging.INFO,
-            "%d of the %d validation lines (%.1f %% of the words) stand in the training text, too: figures are "
-            "better than they would be on new text",
-            shared.lines,
-            valid.sentences,
-            100 * shared.words / valid.words,
-        )
 
 
 def _write_valid_text(chunks: Iterable[EncodedChunk], scratch: Path) -> str:

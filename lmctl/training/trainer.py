@@ -249,24 +249,11 @@ class Trainer:
             raise too_late(time_limit)
         self._setup.optimizer.reset()
         steps_per_epoch = self._plan.tokens_per_epoch * steps / tokens
-        self._plan.fit_to_limit(time_limit, steps_per_epoch, self._shortened_validation(time_limit))
-
-    def _shortened_validation(self, time_limit: TimeLimit) -> float:
-        """Return the seconds of a validation; if it takes too long, score only a part of the text from now."""
         validation = self._setup.validation
-        seconds, most = validation.seconds(), VALIDATION_SHARE * max(time_limit.left_seconds(), 0.0)
-        if seconds <= most:
-            return seconds
-        whole = validation.tokens
-        self.progress.validation_tokens = max(1, int(whole * most / seconds))
-        validation.keep_to(self.progress.validation_tokens)
-        logger.warning(
-            "training.time_limit leaves no time to score the whole validation text in training: %s of its %s "
-            "tokens are scored",
-            f"{validation.tokens:,}",
-            f"{whole:,}",
-        )
-        return seconds * validation.tokens / whole
+        validation_seconds = validation.fit_to(VALIDATION_SHARE * max(time_limit.left_seconds(), 0.0))
+        # A continued run scores the same part.
+        self.progress.validation_tokens = validation.part
+        self._plan.fit_to_limit(time_limit, steps_per_epoch, validation_seconds)
 
     def _report_step(self) -> None:
         progress, plan = self.progress, self._plan

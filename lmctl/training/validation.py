@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.training.steps import Steps
 
+logger = logging.getLogger(__name__)
+
 # Number of segments that are timed to estimate the time for the whole validation text.
 TIMED_SEGMENTS = 10
 
@@ -31,7 +34,8 @@ class Validation:
         clock: a clock, in seconds.
 
     Attributes:
-        tokens: number of tokens that are scored: all, unless `keep_to` was called.
+        part: number of tokens that `keep_to` was called with; None: the whole text is scored.
+        tokens: number of tokens that are scored.
     """
 
     def __init__(
@@ -45,7 +49,7 @@ class Validation:
         self._config = config
         self._steps = steps
         self._clock = clock
-        self._part: int | None = None
+        self.part: int | None = None
         self.tokens = len(corpus.valid)
 
     def keep_to(self, tokens: int) -> None:
@@ -57,7 +61,7 @@ class Validation:
         Args:
             tokens: smallest number of tokens of the part; the last segment is scored to its end.
         """
-        self._part = tokens
+        self.part = tokens
         self.tokens = sum(segment.tokens for segment in self._segments())
 
     def terms(self) -> ValidationTerms | None:
@@ -88,6 +92,24 @@ class Validation:
         seconds = self._clock() - began
         return seconds * self.tokens / sum(segment.tokens for segment in some)
 
+    def fit_to(self, most_seconds: float) -> float:
+        """Score a part of the text from now on if a validation would take longer than this.
+
+        Returns:
+            Estimate of the seconds of a validation.
+        """
+        seconds, whole = self.seconds(), self.tokens
+        if seconds <= most_seconds:
+            return seconds
+        self.keep_to(max(1, int(whole * most_seconds / seconds)))
+        logger.warning(
+            "training.time_limit leaves no time to score all of the validation text in training: %s of its %s "
+            "tokens are scored",
+            f"{self.tokens:,}",
+            f"{whole:,}",
+        )
+        return seconds * self.tokens / whole
+
     def _score(self, segments: Iterable[Segment]) -> tuple[float, int]:
         """Return the summed cross-entropy in nats, and the number of tokens."""
         total_nats, tokens, state, columns = 0.0, 0, None, 0
@@ -105,12 +127,12 @@ class Validation:
         read = carried_segments if carries else sentence_segments
         training, valid = self._config.training, self._corpus.valid
         segments = read(valid, batch_size=training.batch_size, num_steps=training.num_steps)
-        if self._part is None:
+        if self.part is None:
             return segments
         if carries:
-            return _until(segments, self._part)
+            return _until(segments, self.part)
         # Batches are sorted by length, so the first ones have only short sentences.
-        return islice(segments, 0, None, max(1, len(valid) // max(self._part, 1)))
+        return islice(segments, 0, None, max(1, len(valid) // max(self.part, 1)))
 
 
 def _until(segments: Iterator[Segment], tokens: int) -> Iterator[Segment]:

@@ -196,11 +196,12 @@ class FixedValidation:
 
     nats: float | None
     tokens = 0
+    part = None
 
     def terms(self) -> None:
         return None
 
-    def seconds(self) -> float:
+    def fit_to(self, most_seconds: float) -> float:  # noqa: ARG002
         return 0.0
 
     def cross_entropy(self) -> float | None:

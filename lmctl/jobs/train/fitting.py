@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lmctl import families, progress
@@ -15,15 +14,8 @@ from lmctl.jobs.train.baseline import compare_with_baseline
 from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.estimating import estimate_bundle
-from lmctl.jobs.train.network_size import configured_parameters
 from lmctl.jobs.train.resume import ResumableRun
-from lmctl.jobs.train.time_budget import (
-    counting_seconds,
-    leaves_time_to_count,
-    publishing_seconds,
-    scoring_seconds,
-    tuning_seconds,
-)
+from lmctl.jobs.train.time_budget import TimeBudget
 from lmctl.jobs.train.validating import figures_of, score_valid, valid_figures
 from lmctl.jobs.watching.events import CheckpointSaved
 from lmctl.store.generations import remove
@@ -121,10 +113,8 @@ class NetworkFit:
         self._old_model = inputs.old_model
         self._policies = policies
         self._signals = signals
-        self._began = began
         self._baseline_name = families.baseline().name
-        limit = inputs.config.training.time_limit
-        self._end = None if limit is None else began + seconds_of(limit)
+        self._budget = TimeBudget(inputs.corpus, inputs.config, began)
         sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
         self._run = ResumableRun(
             watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._scratch
@@ -135,7 +125,7 @@ class NetworkFit:
 
         See `Fit.run`. The same run can continue from its checkpoint.
         """
-        end = self._end
+        budget = self._budget
         checkpoint = self._run.resume_from(self._policies.resume)
         check_room_to_train(self._watch.folder.work, self._run.path, self._corpus, self._config)
         start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
@@ -146,9 +136,8 @@ class NetworkFit:
         # A signal may have arrived while the current generation was scored.
         if not self._signals.received():
             try:
-                deadline = self._deadline(standard, checkpoint)
-                after = 0.0 if end is None else self._publishing_seconds(standard, end)
-                result = self._train(deadline, after, checkpoint, start)
+                deadline = budget.training_deadline(standard, checkpoint)
+                result = self._train(deadline, budget.publishing_seconds(standard), checkpoint, start)
             except OutOfTimeError as error:
                 if ngram is None or not self._config.training.with_ngram:
                     raise
@@ -163,7 +152,7 @@ class NetworkFit:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
-        if end is not None and not self._has_time_to_score(end - time.monotonic(), standard):
+        if not budget.allows_scoring(standard):
             valid_nats = result.valid_cross_entropy_nats
             if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):
                 logger.warning(
@@ -183,18 +172,13 @@ class NetworkFit:
             bundle = compare_with_baseline(
                 self._watch, self._scratch, self._corpus, self._config, *members, metrics
             )
-        has_time = end is None or self._has_time_to_tune(end - time.monotonic(), scored_seconds, standard)
-        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=has_time)
+        tunes_cache = budget.allows_tuning(scored_seconds, standard)
+        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=tunes_cache)
         return bundle.folder
 
     def finish(self) -> None:
         """See `Fit.finish`."""
         self._run.finish()
-
-    def _has_time_to_score(self, left_seconds: float, standard: Standard | None) -> bool:
-        """Whether the time limit leaves time to score the validation text once more, and for the gate."""
-        gate_seconds = self._after(standard, tunes_cache=False, scores=False)
-        return not len(self._corpus.valid) or left_seconds > self._scoring_seconds + gate_seconds
 
     def _figures_of_training(
         self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None, valid_tokens: int
@@ -219,15 +203,6 @@ class NetworkFit:
         _add_figures(self._watch, ngram, self._corpus, metrics, tunes_cache=False)
         return ngram.folder
 
-    def _has_time_to_tune(self, left_seconds: float, scored_seconds: float, standard: Standard | None) -> bool:
-        """Whether the time limit leaves time to tune a cache, estimated from the time that scoring took."""
-        # The gate scores once more.
-        gate_seconds = 0.0 if standard is None else scored_seconds
-        if left_seconds > tuning_seconds(scored_seconds, len(self._corpus.valid)) + gate_seconds:
-            return True
-        logger.info("no cache was tuned: training.time_limit leaves no time for it")
-        return False
-
     def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
         """The baseline of the same corpus, with its scores on the validation text.
 
@@ -236,18 +211,8 @@ class NetworkFit:
         """
         if not self._config.training.baseline or not len(self._corpus.valid):
             return None
-        if self._end is not None:
-            seconds = counting_seconds(self._corpus, self._config, self._scratch)
-            left = max(self._end - time.monotonic(), 0.0)
-            if not leaves_time_to_count(seconds, left):
-                logger.warning(
-                    "no baseline (family %s) is estimated beside the network: it would take about %.0f of the "
-                    "%.0f s that training.time_limit leaves",
-                    self._baseline_name,
-                    seconds,
-                    left,
-                )
-                return None
+        if not self._budget.allows_baseline(self._scratch):
+            return None
         folder = self._scratch / BASELINE
         remove(folder)
         try:
@@ -261,59 +226,6 @@ class NetworkFit:
             remove(folder)
             return None
         return None if scores is None else (ngram, scores)
-
-    def _deadline(self, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
-        """End of training that keeps the time limit of the whole run, in seconds of time.monotonic().
-
-        Raises:
-            OutOfTimeError: no time is left to train.
-        """
-        if self._end is None:
-            return None
-        publishing = self._publishing_seconds(standard, self._end)
-        deadline = self._end - publishing
-        if checkpoint is not None:
-            # A continued run has a model to publish, even if there is no time to train.
-            return deadline - checkpoint.progress.seconds
-        if deadline < time.monotonic():
-            raise OutOfTimeError(
-                f"training.time_limit: {self._config.training.time_limit} leaves no time to train: "
-                f"{time.monotonic() - self._began:.0f} s have passed, and publishing will take about "
-                f"{publishing:.0f} s"
-                + ("" if standard is None else ", the gate included; --no-gate publishes without it")
-            )
-        return deadline
-
-    def _publishing_seconds(self, standard: Standard | None, end: float) -> float:
-        """Estimate of the seconds from the end of training to the end of the run.
-
-        Tuning a cache and scoring the network are left out of the estimate if they would take more than half of
-        the time left.
-        """
-        most = (end - time.monotonic()) / 2
-        seconds = self._after(standard)
-        if seconds > most:
-            seconds = self._after(standard, tunes_cache=False)
-        if seconds > most:
-            seconds = self._after(standard, tunes_cache=False, scores=False)
-        return seconds
-
-    def _after(self, standard: Standard | None, **parts: bool) -> float:
-        """See `publishing_seconds`."""
-        parameters = configured_parameters(self._corpus, self._config)
-        return publishing_seconds(
-            parameters,
-            standard,
-            self._scoring_seconds,
-            len(self._corpus.valid),
-            family=self._config.family.name,
-            **parts,
-        )
-
-    @cached_property
-    def _scoring_seconds(self) -> float:
-        """Estimate of the seconds that scoring the validation text takes on this machine."""
-        return scoring_seconds(self._corpus, self._config)
 
     def _train(
         self,

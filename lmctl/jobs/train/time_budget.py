@@ -1,19 +1,23 @@
-"""What is set aside of a time limit for what follows training, and what a run does without if time is short."""
+"""The time limit of a run: how much of it training may take, and which steps a run leaves out if time is short."""
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmctl import families
+from lmctl.config import seconds_of
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import OutOfTimeError
 from lmctl.jobs.train.disk_space import FLOAT32_BYTES
 from lmctl.jobs.train.estimating import estimation_config
-from lmctl.jobs.train.network_size import configured_sizes
+from lmctl.jobs.train.network_size import configured_parameters, configured_sizes
 from lmctl.query.scoring import token_log_probs
 from lmctl.query.tuning import CACHE_TOKENS
 
@@ -23,17 +27,146 @@ if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.train.gate import Standard
+    from lmctl.training.checkpoint import Checkpoint
 
-# A bundle is written, synced, hashed, and read again to verify it; this is a slow disk.
+logger = logging.getLogger(__name__)
+
+# Bytes of a bundle that a slow disk writes, syncs, hashes and reads again in a second.
 PUBLISHED_BYTES_PER_SECOND = 50e6
-# Scoring is judged by a part of the text that takes so long, found by doubling.
+# The time of scoring is estimated from a part of the text. The part starts with this number of tokens, and is
+# doubled until scoring it takes this many seconds.
 FEWEST_SCORED_TOKENS, SCORING_SECONDS = 500, 0.25
-# Tuning a cache reads the text once and compares every context with many: about so many times as long.
+# Time of tuning a cache, as a multiple of the time of scoring the same text: each context is compared with many.
 CACHE_COST = 4
-# n-grams are counted beside a network if that takes no larger share of the time that is left, judged by a part.
-# They are what is published if the rest is too short to load TensorFlow, to compile and to train.
+# Largest share of the time left that estimating the baseline may take. The baseline is published if the rest is
+# too short to load TensorFlow, to compile and to train.
 COUNTING = 0.4
+# Share of the training text that the time of counting is estimated from, and its fewest tokens.
 COUNTED_PART, FEWEST_COUNTED_TOKENS = 0.02, 20_000
+
+
+class TimeBudget:
+    """Divides `training.time_limit` among the steps of a run. Without a limit, every step is allowed.
+
+    Args:
+        corpus: the corpus of the run.
+        config: fully resolved.
+        began: start of the run, in seconds of time.monotonic().
+    """
+
+    def __init__(self, corpus: PreparedCorpus, config: Config, began: float) -> None:
+        self._corpus = corpus
+        self._config = config
+        self._began = began
+        limit = config.training.time_limit
+        self._end = None if limit is None else began + seconds_of(limit)
+
+    def allows_baseline(self, scratch: Path) -> bool:
+        """Whether the baseline can be estimated beside the network; if not, a warning says so.
+
+        Args:
+            scratch: a folder for the files of the estimate.
+        """
+        if self._end is None:
+            return True
+        seconds = counting_seconds(self._corpus, self._config, scratch)
+        left = max(self._end - time.monotonic(), 0.0)
+        if leaves_time_to_count(seconds, left):
+            return True
+        logger.warning(
+            "no baseline (family %s) is estimated beside the network: it would take about %.0f of the %.0f s that "
+            "training.time_limit leaves",
+            families.baseline().name,
+            seconds,
+            left,
+        )
+        return False
+
+    def training_deadline(self, standard: Standard | None, checkpoint: Checkpoint | None) -> float | None:
+        """End of training that keeps the time limit of the whole run, in seconds of time.monotonic().
+
+        Args:
+            standard: figures of the current generation; None: there is no gate.
+            checkpoint: the checkpoint that the run continues from; None: it starts anew.
+
+        Raises:
+            OutOfTimeError: no time is left to train.
+        """
+        if self._end is None:
+            return None
+        publishing = self.publishing_seconds(standard)
+        deadline = self._end - publishing
+        if checkpoint is not None:
+            # A continued run has a model to publish, even if there is no time to train.
+            return deadline - checkpoint.progress.seconds
+        if deadline < time.monotonic():
+            raise OutOfTimeError(
+                f"training.time_limit: {self._config.training.time_limit} leaves no time to train: "
+                f"{time.monotonic() - self._began:.0f} s have passed, and publishing will take about "
+                f"{publishing:.0f} s"
+                + ("" if standard is None else ", the gate included; --no-gate publishes without it")
+            )
+        return deadline
+
+    def publishing_seconds(self, standard: Standard | None) -> float:
+        """Estimate of the seconds from the end of training to the end of the run; 0 without a limit.
+
+        Tuning a cache and scoring the network are left out of the estimate if they would take more than half of
+        the time left.
+
+        Args:
+            standard: figures of the current generation; None: there is no gate.
+        """
+        if self._end is None:
+            return 0.0
+        most = (self._end - time.monotonic()) / 2
+        seconds = self._after(standard)
+        if seconds > most:
+            seconds = self._after(standard, tunes_cache=False)
+        if seconds > most:
+            seconds = self._after(standard, tunes_cache=False, scores=False)
+        return seconds
+
+    def allows_scoring(self, standard: Standard | None) -> bool:
+        """Whether the validation text can be scored once more, and for the gate."""
+        if self._end is None or not len(self._corpus.valid):
+            return True
+        gate_seconds = self._after(standard, tunes_cache=False, scores=False)
+        return self._end - time.monotonic() > self._scoring_seconds + gate_seconds
+
+    def allows_tuning(self, scored_seconds: float, standard: Standard | None) -> bool:
+        """Whether a cache can be tuned.
+
+        Args:
+            scored_seconds: time that scoring the validation text took.
+            standard: figures of the current generation; None: there is no gate.
+        """
+        if self._end is None:
+            return True
+        # The gate scores once more.
+        gate_seconds = 0.0 if standard is None else scored_seconds
+        tuning = tuning_seconds(scored_seconds, len(self._corpus.valid))
+        if self._end - time.monotonic() > tuning + gate_seconds:
+            return True
+        logger.info("no cache was tuned: training.time_limit leaves no time for it")
+        return False
+
+    def _after(self, standard: Standard | None, **parts: bool) -> float:
+        """See the function `publishing_seconds`."""
+        parameters = configured_parameters(self._corpus, self._config)
+        return publishing_seconds(
+            parameters,
+            standard,
+            self._scoring_seconds,
+            len(self._corpus.valid),
+            family=self._config.family.name,
+            **parts,
+        )
+
+    @cached_property
+    def _scoring_seconds(self) -> float:
+        """Estimate of the seconds that scoring the validation text takes on this machine."""
+        return scoring_seconds(self._corpus, self._config)
 
 
 def publishing_seconds(
@@ -46,17 +179,18 @@ def publishing_seconds(
     tunes_cache: bool = True,
     scores: bool = True,
 ) -> float:
-    """About how long it takes from the last step until a network is published.
+    """Estimate of the seconds from the last step of training until the network is published.
 
     Args:
-        parameters: of the network.
-        standard: how long the published model took to score the texts of the gate. A new one of its family takes
-            about as long; longer, as far as it has more parameters. None: there is no gate.
-        scoring_seconds: what scoring the validation text with the network takes.
-        valid_tokens: of that text.
-        family: of the network; None if there is no gate.
-        tunes_cache: whether a cache is tuned, which a run does without if time is short.
-        scores: whether the network is scored for its own figures; if time is short, those of training do.
+        parameters: number of parameters of the network.
+        standard: figures of the current generation, with the time that scoring the texts of the gate took. A
+            network of the same family takes as long, or longer in proportion to its parameters. None: there is no
+            gate.
+        scoring_seconds: time of scoring the validation text with the network.
+        valid_tokens: number of tokens of that text.
+        family: family of the network; None if there is no gate.
+        tunes_cache: whether a cache is tuned.
+        scores: whether the network is scored for its figures, or the figures of training are taken.
     """
     scoring = scoring_seconds if scores else 0.0
     if standard is not None:
@@ -74,9 +208,9 @@ def publishing_seconds(
 def scoring_seconds(
     corpus: PreparedCorpus, config: Config, *, clock: Callable[[], float] = time.monotonic
 ) -> float:
-    """About how long scoring the validation text takes with a network of these sizes, judged by a part of it.
+    """Estimate of the seconds of scoring the validation text with the configured network, from a part of the text.
 
-    The weights are random: they do not decide how long it takes.
+    The network has random weights: the time does not depend on them.
     """
     token_ids = corpus.valid
     if not len(token_ids):
@@ -88,7 +222,7 @@ def scoring_seconds(
         part = token_ids[:tokens].astype(np.int64)
         token_log_probs(network, part, state=config.validation.state, threads=config.device.threads)
 
-    # Tables are made ready when they are first used.
+    # The first score makes the tables; it is not measured.
     score(int(ends[0]))
     fewest = FEWEST_SCORED_TOKENS
     while True:
@@ -103,21 +237,21 @@ def scoring_seconds(
 
 
 def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:
-    """About how long tuning a cache takes.
+    """Estimate of the seconds of tuning a cache.
 
     Args:
-        scored_seconds: how long scoring the validation text has taken.
-        valid_tokens: of that text.
+        scored_seconds: time that scoring the validation text took.
+        valid_tokens: number of tokens of that text.
     """
     return CACHE_COST * scored_seconds * min(valid_tokens, CACHE_TOKENS) / max(valid_tokens, 1)
 
 
 def leaves_time_to_count(seconds: float, left_seconds: float) -> bool:
-    """Whether n-grams are counted beside a network.
+    """Whether the baseline is estimated beside a network.
 
     Args:
-        seconds: what counting takes.
-        left_seconds: of the time limit, before counting and before TensorFlow is loaded.
+        seconds: time of the estimation.
+        left_seconds: time left of the limit, before the estimation and before TensorFlow is loaded.
     """
     return seconds <= COUNTING * left_seconds
 
@@ -125,7 +259,7 @@ def leaves_time_to_count(seconds: float, left_seconds: float) -> bool:
 def counting_seconds(
     corpus: PreparedCorpus, config: Config, scratch: Path, *, clock: Callable[[], float] = time.monotonic
 ) -> float:
-    """About how long counting the n-grams of a corpus takes, judged by a part of it."""
+    """Estimate of the seconds of estimating the baseline of a corpus, from a part of the text."""
     tokens = len(corpus.train)
     part = corpus.train[: max(FEWEST_COUNTED_TOKENS, int(COUNTED_PART * tokens))]
     began = clock()

@@ -99,7 +99,7 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
         return 1000.0
 
     monkeypatch.setattr("lmctl.training.trainer.train_network", take_note)
-    monkeypatch.setattr("lmctl.jobs.train.fitting.publishing_seconds", seconds)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.publishing_seconds", seconds)
 
     with pytest.raises(DivergenceError):
         retrain("training.time_limit=3000s")
@@ -114,7 +114,7 @@ def test_without_time_to_score_the_figures_of_training_are_published(
 ):
     asked = (f"validation.file={known}", "validation.state=reset")
     scored = train([text], tmp_path / "scored", settings(*asked))
-    monkeypatch.setattr("lmctl.jobs.train.fitting.scoring_seconds", lambda *_: 10_000.0)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", lambda *_: 10_000.0)
 
     short = train([text], tmp_path / "short", settings(*asked, "training.time_limit=9000s"))
 
@@ -126,7 +126,7 @@ def test_without_time_to_score_the_figures_of_training_are_published(
 
 @pytest.mark.usefixtures("eagerly")
 def test_without_time_to_mix_the_better_one_is_published(text, known, tmp_path, settings, monkeypatch, caplog):
-    monkeypatch.setattr("lmctl.jobs.train.fitting.scoring_seconds", lambda *_: 10_000.0)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", lambda *_: 10_000.0)
     asked = (f"validation.file={known}", "training.with_ngram=true", "training.learning_rate=1e-9")
 
     published = train([text], tmp_path / "model", settings(*asked, "training.time_limit=9000s"))
@@ -137,9 +137,9 @@ def test_without_time_to_mix_the_better_one_is_published(text, known, tmp_path, 
 
 
 def test_without_time_to_train_the_n_grams_are_published(text, known, tmp_path, settings, monkeypatch, caplog):
-    monkeypatch.setattr("lmctl.jobs.train.fitting.publishing_seconds", lambda *_, **__: 70.0)
-    monkeypatch.setattr("lmctl.jobs.train.fitting.scoring_seconds", lambda *_: 1.0)
-    monkeypatch.setattr("lmctl.jobs.train.fitting.leaves_time_to_count", lambda *_: True)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.publishing_seconds", lambda *_, **__: 70.0)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", lambda *_: 1.0)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.leaves_time_to_count", lambda *_: True)
     asked = (f"validation.file={known}", "training.with_ngram=true", "training.time_limit=60s")
 
     published = train([text], tmp_path / "model", settings(*asked))
@@ -154,7 +154,7 @@ def test_without_time_to_train_the_n_grams_are_published(text, known, tmp_path, 
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(good, monkeypatch, retrain):
-    monkeypatch.setattr("lmctl.jobs.train.fitting.publishing_seconds", lambda *_, **__: 70.0)
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.publishing_seconds", lambda *_, **__: 70.0)
 
     with pytest.raises(
         LmctlError,
