@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from lmctl.cli.options import (
@@ -11,11 +14,15 @@ from lmctl.cli.options import (
     json_option,
     message_options,
     model_option,
+    pass_messages,
     queries_option,
     top_option,
 )
 from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_and_texts, read_candidates
 from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
 
 
 @click.command()
@@ -56,7 +63,10 @@ from lmctl.errors import DataError
 @header_option
 @encoding_options
 @message_options
+@pass_messages
 def fill(
+    messages: Messages,
+    /,
     texts: tuple[str, ...],
     model: str | None,
     file: str | None,
@@ -106,6 +116,7 @@ def fill(
         raise click.UsageError("--full and --limit contradict each other")
     model, texts = model_and_texts(model, texts)
     check_queries(texts, file, "texts")
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.fillings import FillingPrinter
     from lmctl.query.filling import Filler
     from lmctl.query.model import load_named
@@ -126,6 +137,8 @@ def fill(
         mid_sentence=mid_sentence,
     )
     printer = FillingPrinter(format, header=header)
+    # Drawing for each of many lines would cost more than most answers.
+    messages = replace(messages, live=messages.live and bool(texts))
     source = "TEXT" if texts else f"{'standard input' if texts_file == STDIN else texts_file}: line"
     number = 0
     for batch in arriving_queries(texts, file, encoding=encoding, errors=errors, long_lines="refuse"):
@@ -139,6 +152,8 @@ def fill(
         for given in batch:
             number += 1
             try:
-                printer.print([filler.answer(given)])
+                with showing_activity(messages, "filling"):
+                    answer = filler.answer(given)
             except DataError as error:
                 raise DataError(f"{source} {number}: {error}") from error
+            printer.print([answer])

@@ -23,6 +23,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
+from lmctl.progress import tell
 from lmctl.query.batching import LARGEST_BATCH, blocks_of_time
 from lmctl.query.prediction import allowed_tokens
 
@@ -239,6 +240,7 @@ class _Search:
             places = np.arange(first, min(first + self._batch, end) if self._targets else end)
             self._score(places)
             first += len(places)
+            tell(f"filling the gap, {first:,} of at most {end:,} candidates")
             numerators = self.bounds[self.is_scored]
             if len(numerators) >= k:
                 self._bar = float(np.partition(numerators, len(numerators) - k)[len(numerators) - k])

@@ -92,7 +92,7 @@ def test_plain_and_words_end_with_what_a_limit_left_unseen(call, bundle, filling
 
 
 def test_on_a_terminal_the_answers_are_a_table(on_terminal, bundle, fillings):
-    code, shown = on_terminal("fill", "-m", bundle, "-k", "1", "--limit", "2", "the zebra ___")
+    code, shown = on_terminal("fill", "-q", "-m", bundle, "-k", "1", "--limit", "2", "the zebra ___")
 
     lines = [line.rstrip() for line in shown.splitlines()]
     answer = fillings("the zebra ___", k=1, limit=2)

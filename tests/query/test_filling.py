@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError, UsageError
+from lmctl.progress import listening
 from lmctl.query import filling
 from lmctl.query.filling import Filler
 from lmctl.query.scoring import score_sentences
@@ -170,6 +171,15 @@ def test_in_full_the_probabilities_are_exact_and_not_only_the_words(peaked):
 
     assert (answer.scored, answer.unseen) == (400, 0.0)
     assert answer.predictions == Filler(peaked, k=400).answer(text).predictions[:2]
+
+
+def test_the_search_tells_how_many_candidates_it_has_looked_at(peaked, monkeypatch):
+    told = []
+
+    with listening(lambda activity, *_: told.append(activity)):
+        Filler(peaked, limit=100).answer("w1 ___ w5")
+
+    assert told == [f"filling the gap, {number} of at most 100 candidates" for number in (64, 100)]
 
 
 def test_a_limit_that_is_not_reached_changes_nothing(peaked):

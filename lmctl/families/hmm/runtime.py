@@ -126,7 +126,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
 
     def word_vectors(self) -> Float32Array:
         """The vectors from which emissions are computed, (V, E)."""
-        return self._weights["words"]
+        return self._weights["words"] if self.has_word_vectors else super().word_vectors()
 
     def features(self, state: HMMState) -> Float32Array:
         """The mean of the states' source vectors under the filtered distribution, (B, E)."""
