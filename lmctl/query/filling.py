@@ -24,7 +24,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import tell
-from lmctl.query.batching import LARGEST_BATCH, blocks_of_time
+from lmctl.query.batching import BATCH_TOKENS, LARGEST_BATCH, blocks_of_time
 from lmctl.query.prediction import allowed_tokens
 
 if TYPE_CHECKING:
@@ -250,26 +250,31 @@ class _Search:
         return bool(self.bounds[place] >= self._bar - ROUNDING * len(self._targets))
 
     def _score(self, places: IntArray) -> None:
-        """Read the right text after some candidates, a token at a time."""
+        """Read the right text after some candidates, in blocks that become longer: most are dropped early."""
         state = self._language_model.select_columns(self._state, np.zeros(len(places), dtype=np.int64))
-        inputs = self.token_ids[places]
-        for left_over, target in zip(range(len(self._targets) - 1, -1, -1), self._targets, strict=True):
-            targets = np.full((1, len(places)), target)
-            lengths = np.ones(len(places), dtype=np.int64)
-            scores, state = self._language_model.score(inputs[None], targets, lengths, state)
+        last = self.token_ids[places]
+        first, size = 0, 1
+        while first < len(self._targets) and len(places):
+            block = np.array(self._targets[first : first + size])
+            targets = np.repeat(block[:, None], len(places), axis=1)
+            inputs = np.concatenate([last[None], targets[:-1]])
+            lengths = np.full(len(places), len(block))
+            scores, state = self._language_model.score(inputs, targets, lengths, state)
             check_log_probs(scores.log_probs)
-            self.bounds[places] += scores.log_probs[0]
+            # Added one token after the other, so that a sum does not depend on the blocks.
+            for of_token in scores.log_probs:
+                self.bounds[places] += of_token
             bounds = self.bounds[places]
             # Nothing makes an impossible text possible again.
             self.is_scored[places[bounds == -np.inf]] = True
+            first += len(block)
+            size = min(2 * size, max(1, BATCH_TOKENS // len(places)))
             kept = bounds > -np.inf
-            if left_over:
-                kept &= bounds >= self._bar - ROUNDING * left_over
+            if first < len(self._targets):
+                kept &= bounds >= self._bar - ROUNDING * (len(self._targets) - first)
             if not kept.all():
                 places, state = places[kept], self._language_model.select_columns(state, np.flatnonzero(kept))
-            if not len(places):
-                return
-            inputs = np.full(len(places), target)
+            last = np.full(len(places), block[-1])
         self.is_scored[places] = True
 
 

@@ -141,12 +141,14 @@ def test_candidates_that_cannot_be_among_the_best_are_not_read(peaked, monkeypat
         assert found.lower_logprob == pytest.approx(math.log(found.lower_prob))
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
-def test_the_size_of_a_batch_changes_no_bit_of_an_answer_that_sees_everything(peaked, monkeypatch, batch):
-    expected = Filler(peaked, k=400).answer("w1 ___ w5 w9")
+@pytest.mark.parametrize(("batch", "batch_tokens"), [(1, 8192), (7, 1), (64, 100), (64, 8192)])
+def test_the_sizes_of_batches_change_no_bit_of_an_answer_in_full(peaked, monkeypatch, batch, batch_tokens):
+    text = "w1 ___ w5 w9 w5 w7 w3 w2 w1 w1 w5"
+    expected = Filler(peaked, k=3, full=True).answer(text)
     monkeypatch.setattr(filling, "LARGEST_BATCH", batch)
+    monkeypatch.setattr(filling, "BATCH_TOKENS", batch_tokens)
 
-    assert Filler(peaked, k=400).answer("w1 ___ w5 w9") == expected
+    assert Filler(peaked, k=3, full=True).answer(text) == expected
 
 
 def test_a_limit_ends_the_search_and_the_answer_says_so(peaked):
