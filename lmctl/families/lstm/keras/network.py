@@ -11,8 +11,8 @@ import keras
 import msgspec
 import tensorflow as tf
 
-from lmctl.families.lstm.keras.layer import LSTM
 from lmctl.layers.keras.initial_weights import InitialWeights
+from lmctl.layers.keras.lstm import LSTM
 from lmctl.layers.keras.masks import Masks
 from lmctl.layers.keras.network import WordNetwork
 
@@ -149,7 +149,4 @@ class LSTMNetwork(WordNetwork):
         if self._recurrence == "scan" or (training and self._dropout.weights):
             compiled = training and self._recurrence == "scan"
             return layer.scan(inputs, state[0], state[1], recurrent_kernel=recurrent_kernel, compiled=compiled)
-        dtype = layer.compute_dtype
-        start = [tf.cast(state[0], dtype), tf.cast(state[1], dtype)]
-        outputs, hidden, cell = layer(tf.cast(tf.transpose(inputs, (1, 0, 2)), dtype), initial_state=start)
-        return tuple(tf.cast(part, tf.float32) for part in (tf.transpose(outputs, (1, 0, 2)), hidden, cell))
+        return layer.call_time_first(inputs, state[0], state[1])

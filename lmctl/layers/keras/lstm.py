@@ -76,6 +76,34 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
         kernel, bias = tf.convert_to_tensor(self.cell.kernel), tf.convert_to_tensor(self.cell.bias)
         return run(inputs, hidden, cell, kernel, recurrent_kernel, bias)  # type: ignore[no-any-return]
 
+    def call_time_first(self, inputs: Any, hidden: Any, cell: Any) -> tuple[Any, Any, Any]:
+        """Keras's own `call`, with the arguments and results of `scan`."""
+        dtype = self.compute_dtype
+        start = [tf.cast(hidden, dtype), tf.cast(cell, dtype)]
+        outputs, hidden, cell = self(tf.cast(tf.transpose(inputs, (1, 0, 2)), dtype), initial_state=start)
+        outputs = tf.transpose(outputs, (1, 0, 2))
+        return tf.cast(outputs, tf.float32), tf.cast(hidden, tf.float32), tf.cast(cell, tf.float32)
+
+    def projected(self, inputs: Any) -> Any:
+        """The contribution of inputs (N, E) to the gates before their activations, bias included, (N, 4H)."""
+        kernel, bias = tf.convert_to_tensor(self.cell.kernel), tf.convert_to_tensor(self.cell.bias)
+        return product(inputs, kernel, self.compute_dtype) + bias
+
+    def step(self, scores: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
+        """Run one step.
+
+        Args:
+            scores: `projected` inputs, (N, 4H).
+            hidden: output before the step, (N, H).
+            cell: cell before the step, (N, H).
+
+        Returns:
+            Output and cell after the step, (N, H) each.
+        """
+        recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        hidden, cell, _ = _step(scores + tf.matmul(hidden, recurrent_kernel), cell)
+        return hidden, cell
+
 
 def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:
     """The loop forward, with the part of the computation that depends on the previous step.
@@ -93,13 +121,7 @@ def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tupl
     scores = _array(scores)
 
     def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
-        sums = scores.read(time) + tf.matmul(hidden, recurrent_kernel)
-        input_gate, forget_gate, candidate, output_gate = tf.split(sums, 4, axis=1)
-        input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
-        candidate = tf.tanh(candidate)
-        cell = forget_gate * cell + input_gate * candidate
-        hidden = output_gate * tf.tanh(cell)
-        all_gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
+        hidden, cell, all_gates = _step(scores.read(time) + tf.matmul(hidden, recurrent_kernel), cell)
         written = outputs.write(time, hidden), cells.write(time, cell), gates.write(time, all_gates)
         return time + 1, hidden, cell, *written
 
@@ -112,6 +134,16 @@ def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tupl
         maximum_iterations=steps,
     )
     return outputs.stack(), cells.stack(), gates.stack()
+
+
+def _step(sums: Any, cell: Any) -> tuple[Any, Any, Any]:
+    """Output, cell and gates after a step, from the gates before their activations, (N, 4H), and a cell (N, H)."""
+    input_gate, forget_gate, candidate, output_gate = tf.split(sums, 4, axis=1)
+    input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
+    candidate = tf.tanh(candidate)
+    cell = forget_gate * cell + input_gate * candidate
+    gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
+    return output_gate * tf.tanh(cell), cell, gates
 
 
 def _backward(

@@ -27,12 +27,25 @@ def random_values(shape, seed=1):
 
 @pytest.fixture
 def make_layer(cpu):
-    from lmctl.families.lstm.keras.layer import LSTM
+    from lmctl.layers.keras.lstm import LSTM
 
     def make(values, dtype="float32"):
         return with_weights(LSTM(len(values["bias"]) // 4, dtype=dtype), values)
 
     return make
+
+
+def test_single_steps_are_those_of_the_scan(make_layer):
+    values, _ = random_values((5, 3, 4, 4))
+    layer = make_layer(values)
+    outputs, _, last_cell = layer.scan(values["inputs"], values["hidden"], values["cell"])
+
+    hidden, cell = values["hidden"], values["cell"]
+    for step in range(5):
+        hidden, cell = layer.step(layer.projected(values["inputs"][step]), hidden, cell)
+        np.testing.assert_allclose(hidden, outputs[step], atol=1e-6)
+
+    np.testing.assert_allclose(cell, last_cell, atol=1e-6)
 
 
 def with_weights(layer, values):

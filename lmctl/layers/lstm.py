@@ -1,0 +1,112 @@
+"""An LSTM layer in NumPy (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+`layers/keras/lstm.py` is the same layer in Keras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.layers.products import ExactMatrix, row_by_row
+
+if TYPE_CHECKING:
+    from lmctl.arrays import Float32Array, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class LSTMLayer:
+    """The weights of a layer, in an order that is fast for queries.
+
+    sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so that one call of tanh computes all four gates. The three
+    sigmoid gates are neighbours: input, forget, output, candidate. Their weights are halved, which is exact in
+    binary.
+
+    Attributes:
+        kernel: (E, 4H).
+        recurrent_kernel: (H, 4H).
+        bias: (4H,).
+    """
+
+    kernel: ExactMatrix
+    recurrent_kernel: Float32Array
+    bias: Float32Array
+
+    @classmethod
+    def from_keras(cls, kernel: Float32Array, recurrent_kernel: Float32Array, bias: Float32Array) -> LSTMLayer:
+        """A layer with the weights of a Keras layer.
+
+        Args:
+            kernel: (E, 4H), gates in the order input, forget, candidate, output.
+            recurrent_kernel: (H, 4H), in the same order.
+            bias: (4H,), in the same order.
+        """
+        return cls(ExactMatrix(in_query_order(kernel)), in_query_order(recurrent_kernel), in_query_order(bias))
+
+    def run(
+        self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
+    ) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Run over a segment.
+
+        Args:
+            inputs: (T, B, E).
+            hidden: outputs before the first step, (B, H).
+            cell: cells before the first step, (B, H).
+            lengths: number of steps of each column, (B,); None: T.
+
+        Returns:
+            Outputs (T, B, H), and the last output and the last cell of each column, (B, H) each.
+        """
+        steps, batch, width = inputs.shape
+        units = self.recurrent_kernel.shape[0]
+        # The contribution of the inputs is one product for all steps. Only the recurrent part is computed step by
+        # step. For a single context, most of the time is spent there, on reading the kernel from memory.
+        projected = self.kernel.times_rows(inputs.reshape(steps * batch, width))
+        projected += self.bias
+        projected = projected.reshape(steps, batch, 4 * units)
+        outputs = np.empty((steps, batch, units), dtype=np.float32)
+        for step in range(steps):
+            gates = projected[step]
+            gates += row_by_row(hidden, self.recurrent_kernel)
+            new_hidden = outputs[step]
+            new_cell = activate(gates, cell, new_hidden)
+            if lengths is not None:
+                ended = (step >= lengths)[:, None]
+                new_cell = np.where(ended, cell, new_cell)
+                new_hidden = np.where(ended, hidden, new_hidden)
+            hidden, cell = new_hidden, new_cell
+        return outputs, hidden, cell
+
+
+def in_query_order(weights: Float32Array) -> Float32Array:
+    """Weights of Keras's layout, (..., 4H), in the order of `LSTMLayer`; those of sigmoid gates are halved."""
+    units = weights.shape[-1] // 4
+    order = np.arange(4 * units).reshape(4, units)[[0, 1, 3, 2]].ravel()
+    half = np.full(4 * units, 0.5, dtype=np.float32)
+    half[3 * units :] = 1.0
+    return weights[..., order] * half
+
+
+def activate(gates: Float32Array, cell: Float32Array, hidden: Float32Array) -> Float32Array:
+    """One step, from the gates before their activations.
+
+    Args:
+        gates: (B, 4H), in the order of `LSTMLayer`; changed in place.
+        cell: the cell before the step, (B, H).
+        hidden: receives the output after the step, (B, H).
+
+    Returns:
+        The cell after the step, (B, H).
+    """
+    units = cell.shape[1]
+    np.tanh(gates, out=gates)
+    sigmoids = gates[:, : 3 * units]
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    new_cell = gates[:, units : 2 * units] * cell
+    new_cell += gates[:, :units] * gates[:, 3 * units :]
+    np.tanh(new_cell, out=hidden)
+    hidden *= gates[:, 2 * units : 3 * units]
+    return new_cell
