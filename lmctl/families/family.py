@@ -95,10 +95,12 @@ class Network(Protocol):
             inputs: token ids, (T, B) int32.
             targets: the id of the token after each input, (T, B) int32.
             state: the state of each column before the first input.
-            dropout_seed: two integers from which all dropout masks follow; None: no dropout.
+            dropout_seed: two integers from which all random numbers of a training step follow; the second is the
+                number of the step, from 0. None: the network is not trained, but validated, without dropout.
 
         Returns:
-            Cross-entropy of each target in nats, (T, B) float32, and the state after the last input.
+            Cross-entropy of each target in nats, (T, B) float32, and the state after the last input. In training,
+            a network may return another loss of which the sum over a sentence is what is minimised.
         """
         ...
 

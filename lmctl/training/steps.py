@@ -113,7 +113,11 @@ class Steps:
         replica = tf.distribute.get_replica_context()
         masks_seed = seed
         if self._copies > 1:
-            masks_seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
+            fold_in = tf.random.experimental.stateless_fold_in
+            # The first number of a result depends on the seed alone, and the second is the folded number. So the
+            # copy enters the first number with the second call. The second stays the number of the step.
+            of_copy = fold_in(fold_in(seed, replica.replica_id_in_sync_group), 0)
+            masks_seed = tf.stack([of_copy[0], seed[1]])
         with tf.GradientTape() as tape:
             nats, there, state = self._cross_entropy(share, state, masks_seed)
             total_nats = tf.reduce_sum(nats * there)

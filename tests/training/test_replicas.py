@@ -66,3 +66,53 @@ def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
         assert together == pytest.approx(alone, rel=1e-5)
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-5)
     assert one["epochs"][-1][0] < one["epochs"][0][0] - 1  # it has learned something
+
+
+# A network whose loss is the seed that it gets: the first number at the first position, the second at the second.
+SEEDS = """
+import json
+import numpy as np
+import tensorflow as tf
+from lmctl.corpus.batches import Segment
+from lmctl.training.devices import mirrored
+from lmctl.training.steps import Steps
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+class Network:
+    batch_axis = 0
+    def __init__(self):
+        self.variable = tf.Variable(1.0)
+    def named_weights(self):
+        return {"variable": self.variable}
+    def null_state(self, batch):
+        return tf.zeros((batch, 2), tf.int32)
+    def restarted(self, state, restart):
+        return state
+    def cross_entropy(self, inputs, targets, state, dropout_seed):
+        return self.variable * tf.ones_like(targets, tf.float32), state + dropout_seed
+
+class Optimizer:
+    def apply(self, gradients, rate, step):
+        pass
+
+strategy = mirrored(["CPU:0", "CPU:1"])
+with strategy.scope():
+    steps = Steps(Network(), Optimizer(), strategy, scores_oov=True)
+    ones = np.ones((3, 2), np.int32)
+    segment = Segment(ones, ones, np.array([3, 3], np.int32), np.zeros(2, bool))
+    _, state = steps.train(segment, steps.null_state(2), seed=5, step=7, rate=0.1)
+    print(json.dumps(steps.export_state(state)["0"].tolist()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cpu")
+def test_two_devices_draw_other_numbers_and_know_the_step():
+    finished = subprocess.run([sys.executable, "-c", SEEDS], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+    (first, first_step), (second, second_step) = json.loads(finished.stdout)
+
+    assert first != second
+    assert (first_step, second_step) == (7, 7)
