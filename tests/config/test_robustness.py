@@ -54,7 +54,8 @@ def test_mutated_documents_are_read_or_refused_on_one_line(write, resolved):
         messages.append(refusal(lambda path=path: read_settings([path], [], {}).resolve(10**7)))
 
     refused = [text for text in messages if text is not None]
-    assert [text for text in refused if not text.isprintable() or len(text) > 300] == []
+    # The longest message lists the names of all presets.
+    assert [text for text in refused if not text.isprintable() or len(text) > 400] == []
     assert 300 < len(refused) < 700
 
 

@@ -9,6 +9,8 @@ from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.families.mixture.runtime import MixtureLanguageModel
 from lmctl.families.transformer.config import TransformerConfig
 from lmctl.families.transformer.sizes import TransformerSizes
+from lmctl.families.vae.config import VAEConfig
+from lmctl.families.vae.sizes import VAESizes
 from lmctl.layers.clusters import Cluster
 from lmctl.query import scoring
 from lmctl.query.model import Model
@@ -35,7 +37,7 @@ def lines():
     return [*lines, *lines[:3], ""]
 
 
-@pytest.fixture(params=["one table", "clusters", "transformer", "mixture", "cache"])
+@pytest.fixture(params=["one table", "clusters", "transformer", "vae", "mixture", "cache"])
 def model(request, make_model) -> Model:
     """A network of each kind, a mixture of two, and the mixture with a cache."""
     if request.param == "transformer":
@@ -43,6 +45,11 @@ def model(request, make_model) -> Model:
         config = TransformerConfig(hidden_units=24, layers=2, heads=2, feedforward_units=40, context=11)
         sizes = TransformerSizes.of([1] * 400, config)
         model.language_model = families.find("transformer").random_model(sizes)
+        return model
+    if request.param == "vae":
+        model = make_model(words=WORDS, sizes=ONE_TABLE)
+        config = VAEConfig(embedding_dim=24, hidden_units=40, layers=2, encoder_units=8, code_dim=3, codes=5)
+        model.language_model = families.find("vae").random_model(VAESizes.of([1] * 400, config))
         return model
     if request.param in ("one table", "clusters"):
         return make_model(words=WORDS, sizes=CLUSTERS if request.param == "clusters" else ONE_TABLE)

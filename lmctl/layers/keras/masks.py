@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 class Masks:
-    """Draws the masks of one step. A mask follows from the seed of the step and from its number in the step.
+    """Draws the random numbers of one step. They follow from the seed of the step and from the number of the draw.
 
     Args:
         seed: two integers; None: no dropout.
@@ -31,6 +31,11 @@ class Masks:
             shape = tf.concat([[1], shape[1:]], axis=0)
         mask = self.draw(shape, share)
         return values if mask is None else values * mask
+
+    def normal(self, shape: Any) -> Any:
+        """Draw numbers from the standard normal distribution. There must be a seed."""
+        place, self._place = self._place, self._place + 1
+        return tf.random.stateless_normal(shape, tf.random.experimental.stateless_fold_in(self._seed, place))
 
     def draw(self, shape: Any, share: float) -> Any:
         """Draw a mask: 0 at a share of the places, 1 / (1 - share) at the others. None: no dropout."""

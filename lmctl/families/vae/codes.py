@@ -1,0 +1,39 @@
+"""The fixed codes of a variational autoencoder: a low-discrepancy sequence, mapped to the prior."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lmctl.arrays import Float32Array
+
+
+def prior_codes(codes: int, code_dim: int) -> Float32Array:
+    """K points that represent the standard normal distribution in Z dimensions, each with weight 1 / K.
+
+    The points are those of the R-sequence (Roberts 2018, "The unreasonable effectiveness of quasirandom
+    sequences"), a Kronecker sequence: point k is the fractional part of 1/2 + k / g^j in dimension j, for the root
+    g > 1 of g^(Z + 1) = g + 1. The inverse of the normal distribution function maps them to the prior. Then every
+    dimension is shifted and scaled, so that its mean is exactly that of the prior, 0, and its variance 1.
+
+    Args:
+        codes: K. A single code is the mean of the prior.
+        code_dim: Z.
+
+    Returns:
+        The codes, (K, Z). They depend on K and Z alone.
+    """
+    ratio = 1.5
+    for _ in range(64):
+        ratio = (1 + ratio) ** (1 / (code_dim + 1))
+    steps = ratio ** -np.arange(1.0, code_dim + 1)
+    points = (0.5 + np.arange(1, codes + 1)[:, None] * steps) % 1.0
+    quantile = NormalDist().inv_cdf
+    found = np.array([[quantile(point) for point in row] for row in points.tolist()])
+    found -= found.mean(axis=0)
+    if codes > 1:
+        found /= found.std(axis=0)
+    return found.astype(np.float32)

@@ -1,0 +1,1 @@
+"""The variational autoencoder in Keras, for training."""
