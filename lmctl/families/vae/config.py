@@ -34,7 +34,7 @@ class VAEConfig(
     ] = 256
     code_dim: Annotated[
         int, Meta(ge=1, le=MOST_CODE_ELEMENTS, description="Length of the code of a sentence.")
-    ] = 8
+    ] = 3
     codes: Annotated[
         int,
         Meta(
