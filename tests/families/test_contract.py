@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from lmctl import families
 from lmctl.config import config_from_yaml
@@ -66,29 +67,43 @@ def settings(name):
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """A prepared corpus: several families may be mixed that are estimated from it."""
-    folder = tmp_path_factory.mktemp("corpus") / "prepared"
-    lmctl("prepare", ROOT / "corpora/en.txt", "-o", folder)
-    return folder
+def make_once(tmp_path_factory):
+    """`make_once(name, make)`: a folder that `make(folder)` makes, once for all processes of the test run."""
+    base = tmp_path_factory.getbasetemp()
+    # Processes of pytest-xdist have folders of their own in the folder of the test run.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "contract"
+    folder.mkdir(exist_ok=True)
+
+    def made(name, make):
+        done = folder / f"{name}.done"
+        with FileLock(folder / f"{name}.lock"):
+            if not done.exists():
+                make(folder / name)
+                done.touch()
+        return folder / name
+
+    return made
 
 
 @pytest.fixture(scope="module")
-def models(corpus, tmp_path_factory):
+def corpus(make_once):
+    """A prepared corpus: several families may be mixed that are estimated from it."""
+    return make_once("corpus", lambda folder: lmctl("prepare", ROOT / "corpora/en.txt", "-o", folder))
+
+
+@pytest.fixture(scope="module")
+def models(corpus, make_once):
     """`models(name)`: the folder of a model of a family, made by the command."""
-    folder, made = tmp_path_factory.mktemp("models"), {}
+
+    def mix(folder):
+        members = [model(each) for each in NAMES if not families.find(each).combines]
+        valid = folder.with_name("valid.txt")
+        valid.write_text("".join((ROOT / "corpora/en.txt").read_text().splitlines(keepends=True)[::7]))
+        lmctl("mix", *members, "-o", folder, "--valid", valid)
 
     def model(name):
-        if name not in made:
-            made[name] = folder / name
-            if families.find(name).combines:
-                members = [model(each) for each in NAMES if not families.find(each).combines]
-                valid = folder / "valid.txt"
-                valid.write_text("".join((ROOT / "corpora/en.txt").read_text().splitlines(keepends=True)[::7]))
-                lmctl("mix", *members, "-o", made[name], "--valid", valid)
-            else:
-                lmctl("train", corpus, "-o", made[name], *settings(name))
-        return made[name]
+        train = lambda folder: lmctl("train", corpus, "-o", folder, *settings(name))  # noqa: E731
+        return make_once(name, mix if families.find(name).combines else train)
 
     return model
 

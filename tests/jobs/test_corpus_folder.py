@@ -99,7 +99,9 @@ def test_a_file_of_others_in_the_place_of_a_record_is_refused_and_stays(write, t
         (folder / name).write_text(content)
     before = {path.name: path.read_text() for path in folder.iterdir()}
 
-    with pytest.raises(UsageError, match=f"^{folder / name}: expected .*, got another file.* name another folder with -o"):
+    with pytest.raises(
+        UsageError, match=f"^{folder / name}: expected .*, got another file.* name another folder with -o"
+    ):
         prepare([write("text.txt", ALICE)], folder, config())
 
     assert before.items() <= {path.name: path.read_text() for path in folder.iterdir()}.items()
