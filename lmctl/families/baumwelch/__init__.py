@@ -22,7 +22,7 @@ class BaumWelch(Family):
     presets = ("baumwelch",)
     automatic_presets: ClassVar[Mapping[str, int | None]] = {"baumwelch": None}
     estimates = True
-    # Nothing is random.
+    # The same text gives the same model, whatever the seed.
     also_uses = frozenset({"training.seed", "device.threads"})
 
     @property

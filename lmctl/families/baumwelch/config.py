@@ -26,8 +26,8 @@ class BaumWelchConfig(
         int,
         Meta(
             ge=0,
-            description="Number of passes of Baum-Welch over the training text. 0 leaves the states as the word "
-            "classes that the fit starts from.",
+            description="Number of passes of Baum-Welch over the training text. 0 leaves the states as the fit "
+            "starts: a few for each word class.",
         ),
     ] = 20
     added: Annotated[

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 SEQUENCE_TOKENS = 256
 # Numbers of an array (T, B, Z) that are held at once: 64 MiB as float64.
 NUMBERS_AT_ONCE = 1 << 23
+# States of a word class at the start; with few states, each has a class of its own.
+STATES_OF_CLASS, FEWEST_STATES_TO_SHARE = 4, 16
 # How often a word is thought to come from a state that is not of its class, at the start.
 OUTSIDE_CLASS = 0.05
 
@@ -94,20 +96,27 @@ def fit(token_ids: IntArray, vocabulary_size: int, *, states: int, iterations: i
 
 
 def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: float) -> Chain:
-    """The chain that iterations start from: a state is a class of words with like neighbours.
+    """The chain that iterations start from: a few states for each class of words with like neighbours.
 
-    States must differ, or they would stay the same for ever.
+    Random factors, the same in every run, make the states of a class differ, since equal states stay equal. So a
+    word can have other states after other words.
     """
-    classes = word_classes(token_ids, vocabulary_size, states, -(-2 * vocabulary_size // states))
+    most = min(states if states < FEWEST_STATES_TO_SHARE else states // STATES_OF_CLASS, vocabulary_size)
+    classes = word_classes(token_ids, vocabulary_size, most, -(-2 * vocabulary_size // most))
     token_ids = np.asarray(token_ids, dtype=np.int64)
     of_words = np.bincount(token_ids, minlength=vocabulary_size) + added
+    class_of_state = np.arange(states) % most
     emissions = np.full((states, vocabulary_size), OUTSIDE_CLASS)
-    emissions[classes, np.arange(vocabulary_size)] += 1.0
+    emissions[class_of_state[:, None] == classes] += 1.0
     of_tokens = classes[token_ids]
-    pairs = np.bincount(of_tokens[:-1] * states + of_tokens[1:], minlength=states * states)
+    pairs = np.bincount(of_tokens[:-1] * most + of_tokens[1:], minlength=most * most).reshape(most, most)
+    starts = np.bincount(of_tokens, minlength=most)
+    generator = np.random.default_rng(0)
     return Chain(
-        start=_shares(np.bincount(of_tokens, minlength=states) + added),
-        transitions=_shares(pairs.reshape(states, states) + added),
+        start=_shares((starts[class_of_state] + added) * generator.uniform(0.5, 1.5, states)),
+        transitions=_shares(
+            (pairs[np.ix_(class_of_state, class_of_state)] + added) * generator.uniform(0.5, 1.5, (states, states))
+        ),
         emissions=_shares(emissions * of_words),
     )
 
