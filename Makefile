@@ -42,7 +42,8 @@ test-portable: setup
 	$(BIN)/python -m tools.portable
 
 faults: setup
-	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults tests/training/test_checkpoint.py
+	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
+	  tests/training/test_checkpoint.py tests/families/test_contract.py tests/test_sessions.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

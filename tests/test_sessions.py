@@ -120,7 +120,7 @@ def test_the_session_after_the_demo_prints_what_the_readme_shows(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_session_of_concepts_prints_what_the_page_shows(tmp_path):
+def test_the_session_of_concepts_prints_what_the_page_shows(tmp_path, many):
     counted, heading, network = CONCEPTS.read_text(encoding="utf-8").partition(
         "\n## n-grams, LSTMs and mixtures\n"
     )
@@ -131,8 +131,10 @@ def test_the_session_of_concepts_prints_what_the_page_shows(tmp_path):
     with Shell(tmp_path / "repository", tmp_path) as shell:
         for command, printed in sessions(counted):
             assert_alike(shell.run(command), printed, COUNTED_TOLERANCE)
-        for command, printed in sessions(network):
-            assert_alike(shell.run(command), printed, EARLY_STOPPING_TOLERANCE)
+        # Training takes long: `make faults`.
+        if many:
+            for command, printed in sessions(network):
+                assert_alike(shell.run(command), printed, EARLY_STOPPING_TOLERANCE)
 
 
 def scored_words():
