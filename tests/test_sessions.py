@@ -96,6 +96,7 @@ class Shell:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("LMCTL_FAULTS") != "long", reason="in the long version")
 def test_the_session_after_the_demo_prints_what_the_readme_shows(tmp_path):
     readme = README.read_text(encoding="utf-8")
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")

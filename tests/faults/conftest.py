@@ -124,5 +124,7 @@ def world(request: pytest.FixtureRequest, driver: Driver, quick_folder: Path) ->
     """The folder that a scenario starts in; nobody writes into it."""
     (quick_folder / "worlds").mkdir(exist_ok=True)
     place: Path = quick_folder / "worlds" / request.param
-    make_world(place, SCENARIOS[request.param], driver)
+    # pytest makes a fixture with parameters again if tests of other parameters ran in between.
+    if not place.exists():
+        make_world(place, SCENARIOS[request.param], driver)
     return place
