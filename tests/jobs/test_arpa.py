@@ -192,7 +192,7 @@ def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplo
 
     import_arpa(str(tmp_path / "odd.arpa"), tmp_path / "model", AUTO)
 
-    assert "its probabilities sum to 0.815" in caplog.text
+    assert "odd.arpa: the probabilities sum to 0.815" in caplog.text
 
 
 def test_what_is_no_distribution_is_imported_too(tmp_path, caplog):
