@@ -1,7 +1,8 @@
 # make demo           set everything up, train two models on corpora/, predict
 # make test           set everything up, run every check and test
 # make test-portable  run the tests with fewer processor instructions, and on one core
-# make faults         run the long version of tests/faults: kills, power cuts, full disks, damaged files, concurrent runs
+# make faults         run the long versions: kills, power cuts, full disks, damaged files, concurrent runs; trainings of
+#                     every family; the sessions of README and docs/concepts.md
 # make check          run every check except the tests (pre-commit runs the same)
 # make docs           rewrite the generated references
 
@@ -43,7 +44,7 @@ test-portable: setup
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
-	  tests/training/test_checkpoint.py tests/families/test_contract.py tests/test_sessions.py
+	  tests/training/test_checkpoint.py tests/families/test_contract.py tests/test_sessions.py tests/test_distribution.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -64,7 +65,8 @@ def trainer() -> Iterator[Driver]:
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, corpora, tmp_path, dice, many):
+@pytest.mark.skipif(os.environ.get("LMCTL_FAULTS") != "long", reason="in the long version")
+def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, corpora, tmp_path, dice):
     before, place = tmp_path / "before", tmp_path / "place"
     before.mkdir()
     shutil.copy(corpora / "en.txt", before)
@@ -75,7 +77,7 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
     new, paths = answers(place), listing(place)
 
     kills = 0
-    for number in range(80 if many else 1):
+    for number in range(80):
         copy_world(before, place)
         # Killed once, or several times on the way to one model.
         for instant in [dice.uniform(0, 0.9 * undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
@@ -89,8 +91,7 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
         assert answers(place) == new, where
         assert listing(place) == paths, where
         assert left_behind(place) == [], where
-    # One alone may by chance be done before it is killed.
-    assert kills > number / 2 or not many
+    assert kills > number / 2
 
 
 @pytest.mark.slow
