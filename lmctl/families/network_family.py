@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmctl.layers.word_layers import WordLayers
 
 
-class NetworkSizes(Protocol):
+class HasWordLayers(Protocol):
     """The dimensions of a network that has an embedding and a softmax."""
 
     @property
@@ -46,7 +46,11 @@ class NetworkFamily(Family):
 
     @abstractmethod
     def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
-        """The runtime with weights of these names and shapes."""
+        """The runtime with weights of these names and shapes.
+
+        Raises:
+            ValueError: the weights have values that no model of the family has.
+        """
 
     def load(
         self,
@@ -59,7 +63,11 @@ class NetworkFamily(Family):
         sizes = bundle.sizes
         if not isinstance(sizes, self.sizes_type):
             raise DataError(f"{bundle.folder}: family {bundle.family}; expected {self.name}")
-        return self.language_model(sizes, checked_weights(bundle, self.weight_shapes(sizes)))
+        weights = checked_weights(bundle, self.weight_shapes(sizes))
+        try:
+            return self.language_model(sizes, weights)
+        except ValueError as error:
+            raise DataError(f"{bundle.weights_path}: {error}") from error
 
     def count_parameters(self, sizes: Any) -> int:
         """See `Family.count_parameters`."""
@@ -79,7 +87,7 @@ class NetworkFamily(Family):
         return self.language_model(sizes, weights)
 
     def carry_over(
-        self, weights: Mapping[str, Float32Array], old: NetworkSizes, new: NetworkSizes, old_ids: IntArray
+        self, weights: Mapping[str, Float32Array], old: HasWordLayers, new: HasWordLayers, old_ids: IntArray
     ) -> tuple[dict[str, Float32Array], Any]:
         """See `Family.carry_over`."""
         from lmctl.layers.warm_start import carry_over

@@ -80,6 +80,15 @@ class LSTMLayer:
         return outputs, hidden, cell
 
 
+def weight_shapes_of_layer(name: str, width: int, units: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of a layer that reads vectors of length `width`."""
+    return {
+        f"{name}.kernel": (width, 4 * units),
+        f"{name}.recurrent_kernel": (units, 4 * units),
+        f"{name}.bias": (4 * units,),
+    }
+
+
 def in_query_order(weights: Float32Array) -> Float32Array:
     """Weights of Keras's layout, (..., 4H), in the order of `LSTMLayer`; those of sigmoid gates are halved."""
     units = weights.shape[-1] // 4

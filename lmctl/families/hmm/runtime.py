@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.errors import DataError
 from lmctl.families.base import LanguageModel, Scores
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         weights: by the names of `weight_shapes(sizes)`, float32.
 
     Raises:
-        DataError: a word has no block, or states have only words that cannot be.
+        ValueError: a word has no block.
     """
 
     has_features = True
@@ -59,7 +58,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         self._weights = weights
         blocks = weights["words.block"]
         if not (np.isin(blocks, np.arange(sizes.blocks))).all():
-            raise DataError(f"words.block: expected whole numbers below {sizes.blocks}")
+            raise ValueError(f"weight words.block has values that are no whole numbers below {sizes.blocks}")
         self._block_of = blocks.astype(np.int64)
         # A block without words has states that could emit nothing.
         self._is_empty = np.bincount(self._block_of, minlength=sizes.blocks) == 0

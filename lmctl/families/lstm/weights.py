@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmctl.layers.lstm import weight_shapes_of_layer
+
 if TYPE_CHECKING:
     from lmctl.families.lstm.sizes import LSTMSizes
 
@@ -13,7 +15,5 @@ def weight_shapes(sizes: LSTMSizes) -> dict[str, tuple[int, ...]]:
     units = sizes.hidden_units
     shapes = sizes.word_layers.embedding_shapes()
     for layer in range(sizes.layers):
-        shapes[f"lstm.{layer}.kernel"] = (units if layer else sizes.embedding_dim, 4 * units)
-        shapes[f"lstm.{layer}.recurrent_kernel"] = (units, 4 * units)
-        shapes[f"lstm.{layer}.bias"] = (4 * units,)
+        shapes |= weight_shapes_of_layer(f"lstm.{layer}", units if layer else sizes.embedding_dim, units)
     return shapes | sizes.word_layers.softmax_shapes()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from lmctl.families.network_sizes import MOST_LAYERS
 from lmctl.layers.attention import MOST_CONTEXT
 from lmctl.layers.word_layers import Clusters, Dimension, WordLayers, softmax_clusters
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.families.transformer.config import TransformerConfig
-
-# Far more layers than any model here has, and still so few that memory for their names and shapes does not count.
-MOST_LAYERS = 64
 
 
 class TransformerSizes(

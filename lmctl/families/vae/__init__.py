@@ -43,7 +43,7 @@ class VAE(NetworkFamily):
 
     def weight_shapes(self, sizes: Any) -> dict[str, tuple[int, ...]]:
         """See `NetworkFamily.weight_shapes`."""
-        from lmctl.families.vae.sizes import weight_shapes
+        from lmctl.families.vae.weights import weight_shapes
 
         return weight_shapes(sizes)
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
-from lmctl.families.vae.sizes import MOST_CODE_ELEMENTS, MOST_CODES
+
+MOST_CODES, MOST_CODE_ELEMENTS = 1024, 64
 
 
 class VAEConfig(
@@ -21,8 +22,7 @@ class VAEConfig(
         int,
         Meta(
             ge=1,
-            description="Number of units in each layer of the decoder. More units fit larger texts better, and "
-            "cost time and memory with their square.",
+            description="Number of units in each layer of the decoder. Time and memory grow with their square.",
             extra={"flag": "--hidden-units"},
         ),
     ] = 640

@@ -3,7 +3,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lmctl.errors import DataError
 from lmctl.families.hmm.runtime import HMMLanguageModel
 from lmctl.families.hmm.sizes import HMMSizes, weight_shapes
 
@@ -111,5 +110,5 @@ def test_a_block_that_is_none_is_refused(block):
     weights = {name: np.zeros(shape, dtype=np.float32) for name, shape in weight_shapes(sizes).items()}
     weights["words.block"][1] = block
 
-    with pytest.raises(DataError, match=r"words\.block: expected whole numbers below 3"):
+    with pytest.raises(ValueError, match=r"^weight words\.block has values that are no whole numbers below 3$"):
         HMMLanguageModel(sizes, weights)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lmctl.families.vae.sizes import VAESizes, weight_shapes
+from lmctl.families.vae.sizes import VAESizes
+from lmctl.families.vae.weights import weight_shapes
 from lmctl.layers.clusters import Cluster, one_cluster
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from lmctl.families import find
-from lmctl.families.vae.sizes import VAESizes, weight_shapes
+from lmctl.families.vae.sizes import VAESizes
+from lmctl.families.vae.weights import weight_shapes
 
 
 def test_the_first_layer_of_the_decoder_reads_a_word_and_a_code(sizes):
