@@ -175,7 +175,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Literal["float32", "mixed_bfloat16"],
         Meta(
             description="Number format of the computation. mixed_bfloat16 computes in bfloat16 and keeps the "
-            "weights in float32, which is faster on hardware with bfloat16 instructions.",
+            "weights in float32; it is meant for hardware with bfloat16 instructions.",
         ),
     ] = "float32"
 

@@ -23,7 +23,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             ge=1,
             description="Number of streams that the text is divided into. They are trained on side by side. "
-            "More streams are faster a token, need more memory, and make fewer updates an epoch.",
+            "More streams need more memory, and make fewer updates an epoch.",
         ),
     ] = 32
     num_steps: Annotated[

@@ -20,8 +20,7 @@ class LSTMConfig(
         int,
         Meta(
             ge=1,
-            description="Number of units in each recurrent layer. More units fit larger texts better, and cost "
-            "time and memory with their square.",
+            description="Number of units in each recurrent layer. Time and memory grow with their square.",
             extra={"flag": "--hidden-units"},
         ),
     ] = 640
