@@ -266,6 +266,7 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
         rows["cache"] = f"weight {record.cache.weight:.4f}, theta {record.cache.theta:.4g}, with --cache"
     rows |= {
         "valid": _describe_valid(metrics.get("valid"), record.corpus),
+        **{name.replace("_", " "): _figure(value) for name, value in (metrics.get("own") or {}).items()},
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     echo_values(rows, header=header)
@@ -299,6 +300,11 @@ def _describe_text(recipe: TextRecipe) -> str:
     if recipe.stop_words:
         parts.append(f"{recipe.stop_words} stop words left out")
     return ", ".join(parts)
+
+
+def _figure(value: float | None) -> str:
+    """A number of any size with two decimals, or none if it is whole."""
+    return "unknown" if value is None else f"{value:,.2f}".removesuffix(".00")
 
 
 def _number(value: float | None) -> str:

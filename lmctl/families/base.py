@@ -35,6 +35,8 @@ State = TypeVar("State")
 
 # Positions times words of the distributions that are in memory at once: 8 MiB as float32.
 DISTRIBUTIONS_AT_ONCE = 1 << 21
+# Positions whose features are in memory at once.
+POSITIONS_AT_ONCE = 1 << 13
 
 
 class BundleFiles(Protocol):
@@ -245,6 +247,32 @@ class LanguageModel(ABC, Generic[State]):
             Features, (T, B, H), undefined after the end of a column, and the state after all tokens.
         """
         raise NotImplementedError(f"{type(self).__name__} has no features")
+
+    def sentence_vectors(self, token_ids: IntArray, lengths: IntArray) -> Float32Array:
+        """A vector for each sentence, (B, D): similar sentences have similar vectors. Requires `has_features`.
+
+        By default it is the mean of the features after each word, and D is H. The sentence starts after `</s>`,
+        whose features count only if the sentence has no words.
+
+        Args:
+            token_ids: the words of the sentences, (T, B), without `</s>`.
+            lengths: number of words of each sentence, (B,), 0 to T; the rest is padding.
+        """
+        batch = len(lengths)
+        columns = np.concatenate([np.full((1, batch), SENTENCE_END_ID), token_ids])
+        state = self.null_state(batch)
+        sums = np.zeros(1)
+        at_once = max(1, POSITIONS_AT_ONCE // batch)
+        for first in range(0, len(columns), at_once):
+            block = columns[first : first + at_once]
+            there = np.clip(lengths + 1 - first, 0, len(block))
+            features, state = self.advance_with_features(state, block, there)
+            # Added one position after the other, so that a sum does not depend on the sentences beside it.
+            for place, of_place in enumerate(features, start=first):
+                counts = place <= lengths if place else lengths == 0
+                sums = sums + np.where(counts[:, None], of_place, 0.0)
+        means: Float32Array = (sums / np.maximum(lengths, 1)[:, None]).astype(np.float32)
+        return means
 
     def _score_with_ranks(
         self, inputs: IntArray, targets: IntArray, lengths: IntArray, state: State, *, features: bool

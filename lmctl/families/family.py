@@ -208,6 +208,32 @@ class Family(ABC):
     def describe(self, sizes: Any) -> dict[str, str]:
         """The rows of `lmctl info` about a model: labels and texts. The first label is "family"."""
 
+    def own_figures(self, bundle: BundleFiles, token_ids: IntArray) -> dict[str, float]:  # noqa: ARG002
+        """Compute figures of a new model that only this family has, from a sample of the validation text.
+
+        They are stored in metrics.json, and `lmctl info` has a row for each. By default there are none. The same
+        model and text must give the same figures.
+
+        Args:
+            bundle: a finished bundle of this family.
+            token_ids: the validation text, (N,); every sentence ends with `</s>`. May be empty.
+
+        Returns:
+            Figures by name. A name is in lower case, with `_` between words, and has the unit.
+        """
+        return {}
+
+    def own_figures_tokens(self, sizes: Any, tokens: int) -> int:  # noqa: ARG002
+        """About how many tokens could be scored in the time that `own_figures` takes; 0: next to no time.
+
+        A training with a time limit reserves this time, and leaves the figures out if there is not enough.
+
+        Args:
+            sizes: of the model.
+            tokens: number of tokens of the validation text.
+        """
+        return 0
+
     def short_name(self, sizes: Any) -> str:  # noqa: ARG002
         """The name of a model of these sizes in a table, in one or two words."""
         return self.name

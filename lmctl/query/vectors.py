@@ -13,12 +13,12 @@ from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, listed
 from lmctl.layers.products import cosines
-from lmctl.query.batching import batches_by_length, blocks_of_time
+from lmctl.query.batching import batches_by_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.arrays import Float32Array, IntArray
     from lmctl.query.text_model import EncodedText, TextModel
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class SentenceVector:
     Attributes:
         text: the sentence, as it was given.
         oov: its words that are out of vocabulary.
-        vector: (H,) float32, as a list.
+        vector: (D,) float32, as a list.
     """
 
     text: str
@@ -108,10 +108,11 @@ def word_id(model: TextModel, normalized_word: str) -> int | None:
 
 
 class SentenceEncoder:
-    """Vectors of sentences: the mean of the features after each word.
+    """Vectors of sentences (`LanguageModel.sentence_vectors`).
 
-    A sentence starts after `</s>`, whose features do not count, unless the sentence has no words. The features of
-    a network are what its softmax reads. Those of a mixture are those of its first member that has any.
+    Usually the vector is the mean of the features after each word, which are the vectors that the softmax of a
+    network reads. Of a model that encodes whole sentences, it is the code. Those of a mixture are those of its
+    first member that has any.
 
     Args:
         model: the model.
@@ -134,34 +135,22 @@ class SentenceEncoder:
         encoded = [self._model.encode(text) for text in texts]
         vectors: list[list[float]] = [[] for _ in encoded]
         for places in batches_by_length([len(text.token_ids) + 1 for text in encoded]):
-            means = self._means([encoded[place] for place in places])
-            _check_finite(means)
-            for place, mean in zip(places, means.tolist(), strict=True):
-                vectors[place] = mean
+            found = self._vectors([encoded[place] for place in places])
+            _check_finite(found)
+            for place, vector in zip(places, found.tolist(), strict=True):
+                vectors[place] = vector
         return [
             SentenceVector(text, _oov(of_text), vector)
             for text, of_text, vector in zip(texts, encoded, vectors, strict=True)
         ]
 
-    def _means(self, encoded: Sequence[EncodedText]) -> Float32Array:
-        """The vectors of sentences side by side, (B, H)."""
-        words = np.array([len(text.token_ids) for text in encoded])
-        columns = np.full((int(words.max()) + 1, len(encoded)), SENTENCE_END_ID)
+    def _vectors(self, encoded: Sequence[EncodedText]) -> Float32Array:
+        """The vectors of sentences side by side, (B, D)."""
+        lengths = np.array([len(text.token_ids) for text in encoded])
+        token_ids = np.full((int(lengths.max()), len(encoded)), SENTENCE_END_ID)
         for column, text in enumerate(encoded):
-            columns[1 : len(text.token_ids) + 1, column] = text.token_ids
-        state = self._model.language_model.null_state(len(encoded))
-        sums: Float64Array | None = None
-        for block in blocks_of_time(*columns.shape):
-            lengths = np.clip(words + 1 - block.start, 0, block.stop - block.start)
-            features, state = self._model.language_model.advance_with_features(state, columns[block], lengths)
-            counted = _counted(words, block)
-            # Added one position after the other, so that a sum does not depend on the sentences beside it.
-            for step in range(len(features)):
-                if sums is None:
-                    sums = np.zeros(features.shape[1:])
-                sums += np.where(counted[step][:, None], features[step], 0.0)
-        means: Float32Array = (np.asarray(sums) / np.maximum(words, 1)[:, None]).astype(np.float32)
-        return means
+            token_ids[: len(text.token_ids), column] = text.token_ids
+        return self._model.language_model.sentence_vectors(token_ids, lengths)
 
 
 class Neighbors:
@@ -216,12 +205,6 @@ class Neighbors:
         lengths = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
         units: Float32Array = (vectors / np.where(lengths == 0.0, 1.0, lengths)).astype(np.float32)
         return units
-
-
-def _counted(words: IntArray, block: slice) -> IntArray:
-    """Whether the features at each position of a block count, (T, B)."""
-    places = np.arange(block.start, block.stop)[:, None]
-    return np.where(words == 0, places == 0, (places > 0) & (places <= words))
 
 
 def _oov(text: EncodedText) -> list[str]:

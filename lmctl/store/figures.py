@@ -16,6 +16,8 @@ from lmctl.corpus.prepared import Count, Name
 Figure = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 State = Literal["carry", "reset"]
+FigureName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,80}\Z")]
+MOST_OWN_FIGURES = 100
 
 
 class ValidMetrics(msgspec.Struct, kw_only=True):
@@ -84,6 +86,8 @@ class Metrics(msgspec.Struct, kw_only=True):
     drift: DriftMetrics | None = None
     compared: ComparedMetrics | None = None
     cache: CacheMetrics | None = None
+    # Figures that only the family of the trained model has, by name (Family.own_figures).
+    own: Annotated[dict[FigureName, float | None], Meta(max_length=MOST_OWN_FIGURES)] | None = None
 
 
 class HistoryLine(msgspec.Struct, kw_only=True):

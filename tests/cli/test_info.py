@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lmctl.store.bundle import open_bundle
+from lmctl.store.writing import amend_bundle, encode_metrics
 
 
 @pytest.fixture
@@ -41,6 +42,23 @@ def test_text_says_which_words_share_a_table(call, make_bundle, tmp_path):
     rows = dict(call("info", make_bundle(tmp_path / "bundle", sizes={"clusters": clusters})).rows)
 
     assert rows["softmax"] == "adaptive, 4 words x 4 + 3 words x 2 + 2 words x 1"
+
+
+def test_figures_of_the_family_are_a_row_each(call, make_bundle, tmp_path):
+    bundle = make_bundle(tmp_path / "bundle")
+    own = {"kl_nats_per_sentence": 3.906, "samples": 64.0, "bound_perplexity": None, "bound_tokens": 1990}
+    metrics = bundle / "metrics.json"
+    amend_bundle(
+        open_bundle(bundle), {"metrics.json": encode_metrics(json.loads(metrics.read_text()) | {"own": own})}
+    )
+
+    rows = dict(call("info", bundle).rows)
+
+    assert rows["kl nats per sentence"] == "3.91"
+    assert rows["samples"] == "64"
+    assert rows["bound perplexity"] == "unknown"
+    assert rows["bound tokens"] == "1,990"
+    assert json.loads(call("info", bundle, "--json").out)["metrics"]["own"] == own
 
 
 def test_json_is_the_record_the_folder_and_the_metrics(call, bundle):

@@ -249,6 +249,23 @@ def test_features_are_a_vector_for_each_context_if_there_are_any(model, token_id
     np.testing.assert_array_equal(scores.features, along[:-1])
 
 
+def test_a_sentence_has_a_vector_that_is_the_same_in_any_company_if_there_are_features(model, token_ids):
+    if not model.has_features:
+        with pytest.raises(NotImplementedError):
+            model.sentence_vectors(token_ids, np.full(5, 7))
+        return
+    lengths = np.array([7, 0, 3, 1, 6])
+
+    vectors = model.sentence_vectors(token_ids, lengths)
+
+    assert (vectors.ndim, len(vectors), vectors.dtype) == (2, 5, np.float32)
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) == 5
+    for column, length in enumerate(lengths):
+        alone = model.sentence_vectors(token_ids[:length, column : column + 1], lengths[column : column + 1])
+        np.testing.assert_array_equal(alone[0], vectors[column])
+
+
 def test_word_vectors_are_finite_and_one_for_each_word_if_there_are_any(model):
     if not model.has_word_vectors:
         with pytest.raises(NotImplementedError):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError, UsageError
+from lmctl.families import base
 from lmctl.families.ngram.runtime import NgramLanguageModel
 from lmctl.query import batching
 from lmctl.query.vectors import Neighbors, SentenceEncoder, known_words, word_vectors
@@ -53,9 +54,24 @@ def test_sentences_have_the_same_vectors_in_any_company(model, monkeypatch, larg
     together = SentenceEncoder(model).encode(TEXTS)
     monkeypatch.setattr(batching, "LARGEST_BATCH", largest_batch)
     monkeypatch.setattr(batching, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(base, "POSITIONS_AT_ONCE", batch_tokens)
 
     assert SentenceEncoder(model).encode(TEXTS) == together
     assert [SentenceEncoder(model).encode([text])[0] for text in TEXTS] == together
+
+
+def test_a_model_may_encode_sentences_in_its_own_way(model, monkeypatch):
+    def encode(token_ids, lengths):
+        return np.stack([lengths, token_ids.sum(axis=0)], axis=1).astype(np.float32)
+
+    monkeypatch.setattr(model.language_model, "sentence_vectors", encode)
+
+    cat, _, sentence = SentenceEncoder(model).encode(["cat", "", "the cat sat"])
+
+    ids = model.vocabulary.encode(["the", "cat", "sat"])
+    assert sentence.vector == [3.0, sum(ids)]
+    # Beside longer sentences of the batch, `</s>` is the padding.
+    assert cat.vector[0] == 1.0
 
 
 def test_neighbors_are_ranked_by_the_cosine(model):

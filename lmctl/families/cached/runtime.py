@@ -142,6 +142,10 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         readings = self._readings(state, token_ids, lengths, features)
         return features, CacheState(model_state, tuple(reading.memory() for reading in readings))
 
+    def sentence_vectors(self, token_ids: IntArray, lengths: IntArray) -> Float32Array:
+        """The vectors of sentences of the model, (B, D)."""
+        return self.model.sentence_vectors(token_ids, lengths)
+
     def _readings(
         self, state: CacheState, token_ids: IntArray, lengths: IntArray | None, features: Float32Array | None
     ) -> Iterator[Reading]:

@@ -123,6 +123,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         )
         return features, tuple(others)
 
+    def sentence_vectors(self, token_ids: IntArray, lengths: IntArray) -> Float32Array:
+        """The vectors of sentences of the first member that has features, (B, D)."""
+        return self.members[self._featured].sentence_vectors(token_ids, lengths)
+
     def _mixed(self, log_probs: Sequence[Float32Array | Float64Array]) -> Float64Array:
         """log(sum_i w_i p_i), given log p_i of each member i in arrays of one shape. log p_i may be -inf."""
         probs = np.zeros(log_probs[0].shape)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lmctl.families.network_family import NetworkFamily, describe_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lmctl.arrays import Float32Array
-    from lmctl.families.base import LanguageModel
+    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.family import Network, NetworkOptions
+    from lmctl.families.vae.runtime import VAELanguageModel
 
 
 class VAE(NetworkFamily):
@@ -61,6 +62,18 @@ class VAE(NetworkFamily):
             "codes": f"{sizes.codes:,} of length {sizes.code_dim}, encoder of {sizes.encoder_units} units",
             "softmax": describe_softmax(sizes.clusters),
         }
+
+    def own_figures(self, bundle: BundleFiles, token_ids: IntArray) -> dict[str, float]:
+        """See `Family.own_figures`: bounds of the continuous model, and how much the code is used."""
+        from lmctl.families.vae.bounds import figures_of
+
+        return figures_of(cast("VAELanguageModel", self.load(bundle, ())), token_ids)
+
+    def own_figures_tokens(self, sizes: Any, tokens: int) -> int:
+        """See `Family.own_figures_tokens`: a word costs as much under a sampled code as under a fixed one."""
+        from lmctl.families.vae.bounds import MOST_DECODED_TOKENS, SAMPLES
+
+        return min(tokens, MOST_DECODED_TOKENS) * (SAMPLES + int(sizes.codes)) // int(sizes.codes)
 
     def sizes_of(self, word_counts: Sequence[int], config: Any) -> Any:
         """See `Family.sizes_of`."""

@@ -30,7 +30,7 @@ class VAEConfig(
         int, Meta(ge=1, le=8, description="Number of layers of the decoder.", extra={"flag": "--layers"})
     ] = 1
     encoder_units: Annotated[
-        int, Meta(ge=1, description="Number of units of the encoder, which is used in training alone.")
+        int, Meta(ge=1, description="Number of units of the encoder, which training and `lmctl embed` use.")
     ] = 256
     code_dim: Annotated[
         int, Meta(ge=1, le=MOST_CODE_ELEMENTS, description="Length of the code of a sentence.")

@@ -18,9 +18,10 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.families.base import LanguageModel, Scores
 from lmctl.families.vae.codes import prior_codes
+from lmctl.families.vae.decoder import Decoder
+from lmctl.families.vae.encoder import Encoder
 from lmctl.layers.embedding import WordVectors
-from lmctl.layers.lstm import LSTMLayer, activate, in_query_order
-from lmctl.layers.products import ExactMatrix, sums_in_order
+from lmctl.layers.products import sums_in_order
 from lmctl.layers.softmax import make_softmax
 
 if TYPE_CHECKING:
@@ -55,7 +56,13 @@ class VAELanguageModel(LanguageModel[VAEState]):
 
     Args:
         sizes: the dimensions.
-        weights: by the names of `weight_shapes(sizes)`, float32. Those of the encoder are not used.
+        weights: by the names of `weight_shapes(sizes)`, float32.
+
+    Attributes:
+        embedding: the word vectors of the input, for encoder and decoder.
+        encoder: the posterior distribution of a sentence's code. Next-word queries do not use it.
+        decoder: the layers that read words and a code.
+        softmax: of the outputs of the decoder's last layer, (N, H).
     """
 
     has_features = True
@@ -67,18 +74,9 @@ class VAELanguageModel(LanguageModel[VAEState]):
         self.sizes = sizes
         self.embedding = WordVectors("embedding", layers.input_clusters, weights)
         self.softmax = make_softmax(layers, self.embedding, weights)
-        self._layers = []
-        for index in range(sizes.layers):
-            kernel, recurrent_kernel, bias = (
-                weights[f"decoder.{index}.{name}"] for name in ("kernel", "recurrent_kernel", "bias")
-            )
-            if not index:
-                of_codes = ExactMatrix(in_query_order(kernel[sizes.embedding_dim :]))
-                self._code_scores = of_codes.times_rows(prior_codes(sizes.codes, sizes.code_dim))
-                kernel = kernel[: sizes.embedding_dim]
-            self._layers.append(LSTMLayer.from_keras(kernel, recurrent_kernel, bias))
-        # A step has K rows for each column, so one product of all rows is faster than one product a row.
-        self._recurrent = [ExactMatrix(layer.recurrent_kernel) for layer in self._layers]
+        self.decoder = Decoder(sizes, self.embedding, weights)
+        self.encoder = Encoder(self.embedding, weights)
+        self._code_scores = self.decoder.of_codes(prior_codes(sizes.codes, sizes.code_dim))
 
     def null_state(self, batch: int) -> VAEState:
         """See `LanguageModel.null_state`: zeros in every layer, and equal weights."""
@@ -88,7 +86,7 @@ class VAELanguageModel(LanguageModel[VAEState]):
 
     def advance(self, state: VAEState, token_ids: IntArray, lengths: IntArray | None = None) -> VAEState:
         """See `LanguageModel.advance`."""
-        scores = self._input_scores(token_ids)
+        scores = self.decoder.of_words(token_ids)
         for step, words in enumerate(token_ids):
             after = self._read(state, words, scores[step], self._log_likelihoods(state, words))
             state = after if lengths is None else _unless(step >= lengths, state, after)
@@ -127,7 +125,7 @@ class VAELanguageModel(LanguageModel[VAEState]):
             return self._score_with_ranks(inputs, targets, lengths, state, features=features)
         log_probs = np.zeros(inputs.shape, dtype=np.float64)
         vectors = np.empty((*inputs.shape, self.sizes.hidden_units), dtype=np.float32) if features else None
-        scores = self._input_scores(inputs)
+        scores = self.decoder.of_words(inputs)
         likelihoods = None
         for step, (words, nexts) in enumerate(zip(inputs, targets, strict=True)):
             is_there = step < lengths
@@ -149,6 +147,17 @@ class VAELanguageModel(LanguageModel[VAEState]):
         """See `LanguageModel.word_vectors`: the vectors of the input, (V, E)."""
         return self.embedding(np.arange(self.vocabulary_size))
 
+    def sentence_vectors(self, token_ids: IntArray, lengths: IntArray) -> Float32Array:
+        """See `LanguageModel.sentence_vectors`: the mean of the posterior distribution of the code, (B, Z).
+
+        Bowman et al. 2016, section 2. The sentence is read from its first word to its `</s>`.
+        """
+        batch = len(lengths)
+        whole = np.concatenate([token_ids, np.full((1, batch), SENTENCE_END_ID)])
+        whole[lengths, np.arange(batch)] = SENTENCE_END_ID
+        mean, _ = self.encoder.posterior(whole, lengths + 1)
+        return mean
+
     def advance_with_features(
         self, state: VAEState, token_ids: IntArray, lengths: IntArray | None = None
     ) -> tuple[Float32Array, VAEState]:
@@ -159,20 +168,13 @@ class VAELanguageModel(LanguageModel[VAEState]):
             vectors[step] = self.features(state)
         return vectors, state
 
-    def _input_scores(self, token_ids: IntArray) -> Float32Array:
-        """The contribution of words to the gates of the first layer, (T, B, 4H), from ids (T, B)."""
-        vectors = self.embedding(token_ids)
-        scores = self._layers[0].kernel.times_rows(vectors.reshape(-1, vectors.shape[2]))
-        scores += self._layers[0].bias
-        return scores.reshape(*token_ids.shape, scores.shape[1])
-
     def _read(self, state: VAEState, words: IntArray, scores: Float32Array, likelihoods: Float64Array) -> VAEState:
         """The state after one word.
 
         Args:
             state: the state before the word.
             words: token ids, (B,).
-            scores: `_input_scores` of the words, (B, 4H).
+            scores: `Decoder.of_words` of the words, (B, 4H).
             likelihoods: `_log_likelihoods` of the words, (B, K).
         """
         log_weights = state.log_weights + likelihoods
@@ -184,16 +186,10 @@ class VAELanguageModel(LanguageModel[VAEState]):
             for states in (*before_hidden, *before_cell):
                 states[ended] = _means(log_weights[ended], states[ended])[:, None]
             log_weights[ended] = -np.log(self.sizes.codes)
-        hidden, cell = np.empty_like(state.hidden), np.empty_like(state.cell)
-        shape = hidden.shape[1:]
         gates = (scores[:, None] + self._code_scores).reshape(-1, scores.shape[1])
-        for index, layer in enumerate(self._layers):
-            if index:
-                gates = layer.kernel.times_rows(hidden[index - 1].reshape(-1, shape[2])) + layer.bias
-            gates += self._recurrent[index].times_rows(before_hidden[index].reshape(-1, shape[2]))
-            of_layer = hidden[index].reshape(-1, shape[2])
-            cell[index] = activate(gates, before_cell[index].reshape(-1, shape[2]), of_layer).reshape(shape)
-        return VAEState(hidden, cell, log_weights)
+        rows = len(state.hidden), len(gates), state.hidden.shape[-1]
+        hidden, cell = self.decoder.step(gates, before_hidden.reshape(rows), before_cell.reshape(rows))
+        return VAEState(hidden.reshape(state.hidden.shape), cell.reshape(state.cell.shape), log_weights)
 
     def _log_likelihoods(self, state: VAEState, words: IntArray) -> Float64Array:
         """Natural log probability of the next word, (B,), under each code, (B, K)."""

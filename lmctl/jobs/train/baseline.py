@@ -69,7 +69,7 @@ def compare_with_baseline(
     )
     watch.tell(compared)
     metrics["compared"] = compared
-    own = {"valid": valid_figures(ngram_scores, corpus, config)}
+    of_ngram_alone = {"valid": valid_figures(ngram_scores, corpus, config)}
     if is_better and mixture.counting == [1]:
         logger.warning(
             "the network adds nothing to the baseline (%s) on the validation text (its weight is %.4f): "
@@ -79,14 +79,15 @@ def compare_with_baseline(
         )
         remove(network.folder)
         metrics.clear()
-        metrics |= {**own, "compared": compared}
+        metrics |= {**of_ngram_alone, "compared": compared}
         return ngram
     if not compared.mixture_is_chosen:
         remove(ngram.folder)
         return network
     # Each member keeps its own figures.
-    network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | {"valid": metrics["valid"]})})
-    ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | own)})
+    own = {name: metrics.get(name) for name in ("valid", "own")}
+    network = amend_bundle(network, {METRICS: encode_metrics(network.metrics() | own)})
+    ngram = amend_bundle(ngram, {METRICS: encode_metrics(ngram.metrics() | of_ngram_alone)})
     folder = scratch / COMBINED
     remove(folder)
     (folder / MEMBERS).mkdir(parents=True)

@@ -16,7 +16,7 @@ from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.estimating import estimate_bundle
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import TimeBudget
-from lmctl.jobs.train.validating import figures_of, score_valid, valid_figures
+from lmctl.jobs.train.validating import figures_of, own_figures, score_valid, valid_figures
 from lmctl.jobs.watching.events import CheckpointSaved
 from lmctl.store.generations import remove
 from lmctl.store.layout import BASELINE, CHECKPOINT, FINISHED
@@ -86,6 +86,7 @@ class EstimationFit:
         bundle = estimate_bundle(folder, corpus, config, scratch)
         scores = score_valid(bundle, corpus, config)
         metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
+        metrics |= {"own": own_figures(bundle, corpus)}
         _add_figures(self._watch, bundle, corpus, metrics)
         self._signals.raise_if_received("starts over")
         return folder
@@ -152,6 +153,8 @@ class NetworkFit:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
+        if budget.allows_own_figures(standard):
+            metrics["own"] = own_figures(bundle, self._corpus)
         if not budget.allows_scoring(standard):
             valid_nats = result.valid_cross_entropy_nats
             if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):

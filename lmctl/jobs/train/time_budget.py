@@ -111,8 +111,8 @@ class TimeBudget:
     def publishing_seconds(self, standard: Standard | None) -> float:
         """Estimate of the seconds from the end of training to the end of the run; 0 without a limit.
 
-        Tuning a cache and scoring the network are left out of the estimate if they would take more than half of
-        the time left.
+        Tuning a cache, scoring the network and the family's own figures are left out of the estimate, in this
+        order, if they would take more than half of the time left.
 
         Args:
             standard: figures of the current generation; None: there is no gate.
@@ -125,7 +125,9 @@ class TimeBudget:
             seconds = self._after(standard, tunes_cache=False)
         if seconds > most:
             seconds = self._after(standard, tunes_cache=False, scores=False)
-        return seconds
+        if seconds + self._own_figures_seconds > most:
+            return seconds
+        return seconds + self._own_figures_seconds
 
     def allows_scoring(self, standard: Standard | None) -> bool:
         """Whether the validation text can be scored once more, and for the gate."""
@@ -133,6 +135,16 @@ class TimeBudget:
             return True
         gate_seconds = self._after(standard, tunes_cache=False, scores=False)
         return self._end - time.monotonic() > self._scoring_seconds + gate_seconds
+
+    def allows_own_figures(self, standard: Standard | None) -> bool:
+        """Whether the figures that only the family of the network has can be computed."""
+        if self._end is None or not self._own_figures_seconds:
+            return True
+        gate_seconds = self._after(standard, tunes_cache=False, scores=False)
+        if self._end - time.monotonic() > self._own_figures_seconds + gate_seconds:
+            return True
+        logger.warning("training.time_limit leaves no time for figures that only this family has")
+        return False
 
     def allows_tuning(self, scored_seconds: float, standard: Standard | None) -> bool:
         """Whether a cache can be tuned.
@@ -162,6 +174,14 @@ class TimeBudget:
             family=self._config.family.name,
             **parts,
         )
+
+    @cached_property
+    def _own_figures_seconds(self) -> float:
+        """Estimate of the seconds that `Family.own_figures` takes."""
+        valid_tokens = len(self._corpus.valid)
+        sizes = configured_sizes(self._corpus, self._config)
+        tokens = self._config.family.own_figures_tokens(sizes, valid_tokens)
+        return self._scoring_seconds * tokens / max(valid_tokens, 1)
 
     @cached_property
     def _scoring_seconds(self) -> float:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl import families
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.families import load_language_model
 from lmctl.perplexity import perplexity_of
 from lmctl.query.scoring import token_log_probs
@@ -78,6 +79,19 @@ def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> Valid
 def valid_figures(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> ValidFigures:
     """The figures of the validation text."""
     return figures_of(scores.cross_entropy_nats, len(corpus.valid), corpus, config)
+
+
+def own_figures(bundle: Bundle, corpus: PreparedCorpus) -> dict[str, float] | None:
+    """The figures that only the family of a model has (`Family.own_figures`), from the validation text; or None.
+
+    If OOVs do not count, sentences with one are left out.
+    """
+    token_ids = corpus.valid.astype(np.int64)
+    if not corpus.record.train.oov:
+        sentences = np.split(token_ids, np.flatnonzero(token_ids == SENTENCE_END_ID) + 1)
+        without = [sentence for sentence in sentences if not (sentence == UNKNOWN_ID).any()]
+        token_ids = np.concatenate([token_ids[:0], *without])
+    return families.find(bundle.family).own_figures(bundle, token_ids) or None
 
 
 def figures_of(cross_entropy_nats: float, tokens: int, corpus: PreparedCorpus, config: Config) -> ValidFigures:

@@ -252,3 +252,15 @@ def test_a_text_that_repeats_itself_becomes_more_probable(model):
     without, _ = score_in_parts(cached(model, weight=0.0), token_ids, [])
 
     assert with_cache[6:].mean() > without[6:].mean() + 0.1
+
+
+def test_the_vectors_of_sentences_are_those_of_the_model(model):
+    token_ids, lengths = np.random.default_rng(5).integers(0, 9, (6, 3)), np.array([6, 0, 4])
+    if not model.has_features:
+        with pytest.raises(NotImplementedError):
+            cached(model).sentence_vectors(token_ids, lengths)
+        return
+
+    np.testing.assert_array_equal(
+        cached(model).sentence_vectors(token_ids, lengths), model.sentence_vectors(token_ids, lengths)
+    )

@@ -130,3 +130,11 @@ def test_a_mixture_of_families_without_features_has_none(make_bigram):
     assert not mixture.has_features
     with pytest.raises(NotImplementedError, match="has no features"):
         mixture.features(mixture.null_state(1))
+
+
+def test_the_vectors_of_sentences_are_those_of_the_first_member_with_features(mixture, members):
+    token_ids, _ = draw_text()
+
+    found = mixture.sentence_vectors(token_ids, LENGTHS)
+
+    np.testing.assert_array_equal(found, members[1].sentence_vectors(token_ids, LENGTHS))

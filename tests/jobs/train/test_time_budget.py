@@ -9,12 +9,14 @@ from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.gate import Standard
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.time_budget import (
+    TimeBudget,
     counting_seconds,
     leaves_time_to_count,
     publishing_seconds,
     scoring_seconds,
     tuning_seconds,
 )
+from lmctl.store.bundle import open_bundle
 from lmctl.store.verification import verify_bundle
 
 
@@ -122,6 +124,34 @@ def test_without_time_to_score_the_figures_of_training_are_published(
     assert short.family == "lstm"
     assert short.valid_perplexity == pytest.approx(scored.valid_perplexity, rel=1e-4)
     assert short.valid_includes_oov == scored.valid_includes_oov
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("own_tokens", "is_computed", "seconds"),
+    # 14 validation tokens take 100 s, and a tuned cache 400 s. The figures take as long as 28 tokens: 200 s.
+    [(0, True, 500), (28, True, 700), (140_000, False, 500)],
+)
+def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
+    own_tokens, is_computed, seconds, text, known, tmp_path, settings, monkeypatch, caplog
+):
+    figures = []
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", lambda *_: 100.0)
+    monkeypatch.setattr("lmctl.families.lstm.LSTM.own_figures_tokens", lambda *_: own_tokens)
+    monkeypatch.setattr("lmctl.families.lstm.LSTM.own_figures", lambda *_: {"own_tokens": 28.0})
+    reserved = TimeBudget.publishing_seconds
+    monkeypatch.setattr(
+        TimeBudget, "publishing_seconds", lambda *args: figures.append(reserved(*args)) or figures[-1]
+    )
+
+    published = train(
+        [text], tmp_path / "model", settings(f"validation.file={known}", "training.time_limit=3000s")
+    )
+
+    metrics = open_bundle(Path(published.published)).metrics()
+    assert (metrics.get("own") == {"own_tokens": 28.0}) is is_computed
+    assert ("no time for figures" in caplog.text) is not is_computed
+    assert figures[0] == pytest.approx(seconds, abs=1)
 
 
 @pytest.mark.usefixtures("eagerly")
