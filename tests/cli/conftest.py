@@ -121,6 +121,15 @@ def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     return make_bundle(tmp_path_factory.mktemp("random") / "bundle")
 
 
+@pytest.fixture
+def workplace(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a text and a model in it, to work in."""
+    (tmp_path / "good.txt").write_bytes(b"the cat sat\nthe dog sat\n")
+    (tmp_path / "bundle").symlink_to(bundle)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def uniform(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the same words that gives each of its nine tokens the probability 1/9."""

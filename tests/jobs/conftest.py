@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from lmctl.config import Settings, read_settings
+from lmctl.jobs import workers as worker_processes
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import ignore_event
@@ -17,6 +19,7 @@ from lmctl.jobs.watching.events import ignore_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.watching.events import OnRunEvent
@@ -164,3 +167,30 @@ def eagerly(cpu: None) -> Iterator[None]:
     """See `functions_run_eagerly`."""
     with functions_run_eagerly():
         yield
+
+
+@pytest.fixture
+def helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """`helpers(source)`: a module that workers can import too."""
+
+    def make(source: str) -> ModuleType:
+        name = f"helpers_{abs(hash(str(tmp_path)))}"
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        return __import__(name)
+
+    return make
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that have been started as workers."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            processes.append(self)
+
+    monkeypatch.setattr(worker_processes.subprocess, "Popen", Recorded)
+    return processes
