@@ -32,7 +32,7 @@ TOKENIZER_FLAGS = {
 }
 
 # The clause of a description about null, which no flag can give; if null is the default, it describes the default.
-_OF_NULL = re.compile(r"(?:; |(?<=\.) )null\b(?P<meaning>[^.;]*)\.?")
+_OF_NULL = re.compile(r"(?:;|(?<=\.)) null\b[^.;]*(?P<end>\.?)")
 _SENTENCE_END = re.compile(r"(?<=\.) ")
 
 
@@ -99,11 +99,11 @@ class KeyOption(click.Option):
         if record is None:
             return None
         (path,) = {key.path for key in self._keys}
-        details = [[*_range(key), *self._default(key)] for key in self._keys]
         if len(self._keys) == 1:
-            (parts,) = details
+            parts = [*_range(self._keys[0]), *self._default(self._keys[0])]
         else:
-            parts = [f"{key.family}: {', '.join(part)}" for key, part in zip(self._keys, details, strict=True)]
+            grouped = _families_by(lambda key: ", ".join([*_range(key), *self._default(key)]), self._keys)
+            parts = [f"{owners}: {details}" for details, owners in grouped.items()]
         return record[0], f"{record[1]}  [{'; '.join([path, *parts])}]"
 
     def _default(self, key: Key) -> list[str]:
@@ -171,17 +171,26 @@ def given_keys(flags: dict[str, object]) -> dict[str, object]:
 
 
 def _meaning(keys: Sequence[Key]) -> str:
-    """Return what the keys of one path mean, each with its family if there are several."""
+    """Return the description of a key. If several families own such a key: the first sentence of each family."""
     if len(keys) == 1:
-        return f"{_summary(keys[0])}."
-    return ". ".join(f"{_summary(key)} ({key.family})" for key in keys) + "."
+        return _description(keys[0])
+    grouped = _families_by(lambda key: _SENTENCE_END.split(_description(key))[0].removesuffix("."), keys)
+    return ". ".join(f"{meaning} ({owners})" for meaning, owners in grouped.items()) + "."
 
 
-def _summary(key: Key) -> str:
-    """Return the first sentence of a key's description; if null is the default, with what null means."""
-    of_null = _OF_NULL.search(key.description)
-    first = _SENTENCE_END.split(_OF_NULL.sub("", key.description))[0].removesuffix(".")
-    return first if of_null is None or key.default is not None else f"{first}; the default{of_null['meaning']}"
+def _description(key: Key) -> str:
+    """Return the description of a key without the word null: no flag can give null, but it may be the default."""
+    if key.default is None:
+        return _OF_NULL.sub(lambda found: found[0].replace("null", "the default"), key.description)
+    return _OF_NULL.sub(lambda found: found["end"] if found[0].startswith(";") else "", key.description)
+
+
+def _families_by(describe: Callable[[Key], str], keys: Sequence[Key]) -> dict[str, str]:
+    """Return each description of keys of one path, with the names of the families that it describes."""
+    owners: dict[str, list[str]] = {}
+    for key in keys:
+        owners.setdefault(describe(key), []).append(str(key.family))
+    return {described: ", ".join(names) for described, names in owners.items()}
 
 
 def _is_set_by_preset(key: Key) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from lmctl.cli import COMMANDS
 from lmctl.cli.usage import COMMANDS as OTHER_COMMANDS
 from lmctl.cli.usage import OTHER_NAMES
-from lmctl.config import TrainingConfig, find_keys, presets
+from lmctl.config import TrainingConfig, presets
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,6 @@ def test_help_states_what_keys_take_and_their_defaults(call):
     # What null means, if null is the default; a flag cannot give it.
     assert "; the default sets no limit. [training.time_limit; a time such as" in shown
     assert "null" not in shown
-    # Of a key that several families own, what each of them says.
-    (lstm, *_), takes = find_keys("model.layers"), "at least 1 and at most 8"
-    assert f"[model.layers; {lstm.family}: {takes}, default {lstm.default}; " in shown
-    assert f"{lstm.description.removesuffix('.')} ({lstm.family}). " in shown
 
 
 def test_every_suggestion_is_an_option_or_a_command_that_there_is(call):
