@@ -24,6 +24,11 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
+def joined(names: Sequence[str], conjunction: str = "and") -> str:
+    """Return names for a message: a; a and b; a, b and c; or the same with another conjunction."""
+    return f" {conjunction} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 class LmctlError(Exception):
     """A failure that a user, the data or the machine caused; its message is one clear line."""
 

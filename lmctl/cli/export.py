@@ -10,6 +10,7 @@ import click
 from lmctl import families
 from lmctl.cli.options import message_options, model_argument, pass_messages
 from lmctl.cli.parameters import PathName
+from lmctl.errors import joined
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def _families_of_formats() -> str:
     """`arpa: models of family ngram; ...`."""
     formats = families.export_formats().items()
-    return "; ".join(f"{format}: models of family {' or '.join(names)}" for format, names in formats) + "."
+    return "; ".join(f"{format}: models of family {joined(names, 'or')}" for format, names in formats) + "."
 
 
 @click.command()

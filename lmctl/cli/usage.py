@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lmctl.errors import joined
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -123,14 +125,9 @@ def _missing(parameter: click.Parameter | None) -> str:
     name = _name(parameter)
     if isinstance(parameter, click.Option):
         choices = parameter.type.choices if isinstance(parameter.type, click.Choice) else ()
-        value = parameter.metavar or _either(list(map(str, choices)))
+        value = parameter.metavar or joined(list(map(str, choices)), "or")
         return f"missing {name} {value}{_purpose(parameter)}"
     return f"missing {name} ({ARGUMENTS[name]})" if name in ARGUMENTS else f"missing {name}"
-
-
-def _either(names: list[str]) -> str:
-    """Return names as `a, b or c`."""
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def _expected(error: click.BadParameter) -> str:
@@ -146,7 +143,7 @@ def _expected(error: click.BadParameter) -> str:
 def _values_of(kind: click.ParamType[Any] | None) -> str:
     """Return the values that a type takes, in words."""
     if isinstance(kind, click.Choice):
-        return _either(list(map(str, kind.choices)))
+        return joined(list(map(str, kind.choices)), "or")
     if isinstance(kind, click.types.IntParamType):
         noun = "a whole number"
     elif isinstance(kind, click.types.FloatParamType):

@@ -11,7 +11,7 @@ import msgspec.structs
 
 from lmctl import families
 from lmctl.config import presets
-from lmctl.config.messages import is_large_whole_number, joined, plain, shown
+from lmctl.config.messages import families_named, is_large_whole_number, plain, shown
 from lmctl.config.schema import DEFAULT_FAMILY, Config
 from lmctl.config.training_keys import LARGEST_WHOLE_NUMBER
 from lmctl.errors import UsageError
@@ -124,9 +124,9 @@ def find_key(path: str, family: Family) -> Key:
     for key in found:
         if key.family in (None, family.name):
             return key
-    owners = joined([str(key.family) for key in found])
+    owners = families_named([str(key.family) for key in found])
     raise UsageError(
-        f"{path}: is a key of family {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
+        f"{path}: is a key of {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
         if found
         else f"{path}: unknown key"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from lmctl.errors import joined
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,6 +65,6 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
-def joined(names: Sequence[str]) -> str:
-    """Names in a sentence: a; a and b; a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def families_named(names: Sequence[str]) -> str:
+    """Families in a sentence: family a; families a and b."""
+    return f"{'family' if len(names) == 1 else 'families'} {joined(names)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl import families
-from lmctl.config.messages import joined
+from lmctl.config.messages import families_named
 from lmctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def preset_file(preset: str, family: Family) -> Path:
         UsageError: the family has no such preset.
     """
     if preset not in family.presets:
-        others = joined([each.name for each in owners(preset)])
+        others = families_named([each.name for each in owners(preset)])
         raise UsageError(
-            f"preset: {preset} is a preset of family {others}, but model.family is {family.name}; "
+            f"preset: {preset} is a preset of {others}, but model.family is {family.name}; "
             "leave one of the two out"
         )
     return (family.preset_folder or PRESET_DIRECTORY) / f"{preset}.yaml"

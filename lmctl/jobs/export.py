@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lmctl import families, files
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN
-from lmctl.errors import UsageError, quoted
+from lmctl.errors import UsageError, joined, quoted
 from lmctl.families.arpa.words import SENTENCE_START
 from lmctl.store.naming import find_bundle
 from lmctl.store.verification import verify_bundle
@@ -57,7 +57,7 @@ def export(model: str | None, format: str, output: str, unknown: str = UNKNOWN) 
         members = [str(member.folder) for member in bundle.members() if _has_format(member, format)]
         raise UsageError(
             f"{bundle.folder}: --to {format} takes a model of family "
-            f"{' or '.join(families.export_formats()[format])}, got family {bundle.family}"
+            f"{joined(families.export_formats()[format], 'or')}, got family {bundle.family}"
             + (f"; its member {members[0]} is one" if members else "")
         )
     family = families.find(bundle.family)

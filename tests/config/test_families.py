@@ -60,7 +60,7 @@ def test_pruning_is_counts_for_each_order(pruning, resolved):
         ),
         (
             ["model.family=lstm", "model.order=6"],
-            "model.order: is a key of family feedforward and ngram, but model.family is lstm; leave it out",
+            "model.order: is a key of families feedforward and ngram, but model.family is lstm; leave it out",
         ),
         (
             ["model.locked_dropout=true", "preset=ngram"],
@@ -183,7 +183,7 @@ def test_a_key_that_several_families_own_is_that_of_the_family_that_is_chosen(re
     )
     assert message("model.layers=0") == "model.layers: expected a whole number of at least 1 and at most 8, got 0"
     assert message("model.order=1").startswith(
-        "model.order: is a key of family feedforward, ngram and toy, but model.family is "
+        "model.order: is a key of families feedforward, ngram and toy, but model.family is "
     )
 
 

@@ -13,7 +13,7 @@ from lmctl import families
 from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
-from lmctl.errors import LmctlError, UsageError
+from lmctl.errors import LmctlError, UsageError, joined
 from lmctl.jobs.train.network_size import configured_sizes
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
@@ -74,8 +74,8 @@ class OldModel:
         else:
             can_be_trained_on = [family.name for family in families.every() if family.inherited_sizes]
             raise UsageError(
-                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected "
-                + " or ".join(can_be_trained_on)
+                f"training.init_from: {bundle.folder} is of family {bundle.record.family}; expected a model of "
+                f"family {joined(can_be_trained_on, 'or')}"
             )
         self.vocabulary: Vocabulary = self.bundle.vocabulary()
 

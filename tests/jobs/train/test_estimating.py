@@ -96,7 +96,7 @@ def test_without_a_text_to_validate_on_there_are_no_figures_and_no_cache(text, t
 
     assert (trained.valid_perplexity, trained.cache) == (None, None)
     bundle = open_bundle(Path(trained.published))
-    assert (bundle.metrics(), bundle.record.cache) == ({"valid": None, "cache": None}, None)
+    assert (bundle.metrics(), bundle.record.cache) == ({"valid": None, "own": None, "cache": None}, None)
 
 
 def test_bigrams_by_maximum_likelihood_are_shares_of_counts(tmp_path):
@@ -180,7 +180,7 @@ def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("model.hidden_units=9", "model.hidden_units: is a key of family lstm.*, but model.family is ngram"),
+        ("model.hidden_units=9", "model.hidden_units: is a key of families lstm, .*, but model.family is ngram"),
         ("training.epochs=3", "training.epochs: has no effect with model.family ngram"),
         ("device.placement=gpu", "device.placement: has no effect with model.family ngram"),
         ("training.init_from=current", "training.init_from: has no effect with model.family ngram"),
@@ -200,7 +200,9 @@ def test_a_preset_of_a_network_is_no_preset_of_ngrams():
 def test_ngrams_are_not_trained_on(text, tmp_path, settings):
     train([text], tmp_path / "model", ngrams())
 
-    with pytest.raises(UsageError, match=r"training\.init_from: .* is of family ngram; expected lstm"):
+    with pytest.raises(
+        UsageError, match=r"training\.init_from: .* is of family ngram; expected a model of family lstm, "
+    ):
         train([text], tmp_path / "model", settings("training.init_from=current"))
 
 
