@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
-from lmctl import families, files
+from lmctl import files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
 from lmctl.jobs.figures import add_figures
@@ -134,9 +134,8 @@ def mix(
         )
         bundle, metrics = _combine(models, members, mixture, figures, place)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
-        # A single model with weight is published as it is.
-        if families.find(bundle.record.family).combines:
-            keep_text(bundle.folder, kept)
+        # Also if a single model is left: its figures are of this text, not of the text that it kept before.
+        keep_text(bundle.folder, kept)
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
         remove(place)

@@ -8,7 +8,7 @@ import pytest
 
 import lmctl
 from lmctl.config import read_settings
-from lmctl.errors import UsageError
+from lmctl.errors import QualityGateError, UsageError
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
 from lmctl.query.evaluation import evaluate_file
@@ -92,6 +92,34 @@ def test_a_mixture_keeps_the_text_that_its_weights_were_tuned_on(count, held_out
 
     assert (Path(mixed.published) / "valid.txt").read_text() == "a a a b b b b\n"
     assert verify_bundle(Path(mixed.published)).record.files["valid.txt"].bytes == 14
+
+
+def test_a_model_that_is_left_alone_keeps_the_text_that_the_weights_were_tuned_on(count, tmp_path):
+    (tmp_path / "own.txt").write_text("a b\n")
+    validated = ("validation.fraction=0.05", f"validation.file={tmp_path / 'own.txt'}")
+    members = [count("one", "a a b\n", *validated), count("two", "a b\n", *validated)]
+    (tmp_path / "valid.txt").write_text("a a a a a a a a\n")
+    before = Path(members[0]) / "current/valid.txt"
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "valid.txt"))
+
+    assert before.read_text() == "a b\n"
+    bundle = verify_bundle(Path(mixed.published))
+    assert bundle.record.family == "ngram"
+    assert bundle.kept_text().read_text() == "a a a a a a a a\n"
+    # The gate compares a later model without validation text on it.
+    (tmp_path / "worse.txt").write_text("a b b b b b b b\n")
+    settings = read_settings(
+        assignments=[
+            "preset=ngram",
+            "model.order=1",
+            "model.smoothing=mle",
+            "validation.fraction=0",
+            f"vocabulary.file={tmp_path / 'words.txt'}",
+        ]
+    )
+    with pytest.raises(QualityGateError, match="on the validation text that the current generation keeps"):
+        train([str(tmp_path / "worse.txt")], tmp_path / "mixture", settings)
 
 
 def test_the_same_models_and_text_give_the_same_bytes(count, held_out, tmp_path):
