@@ -223,10 +223,10 @@ def _drift_lines(drift: Drift) -> list[str]:
 
 def _live_line(event: StepDone) -> str:
     valid = "" if event.valid_perplexity is None else f", valid {event.valid_perplexity:.1f}"
+    left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
     return (
         f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
-        f"{event.tokens_per_second:,.0f} tokens/s  perplexity: train {event.train_perplexity:.1f}{valid}  "
-        f"{duration(event.seconds_left)} left"
+        f"{event.tokens_per_second:,.0f} tokens/s  perplexity: train {event.train_perplexity:.1f}{valid}{left}"
     )
 
 

@@ -38,7 +38,11 @@ class TrainingStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimizer update; `tokens` counts the tokens since training began."""
+    """One optimizer update; `tokens` counts the tokens since training began.
+
+    `tokens_per_second` is the mean since this process began, without its first step. `seconds_left` is None after
+    the first step, whose time is mostly that of compiling.
+    """
 
     epoch: int
     epochs: int
@@ -49,7 +53,7 @@ class StepDone:
     tokens_per_second: float
     train_perplexity: float
     valid_perplexity: float | None
-    seconds_left: float
+    seconds_left: float | None
 
 
 class EpochDone(msgspec.Struct, frozen=True, kw_only=True):

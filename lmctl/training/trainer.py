@@ -21,6 +21,7 @@ from lmctl.training.plan import Plan, too_late
 from lmctl.training.result import TrainingResult
 from lmctl.training.schedule import Schedule
 from lmctl.training.setup import Setup
+from lmctl.training.speed import Speed
 from lmctl.training.time_limit import VALIDATION_SHARE, TimeLimit
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Trainer:
         self.progress = Progress(planned_steps=config.training.steps, device=setup.device)
         self._best_weights: dict[str, Float32Array] = {}
         self._state = self._null_state()
+        self._speed = Speed()
         self._saved = time.monotonic()
         if resume_from is not None:
             self._restore(resume_from)
@@ -231,7 +233,9 @@ class Trainer:
                 f"{progress.step}; set a lower "
                 f"training.learning_rate (now {progress.rate:g}) or training.clip_norm"
             )
-        progress.epoch_seconds += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        progress.epoch_seconds += seconds
+        self._speed.step_done(segment.tokens, seconds)
 
     def _measure(self, time_limit: TimeLimit) -> None:
         """Measure the time of a step, and plan the number of steps that fit in the time limit."""
@@ -257,7 +261,6 @@ class Trainer:
 
     def _report_step(self) -> None:
         progress, plan = self.progress, self._plan
-        speed = progress.epoch_tokens / progress.epoch_seconds
         tokens = progress.tokens + progress.epoch_tokens
         share = plan.share_done
         self._watch.on_event(
@@ -268,10 +271,10 @@ class Trainer:
                 tokens=tokens,
                 epoch_tokens=progress.epoch_tokens,
                 tokens_per_epoch=plan.tokens_per_epoch,
-                tokens_per_second=speed,
+                tokens_per_second=self._speed.tokens_per_second,
                 train_perplexity=progress.epoch_perplexity,
                 valid_perplexity=progress.history[-1].valid_perplexity if progress.history else None,
-                seconds_left=tokens * (1 - share) / share / speed,
+                seconds_left=self._speed.seconds_for(tokens * (1 - share) / share),
             )
         )
 

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from lmctl import progress
+from lmctl.cli import training_display
 from lmctl.cli.activity import showing_activity
 from lmctl.cli.output import Messages
 from lmctl.cli.training_display import TrainingDisplay
 from lmctl.jobs.train.publish import Trained
 from lmctl.jobs.watching.events import CacheTuned, Compared
-from lmctl.training.events import EpochDone
+from lmctl.training.events import EpochDone, StepDone
 
 CACHE = CacheTuned(words=2000, tokens=1234, perplexity_without=80.0, perplexity=75.5, includes_oov=True)
 CACHE_LINE = "with --state carry --cache 2000, perplexity 75.50 instead of 80.00 on 1,234 validation tokens"
@@ -50,6 +51,28 @@ def test_plain_lines_say_who_predicts_how_well(capfd, trained):
         "lmctl: 5-grams 120.25, network 90.50, mixture, 0.75 network + 0.25 n-grams 80.00",
         f"lmctl: {CACHE_LINE}",
     ]
+
+
+@pytest.mark.parametrize(("seconds_left", "end"), [(None, "train 9.0"), (65.0, "train 9.0  1:05 left")])
+def test_a_step_is_shown_with_the_time_left_if_it_is_known(capfd, monkeypatch, seconds_left, end):
+    monkeypatch.setattr(training_display, "PLAIN_PROGRESS_SECONDS", 0.0)
+    step = StepDone(
+        epoch=1,
+        epochs=2,
+        step=1,
+        tokens=20,
+        epoch_tokens=20,
+        tokens_per_epoch=80,
+        tokens_per_second=5.0,
+        train_perplexity=9.0,
+        valid_perplexity=None,
+        seconds_left=seconds_left,
+    )
+
+    with TrainingDisplay(Messages(live=False, plain=True, third_parties=False)) as display:
+        display.on_event(step)
+
+    assert capfd.readouterr().err == f"lmctl: epoch 1/2   25 %  5 tokens/s  perplexity: {end}\n"
 
 
 @pytest.mark.parametrize("mixture_is_chosen", [False, True])

@@ -1,10 +1,14 @@
+import itertools
 import math
+import time
+import types
 
 import numpy as np
 import pytest
 
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.families.lstm.runtime import LSTMLanguageModel
+from lmctl.training import trainer
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted
 
 # Parity with the runtime
@@ -38,6 +42,29 @@ def test_the_runtime_gives_a_trained_networks_log_probabilities(make_corpus, mak
         np.testing.assert_allclose(model.log_probs(state)[0], expected[position], atol=1e-4)
     # It has learned something: an untrained network has the perplexity of its vocabulary, 11.
     assert result.history[-1].train_perplexity < 10.5
+
+
+# The time that is left
+
+
+def test_the_time_left_does_not_count_the_compilation_in_the_first_step(
+    train, make_corpus, make_config, monkeypatch
+):
+    # The trainer reads the clock before and after each step: the first takes 100 seconds, each later one a second.
+    ticks = itertools.chain([0.0, 100.0], itertools.count(100.0))
+    clock = types.SimpleNamespace(perf_counter=lambda: next(ticks), monotonic=time.monotonic)
+    monkeypatch.setattr(trainer, "time", clock)
+    events = []
+
+    train(make_corpus(), make_config("training.epochs=2"), on_event=events.append)
+
+    first, second, third, *_ = (event for event in events if isinstance(event, StepDone))
+    # 27 tokens an epoch.
+    assert (first.tokens_per_second, first.seconds_left) == (first.tokens / 100, None)
+    assert second.tokens_per_second == second.tokens - first.tokens
+    assert second.seconds_left == pytest.approx((54 - second.tokens) / second.tokens_per_second)
+    # The second and the third step took a second each.
+    assert third.tokens_per_second == (third.tokens - first.tokens) / 2
 
 
 # Same in, same out
