@@ -7,12 +7,15 @@ gates. The gradients of the weights and of the inputs are then one matrix produc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from lmctl.layers.keras.products import product
+
+if TYPE_CHECKING:
+    from lmctl.layers.keras.initial_weights import InitialWeights
 
 
 class LSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -28,6 +31,27 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
 
     def __init__(self, units: int, **options: Any) -> None:
         super().__init__(units, return_sequences=True, return_state=True, **options)
+
+    @classmethod
+    def initialized(cls, name: str, width: int, units: int, initial: InitialWeights, policy: Any) -> LSTM:
+        """Make a layer with random weights: Glorot's uniform kernel, and an orthogonal recurrent kernel.
+
+        Args:
+            name: name of the Keras layer.
+            width: E.
+            units: H.
+            initial: the seeds of the network.
+            policy: the dtype policy.
+        """
+        layer = cls(
+            units,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=initial.seed()),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=initial.seed()),
+            dtype=policy,
+            name=name,
+        )
+        layer.build((None, None, width))
+        return layer
 
     def scan(
         self, inputs: Any, hidden: Any, cell: Any, *, recurrent_kernel: Any = None, compiled: bool = False

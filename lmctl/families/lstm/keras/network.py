@@ -90,15 +90,7 @@ class LSTMNetwork(WordNetwork):
         self.lstm_layers = []
         width = sizes.embedding_dim
         for index in range(sizes.layers):
-            layer = LSTM(
-                sizes.hidden_units,
-                kernel_initializer=keras.initializers.GlorotUniform(seed=initial.seed()),
-                recurrent_initializer=keras.initializers.Orthogonal(seed=initial.seed()),
-                dtype=policy,
-                name=f"lstm_{index}",
-            )
-            layer.build((None, None, width))
-            self.lstm_layers.append(layer)
+            self.lstm_layers.append(LSTM.initialized(f"lstm_{index}", width, sizes.hidden_units, initial, policy))
             width = sizes.hidden_units
         self.add_softmax(initial, dtype=policy.compute_dtype, scatters=recurrence == "scan")
 

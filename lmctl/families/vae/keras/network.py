@@ -112,9 +112,10 @@ class VAENetwork(WordNetwork):
         self.decoder_layers = []
         width = sizes.embedding_dim + sizes.code_dim
         for index in range(sizes.layers):
-            self.decoder_layers.append(_lstm(f"decoder_{index}", width, sizes.hidden_units, initial, policy))
+            layer = LSTM.initialized(f"decoder_{index}", width, sizes.hidden_units, initial, policy)
+            self.decoder_layers.append(layer)
             width = sizes.hidden_units
-        self.encoder = _lstm("encoder", sizes.embedding_dim, sizes.encoder_units, initial, policy)
+        self.encoder = LSTM.initialized("encoder", sizes.embedding_dim, sizes.encoder_units, initial, policy)
         self.code_layer = keras.layers.Dense(
             2 * sizes.code_dim,
             kernel_initializer=keras.initializers.GlorotUniform(seed=initial.seed()),
@@ -311,18 +312,6 @@ class VAENetwork(WordNetwork):
             compiled = self._recurrence == "scan"
             return layer.scan(inputs, hidden, cell, recurrent_kernel=kernel, compiled=compiled)
         return layer.call_time_first(inputs, hidden, cell)
-
-
-def _lstm(name: str, width: int, units: int, initial: InitialWeights, policy: Any) -> LSTM:
-    layer = LSTM(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=initial.seed()),
-        recurrent_initializer=keras.initializers.Orthogonal(seed=initial.seed()),
-        dtype=policy,
-        name=name,
-    )
-    layer.build((None, None, width))
-    return layer
 
 
 def _at_times(values: Any, times: Any) -> Any:
