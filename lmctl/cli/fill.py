@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from lmctl.cli.options import (
+    answers_format_options,
     answers_options,
     encoding_options,
-    header_option,
-    json_option,
     message_options,
     model_option,
     pass_messages,
     queries_option,
     top_option,
 )
-from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_and_texts, read_candidates
+from lmctl.cli.queries import arriving_queries, check_queries, model_and_texts, read_candidates
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,11 +55,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Texts are parts of sentences.  [default: whole sentences, whose ends count]",
 )
-@click.option(
-    "--format", type=click.Choice(FORMATS), help="See Formats above.  [default: table on a terminal, else plain]"
-)
-@json_option
-@header_option
+@answers_format_options
 @encoding_options
 @message_options
 @pass_messages

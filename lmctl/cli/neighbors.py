@@ -5,15 +5,14 @@ from __future__ import annotations
 import click
 
 from lmctl.cli.options import (
+    answers_format_options,
     encoding_options,
-    header_option,
-    json_option,
     message_options,
     model_option,
     queries_option,
     top_option,
 )
-from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_and_texts
+from lmctl.cli.queries import arriving_queries, check_queries, model_and_texts
 
 
 @click.command()
@@ -21,11 +20,7 @@ from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_an
 @model_option
 @queries_option("words")
 @top_option("word")
-@click.option(
-    "--format", type=click.Choice(FORMATS), help="See Formats above.  [default: table on a terminal, else plain]"
-)
-@json_option
-@header_option
+@answers_format_options
 @encoding_options
 @message_options
 def neighbors(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+# How commands print ranked words: `lmctl.cli.answers`.
+ANSWER_FORMATS = ("table", "plain", "words", "tsv", "jsonl")
+
 # Passes the `Messages` that --quiet and --verbose ask for to a command, as its first argument. It stands below
 # `message_options`, which makes them.
 pass_messages = click.make_pass_decorator(Messages)
@@ -136,6 +139,16 @@ def json_option(command: F) -> F:
         return command(*args, format="jsonl" if as_json else format, **kwargs)
 
     return wrapped  # type: ignore[return-value]
+
+
+def answers_format_options(command: F) -> F:
+    """Add --format, --json and --header to a command that answers queries with ranked words."""
+    choose = click.option(
+        "--format",
+        type=click.Choice(ANSWER_FORMATS),
+        help="See Formats above.  [default: table on a terminal, else plain]",
+    )
+    return choose(json_option(header_option(command)))
 
 
 def queries_option(queries: str) -> Callable[[F], F]:

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from lmctl.cli.options import (
+    answers_format_options,
     answers_options,
     cache_option,
     check_cache,
     encoding_options,
-    header_option,
-    json_option,
     message_options,
     model_option,
     queries_option,
     top_option,
 )
 from lmctl.cli.parameters import FiniteNumber
-from lmctl.cli.queries import FORMATS, arriving_queries, check_queries, model_and_texts, read_candidates
+from lmctl.cli.queries import arriving_queries, check_queries, model_and_texts, read_candidates
 
 if TYPE_CHECKING:
     from lmctl.store.figures import State
@@ -49,11 +48,7 @@ if TYPE_CHECKING:
     help="reset: each context stands alone; carry: each context continues the one before.",
 )
 @cache_option
-@click.option(
-    "--format", type=click.Choice(FORMATS), help="See Formats above.  [default: table on a terminal, else plain]"
-)
-@json_option
-@header_option
+@answers_format_options
 @encoding_options
 @message_options
 def predict(

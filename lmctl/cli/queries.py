@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from lmctl.text.source_chunks import LongLines
 
-# How commands print the answers to queries: `lmctl.cli.answers`.
-FORMATS = ("table", "plain", "words", "tsv", "jsonl")
-
 
 def model_and_texts(model: str | None, texts: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """Return the name of the model, and the queries. Without -m, the first TEXT may be the folder of a model."""
