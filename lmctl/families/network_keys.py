@@ -6,25 +6,24 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+# Types that families complete by a description of their own.
+HiddenUnits = Annotated[int, Meta(ge=1, extra={"flag": "--hidden-units"})]
+Layers = Annotated[int, Meta(ge=1, le=8, extra={"flag": "--layers"})]
+DropoutRate = Annotated[float, Meta(ge=0, lt=1)]
+
 EmbeddingDim = Annotated[
     int, Meta(ge=1, description="Length of a word's vector.", extra={"flag": "--embedding-dim"})
 ]
 InputDropout = Annotated[
-    float,
+    DropoutRate,
     Meta(
-        ge=0,
-        lt=1,
         description="Share of the elements of the word vectors that is left out in training. Raise it if "
         "the model overfits.",
     ),
 ]
 WordDropout = Annotated[
-    float,
-    Meta(
-        ge=0,
-        lt=1,
-        description="Share of the vocabulary whose word vectors are read as zeros in a training step.",
-    ),
+    DropoutRate,
+    Meta(description="Share of the vocabulary whose word vectors are read as zeros in a training step."),
 ]
 Tied = Annotated[
     bool,

@@ -26,15 +26,15 @@ class BaumWelchConfig(
         int,
         Meta(
             ge=0,
-            description="Number of passes of Baum-Welch over the training text. 0 leaves the states as the fit "
-            "starts: a few for each word class.",
+            description="Number of passes of Baum-Welch over the training text. 0: the states stay as the fit "
+            "starts with them: a few for each word class.",
         ),
     ] = 20
     added: Annotated[
         float,
         Meta(
             gt=0,
-            description="Number that is added to every expected count of a word or a transition. A larger "
-            "number makes unseen words and transitions more probable.",
+            description="Number that is added to the expected count of every word and every transition. A "
+            "larger number makes unseen words and transitions more probable.",
         ),
     ] = 0.01

@@ -7,7 +7,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.network_keys import (
+    DropoutRate,
+    EmbeddingDim,
+    HiddenUnits,
+    InputDropout,
+    SoftmaxKind,
+    Tied,
+    WordDropout,
+)
 
 
 class FeedForwardConfig(
@@ -25,9 +33,7 @@ class FeedForwardConfig(
         ),
     ] = 6
     embedding_dim: EmbeddingDim = 320
-    hidden_units: Annotated[
-        int, Meta(ge=1, description="Number of units in the hidden layer.", extra={"flag": "--hidden-units"})
-    ] = 640
+    hidden_units: Annotated[HiddenUnits, Meta(description="Number of units in the hidden layer.")] = 640
     direct_connections: Annotated[
         bool,
         Meta(
@@ -36,10 +42,8 @@ class FeedForwardConfig(
         ),
     ] = True
     dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the elements of the output layer's input that is left out in training. Raise "
             "it if the model overfits.",
         ),

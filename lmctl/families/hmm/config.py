@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from lmctl.families.network_keys import DropoutRate
+
 
 class HMMConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="hmm"
@@ -38,10 +40,8 @@ class HMMConfig(
         ),
     ] = 256
     dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the elements of the state vectors that is left out in training. Raise it if "
             "the model overfits.",
         ),

@@ -7,7 +7,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.network_keys import (
+    DropoutRate,
+    EmbeddingDim,
+    HiddenUnits,
+    InputDropout,
+    Layers,
+    SoftmaxKind,
+    Tied,
+    WordDropout,
+)
 
 
 class LSTMConfig(
@@ -17,21 +26,15 @@ class LSTMConfig(
 
     embedding_dim: EmbeddingDim = 320
     hidden_units: Annotated[
-        int,
+        HiddenUnits,
         Meta(
-            ge=1,
             description="Number of units in each recurrent layer. Time and memory grow with their square.",
-            extra={"flag": "--hidden-units"},
         ),
     ] = 640
-    layers: Annotated[
-        int, Meta(ge=1, le=8, description="Number of recurrent layers.", extra={"flag": "--layers"})
-    ] = 1
+    layers: Annotated[Layers, Meta(description="Number of recurrent layers.")] = 1
     dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the elements of each layer's output that is left out in training. Raise it if "
             "the model overfits.",
         ),
@@ -39,10 +42,8 @@ class LSTMConfig(
     input_dropout: InputDropout = 0.4
     word_dropout: WordDropout = 0.05
     weight_dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the recurrent weights that is left out in a training step (DropConnect).",
         ),
     ] = 0.3

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from lmctl.families.network_keys import InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.network_keys import DropoutRate, HiddenUnits, InputDropout, SoftmaxKind, Tied, WordDropout
 from lmctl.layers.attention import MOST_CONTEXT
 
 
@@ -17,12 +17,10 @@ class TransformerConfig(
     """The shape of the network, and its dropout in training."""
 
     hidden_units: Annotated[
-        int,
+        HiddenUnits,
         Meta(
-            ge=1,
-            description="Length of the vectors between layers and of a word's vector. The heads divide it "
-            "among them.",
-            extra={"flag": "--hidden-units"},
+            description="Length of the vectors between layers and of a word's vector. Each head gets an equal "
+            "part of it.",
         ),
     ] = 256
     layers: Annotated[
@@ -47,32 +45,28 @@ class TransformerConfig(
         Meta(
             ge=1,
             le=MOST_CONTEXT,
-            description="Number of positions that a position attends to in each layer: itself and those before "
-            "it. A state holds the keys and values of this many tokens.",
+            description="Number of positions that a position attends to in each layer: itself and the "
+            "positions before it. A state holds the keys and values of this many tokens.",
         ),
     ] = 128
     positions: Annotated[
         Literal["rotary", "alibi"],
         Meta(
-            description="How attention tells positions apart: rotary: turns queries and keys by an angle for "
-            "each position; alibi: lowers a score in proportion to the distance. Neither limits the length of a "
-            "text."
+            description="How attention distinguishes positions: rotary: queries and keys are rotated by an angle "
+            "for each position; alibi: a score is lowered in proportion to the distance. Neither limits the "
+            "length of a text."
         ),
     ] = "alibi"
     dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
-            description="Share of the elements that is left out in training of what each part of a layer adds, "
-            "and of the last layer's output.",
+            description="Share of the elements of the output of each part of a layer, and of the last layer's "
+            "output, that is left out in training.",
         ),
     ] = 0.2
     attention_dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the attention weights that is left out in training.",
         ),
     ] = 0.0

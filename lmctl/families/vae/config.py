@@ -7,7 +7,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lmctl.families.network_keys import EmbeddingDim, InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.network_keys import (
+    DropoutRate,
+    EmbeddingDim,
+    HiddenUnits,
+    InputDropout,
+    Layers,
+    SoftmaxKind,
+    Tied,
+    WordDropout,
+)
 
 MOST_CODES, MOST_CODE_ELEMENTS = 1024, 64
 
@@ -19,16 +28,12 @@ class VAEConfig(
 
     embedding_dim: EmbeddingDim = 320
     hidden_units: Annotated[
-        int,
+        HiddenUnits,
         Meta(
-            ge=1,
             description="Number of units in each layer of the decoder. Time and memory grow with their square.",
-            extra={"flag": "--hidden-units"},
         ),
     ] = 640
-    layers: Annotated[
-        int, Meta(ge=1, le=8, description="Number of layers of the decoder.", extra={"flag": "--layers"})
-    ] = 1
+    layers: Annotated[Layers, Meta(description="Number of layers of the decoder.")] = 1
     encoder_units: Annotated[
         int, Meta(ge=1, description="Number of units of the encoder, which training and `lmctl embed` use.")
     ] = 256
@@ -48,8 +53,9 @@ class VAEConfig(
         float,
         Meta(
             ge=0,
-            description="Divergence of a sentence's code from the prior that the training loss does not count, in "
-            "bits. The elements of the code share it equally. Raise it if the decoder ignores the code.",
+            description="Divergence between a sentence's code and the prior, in bits, that the training loss does "
+            "not count. Each element of the code gets an equal part of it. Raise it if the decoder ignores the "
+            "code.",
         ),
     ] = 6.0
     annealing_steps: Annotated[
@@ -61,10 +67,8 @@ class VAEConfig(
         ),
     ] = 2000
     dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the elements of the output of each decoder layer that is left out in training. "
             "Raise it if the model overfits.",
         ),
@@ -72,10 +76,8 @@ class VAEConfig(
     input_dropout: InputDropout = 0.4
     word_dropout: WordDropout = 0.05
     weight_dropout: Annotated[
-        float,
+        DropoutRate,
         Meta(
-            ge=0,
-            lt=1,
             description="Share of the decoder's recurrent weights that is left out in a training step "
             "(DropConnect).",
         ),
