@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# In parallel, as `make test` does; on one core that means one process after the other (tests/conftest.py).
+PYTEST = ("-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "worksteal")
 # Tests of code that computes with floating-point numbers.
 COMPUTING = ("tests/families", "tests/layers", "tests/query", "tests/training")
 # Tests of code that uses several threads or processes.
@@ -28,7 +30,7 @@ def main() -> int:
     for name, environment, cores, folders in variants():
         settings = " ".join(f"{key}={value}" for key, value in environment.items())
         print(f"== {name}: {settings or ' '.join(map(str, sorted(cores)))}", flush=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders, *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", *PYTEST, *folders, *sys.argv[1:]]
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, cores)
         try:
