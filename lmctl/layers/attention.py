@@ -3,17 +3,17 @@
 The weights are the softmax of the scaled products of a query and the keys, for each of several heads (Vaswani et
 al. 2017, arXiv:1706.03762, section 3.2). A position sees itself and the `context` - 1 positions before it.
 
-A text may be read in pieces of any size, beside other texts, and BLAS sums in an order that depends on the shape
-of its operands (`layers.products`). Here all sums are exact. No order changes an exact sum, and neither does a
-position that is not seen, because its weight is 0:
+A text may be read in pieces of any size, beside other texts. BLAS sums in an order that depends on the shape of
+its operands (`layers.products`). Here all sums are exact, so they do not depend on the order. They do not depend
+on positions that are not seen either, because the weight of such a position is 0:
 
-- Queries and keys are rounded to whole numbers of 24 bits or fewer, each vector in a unit of its own. Every
-  partial sum of products is a whole number below 2^53.
+- Queries and keys are rounded to whole numbers of 24 bits or fewer; each vector has its own unit. Every partial
+  sum of products is a whole number below 2^53.
 - The weights of a position are rounded to multiples of 2^-27. Values are rounded to whole numbers of 24 bits, in
   units that follow from a bound on all values of the layer. The weights sum to 1, so partial sums stay below 2^53.
 
-Axes: B batch, T time (positions that are read), M positions remembered, A heads, K elements of a head's vectors,
-D = A * K.
+Axes: B batch, T time (positions that are read), M positions in the memory, A heads, K elements of a head's
+vectors, D = A * K.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.layers.positions import Positions
 
-# Bits of a float64, those of a float32, and those of an attention weight.
+# Bits of the mantissa of a float64, of a float32, and bits of an attention weight.
 EXACT_BITS, STORED_BITS, WEIGHT_BITS = 53, 24, 27
 # An unnormalised weight is at most 1. Sums of multiples of 2^-38 are exact for up to 2^15 positions.
 SUM_BITS = 38
 MOST_CONTEXT = 1 << 15
-# Scores that are held at once: 32 MiB as float64.
+# Largest number of scores that are computed at once: 32 MiB as float64.
 SCORES_AT_ONCE = 1 << 22
 
 
@@ -59,7 +59,7 @@ class Memory:
 
     @classmethod
     def empty(cls, batch: int, heads: int, head_dim: int) -> Memory:
-        """The memory before anything was read: M is 0."""
+        """The memory before the first position: M is 0."""
         vectors = np.zeros((batch, 0, heads, head_dim), dtype=np.float32)
         return cls(vectors, np.zeros((batch, 0, heads)), vectors)
 
@@ -72,15 +72,15 @@ class Memory:
         )
 
     def select_columns(self, columns: IntArray) -> Memory:
-        """The memories of some columns, (N,), in any order; a column may be named several times."""
+        """The memories of some columns, (N,), in any order; a column may occur several times."""
         return Memory(self.keys[columns], self.units[columns], self.values[columns])
 
     def latest(self, size: int, unread: IntArray) -> Memory:
         """The latest positions.
 
         Args:
-            size: how many, at most M.
-            unread: the number of positions at the end of each column that are padding and left out, (B,).
+            size: number of positions, at most M.
+            unread: number of positions at the end of each column that are padding and left out, (B,).
         """
         first = self.keys.shape[1] - size
         if not unread.any():
@@ -101,9 +101,9 @@ class Attention:
 
     Args:
         heads: A.
-        context: positions that a position sees, itself among them.
-        positions: how a head tells positions apart.
-        value_bounds: what the elements of a value never exceed, (D,).
+        context: number of positions that a position sees, itself included.
+        positions: how a head distinguishes positions.
+        value_bounds: upper bounds of the elements of a value, (D,).
     """
 
     def __init__(self, heads: int, context: int, positions: Positions, value_bounds: Float64Array) -> None:
@@ -112,18 +112,18 @@ class Attention:
         self._head_dim = len(value_bounds) // heads
         self._key_bits = min(STORED_BITS, (EXACT_BITS - math.ceil(math.log2(self._head_dim))) // 2)
         _, exponents = np.frexp(value_bounds)
-        # Powers of 2: to multiply by them rounds nothing.
+        # They are powers of 2, so products with them are exact.
         self._value_scales = np.ldexp(1.0, STORED_BITS - exponents).reshape(heads, self._head_dim)
         self._slopes = alibi_slopes(heads) if positions == "alibi" else None
 
     def remember(self, keys: Float32Array, values: Float32Array, memory: Memory, read: IntArray) -> Memory:
-        """A memory with further positions at its end.
+        """Add positions to the end of a memory.
 
         Args:
-            keys: of these positions, (B, T, A, K).
-            values: likewise.
-            memory: of the positions before.
-            read: the number of positions that each column has read before, (B,).
+            keys: keys of the positions, (B, T, A, K).
+            values: values of the positions, (B, T, A, K).
+            memory: memory of the positions before.
+            read: number of positions that each column has read before, (B,).
         """
         if self._positions == "rotary":
             keys = rotated(keys, read[:, None] + np.arange(keys.shape[1]))
@@ -134,21 +134,21 @@ class Attention:
     def answer(
         self, queries: Float32Array, memory: Memory, places: IntArray, read: IntArray, remembered: int
     ) -> Float32Array:
-        """The answers of the heads, (B, T, A, K).
+        """Compute the outputs of the heads, (B, T, A, K).
 
         Args:
             queries: (B, T, A, K).
-            memory: with the positions of the queries.
+            memory: the memory, the positions of the queries included.
             places: the place of each query in the memory, (B, T).
-            read: the number of positions that each column had read before the last `remember`, (B,).
-            remembered: the places in the memory before that.
+            read: number of positions that each column had read before the last `remember`, (B,).
+            remembered: number of places in the memory before the last `remember`.
         """
         if self._positions == "rotary":
             queries = rotated(queries, places - remembered + read[:, None])
         whole_queries, query_units = _whole_numbers(queries, self._key_bits)
         whole_queries = whole_queries.transpose(0, 2, 1, 3)
         query_units = query_units.transpose(0, 2, 1, 3) / math.sqrt(self._head_dim)
-        # The place in the memory from which on a column has read something.
+        # The first place in the memory at which a column has read something.
         first_read = np.maximum(remembered - read, 0)
         answers = np.empty(queries.shape, dtype=np.float32)
         for block in self._blocks(*places.shape):
@@ -171,7 +171,7 @@ class Attention:
 
         Args:
             scores: products of queries and keys, (B, A, T, M); they are overwritten.
-            places: of the queries in the memory, (B, T).
+            places: places of the queries in the memory, (B, T).
             seen: places of the keys, (M,).
             first_read: the first place of each column at which something has been read, (B,).
         """
@@ -180,7 +180,7 @@ class Attention:
             scores -= self._slopes[:, None, None] * distances
         hidden = (distances < 0) | (distances >= self._context) | (seen < first_read[:, None, None, None])
         np.copyto(scores, -np.inf, where=hidden)
-        # A position sees itself, so that the maximum is a number.
+        # A position sees itself, so the maximum is finite.
         scores -= scores.max(axis=3, keepdims=True)
         weights = np.exp(scores.astype(np.float32)).astype(np.float64)
         sums = np.rint(weights * 2.0**SUM_BITS).sum(axis=3, keepdims=True)
@@ -188,7 +188,7 @@ class Attention:
         return np.rint(weights, out=weights)
 
     def _blocks(self, batch: int, steps: int) -> Iterator[slice]:
-        """Cuts T positions into parts of at most `context` positions, and of few scores."""
+        """Cuts T positions into parts of at most `context` positions, with a limited number of scores."""
         heads = len(self._value_scales)
         at_once = min(self._context, max(1, SCORES_AT_ONCE // (batch * heads * 2 * self._context)))
         for first in range(0, steps, at_once):
@@ -196,7 +196,7 @@ class Attention:
 
 
 def _whole_numbers(vectors: Float32Array, bits: int) -> tuple[Float64Array, Float64Array]:
-    """Whole numbers of so many bits in place of vectors (..., K), and what 1 of them is worth, (..., 1)."""
+    """Vectors (..., K) as whole numbers of at most `bits` bits, and the value of the whole number 1, (..., 1)."""
     # |vector| < 2^exponent.
     _, exponents = np.frexp(np.abs(vectors).max(axis=-1, keepdims=True))
     return np.rint(vectors * np.ldexp(1.0, bits - exponents)), np.ldexp(1.0, exponents - bits)

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 Positions = Literal["rotary", "alibi"]
 
-# Wavelengths of rotary positions rise from 2 pi to about so many times 2 pi (Su et al. 2021, section 3.2.2).
+# Wavelengths of rotary positions rise from 2 pi to about 2 pi times this (Su et al. 2021, section 3.2.2).
 ROTARY_BASE = 10_000.0
 
 
 def rotary_frequencies(head_dim: int) -> Float64Array:
-    """Radians that each pair of elements turns from one position to the next, (K / 2,)."""
+    """The angle by which each pair of elements is rotated from one position to the next, in radians, (K / 2,)."""
     return ROTARY_BASE ** (-np.arange(0, head_dim, 2) / head_dim)
 
 
 def rotated(vectors: Float32Array, places: IntArray) -> Float32Array:
-    """Vectors whose pairs of elements are turned by an angle that grows with the position.
+    """Rotate the pairs of elements of vectors by an angle that grows with the position.
 
     The product of a query at position m and a key at position n then depends on m - n alone (Su et al. 2021,
     arXiv:2104.09864, equation 16). Element i makes a pair with element i + K / 2.

@@ -1,9 +1,10 @@
 """Word classes: words with similar neighbours are in one class.
 
-The vector of a word has the shares of each frequent word among its left and its right neighbours (Schuetze 1995,
-"Distributional part-of-speech tagging"): their square roots, projected to the directions in which words differ
-most. k-means finds the classes. It starts from the most frequent words, and weights words by their frequency. The
-size of a class is limited; a word that does not fit into the nearest class is put into the next nearest.
+The vector of a word follows from the share of each frequent word among its left and its right neighbours (Schuetze
+1995, "Distributional part-of-speech tagging"). It has the square roots of these shares, projected to the
+directions in which words differ most. k-means finds the classes. It starts from the most frequent words, and
+weights words by their frequency. The size of a class is limited; a word that does not fit into the nearest class
+is put into the next nearest.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def word_classes(token_ids: IntArray, vocabulary_size: int, classes: int, most_w
         token_ids: the training text, (N,); ids are in the order of falling frequency.
         vocabulary_size: V.
         classes: number of classes; some may be empty.
-        most_words: most words of a class; classes times this is V or more.
+        most_words: largest number of words in a class; classes * most_words is at least V.
     """
     if classes >= vocabulary_size:
         return np.arange(vocabulary_size)
@@ -79,7 +80,7 @@ def _limited(distances: Float32Array, most_words: int) -> IntArray:
 
     Args:
         distances: distances of words to classes, (V, M), which are overwritten.
-        most_words: most words of a class.
+        most_words: largest number of words in a class.
     """
     nearest: IntArray = distances.argmin(axis=1)
     while True:

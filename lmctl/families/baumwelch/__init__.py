@@ -1,4 +1,4 @@
-"""The hidden Markov model of the textbooks: a few states, each of which emits all words, fitted by Baum-Welch."""
+"""The hidden Markov model of textbooks: a few states, each of which may emit every word, fitted by Baum-Welch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class BaumWelch(Family):
-    """A hidden Markov model that is fitted by counting what is expected."""
+    """A hidden Markov model that is fitted by expected counts."""
 
     name = "baumwelch"
     title = "a hidden Markov model that is fitted by counting"
     presets = ("baumwelch",)
     automatic_presets: ClassVar[Mapping[str, int | None]] = {"baumwelch": None}
     estimates = True
-    # The same text gives the same model, whatever the seed.
+    # Keys without effect that are accepted: the same text gives the same model for every seed.
     also_uses = frozenset({"training.seed", "device.threads"})
 
     @property
@@ -44,7 +44,7 @@ class BaumWelch(Family):
         bundle: BundleFiles,
         members: Sequence[LanguageModel[Any]],  # noqa: ARG002
     ) -> LanguageModel[Any]:
-        """See `Family.load`; the runtime is that of family hmm, with all words in one block."""
+        """See `Family.load`; the runtime is the one of family hmm, with all words in one block."""
         import numpy as np
 
         from lmctl.families.baumwelch.sizes import weight_shapes
@@ -55,7 +55,7 @@ class BaumWelch(Family):
         sizes = bundle.sizes
         logs = checked_weights(bundle, weight_shapes(sizes))
         states, words = sizes.states, sizes.vocabulary_size
-        # Vectors whose products are the logs.
+        # The products of these vectors are the logs.
         nothing = np.zeros((states, states), dtype=np.float32)
         weights = {
             "source": np.concatenate([logs["transitions"], logs["start"][None]]),
@@ -70,7 +70,7 @@ class BaumWelch(Family):
         }
         of_hmm = HMMSizes(vocabulary_size=words, blocks=1, states_per_block=states, embedding_dim=states)
         model = HMMLanguageModel(of_hmm, weights)
-        # The logs of a word's emissions may be infinite, and are no vector of its meaning.
+        # The logs of a word's emissions may be infinite, and do not describe its meaning.
         model.has_word_vectors = False
         return model
 

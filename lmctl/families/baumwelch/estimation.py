@@ -1,10 +1,10 @@
-"""The Baum-Welch algorithm: expected counts of what is hidden, and probabilities that follow from the counts.
+"""The Baum-Welch algorithm: expected counts of hidden states, and probabilities from these counts.
 
 Rabiner 1989, "A tutorial on hidden Markov models and selected applications in speech recognition", sections III.C
 and V.A (scaling). It is the EM algorithm of hidden Markov models: with nothing added to the counts, no iteration
 makes the text less probable.
 
-The text is cut into sequences of like length, which are passed through side by side. Axes: T time, B sequences, Z
+The text is cut into sequences of equal length, which are processed side by side. Axes: T time, B sequences, Z
 states, V vocabulary.
 """
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Tokens of a sequence.
+# Length of a sequence in tokens.
 SEQUENCE_TOKENS = 256
-# Numbers of an array (T, B, Z) that are held at once: 64 MiB as float64.
+# Most elements of an array (T, B, Z): 64 MiB as float64.
 NUMBERS_AT_ONCE = 1 << 23
-# States of a word class at the start; with few states, each has a class of its own.
+# States of a word class at the start. If there are few states, each has a class of its own.
 STATES_OF_CLASS, FEWEST_STATES_TO_SHARE = 4, 16
-# How often a word is thought to come from a state that is not of its class, at the start.
+# Weight of a word in a state of another class at the start; the weight in a state of its class is 1 more.
 OUTSIDE_CLASS = 0.05
 
 
@@ -44,9 +44,9 @@ class Chain:
     """The probabilities of a hidden Markov model.
 
     Attributes:
-        start: of the first state of a sequence, (Z,).
-        transitions: from the state of a row to that of a column, (Z, Z).
-        emissions: of a word from each state, (Z, V).
+        start: probability of each state at the start of a sequence, (Z,).
+        transitions: probability of the state of a column after the state of a row, (Z, Z).
+        emissions: probability of each word in each state, (Z, V).
     """
 
     start: Float64Array
@@ -59,11 +59,11 @@ class Counts:
     """Expected counts of a text under a chain.
 
     Attributes:
-        start: of the states that sequences begin in, (Z,).
-        transitions: of transitions, (Z, Z).
-        emissions: of words from each state, (Z, V).
-        nats: of all sequences together: minus the log of their probability.
-        tokens: how many were read.
+        start: counts of states at the start of a sequence, (Z,).
+        transitions: counts of transitions, (Z, Z).
+        emissions: counts of words in each state, (Z, V).
+        nats: minus the natural log of the probability of all sequences together.
+        tokens: number of tokens.
     """
 
     start: Float64Array
@@ -80,8 +80,8 @@ def fit(token_ids: IntArray, vocabulary_size: int, *, states: int, iterations: i
         token_ids: sentences ending with `</s>`, (N,).
         vocabulary_size: V.
         states: Z.
-        iterations: passes over the text.
-        added: what is added to every expected count.
+        iterations: number of passes over the text.
+        added: number that is added to every expected count.
     """
     chain = first_chain(token_ids, vocabulary_size, states, added)
     for iteration in range(iterations):
@@ -96,10 +96,10 @@ def fit(token_ids: IntArray, vocabulary_size: int, *, states: int, iterations: i
 
 
 def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: float) -> Chain:
-    """The chain that iterations start from: a few states for each class of words with like neighbours.
+    """The chain of the first iteration: a few states for each class of words with similar neighbours.
 
-    Random factors, the same in every run, make the states of a class differ, since equal states stay equal. So a
-    word can have other states after other words.
+    Random factors, the same in every run, make the states of a class differ, because equal states would stay
+    equal. So a word may have different states after different words.
     """
     most = min(states if states < FEWEST_STATES_TO_SHARE else states // STATES_OF_CLASS, vocabulary_size)
     classes = word_classes(token_ids, vocabulary_size, most, -(-2 * vocabulary_size // most))
@@ -122,7 +122,7 @@ def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: f
 
 
 def chain_of(counts: Counts, added: float) -> Chain:
-    """The probabilities that expected counts make most probable (Rabiner 1989, equation 40), a little smoothed."""
+    """The probabilities that follow from expected counts (Rabiner 1989, equation 40), smoothed by `added`."""
     return Chain(
         start=_shares(counts.start + added),
         transitions=_shares(counts.transitions + added),
@@ -135,11 +135,11 @@ def expected_counts(token_ids: IntArray, chain: Chain, *, activity: str = "count
 
     Args:
         token_ids: (N,).
-        chain: whose states are expected.
-        activity: what a listener is told.
+        chain: the probabilities under which counts are expected.
+        activity: name of the work for a listener of `lmctl.progress`.
     """
     counts = Counts(np.zeros_like(chain.start), np.zeros_like(chain.transitions), np.zeros_like(chain.emissions))
-    # A word's emissions stand side by side in memory.
+    # The emissions of a word are side by side in memory.
     by_word, of_words = np.ascontiguousarray(chain.emissions.T), np.zeros(chain.emissions.T.shape)
     for words in _batches(token_ids, len(chain.start)):
         progress.tell(activity, counts.tokens, len(token_ids))
@@ -158,7 +158,7 @@ def _count(words: IntArray, chain: Chain, by_word: Float64Array, counts: Counts,
         scales[step] = forward[step].sum(axis=1)
         forward[step] /= scales[step][:, None]
         predicted = forward[step] @ chain.transitions
-    # What follows a state, by the same scales: (T, B, Z).
+    # The backward variables, with the same scales: (T, B, Z).
     backward = np.empty_like(emitted)
     backward[-1] = 1.0
     for step in range(len(words) - 1, 0, -1):
@@ -179,7 +179,7 @@ def _count(words: IntArray, chain: Chain, by_word: Float64Array, counts: Counts,
 
 
 def _batches(token_ids: IntArray, states: int) -> Iterator[IntArray]:
-    """The text in sequences side by side, (T, B); the last one may be shorter, and is alone."""
+    """The text as sequences side by side, (T, B). The last sequence may be shorter; then it comes alone."""
     at_once = max(1, NUMBERS_AT_ONCE // (SEQUENCE_TOKENS * states)) * SEQUENCE_TOKENS
     whole = len(token_ids) // SEQUENCE_TOKENS * SEQUENCE_TOKENS
     for first in range(0, whole, at_once):

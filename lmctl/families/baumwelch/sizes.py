@@ -1,4 +1,4 @@
-"""The dimensions of a hidden Markov model whose probabilities are stored as they are."""
+"""The dimensions of a hidden Markov model that stores its probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feed-forward network: it predicts from the last few words, is trained by gradient, and answers in NumPy."""
+"""The feed-forward network: it predicts a word from the last few words."""
 
 from __future__ import annotations
 

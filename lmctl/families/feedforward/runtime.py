@@ -1,13 +1,13 @@
-"""The feed-forward language model in NumPy: the network of `families/feedforward/keras/network.py`, for answering.
+"""The feed-forward language model in NumPy: the network of `families/feedforward/keras/network.py`, for queries.
 
     x = the vectors of the last n - 1 words side by side, the oldest first
     h = tanh(x K + b) + x D
     log P(w) = log softmax(h U + c)[w]
 
 This is the model of Bengio, Ducharme, Vincent & Jauvin 2003 ("A neural probabilistic language model", JMLR 3).
-Their direct connections go from the word vectors to the words' scores by a matrix W of their own, ((n - 1) E, V).
-Here W is the product D U, which shares the word vectors U of the softmax: D goes to what the softmax reads. So the
-softmax may be adaptive, tied, and behind a projection. The term x D is there if `direct_connections` is set.
+Their direct connections go from the word vectors to the words' scores by a separate matrix W, ((n - 1) E, V). Here
+W is the product D U: the direct connections D end at the input of the softmax, whose word vectors are U. So the
+softmax may be adaptive, tied, and behind a projection. The term x D exists only if `direct_connections` is set.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from lmctl.families.feedforward.sizes import FeedForwardSizes
     from lmctl.layers.embedding import WordVectors
 
-# Products of frequent words are kept after their first use: at most this many numbers, 64 MiB as float32.
+# Products of frequent words are stored after their first use: at most this many elements, 64 MiB as float32.
 KEPT_NUMBERS = 1 << 24
-# The words of a block of contexts have at most this many numbers of products: 32 MiB as float32.
+# Largest number of elements of the products for a block of contexts: 32 MiB as float32.
 NUMBERS_AT_ONCE = 1 << 23
 
 
 class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
     """Embedding, one hidden layer, softmax.
 
-    The state holds the ids of the last n - 1 words, (n - 1, B), the oldest first. The id V stands for "no word",
-    before the start of a text; its vector is the weight `padding`.
+    The state is the ids of the last n - 1 words, (n - 1, B), the oldest first. The id V is padding: there is no
+    word before the start of a text. The vector of V is the weight `padding`.
 
     Args:
         sizes: the dimensions of the network.
@@ -51,7 +51,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
         self._products = _Products(sizes, self.embedding, weights)
 
     def null_state(self, batch: int) -> IntArray:
-        """Padding alone."""
+        """See `LanguageModel.null_state`: only padding."""
         return np.full((self.sizes.context_words, batch), self.vocabulary_size)
 
     def advance(self, state: IntArray, token_ids: IntArray, lengths: IntArray | None = None) -> IntArray:
@@ -66,7 +66,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
         return state[:, columns]
 
     def features(self, state: IntArray) -> Float32Array:
-        """What the softmax reads, (B, H)."""
+        """See `LanguageModel.features`: the input of the softmax, (B, H)."""
         return self._hidden(state.T)
 
     def advance_with_features(
@@ -74,7 +74,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
     ) -> tuple[Float32Array, IntArray]:
         """See `LanguageModel.advance_with_features`."""
         steps, batch = token_ids.shape
-        # The context after token t ends with it.
+        # The context after token t ends with token t.
         places = np.arange(steps)[:, None] + np.arange(1, len(state) + 1)
         contexts = np.concatenate([state, token_ids])[places].transpose(0, 2, 1)
         present = np.arange(steps)[:, None] < (np.full(batch, steps) if lengths is None else lengths)
@@ -83,7 +83,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
         return features, self.advance(state, token_ids, lengths)
 
     def _hidden(self, contexts: IntArray) -> Float32Array:
-        """What the softmax reads, (N, H), after contexts (N, n - 1)."""
+        """The input of the softmax after contexts (N, n - 1), (N, H)."""
         units, words = self.sizes.hidden_units, self.sizes.context_words
         hidden = np.empty((len(contexts), units), dtype=np.float32)
         at_once = max(1, NUMBERS_AT_ONCE // (words * self._products.numbers))
@@ -92,7 +92,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
             ids, places = np.unique(contexts[rows], return_inverse=True)
             places = places.reshape(-1, words)
             products = self._products(ids)
-            # The same order for every context: a sum has the same bits in any batch.
+            # The order is the same for every context, so a sum has the same bits in any batch.
             sums = products[places[:, 0], 0]
             for word in range(1, words):
                 sums += products[places[:, word], word]
@@ -103,7 +103,7 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
 
 
 class _Products:
-    """The terms of a word in the sums of hidden layer and direct connections, at each place in a context.
+    """Computes the terms of words in the sums of hidden layer and direct connections, at each place in a context.
 
     Args:
         sizes: the dimensions of the network.
@@ -111,7 +111,7 @@ class _Products:
         weights: of the network.
 
     Attributes:
-        numbers: of one word: n - 1 places times the columns of both kernels.
+        numbers: number of elements for one word: n - 1 places times the columns of both kernels.
     """
 
     def __init__(
@@ -121,19 +121,19 @@ class _Products:
         self._padding = weights["padding"]
         self._padding_id = sizes.vocabulary_size
         names = ["hidden.kernel", "direct.kernel"] if sizes.direct_connections else ["hidden.kernel"]
-        # (n - 1, E, H) each, side by side for every place.
+        # Both kernels are (n - 1, E, H). Their columns are side by side for every place.
         kernels = [weights[name].reshape(sizes.context_words, sizes.embedding_dim, -1) for name in names]
         by_place = np.concatenate(kernels, axis=2).transpose(1, 0, 2)
         self._shape = by_place.shape[1:]
         self._matrix = ExactMatrix(by_place.reshape(sizes.embedding_dim, -1))
         self.numbers = int(np.prod(self._shape))
-        # Ids fall with frequency, so the first ones are frequent words. The last row is the padding's.
+        # Ids are in the order of falling frequency, so the first ids are frequent words. The last row is padding.
         self._frequent = min(sizes.vocabulary_size, KEPT_NUMBERS // self.numbers)
         self._kept = np.empty((self._frequent + 1, *self._shape), dtype=np.float32)
         self._is_kept = np.zeros(self._frequent + 1, dtype=bool)
 
     def __call__(self, ids: IntArray) -> Float32Array:
-        """Products of words (U,), each once: (U, n - 1, H), or (U, n - 1, 2 H) with direct connections."""
+        """The products of distinct words (U,): (U, n - 1, H), or (U, n - 1, 2 H) with direct connections."""
         is_frequent = (ids < self._frequent) | (ids == self._padding_id)
         places = np.minimum(ids[is_frequent], self._frequent)
         missing = ~self._is_kept[places]

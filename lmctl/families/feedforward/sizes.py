@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lmctl.families.feedforward.config import FeedForwardConfig
 
-# A bound for records from unknown sources, far above the order of any model.
+# A bound for model.json files from unknown sources, far above the order of any model.
 MOST_ORDER = 64
 
 
@@ -23,8 +23,8 @@ class FeedForwardSizes(
     """The dimensions of a feed-forward language model.
 
     Attributes:
-        order: n; the network predicts from the last n - 1 words.
-        direct_connections: whether the embedded words also reach the softmax by a linear map.
+        order: n; the network predicts a word from the n - 1 words before it.
+        direct_connections: whether a linear map connects the embedded words with the softmax.
     """
 
     order: Annotated[int, Meta(ge=2, le=MOST_ORDER)]
@@ -32,12 +32,12 @@ class FeedForwardSizes(
 
     @property
     def context_words(self) -> int:
-        """How many words the network predicts from, n - 1."""
+        """Number of words that the network predicts from, n - 1."""
         return self.order - 1
 
     @classmethod
     def of(cls, word_counts: Sequence[int], model: FeedForwardConfig) -> FeedForwardSizes:
-        """The sizes that a configuration asks for, with a vocabulary of these counts, by id."""
+        """The sizes of a configuration, for a vocabulary with these counts, by id."""
         return cls(
             order=model.order,
             direct_connections=model.direct_connections,

@@ -1,4 +1,4 @@
-"""Names and shapes of a feed-forward network's weights: what training and answering agree on."""
+"""Names and shapes of the weights of a feed-forward network, for training and for queries."""
 
 from __future__ import annotations
 

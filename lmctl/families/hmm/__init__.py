@@ -1,4 +1,4 @@
-"""The hidden Markov model: states that are not seen follow each other, and each emits words."""
+"""The hidden Markov model: a chain of hidden states, each of which emits words."""
 
 from __future__ import annotations
 

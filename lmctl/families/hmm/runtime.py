@@ -1,4 +1,4 @@
-"""The hidden Markov model in NumPy: the network of `families/hmm/keras/network.py`, for answering alone.
+"""The hidden Markov model in NumPy: the network of `families/hmm/keras/network.py`, for queries.
 
 The state of a query is the filtered distribution: the probability of each hidden state given the words so far. It
 is the forward variable of Rabiner 1989, "A tutorial on hidden Markov models and selected applications in speech
@@ -60,7 +60,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         if not (np.isin(blocks, np.arange(sizes.blocks))).all():
             raise ValueError(f"weight words.block has values that are no whole numbers below {sizes.blocks}")
         self._block_of = blocks.astype(np.int64)
-        # A block without words has states that could emit nothing.
+        # The states of a block without words emit nothing, so no transition may lead to them.
         self._is_empty = np.bincount(self._block_of, minlength=sizes.blocks) == 0
         shape = (sizes.blocks + 1, sizes.states_per_block, sizes.states)
         # Rows are computed when a word of the block is first read.
@@ -68,7 +68,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         self._has_row = np.zeros(sizes.blocks + 1, dtype=bool)
 
     def null_state(self, batch: int) -> HMMState:
-        """The start, whose transitions are the distribution of the first state."""
+        """See `LanguageModel.null_state`: the start. Its transitions are the distribution of the first state."""
         per_block = self.sizes.states_per_block
         log_probs = np.full((batch, per_block), -np.log(per_block))
         return HMMState(np.full(batch, self.sizes.blocks), log_probs)
@@ -89,7 +89,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         log_probs = np.empty((len(state.block), self.vocabulary_size), dtype=np.float32)
         words, blocks, probs = self._emissions
         for column, of_next in enumerate(self._next_states(state)):
-            # The sum over a word's states stands in a row of its own, so it does not depend on other columns.
+            # The states of a word are summed in a row of their own, so the sum does not depend on other columns.
             of_words = (probs * of_next.reshape(self.sizes.blocks, -1)[blocks]).sum(axis=1)
             with np.errstate(divide="ignore"):
                 log_probs[column, words] = np.log(of_words)
@@ -113,7 +113,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         ahead = None
         for step, (words, nexts) in enumerate(zip(inputs, targets, strict=True)):
             is_there = step < lengths
-            # As a rule an input is the target before it, whose state has just been computed.
+            # An input usually is the target before it, whose state has just been computed.
             if ahead is None or not (words == targets[step - 1])[is_there].all():
                 _, ahead = self._read(state, words)
             state = _unless(~is_there, state, ahead)
@@ -155,7 +155,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         log_probs = state.log_probs[:, :, None] + rows[state.block, :, blocks, :]
         log_probs = _log_sum_exp(log_probs) + self._log_emissions(words)
         of_words = _log_sum_exp(log_probs[:, :, None])[:, 0]
-        # A word that the model gives no probability at all leaves all states as they may be.
+        # After a word with probability 0, all states of its block are equally probable.
         known = np.where(np.isfinite(of_words)[:, None], log_probs - of_words[:, None], -np.log(per_block))
         return of_words, HMMState(blocks, known)
 
@@ -170,7 +170,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         return probs
 
     def _make_rows(self, blocks: IntArray) -> None:
-        """Compute the transitions from the states of some blocks, unless that has been done."""
+        """Compute the transitions from the states of some blocks, if they are not computed yet."""
         for block in np.unique(blocks[~self._has_row[blocks]]):
             logits = self._source(block) @ self._weights["target"].T
             logits += self._weights["target.bias"]
@@ -182,7 +182,7 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         """The vectors that transitions from the states of a block are computed from, (K, E)."""
         per_block = self.sizes.states_per_block
         if block == self.sizes.blocks:
-            # There is one start; K times the same is the shape of a block.
+            # The start is repeated K times, so that it has the shape of a block.
             vectors = np.repeat(self._weights["source"][-1:], per_block, axis=0)
         else:
             vectors = self._weights["source"][block * per_block : (block + 1) * per_block]
@@ -222,7 +222,7 @@ def _residual(vectors: Float32Array, kernel: Float32Array) -> Float32Array:
 
 
 def _unless(ended: BoolArray, before: HMMState, after: HMMState) -> HMMState:
-    """The state before in columns that have ended, (B,) bool, and the state after in the others."""
+    """The state `before` in the columns that have ended, (B,) bool, and the state `after` in the others."""
     return HMMState(
         np.where(ended, before.block, after.block), np.where(ended[:, None], before.log_probs, after.log_probs)
     )
@@ -231,7 +231,7 @@ def _unless(ended: BoolArray, before: HMMState, after: HMMState) -> HMMState:
 def _log_sum_exp(values: Float64Array) -> Float64Array:
     """log(sum(exp(values))) over axis 1 of (B, N, K), (B, K)."""
     largest = values.max(axis=1)
-    # Of -inf alone it is -inf, and not what is no number.
+    # If all values are -inf, the result is -inf, not NaN.
     shift = np.where(np.isfinite(largest), largest, 0.0)
     with np.errstate(divide="ignore"):
         logs: Float64Array = shift + np.log(np.exp(values - shift[:, None]).sum(axis=1))

@@ -44,12 +44,12 @@ class HMMSizes(
 
     @property
     def most_words_of_a_block(self) -> int:
-        """The number of words that a block may have: twice as many as in equal shares."""
+        """The largest number of words in a block: twice the mean number."""
         return -(-2 * self.vocabulary_size // self.blocks)
 
     @classmethod
     def of(cls, vocabulary_size: int, model: HMMConfig) -> HMMSizes:
-        """The sizes that a configuration asks for."""
+        """The sizes of a configuration."""
         return cls(
             vocabulary_size=vocabulary_size,
             blocks=model.blocks,
@@ -61,7 +61,7 @@ class HMMSizes(
 def weight_shapes(sizes: HMMSizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights of a hidden Markov model.
 
-    `source` has a last row for the start, before any word. `words.block` is the block of each word, a whole
+    The last row of `source` is the start, before any word. `words.block` is the block of each word, a whole
     number; it is not trained.
     """
     states, dim = sizes.states, sizes.embedding_dim

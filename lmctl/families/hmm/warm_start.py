@@ -1,7 +1,7 @@
-"""Yesterday's weights for today's vocabulary: states stay as they are, and words take their rows along.
+"""An older model's weights for a newer vocabulary: states stay as they are, and words keep their rows.
 
-A new word enters the block of the known word before it, which is of like frequency, or the next block that has
-room. It starts as the mean of the known words of that block.
+A new word enters the block of the known word before it, which has a similar frequency, or the next block that has
+room. Its row starts as the mean of the rows of the known words in that block.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def carry_over(
     Args:
         weights: of the old model, by the names of `weight_shapes(old)`.
         old: its sizes.
-        new: those of the network to be trained; they differ in the vocabulary alone.
+        new: sizes of the network to be trained; only the vocabulary may differ.
         old_ids: the id that each word of the new vocabulary had in the old one, (V,); -1 if it had none.
 
     Returns:
-        Weights by the names of `weight_shapes(new)`, and what became of the rows. A word that a full block has
-        no room for counts as moved.
+        Weights by the names of `weight_shapes(new)`, and the numbers of rows kept, moved, new and gone. A word
+        that does not fit into its block any more counts as moved.
     """
     known = old_ids >= 0
     blocks = np.full(len(old_ids), -1)
     blocks[known] = weights["words.block"][old_ids[known]].astype(np.int64)
     moved = 0
-    # Fewer words in all are fewer words in a block.
+    # A smaller vocabulary has a smaller limit for the words of a block.
     counts = np.zeros(new.blocks, dtype=np.int64)
     nearest = int(blocks[known][0])
     for word, wanted in enumerate(blocks.tolist()):

@@ -1,4 +1,4 @@
-"""The Transformer: layers of causal attention that are trained by gradient, and answer in NumPy."""
+"""The Transformer: layers of causal attention."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Transformer(NetworkFamily):
         )
 
     def state_numbers(self, sizes: Any) -> int:
-        """Keys and values of every layer, and how many positions have been read."""
+        """Keys and values of every layer, and the number of positions that have been read."""
         return 2 * int(sizes.layers) * (int(sizes.context) - 1) * int(sizes.hidden_units) + 1
 
 

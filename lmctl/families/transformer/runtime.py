@@ -1,14 +1,14 @@
-"""The Transformer language model in NumPy: the network of `families/transformer/keras/network.py`, for answering.
+"""The Transformer language model in NumPy: the network of `families/transformer/keras/network.py`, for queries.
 
-A layer adds to each position's vector what attention makes of the positions that it sees, then what a feed-forward
-part makes of the vector alone:
+A layer adds two terms to the vector x of each position. The first is the output of attention over the positions
+that it sees, the second the output of a feed-forward part, which sees only the position itself:
 
     x += attention(norm(x)) output
     x += (silu(gates) * units) output,   gates and units: norm(x) times a matrix each
 
-norm(x) is x over its root mean square, times a scale for each element (Zhang & Sennrich 2019, arXiv:1910.07467);
-silu(x) = x sigmoid(x), and the feed-forward part is SwiGLU (Shazeer 2020, arXiv:2002.05202). The norms stand
-before the parts, not after the sums (Radford et al. 2019, section 2.3).
+norm(x) is x divided by its root mean square, times a scale for each element (Zhang & Sennrich 2019,
+arXiv:1910.07467); silu(x) = x sigmoid(x); the feed-forward part is SwiGLU (Shazeer 2020, arXiv:2002.05202). A norm
+is applied to the input of each part, not to the sum (Radford et al. 2019, section 2.3).
 
 Axes: B batch, T time, D hidden units, A heads, K = D / A, F feed-forward units, L layers.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.families.transformer.sizes import TransformerSizes
 
-# Rounding to float32 may lift a vector's length above its bound by far less.
+# Rounding to float32 makes a vector longer than its bound by much less than this.
 BOUND_SLACK = 1.01
 
 
@@ -42,8 +42,8 @@ class TransformerState:
 
     Attributes:
         memories: keys and values of the latest positions, at most `context` - 1, for each layer.
-        read: the number of positions that each column has read, (B,) int64.
-        features: what the softmax reads, (B, D) float32; zeros if nothing has been read.
+        read: number of positions that each column has read, (B,) int64.
+        features: the input of the softmax, (B, D) float32; zeros if nothing has been read.
     """
 
     memories: tuple[Memory, ...]
@@ -67,7 +67,7 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         self._norm = weights["transformer.norm"]
 
     def null_state(self, batch: int) -> TransformerState:
-        """The state of columns that have read nothing: empty memories."""
+        """See `LanguageModel.null_state`: empty memories."""
         empty = Memory.empty(batch, self.sizes.heads, self.sizes.head_dim)
         return TransformerState(
             (empty,) * self.sizes.layers,
@@ -87,7 +87,7 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         return TransformerState(memories, state.read[columns], state.features[columns])
 
     def features(self, state: TransformerState) -> Float32Array:
-        """The last layer's output behind its norm, (B, D)."""
+        """See `LanguageModel.features`: the norm of the last layer's output, (B, D)."""
         return state.features
 
     def advance_with_features(
@@ -99,28 +99,28 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
     def _run(
         self, state: TransformerState, token_ids: IntArray, lengths: IntArray | None, *, last_only: bool = False
     ) -> tuple[Float32Array, TransformerState]:
-        """The vectors that the softmax reads, (T, B, D), and the state at each column's end.
+        """Compute the inputs of the softmax, (T, B, D), and the state at the end of each column.
 
         Args:
-            state: where to start from.
+            state: the state before the first token.
             token_ids: (T, B).
-            lengths: how many of a column's T tokens to read, (B,); all of them by default.
-            last_only: compute the vector of each column's last token alone, (1, B, D). The last layer has nothing
-                to do at other positions but to remember them.
+            lengths: number of tokens to read in each column, (B,); None: all T.
+            last_only: whether to compute only the vector of each column's last token, (1, B, D). Then the last
+                layer stores keys and values of the other positions, and computes nothing else for them.
         """
         steps, batch = token_ids.shape
         if not steps:
             return np.zeros((0, batch, self.sizes.hidden_units), dtype=np.float32), state
         new = np.full(batch, steps) if lengths is None else np.asarray(lengths)
         read = state.read + new
-        # What the next position can see of each column.
+        # The positions of each column that the next position can see.
         remembered = min(int(read.max(initial=0)), self.sizes.context - 1)
         vectors = self.embedding(token_ids.T) * self._scale
         memories = []
         last = np.maximum(new - 1, 0)[:, None]
         for number, (layer, memory) in enumerate(zip(self._layers, state.memories, strict=True), start=1):
-            asked = last if last_only and number == len(self._layers) else None
-            vectors, memory = layer.run(vectors, memory, state.read, asked)
+            wanted = last if last_only and number == len(self._layers) else None
+            vectors, memory = layer.run(vectors, memory, state.read, wanted)
             memories.append(memory.latest(remembered, steps - new))
         outputs = _normalized(vectors, self._norm)
         features = outputs[:, 0] if last_only else outputs[np.arange(batch), last[:, 0]]
@@ -134,7 +134,7 @@ class _Layer:
     Args:
         sizes: the dimensions of the network.
         weights: of all layers, by name.
-        name: what the names of this layer's weights begin with.
+        name: prefix of the names of this layer's weights.
     """
 
     def __init__(self, sizes: TransformerSizes, weights: Mapping[str, Float32Array], name: str) -> None:
@@ -150,27 +150,27 @@ class _Layer:
         self._attention = Attention(sizes.heads, sizes.context, sizes.positions, bounds)
 
     def run(
-        self, vectors: Float32Array, memory: Memory, read: IntArray, asked: IntArray | None = None
+        self, vectors: Float32Array, memory: Memory, read: IntArray, wanted: IntArray | None = None
     ) -> tuple[Float32Array, Memory]:
-        """Read positions: their vectors behind this layer, (B, T, D), and the memory with them at its end.
+        """Compute the output of the layer, (B, T, D), and the memory with these positions at its end.
 
         Args:
-            vectors: before this layer, (B, T, D).
-            memory: of the positions before.
-            read: the number of positions that each column has read before, (B,).
-            asked: the positions whose vectors are returned, (B, N); None: all T.
+            vectors: input of the layer, (B, T, D).
+            memory: memory of the positions before.
+            read: number of positions that each column has read before, (B,).
+            wanted: the positions whose vectors are returned, (B, N); None: all T.
         """
         batch, steps = vectors.shape[:2]
         projected = _times(_normalized(vectors, self._attention_norm), self._projections)
         parts = projected.reshape(batch, steps, 3, self._heads, self._head_dim)
         queries, remembered = parts[:, :, 0], memory.keys.shape[1]
         memory = self._attention.remember(parts[:, :, 1], parts[:, :, 2], memory, read)
-        if asked is None:
-            asked = np.broadcast_to(np.arange(steps), (batch, steps))
+        if wanted is None:
+            wanted = np.broadcast_to(np.arange(steps), (batch, steps))
         else:
             columns = np.arange(batch)[:, None]
-            vectors, queries = vectors[columns, asked], queries[columns, asked]
-        answers = self._attention.answer(queries, memory, remembered + asked, read, remembered)
+            vectors, queries = vectors[columns, wanted], queries[columns, wanted]
+        answers = self._attention.answer(queries, memory, remembered + wanted, read, remembered)
         vectors = vectors + _times(answers.reshape(vectors.shape), self._attention_output)
         gates_units = _times(_normalized(vectors, self._feedforward_norm), self._gates_units)
         gates, units = gates_units[:, :, : self._units], gates_units[:, :, self._units :]
@@ -190,8 +190,8 @@ def _times(vectors: Float32Array, matrix: ExactMatrix) -> Float32Array:
 
 
 def _normalized(vectors: Float32Array, scale: Float32Array) -> Float32Array:
-    """Vectors (B, T, D) over their root mean square, times a scale (D,)."""
-    # The sum of a row does not depend on other rows: each is summed by itself, without a buffer.
+    """Vectors (B, T, D) divided by their root mean square, times a scale (D,)."""
+    # Each row is summed separately, without a buffer, so its sum does not depend on other rows.
     squares = vectors.astype(np.float64)
     squares *= squares
     roots = np.sqrt(np.add.reduce(squares, axis=2, keepdims=True) / vectors.shape[2] + NORM_EPSILON)
@@ -200,10 +200,10 @@ def _normalized(vectors: Float32Array, scale: Float32Array) -> Float32Array:
 
 
 def _bounds(scale: Float32Array, matrix: Float32Array) -> Float64Array:
-    """What no element of a normalized vector times a matrix exceeds, (M,).
+    """An upper bound of the elements of the product of a normalized vector and a matrix, (M,).
 
-    A vector over its root mean square is sqrt(D) long or shorter. The bound is sqrt(D) times the length of each
-    column (Cauchy-Schwarz).
+    A vector divided by its root mean square has a length of at most sqrt(D). The bound is sqrt(D) times the length
+    of each column (Cauchy-Schwarz).
     """
     columns = scale.astype(np.float64)[:, None] * matrix
     bounds: Float64Array = BOUND_SLACK * math.sqrt(len(matrix)) * np.sqrt((columns * columns).sum(axis=0))

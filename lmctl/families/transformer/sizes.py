@@ -24,12 +24,12 @@ class TransformerSizes(
 
     Attributes:
         hidden_units: D, the length of every vector between layers, and of a word's vector.
-        heads: A, of attention in each layer.
+        heads: A, number of attention heads in each layer.
         feedforward_units: F.
-        context: positions that a position sees in each layer, itself among them.
-        positions: how attention tells positions apart.
-        clusters: those of the output's word vectors, and of the input's if the two are tied. One cluster is a full
-            softmax, more are an adaptive one.
+        context: number of positions that a position sees in each layer, itself included.
+        positions: how attention distinguishes positions.
+        clusters: clusters of the word vectors of the output, and of the input if the two are tied. One cluster is
+            a full softmax; several are an adaptive one.
     """
 
     vocabulary_size: Dimension
@@ -66,7 +66,7 @@ class TransformerSizes(
 
     @classmethod
     def of(cls, word_counts: Sequence[int], model: TransformerConfig) -> TransformerSizes:
-        """The sizes that a configuration asks for, with a vocabulary of these counts, by id."""
+        """The sizes of a configuration, for a vocabulary with these counts, by id."""
         return cls(
             vocabulary_size=len(word_counts),
             hidden_units=model.hidden_units,
@@ -81,7 +81,7 @@ class TransformerSizes(
 
 
 def heads_problem(hidden_units: int, heads: int, positions: str) -> str | None:
-    """Why vectors of this length cannot be shared by so many heads; None if they can."""
+    """Return why vectors of this length cannot be divided among this many heads; None if they can."""
     if hidden_units % heads:
         return f"heads: {heads} does not divide hidden_units, {hidden_units}"
     if positions == "rotary" and hidden_units // heads % 2:

@@ -1,4 +1,4 @@
-"""Names and shapes of a Transformer's weights: what training and answering agree on."""
+"""Names and shapes of the weights of a Transformer, for training and for queries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lmctl.families.transformer.sizes import TransformerSizes
 
-# Added to the mean of squares before its root is taken.
+# It is added to the mean of squares before the root.
 NORM_EPSILON = 1e-6
 
 
@@ -15,7 +15,7 @@ def inner_weight_shapes(sizes: TransformerSizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the weights between embedding and softmax.
 
     The columns of `queries_keys_values` are the queries of all heads, then the keys, then the values. The columns
-    of `gates_units` are the gates, then the units that they open.
+    of `gates_units` are the gates, then the units that the gates multiply.
     """
     units, feedforward = sizes.hidden_units, sizes.feedforward_units
     shapes: dict[str, tuple[int, ...]] = {}

@@ -1,7 +1,7 @@
-"""Causal attention in Keras over a segment and the positions remembered before it.
+"""Causal attention in Keras over a segment and the memory of the positions before it.
 
 `layers/attention.py` is the same in NumPy, for queries. Axes: B batch, T time (positions of the segment), M
-positions remembered, A heads, K elements of a head's vectors.
+positions in the memory, A heads, K elements of a head's vectors.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def attend(
 
     Args:
         queries: (B, A, T, K).
-        keys: of the positions remembered and of the segment, (B, A, M + T, K).
-        values: of the same positions, (B, A, M + T, K).
+        keys: keys of the memory and of the segment, (B, A, M + T, K).
+        values: values of the same positions, (B, A, M + T, K).
         bias: added to the scores; its shape broadcasts to (B, A, T, M + T).
         dtype: type of the factors of matrix products.
         drop: the dropout of the weights, (B, A, T, M + T).
@@ -39,14 +39,14 @@ def attend(
 
 
 def causal_bias(steps: int, remembered: int, context: int, slopes: Any = None) -> Any:
-    """The bias of a segment's scores that hides what a position does not see, (T, M + T) or (A, T, M + T).
+    """The bias of a segment's scores that hides the positions that are not seen, (T, M + T) or (A, T, M + T).
 
     A position sees itself and the `context` - 1 positions before it.
 
     Args:
         steps: T, a number or a tensor.
         remembered: M.
-        context: positions that a position sees.
+        context: number of positions that a position sees.
         slopes: reduction of a score for each position of distance, (A,); None: 0.
     """
     distances = tf.range(steps)[:, None] + remembered - tf.range(remembered + steps)
@@ -61,7 +61,7 @@ def memory_bias(read: Any, remembered: int, steps: int) -> Any:
     """The bias that hides the places of the memory at which a column has read nothing, (B, 1, 1, M + T).
 
     Args:
-        read: the number of positions that each column has read before the segment, (B,).
+        read: number of positions that each column has read before the segment, (B,).
         remembered: M.
         steps: T, a number or a tensor.
     """
@@ -71,7 +71,7 @@ def memory_bias(read: Any, remembered: int, steps: int) -> Any:
 
 
 def rotate(vectors: Any, read: Any) -> Any:
-    """The vectors of a segment, turned by their positions; see `layers.positions.rotated`.
+    """The vectors of a segment, rotated by their positions; see `layers.positions.rotated`.
 
     Args:
         vectors: (B, A, T, K).

@@ -1,6 +1,6 @@
-"""The feed-forward language model in Keras: the last words' vectors side by side, a hidden layer, softmax.
+"""The feed-forward language model in Keras: the vectors of the last words, a hidden layer, softmax.
 
-The same network in NumPy, for queries, is `families/feedforward/runtime.py`, which has the formula.
+`families/feedforward/runtime.py` is the same network in NumPy, for queries, and states the formula.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Dropout(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left out while training, each a share from 0 to 1.
+    """Dropout rates in training, 0 to 1.
 
     Attributes:
-        words: of the vocabulary: a word's vector is zero in a whole segment.
-        inputs: of the elements of the embedded words; an element is left out in all contexts that the word is in.
-        outputs: of the elements that the softmax reads.
+        words: rate for words of the vocabulary. The vector of a dropped word is zero in a whole segment.
+        inputs: rate for elements of the embedded words. An element is dropped in all contexts that the word is in.
+        outputs: rate for elements of the input of the softmax.
     """
 
     words: float = 0.0
@@ -36,19 +36,19 @@ class Dropout(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, model: FeedForwardConfig) -> Dropout:
-        """What a configuration asks for."""
+        """The dropout rates of a configuration."""
         return cls(words=model.word_dropout, inputs=model.input_dropout, outputs=model.dropout)
 
 
 class FeedForwardNetwork(WordNetwork):
     """A language model that predicts from the last n - 1 words.
 
-    Nothing depends on the step before, so a whole segment is computed at once. The state holds the ids of the last
+    No step depends on the step before, so a whole segment is computed at once. The state is the ids of the last
     n - 1 words, (n - 1, B) int32; the id V is padding.
 
     Args:
         sizes: the dimensions.
-        dropout: what is left out while training; the masks follow from a seed that the caller gives.
+        dropout: dropout rates in training. The masks follow from the seed that each call gets.
         initial: the initial weights.
         precision: "float32", or "mixed_bfloat16", which rounds the factors of the products.
         scatters: see `Softmax`.
@@ -86,23 +86,23 @@ class FeedForwardNetwork(WordNetwork):
         self.add_softmax(initial, dtype=self._product_dtype, scatters=scatters)
 
     def null_state(self, batch: int) -> Any:
-        """Padding alone, (n - 1, B) int32."""
+        """See `Network.null_state`: only padding, (n - 1, B) int32."""
         return tf.fill((self.sizes.context_words, batch), self.sizes.vocabulary_size)
 
     def restarted(self, state: Any, restart: Any) -> Any:
-        """The state with padding in the columns that restart, (B,) bool."""
+        """See `Network.restarted`; the columns that restart get padding."""
         return tf.where(restart, self.sizes.vocabulary_size, state)
 
     def call(self, inputs: Any, state: Any, dropout_seed: Any = None) -> tuple[Any, Any]:
-        """Hidden vectors after every input, and the state at the end.
+        """Compute the hidden vector after every input, and the state after the last one.
 
         Args:
             inputs: token ids, (T, B) int32.
             state: (n - 1, B) int32.
-            dropout_seed: two integers that decide the masks; None: no dropout.
+            dropout_seed: two integers from which all dropout masks follow; None: no dropout.
 
         Returns:
-            What the softmax reads, (T, B, H) float32, and the state (n - 1, B) int32.
+            Hidden vectors, (T, B, H) float32, and the state, (n - 1, B) int32.
         """
         masks = Masks(dropout_seed)
         text = tf.concat([state, inputs], axis=0)
@@ -123,7 +123,7 @@ class FeedForwardNetwork(WordNetwork):
         return named if self.direct is None else named | {"direct.kernel": self.direct}
 
     def _embedded(self, token_ids: Any, masks: Masks) -> Any:
-        """Vectors of token ids, some of which are padding."""
+        """Vectors of token ids; an id may be padding."""
         is_padding = token_ids == self.sizes.vocabulary_size
         vectors = self.embedded(tf.where(is_padding, 0, token_ids), masks, self._dropout.words)
         return tf.where(is_padding[..., None], tf.convert_to_tensor(self.padding), vectors)

@@ -1,11 +1,11 @@
 """The hidden Markov model in TensorFlow, trained by gradient through the forward algorithm.
 
 Chiu & Rush 2020, "Scaling hidden Markov language models" (arXiv:2011.04640): every state has vectors, a network
-makes transition and emission probabilities of them, and a word is emitted by the states of its block alone. So a
-step of the forward algorithm (Rabiner 1989) goes from the K states of one block to the K of another, whatever the
-number of states. All of it is in logarithms.
+computes transition and emission probabilities from them, and only the states of a word's block emit the word. So a
+step of the forward algorithm (Rabiner 1989) goes from the K states of one block to the K states of another; its
+cost does not depend on the number of states. All probabilities are logarithms.
 
-The same model in NumPy, for queries, is `families/hmm/runtime.py`. Axes: T time, B batch, M blocks, K states of a
+`families/hmm/runtime.py` is the same model in NumPy, for queries. Axes: T time, B batch, M blocks, K states of a
 block, Z = M K states, L words of a block at most, V vocabulary, E embedding.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.hmm.sizes import HMMSizes
 
-# The log of what cannot be, such as a word in a place of a block that has fewer words.
+# The log of an impossible event, such as a place of a block that holds no word.
 IMPOSSIBLE = -1e9
 
 
@@ -41,9 +41,9 @@ class HMMNetwork:
         sizes: the dimensions.
         blocks: the block of each word, (V,); no block has more words than `sizes.most_words_of_a_block`.
         word_counts: how often each word occurs in training, (V,).
-        dropout: share of the elements of the states' vectors that are left out in training.
-        init_scale: vectors start uniformly between minus this and this.
-        seed: decides the initial weights.
+        dropout: share of the elements of the states' vectors that is left out in training.
+        init_scale: vectors are drawn uniformly from [-init_scale, init_scale].
+        seed: all initial weights follow from it.
 
     Attributes:
         batch_axis: the axis of B in a state: the block of the last word, (B,) int32, and the natural logs of the
@@ -71,7 +71,7 @@ class HMMNetwork:
             if name != "words.block":
                 initializer = kernel(seed=initial.seed()) if name.endswith(".kernel") else initial.uniform()
                 self._variables[name] = tf.Variable(tf.convert_to_tensor(initializer(shape)), name=name)
-        # Words and blocks start as probable as they are in the text.
+        # At the start, words and blocks have the probabilities that they have in the text.
         of_words = np.log(word_counts + 1.0)
         of_blocks = np.log(np.bincount(blocks, word_counts + 1.0, minlength=sizes.blocks) + 1.0)
         self._variables["words.bias"].assign(of_words.astype(np.float32))
@@ -99,7 +99,7 @@ class HMMNetwork:
         self._put_into_blocks(weights["words.block"].astype(np.int64))
 
     def null_state(self, batch: int) -> Any:
-        """The start, which counts as one more block."""
+        """See `Network.null_state`: the start, which counts as one more block."""
         per_block = self.sizes.states_per_block
         return tf.fill([batch], self.sizes.blocks), tf.fill([batch, per_block], np.float32(-math.log(per_block)))
 
@@ -114,7 +114,7 @@ class HMMNetwork:
         masks = Masks(dropout_seed)
         transitions, emissions = self._log_transitions(masks), self._log_emissions(masks)
         first_block, first = state
-        # The first word's own probability is not asked for, but the states that it leaves are.
+        # The probability of the first word is not needed, but the states after it are.
         words = tf.concat([inputs[:1], targets], axis=0)
         blocks = tf.gather(self._block, words)
         before = tf.concat([first_block[None], blocks[:-1]], axis=0)
@@ -134,7 +134,7 @@ class HMMNetwork:
         return -of_words[1:], (blocks[-2], filtered[-2])
 
     def _log_transitions(self, masks: Masks) -> Any:
-        """Natural logs, (M + 1, M, K, K): from the states of a block, or from the start, to those of a block."""
+        """Natural logs of transitions from the states of each block, or from the start, (M + 1, M, K, K)."""
         blocks, per_block = self.sizes.blocks, self.sizes.states_per_block
         variables = self._variables
         source = masks.drop(_residual(variables["source"], variables["source.kernel"]), self._dropout)
@@ -142,12 +142,12 @@ class HMMNetwork:
         is_empty = tf.reduce_sum(self._is_word, axis=1) == 0
         logits = tf.where(tf.repeat(is_empty, per_block), IMPOSSIBLE, logits)
         logs = tf.nn.log_softmax(logits)
-        # K times the start, as if it were a block.
+        # The start is repeated K times, so that it has the shape of a block.
         logs = tf.concat([logs[:-1], tf.repeat(logs[-1:], per_block, axis=0)], axis=0)
         return tf.transpose(tf.reshape(logs, (blocks + 1, per_block, blocks, per_block)), (0, 2, 1, 3))
 
     def _log_emissions(self, masks: Masks) -> Any:
-        """Natural logs, (M, L, K): of the words of each block from its states."""
+        """Natural logs of the emissions of each block's words by its states, (M, L, K)."""
         sizes, variables = self.sizes, self._variables
         states = masks.drop(_residual(variables["emission"], variables["emission.kernel"]), self._dropout)
         states = tf.reshape(states, (sizes.blocks, sizes.states_per_block, sizes.embedding_dim))
@@ -158,7 +158,7 @@ class HMMNetwork:
     def _of_blocks(self, table: Any) -> Any:
         """The rows of words in the order of blocks, (M, L, ...).
 
-        Every word has one place, so the gradient is a gather as well; TensorFlow's own would add up rows.
+        Every word has one place, so the gradient is a gather, too. TensorFlow's own gradient would add up rows.
         """
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -171,7 +171,7 @@ class HMMNetwork:
         return gather(tf.convert_to_tensor(table))
 
     def _put_into_blocks(self, blocks: IntArray) -> None:
-        """Set the block of each word, (V,), and what follows from it."""
+        """Set the block of each word, (V,), and the places of the words in their blocks."""
         order = np.argsort(blocks, kind="stable")
         counts = np.bincount(blocks, minlength=self.sizes.blocks)
         first = np.cumsum(counts) - counts

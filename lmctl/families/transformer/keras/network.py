@@ -1,11 +1,11 @@
 """The Transformer language model in Keras: word vectors, layers of attention, softmax over all positions.
 
-The same network in NumPy, for queries, is `families/transformer/runtime.py`, which states the formulas.
+`families/transformer/runtime.py` is the same network in NumPy, for queries, and states the formulas.
 
-A segment of text continues the one before. The keys and values of the latest positions are carried from one
-segment to the next as they were computed, and no gradient passes through them. (Dai et al. 2019, arXiv:1901.02860,
-section 3.2, carry the layers' inputs in place of keys and values.) A position of a segment then sees the positions
-that it would see if the whole text were read at once.
+A segment continues the segment before. The keys and values of the latest positions are carried from one segment to
+the next as they were computed, and no gradient passes through them. (Dai et al. 2019, arXiv:1901.02860, section
+3.2, carry the inputs of the layers instead.) So a position of a segment sees the same positions as in a text that
+is read at once.
 
 Axes: T time, B batch, D hidden units, A heads, K = D / A, M = `context` - 1 positions remembered.
 """
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class Dropout(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left out while training, each a share from 0 to 1.
+    """Dropout rates in training, 0 to 1.
 
     Attributes:
-        words: of the vocabulary: a word's vector is zero in a whole segment.
-        inputs: of the elements of the embedded inputs.
-        outputs: of the elements of what each part of a layer adds, and of the last output.
-        attention: of the attention weights.
+        words: rate for words of the vocabulary. The vector of a dropped word is zero in a whole segment.
+        inputs: rate for elements of the embedded inputs.
+        outputs: rate for elements of the output of each part of a layer, and of the last layer's output.
+        attention: rate for attention weights.
     """
 
     words: float = 0.0
@@ -49,7 +49,7 @@ class Dropout(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, model: TransformerConfig) -> Dropout:
-        """What a configuration asks for."""
+        """The dropout rates of a configuration."""
         return cls(
             words=model.word_dropout,
             inputs=model.input_dropout,
@@ -66,11 +66,11 @@ class TransformerNetwork(WordNetwork):
 
     Args:
         sizes: the dimensions.
-        dropout: what is left out while training; the masks follow from a seed that the caller gives.
-        init_scale: word vectors start uniformly between minus this and this.
-        seed: decides the initial weights.
-        precision: "float32", or "mixed_bfloat16": the factors of matrix products are rounded. Weights and losses
-            are float32 in both.
+        dropout: dropout rates in training. The masks follow from the seed that each call gets.
+        init_scale: word vectors are drawn uniformly from [-init_scale, init_scale].
+        seed: all initial weights follow from it.
+        precision: "float32" or "mixed_bfloat16". The latter rounds the factors of matrix products. Weights and
+            losses are float32.
         scatters: see `layers.keras.softmax.Softmax`.
 
     Attributes:
@@ -106,26 +106,26 @@ class TransformerNetwork(WordNetwork):
         self.add_softmax(initial, dtype=self._dtype_of_products, scatters=scatters)
 
     def null_state(self, batch: int) -> Any:
-        """The state of columns that have read nothing: all of their memories are hidden."""
+        """See `Network.null_state`: no column has read anything, so all positions of its memories are hidden."""
         sizes = self.sizes
         empty = tf.zeros((batch, sizes.heads, self._remembered, sizes.head_dim))
         return [empty] * sizes.layers, [empty] * sizes.layers, tf.zeros((batch,), tf.int32)
 
     def restarted(self, state: Any, restart: Any) -> Any:
-        """The state with the memories of the columns that restart hidden; `restart` is (B,) bool."""
+        """See `Network.restarted`; the memories of the columns that restart become hidden."""
         keys, values, read = state
         return keys, values, tf.where(restart, 0, read)
 
     def call(self, inputs: Any, state: Any, dropout_seed: Any = None) -> tuple[Any, Any]:
-        """Hidden vectors after every input, and the state at the end.
+        """Compute the hidden vector after every input, and the state after the last one.
 
         Args:
             inputs: token ids, (T, B) int32.
-            state: where each column starts from.
-            dropout_seed: two integers that decide the masks; None: no dropout.
+            state: the state before the first input.
+            dropout_seed: two integers from which all dropout masks follow; None: no dropout.
 
         Returns:
-            What the softmax reads, (T, B, D) float32, and the state.
+            Hidden vectors, (T, B, D) float32, and the state.
         """
         masks = Masks(dropout_seed)
         vectors = self.embedded(inputs, masks, self._dropout.words) * math.sqrt(self.sizes.hidden_units)
@@ -153,15 +153,15 @@ class TransformerNetwork(WordNetwork):
     def _attention(
         self, layer: int, vectors: Any, memory: tuple[Any, Any], bias: Any, read: Any, masks: Masks
     ) -> tuple[Any, tuple[Any, Any]]:
-        """What attention adds to vectors (B, T, D), and the keys and values to be carried on.
+        """Compute the output of attention, (B, T, D), and the keys and values that are carried on.
 
         Args:
-            layer: its number.
-            vectors: before the layer.
+            layer: number of the layer.
+            vectors: input of the layer, (B, T, D).
             memory: keys and values of the positions before, (B, A, M, K) each.
-            bias: what is added to the scores.
-            read: the number of positions that each column has read before, (B,).
-            masks: of this step.
+            bias: added to the scores.
+            read: number of positions that each column has read before, (B,).
+            masks: the dropout masks of this step.
         """
         name, sizes = f"transformer.{layer}.attention", self.sizes
         projected = self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.queries_keys_values")
@@ -186,7 +186,7 @@ class TransformerNetwork(WordNetwork):
         return self._times(answers, f"{name}.output"), carried
 
     def _feedforward(self, layer: int, vectors: Any) -> Any:
-        """What the feed-forward part adds to vectors (B, T, D)."""
+        """The output of the feed-forward part of a layer for vectors (B, T, D)."""
         name = f"transformer.{layer}.feedforward"
         gates, units = tf.split(
             self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.gates_units"), 2, axis=2
@@ -194,12 +194,12 @@ class TransformerNetwork(WordNetwork):
         return self._times(tf.nn.silu(gates) * units, f"{name}.output")
 
     def _normalized(self, vectors: Any, name: str) -> Any:
-        """Vectors (B, T, D) over their root mean square, times the scale of that name."""
+        """Vectors (B, T, D) divided by their root mean square, times the scale of this name."""
         squares = tf.reduce_mean(tf.square(vectors), axis=2, keepdims=True)
         return vectors * tf.math.rsqrt(squares + NORM_EPSILON) * self._inner[name]
 
     def _times(self, vectors: Any, name: str) -> Any:
-        """The product of vectors (B, T, N) and the matrix of that name, (B, T, M)."""
+        """The product of vectors (B, T, N) and the matrix of this name, (B, T, M)."""
         matrix = tf.convert_to_tensor(self._inner[name])
         rows = product(tf.reshape(vectors, (-1, matrix.shape[0])), matrix, self._dtype_of_products)
         return tf.reshape(rows, (*_batch_time(vectors), matrix.shape[1]))
@@ -214,8 +214,8 @@ def _batch_time(vectors: Any) -> tuple[Any, Any]:
 def _initializer(name: str, shape: tuple[int, ...], layers: int, initial: InitialWeights) -> Any:
     """The initializer of one weight.
 
-    A matrix keeps the size of a vector's elements. The matrices whose results the layers add up are smaller, so
-    that the sum over all layers keeps the size, too (Radford et al. 2019, section 2.3).
+    A product with a matrix keeps the size of a vector's elements. The matrices whose products the layers add up
+    are smaller, so that the sum over all layers keeps the size, too (Radford et al. 2019, section 2.3).
     """
     if len(shape) == 1:
         return "ones"
