@@ -1,9 +1,9 @@
 """Typed configuration: YAML files, assignments and flags become frozen structs, checked before work starts.
 
 `schema` declares the keys that all families of models share, each with its type, range, default and description;
-a family declares its own. `keys` checks values against them, and `unknown_keys` and `messages` word what is wrong.
-`documents` reads and writes YAML as plain values. `settings` merges what the user asked for and resolves it, with
-a preset of `presets`, into a `Config`, of which `checks` refuses what cannot hold together.
+a family declares its own keys. `keys` checks values, `unknown_keys` and `messages` make the error messages, and
+`documents` reads and writes YAML as plain values. `settings` merges the values that the user gave with a preset of
+`presets` and the defaults into a `Config`. `checks` refuses combinations of values that contradict each other.
 """
 
 from lmctl.config.keys import SECTIONS, Key, all_keys, find_key, find_keys

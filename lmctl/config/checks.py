@@ -1,4 +1,4 @@
-"""What cannot hold together: settings that contradict each other, or that mean nothing to the family of models."""
+"""Refuses settings that contradict each other, or that have no effect on the family of models."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from lmctl.config.schema import Config
 
-# What means nothing to a family that trains no network, but for what it `also_uses`.
+# Keys without effect on a family that trains no network, apart from the keys in its `also_uses`.
 NETWORK_KEYS = ("training.", "device.", "publishing.checkpoint_every")
 
 
 def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:
-    """Refuse the rate of another optimizer if plain gradient descent was asked for."""
-    asked = explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in explicit
-    if asked and training.learning_rate < 0.1:
+    """Refuse the learning rate of another optimizer if the user chose sgd and no rate."""
+    has_no_rate = explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in explicit
+    if has_no_rate and training.learning_rate < 0.1:
         raise UsageError(
             f"training.learning_rate: {training.learning_rate:g} does not suit sgd; set a rate such as 20"
         )
 
 
 def check_warm_start(config: Config) -> None:
-    """Refuse what means nothing if training starts from random weights, and an older model if it has to."""
+    """Refuse keys of a warm start if there is no older model, and a warm start if the family has none."""
     training = config.training
     for name in ("grow_vocabulary", "gone_words"):
         if training.init_from is None and getattr(training, name) != getattr(TrainingConfig(), name):
@@ -43,13 +43,13 @@ def check_warm_start(config: Config) -> None:
 
 
 def check_baseline(training: TrainingConfig) -> None:
-    """Refuse a mixture without the model that is mixed in."""
+    """Refuse a mixture with n-grams if no n-grams are estimated."""
     if training.with_ngram and not training.baseline:
         raise UsageError("training.with_ngram: needs training.baseline, the n-gram model that is mixed in")
 
 
 def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
-    """Refuse what the user set for the training of a network, if the family trains none."""
+    """Refuse keys for the training of a network that the user set, if the family trains no network."""
     family = config.family
     if family.trains_network:
         return
@@ -59,7 +59,7 @@ def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
 
 
 def check_encoding(name: str) -> None:
-    """Refuse what is no encoding of text."""
+    """Refuse a name that is not a text encoding."""
     try:
         codecs.lookup(name)
         "a".encode(name)  # refuses codecs that turn bytes into bytes, such as hex
@@ -69,7 +69,7 @@ def check_encoding(name: str) -> None:
 
 
 def check_optimizer(training: TrainingConfig) -> None:
-    """Refuse a rate that only plain gradient descent can take: the others divide a gradient by its size."""
+    """Refuse a learning rate that suits only sgd. The other optimizers divide a gradient by its size."""
     if training.optimizer != "sgd" and training.learning_rate >= 1:
         raise UsageError(
             f"training.learning_rate: {training.learning_rate:g} suits sgd, not {training.optimizer}; "
@@ -78,7 +78,7 @@ def check_optimizer(training: TrainingConfig) -> None:
 
 
 def check_inputs(config: Config) -> None:
-    """Refuse settings of which one would leave the other without effect."""
+    """Refuse two settings if one of them makes the other one ineffective."""
     text, vocabulary, validation = config.text, config.vocabulary, config.validation
     if text.segmenter in ("space", "char"):
         for name in ("engine", "user_dictionary"):

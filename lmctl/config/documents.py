@@ -1,7 +1,7 @@
-"""YAML text as plain values, and back: a small and strict reading of YAML 1.2.
+"""Reads YAML as plain values, and writes values as YAML: a small and strict part of YAML 1.2.
 
-PyYAML's parser delivers events; what they mean is decided here. Its own loaders follow YAML 1.1, where `no` is
-false, `1e-3` is text and `017` is 15, and they take the last of two equal keys, expand aliases and obey tags.
+PyYAML's parser makes events, and this module makes values of them. PyYAML's own loaders follow YAML 1.1: `no` is
+false, `1e-3` is text and `017` is 15. They also take the last of two equal keys, expand aliases and obey tags.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ if TYPE_CHECKING:
 # A configuration is a few kilobytes; a larger file is a corpus that was named by mistake.
 LARGEST_DOCUMENT_BYTES = 200_000
 OPEN_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
-# Sections and keys are two levels; a little more, so that the message can name the key that holds the rest.
+# A section and a key are two levels. More are read, so that the message can name the key with the nested value.
 _DEEPEST_NESTING = 8
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-# Without leading zeros: what other readers take for octal stays text, and is refused where a number belongs.
+# A number with leading zeros, which other readers take for octal, stays text. A key that takes a number refuses
+# it.
 _WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
-# Words that some YAML reader takes for something other than text.
+# Words that some YAML readers do not read as text.
 _TAKEN_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _PLAIN_TEXT = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*", re.ASCII)
 
 
 def read_document(path: str) -> str:
-    """The text of a configuration file.
+    """Return the text of a configuration file.
 
     Raises:
         InputMissingError: there is no such file, or it is a folder.
@@ -47,7 +48,7 @@ def read_document(path: str) -> str:
     name = one_line(path)
     try:
         mode = Path(path).stat().st_mode
-        # `-c <(command)` is a pipe that a shell has opened; a pipe in a folder may have no writer, ever.
+        # The shell has opened the pipe of `-c <(command)`. A pipe in a folder may never get a writer.
         if stat.S_ISFIFO(mode) and not path.startswith(OPEN_DESCRIPTORS):
             raise InputMissingError(f"{name}: expected a configuration file, got {kind_of(mode)}")
         with Path(path).open("rb") as file:
@@ -73,14 +74,14 @@ def read_document(path: str) -> str:
 
 
 def parse(text: str, source: str) -> object:
-    """The plain value (None, bool, int, float, str, list, dict with text keys) of one YAML document.
+    """Return the plain value (None, bool, int, float, str, list, dict with text keys) of one YAML document.
 
     Args:
-        text: the document; an empty one is None.
-        source: what messages call it.
+        text: the document; an empty document is None.
+        source: name of the document in messages.
 
     Raises:
-        UsageError: it is not YAML, or uses what a configuration has no use for: tags, anchors and aliases, equal
+        UsageError: it is not YAML, or has a part that no configuration needs: tags, anchors and aliases, equal
             keys, keys that are not text, several documents, deep nesting.
     """
     import yaml
@@ -119,7 +120,7 @@ def _document(events: Iterator[yaml.Event], where: str) -> object:
 
 
 def _value(event: yaml.Event, events: Iterator[yaml.Event], where: str, depth: int) -> object:
-    """The value that starts with an event; takes the events up to its end."""
+    """Return the value that starts with an event, and read the events up to its end."""
     import yaml
 
     _refuse_extras(event, where)
@@ -161,19 +162,19 @@ def _place(mark: Any) -> str:
 
 
 def _plain_scalar(text: str) -> object:
-    """What a scalar without quotes means."""
+    """Return the value of a scalar without quotes."""
     if text in _NULL:
         return None
     if text in _BOOLEAN:
         return _BOOLEAN[text]
-    # Up to 18 digits int() is quick and exact; what is longer no key takes as a whole number.
+    # int() is fast for up to 18 digits. No key takes a longer whole number.
     if _WHOLE_NUMBER.fullmatch(text) and len(text) <= 18:
         return int(text)
     return WrittenNumber(text) if _NUMBER.fullmatch(text) else text
 
 
 def scalar(value: object) -> str:
-    """A value as YAML that `parse` reads back to the same value, and other YAML readers too."""
+    """Return a value as YAML. `parse` and other YAML readers read the same value from it."""
     if value is None or isinstance(value, bool | int):
         return shown(value)
     if isinstance(value, float):

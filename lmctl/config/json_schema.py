@@ -12,7 +12,7 @@ from lmctl.config.schema import Config
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema: `model` is what any of the families has, told apart by `family`."""
+    """Return the schema. `model` has the keys of one family; `family` says of which one."""
     configurable = families.configurable()
     kinds: Any = Union[tuple(family.config_type for family in configurable.values())]  # noqa: UP007
     types = {"preset": find_keys("preset")[0].type, "model": kinds}
@@ -29,7 +29,7 @@ def json_schema() -> dict[str, Any]:
     for name, described in definition["properties"].items():
         if name in SECTIONS:
             described["description"] = SECTIONS[name]
-    # A file may leave `family` out: then its preset says which it is, or the default does.
+    # A file may leave `family` out. Then its preset or the default decides the family.
     definition["properties"]["model"].pop("discriminator", None)
     for each in schema["$defs"].values():
         if each["properties"].get("family", {}).get("enum"):

@@ -1,4 +1,7 @@
-"""What the structs of `schema` and of the families say about each key, for checks, messages and documents."""
+"""The configuration keys, as the structs of `schema` and of the families declare them.
+
+Checks, messages, help and documents are made from these keys.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ if TYPE_CHECKING:
     from lmctl.families.family import Family
 
 FAMILY_KEY = "model.family"
-# More choices than fit beside a flag are listed in its help.
+# A longer list of choices is not in the metavar, but in the help of the flag.
 LONGEST_METAVAR = 40
 
-# Line ends, terminal controls and halves of surrogate pairs: no path or name is meant to hold them.
+# Line ends, terminal controls and halves of surrogate pairs. No path or name has them on purpose.
 _UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -32,15 +35,15 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the key with its section, as in `training.epochs`.
-        family: the family of models that owns it; None if all share it.
+        family: the family of models that owns the key; None if all families share it.
         type: its annotated type, as msgspec reads it.
-        core: what that type is about: bool, int, float, str or a Literal.
+        core: its type without annotations and None: bool, int, float, str or a Literal.
         is_nullable: whether null is a value.
         default: the built-in default.
         description: a sentence or two.
-        expected: the values it takes, in words that fit after "expected"; null is not mentioned.
-        metavar: what help calls a value; empty for a switch.
-        flag: the flag of `lmctl train` that a family declares for it; None: none.
+        expected: its values in words that fit after "expected"; null is not mentioned.
+        metavar: the name of a value in help; empty for a switch.
+        flag: the flag of `lmctl train` that a family declares for the key; None if there is none.
     """
 
     path: str
@@ -56,7 +59,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def section(self) -> str:
-        """The section that the key stands in; empty for `preset`."""
+        """The section of the key; empty for `preset`."""
         return self.path.rpartition(".")[0]
 
     @property
@@ -71,23 +74,23 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values it takes, if they are a few words."""
+        """The values that the key takes, if they are a few words; else empty."""
         return tuple(map(str, get_args(self.core))) if get_origin(self.core) is Literal else ()
 
     @property
     def allowed(self) -> str:
-        """The values it takes, null included."""
+        """The values that the key takes in words, null included."""
         return f"{self.expected}, or null" if self.is_nullable else self.expected
 
     def check(self, value: object, where: str = "") -> object:
-        """The value as this key's type.
+        """Convert a value to this key's type.
 
         Args:
-            value: what a YAML document, an assignment or a flag holds.
-            where: what stands before the message, such as `"configs/x.yaml: "`.
+            value: the value in a YAML document, an assignment or a flag.
+            where: beginning of the message, such as `"configs/x.yaml: "`.
 
         Returns:
-            The value; a whole number becomes a float where the key is a float.
+            The value; a whole number becomes a float if the key is a float.
 
         Raises:
             UsageError: the value is of another type, out of range or not finite.
@@ -102,7 +105,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             elif not isinstance(checked, float) or math.isfinite(checked):
                 return checked
         except (msgspec.ValidationError, UnicodeEncodeError):
-            # msgspec encodes text before it compares it with what a key may be; half a surrogate pair cannot be.
+            # msgspec encodes text before it compares it with the choices. Half a surrogate pair cannot be encoded.
             if self.core is int and "at most" not in expected and is_large_whole_number(value):
                 expected = f"a whole number of at most {LARGEST_WHOLE_NUMBER}"
         hint = "; put it in quotes" if self.is_text and isinstance(value, bool | int | float) else ""
@@ -110,15 +113,15 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_keys(path: str) -> tuple[Key, ...]:
-    """The keys of a path: none, the one that all families share, or one for each family that owns such a key."""
+    """Return the keys of a path: none, one that all families share, or one for each family that owns it."""
     return _by_path().get(path, ())
 
 
 def find_key(path: str, family: Family) -> Key:
-    """The key that a path means for a family.
+    """Return the key of a path for a family.
 
     Raises:
-        UsageError: it is a key of other families alone.
+        UsageError: only other families have such a key, or no family has.
     """
     found = find_keys(path)
     for key in found:
@@ -133,9 +136,10 @@ def find_key(path: str, family: Family) -> Key:
 
 
 def check_value(path: str, value: object, where: str = "") -> object:
-    """A value as the key of a path has it, whichever family of those that own such a key will be chosen.
+    """Check a value of a key before the family is known.
 
-    If several families do, the value is returned as it is: the chosen family's key decides what it means.
+    If several families own such a key, at least one of them must take the value. The value is returned unconverted
+    then, because the key of the family that is chosen later decides its type.
 
     Raises:
         UsageError: no key of that path takes the value.
@@ -154,7 +158,7 @@ def check_value(path: str, value: object, where: str = "") -> object:
 
 @families.memoized
 def all_keys() -> tuple[Key, ...]:
-    """Every key in the order in which references have them; those of a family follow `model.family`."""
+    """Return all keys in the order of the reference; the keys of the families follow `model.family`."""
     found: list[Key] = []
     for field in msgspec.structs.fields(Config):
         if field.name == "model":
@@ -197,7 +201,7 @@ def _family_key() -> Key:
 
 
 def _choice(key: Key, choices: tuple[str, ...]) -> Key:
-    """A key that takes what the registry of families offers."""
+    """Return a key whose values are choices from the registry of families."""
     kind: Any = Literal.__getitem__(choices)
     return msgspec.structs.replace(
         key,
@@ -240,7 +244,7 @@ def _metavar(core: Any) -> str:
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, list[msgspec.Meta], bool]:
-    """What an annotation is about: the type at its core, all its Metas, and whether it allows None."""
+    """Return the type of an annotation without Metas and None, all its Metas, and whether it allows None."""
     if get_origin(annotation) is Annotated:
         inner, *metas = get_args(annotation)
         core, inner_metas, is_nullable = _unwrapped(inner)

@@ -1,4 +1,4 @@
-"""How messages show what was received."""
+"""How messages quote a value that was received."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LONGEST_SHOWN = 60
 
 
 class WrittenNumber(float):
-    """A number of a document that keeps how it was written, so that a message can quote it.
+    """A number of a document with its text, so that a message can quote it as the user wrote it.
 
     Args:
-        text: what was written: 1e3, or a whole number of more digits than an int is made of.
+        text: the text, such as 1e3, or a whole number with too many digits for an int.
     """
 
     def __new__(cls, text: str) -> Self:
-        """The number that `text` is."""
+        """Make the number of a text."""
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -29,17 +29,17 @@ class WrittenNumber(float):
 
 
 def plain(value: object) -> object:
-    """A value of a document as one of Python's own types."""
+    """Return a value of a document as one of Python's own types."""
     return float(value) if isinstance(value, WrittenNumber) else value
 
 
 def is_large_whole_number(value: object) -> bool:
-    """Whether a value was written as a whole number above 0 that is too long to be read as an int."""
+    """Return whether a value is a positive whole number with too many digits for an int."""
     return isinstance(value, WrittenNumber) and value.text.lstrip("+").isdecimal()
 
 
 def shown(value: object) -> str:
-    """A received value on one short line, for a message."""
+    """Return a received value on one short line, for a message."""
     if isinstance(value, WrittenNumber):
         return shortened(value.text)
     if value is None:
@@ -51,20 +51,20 @@ def shown(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, int) and abs(value) >= 10**_LONGEST_SHOWN:
-        return "a huge number"  # repr() refuses those of more than 4,300 digits
+        return "a huge number"  # repr() refuses more than 4,300 digits
     return shortened(repr(value))
 
 
 def one_line(name: str) -> str:
-    """A file's name for a message: as it is where it can be printed, else quoted and escaped."""
+    """Return a file's name for a message: as it is if it is printable, else quoted and escaped."""
     return name if name and name.isprintable() else repr(name)
 
 
 def shortened(text: str) -> str:
-    """A text, cut if it is too long for a message."""
+    """Return a text, cut if it is too long for a message."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def families_named(names: Sequence[str]) -> str:
-    """Families in a sentence: family a; families a and b."""
+    """Return families for a message: family a; families a and b."""
     return f"{'family' if len(names) == 1 else 'families'} {joined(names)}"

@@ -1,4 +1,4 @@
-"""Presets: named sets of values, each of one family, in a YAML file."""
+"""Presets: named sets of values, each in a YAML file. Each preset belongs to one family."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ AUTO = "auto"
 
 @families.memoized
 def names() -> tuple[str, ...]:
-    """The presets of all families, those of a family beside each other."""
+    """Return the names of all presets, family by family."""
     return tuple(dict.fromkeys(name for family in families.configurable().values() for name in family.presets))
 
 
 def owners(preset: str) -> list[Family]:
-    """The families that have a preset of this name."""
+    """Return the families that have a preset of this name."""
     return [family for family in families.configurable().values() if preset in family.presets]
 
 
 def preset_file(preset: str, family: Family) -> Path:
-    """The file of a family's preset.
+    """Return the file of a family's preset.
 
     Raises:
         UsageError: the family has no such preset.
@@ -43,9 +43,9 @@ def preset_file(preset: str, family: Family) -> Path:
 
 
 def choose_preset(family: Family, training_tokens: int) -> str:
-    """The preset that `auto` stands for, by the number of tokens there are to train on.
+    """Return the preset that `auto` chooses for a number of training tokens.
 
-    `auto` itself if the family leaves nothing to choose: then there are the defaults alone.
+    It is `auto` itself if the family has no automatic presets. Then only the defaults apply.
     """
     return next(
         (name for name, most in family.automatic_presets.items() if most is None or training_tokens <= most), AUTO

@@ -49,8 +49,8 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lowercase: Annotated[
         bool,
         Meta(
-            description="Whether text is lower-cased. Set it if the model shall not tell The from the; its "
-            "vocabulary is then smaller.",
+            description="Whether text is lower-cased. Set it if The and the are to be one word; the vocabulary is "
+            "then smaller.",
         ),
     ] = False
     stop_words: Annotated[
@@ -123,7 +123,7 @@ class VocabularyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class ValidationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The text that progress is measured on in training."""
+    """The validation text, on which the progress of training is measured."""
 
     file: Annotated[
         FilePath | None,

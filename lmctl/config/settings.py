@@ -1,4 +1,4 @@
-"""What the user asked for, merged, and the configuration that it resolves to."""
+"""Merges the settings of the user, and resolves them to a configuration."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the user asked for: checked key by key, not yet joined with a preset and the defaults.
+    """The settings of the user: checked key by key, and not merged with a preset and the defaults yet.
 
     Attributes:
-        explicit: the value of each key that a file, an assignment or a flag gave.
+        explicit: the values of the keys that a file, an assignment or a flag set, by path.
     """
 
     explicit: dict[str, object]
 
     @property
     def preset(self) -> str:
-        """The preset asked for; `auto` where none was."""
+        """The preset that the user chose; `auto` if none."""
         return str(self.explicit.get("preset", AUTO))
 
     def plain_values(self) -> dict[str, str | int | float | bool | None]:
-        """What the user asked for, as plain values that can be stored; paths that are not UTF-8 made printable."""
+        """Return the settings as plain values that can be stored. Paths that are not UTF-8 are made printable."""
         return {
             key: value if isinstance(value, int | float | None) else printable(str(value))
             for key, value in self.explicit.items()
@@ -48,18 +48,18 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def family(self) -> Family:
-        """The family of models asked for, by its name or by a preset of it; the default if none was."""
+        """The family that the user chose by name or by a preset; the default family if none."""
         return _family_of(self.explicit)
 
     def resolve(self, training_tokens: int | None = None) -> Config:
-        """The whole configuration: built-in defaults < preset < what the user set.
+        """Return the whole configuration: built-in defaults < preset < settings of the user.
 
         Args:
-            training_tokens: what preset `auto` chooses by. While it is not known, `model` and `training` hold the
-                defaults and what the user set, and only the other sections mean something.
+            training_tokens: number of training tokens, by which preset `auto` chooses. None if it is not known
+                yet: then `model` and `training` have no values of a preset, and only the other sections are final.
 
         Raises:
-            UsageError: two settings cannot both hold.
+            UsageError: two settings contradict each other.
         """
         preset, family = self.preset, self.family
         if preset == AUTO and training_tokens is not None:
@@ -68,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True):
         values |= self.explicit
         values["preset"] = preset
         if self.explicit.get("training.baseline") is False and "training.with_ngram" not in self.explicit:
-            # A preset's wish; what the user did not ask for is not to be refused.
+            # A preset may have set it. Only a contradiction between two settings of the user is an error.
             values["training.with_ngram"] = False
         config = _config(values)
         checks.check_rate(config.training, self.explicit)
@@ -81,18 +81,18 @@ class Settings(msgspec.Struct, frozen=True):
 def read_settings(
     files: Sequence[str] = (), assignments: Sequence[str] = (), flags: Mapping[str, object] | None = None
 ) -> Settings:
-    """Merge what the user asked for; later files win, then assignments, then flags.
+    """Merge the settings of the user: later files win over earlier ones, assignments over files, flags over both.
 
     Args:
-        files: paths of YAML files, as given with `-c`.
-        assignments: `section.key=value` each, the value in YAML, as given with `--set`.
-        flags: values of the named flags that were given, by key.
+        files: paths of YAML files, the values of `-c`.
+        assignments: `section.key=value` each, with the value in YAML: the values of `--set`.
+        flags: values of the flags that were given, by key.
 
     Returns:
-        The settings, each key known and each value of its type and in its range.
+        The settings. Each key exists, and each value has its type and is in its range.
 
     Raises:
-        UsageError: a document, a key or a value is not right.
+        UsageError: a document is not valid, a key does not exist, or a key does not take its value.
         InputMissingError: there is no such file.
         StorageError: a file cannot be read.
     """
@@ -111,26 +111,26 @@ def read_settings(
 
 
 def read_file(path: str) -> dict[str, object]:
-    """The checked values in a YAML file, by key."""
+    """Return the checked values in a YAML file, by key."""
     return _checked(parse(read_document(path), path), f"{one_line(path)}: ")
 
 
 def read_preset(name: str, family: Family) -> dict[str, object]:
-    """The checked values that a family's preset sets, by key.
+    """Return the checked values of a family's preset, by key.
 
     Raises:
-        UsageError: it is no preset of that family.
+        UsageError: the family has no such preset.
     """
     return read_file(str(preset_file(name, family)))
 
 
 def seconds_of(time: str) -> float:
-    """Seconds in a time as the configuration has it, such as 90s, 50m, 1.5h or 2d."""
+    """Return the seconds of a time in a configuration, such as 90s, 50m, 1.5h or 2d."""
     return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[time[-1]]
 
 
 def to_yaml(config: Config) -> str:
-    """A configuration as YAML, every key with its value, which `config_from_yaml` reads back."""
+    """Return a configuration as YAML, with the values of all keys; `config_from_yaml` reads it."""
     lines = [f"preset: {scalar(config.preset)}"]
     for section in SECTIONS:
         lines += ["", f"{section}:"]
@@ -140,11 +140,11 @@ def to_yaml(config: Config) -> str:
 
 
 def config_from_yaml(text: str, source: str = "config.yaml") -> Config:
-    """The configuration that `to_yaml` wrote; a key that is missing has its built-in default, whatever the preset.
+    """Return the configuration that `to_yaml` wrote. A missing key gets its built-in default, not one of a preset.
 
     Args:
         text: the YAML.
-        source: what messages call it.
+        source: name of the YAML in messages.
 
     Raises:
         UsageError: it is not a valid configuration.
@@ -153,13 +153,13 @@ def config_from_yaml(text: str, source: str = "config.yaml") -> Config:
 
 
 def _nested(key: str, value: object) -> dict[str, object]:
-    """A dotted key and its value, in the shape of a document."""
+    """Return a dotted key and its value in the form of a document."""
     section, dot, name = key.partition(".")
     return {section: {name: value}} if dot else {key: value}
 
 
 def _checked(document: object, where: str = "") -> dict[str, object]:
-    """A document's values by key, each key known and each value checked."""
+    """Return the values of a document by key. Each key exists, and each value is checked."""
     if document is None:  # empty, or comments alone
         return {}
     if not isinstance(document, dict):
@@ -174,7 +174,7 @@ def _checked(document: object, where: str = "") -> dict[str, object]:
         elif section == "preset":
             entries = {section: content}
         else:
-            # With its first key, a misspelt section tells more of what was meant.
+            # The first key of a misspelt section helps to find the section that was meant.
             first = next(iter(content), "") if isinstance(content, dict) else ""
             raise unknown_key(f"{section}.{first}" if first else section, where)
         for path, value in entries.items():
@@ -185,14 +185,14 @@ def _checked(document: object, where: str = "") -> dict[str, object]:
 
 
 def _family_of(values: Mapping[str, object]) -> Family:
-    """The family that is named, or that owns the preset that is; else the default."""
+    """Return the family that is named, or the family of the preset that is named; else the default."""
     if (name := values.get(FAMILY_KEY)) is not None:
         return families.find(str(name))
     return next(iter(presets.owners(str(values.get("preset")))), families.find(DEFAULT_FAMILY))
 
 
 def _config(values: Mapping[str, object]) -> Config:
-    """The configuration that holds these values, and the defaults; refused if they cannot hold together."""
+    """Return the configuration with these values and the defaults; refuse values that contradict each other."""
     family = _family_of(values)
     sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for path, value in values.items():

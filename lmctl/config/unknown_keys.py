@@ -1,4 +1,4 @@
-"""The message for a key that does not exist, with the key that was probably meant."""
+"""The message for a key that does not exist. It suggests the key that was probably meant."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from lmctl.config.keys import SECTIONS, all_keys
 from lmctl.config.messages import one_line, shortened
 from lmctl.errors import UsageError
 
-# A message that names more keys than this is no help any more.
+# A message that lists more keys than this does not help.
 MOST_NAMED = 14
 
 
 def unknown_key(path: str, where: str = "") -> UsageError:
-    """The error for a key that does not exist, with the key that was probably meant.
+    """Return the error for a key that does not exist, with the key that was probably meant.
 
     Args:
-        path: the key as it was written, with its section if it had one.
-        where: what stands before the message.
+        path: the key as the user wrote it, with its section if there is one.
+        where: beginning of the message.
     """
     nearest = _nearest(path[:200])
     section, _, name = path.partition(".")
@@ -34,8 +34,8 @@ def unknown_key(path: str, where: str = "") -> UsageError:
 
 
 def _nearest(path: str) -> str | None:
-    """The key or section that an unknown one was probably meant to be; None if nothing is near."""
-    # Slow to import, and needed only for this message.
+    """Return the key or section that was probably meant; None if none is similar."""
+    # Imported here, because it is slow to import and only this message needs it.
     from difflib import get_close_matches
 
     path = path.lower()

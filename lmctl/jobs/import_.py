@@ -57,7 +57,7 @@ def import_arpa(
 
     Args:
         path: path of the file, compressed or not; "-": standard input.
-        output: the model's folder.
+        output: the model folder.
         settings: the section `text`, which decides how queries are cut into words, because the file does not state
             it; and `publishing.keep`.
         reading: how the file is read; None: it is found out from the words of the file.
@@ -122,7 +122,7 @@ def import_arpa(
 
 @contextlib.contextmanager
 def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
-    """A model's folder. If it did not exist before and nothing is published in it, it is removed at the end."""
+    """A model folder. If it did not exist before and nothing is published in it, it is removed at the end."""
     missing = [path for path in (output, *output.parents) if not path.exists()]
     folder = ModelFolder.create(output)
     try:

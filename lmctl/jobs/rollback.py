@@ -19,7 +19,7 @@ def roll_back(model: Path, number: int | None = None) -> Path:
     """Make an older generation current again; no run of the model may be in progress.
 
     Args:
-        model: the model's folder.
+        model: the model folder.
         number: number of the generation; None: the newest one that is older than the current one.
 
     Returns:
@@ -31,7 +31,7 @@ def roll_back(model: Path, number: int | None = None) -> Path:
         LockedError: a run is in progress.
     """
     if not is_model(model):
-        raise InputMissingError(f"{model}: not a model's folder; it has no generations")
+        raise InputMissingError(f"{model}: not a model folder; it has no generations")
     folder = ModelFolder.create(model)
     if not folder.numbers():
         # Before the lock is taken: the message says whether a run holds it.

@@ -1,11 +1,11 @@
-"""Worker processes: a function applied to many items, in order, with a bounded number of them under way.
+"""Worker processes: apply a function to many items, in order, with a limited number of items in progress.
 
-The workers of `concurrent.futures` share queues and locks. One that is killed while it holds a lock leaves the
-pool waiting for ever, deaf to signals (seen with Python 3.11.2). Here each worker has a socket of its own, which
-the kernel closes when the worker dies, and the parent waits for sockets and nothing else.
+The workers of `concurrent.futures` share queues and locks. If a worker is killed while it holds a lock, the pool
+waits for ever and ignores signals (seen with Python 3.11.2). Here each worker has its own socket, which the kernel
+closes when the worker dies, and the parent waits only for sockets.
 
-A worker imports nothing from the current folder. `multiprocessing` puts that folder first on the worker's path,
-where a user's socket.py takes the place of Python's.
+A worker imports nothing from the current folder. `multiprocessing` puts this folder first on the worker's path, so
+that a user's socket.py would replace Python's.
 """
 
 from __future__ import annotations
@@ -39,33 +39,33 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-# What a worker runs. What its own path lacks, which is all there was in this process's, comes last.
+# The program of a worker. The folders of this process's path come after the worker's own path.
 START = (
     "import sys; sys.path += sys.argv[2:]; from lmctl.jobs.workers import spawn_main; spawn_main(int(sys.argv[1]))"
 )
 READY = b"ready"
-# How long a worker that has closed its socket may take to be gone.
+# Longest time that a worker may take to end after it has closed its socket.
 SECONDS_TO_END = 5.0
 
 
 def workers(jobs: int) -> AbstractContextManager[OrderedMap]:
-    """What applies a function to items, in order: this process, or several that are gone at the end of the block.
+    """Return a context whose value applies a function to items, in order: in worker processes, or in this process.
 
-    The function, items and results go to and from them by pickle. Items are taken as they are needed: two for each
-    process are under way at most. Beside what the function raises, an LmctlError says that a process was killed or
-    ran out of memory.
+    The workers end with the block. The function, items and results are pickled. Items are taken when they are
+    needed: at most two for each process are in progress. Exceptions of the function are raised in this process. If
+    a worker is killed or runs out of memory, an LmctlError is raised.
 
     Args:
-        jobs: how many processes; 1: this one.
+        jobs: number of processes; 1: no workers, this process does the work.
     """
     return contextlib.nullcontext(map) if jobs == 1 else _Workers(jobs)
 
 
 class _Workers:
-    """Processes that work on items.
+    """Worker processes for the items of one block.
 
     Args:
-        most: how many.
+        most: largest number of processes.
     """
 
     def __init__(self, most: int) -> None:
@@ -98,7 +98,7 @@ class _Workers:
                 number, content = pending.popleft()
                 results[number] = function(content)
             while given not in results:
-                for worker in _heard_from(self._workers):
+                for worker in _with_messages(self._workers):
                     results.update(worker.receive())
                     self._hand_out(function, pending)
             while given in results:
@@ -106,16 +106,18 @@ class _Workers:
                 given += 1
 
     def _start_another(self, wanted: int) -> None:
-        """Start a worker, unless there are as many as may be or as many without work as are wanted."""
+        """Start a worker, unless the limit is reached, or at least `wanted` workers have no work."""
         if len(self._workers) >= self._most or sum(worker.number is None for worker in self._workers) >= wanted:
             return
         try:
-            # It must be in the list before a signal ends this process. It inherits that signals are held back, and
-            # hears of none: they often reach all processes of a terminal or a service, and the parent decides.
+            # The worker must be in the list before a signal ends this process. It inherits the blocked signals, so
+            # it never gets one: signals often go to all processes of a terminal or a service, and the parent
+            # decides.
             with signals_held_back():
                 self._workers.append(_Worker())
         except OSError as error:
-            # There is a limit of processes (ulimit -u, a container's), or no memory for another.
+            # The limit of processes is reached (ulimit -u, or a container's), or there is no memory for another
+            # one.
             there = len(self._workers)
             logger.warning(
                 "no more processes can be started (%s); %s",
@@ -125,7 +127,7 @@ class _Workers:
             self._most = there
 
     def _hand_out(self, function: Callable[[T], R], pending: deque[tuple[int, T]]) -> None:
-        """Give what waits to the workers that wait."""
+        """Give pending items to workers without work."""
         for worker in self._workers:
             if pending and worker.is_ready and worker.number is None:
                 worker.give(function, *pending.popleft())
@@ -135,12 +137,12 @@ class _Worker:
     """A worker process, seen from its parent.
 
     Attributes:
-        connection: to it.
-        is_ready: whether it has started.
-        number: of the item that it works on; None: of none.
+        connection: the connection to the worker.
+        is_ready: whether the worker has started.
+        number: number of the item that it works on; None: it has no work.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the worker cannot be started.
     """
 
     def __init__(self) -> None:
@@ -152,7 +154,7 @@ class _Worker:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603  Python itself
                     [sys.executable or "", *_flags(), "-c", START, str(theirs.fileno()), *_path()],
-                    # Closed when this process ends, however it ends: then the worker ends too.
+                    # The kernel closes it when this process ends in any way; then the worker ends, too.
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
@@ -163,12 +165,12 @@ class _Worker:
             raise
 
     def give(self, function: Callable[[Any], Any], number: int, item: object) -> None:
-        """Let it work on an item.
+        """Send an item to the worker.
 
         Raises:
-            LmctlError: it was killed.
+            LmctlError: the worker was killed.
         """
-        # The function holds dictionaries: it is sent once.
+        # The function contains dictionaries, so it is sent only once.
         content = pickle.dumps((None if self._has_function else function, item), pickle.HIGHEST_PROTOCOL)
         self._has_function, self.number = True, number
         try:
@@ -177,11 +179,11 @@ class _Worker:
             raise self._death() from error
 
     def receive(self) -> dict[int, Any]:
-        """Take what it has sent: the result of its item by number, or nothing if it has just started.
+        """Receive a message of the worker: the result of its item, by number; empty if it has just started.
 
         Raises:
-            LmctlError: it was killed, or ran out of memory.
-            Exception: what the function raised.
+            LmctlError: the worker was killed, or ran out of memory.
+            Exception: the function raised it.
         """
         try:
             content = self.connection.recv_bytes()
@@ -199,16 +201,16 @@ class _Worker:
         return {} if number is None else {number: result}
 
     def kill(self) -> None:
-        """End it now: what it would still write goes to a folder that nobody reads."""
+        """Kill the worker. It writes only to the scratch folder, so nothing is damaged."""
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for its end."""
+        """Wait until the worker has ended."""
         self.connection.close()
         self._process.communicate()
 
     def _death(self) -> LmctlError:
-        """What to say of a worker that is not there any more."""
+        """Return the error for a worker that has ended."""
         try:
             code = self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -224,20 +226,20 @@ class _Worker:
 
 
 class _InWorkerError(Exception):
-    """Where in a worker an exception was raised."""
+    """The place in a worker at which an exception was raised."""
 
     def __str__(self) -> str:
         return f"in a worker process:\n{self.args[0]}"
 
 
 def spawn_main(descriptor: int) -> None:
-    """Be a worker: receive items, work on them, and send the results, until the parent is gone.
+    """Run a worker: receive items, apply the function, and send the results, until the parent has ended.
 
     Args:
-        descriptor: of the socket to the parent.
+        descriptor: file descriptor of the socket to the parent.
     """
     gc.disable()
-    # Without a thread it ends as soon as its item is done.
+    # If no thread can be started, the worker ends when its item is done.
     with contextlib.suppress(RuntimeError):
         threading.Thread(target=_end_with_parent, daemon=True).start()
     connection: Connection[Any, Any] = Connection(descriptor)
@@ -261,32 +263,32 @@ def _pickled_error(error: BaseException) -> bytes:
         answer = pickle.dumps((None, error, trace))
         pickle.loads(answer)  # noqa: S301
     except Exception:  # noqa: BLE001
-        # An exception whose arguments are not those of its class.
+        # The arguments of the exception do not fit the constructor of its class, so it cannot be unpickled.
         return pickle.dumps((None, RuntimeError(f"{type(error).__name__}: {error}"), trace))
     return answer
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would work on for nobody, and hold its memory."""
+    """End this worker when its parent ends. Otherwise it would work on for nobody, and keep its memory."""
     while os.read(0, 1):
         pass
     os._exit(1)
 
 
-def _heard_from(workers: list[_Worker]) -> list[_Worker]:
-    """Wait until workers have sent something, or died."""
-    heard = set(wait([worker.connection for worker in workers]))
-    return [worker for worker in workers if worker.connection in heard]
+def _with_messages(workers: list[_Worker]) -> list[_Worker]:
+    """Wait until at least one worker has sent a message or has died; return these workers."""
+    ready = set(wait([worker.connection for worker in workers]))
+    return [worker for worker in workers if worker.connection in ready]
 
 
 def _flags() -> list[str]:
-    """How the worker's Python is started: as this one was, but with a safe path, and with no warnings to show."""
+    """Return the flags of the worker's Python: those of this process, a safe path, and no warnings."""
     given = {"-E": sys.flags.ignore_environment, "-s": sys.flags.no_user_site, "-B": sys.dont_write_bytecode}
     return ["-P", "-W", "ignore", *(flag for flag, value in given.items() if value)]
 
 
 def _path() -> list[str]:
-    """Folders to import from, without the current one unless lmctl itself is there."""
+    """Return the folders to import from, without the current folder, unless lmctl itself is in it."""
     folders = [str(Path(folder).absolute()) for folder in sys.path if folder]
     here, home = str(Path.cwd()), str(Path(__file__).absolute().parents[2])
     return [*(folder for folder in folders if folder != here), home]

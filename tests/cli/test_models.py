@@ -126,7 +126,7 @@ def test_a_file_in_place_of_a_folder_of_models_is_named_as_one(call, folder):
 def test_a_generation_or_model_that_is_not_there_is_missing(call, folder):
     for arguments, message in (
         (("models/news", "--to", "7"), "models/news: no generation 7; there are: 1, 2"),
-        (("models/typo",), "models/typo: not a model's folder; it has no generations"),
+        (("models/typo",), "models/typo: not a model folder; it has no generations"),
     ):
         finished = call("rollback", *arguments)
         assert (finished.code, finished.err) == (66, f"lmctl: {message}\n")

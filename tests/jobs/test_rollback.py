@@ -61,7 +61,7 @@ def test_a_damaged_generation_is_not_gone_back_to(model):
 
 def test_what_is_no_model_is_not_rolled_back(tmp_path, make_bundle):
     for place in (tmp_path / "nothing", make_bundle(tmp_path / "bundle")):
-        with pytest.raises(InputMissingError, match="not a model's folder"):
+        with pytest.raises(InputMissingError, match="not a model folder"):
             roll_back(place)
     with pytest.raises(InputMissingError, match="nothing has been published"):
         roll_back(ModelFolder.create(tmp_path / "empty").folder)

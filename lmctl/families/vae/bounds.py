@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Number of codes that are drawn for a sentence.
 SAMPLES = 64
-# The bounds are computed on whole sentences of at most so many tokens together.
+# The bounds are computed on whole sentences that have at most this many tokens together.
 MOST_DECODED_TOKENS = 2000
 # Divergence and active units need the encoder alone, so their sample is larger.
 MOST_ENCODED_SENTENCES, MOST_ENCODED_TOKENS = 500, 20_000
@@ -54,8 +54,8 @@ def figures_of(model: VAELanguageModel, token_ids: IntArray) -> dict[str, float]
         token_ids: the text, (N,); every sentence ends with `</s>`.
 
     Returns:
-        Figures by name; none if the text has no such sentence. Those of the mixture are of the sentences of the
-        bounds.
+        Figures by name; none if the text has no such sentence. The figures of the mixture are of the same
+        sentences as the bounds.
     """
     usable = _usable_sentences(token_ids)
     order = np.random.default_rng(SEED).permutation(len(usable))[:MOST_ENCODED_SENTENCES]
@@ -172,7 +172,7 @@ def _usable_sentences(token_ids: IntArray) -> list[IntArray]:
 
 
 def _first(sentences: Sequence[IntArray], most_tokens: int) -> list[IntArray]:
-    """The first sentences that have at most so many tokens together."""
+    """The first sentences, as many as have at most `most_tokens` tokens together."""
     total = np.cumsum([len(sentence) for sentence in sentences])
     return list(sentences[: int(np.searchsorted(total, most_tokens, side="right"))])
 

@@ -1,4 +1,4 @@
-"""The inputs of a run: the model's folder, the corpus, and the configuration that depends on the corpus."""
+"""The inputs of a run: the model folder, the corpus, and the configuration that depends on the corpus."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _is_prepared(sources: Sequence[str]) -> bool:
 
 
 def choose_folder(sources: Sequence[str], model: Path | None) -> Path:
-    """The model's folder; without -o, a folder with the name of the first source.
+    """The model folder; without -o, a folder with the name of the first source.
 
     Raises:
         UsageError: the first source has no name, such as standard input.
@@ -124,7 +124,7 @@ def opened_inputs(
 
     Args:
         job: the request.
-        folder: the model's folder.
+        folder: the model folder.
         on_event: receives the events of reading and of the prepared corpus.
         scratch: folder in which texts are prepared; None: the scratch folder of the model.
     """

@@ -55,7 +55,7 @@ class Plan:
     """The plan of a training run, which `lmctl train --dry-run` prints.
 
     Attributes:
-        model: the model's folder.
+        model: the model folder.
         config: the resolved configuration.
         vocabulary_size: number of words, `<unk>` and `</s>` included.
         parameters: number of parameters of the network; None for an estimated model, whose number is not known.
@@ -84,7 +84,7 @@ def train(
 
     Args:
         sources: paths of the texts, or one prepared folder.
-        model: the model's folder; None: models/<name of the first source>.
+        model: the model folder; None: models/<name of the first source>.
         settings: the settings of the user.
         policies: options of the run.
         on_event: receives every event of the run, from its start to its end.
@@ -170,7 +170,7 @@ def _save_refusal(folder: ModelFolder, request: Request | None, fit: Fit, why: s
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:
-    """The plan of a run of `train`. The text is read, and nothing is written to the model's folder.
+    """The plan of a run of `train`. The text is read, and nothing is written to the model folder.
 
     Raises:
         LmctlError: an error that `train` would raise before its first step.

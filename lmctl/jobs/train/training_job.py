@@ -48,7 +48,7 @@ class TrainingJob:
 
     Attributes:
         sources: paths of the texts, without the validation file; or one prepared folder.
-        model: the model's folder.
+        model: the model folder.
         is_named: whether the user named that folder.
         settings: the settings of the user.
         policies: options of the run.
@@ -66,7 +66,7 @@ class TrainingJob:
 
         Args:
             sources: paths of the texts, or one prepared folder.
-            model: the model's folder; None: models/<name of the first source>.
+            model: the model folder; None: models/<name of the first source>.
             settings: the settings of the user.
             policies: options of the run.
 

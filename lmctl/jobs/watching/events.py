@@ -18,7 +18,7 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pid: process id of the run.
         lmctl: version of lmctl.
-        model: the model's folder.
+        model: the model folder.
         inputs: paths of the texts, or of a prepared folder, as the user typed them.
         settings: settings of the user, by key.
     """

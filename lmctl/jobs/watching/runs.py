@@ -36,7 +36,7 @@ class Watched:
     """A run whose events are sent to a listener.
 
     Args:
-        folder: the model's folder.
+        folder: the model folder.
         on_event: the listener.
 
     Attributes:
@@ -152,7 +152,7 @@ def log_without_a_run(
         message=None if message is None else files.printable(message),
         **_figures(summary or {}),
     )
-    # The run that holds the lock writes its own line. A mistyped name must not make a model's folder.
+    # The run that holds the lock writes its own line. A mistyped name must not make a model folder.
     if outcome != "locked" and is_model(watched.folder.folder):
         try:
             RunLog(watched.folder).append(run)

@@ -42,7 +42,7 @@ def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_pat
 
 @pytest.fixture
 def cut_off(text, tmp_path, settings):
-    """A model's folder in which a run was interrupted after its first step."""
+    """A model folder in which a run was interrupted after its first step."""
 
     def interrupt(event):
         if isinstance(event, StepDone):

@@ -257,7 +257,7 @@ class VAENetwork(WordNetwork):
         return nats.stack(), state
 
     def _input_scores(self, inputs: Any) -> Any:
-        """What words and codes contribute to the gates of the first layer, (T, B, K, 4H)."""
+        """The contribution of words and codes to the gates of the first layer, (T, B, K, 4H)."""
         vectors = self.embedded(inputs, Masks(None), 0.0)
         layer, width = self.decoder_layers[0], self.sizes.embedding_dim
         of_words = layer.projected(tf.pad(vectors, [(0, 0), (0, 0), (0, self.sizes.code_dim)]))
