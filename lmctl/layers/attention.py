@@ -1,7 +1,8 @@
-"""Causal attention in NumPy: for each position, a weighted mean of the values of the positions that it sees.
+"""Attention in NumPy: for each position, a weighted mean of the values of the positions that it sees.
 
 The weights are the softmax of the scaled products of a query and the keys, for each of several heads (Vaswani et
-al. 2017, arXiv:1706.03762, section 3.2). A position sees itself and the `context` - 1 positions before it.
+al. 2017, arXiv:1706.03762, section 3.2). In causal attention, a position sees itself and the `context` - 1
+positions before it. `answer_where` takes any other rule.
 
 A text may be read in pieces of any size, beside other texts. BLAS sums in an order that depends on the shape of
 its operands (`layers.products`). Here all sums are exact, so they do not depend on the order. They do not depend
@@ -29,7 +30,7 @@ from lmctl.layers.positions import alibi_slopes, rotated
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.layers.positions import Positions
 
 # Bits of the mantissa of a float64, of a float32, and bits of an attention weight.
@@ -145,47 +146,65 @@ class Attention:
         """
         if self._positions == "rotary":
             queries = rotated(queries, places - remembered + read[:, None])
-        whole_queries, query_units = _whole_numbers(queries, self._key_bits)
-        whole_queries = whole_queries.transpose(0, 2, 1, 3)
-        query_units = query_units.transpose(0, 2, 1, 3) / math.sqrt(self._head_dim)
         # The first place in the memory at which a column has read something.
         first_read = np.maximum(remembered - read, 0)
         answers = np.empty(queries.shape, dtype=np.float32)
         for block in self._blocks(*places.shape):
             own = places[:, block]
             first, stop = max(0, int(own.min()) - self._context + 1), int(own.max()) + 1
-            keys = memory.keys[:, first:stop].astype(np.float64)
-            scores = np.matmul(whole_queries[:, :, block], keys.transpose(0, 2, 3, 1))
-            scores *= query_units[:, :, block]
-            scores *= memory.units[:, first:stop].transpose(0, 2, 1)[:, :, None]
-            weights = self._weights(scores, own, np.arange(first, stop), first_read)
-            values = memory.values[:, first:stop].astype(np.float64)
-            heads = np.matmul(weights, values.transpose(0, 2, 1, 3))
-            answers[:, block] = heads.transpose(0, 2, 1, 3) * (2.0**-WEIGHT_BITS / self._value_scales)
+            seen = np.arange(first, stop)
+            distances = own[:, :, None] - seen
+            is_seen = (distances >= 0) & (distances < self._context) & (seen >= first_read[:, None, None])
+            part = Memory(memory.keys[:, first:stop], memory.units[:, first:stop], memory.values[:, first:stop])
+            answers[:, block] = self._means(queries[:, block], part, is_seen, distances)
         return answers
 
-    def _weights(
-        self, scores: Float64Array, places: IntArray, seen: IntArray, first_read: IntArray
-    ) -> Float64Array:
-        """The softmax of scores, in whole numbers of 2^-27, (B, A, T, M).
+    def answer_where(
+        self, queries: Float32Array, memory: Memory, places: IntArray, is_seen: BoolArray
+    ) -> Float32Array:
+        """The answers of the heads, (B, T, A, K), for positions that may also see later positions.
 
         Args:
-            scores: products of queries and keys, (B, A, T, M); they are overwritten.
-            places: places of the queries in the memory, (B, T).
-            seen: places of the keys, (M,).
-            first_read: the first place of each column at which something has been read, (B,).
+            queries: (B, T, A, K).
+            memory: all positions of each column, from `remember` with an empty memory and `read` 0.
+            places: the place of each query in the memory, (B, T).
+            is_seen: whether each query sees each position, (B, T, M). It sees at least one.
         """
-        distances = places[:, None, :, None] - seen
+        if self._positions == "rotary":
+            queries = rotated(queries, places)
+        answers = np.empty(queries.shape, dtype=np.float32)
+        seen = np.arange(memory.keys.shape[1])
+        at_once = max(1, SCORES_AT_ONCE // max(1, len(queries) * len(self._value_scales) * len(seen)))
+        for first in range(0, queries.shape[1], at_once):
+            block = slice(first, first + at_once)
+            distances = np.abs(places[:, block, None] - seen)
+            answers[:, block] = self._means(queries[:, block], memory, is_seen[:, block], distances)
+        return answers
+
+    def _means(
+        self, queries: Float32Array, memory: Memory, is_seen: BoolArray, distances: IntArray
+    ) -> Float64Array:
+        """The weighted means of values, (B, T, A, K).
+
+        Args:
+            queries: rotated if positions are rotary, (B, T, A, K).
+            memory: M positions.
+            is_seen: whether each query sees each position, (B, T, M).
+            distances: of each query and each position, (B, T, M).
+        """
+        whole_queries, query_units = _whole_numbers(queries, self._key_bits)
+        scores = np.matmul(
+            whole_queries.transpose(0, 2, 1, 3), memory.keys.astype(np.float64).transpose(0, 2, 3, 1)
+        )
+        scores *= query_units.transpose(0, 2, 1, 3) / math.sqrt(self._head_dim)
+        scores *= memory.units.transpose(0, 2, 1)[:, :, None]
         if self._slopes is not None:
-            scores -= self._slopes[:, None, None] * distances
-        hidden = (distances < 0) | (distances >= self._context) | (seen < first_read[:, None, None, None])
-        np.copyto(scores, -np.inf, where=hidden)
-        # A position sees itself, so the maximum is finite.
-        scores -= scores.max(axis=3, keepdims=True)
-        weights = np.exp(scores.astype(np.float32)).astype(np.float64)
-        sums = np.rint(weights * 2.0**SUM_BITS).sum(axis=3, keepdims=True)
-        weights *= 2.0 ** (WEIGHT_BITS + SUM_BITS) / sums
-        return np.rint(weights, out=weights)
+            scores -= self._slopes[:, None, None] * distances[:, None]
+        np.copyto(scores, -np.inf, where=~is_seen[:, None])
+        weights = _whole_weights(scores)
+        heads = np.matmul(weights, memory.values.astype(np.float64).transpose(0, 2, 1, 3))
+        means: Float64Array = heads.transpose(0, 2, 1, 3) * (2.0**-WEIGHT_BITS / self._value_scales)
+        return means
 
     def _blocks(self, batch: int, steps: int) -> Iterator[slice]:
         """Cuts T positions into parts of at most `context` positions, with a limited number of scores."""
@@ -193,6 +212,34 @@ class Attention:
         at_once = min(self._context, max(1, SCORES_AT_ONCE // (batch * heads * 2 * self._context)))
         for first in range(0, steps, at_once):
             yield slice(first, min(first + at_once, steps))
+
+
+def seen_within_sentences(is_end: BoolArray, is_there: BoolArray) -> BoolArray:
+    """Whether each position sees each position, (B, T, T), if a word sees its own sentence on both sides.
+
+    A word sees the positions from the `</s>` before it to the `</s>` at the end of its sentence, both included. A
+    `</s>` sees only itself: it belongs to two sentences, and would pass on from one what the other may not see.
+
+    Args:
+        is_end: whether each position has a `</s>`, (B, T).
+        is_there: whether each position has a token, (B, T). Padding sees only itself, and nothing sees padding.
+    """
+    # The number of the sentence of each position, from 0; a `</s>` has that of the sentence that it ends.
+    sentence: IntArray = np.cumsum(is_end, axis=1) - is_end
+    of_query, of_key = sentence[:, :, None], sentence[:, None]
+    seen: BoolArray = (of_key == of_query) | (is_end[:, None] & (of_key == of_query - 1))
+    seen &= is_there[:, None] & (is_there & ~is_end)[:, :, None]
+    return seen | np.eye(is_end.shape[1], dtype=bool)
+
+
+def _whole_weights(scores: Float64Array) -> Float64Array:
+    """The softmax of scores over the last axis, in whole numbers of 2^-27. The scores are overwritten."""
+    # A query sees at least one position, so the maximum is finite.
+    scores -= scores.max(axis=3, keepdims=True)
+    weights = np.exp(scores.astype(np.float32)).astype(np.float64)
+    sums = np.rint(weights * 2.0**SUM_BITS).sum(axis=3, keepdims=True)
+    weights *= 2.0 ** (WEIGHT_BITS + SUM_BITS) / sums
+    return np.rint(weights, out=weights)
 
 
 def _whole_numbers(vectors: Float32Array, bits: int) -> tuple[Float64Array, Float64Array]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.layers import attention as attention_module
-from lmctl.layers.attention import Attention, Memory
+from lmctl.layers.attention import Attention, Memory, seen_within_sentences
 from lmctl.layers.positions import alibi_slopes, rotated
 
 HEADS, HEAD_DIM, CONTEXT = 3, 8, 5
@@ -155,4 +155,75 @@ def test_the_cost_of_one_more_position_does_not_grow_beyond_the_context(monkeypa
     assert of_one_more(CONTEXT) == [
         [(1, HEADS, 1, HEAD_DIM), (1, HEADS, HEAD_DIM, CONTEXT)],
         [(1, HEADS, 1, CONTEXT), (1, HEADS, CONTEXT, HEAD_DIM)],
+    ]
+
+
+def attend_where(attention, queries, keys, values, is_seen):
+    """Whole texts at once, with any rule of what a position sees."""
+    batch, steps = queries.shape[:2]
+    memory = attention.remember(keys, values, empty(batch), np.zeros(batch, int))
+    return attention.answer_where(queries, memory, np.tile(np.arange(steps), (batch, 1)), is_seen)
+
+
+@pytest.mark.parametrize("positions", ["alibi", "rotary"])
+def test_attention_to_any_positions_is_the_formula(positions):
+    queries, keys, values = draw(2, 9)
+    is_seen = np.random.default_rng(5).random((2, 9, 9)) < 0.5
+    is_seen |= np.eye(9, dtype=bool)
+
+    answers = attend_where(make_attention(positions), queries, keys, values, is_seen)
+
+    if positions == "rotary":
+        places = np.tile(np.arange(9), (2, 1))
+        queries, keys = rotated(queries, places), rotated(keys, places)
+    expected = np.zeros(answers.shape)
+    for column, time, head in np.ndindex(2, 9, HEADS):
+        seen = np.flatnonzero(is_seen[column, time])
+        scores = keys[column, seen, head].astype(np.float64) @ queries[column, time, head] / math.sqrt(HEAD_DIM)
+        if positions == "alibi":
+            scores -= alibi_slopes(HEADS)[head] * np.abs(time - seen)
+        weights = np.exp(scores - scores.max())
+        expected[column, time, head] = (weights / weights.sum()) @ values[column, seen, head].astype(np.float64)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["alibi", "rotary"])
+def test_attention_to_the_positions_before_gives_the_bits_of_causal_attention(positions):
+    parts = draw(2, 9)
+    distances = np.arange(9)[:, None] - np.arange(9)
+    is_seen = np.tile((distances >= 0) & (distances < CONTEXT), (2, 1, 1))
+
+    causal, _ = attend(make_attention(positions), *parts, empty(2), np.zeros(2, int))
+
+    np.testing.assert_array_equal(attend_where(make_attention(positions), *parts, is_seen), causal)
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_positions_that_are_not_seen_and_blocks_of_any_size_change_no_bit(monkeypatch, at_once):
+    heads, parts = make_attention("rotary"), draw(2, 9)
+    alone = attend_where(heads, *parts[:, :1, :6], np.ones((1, 6, 6), bool))
+    is_seen = np.zeros((2, 9, 9), bool)
+    is_seen[0, :6, :6] = True
+    is_seen |= np.eye(9, dtype=bool)
+
+    monkeypatch.setattr(attention_module, "SCORES_AT_ONCE", at_once)
+    padded = attend_where(heads, *parts, is_seen)
+
+    np.testing.assert_array_equal(padded[0, :6], alone[0])
+
+
+def test_a_word_sees_its_own_sentence_and_the_ends_beside_it():
+    # a b </s> c </s> d, and two positions of padding
+    is_end = np.array([[0, 0, 1, 0, 1, 0, 0, 0]], bool)
+    is_there = np.array([[1, 1, 1, 1, 1, 1, 0, 0]], bool)
+
+    assert seen_within_sentences(is_end, is_there)[0].astype(int).tolist() == [
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 1, 1, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0, 0, 1],
     ]

@@ -1,16 +1,8 @@
 """The Transformer language model in NumPy: the network of `families/transformer/keras/network.py`, for queries.
 
-A layer adds two terms to the vector x of each position. The first is the output of attention over the positions
-that it sees, the second the output of a feed-forward part, which sees only the position itself:
+`layers/transformer_layer.py` states the formulas of a layer.
 
-    x += attention(norm(x)) output
-    x += (silu(gates) * units) output,   gates and units: norm(x) times a matrix each
-
-norm(x) is x divided by its root mean square, times a scale for each element (Zhang & Sennrich 2019,
-arXiv:1910.07467); silu(x) = x sigmoid(x); the feed-forward part is SwiGLU (Shazeer 2020, arXiv:2002.05202). A norm
-is applied to the input of each part, not to the sum (Radford et al. 2019, section 2.3).
-
-Axes: B batch, T time, D hidden units, A heads, K = D / A, F feed-forward units, L layers.
+Axes: B batch, T time, D hidden units.
 """
 
 from __future__ import annotations
@@ -22,18 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.families.softmax_model import SoftmaxLanguageModel
-from lmctl.families.transformer.weights import NORM_EPSILON
-from lmctl.layers.attention import Attention, Memory
-from lmctl.layers.products import ExactMatrix
+from lmctl.layers.attention import Memory
+from lmctl.layers.transformer_layer import TransformerLayer, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.transformer.sizes import TransformerSizes
-
-# Rounding to float32 makes a vector longer than its bound by much less than this.
-BOUND_SLACK = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +51,10 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         super().__init__(sizes.word_layers, weights)
         self.sizes = sizes
         self._scale = np.float32(math.sqrt(sizes.hidden_units))
-        self._layers = [_Layer(sizes, weights, f"transformer.{layer}") for layer in range(sizes.layers)]
+        self._layers = [
+            TransformerLayer(sizes, sizes.positions, weights, f"transformer.{layer}")
+            for layer in range(sizes.layers)
+        ]
         self._norm = weights["transformer.norm"]
 
     def null_state(self, batch: int) -> TransformerState:
@@ -122,89 +113,7 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
             wanted = last if last_only and number == len(self._layers) else None
             vectors, memory = layer.run(vectors, memory, state.read, wanted)
             memories.append(memory.latest(remembered, steps - new))
-        outputs = _normalized(vectors, self._norm)
+        outputs = normalized(vectors, self._norm)
         features = outputs[:, 0] if last_only else outputs[np.arange(batch), last[:, 0]]
         features = np.where((new > 0)[:, None], features, state.features)
         return np.ascontiguousarray(outputs.transpose(1, 0, 2)), TransformerState(tuple(memories), read, features)
-
-
-class _Layer:
-    """One layer.
-
-    Args:
-        sizes: the dimensions of the network.
-        weights: of all layers, by name.
-        name: prefix of the names of this layer's weights.
-    """
-
-    def __init__(self, sizes: TransformerSizes, weights: Mapping[str, Float32Array], name: str) -> None:
-        self._heads, self._head_dim, self._units = sizes.heads, sizes.head_dim, sizes.feedforward_units
-        projections = weights[f"{name}.attention.queries_keys_values"]
-        self._attention_norm = weights[f"{name}.attention.norm"]
-        self._projections = ExactMatrix(projections)
-        self._attention_output = ExactMatrix(weights[f"{name}.attention.output"])
-        self._feedforward_norm = weights[f"{name}.feedforward.norm"]
-        self._gates_units = ExactMatrix(weights[f"{name}.feedforward.gates_units"])
-        self._feedforward_output = ExactMatrix(weights[f"{name}.feedforward.output"])
-        bounds = _bounds(self._attention_norm, projections[:, 2 * sizes.hidden_units :])
-        self._attention = Attention(sizes.heads, sizes.context, sizes.positions, bounds)
-
-    def run(
-        self, vectors: Float32Array, memory: Memory, read: IntArray, wanted: IntArray | None = None
-    ) -> tuple[Float32Array, Memory]:
-        """Compute the output of the layer, (B, T, D), and the memory with these positions at its end.
-
-        Args:
-            vectors: input of the layer, (B, T, D).
-            memory: memory of the positions before.
-            read: number of positions that each column has read before, (B,).
-            wanted: the positions whose vectors are returned, (B, N); None: all T.
-        """
-        batch, steps = vectors.shape[:2]
-        projected = _times(_normalized(vectors, self._attention_norm), self._projections)
-        parts = projected.reshape(batch, steps, 3, self._heads, self._head_dim)
-        queries, remembered = parts[:, :, 0], memory.keys.shape[1]
-        memory = self._attention.remember(parts[:, :, 1], parts[:, :, 2], memory, read)
-        if wanted is None:
-            wanted = np.broadcast_to(np.arange(steps), (batch, steps))
-        else:
-            columns = np.arange(batch)[:, None]
-            vectors, queries = vectors[columns, wanted], queries[columns, wanted]
-        answers = self._attention.answer(queries, memory, remembered + wanted, read, remembered)
-        vectors = vectors + _times(answers.reshape(vectors.shape), self._attention_output)
-        gates_units = _times(_normalized(vectors, self._feedforward_norm), self._gates_units)
-        gates, units = gates_units[:, :, : self._units], gates_units[:, :, self._units :]
-        # silu(x) = x (1 + tanh(x / 2)) / 2.
-        opened = np.tanh(gates * np.float32(0.5))
-        opened += 1
-        opened *= gates
-        opened *= units
-        opened *= np.float32(0.5)
-        return vectors + _times(opened, self._feedforward_output), memory
-
-
-def _times(vectors: Float32Array, matrix: ExactMatrix) -> Float32Array:
-    """The products of vectors (B, T, N) and a matrix, (B, T, M)."""
-    product = matrix.times_rows(vectors.reshape(-1, vectors.shape[2]))
-    return product.reshape(*vectors.shape[:2], -1)
-
-
-def _normalized(vectors: Float32Array, scale: Float32Array) -> Float32Array:
-    """Vectors (B, T, D) divided by their root mean square, times a scale (D,)."""
-    # Each row is summed separately, without a buffer, so its sum does not depend on other rows.
-    squares = vectors.astype(np.float64)
-    squares *= squares
-    roots = np.sqrt(np.add.reduce(squares, axis=2, keepdims=True) / vectors.shape[2] + NORM_EPSILON)
-    normalized: Float32Array = (vectors / roots * scale).astype(np.float32)
-    return normalized
-
-
-def _bounds(scale: Float32Array, matrix: Float32Array) -> Float64Array:
-    """An upper bound of the elements of the product of a normalized vector and a matrix, (M,).
-
-    A vector divided by its root mean square has a length of at most sqrt(D). The bound is sqrt(D) times the length
-    of each column (Cauchy-Schwarz).
-    """
-    columns = scale.astype(np.float64)[:, None] * matrix
-    bounds: Float64Array = BOUND_SLACK * math.sqrt(len(matrix)) * np.sqrt((columns * columns).sum(axis=0))
-    return bounds

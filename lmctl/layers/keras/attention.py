@@ -1,4 +1,4 @@
-"""Causal attention in Keras over a segment and the memory of the positions before it.
+"""Attention in Keras: causal, over a segment and the memory of the positions before it; or within sentences.
 
 `layers/attention.py` is the same in NumPy, for queries. Axes: B batch, T time (positions of the segment), M
 positions in the memory, A heads, K elements of a head's vectors.
@@ -68,6 +68,25 @@ def memory_bias(read: Any, remembered: int, steps: int) -> Any:
     first_read = tf.maximum(remembered - read, 0)
     hidden = tf.range(remembered + steps) < first_read[:, None]
     return tf.where(hidden, HIDDEN, 0.0)[:, None, None]
+
+
+def sentence_bias(is_end: Any, context: int) -> Any:
+    """The bias that hides all but a word's own sentence, (B, 1, T, T).
+
+    `layers.attention.seen_within_sentences` states the rule.
+
+    Args:
+        is_end: whether each position has a `</s>`, (B, T) bool.
+        context: positions farther apart than `context` - 1 do not see each other.
+    """
+    ends = tf.cast(is_end, tf.int32)
+    sentence = tf.cumsum(ends, axis=1, exclusive=True)
+    of_query, of_key = sentence[:, :, None], sentence[:, None]
+    seen = (of_key == of_query) | (is_end[:, None] & (of_key == of_query - 1))
+    places = tf.range(tf.shape(ends)[1])
+    distances = tf.abs(places[:, None] - places)
+    seen = (seen & ~is_end[:, :, None] & (distances < context)) | (distances == 0)
+    return tf.where(seen, 0.0, HIDDEN)[:, None]
 
 
 def rotate(vectors: Any, read: Any) -> Any:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from lmctl.families.transformer.sizes import TransformerSizes
-from lmctl.families.transformer.weights import NORM_EPSILON, weight_shapes
+from lmctl.families.transformer.weights import weight_shapes
 from lmctl.layers.clusters import Cluster, one_cluster
 from lmctl.layers.embedding import WordVectors
 from lmctl.layers.positions import alibi_slopes, rotary_frequencies
+from lmctl.layers.transformer_layer import NORM_EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -60,3 +60,18 @@ def test_vectors_are_turned_as_the_runtime_turns_them(offset):
     turned = rotated(vectors.transpose(0, 2, 1, 3), read[:, None] + np.arange(5))
 
     np.testing.assert_allclose(rotate(vectors, read), turned.transpose(0, 2, 1, 3), atol=1e-6)
+
+
+def test_a_word_sees_its_own_sentence_as_in_the_runtime():
+    from lmctl.layers.attention import seen_within_sentences
+    from lmctl.layers.keras.attention import sentence_bias
+
+    is_end = np.random.default_rng(1).random((5, 12)) < 0.3
+    expected = seen_within_sentences(is_end, np.ones((5, 12), bool))
+
+    bias = sentence_bias(is_end, 12)
+    assert bias.shape == (5, 1, 12, 12)
+    assert seen(bias[:, 0]) == expected.astype(int).tolist()
+    # A context hides what is farther away.
+    near = np.abs(np.arange(12)[:, None] - np.arange(12)) < 3
+    assert seen(sentence_bias(is_end, 3)[:, 0]) == (expected & near).astype(int).tolist()

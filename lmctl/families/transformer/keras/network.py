@@ -1,6 +1,6 @@
 """The Transformer language model in Keras: word vectors, layers of attention, softmax over all positions.
 
-`families/transformer/runtime.py` is the same network in NumPy, for queries, and states the formulas.
+`families/transformer/runtime.py` is the same network in NumPy, for queries.
 
 A segment continues the segment before. The keys and values of the latest positions are carried from one segment to
 the next as they were computed, and no gradient passes through them. (Dai et al. 2019, arXiv:1901.02860, section
@@ -19,12 +19,12 @@ import keras
 import msgspec
 import tensorflow as tf
 
-from lmctl.families.transformer.weights import NORM_EPSILON, inner_weight_shapes
+from lmctl.families.transformer.weights import inner_weight_shapes
 from lmctl.layers.keras.attention import attend, causal_bias, memory_bias, rotate
 from lmctl.layers.keras.initial_weights import InitialWeights
 from lmctl.layers.keras.masks import Masks
 from lmctl.layers.keras.network import WordNetwork
-from lmctl.layers.keras.products import product
+from lmctl.layers.keras.transformer_layer import TransformerLayer, initializer, normalized
 from lmctl.layers.positions import alibi_slopes
 
 if TYPE_CHECKING:
@@ -98,11 +98,15 @@ class TransformerNetwork(WordNetwork):
         self._inner = {
             name: self.add_weight(
                 shape=shape,
-                initializer=_initializer(name, shape, sizes.layers, initial),
+                initializer=initializer(name, shape, sizes.layers, initial),
                 name=name.replace(".", "_"),
             )
             for name, shape in inner_weight_shapes(sizes).items()
         }
+        self._layers_of_attention = [
+            TransformerLayer(sizes, self._inner, f"transformer.{layer}", self._dtype_of_products)
+            for layer in range(sizes.layers)
+        ]
         self.add_softmax(initial, dtype=self._dtype_of_products, scatters=scatters)
 
     def null_state(self, batch: int) -> Any:
@@ -136,14 +140,13 @@ class TransformerNetwork(WordNetwork):
         bias = causal_bias(steps, self._remembered, self.sizes.context, slopes)
         bias += memory_bias(read, self._remembered, steps)
         kept_keys, kept_values = [], []
-        for layer in range(self.sizes.layers):
-            memory = keys[layer], values[layer]
-            answers, memory = self._attention(layer, vectors, memory, bias, read, masks)
+        for layer, *carried in zip(self._layers_of_attention, keys, values, strict=True):
+            answers, memory = self._attention(layer, vectors, tuple(carried), bias, read, masks)
             vectors += masks.drop(answers, self._dropout.outputs)
-            vectors += masks.drop(self._feedforward(layer, vectors), self._dropout.outputs)
+            vectors += masks.drop(layer.feedforward(vectors), self._dropout.outputs)
             kept_keys.append(memory[0])
             kept_values.append(memory[1])
-        hidden = masks.drop(self._normalized(vectors, "transformer.norm"), self._dropout.outputs)
+        hidden = masks.drop(normalized(vectors, self._inner["transformer.norm"]), self._dropout.outputs)
         return tf.transpose(hidden, (1, 0, 2)), (kept_keys, kept_values, read + steps)
 
     def inner_weights(self) -> dict[str, Any]:
@@ -151,22 +154,20 @@ class TransformerNetwork(WordNetwork):
         return dict(self._inner)
 
     def _attention(
-        self, layer: int, vectors: Any, memory: tuple[Any, Any], bias: Any, read: Any, masks: Masks
+        self, layer: TransformerLayer, vectors: Any, memory: tuple[Any, Any], bias: Any, read: Any, masks: Masks
     ) -> tuple[Any, tuple[Any, Any]]:
         """Compute the output of attention, (B, T, D), and the keys and values that are carried on.
 
         Args:
-            layer: number of the layer.
+            layer: the layer.
             vectors: input of the layer, (B, T, D).
             memory: keys and values of the positions before, (B, A, M, K) each.
             bias: added to the scores.
             read: number of positions that each column has read before, (B,).
             masks: the dropout masks of this step.
         """
-        name, sizes = f"transformer.{layer}.attention", self.sizes
-        projected = self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.queries_keys_values")
-        parts = tf.reshape(projected, (*_batch_time(vectors), 3, sizes.heads, sizes.head_dim))
-        queries, keys, values = tf.unstack(tf.transpose(parts, (2, 0, 3, 1, 4)))
+        sizes = self.sizes
+        queries, keys, values = layer.projected(vectors)
         if sizes.positions == "rotary":
             queries, keys = rotate(queries, read), rotate(keys, read)
         keys, values = tf.concat([memory[0], keys], axis=2), tf.concat([memory[1], values], axis=2)
@@ -178,48 +179,8 @@ class TransformerNetwork(WordNetwork):
             dtype=self._dtype_of_products,
             drop=lambda weights: masks.drop(weights, self._dropout.attention),
         )
-        answers = tf.reshape(tf.transpose(answers, (0, 2, 1, 3)), (*_batch_time(vectors), sizes.hidden_units))
         first = tf.shape(keys)[2] - self._remembered
         carried = tf.stop_gradient(keys[:, :, first:]), tf.stop_gradient(values[:, :, first:])
         shape = (None, sizes.heads, self._remembered, sizes.head_dim)
         carried = tuple(tf.ensure_shape(part, shape) for part in carried)
-        return self._times(answers, f"{name}.output"), carried
-
-    def _feedforward(self, layer: int, vectors: Any) -> Any:
-        """The output of the feed-forward part of a layer for vectors (B, T, D)."""
-        name = f"transformer.{layer}.feedforward"
-        gates, units = tf.split(
-            self._times(self._normalized(vectors, f"{name}.norm"), f"{name}.gates_units"), 2, axis=2
-        )
-        return self._times(tf.nn.silu(gates) * units, f"{name}.output")
-
-    def _normalized(self, vectors: Any, name: str) -> Any:
-        """Vectors (B, T, D) divided by their root mean square, times the scale of this name."""
-        squares = tf.reduce_mean(tf.square(vectors), axis=2, keepdims=True)
-        return vectors * tf.math.rsqrt(squares + NORM_EPSILON) * self._inner[name]
-
-    def _times(self, vectors: Any, name: str) -> Any:
-        """The product of vectors (B, T, N) and the matrix of this name, (B, T, M)."""
-        matrix = tf.convert_to_tensor(self._inner[name])
-        rows = product(tf.reshape(vectors, (-1, matrix.shape[0])), matrix, self._dtype_of_products)
-        return tf.reshape(rows, (*_batch_time(vectors), matrix.shape[1]))
-
-
-def _batch_time(vectors: Any) -> tuple[Any, Any]:
-    """B and T of vectors (B, T, D): numbers if they are known while the graph is built, else tensors."""
-    there = tf.unstack(tf.shape(vectors)[:2])
-    return tuple(known or found for known, found in zip(vectors.shape[:2], there, strict=True))
-
-
-def _initializer(name: str, shape: tuple[int, ...], layers: int, initial: InitialWeights) -> Any:
-    """The initializer of one weight.
-
-    A product with a matrix keeps the size of a vector's elements. The matrices whose products the layers add up
-    are smaller, so that the sum over all layers keeps the size, too (Radford et al. 2019, section 2.3).
-    """
-    if len(shape) == 1:
-        return "ones"
-    stddev = 1 / math.sqrt(shape[0])
-    if name.endswith(".output"):
-        stddev /= math.sqrt(2 * layers)
-    return keras.initializers.RandomNormal(stddev=stddev, seed=initial.seed())
+        return layer.attended(answers), carried
