@@ -44,9 +44,9 @@ class Transformer(NetworkFamily):
 
     def check_config(self, config: Any) -> None:
         """See `Family.check_config`."""
-        from lmctl.families.transformer.sizes import heads_problem
+        from lmctl.families.attention_sizes import heads_problem
 
-        if problem := heads_problem(config.hidden_units, config.heads, config.positions):
+        if problem := heads_problem(config.hidden_units, config.heads, config.positions == "rotary"):
             raise UsageError(f"model.{problem}")
 
     def weight_shapes(self, sizes: Any) -> dict[str, tuple[int, ...]]:
@@ -55,8 +55,8 @@ class Transformer(NetworkFamily):
 
         return weight_shapes(sizes)
 
-    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
-        """See `NetworkFamily.language_model`."""
+    def runtime(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+        """See `NetworkFamily.runtime`."""
         from lmctl.families.transformer.runtime import TransformerLanguageModel
 
         return TransformerLanguageModel(sizes, weights)

@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from lmctl.families.network_keys import DropoutRate, HiddenUnits, InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.attention_keys import (
+    AttentionDropout,
+    FeedforwardUnits,
+    Heads,
+    HiddenUnits,
+    Layers,
+    OutputDropout,
+)
+from lmctl.families.network_keys import InputDropout, SoftmaxKind, Tied, WordDropout
 from lmctl.layers.attention import MOST_CONTEXT
 
 
@@ -16,30 +24,10 @@ class TransformerConfig(
 ):
     """The shape of the network, and its dropout in training."""
 
-    hidden_units: Annotated[
-        HiddenUnits,
-        Meta(
-            description="Length of the vectors between layers and of a word's vector. Each head gets an equal "
-            "part of it.",
-        ),
-    ] = 256
-    layers: Annotated[
-        int, Meta(ge=1, le=64, description="Number of attention layers.", extra={"flag": "--layers"})
-    ] = 3
-    heads: Annotated[
-        int,
-        Meta(
-            ge=1,
-            description="Number of attention heads in each layer. It must divide hidden_units.",
-        ),
-    ] = 4
-    feedforward_units: Annotated[
-        int,
-        Meta(
-            ge=1,
-            description="Number of units in the feed-forward part of each layer (SwiGLU).",
-        ),
-    ] = 704
+    hidden_units: HiddenUnits = 256
+    layers: Layers = 3
+    heads: Heads = 4
+    feedforward_units: FeedforwardUnits = 704
     context: Annotated[
         int,
         Meta(
@@ -57,19 +45,8 @@ class TransformerConfig(
             "length of a text."
         ),
     ] = "alibi"
-    dropout: Annotated[
-        DropoutRate,
-        Meta(
-            description="Share of the elements of the output of each part of a layer, and of the last layer's "
-            "output, that is left out in training.",
-        ),
-    ] = 0.2
-    attention_dropout: Annotated[
-        DropoutRate,
-        Meta(
-            description="Share of the attention weights that is left out in training.",
-        ),
-    ] = 0.0
+    dropout: OutputDropout = 0.2
+    attention_dropout: AttentionDropout = 0.0
     input_dropout: InputDropout = 0.2
     word_dropout: WordDropout = 0.0
     tied: Tied = True
