@@ -44,9 +44,10 @@ def embed(
 ) -> None:
     """Print a vector for each sentence or word, one on each line.
 
-    The vector of a sentence is the mean of the model's features after each of its words. If the model encodes
-    whole sentences, it is the code of the sentence. Without TEXT, sentences are read from standard input, one on
-    each line. If -m is not given and the first TEXT is the folder of a model, it names the model.
+    The vector of a sentence is the mean of the model's features after each of its words, or at each word if the
+    model fills gaps. If the model encodes whole sentences, it is the code of the sentence. Without TEXT, sentences
+    are read from standard input, one on each line. If -m is not given and the first TEXT is the folder of a model,
+    it names the model.
 
     The vectors of words are those of the input of a network. A mixture has the vectors and features of its first
     member that has any. N-grams have none.

@@ -127,6 +127,9 @@ def evaluate(
     word, each line is scored as soon as it arrives. With several -m, each model scores every FILE. If -m is not
     given and the first FILE is the folder of a model, it names the model.
 
+    Of a model that fills gaps, each word is hidden in turn and scored by all other words of its line. The figures
+    are then pseudo-perplexities, which do not compare with perplexities; formats are table, tsv and jsonl.
+
     docs/metrics.md defines every figure. The formats kenlm and srilm print log10 probabilities.
 
     \b
@@ -163,10 +166,27 @@ def evaluate(
         check_writable(output)
     models = models or (default_model(),)
     opened = {model: load_named(model, cache=cache) for model in models}
-    printer = make_printer(format, level, header=header)
-    results = []
     # A progress line cannot be redrawn between rows that scroll.
     messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
+    if any(model.gap_model is not None for model in opened.values()):
+        from lmctl.cli.eval_gaps import check_gap_options, evaluate_gap_models
+
+        check_gap_options(opened, format, state, blank_lines, max_perplexity)
+        evaluate_gap_models(
+            messages,
+            opened,
+            names,
+            level=level,
+            format=format,
+            header=header,
+            accuracy_at=accuracy_at,
+            output=output,
+            encoding=encoding or "utf-8",
+            errors=errors or "strict",
+        )
+        return
+    printer = make_printer(format, level, header=header)
+    results = []
     with showing_activity(messages, "scoring"):
         for model, name in ((model, name) for name in names for model in models):
             figures = evaluate_file(

@@ -87,7 +87,8 @@ def fill(
 
     A word is judged by the text on both sides: P(word | left) P(right | left, word). The probability that is
     printed is this product over the sum of the products of all candidates that were scored; docs/fill.md explains
-    its bounds.
+    its bounds. A model that is trained to fill gaps reads both sides at once; it scores all candidates, and takes
+    no --limit.
 
     \b
     Formats:

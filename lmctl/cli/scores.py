@@ -82,7 +82,7 @@ class KenLMPrinter(Printer):
         log10s = log10_probs(score, zero=LOG10_ZERO)
         total = self._tally.add(log10s, score)
         if self._shows_words:
-            _echo(
+            echo_line(
                 "".join(
                     f"{word}={token_id} {length} {_kenlm_digits(log10, score)}\t"
                     for word, token_id, length, log10 in zip(
@@ -92,14 +92,14 @@ class KenLMPrinter(Printer):
                 nl=False,
             )
         if self._shows_sentences:
-            _echo(f"Total: {_kenlm_digits(total, score)} OOV: {score.oov}")
+            echo_line(f"Total: {_kenlm_digits(total, score)} OOV: {score.oov}")
 
     def text(self, scored: Scored) -> None:
         figures = scored.figures
-        _echo(f"Perplexity including OOVs:\t{self._tally.perplexity():.10g}")
-        _echo(f"Perplexity excluding OOVs:\t{self._tally.perplexity_excluding_oov():.10g}")
-        _echo(f"OOVs:\t{figures.oov}")
-        _echo(f"Tokens:\t{figures.tokens}")
+        echo_line(f"Perplexity including OOVs:\t{self._tally.perplexity():.10g}")
+        echo_line(f"Perplexity excluding OOVs:\t{self._tally.perplexity_excluding_oov():.10g}")
+        echo_line(f"OOVs:\t{figures.oov}")
+        echo_line(f"Tokens:\t{figures.tokens}")
         self._tally = KenLMTally()
 
 
@@ -109,11 +109,11 @@ class SRILMPrinter(Printer):
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         if not self._shows_sentences:
             return
-        _echo(" ".join(score.words))
+        echo_line(" ".join(score.words))
         if self._shows_words:
             self._words(score)
         self._counts("1", sentence_figures(score))
-        _echo("")
+        echo_line("")
 
     def text(self, scored: Scored) -> None:
         self._counts(f"file {tsv.field(scored.file)}: {scored.figures.sentences}", scored.figures)
@@ -133,7 +133,7 @@ class SRILMPrinter(Printer):
                 found = "[OOV] 0 [ -inf ]"
             else:
                 found = f"[{length}gram] {10.0**log10:.{digits}g} [ {log10:.{digits}g} ]"
-            _echo(f"\tp( {word} | {context}) \t= {found}")
+            echo_line(f"\tp( {word} | {context}) \t= {found}")
 
     @staticmethod
     def _counts(sentences: str, figures: Figures) -> None:
@@ -141,8 +141,8 @@ class SRILMPrinter(Printer):
             "undefined" if math.isinf(figure) else f"{figure:.{SRILM_DIGITS}g}"
             for figure in (figures.srilm_ppl, figures.ppl1)
         )
-        _echo(f"{sentences} sentences, {figures.words} words, {figures.oov} OOVs")
-        _echo(
+        echo_line(f"{sentences} sentences, {figures.words} words, {figures.oov} OOVs")
+        echo_line(
             f"{figures.zeroprobs} zeroprobs, logprob= {figures.srilm_logprob10:.{SRILM_DIGITS}g} "
             f"ppl= {ppl} ppl1= {ppl1}"
         )
@@ -161,9 +161,9 @@ class TSVPrinter(Printer):
         self._number = 0
         self._header = header
         if header and self._shows_words:
-            _echo("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank\tmodel")
+            echo_line("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank\tmodel")
         elif header and self._shows_sentences:
-            _echo("file\tsentence\tline\twords\toov\tlogprob10\tperplexity\tmodel")
+            echo_line("file\tsentence\tline\twords\toov\tlogprob10\tperplexity\tmodel")
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
@@ -175,14 +175,14 @@ class TSVPrinter(Printer):
                 start=1,
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
-                _echo(
+                echo_line(
                     f"{place}\t{position}\t{tsv.field(word)}\t{is_oov}\t{nats / LN_10:.6f}\t{-nats / LN_2:.6f}\t"
                     f"{rank}\t{of_model}"
                 )
         elif self._shows_sentences:
             figures = sentence_figures(score)
             counts = f"{len(score.words)}\t{score.oov}"
-            _echo(f"{place}\t{counts}\t{figures.logprob10:.6f}\t{figures.perplexity:.6f}\t{of_model}")
+            echo_line(f"{place}\t{counts}\t{figures.logprob10:.6f}\t{figures.perplexity:.6f}\t{of_model}")
 
     def text(self, scored: Scored) -> None:  # noqa: ARG002
         self._number = 0
@@ -190,11 +190,11 @@ class TSVPrinter(Printer):
     def end(self, results: Sequence[Scored]) -> None:
         if self._shows_sentences:
             return
-        rows = [{"file": name} | _flat(figures) | {"model": model} for model, name, figures in results]
+        rows = [{"file": name} | flat_row(figures) | {"model": model} for model, name, figures in results]
         if self._header:
-            _echo(tsv.row(rows[0]))
+            echo_line(tsv.row(rows[0]))
         for row in rows:
-            _echo("\t".join(_cell(value) for value in row.values()))
+            echo_line("\t".join(cell(value) for value in row.values()))
 
 
 class JSONLPrinter(Printer):
@@ -213,7 +213,7 @@ class JSONLPrinter(Printer):
                 zip((*score.words, SENTENCE_END), score.token_ids, score.log_probs.tolist(), ranks, strict=True),
                 start=1,
             ):
-                _echo_json(
+                echo_object(
                     {"level": "word", **place, "position": position, "word": word}
                     | {
                         "oov": token_id == UNKNOWN_ID,
@@ -223,7 +223,7 @@ class JSONLPrinter(Printer):
                     }
                 )
         if self._shows_sentences:
-            _echo_json(
+            echo_object(
                 {"level": "sentence", **place, "words": len(score.words), "oov": score.oov}
                 | {"characters": score.characters, "logprob": score.total_log_prob}
             )
@@ -231,7 +231,7 @@ class JSONLPrinter(Printer):
     def text(self, scored: Scored) -> None:
         self._number = 0
         model, name, figures = scored
-        _echo_json({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
+        echo_object({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
 
 
 def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
@@ -241,7 +241,7 @@ def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
     return np.format_float_positional(log10, unique=True, trim="-")
 
 
-def _flat(figures: Figures) -> dict[str, Any]:
+def flat_row(figures: msgspec.Struct) -> dict[str, Any]:
     """Return figures as one row, with a column for the accuracy at each k."""
     row: dict[str, Any] = msgspec.to_builtins(figures)
     accuracy = row.pop("accuracy") or {}
@@ -249,16 +249,18 @@ def _flat(figures: Figures) -> dict[str, Any]:
     return row
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A field of tsv: numbers with six decimals, and nothing for None."""
     if value is None:
         return ""
     return f"{value:.6f}" if isinstance(value, float) else tsv.field(value)
 
 
-def _echo(text: str, *, nl: bool = True) -> None:
+def echo_line(text: str, *, nl: bool = True) -> None:
     """Print without flushing, because there may be a line for each word of a corpus."""
     sys.stdout.write(f"{text}\n" if nl else text)
 
 
-def _echo_json(value: dict[str, Any]) -> None:
-    _echo(encode_json(value).decode())
+def echo_object(value: dict[str, Any]) -> None:
+    """Print a JSON object on a line."""
+    echo_line(encode_json(value).decode())

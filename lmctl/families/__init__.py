@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lmctl.errors import FamilyError
+from lmctl.errors import FamilyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lmctl.families.base import BundleFiles, LanguageModel
-    from lmctl.families.family import Family
+    from lmctl.families.family import Family, Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def combining() -> Family:
     return next(family for family in every() if family.combines)
 
 
-def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
+def load_model(bundle: BundleFiles) -> Runtime:
     """Load the model of a bundle, with its members if it combines other models.
 
     Raises:
@@ -116,6 +116,34 @@ def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
         DataError: a weight or a table is missing, damaged, or of a wrong shape.
     """
     return find(bundle.family).load(bundle, list(map(load_language_model, bundle.members())))
+
+
+def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:
+    """Load the model of a bundle for queries that need the next word; see `load_model`.
+
+    Raises:
+        UsageError: the model has no distribution of the next word.
+    """
+    check_predicts_next_word(bundle)
+    return cast("LanguageModel[Any]", load_model(bundle))
+
+
+def check_predicts_next_word(bundle: BundleFiles) -> None:
+    """Refuse a model that has no distribution of the next word.
+
+    Raises:
+        UsageError: the model fills gaps only.
+    """
+    if not find(bundle.family).predicts_next_word:
+        raise no_next_word(bundle)
+
+
+def no_next_word(bundle: BundleFiles) -> UsageError:
+    """The error of a query that needs the next word, for a model that fills gaps only."""
+    return UsageError(
+        f"{bundle.folder}: a model of family {bundle.family} has no distribution of the next word, which this "
+        "needs; it fills gaps: `lmctl fill`"
+    )
 
 
 @memoized

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.gap_model import GapModel
+
+    # A model for queries: of the next word, or of a gap.
+    Runtime = LanguageModel[Any] | GapModel
 
 
 class Sizes(Protocol):
@@ -100,7 +104,8 @@ class Network(Protocol):
 
         Returns:
             Cross-entropy of each target in nats, (T, B) float32, and the state after the last input. In training,
-            a network may return another loss of which the sum over a sentence is what is minimised.
+            a network may return another loss of which the sum over a sentence is what is minimised. A network
+            that fills gaps chooses the positions that it predicts, and returns their mean at every position.
         """
         ...
 
@@ -130,6 +135,9 @@ class Family(ABC):
     Attributes:
         name: the value of `model.family` in a configuration and of `family` in model.json.
         title: a few words for help and reports, such as "a recurrent network that is trained".
+        predicts_next_word: whether its models are distributions of the next word (`LanguageModel`). If not, they
+            fill gaps with text on both sides (`GapModel`): queries that need the next word refuse them, they are
+            not mixed, and their figures are pseudo-perplexities.
         presets: the names of its presets. Preset NAME is the file NAME.yaml in `preset_folder`.
         automatic_presets: the presets that `preset: auto` chooses among. The value is the largest number of
             training tokens that the preset is chosen for, in rising order; None: no limit.
@@ -148,6 +156,7 @@ class Family(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    predicts_next_word: ClassVar[bool] = True
     presets: ClassVar[tuple[str, ...]] = ()
     automatic_presets: ClassVar[Mapping[str, int | None]] = {}
     trains_network: ClassVar[bool] = False
@@ -193,7 +202,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def load(self, bundle: BundleFiles, members: Sequence[LanguageModel[Any]]) -> LanguageModel[Any]:
+    def load(self, bundle: BundleFiles, members: Sequence[LanguageModel[Any]]) -> Runtime:
         """Load the model of a bundle for queries, in NumPy.
 
         Args:
@@ -270,7 +279,7 @@ class Family(ABC):
         """
         raise NotImplementedError(self.name)
 
-    def random_model(self, sizes: Any) -> LanguageModel[Any]:
+    def random_model(self, sizes: Any) -> Runtime:
         """Build the runtime of these sizes with random weights, to time it. Called only if `trains_network`."""
         raise NotImplementedError(self.name)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.family import Runtime
     from lmctl.layers.clusters import Cluster
     from lmctl.layers.word_layers import WordLayers
 
@@ -35,7 +36,7 @@ class NetworkFamily(Family):
     """A family whose network has an embedding and a softmax (`layers.word_layers`).
 
     It loads a bundle's weights, counts them, draws them at random, and carries them over to another vocabulary. A
-    family says what its weights are (`weight_shapes`), and makes the runtime from them (`language_model`).
+    family says what its weights are (`weight_shapes`), and makes the runtime from them (`runtime`).
     """
 
     trains_network = True
@@ -45,7 +46,7 @@ class NetworkFamily(Family):
         """Names and shapes of all weights, float32 each."""
 
     @abstractmethod
-    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+    def runtime(self, sizes: Any, weights: Mapping[str, Float32Array]) -> Runtime:
         """The runtime with weights of these names and shapes.
 
         Raises:
@@ -56,7 +57,7 @@ class NetworkFamily(Family):
         self,
         bundle: BundleFiles,
         members: Sequence[LanguageModel[Any]],  # noqa: ARG002
-    ) -> LanguageModel[Any]:
+    ) -> Runtime:
         """See `Family.load`."""
         from lmctl.families.weights import checked_weights
 
@@ -65,7 +66,7 @@ class NetworkFamily(Family):
             raise DataError(f"{bundle.folder}: family {bundle.family}; expected {self.name}")
         weights = checked_weights(bundle, self.weight_shapes(sizes))
         try:
-            return self.language_model(sizes, weights)
+            return self.runtime(sizes, weights)
         except ValueError as error:
             raise DataError(f"{bundle.weights_path}: {error}") from error
 
@@ -75,7 +76,7 @@ class NetworkFamily(Family):
 
         return count_numbers(self.weight_shapes(sizes))
 
-    def random_model(self, sizes: Any) -> LanguageModel[Any]:
+    def random_model(self, sizes: Any) -> Runtime:
         """See `Family.random_model`."""
         import numpy as np
 
@@ -84,7 +85,7 @@ class NetworkFamily(Family):
             name: generator.standard_normal(shape, dtype=np.float32) * np.float32(0.1)
             for name, shape in self.weight_shapes(sizes).items()
         }
-        return self.language_model(sizes, weights)
+        return self.runtime(sizes, weights)
 
     def carry_over(
         self, weights: Mapping[str, Float32Array], old: HasWordLayers, new: HasWordLayers, old_ids: IntArray

@@ -53,6 +53,7 @@ def export(model: str | None, format: str, output: str, unknown: str = UNKNOWN) 
     if output != STDIN:
         files.check_writable(Path(output))
     bundle = verify_bundle(find_bundle(model))
+    families.check_predicts_next_word(bundle)
     if not _has_format(bundle, format):
         members = [str(member.folder) for member in bundle.members() if _has_format(member, format)]
         raise UsageError(

@@ -102,11 +102,13 @@ def mix(
         errors: treatment of bytes that cannot be decoded: strict, replace or skip.
 
     Raises:
-        UsageError: the vocabularies or the text recipes of the models differ.
+        UsageError: the vocabularies or the text recipes of the models differ, or a model fills gaps only.
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
     named = list(map(load_named, models))
+    for each in named:
+        families.check_predicts_next_word(each.bundle)
     _check_alike(models, named)
     token_ids, kept = _read(named[0], valid, encoding, errors)
     folder = ModelFolder.create(output)

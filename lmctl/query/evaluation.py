@@ -1,14 +1,16 @@
-"""Evaluates a model on a text file."""
+"""Evaluates a model on a text file: by the next word, or by hiding each word in turn."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from lmctl.errors import DataError
 from lmctl.progress import Meter
+from lmctl.query.gap_scoring import SAMPLED_WORDS, GapScore, sampled_gaps, score_gaps, score_lines
 from lmctl.query.metrics import Figures, Tally
+from lmctl.query.pseudo_metrics import PseudoFigures, PseudoTally
 from lmctl.query.scoring import score_batches
 from lmctl.text.reading import LineStream, read_lines
 from lmctl.text.sources import STDIN, size_of_text
@@ -17,11 +19,14 @@ from lmctl.text.tokenization import is_tagged, tags_matter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from lmctl.families.gap_model import GapModel
     from lmctl.query.scoring import SentenceScore
     from lmctl.query.text_model import TextModel
     from lmctl.text.source_chunks import LongLines
 
 logger = logging.getLogger(__name__)
+
+Scores = TypeVar("Scores")
 
 
 def evaluate_file(
@@ -56,6 +61,110 @@ def evaluate_file(
         DataError: the text has no sentences, or the file is not text.
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+
+    def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[SentenceScore]]:
+        return score_batches(
+            model,
+            batches,
+            state=state,
+            blank_lines=blank_lines,
+            ranks=bool(accuracy_at),
+            threads=threads,
+            meter=meter,
+        )
+
+    for scores in _scored(model, path, score, encoding, errors, on_pause):
+        for each in scores:
+            tally.add(each)
+            on_sentence(each)
+    if not tally.sentences:
+        raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
+    return tally.figures(len(model.vocabulary), state, model.cache)
+
+
+def evaluate_gaps(
+    model: TextModel,
+    gap_model: GapModel,
+    path: str,
+    *,
+    accuracy_at: Sequence[int] = (),
+    encoding: str = "utf-8",
+    errors: str = "strict",
+    threads: int = 0,
+    on_sentence: Callable[[GapScore], object] = lambda _score: None,
+    on_pause: Callable[[], object] | None = None,
+) -> PseudoFigures:
+    """Score each word of a text given all others of its line, and return the figures of the text.
+
+    Args:
+        model: the model.
+        gap_model: its runtime.
+        path: a file, or "-" for standard input.
+        accuracy_at: as in `evaluate_file`, and so are the other arguments.
+        encoding: encoding of the text.
+        errors: what happens to invalid bytes.
+        threads: largest number of batches that are scored at once.
+        on_sentence: called with the score of every sentence that has words, in order.
+        on_pause: called after all lines that have arrived are scored.
+
+    Raises:
+        DataError: the text has no words, or the file is not text.
+    """
+    tally = PseudoTally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+
+    def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[GapScore]]:
+        return score_lines(model, gap_model, batches, ranks=bool(accuracy_at), threads=threads, meter=meter)
+
+    for scores in _scored(model, path, score, encoding, errors, on_pause):
+        for each in scores:
+            tally.add(each)
+            on_sentence(each)
+    if not tally.words:
+        raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
+    return tally.figures(len(model.vocabulary))
+
+
+def sampled_bits_per_character(
+    model: TextModel, gap_model: GapModel, path: str, *, threads: int = 0
+) -> float | None:
+    """Return the pseudo bits per character of words that are spread evenly over a text.
+
+    Models with the same segmentation score the same words.
+
+    Args:
+        model: the model.
+        gap_model: its runtime.
+        path: a file in UTF-8, a sentence a line.
+        threads: largest number of batches that are scored at once.
+
+    Returns:
+        See `PseudoFigures.pseudo_bits_per_character`; None if stop words were removed.
+
+    Raises:
+        DataError: the text has no words.
+    """
+    tally = PseudoTally(None if model.bundle.record.recipe.stop_words else model.characters)
+    texts = [model.encode(line) for line in read_lines(path)]
+    gaps = sampled_gaps([text.token_ids for text in texts], SAMPLED_WORDS)
+    if not gaps:
+        raise DataError(f"{path}: nothing to score; expected text, a sentence a line")
+    log_probs, _ = score_gaps(gap_model, [text.token_ids for text in texts], gaps, threads=threads)
+    for place, gap in enumerate(gaps):
+        text = texts[gap.sentence]
+        word, token_id = text.words[gap.word], text.token_ids[gap.word]
+        tally.add(GapScore([word], [token_id], log_probs[place : place + 1], None))
+    return tally.bits_per_character
+
+
+def _scored(
+    model: TextModel,
+    path: str,
+    score: Callable[[Iterable[Iterable[str]], Meter], Iterator[Scores]],
+    encoding: str,
+    errors: str,
+    on_pause: Callable[[], object] | None,
+) -> Iterator[Scores]:
+    """Read the lines of a text, yield their scores, and warn at its end of `<s>` that are read as words."""
     meter = Meter(f"scoring {Path(path).name}", size_of_text(path)) if path != STDIN else Meter("scoring", None)
     tags = _LineCounter(meter, encoding)
     # With on_pause, each line gets one answer. The score of a part of a long line would be a wrong answer.
@@ -63,32 +172,22 @@ def evaluate_file(
     batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines)]
     if path == STDIN and on_pause is not None:
         batches = LineStream(0, "standard input", encoding, errors, long_lines=long_lines)
-    for scores in score_batches(
-        model,
-        map(tags.counted, batches),
-        state=state,
-        blank_lines=blank_lines,
-        ranks=bool(accuracy_at),
-        threads=threads,
-        meter=meter,
-    ):
-        for score in scores:
-            tally.add(score)
-            on_sentence(score)
+    for scores in score(map(tags.counted, batches), meter):
+        yield scores
         if on_pause is not None:
             on_pause()
-    name = "standard input" if path == STDIN else path
     if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tags.tagged, tags.lines):
         logger.warning(
             "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; to leave "
             "them out, train with text.sentence_tags: strip",
-            name,
+            _name(path),
             tags.tagged,
             tags.lines,
         )
-    if not tally.sentences:
-        raise DataError(f"{name}: nothing to score; expected text, a sentence a line")
-    return tally.figures(len(model.vocabulary), state, model.cache)
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STDIN else path
 
 
 class _LineCounter:

@@ -1,6 +1,8 @@
 """Words for a gap: a text with a gap in, the most probable words for the gap out.
 
-By the chain rule, the probability of the word w, given the text on the left and on the right of the gap, is
+A model that fills gaps (`GapModel`) reads both sides, and answers with its distribution of the gap. For a model of
+the next word, by the chain rule, the probability of the word w, given the text on the left and on the right of the
+gap, is
 
     P(w | left, right) = P(w | left) P(right | left, w) / Z
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import BoolArray, Float64Array, IntArray
     from lmctl.families.base import LanguageModel
+    from lmctl.families.gap_model import GapModel
     from lmctl.query.text_model import TextModel
 
 BLANK = "___"
@@ -48,7 +51,8 @@ class Filling:
     Attributes:
         word: the word.
         prob: its numerator over the sum of the numerators of all scored candidates. This is the probability of the
-            word among the candidates if all of them have been scored, and else an upper bound of it.
+            word among the candidates if all of them have been scored, and else an upper bound of it. A model that
+            fills gaps always scores all; the numerator is then the probability of the word in the gap.
         logprob: the natural logarithm of `prob`.
         lower_prob: a lower bound of the probability; `prob` if all candidates have been scored.
         lower_logprob: the natural logarithm of `lower_prob`.
@@ -69,7 +73,7 @@ class GapAnswer:
         text: the text, as it was given.
         oov: its words that are out of vocabulary.
         exact: whether the words and their order are certain; False if a limit ended the search too early.
-        candidates: number of words that are possible after the left text.
+        candidates: number of words that are possible after the left text, or in the gap.
         scored: number of candidates whose numerator has been computed.
         unseen: P(w | left), summed over the other candidates.
         predictions: the best words, best first; of equal ones, the smaller id first.
@@ -94,7 +98,8 @@ class Filler:
         model: the model that answers.
         k: number of words in an answer.
         blank: the marker of the gap.
-        limit: largest number of candidates that are scored for a gap; None: as many as it takes.
+        limit: largest number of candidates that are scored for a gap; None: as many as it takes. A model that
+            fills gaps scores all at once, and takes no limit.
         full: score all candidates, so that the probabilities are exact, too.
         allow_unknown: whether `<unk>` is a candidate.
         allow_sentence_end: whether `</s>` is a candidate: the sentence ends in the gap, and the next one starts.
@@ -102,7 +107,8 @@ class Filler:
         mid_sentence: the text is a part of a sentence: it does not start after `</s>`, and no `</s>` follows it.
 
     Raises:
-        UsageError: the marker is empty or has white space, or no candidate is in the vocabulary.
+        UsageError: the marker is empty or has white space, no candidate is in the vocabulary, or the model takes
+            no limit.
     """
 
     def __init__(
@@ -118,6 +124,11 @@ class Filler:
         candidates: Iterable[str] | None = None,
         mid_sentence: bool = False,
     ) -> None:
+        if limit is not None and model.gap_model is not None:
+            raise UsageError(
+                f"{model.bundle.folder}: a limit of {limit} candidates has no effect: a model of family "
+                f"{model.bundle.family} scores all of them at once; leave it out"
+            )
         self._model = model
         self._k = k
         self._blank = blank
@@ -149,6 +160,14 @@ class Filler:
         """
         # Both sides are cut into words apart, so that no word reaches over the gap.
         left, right = map(self._model.encode, self.split(text))
+        oov = [
+            word
+            for side in (left, right)
+            for word, token_id in zip(side.words, side.token_ids, strict=True)
+            if token_id == UNKNOWN_ID
+        ]
+        if self._model.gap_model is not None:
+            return self._filled(self._model.gap_model, text, oov, left.token_ids, right.token_ids)
         language_model = self._model.language_model
         state = _read(language_model, [*self._ends, *left.token_ids])
         log_probs = language_model.log_probs(state)[0]
@@ -161,18 +180,32 @@ class Filler:
         exact = search.run(len(token_ids) if self._full else self._k, self._limit)
         return GapAnswer(
             text,
-            [
-                word
-                for side in (left, right)
-                for word, token_id in zip(side.words, side.token_ids, strict=True)
-                if token_id == UNKNOWN_ID
-            ],
+            oov,
             exact,
             len(token_ids),
             int(np.count_nonzero(search.is_scored)),
             float(np.exp(search.priors[~search.is_scored]).sum()),
             self._predictions(search),
         )
+
+    def _filled(
+        self, gap_model: GapModel, text: str, oov: list[str], left: list[int], right: list[int]
+    ) -> GapAnswer:
+        """The answer of a model that fills gaps: the distribution of the gap, over the candidates alone."""
+        token_ids = np.array([*self._ends, *left, UNKNOWN_ID, *right, *self._ends])
+        gap = len(self._ends) + len(left)
+        log_probs = gap_model.log_probs([token_ids], np.array([gap]))[0]
+        check_log_probs(log_probs)
+        candidates = np.flatnonzero(self._allowed)
+        logs = log_probs[candidates].astype(np.float64)
+        logs -= _log_sum(logs)
+        best = np.argsort(-logs, kind="stable")[: self._k]
+        words = self._model.vocabulary.words
+        fillings = [
+            Filling(words[token_id], math.exp(log), log, math.exp(log), log)
+            for token_id, log in zip(candidates[best].tolist(), logs[best].tolist(), strict=True)
+        ]
+        return GapAnswer(text, oov, True, len(candidates), len(candidates), 0.0, fillings)
 
     def _predictions(self, search: _Search) -> list[Filling]:
         numerators = search.bounds[search.is_scored]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.layers.distributions import check_log_probs
+from lmctl.query.probing import sample_log_probs
 from lmctl.query.text_model import TextModel
 from lmctl.store.bundle import open_bundle
 from lmctl.store.naming import opened
@@ -109,4 +110,4 @@ def verify_model(folder: Path) -> None:
         DataError: a file is missing, damaged or foreign; the message names it.
     """
     model = Model(verify_bundle(folder))
-    check_log_probs(model.log_probs(""))
+    check_log_probs(sample_log_probs(model.runtime, np.zeros(0, dtype=np.int64)))

@@ -57,7 +57,7 @@ class Predictor:
         state: "reset": contexts are independent; "carry": each context continues the one before.
 
     Raises:
-        UsageError: none of the candidates is in the vocabulary.
+        UsageError: none of the candidates is in the vocabulary, or the model does not predict the next word.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Predictor:
         state: Literal["reset", "carry"] = "reset",
     ) -> None:
         self._model = model
+        self._language_model = model.language_model
         self._k = k
         self._threshold = threshold
         self._allowed = allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
@@ -81,7 +82,7 @@ class Predictor:
         self._carry = state == "carry"
         self._carried: Any = None
         if self._carry:
-            self._carried = self._read(model.language_model.null_state(1), [self._before])
+            self._carried = self._read(self._language_model.null_state(1), [self._before])
 
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
         """Return the answers to contexts, in order."""
@@ -96,7 +97,7 @@ class Predictor:
         found: list[list[Prediction]] = [[] for _ in encoded]
         for places in batches_by_length([len(self._before) + len(text.token_ids) for text in encoded]):
             contexts = [self._before + encoded[place].token_ids for place in places]
-            state = self._read(self._model.language_model.null_state(len(places)), contexts)
+            state = self._read(self._language_model.null_state(len(places)), contexts)
             for place, predictions in zip(places, self._best(state), strict=True):
                 found[place] = predictions
         return found
@@ -113,11 +114,11 @@ class Predictor:
             columns[: len(token_ids), column] = token_ids
         for block in blocks_of_time(*columns.shape):
             there = np.clip(lengths - block.start, 0, block.stop - block.start)
-            state = self._model.language_model.advance(state, columns[block], there)
+            state = self._language_model.advance(state, columns[block], there)
         return state
 
     def _best(self, state: Any) -> list[list[Prediction]]:
-        token_ids, log_probs = self._model.language_model.top_k(state, self._k, self._allowed)
+        token_ids, log_probs = self._language_model.top_k(state, self._k, self._allowed)
         check_log_probs(log_probs)
         words = self._model.vocabulary.words
         return [

@@ -1,4 +1,4 @@
-"""A language model that reads text: a vocabulary, a tokenizer and a LanguageModel."""
+"""A model that reads text: a vocabulary, a tokenizer and a LanguageModel or a GapModel."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import DataError, UsageError
-from lmctl.families import load_language_model
+from lmctl.families import check_predicts_next_word, load_model, no_next_word
+from lmctl.families.gap_model import GapModel
 
 if TYPE_CHECKING:
     from lmctl.families.base import LanguageModel
+    from lmctl.families.family import Runtime
     from lmctl.store.bundle import Bundle
     from lmctl.text.segmentation import SegmenterIdentity
     from lmctl.text.tokenization import Tokenizer
@@ -29,14 +31,17 @@ class EncodedText:
 
 
 class TextModel:
-    """A language model that reads text. Its answers are deterministic, and it writes no files.
+    """A model that reads text. Its answers are deterministic, and it writes no files.
 
     Args:
         bundle: the opened bundle.
         cache: number of words of the text in the cache; 0: no cache.
 
+    Attributes:
+        runtime: the model on token ids, of the next word or of gaps.
+
     Raises:
-        UsageError: a cache is asked for, but none was tuned for this model.
+        UsageError: a cache is asked for, but none was tuned for this model, or the model has no next word.
         DataError: the bundle is damaged.
     """
 
@@ -47,8 +52,9 @@ class TextModel:
         self._recipe_files = bundle.recipe_files()
         self.characters = bundle.characters()
         self.vocabulary = bundle.vocabulary()
-        self.language_model: LanguageModel[Any] = load_language_model(bundle)
+        self.runtime: Runtime = load_model(bundle)
         if cache:
+            check_predicts_next_word(bundle)
             if bundle.record.cache is None:
                 raise UsageError(
                     f"{bundle.folder}: no cache was tuned for this model, because it had no validation text, or a "
@@ -56,7 +62,23 @@ class TextModel:
                 )
             from lmctl.families.cached.runtime import CachedLanguageModel
 
-            self.language_model = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
+            self.runtime = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
+
+    @property
+    def language_model(self) -> LanguageModel[Any]:
+        """The model of the next word.
+
+        Raises:
+            UsageError: the model fills gaps only.
+        """
+        if isinstance(self.runtime, GapModel):
+            raise no_next_word(self.bundle)
+        return self.runtime
+
+    @property
+    def gap_model(self) -> GapModel | None:
+        """The model of gaps; None if the model predicts the next word."""
+        return self.runtime if isinstance(self.runtime, GapModel) else None
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
+    from lmctl.families.gap_model import GapModel
     from lmctl.query.text_model import EncodedText, TextModel
 
 logger = logging.getLogger(__name__)
@@ -72,9 +73,9 @@ def word_vectors(model: TextModel) -> Float32Array:
         UsageError: the model has none.
         DataError: a vector is not finite.
     """
-    if not model.language_model.has_word_vectors:
+    if model.gap_model is None and not model.language_model.has_word_vectors:
         raise UsageError(_nothing_there(model, "word vectors"))
-    vectors = model.language_model.word_vectors()
+    vectors = model.runtime.word_vectors()
     _check_finite(vectors)
     return vectors
 
@@ -112,7 +113,8 @@ class SentenceEncoder:
 
     Usually the vector is the mean of the features after each word, which are the vectors that the softmax of a
     network reads. Of a model that encodes whole sentences, it is the code. Those of a mixture are those of its
-    first member that has any.
+    first member that has any. A model that fills gaps has features at each word, which depend on the text on both
+    sides; no word is hidden.
 
     Args:
         model: the model.
@@ -122,7 +124,7 @@ class SentenceEncoder:
     """
 
     def __init__(self, model: TextModel) -> None:
-        if not model.language_model.has_features:
+        if model.gap_model is None and not model.language_model.has_features:
             raise UsageError(_nothing_there(model, "vectors of sentences"))
         self._model = model
 
@@ -135,7 +137,9 @@ class SentenceEncoder:
         encoded = [self._model.encode(text) for text in texts]
         vectors: list[list[float]] = [[] for _ in encoded]
         for places in batches_by_length([len(text.token_ids) + 1 for text in encoded]):
-            found = self._vectors([encoded[place] for place in places])
+            of_batch = [encoded[place] for place in places]
+            gap_model = self._model.gap_model
+            found = self._vectors(of_batch) if gap_model is None else _means_of_positions(gap_model, of_batch)
             _check_finite(found)
             for place, vector in zip(places, found.tolist(), strict=True):
                 vectors[place] = vector
@@ -205,6 +209,18 @@ class Neighbors:
         lengths = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
         units: Float32Array = (vectors / np.where(lengths == 0.0, 1.0, lengths)).astype(np.float32)
         return units
+
+
+def _means_of_positions(gap_model: GapModel, encoded: Sequence[EncodedText]) -> Float32Array:
+    """The vectors of sentences, (B, H): the mean of the features of their words."""
+    texts = [np.array([SENTENCE_END_ID, *text.token_ids, SENTENCE_END_ID]) for text in encoded]
+    means = []
+    for features in gap_model.features(texts):
+        # A sentence without words has the features of the `</s>` before it.
+        counted = features[1:-1] if len(features) > 2 else features[:1]
+        # The features of a sentence do not depend on others, and neither does their sum in float64.
+        means.append(counted.astype(np.float64).sum(axis=0) / len(counted))
+    return np.array(means, dtype=np.float32)
 
 
 def _oov(text: EncodedText) -> list[str]:

@@ -44,22 +44,20 @@ def model(request, make_model) -> Model:
         model = make_model(words=WORDS, sizes=ONE_TABLE)
         config = TransformerConfig(hidden_units=24, layers=2, heads=2, feedforward_units=40, context=11)
         sizes = TransformerSizes.of([1] * 400, config)
-        model.language_model = families.find("transformer").random_model(sizes)
+        model.runtime = families.find("transformer").random_model(sizes)
         return model
     if request.param == "vae":
         model = make_model(words=WORDS, sizes=ONE_TABLE)
         config = VAEConfig(embedding_dim=24, hidden_units=40, layers=2, encoder_units=8, code_dim=3, codes=5)
-        model.language_model = families.find("vae").random_model(VAESizes.of([1] * 400, config))
+        model.runtime = families.find("vae").random_model(VAESizes.of([1] * 400, config))
         return model
     if request.param in ("one table", "clusters"):
         return make_model(words=WORDS, sizes=CLUSTERS if request.param == "clusters" else ONE_TABLE)
     model = make_model(words=WORDS, sizes=CLUSTERS)
     members = [model.language_model, make_model(words=WORDS, sizes=ONE_TABLE).language_model]
-    model.language_model = MixtureLanguageModel(members, [0.4, 0.6])
+    model.runtime = MixtureLanguageModel(members, [0.4, 0.6])
     if request.param == "cache":
-        model.language_model = CachedLanguageModel(
-            model.language_model, CacheParameters(weight=0.3, theta=4.0), 50
-        )
+        model.runtime = CachedLanguageModel(model.language_model, CacheParameters(weight=0.3, theta=4.0), 50)
     return model
 
 

@@ -256,3 +256,51 @@ def test_chinese_is_cut_on_both_sides_apart(make_model):
 def test_the_model_of_the_python_interface_fills_gaps(model):
     assert model.fill("the ___ sat", k=2) == Filler(model, k=2).answer("the ___ sat").predictions
     assert model.fill("the ? sat", k=2, blank="?") == model.fill("the ___ sat", k=2)
+
+
+@pytest.fixture
+def masked(make_model):
+    """A model that fills gaps."""
+    return make_model(family="masked")
+
+
+def of_gap(model, left, right, *, ends=True, words=None):
+    """P(word | left, right) over the candidates, by the model's own distribution of the gap."""
+    before, after = (model.vocabulary.encode(side.split()) for side in (left, right))
+    text = [*([1] if ends else []), *before, 0, *after, *([1] if ends else [])]
+    (log_probs,) = model.gap_model.log_probs([np.array(text)], np.array([len(before) + ends]))
+    words = words or model.vocabulary.words[2:]
+    probs = np.exp(log_probs.astype(np.float64))[model.vocabulary.encode(words)]
+    return dict(zip(words, (probs / probs.sum()).tolist(), strict=True))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize(("left", "right"), [("the", "on the mat ."), ("", "cat sat"), ("zebra", ""), ("", "")])
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_a_model_that_fills_gaps_answers_with_its_distribution_of_the_gap(masked, left, right, k, ends):
+    answer = Filler(masked, k=k, mid_sentence=not ends).answer(f"{left} ___ {right}")
+
+    expected = of_gap(masked, left, right, ends=ends)
+    assert words(answer) == ranked(expected)[:k]
+    assert (answer.exact, answer.candidates, answer.scored, answer.unseen) == (True, 7, 7, 0.0)
+    assert answer.oov == (["zebra"] if left == "zebra" else [])
+    for found in answer.predictions:
+        assert found.prob == pytest.approx(expected[found.word], rel=1e-5)
+        assert found.logprob == pytest.approx(math.log(expected[found.word]), abs=1e-5)
+        assert (found.lower_prob, found.lower_logprob) == (found.prob, found.logprob)
+
+
+def test_its_candidates_may_be_chosen(masked):
+    answer = Filler(masked, candidates=["mat", "dog", "yak"]).answer("the ___ sat")
+
+    expected = of_gap(masked, "the", "sat", words=["mat", "dog"])
+    assert {found.word: found.prob for found in answer.predictions} == pytest.approx(expected, rel=1e-5)
+    every = Filler(masked, k=50, allow_unknown=True, allow_sentence_end=True).answer("the ___ sat")
+    assert sorted(words(every)) == sorted(masked.vocabulary.words)
+    assert sum(found.prob for found in every.predictions) == pytest.approx(1.0)
+
+
+def test_a_limit_has_no_meaning_for_it(masked):
+    with pytest.raises(UsageError, match="a limit of 5 candidates has no effect"):
+        Filler(masked, limit=5)
+    assert Filler(masked, full=True).answer("the ___ sat") == Filler(masked).answer("the ___ sat")

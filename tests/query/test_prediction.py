@@ -103,7 +103,7 @@ class Certain(LanguageModel):
 
 
 def test_impossible_words_are_no_answers_even_at_threshold_0(model):
-    model.language_model = Certain()
+    model.runtime = Certain()
 
     (answer,) = Predictor(model, k=9, allow_unknown=True, allow_sentence_end=True).answer(["cat"])
 

@@ -15,7 +15,7 @@ TEXTS = ["the cat sat on the mat .", "", "dog", "the zebra", "the cat sat on the
 def ngrams(model, estimate_text):
     """A model whose n-grams have neither vectors nor features."""
     _, tables = estimate_text("the cat\n", order=2, smoothing="mle")
-    model.language_model = NgramLanguageModel(tables)
+    model.runtime = NgramLanguageModel(tables)
     return model
 
 
@@ -138,3 +138,34 @@ def test_vectors_that_are_not_finite_are_refused(model, monkeypatch):
 
     with pytest.raises(DataError, match="not finite"):
         word_vectors(model)
+
+
+@pytest.fixture
+def masked(make_model):
+    """A model that fills gaps."""
+    return make_model(family="masked")
+
+
+def test_a_sentence_of_a_model_that_fills_gaps_is_the_mean_over_its_words_in_their_whole_sentence(masked):
+    (found, empty) = SentenceEncoder(masked).encode(["the zebra sat", ""])
+
+    (features, ends) = masked.gap_model.features([np.array([1, 2, 0, 4, 1]), np.array([1, 1])])
+    np.testing.assert_allclose(found.vector, features[1:4].mean(axis=0), rtol=1e-6)
+    np.testing.assert_array_equal(np.array(empty.vector, np.float32), ends[0])
+    assert found.oov == ["zebra"]
+
+
+def test_its_sentences_have_the_same_vectors_in_any_company(masked, monkeypatch):
+    long = " ".join(["the cat sat on the mat ."] * 3)
+    texts = [*TEXTS, long]
+    together = SentenceEncoder(masked).encode(texts)
+    monkeypatch.setattr(batching, "LARGEST_BATCH", 2)
+
+    assert SentenceEncoder(masked).encode(texts) == together
+    assert [SentenceEncoder(masked).encode([text])[0] for text in texts] == together
+
+
+def test_its_words_have_vectors_and_neighbors(masked):
+    np.testing.assert_array_equal(word_vectors(masked), masked.bundle.weights()["embedding"])
+    (answer,) = Neighbors(masked, k=2).answer(["cat"])
+    assert len(answer.neighbors) == 2

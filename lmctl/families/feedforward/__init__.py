@@ -47,8 +47,8 @@ class FeedForward(NetworkFamily):
 
         return weight_shapes(sizes)
 
-    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
-        """See `NetworkFamily.language_model`."""
+    def runtime(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+        """See `NetworkFamily.runtime`."""
         from lmctl.families.feedforward.runtime import FeedForwardLanguageModel
 
         return FeedForwardLanguageModel(sizes, weights)

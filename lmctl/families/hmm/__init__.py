@@ -56,8 +56,8 @@ class HMM(NetworkFamily):
 
         return weight_shapes(sizes)
 
-    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
-        """See `NetworkFamily.language_model`."""
+    def runtime(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+        """See `NetworkFamily.runtime`."""
         from lmctl.families.hmm.runtime import HMMLanguageModel
 
         return HMMLanguageModel(sizes, weights)
@@ -72,7 +72,7 @@ class HMM(NetworkFamily):
             for name, shape in self.weight_shapes(sizes).items()
         }
         weights["words.block"] = (np.arange(sizes.vocabulary_size) % sizes.blocks).astype(np.float32)
-        return self.language_model(sizes, weights)
+        return self.runtime(sizes, weights)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

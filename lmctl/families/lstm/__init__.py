@@ -48,8 +48,8 @@ class LSTM(NetworkFamily):
 
         return weight_shapes(sizes)
 
-    def language_model(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
-        """See `NetworkFamily.language_model`."""
+    def runtime(self, sizes: Any, weights: Mapping[str, Float32Array]) -> LanguageModel[Any]:
+        """See `NetworkFamily.runtime`."""
         from lmctl.families.lstm.runtime import LSTMLanguageModel
 
         return LSTMLanguageModel(sizes, weights)
