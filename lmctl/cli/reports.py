@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.cli.scores import Scored
+    from lmctl.cli.scores_of_gaps import PseudoScored
     from lmctl.corpus.prepared import CorpusRecord
     from lmctl.corpus.recipe import TextRecipe
     from lmctl.jobs.mix import Mixed
@@ -127,6 +128,7 @@ GENERATION_FIELDS = (
     "tokens",
     "family",
     "preset",
+    "valid_pseudo_perplexity",
 )
 
 
@@ -146,9 +148,11 @@ def generations(listed: Sequence[Generation], as_json: bool, *, header: bool = T
 
 
 def _show_generations(listed: Sequence[Generation]) -> None:
+    any_fills_gaps = any(each.valid_pseudo_perplexity is not None for each in listed)
     columns = [
         tables.Column("generation", right=False),
         tables.Column("valid\nperplexity"),
+        *([tables.Column("valid pseudo-\nperplexity")] if any_fills_gaps else []),
         tables.Column("OOV", optional=True),
         tables.Column("vocabulary", optional=True),
         tables.Column("tokens", optional=True),
@@ -158,9 +162,11 @@ def _show_generations(listed: Sequence[Generation]) -> None:
     for each in listed:
         mark = "" if not each.current else " * pinned" if each.pinned else " *"
         oov_rate, tokens, words = each.valid_oov_rate, each.tokens, each.vocabulary_size
+        of_gaps = "" if each.valid_pseudo_perplexity is None else _number(each.valid_pseudo_perplexity)
         cells = (
             "" if each.generation is None else f"{each.generation}{mark}",
             "" if each.valid_perplexity is None else _number(each.valid_perplexity),
+            *([of_gaps] if any_fills_gaps else []),
             "" if oov_rate is None else f"{100 * oov_rate:.2f} %",
             "" if words is None else f"{words:,}",
             "" if tokens is None else f"{tokens:,}",
@@ -174,8 +180,9 @@ def _generation_row(generation: Generation) -> tuple[str, ...]:
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
     if generation.fault is not None:
         number = "" if generation.generation is None else str(generation.generation)
-        return (generation.model, number, mark, "", "", "", "", "", generation.fault, "")
+        return (generation.model, number, mark, "", "", "", "", "", generation.fault, "", "")
     valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
+    of_gaps = generation.valid_pseudo_perplexity
     return (
         generation.model,
         str(generation.generation),
@@ -187,6 +194,7 @@ def _generation_row(generation: Generation) -> tuple[str, ...]:
         "" if generation.tokens is None else str(generation.tokens),
         str(generation.family),
         generation.preset or "",
+        "" if of_gaps is None else f"{of_gaps:.6f}",
     )
 
 
@@ -210,7 +218,7 @@ def plan(planned: Plan, as_json: bool) -> None:
         echo(f"# {name.replace('_', ' ')}: {value}")
 
 
-def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored]) -> None:
+def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored] | Sequence[PseudoScored]) -> None:
     """Write the figures of all texts as one JSON document.
 
     Args:
@@ -261,15 +269,31 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
             f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
             f"{training.steps:,} steps, seed {training.seed}, {training.device}"
         )
-        rows["train"] = f"perplexity {_number((metrics.get('train') or {}).get('perplexity'))} (dropout on)"
+        rows["train"] = f"{_describe_train(metrics.get('train') or {})} (dropout on)"
     if record.cache is not None:
         rows["cache"] = f"weight {record.cache.weight:.4f}, theta {record.cache.theta:.4g}, with --cache"
     rows |= {
-        "valid": _describe_valid(metrics.get("valid"), record.corpus),
+        "valid": _describe_valid_gaps(metrics["valid_gaps"])
+        if metrics.get("valid_gaps")
+        else _describe_valid(metrics.get("valid"), record.corpus),
         **{name.replace("_", " "): _figure(value) for name, value in (metrics.get("own") or {}).items()},
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     echo_values(rows, header=header)
+
+
+def _describe_train(train: dict[str, Any]) -> str:
+    if (nats := train.get("masked_cross_entropy_nats")) is not None:
+        return f"masked cross-entropy {nats:.4f} nats"
+    return f"perplexity {_number(train.get('perplexity'))}"
+
+
+def _describe_valid_gaps(valid: dict[str, Any]) -> str:
+    oovs = "including OOVs" if valid["includes_oov"] else "excluding OOVs"
+    return (
+        f"pseudo-perplexity {_number(valid['pseudo_perplexity'])} {oovs} ({valid['scored_words']:,} words, each "
+        f"hidden in turn; vocabulary {valid['vocabulary_size']:,}, {100 * valid['oov_rate']:.2f} % OOV)"
+    )
 
 
 def _describe_valid(valid: dict[str, Any] | None, corpus: CorpusSummary | None) -> str:

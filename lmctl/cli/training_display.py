@@ -111,7 +111,8 @@ class TrainingDisplay:
             self._console.print(self._caption)
         if self._cache is not None:
             self._console.print(cache_line(self._cache), markup=False)
-        self._console.print(f"query it: lmctl predict -m {shlex.quote(trained.model)} TEXT", markup=False)
+        query = "predict" if families.find(trained.family).predicts_next_word else "fill"
+        self._console.print(f"query it: lmctl {query} -m {shlex.quote(trained.model)} TEXT", markup=False)
 
     def _close(self) -> None:
         # The console writes to its own copy of standard error.
@@ -137,8 +138,10 @@ class TrainingDisplay:
     def _started(self, event: TrainingStarted) -> None:
         if event.validation is not None:
             terms = event.validation
+            figure = "valid: nats of a hidden word" if event.fills_gaps else "valid perplexity"
+            state = "" if event.fills_gaps else f"state {terms.state}, "
             self._caption = (
-                f"valid perplexity: vocabulary {event.vocabulary_size:,}, state {terms.state}, "
+                f"{figure}: vocabulary {event.vocabulary_size:,}, {state}"
                 f"{100 * terms.oov_rate:.2f} % OOV, OOVs {'included' if terms.includes_oov else 'left out'}"
             )
         text = (
@@ -154,10 +157,9 @@ class TrainingDisplay:
     def _epoch_done(self, event: EpochDone) -> None:
         self._epochs.append(event)
         if self._messages.plain:
-            valid = "" if event.valid_perplexity is None else f", valid {event.valid_perplexity:.2f}"
             self._say(
                 f"epoch {event.epoch}  {event.tokens_per_second:,.0f} tokens/s  "
-                f"perplexity: train {event.train_perplexity:.2f}{valid}{'  best' if event.best else ''}"
+                f"{_figures(event, digits=2)}{'  best' if event.best else ''}"
             )
 
     def _tell(self, lines: Sequence[str]) -> None:
@@ -221,26 +223,43 @@ def _drift_lines(drift: Drift) -> list[str]:
     return lines
 
 
+def _figures(event: StepDone | EpochDone, digits: int) -> str:
+    """Return the figures of training: perplexities, or masked cross-entropies of a network that fills gaps."""
+    name, train, valid = "perplexity", event.train_perplexity, event.valid_perplexity
+    if event.train_masked_cross_entropy_nats is not None:
+        name, digits = "masked cross-entropy (nats)", 3
+        train, valid = event.train_masked_cross_entropy_nats, event.valid_masked_cross_entropy_nats
+    of_valid = "" if valid is None else f", valid {valid:.{digits}f}"
+    return f"{name}: train {_figure(train):.{digits}f}{of_valid}"
+
+
 def _live_line(event: StepDone) -> str:
-    valid = "" if event.valid_perplexity is None else f", valid {event.valid_perplexity:.1f}"
     left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
     return (
         f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
-        f"{event.tokens_per_second:,.0f} tokens/s  perplexity: train {event.train_perplexity:.1f}{valid}{left}"
+        f"{event.tokens_per_second:,.0f} tokens/s  {_figures(event, digits=1)}{left}"
     )
 
 
 def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
-    """Show a row for each epoch; the best by validation perplexity, or else by training perplexity, is marked."""
-    validated = any(epoch.valid_perplexity is not None for epoch in epochs)
+    """Show a row for each epoch; the best by its validation figure, or else by its training figure, is marked."""
+    fills_gaps = any(epoch.train_masked_cross_entropy_nats is not None for epoch in epochs)
+    unit, digits = ("masked nats", 4) if fills_gaps else ("perplexity", 2)
+    figures = {
+        epoch.epoch: (epoch.train_masked_cross_entropy_nats, epoch.valid_masked_cross_entropy_nats)
+        if fills_gaps
+        else (epoch.train_perplexity, epoch.valid_perplexity)
+        for epoch in epochs
+    }
+    validated = any(valid is not None for _, valid in figures.values())
     columns = [
         tables.Column("tokens/s", optional=True),
         tables.Column("learning\nrate", optional=True),
-        tables.Column("train\nperplexity"),
-        *([tables.Column("valid\nperplexity")] if validated else []),
+        tables.Column(f"train\n{unit}"),
+        *([tables.Column(f"valid\n{unit}")] if validated else []),
         tables.Column("", right=False),
     ]
-    best = min(epochs, key=lambda epoch: _figure(epoch.valid_perplexity if validated else epoch.train_perplexity))
+    best = min(epochs, key=lambda epoch: _figure(figures[epoch.epoch][validated]))
     published = [epoch for epoch in epochs if epoch.best][-1:] or [best]
     rows = []
     for epoch in epochs:
@@ -250,14 +269,13 @@ def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
         cells = [
             f"{epoch.tokens_per_second:,.0f}",
             f"{epoch.learning_rate:.4g}",
-            f"{epoch.train_perplexity:.2f}",
-            *([f"{_figure(epoch.valid_perplexity):.2f}"] if validated else []),
+            *(f"{_figure(value):.{digits}f}" for value in figures[epoch.epoch][: 1 + validated]),
             ", ".join(marks),
         ]
         rows.append((str(epoch.epoch), cells))
     tables.show(console, "epoch", columns, rows)
 
 
-def _figure(perplexity: float | None) -> float:
-    """Return a perplexity that can be compared: infinity if it is missing or not a number."""
-    return math.inf if perplexity is None or math.isnan(perplexity) else perplexity
+def _figure(value: float | None) -> float:
+    """Return a figure that can be compared: infinity if it is missing or not a number."""
+    return math.inf if value is None or math.isnan(value) else value

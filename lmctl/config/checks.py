@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 # Keys without effect on a family that trains no network, apart from the keys in its `also_uses`.
 NETWORK_KEYS = ("training.", "device.", "publishing.checkpoint_every")
+# The values of keys for a family that does not predict the next word: no n-grams beside it, and each sentence by
+# itself.
+WITHOUT_NEXT_WORD: dict[str, object] = {
+    "training.baseline": False,
+    "training.with_ngram": False,
+    "validation.state": "reset",
+}
 
 
 def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:
@@ -49,8 +56,15 @@ def check_baseline(training: TrainingConfig) -> None:
 
 
 def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
-    """Refuse keys for the training of a network that the user set, if the family trains no network."""
+    """Refuse keys without effect that the user set: for a network, or for the next word, if the family has none."""
     family = config.family
+    if not family.predicts_next_word:
+        for path, value in WITHOUT_NEXT_WORD.items():
+            if explicit.get(path, value) != value:
+                raise UsageError(
+                    f"{path}: {shown(explicit[path])} needs a model that predicts the next word, and a model of "
+                    f"family {family.name} fills gaps; leave it out"
+                )
     if family.trains_network:
         return
     for path, value in explicit.items():

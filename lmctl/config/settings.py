@@ -194,6 +194,8 @@ def _family_of(values: Mapping[str, object]) -> Family:
 def _config(values: Mapping[str, object]) -> Config:
     """Return the configuration with these values and the defaults; refuse values that contradict each other."""
     family = _family_of(values)
+    if not family.predicts_next_word:
+        values = {**values, **checks.WITHOUT_NEXT_WORD}
     sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for path, value in values.items():
         key = find_key(path, family)

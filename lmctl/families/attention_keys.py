@@ -12,7 +12,8 @@ from lmctl.families.network_keys import HiddenUnits as AnyHiddenUnits
 HiddenUnits = Annotated[
     AnyHiddenUnits,
     Meta(
-        description="Length of the vectors between layers and of a word's vector. Each head gets an equal part of it."
+        description="Length of the vectors between layers and of a word's vector. Each head gets an equal "
+        "part of it.",
     ),
 ]
 Layers = Annotated[int, Meta(ge=1, le=64, description="Number of attention layers.", extra={"flag": "--layers"})]

@@ -33,10 +33,22 @@ class ValidMetrics(msgspec.Struct, kw_only=True):
     tokens: Count | None = None
 
 
+class ValidGapsMetrics(msgspec.Struct, kw_only=True):
+    """Figures of words of the validation text, each hidden in turn, under a model that fills gaps."""
+
+    pseudo_cross_entropy_nats: Figure | None
+    pseudo_perplexity: Figure | None
+    scored_words: Count
+    includes_oov: bool
+    vocabulary_size: Count
+    oov_rate: Share
+
+
 class TrainMetrics(msgspec.Struct, kw_only=True):
     """Figures of the training text in the best epoch, with dropout on."""
 
     perplexity: Figure | None = None
+    masked_cross_entropy_nats: Figure | None = None
 
 
 class DriftMetrics(msgspec.Struct, kw_only=True):
@@ -79,9 +91,13 @@ class CacheMetrics(msgspec.Struct, kw_only=True):
 
 
 class Metrics(msgspec.Struct, kw_only=True):
-    """The content of metrics.json; a part is null if it was not measured."""
+    """The content of metrics.json; a part is null if it was not measured.
+
+    A model that fills gaps has `valid_gaps` and no `valid`, so that no reader takes the one for the other.
+    """
 
     valid: ValidMetrics | None = None
+    valid_gaps: ValidGapsMetrics | None = None
     train: TrainMetrics | None = None
     drift: DriftMetrics | None = None
     compared: ComparedMetrics | None = None
@@ -99,6 +115,8 @@ class HistoryLine(msgspec.Struct, kw_only=True):
     learning_rate: Figure | None = None
     train_perplexity: Figure | None = None
     valid_perplexity: Figure | None = None
+    train_masked_cross_entropy_nats: Figure | None = None
+    valid_masked_cross_entropy_nats: Figure | None = None
     best: bool = False
     tokens_per_second: Figure | None = None
     seconds: Figure | None = None

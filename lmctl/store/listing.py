@@ -35,6 +35,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         family: name of its family.
         preset: preset of the training of a network; None for other families.
         tokens: number of tokens of the training text; None for a mixture of models of several texts.
+        valid_perplexity: perplexity of the validation text; None for a model that fills gaps.
+        valid_pseudo_perplexity: pseudo-perplexity of words of the validation text; None for other models.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     valid_perplexity: float | None = None
     valid_state: str | None = None
     valid_oov_rate: float | None = None
+    valid_pseudo_perplexity: float | None = None
 
 
 def list_generations(folder: Path) -> list[Generation]:
@@ -125,7 +128,8 @@ def _describe(model: ModelFolder, number: int) -> Generation:
     try:
         bundle = open_bundle(place)
         training, corpus = bundle.record.training, bundle.record.corpus
-        valid = bundle.metrics().get("valid") or {}
+        metrics = bundle.metrics()
+        valid, of_gaps = (metrics.get(name) or {} for name in ("valid", "valid_gaps"))
     except (LmctlError, OSError) as error:
         return msgspec.structs.replace(listed, fault=_fault(error), message=_message(error, place))
     return msgspec.structs.replace(
@@ -136,7 +140,8 @@ def _describe(model: ModelFolder, number: int) -> Generation:
         tokens=None if corpus is None else corpus.train.tokens,
         valid_perplexity=valid.get("perplexity"),
         valid_state=valid.get("state"),
-        valid_oov_rate=valid.get("oov_rate"),
+        valid_oov_rate=(valid or of_gaps).get("oov_rate"),
+        valid_pseudo_perplexity=of_gaps.get("pseudo_perplexity"),
     )
 
 

@@ -24,7 +24,10 @@ class ValidationTerms:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """The network is built, and training starts; `step` steps were done by an interrupted run before."""
+    """The network is built, and training starts; `step` steps were done by an interrupted run before.
+
+    `fills_gaps`: the figures of the epochs are masked cross-entropies.
+    """
 
     preset: str
     device: str
@@ -34,11 +37,12 @@ class TrainingStarted:
     epochs: int
     validation: ValidationTerms | None
     step: int = 0
+    fills_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimizer update; `tokens` counts the tokens since training began.
+    """One optimizer update; `tokens` counts the tokens since training began; for figures see `EpochDone`.
 
     `tokens_per_second` is the mean since this process began, without its first step. `seconds_left` is None after
     the first step, whose time is mostly that of compiling.
@@ -51,27 +55,32 @@ class StepDone:
     epoch_tokens: int
     tokens_per_epoch: int
     tokens_per_second: float
-    train_perplexity: float
+    train_perplexity: float | None
     valid_perplexity: float | None
     seconds_left: float | None
+    train_masked_cross_entropy_nats: float | None = None
+    valid_masked_cross_entropy_nats: float | None = None
 
 
-class EpochDone(msgspec.Struct, frozen=True, kw_only=True):
+class EpochDone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of history.jsonl.
 
     `train_perplexity` is measured with dropout on; `valid_perplexity` includes OOVs, unless training never sees
-    `<unk>`.
+    `<unk>`. A network that fills gaps has neither: its figures are the mean nats of the words that were hidden,
+    `train_masked_cross_entropy_nats` and `valid_masked_cross_entropy_nats`.
     """
 
     epoch: int
     step: int
     tokens: int
     learning_rate: float
-    train_perplexity: float
+    train_perplexity: float | None
     valid_perplexity: float | None
     best: bool
     tokens_per_second: float
     seconds: float
+    train_masked_cross_entropy_nats: float | None = None
+    valid_masked_cross_entropy_nats: float | None = None
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,6 +119,7 @@ class Trainer:
         self._config = config = setup.config
         self._watch = watch or Watch()
         self.progress = Progress(planned_steps=config.training.steps, device=setup.device)
+        self._fills_gaps = not config.family.predicts_next_word
         self._best_weights: dict[str, Float32Array] = {}
         self._state = self._null_state()
         self._speed = Speed()
@@ -143,6 +144,7 @@ class Trainer:
                 epochs=self._config.training.epochs,
                 validation=self._setup.validation.terms(),
                 step=progress.step,
+                fills_gaps=self._fills_gaps,
             )
         )
         if plan.time_limit is not None:
@@ -263,6 +265,11 @@ class Trainer:
         progress, plan = self.progress, self._plan
         tokens = progress.tokens + progress.epoch_tokens
         share = plan.share_done
+        last = progress.history[-1] if progress.history else None
+        valid = {
+            "valid_perplexity": None if last is None else last.valid_perplexity,
+            "valid_masked_cross_entropy_nats": None if last is None else last.valid_masked_cross_entropy_nats,
+        }
         self._watch.on_event(
             StepDone(
                 epoch=progress.epoch + 1,
@@ -272,11 +279,19 @@ class Trainer:
                 epoch_tokens=progress.epoch_tokens,
                 tokens_per_epoch=plan.tokens_per_epoch,
                 tokens_per_second=self._speed.tokens_per_second,
-                train_perplexity=progress.epoch_perplexity,
-                valid_perplexity=progress.history[-1].valid_perplexity if progress.history else None,
                 seconds_left=self._speed.seconds_for(tokens * (1 - share) / share),
+                **self._train_figure(),
+                **valid,
             )
         )
+
+    def _train_figure(self) -> dict[str, float | None]:
+        """The figure of the training text in this epoch: a perplexity, or of a network that fills gaps, nats."""
+        progress = self.progress
+        if self._fills_gaps:
+            nats = progress.epoch_nats / progress.epoch_tokens
+            return {"train_perplexity": None, "train_masked_cross_entropy_nats": nats}
+        return {"train_perplexity": progress.epoch_perplexity}
 
     def _finish_epoch(self) -> None:
         """Validate, and keep a copy of the weights if they are the best."""
@@ -299,11 +314,12 @@ class Trainer:
             step=progress.step,
             tokens=progress.tokens,
             learning_rate=progress.rate,
-            train_perplexity=progress.epoch_perplexity,
-            valid_perplexity=valid_perplexity,
             best=is_best,
             tokens_per_second=progress.epoch_tokens / progress.epoch_seconds,
             seconds=progress.epoch_seconds,
+            valid_perplexity=None if self._fills_gaps else valid_perplexity,
+            valid_masked_cross_entropy_nats=valid_nats if self._fills_gaps else None,
+            **self._train_figure(),
         )
         progress.epoch_done(done)
         self._state = self._null_state()

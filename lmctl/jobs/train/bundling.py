@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.errors import DataError
-from lmctl.families import load_language_model
+from lmctl.families import load_model
+from lmctl.query.probing import sample_log_probs
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
 from lmctl.store.verification import verify_bundle
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.store.bundle import Bundle
-    from lmctl.training.events import Drift
+    from lmctl.training.events import Drift, EpochDone
     from lmctl.training.result import TrainingResult
 
 
@@ -34,7 +35,7 @@ def bundle_result(
         training=result.summary,
         metrics={
             "valid": None,
-            "train": {"perplexity": None if best is None else best.train_perplexity},
+            "train": _train_figure(config, best),
             "drift": drift,
         },
         weights=result.weights,
@@ -43,15 +44,20 @@ def bundle_result(
     return draft.write(folder)
 
 
+def _train_figure(config: Config, best: EpochDone | None) -> dict[str, float | None]:
+    """The figure of the training text in the best epoch, by its name in metrics.json."""
+    if config.family.predicts_next_word:
+        return {"perplexity": None if best is None else best.train_perplexity}
+    return {"masked_cross_entropy_nats": None if best is None else best.train_masked_cross_entropy_nats}
+
+
 def verify_answers(folder: Path, corpus: PreparedCorpus) -> None:
-    """Check the files of a bundle, and that its probabilities after a context sum to 1.
+    """Check the files of a bundle, and that its probabilities after a context, or in a gap, sum to 1.
 
     Raises:
         DataError: a file is damaged, or the sum differs from 1 by 1e-4 or more.
     """
-    language_model = load_language_model(verify_bundle(folder))
-    context = corpus.train[:32].astype(np.int64)[:, None]
-    log_probs = language_model.log_probs(language_model.advance(language_model.null_state(1), context))
+    log_probs = sample_log_probs(load_model(verify_bundle(folder)), corpus.train[:32].astype(np.int64))
     total = float(np.exp(log_probs.astype(np.float64)).sum())
     if not abs(total - 1.0) < 1e-4:
         raise DataError(f"{folder}: the model answers with probabilities that sum to {total}")

@@ -16,7 +16,13 @@ from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.estimating import estimate_bundle
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import TimeBudget
-from lmctl.jobs.train.validating import figures_of, own_figures, score_valid, valid_figures
+from lmctl.jobs.train.validating import (
+    figures_of,
+    own_figures,
+    score_valid,
+    valid_figures,
+    valid_gaps_figures,
+)
 from lmctl.jobs.watching.events import CheckpointSaved
 from lmctl.store.generations import remove
 from lmctl.store.layout import BASELINE, CHECKPOINT, FINISHED
@@ -153,6 +159,8 @@ class NetworkFit:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
+        if not self._config.family.predicts_next_word:
+            return self._figures_of_gaps(bundle, metrics, standard)
         if budget.allows_own_figures(standard):
             metrics["own"] = own_figures(bundle, self._corpus)
         if not budget.allows_scoring(standard):
@@ -182,6 +190,15 @@ class NetworkFit:
     def finish(self) -> None:
         """See `Fit.finish`."""
         self._run.finish()
+
+    def _figures_of_gaps(self, bundle: Bundle, metrics: dict[str, Any], standard: Standard | None) -> Path:
+        """Finish the bundle of a model that fills gaps, which has neither a baseline nor a cache."""
+        if self._budget.allows_scoring(standard):
+            metrics["valid_gaps"] = valid_gaps_figures(bundle, self._corpus, self._config)
+        else:
+            logger.warning("training.time_limit leaves no time to score the model: it has no pseudo-perplexity")
+        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
+        return bundle.folder
 
     def _figures_of_training(
         self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None, valid_tokens: int

@@ -17,7 +17,7 @@ from lmctl import families
 from lmctl.config import Config, DeviceConfig, PublishingConfig
 from lmctl.errors import LmctlError, QualityGateError, UsageError
 from lmctl.jobs.train.kept_text import kept_part
-from lmctl.query.evaluation import evaluate_file
+from lmctl.query.evaluation import evaluate_file, sampled_bits_per_character
 from lmctl.query.model import load
 
 if TYPE_CHECKING:
@@ -60,12 +60,17 @@ class ComparedText:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Bits per character of one text under the current generation and under the new model."""
+    """Bits per character of one text under the current generation and under the new model.
+
+    Attributes:
+        figure: the name of what is compared. Models that fill gaps have pseudo bits per character.
+    """
 
     kind: Literal["validation", "kept"]
     published: float
     new: float
     tolerance: float
+    figure: Literal["bits_per_character", "pseudo_bits_per_character"] = "bits_per_character"
 
     @property
     def passed(self) -> bool:
@@ -75,14 +80,15 @@ class Comparison:
     @property
     def figures(self) -> dict[str, float]:
         """Both figures, by their names in runs.jsonl."""
-        return {"bits_per_character": self.new, "published_bits_per_character": self.published}
+        return {self.figure: self.new, f"published_{self.figure}": self.published}
 
     def __str__(self) -> str:
         worse, allowed = 100 * (self.new / self.published - 1), 100 * self.tolerance
         where = "" if self.kind == "validation" else "on the validation text that the current generation keeps, "
         return (
             f"{where}the new model is {worse:.1f} % worse than the current one "
-            f"({self.new:.4f} against {self.published:.4f} bits per character; {allowed:g} % is allowed)"
+            f"({self.new:.4f} against {self.published:.4f} {self.figure.replace('_', ' ')}; {allowed:g} % is "
+            "allowed)"
         )
 
 
@@ -127,13 +133,15 @@ def score_published(
         grown.
 
     Raises:
-        QualityGateError: no text can be compared.
+        QualityGateError: no text can be compared, or one of the models predicts the next word and the other fills
+            gaps.
     """
     if not config.publishing.gate or published is None:
         return None
     began = time.monotonic()
     try:
         model = load(published)
+        _check_comparable(model.bundle, config)
         texts = _texts(model.bundle, corpus, config.publishing)
         leaves_out = corpus.record.recipe.stop_words or model.bundle.record.recipe.stop_words
         if texts and not leaves_out:
@@ -144,6 +152,8 @@ def score_published(
                 "no gate: there is no text to compare on, and this text contains all words of the last one"
             )
             return None
+    except QualityGateError:
+        raise
     except LmctlError as error:
         if is_made_again:
             logger.warning("no gate: the published generation cannot be read, and is made again (%s)", error)
@@ -198,6 +208,7 @@ def compare(standard: Standard, new: Path) -> list[Comparison]:
             bits_per_character,
             _bits_per_character(model, text, standard.state, standard.threads),
             text.tolerance,
+            "bits_per_character" if model.gap_model is None else "pseudo_bits_per_character",
         )
         for text, bits_per_character in standard.scored
     ]
@@ -297,7 +308,23 @@ def _doubt(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> str | None
 
 
 def _bits_per_character(model: Model, text: ComparedText, state: Literal["carry", "reset"], threads: int) -> float:
-    figures = evaluate_file(model, str(text.path), state=state, blank_lines=text.blank_lines, threads=threads)
-    if figures.bits_per_character is None:
+    if model.gap_model is not None:
+        bits = sampled_bits_per_character(model, model.gap_model, str(text.path), threads=threads)
+    else:
+        path = str(text.path)
+        figures = evaluate_file(model, path, state=state, blank_lines=text.blank_lines, threads=threads)
+        bits = figures.bits_per_character
+    if bits is None:
         raise QualityGateError(f"not published: {NO_LENGTH}; {ANYWAY}")
-    return figures.bits_per_character
+    return bits
+
+
+def _check_comparable(bundle: Bundle, config: Config) -> None:
+    """Refuse to compare a model that predicts the next word with one that fills gaps."""
+    kinds = {True: "predicts the next word", False: "fills gaps"}
+    before, new = families.find(bundle.record.family), config.family
+    if before.predicts_next_word != new.predicts_next_word:
+        raise QualityGateError(
+            f"not trained: the current model (family {before.name}) {kinds[before.predicts_next_word]}, and a "
+            f"model of family {new.name} {kinds[new.predicts_next_word]}, so the two cannot be compared; {ANYWAY}"
+        )

@@ -131,7 +131,7 @@ class OldModel:
         ids = dict(zip(self.vocabulary.words, range(len(self.vocabulary)), strict=True))
         old_ids = np.array([ids.get(word, -1) for word in corpus.vocabulary.words])
         # Loading checks names, shapes and values, as for a query.
-        families.load_language_model(self.bundle)
+        families.load_model(self.bundle)
         weights, rows = self.family.carry_over(
             self.bundle.weights(),
             self.sizes,
@@ -158,8 +158,11 @@ class OldModel:
         )
 
     def _evaluate(self, corpus: PreparedCorpus, config: Config) -> Figures | None:
-        """Figures of the old model on the new validation text; None without such a text, or if scoring fails."""
-        if not len(corpus.valid):
+        """Figures of the old model on the new validation text.
+
+        None if there is no such text, if scoring fails, or if the model fills gaps and has no perplexity.
+        """
+        if not len(corpus.valid) or not self.family.predicts_next_word:
             return None
         try:
             return evaluate_file(

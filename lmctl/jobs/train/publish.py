@@ -45,6 +45,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
         preset: preset of a network's training, as epochs, best_epoch and steps are of it; None without a network.
         tokens: training tokens, each epoch counted; for an estimated model, the tokens of the text.
         drift: changes of the text since the model that training started from.
+        train_masked_cross_entropy_nats: nats of each hidden word of a network that fills gaps; such a model has no
+            train_perplexity and no valid_perplexity.
+        valid_pseudo_perplexity: of a model that fills gaps, on words of the validation text.
         compared: perplexities of a network, of the baseline of the same corpus, and of their mixture.
         cache: perplexity with and without `--cache`.
     """
@@ -61,7 +64,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int
     parameters: int
     train_perplexity: float | None
+    train_masked_cross_entropy_nats: float | None
     valid_perplexity: float | None
+    valid_pseudo_perplexity: float | None
     valid_includes_oov: bool | None
     valid_oov_rate: float | None
     valid_state: str | None
@@ -115,6 +120,7 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
         watch.tell(
             GateDone(
                 text=comparison.kind,
+                figure=comparison.figure,
                 published_bits_per_character=comparison.published,
                 new_bits_per_character=comparison.new,
                 tolerance=comparison.tolerance,
@@ -166,7 +172,8 @@ def summarize(model: Path, published: Path, outcome: Literal["published", "uncha
     record, metrics = bundle.record, bundle.metrics()
     training = {} if record.training is None else msgspec.structs.asdict(record.training)
     of_text = None if record.corpus is None else record.corpus.train.tokens
-    valid = metrics.get("valid") or {}
+    train = metrics.get("train") or {}
+    valid, of_gaps = (metrics.get(name) or {} for name in ("valid", "valid_gaps"))
     return Trained(
         outcome=outcome,
         published=str(published),
@@ -179,10 +186,12 @@ def summarize(model: Path, published: Path, outcome: Literal["published", "uncha
         tokens=training.get("tokens", of_text),
         vocabulary_size=record.sizes.vocabulary_size,
         parameters=bundle.parameters(),
-        train_perplexity=(metrics.get("train") or {}).get("perplexity"),
+        train_perplexity=train.get("perplexity"),
+        train_masked_cross_entropy_nats=train.get("masked_cross_entropy_nats"),
         valid_perplexity=valid.get("perplexity"),
-        valid_includes_oov=valid.get("includes_oov"),
-        valid_oov_rate=valid.get("oov_rate"),
+        valid_pseudo_perplexity=of_gaps.get("pseudo_perplexity"),
+        valid_includes_oov=(valid or of_gaps).get("includes_oov"),
+        valid_oov_rate=(valid or of_gaps).get("oov_rate"),
         valid_state=valid.get("state"),
         drift=metrics.get("drift"),
         compared=metrics.get("compared"),

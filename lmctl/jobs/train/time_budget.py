@@ -15,9 +15,12 @@ from lmctl import families
 from lmctl.config import seconds_of
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import OutOfTimeError
+from lmctl.families.gap_model import GapModel
 from lmctl.jobs.train.disk_space import FLOAT32_BYTES
 from lmctl.jobs.train.estimating import estimation_config
 from lmctl.jobs.train.network_size import configured_parameters, configured_sizes
+from lmctl.jobs.train.validating import sampled_log_probs
+from lmctl.query.gap_scoring import SAMPLED_WORDS
 from lmctl.query.scoring import token_log_probs
 from lmctl.query.tuning import CACHE_TOKENS
 
@@ -36,6 +39,8 @@ PUBLISHED_BYTES_PER_SECOND = 50e6
 # The time of scoring is estimated from a part of the text. The part starts with this number of tokens, and is
 # doubled until scoring it takes this many seconds.
 FEWEST_SCORED_TOKENS, SCORING_SECONDS = 500, 0.25
+# The same for a model that fills gaps, which reads a whole sentence for each word.
+FEWEST_SCORED_GAPS = 16
 # Time of tuning a cache, as a multiple of the time of scoring the same text: each context is compared with many.
 CACHE_COST = 4
 # Largest share of the time left that estimating the baseline may take. The baseline is published if the rest is
@@ -172,7 +177,8 @@ class TimeBudget:
             self._scoring_seconds,
             len(self._corpus.valid),
             family=self._config.family.name,
-            **parts,
+            # A model that fills gaps has no cache.
+            **({"tunes_cache": self._config.family.predicts_next_word} | parts),
         )
 
     @cached_property
@@ -236,6 +242,8 @@ def scoring_seconds(
     if not len(token_ids):
         return 0.0
     network = config.family.random_model(configured_sizes(corpus, config))
+    if isinstance(network, GapModel):
+        return _gap_scoring_seconds(network, corpus, config, clock)
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
 
     def score(tokens: int) -> None:
@@ -254,6 +262,26 @@ def scoring_seconds(
         if seconds >= SCORING_SECONDS or tokens == len(token_ids):
             return seconds * len(token_ids) / tokens
         fewest = 2 * tokens
+
+
+def _gap_scoring_seconds(
+    model: GapModel, corpus: PreparedCorpus, config: Config, clock: Callable[[], float]
+) -> float:
+    """Estimate of the seconds of scoring the words that the figures are of, from some of them."""
+
+    def score(words: int) -> int:
+        return len(sampled_log_probs(model, corpus, words, config.device.threads))
+
+    # The first score makes the tables; it is not measured.
+    score(1)
+    words = FEWEST_SCORED_GAPS
+    while True:
+        began = clock()
+        scored = score(words)
+        seconds = clock() - began
+        if seconds >= SCORING_SECONDS or scored < words or words >= SAMPLED_WORDS:
+            return seconds * SAMPLED_WORDS / words if scored == words else seconds
+        words = min(2 * words, SAMPLED_WORDS)
 
 
 def tuning_seconds(scored_seconds: float, valid_tokens: int) -> float:

@@ -1,4 +1,7 @@
-"""Score the validation text with a finished model, in the same way as a query."""
+"""Score the validation text with a finished model, in the same way as a query.
+
+Of a model that fills gaps, a sample of the words is scored, each given all others of its sentence.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ import numpy as np
 
 from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
-from lmctl.families import load_language_model
+from lmctl.families import load_language_model, load_model
+from lmctl.families.gap_model import GapModel
 from lmctl.perplexity import perplexity_of
+from lmctl.progress import Meter
+from lmctl.query.gap_scoring import SAMPLED_WORDS, sampled_gaps, score_gaps, sentences_of
 from lmctl.query.scoring import token_log_probs
 
 if TYPE_CHECKING:
@@ -38,6 +44,25 @@ class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int
     oov_rate: float
     tokens: int
+
+
+class ValidGapsFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of the validation text under a model that fills gaps, as in metrics.json.
+
+    Attributes:
+        pseudo_cross_entropy_nats: mean of -ln p over the scored words.
+        pseudo_perplexity: exp of it.
+        scored_words: how many words were hidden and scored; they are spread evenly over the text.
+        includes_oov: whether OOVs count.
+        oov_rate: share of the words that are not in the vocabulary.
+    """
+
+    pseudo_cross_entropy_nats: float
+    pseudo_perplexity: float
+    scored_words: int
+    includes_oov: bool
+    vocabulary_size: int
+    oov_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +130,38 @@ def figures_of(cross_entropy_nats: float, tokens: int, corpus: PreparedCorpus, c
         oov_rate=corpus.record.valid.oov_rate,
         tokens=tokens,
     )
+
+
+def valid_gaps_figures(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidGapsFigures | None:
+    """Score words of the validation text with a model that fills gaps; None if there is none to score."""
+    model = load_model(bundle)
+    if not isinstance(model, GapModel):
+        raise TypeError(f"{bundle.family} does not fill gaps")
+    log_probs = sampled_log_probs(model, corpus, SAMPLED_WORDS, config.device.threads)
+    if not len(log_probs):
+        return None
+    nats = float(-log_probs.mean())
+    return ValidGapsFigures(
+        pseudo_cross_entropy_nats=nats,
+        pseudo_perplexity=perplexity_of(nats),
+        scored_words=len(log_probs),
+        includes_oov=corpus.record.train.oov > 0,
+        vocabulary_size=len(corpus.vocabulary),
+        oov_rate=corpus.record.valid.oov_rate,
+    )
+
+
+def sampled_log_probs(model: GapModel, corpus: PreparedCorpus, most: int, threads: int = 0) -> Float64Array:
+    """Natural log probabilities of words of the validation text, each given all others of its sentence, (N,).
+
+    Args:
+        model: the model.
+        corpus: the corpus. If its training text has no unknown word, none is scored.
+        most: number of words, spread evenly over the text; all if there are fewer.
+        threads: largest number of batches that are scored at once; 0: the number of cores.
+    """
+    sentences = sentences_of(corpus.valid.astype(np.int64))
+    gaps = sampled_gaps(sentences, most, left_out=None if corpus.record.train.oov > 0 else UNKNOWN_ID)
+    progress = Meter("scoring hidden words", len(gaps))
+    progress.units_read = progress.tokens_read = len(gaps)
+    return score_gaps(model, sentences, gaps, threads=threads, meter=progress)[0]

@@ -85,6 +85,7 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
             keeps.
         published_bits_per_character: figure of the current generation.
         new_bits_per_character: figure of the new model.
+        figure: what the two are: bits per character, or pseudo bits per character of models that fill gaps.
         tolerance: share by which the new figure may be higher.
         passed: whether it is at most so much higher.
     """
@@ -94,6 +95,7 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
     new_bits_per_character: float
     tolerance: float
     passed: bool
+    figure: Literal["bits_per_character", "pseudo_bits_per_character"] = "bits_per_character"
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,6 +52,9 @@ METRICS = {
     "lmctl_train_tokens_per_second": "Training speed; while a run trains.",
     "lmctl_train_train_perplexity": "Training perplexity of the epoch, dropout on.",
     "lmctl_train_valid_perplexity": "Validation perplexity of the last epoch, or of the published one.",
+    "lmctl_train_train_masked_cross_entropy_nats": "Nats of a hidden word in the epoch, dropout on.",
+    "lmctl_train_valid_masked_cross_entropy_nats": "Nats of a hidden validation word in the last epoch.",
+    "lmctl_train_valid_pseudo_perplexity": "Pseudo-perplexity of the published model that fills gaps.",
     "lmctl_train_vocabulary_size": "Words, <unk> and </s> included.",
     "lmctl_train_valid_oov_ratio": "Share of the validation words that are not in the vocabulary.",
 }
@@ -64,6 +67,8 @@ METRIC_OF_FIGURE = {
     "epochs": "lmctl_train_epochs",
     "train_perplexity": "lmctl_train_train_perplexity",
     "valid_perplexity": "lmctl_train_valid_perplexity",
+    "train_masked_cross_entropy_nats": "lmctl_train_train_masked_cross_entropy_nats",
+    "valid_pseudo_perplexity": "lmctl_train_valid_pseudo_perplexity",
     "vocabulary_size": "lmctl_train_vocabulary_size",
     "valid_oov_rate": "lmctl_train_valid_oov_ratio",
 }
@@ -150,6 +155,8 @@ class StatusFile:
                 "lmctl_train_tokens_per_second": event.tokens_per_second,
                 "lmctl_train_train_perplexity": event.train_perplexity,
                 "lmctl_train_valid_perplexity": event.valid_perplexity,
+                "lmctl_train_train_masked_cross_entropy_nats": event.train_masked_cross_entropy_nats,
+                "lmctl_train_valid_masked_cross_entropy_nats": event.valid_masked_cross_entropy_nats,
             }
         self._figures |= {name: value for name, value in found.items() if value is not None}
 
