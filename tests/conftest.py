@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lmctl.config import Config, DeviceConfig, to_yaml
+from lmctl import families
+from lmctl.config import DeviceConfig, read_settings, to_yaml
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.prepared import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN, Vocabulary, choose_vocabulary
-from lmctl.families.lstm.sizes import LSTMSizes
-from lmctl.families.lstm.weights import weight_shapes
 from lmctl.families.ngram.estimation import estimate
 from lmctl.families.ngram.tables import NgramTables, open_tables
 from lmctl.store.model_record import CorpusSummary, ModelRecord, TrainingSummary
@@ -73,6 +72,15 @@ def many() -> bool:
     return os.environ.get("LMCTL_FAULTS") == "long"
 
 
+# Figures of a model that fills gaps.
+GAP_METRICS = (
+    b'{"valid": null, "valid_gaps": {"pseudo_cross_entropy_nats": 2.0, "pseudo_perplexity": 7.389, '
+    b'"scored_words": 40, "includes_oov": true, "vocabulary_size": 9, "oov_rate": 0.25}, '
+    b'"train": {"masked_cross_entropy_nats": 2.5}}\n'
+)
+GAP_HISTORY = b'{"epoch": 1, "train_perplexity": null, "train_masked_cross_entropy_nats": 2.5}\n'
+
+
 def write_small_bundle(
     folder: Path,
     *,
@@ -83,8 +91,9 @@ def write_small_bundle(
     stop_words: Sequence[str] = (),
     scale: float = 1.0,
     seed: int = 1,
+    family: str = "lstm",
 ) -> Path:
-    """Write the bundle of an LSTM language model with random weights; the same arguments give the same bytes.
+    """Write the bundle of a network with random weights; the same arguments give the same bytes.
 
     Args:
         folder: the bundle's; must be empty or missing.
@@ -96,6 +105,8 @@ def write_small_bundle(
         stop_words: words that are left out of queries.
         scale: weights are normally distributed with this standard deviation; 0 gives a uniform model.
         seed: of the weights.
+        family: "lstm", or "masked", whose sizes are hidden_units 8, layers 2, heads 2, feedforward_units 10 and
+            context 12 if `sizes` says nothing else.
 
     Returns:
         `folder`.
@@ -103,14 +114,17 @@ def write_small_bundle(
     counts = range(len(words), 0, -1)
     vocabulary = Vocabulary((UNKNOWN, SENTENCE_END, *words), (1, 2, *counts))
     shape: dict[str, Any] = {"embedding_dim": 3, "hidden_units": 4, "layers": 2, "tied": False}
+    if family == "masked":
+        shape = {"hidden_units": 8, "layers": 2, "heads": 2, "feedforward_units": 10, "context": 12, "tied": False}
     shape |= {"vocabulary_size": len(vocabulary)} | dict(sizes or {})
     width = shape["embedding_dim"] if shape["tied"] else shape["hidden_units"]
     shape.setdefault("clusters", [{"words": shape["vocabulary_size"], "width": width}])
-    dimensions = msgspec.convert(shape, type=LSTMSizes)
+    found = families.find(family)
+    dimensions = msgspec.convert(shape, type=found.sizes_type)
     generator = np.random.default_rng(seed)
     weights = {
         name: generator.normal(scale=scale, size=shape).astype(np.float32)
-        for name, shape in weight_shapes(dimensions).items()
+        for name, shape in found.weight_shapes(dimensions).items()
     }
     tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter(segmenter), frozenset(stop_words))
     total = 1 + sum(counts)
@@ -138,10 +152,12 @@ def write_small_bundle(
         "vocabulary.tsv": vocabulary.to_tsv().encode(),
         "characters.tsv": CharacterUnigram.of_words(zip(words, counts, strict=True)).to_tsv().encode(),
         "weights.safetensors": weights_file(weights),
-        "config.yaml": to_yaml(Config()).encode(),
+        "config.yaml": to_yaml(read_settings(assignments=[f"model.family={family}"]).resolve()).encode(),
         "metrics.json": b'{"valid": null, "train": {"perplexity": 9.5}}\n',
         "history.jsonl": b'{"epoch": 1, "train_perplexity": 9.5}\n',
     }
+    if not found.predicts_next_word:
+        contents |= {"metrics.json": GAP_METRICS, "history.jsonl": GAP_HISTORY}
     write_bundle(folder, record, contents | recipe_files(tokenizer))
     return folder
 

@@ -56,7 +56,7 @@ def check_baseline(training: TrainingConfig) -> None:
 
 
 def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
-    """Refuse keys without effect that the user set: for a network, or for the next word, if the family has none."""
+    """Refuse keys without effect that the user set: for a network or the next word, if the family has none."""
     family = config.family
     if not family.predicts_next_word:
         for path, value in WITHOUT_NEXT_WORD.items():

@@ -34,7 +34,7 @@ def test_a_line_for_each_generation_the_current_one_marked(call, folder):
         ["models/news", "1", ""],
         ["models/news", "2", "*"],
     ]
-    assert rows[0][6:] == ["9", "31", "lstm", "tiny"]
+    assert rows[0][6:] == ["9", "31", "lstm", "tiny", ""]
 
 
 def test_json_is_an_object_for_each_generation(call, folder):

@@ -159,10 +159,10 @@ class NetworkFit:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
-        if not self._config.family.predicts_next_word:
-            return self._figures_of_gaps(bundle, metrics, standard)
         if budget.allows_own_figures(standard):
             metrics["own"] = own_figures(bundle, self._corpus)
+        if not self._config.family.predicts_next_word:
+            return self._figures_of_gaps(bundle, metrics, standard)
         if not budget.allows_scoring(standard):
             valid_nats = result.valid_cross_entropy_nats
             if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):

@@ -323,6 +323,9 @@ def test_the_help_texts_stay_as_they_are():
             "tokens_per_second Training speed; while a run trains.",
             "train_perplexity Training perplexity of the epoch, dropout on.",
             "valid_perplexity Validation perplexity of the last epoch, or of the published one.",
+            "train_masked_cross_entropy_nats Nats of a hidden word in the epoch, dropout on.",
+            "valid_masked_cross_entropy_nats Nats of a hidden validation word in the last epoch.",
+            "valid_pseudo_perplexity Pseudo-perplexity of the published model that fills gaps.",
             "vocabulary_size Words, <unk> and </s> included.",
             "valid_oov_ratio Share of the validation words that are not in the vocabulary.",
         )
