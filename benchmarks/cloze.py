@@ -40,7 +40,10 @@ class Gap(NamedTuple):
 
 
 def main() -> None:
-    """Print a row for the answers from both sides, and one for those from the left text alone."""
+    """Print a row for the answers from both sides, and one for those from the left text alone.
+
+    A model that fills gaps has no answers from the left text alone.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model")
     parser.add_argument("text", type=Path, help="a sentence a line, words between white space")
@@ -66,6 +69,8 @@ def main() -> None:
     print(
         f"left and right\t{_accuracies(gaps, words)}\t{exact:.3f}\t{scored:.0f}\t{1000 * seconds / len(gaps):.1f}"
     )
+    if model.gap_model is not None:
+        return
     began = time.perf_counter()
     answers = Predictor(model, k=arguments.k).answer([gap.left for gap in gaps])
     seconds = time.perf_counter() - began

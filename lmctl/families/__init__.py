@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lmctl.errors import FamilyError, UsageError
+from lmctl.errors import DataError, FamilyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,9 +113,15 @@ def load_model(bundle: BundleFiles) -> Runtime:
 
     Raises:
         FamilyError: the family of the bundle is not available.
-        DataError: a weight or a table is missing, damaged, or of a wrong shape.
+        DataError: a weight or a table is missing, damaged, or of a wrong shape; or a member fills gaps only.
     """
-    return find(bundle.family).load(bundle, list(map(load_language_model, bundle.members())))
+    members = bundle.members()
+    for member in members:
+        if not find(member.family).predicts_next_word:
+            raise DataError(
+                f"{member.folder}: family {member.family}; expected a member that predicts the next word"
+            )
+    return find(bundle.family).load(bundle, list(map(load_language_model, members)))
 
 
 def load_language_model(bundle: BundleFiles) -> LanguageModel[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from lmctl.corpus.vocabulary import UNKNOWN_ID
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.training.optimizers import summed_rows
 
 if TYPE_CHECKING:
@@ -156,11 +156,16 @@ class Steps:
         return nats, there, state
 
     def _shares(self, segment: Segment) -> Any:
-        """Divide a segment's columns among the copies; empty columns make the shares equal."""
+        """Divide a segment's columns among the copies; empty columns, all `</s>`, make the shares equal."""
         parts: tuple[NDArray[Any], ...] = (segment.inputs, segment.targets, segment.lengths, segment.restart)
         missing = -len(segment.lengths) % self._copies
         if missing:
-            parts = tuple(np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, missing)]) for part in parts)
+            # As the padding of a column (`corpus.batches`): a network may choose among all words of a segment.
+            fillers = (SENTENCE_END_ID, SENTENCE_END_ID, 0, False)
+            parts = tuple(
+                np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, missing)], constant_values=filler)
+                for part, filler in zip(parts, fillers, strict=True)
+            )
         columns = (len(segment.lengths) + missing) // self._copies
 
         def share(copy: int) -> tuple[Any, ...]:

@@ -102,6 +102,9 @@ class Validation:
         if seconds <= most_seconds:
             return seconds
         self.keep_to(max(1, int(whole * most_seconds / seconds)))
+        if self.tokens == whole:
+            # Every second batch would be fewer tokens than allowed.
+            return seconds
         logger.warning(
             "training.time_limit leaves no time to score all of the validation text in training: %s of its %s "
             "tokens are scored",

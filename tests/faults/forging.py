@@ -42,6 +42,9 @@ def use(folder):
     verify_model(folder)
     for text in ("the cat", ""):
         model = load(folder)
+        if model.gap_model is not None:
+            model.fill(f"{text} ___")
+            continue
         model.predict(text)
         model.score(text)
     opened = open_bundle(folder)

@@ -28,7 +28,13 @@ for strategy in (tf.distribute.get_strategy(), mirrored(["CPU:0", "CPU:1"])):
     with device.scope():
         result = Trainer(Setup.of(corpus, config, device)).run()
     weights = {name: float(abs(weight).sum()) for name, weight in result.weights.items()}
-    epochs = [[epoch.train_perplexity, epoch.valid_perplexity] for epoch in result.history]
+    epochs = [
+        [
+            epoch.train_perplexity or epoch.train_masked_cross_entropy_nats,
+            epoch.valid_perplexity or epoch.valid_masked_cross_entropy_nats,
+        ]
+        for epoch in result.history
+    ]
     print(json.dumps({"epochs": epochs, "weights": weights}))
 """
 
@@ -104,6 +110,30 @@ with strategy.scope():
     _, state = steps.train(segment, steps.null_state(2), seed=5, step=7, rate=0.1)
     print(json.dumps(steps.export_state(state)["0"].tolist()))
 """
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cpu")
+def test_two_devices_train_a_network_that_chooses_words_of_a_segment(make_corpus):
+    """Three columns on two devices: no word of the empty column is chosen, for it has none."""
+    corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
+    settings = (
+        "preset=masked-tiny",
+        "model.hidden_units=8",
+        "model.mask_rate=1",
+        "model.dropout=0",
+        "model.input_dropout=0",
+        "training.batch_size=3",
+        "training.num_steps=5",
+        "training.epochs=20",
+        "training.learning_rate=0.01",
+    )
+
+    one, two = run(corpus, *settings)
+
+    # With all words hidden, none is drawn; the devices weight the columns by their words and tokens.
+    assert two["epochs"][0] == pytest.approx(one["epochs"][0], rel=0.1)
+    assert two["weights"] == pytest.approx(one["weights"], rel=0.1)
 
 
 @pytest.mark.slow
