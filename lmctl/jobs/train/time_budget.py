@@ -171,14 +171,16 @@ class TimeBudget:
     def _after(self, standard: Standard | None, **parts: bool) -> float:
         """See the function `publishing_seconds`."""
         parameters = configured_parameters(self._corpus, self._config)
+        if not self._config.family.predicts_next_word:
+            # A model that fills gaps has no cache.
+            parts["tunes_cache"] = False
         return publishing_seconds(
             parameters,
             standard,
             self._scoring_seconds,
             len(self._corpus.valid),
             family=self._config.family.name,
-            # A model that fills gaps has no cache.
-            **({"tunes_cache": self._config.family.predicts_next_word} | parts),
+            **parts,
         )
 
     @cached_property
