@@ -33,14 +33,14 @@ from lmctl.training.loading import load_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# So that a failed assertion of a helper shows its values.
+# A failed assertion of a helper then shows its values.
 pytest.register_assert_rewrite("refusals", "scored", "streams_of_ids")
 
 # The time of an example depends on the machine, so there is no deadline. Examples are the same in every run.
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("lmctl")
 
-# More workers would wait for the disk, and each holds TensorFlow in memory.
+# More workers would wait for the disk, and each needs memory for TensorFlow.
 MOST_WORKERS = 4
 
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
@@ -54,13 +54,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """Restore SIGINT for the commands that tests start: a shell lets background jobs ignore it."""
+    """Restore SIGINT for the commands that tests start, because a shell makes background jobs ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run files with slow tests first in parallel runs: the last tests are then short."""
+    """Run files with slow tests first in parallel runs, so that the last tests are short."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def many() -> bool:
-    """Whether this is the long version, of `make faults`."""
+    """Whether this is the long version, which `make faults` runs."""
     return os.environ.get("LMCTL_FAULTS") == "long"
 
 
@@ -96,7 +96,7 @@ def write_small_bundle(
     """Write the bundle of a network with random weights; the same arguments give the same bytes.
 
     Args:
-        folder: the bundle's; must be empty or missing.
+        folder: folder of the bundle; it must be empty or missing.
         words: the vocabulary after its two specials, by id from 2; their counts fall to 1.
         sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False, the
             vocabulary's size and one cluster.
@@ -104,9 +104,9 @@ def write_small_bundle(
         lowercase: whether queries are lower-cased.
         stop_words: words that are left out of queries.
         scale: weights are normally distributed with this standard deviation; 0 gives a uniform model.
-        seed: of the weights.
+        seed: seed of the weights.
         family: "lstm", or "masked", whose sizes are hidden_units 8, layers 2, heads 2, feedforward_units 10 and
-            context 12 if `sizes` says nothing else.
+            context 12 if `sizes` does not replace them.
 
     Returns:
         `folder`.
@@ -173,7 +173,7 @@ def estimate_small_model(
 ) -> tuple[Vocabulary, NgramTables]:
     """An n-gram model of a text, a sentence a line; `settings` are those of `estimate`.
 
-    Without a folder the tables stay mapped but have no names any more.
+    Without a folder, the files of the tables are removed; the tables stay mapped.
     """
     sentences = [line.split() for line in text.splitlines()]
     counts = Counter(word for sentence in sentences for word in sentence)
@@ -182,7 +182,7 @@ def estimate_small_model(
     stream = [token for sentence in sentences for token in (*vocabulary.encode(sentence), SENTENCE_END_ID)]
     token_ids = np.array(stream, dtype=np.uint16)
     with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:
-        # Waiting for the disk is most of the time that a small model takes.
+        # Most of the time of a small model is spent waiting for the disk.
         patch.setattr("os.fsync", lambda _: None)
         folder = folder or Path(temporary)
         sizes = estimate(token_ids, len(vocabulary), folder, **settings)
@@ -197,10 +197,10 @@ def estimate_text() -> Callable[..., tuple[Vocabulary, NgramTables]]:
 
 @pytest.fixture(scope="session")
 def cpu() -> None:
-    """TensorFlow on the processor, with as many threads as there are cores.
+    """Set TensorFlow up on the processor, with one thread for each core.
 
-    It can be set up once a process: every training in this one must ask for `device.placement: cpu` and leave
-    `device.threads` alone.
+    It can be set up only once in a process. So every training in this process must have `device.placement: cpu`
+    and the default of `device.threads`.
     """
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("needs TensorFlow")

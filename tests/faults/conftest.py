@@ -26,7 +26,7 @@ from lmctl.store.writing import weights_file, write_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Keys of a small model; each family takes those that it has.
+# Keys of a small model. Each family takes the keys that it owns.
 SMALL = {
     "order": 3,
     "embedding_dim": 3,
@@ -47,13 +47,13 @@ def pytest_report_header() -> str:
 
 @pytest.fixture
 def dice(request: pytest.FixtureRequest) -> random.Random:
-    """Random numbers that are the same for the same test and LMCTL_FAULTS_SEED."""
+    """Random numbers that follow from the test and LMCTL_FAULTS_SEED."""
     return random.Random(f"{SEED} {request.node.name}")  # noqa: S311
 
 
 @pytest.fixture(scope="session")
 def seed() -> int:
-    """LMCTL_FAULTS_SEED, for what is drawn once for several tests."""
+    """LMCTL_FAULTS_SEED, for random choices that several tests share."""
     return SEED
 
 
@@ -65,7 +65,7 @@ def corpora() -> Path:
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    """Runs the command with a training that takes no time."""
+    """Runs the command with the simulated training of rehearsal.py, which takes no time."""
     started = Driver("rehearsal")
     yield started
     started.close()
@@ -73,7 +73,7 @@ def driver() -> Iterator[Driver]:
 
 @pytest.fixture(scope="session")
 def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of runs wait for the disk most of their time."""
+    """A folder in memory if there is one, because thousands of runs would mostly wait for the disk."""
     memory = Path("/dev/shm")  # noqa: S108
     if not os.access(memory, os.W_OK):
         yield tmp_path_factory.mktemp("faults")
@@ -113,7 +113,7 @@ def sound(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def place(quick_folder: Path) -> Iterator[Path]:
-    """Where a world may be copied to."""
+    """A folder to copy a world to."""
     folder = quick_folder / "place"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -121,7 +121,7 @@ def place(quick_folder: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", params=SCENARIOS)
 def world(request: pytest.FixtureRequest, driver: Driver, quick_folder: Path) -> Path:
-    """The folder that a scenario starts in; nobody writes into it."""
+    """The folder that a scenario starts in. No test writes into it."""
     (quick_folder / "worlds").mkdir(exist_ok=True)
     place: Path = quick_folder / "worlds" / request.param
     # pytest makes a fixture with parameters again if tests of other parameters ran in between.

@@ -1,10 +1,10 @@
-"""Runs `lmctl` many times in processes of their own without importing anything twice.
+"""Runs `lmctl` many times, each time in a new process, and imports everything only once.
 
     python driver.py rehearsal|tensorflow
 
-A line of JSON on standard input is a run: a process is forked that has everything imported, it runs the command
-line, and a line of JSON on standard output says how it ended. TensorFlow is imported and not started, so that each
-fork starts it for itself: a training takes a second instead of four, and gives the same bytes.
+A line of JSON on standard input describes a run. A process is forked, in which everything is imported already. It
+runs the command line, and a line of JSON on standard output describes its end. TensorFlow is imported but not
+started, so that each fork starts it: a training takes one second instead of four, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main(kind: str) -> None:
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """One run: its exit code (minus the signal where one ended it), what it said, and what it did to its disk."""
+    """One run: its exit code (negative if a signal ended it), its messages, and the steps that it did on disk."""
     with tempfile.TemporaryDirectory() as place:
         streams = [str(Path(place) / name) for name in ("out", "err", "operations")]
         began = time.monotonic()
@@ -75,7 +75,7 @@ def _wait(process: int, kill_after: float | None) -> int:
 
 
 def _be_the_command(order: dict[str, Any], streams: list[str]) -> None:
-    """In the forked process: run the command line, and end."""
+    """Run the command line in the forked process, and end the process."""
     code = 99
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

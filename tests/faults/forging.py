@@ -1,4 +1,4 @@
-"""Forges files and records of bundles; the hashes fit."""
+"""Forges files and model.json of bundles, with correct hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lmctl.query.model import verify_model
 from lmctl.store.bundle import open_bundle
 
 COMMAND = (sys.executable, "-m", "lmctl")
-# Bytes of address space, not of memory: Python, NumPy and their libraries map much of it before anything is read.
+# Bytes of address space, not of memory. Python, NumPy and their libraries map much of it before a file is read.
 ADDRESSES = 4 << 30
 
 
@@ -38,7 +38,7 @@ def forge(folder, name, content):
 
 
 def use(folder):
-    """Do to a bundle what the commands do: verify it, load it, query it, read its figures."""
+    """Use a bundle as the commands do: verify it, load it, query it, read its figures."""
     verify_model(folder)
     for text in ("the cat", ""):
         model = load(folder)
@@ -54,7 +54,7 @@ def use(folder):
 
 
 def check(act, *arguments, where):
-    """Call `act`. Return the message if it refuses, which must be short, and None if it does not."""
+    """Call `act`. Return its error message, which must be short; None if there is no error."""
     refusal = None
     try:
         act(*arguments)

@@ -1,6 +1,6 @@
-"""Faults at the n-th operation on disk: a process that dies there, or a disk that says no.
+"""Faults at the n-th operation on disk: the process is killed there, or the disk reports an error.
 
-A write that fails, or that a kill interrupts, leaves its first half behind, as a real one does.
+A write that fails or is interrupted by a kill leaves its first half on disk, as a real write may.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ERRORS = ("ENOSPC", "EIO", "EACCES")
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens, and when.
+    """A fault and its time.
 
     Attributes:
         below: the folder whose files are watched.
         kind: "SIGKILL", or the name of an error.
-        at: before which operation, from 0; -1: never, which only counts.
+        at: number of the operation before which it happens, from 0; -1: never, operations are only counted.
         lasting: whether all later operations that need space fail as well.
     """
 
@@ -40,11 +40,11 @@ class Fault:
 
 
 class FaultWatcher:
-    """Counts the operations of this process on the files below a folder, and lets one of them fail.
+    """Counts the operations of this process on the files below a folder, and makes one of them fail.
 
     Args:
-        fault: what to do at one of them.
-        log: the descriptor of a file that each one's name is written to.
+        fault: the fault.
+        log: descriptor of a file to which the name of each operation is written.
     """
 
     def __init__(self, fault: Fault, log: int) -> None:
@@ -53,11 +53,11 @@ class FaultWatcher:
         self._count = 0
 
     def install(self) -> None:
-        """Take the place of the calls that change files."""
+        """Replace the calls that change files."""
         Calls(self._fault.below, self).install()
 
     def before(self, operation: Operation, half_done: Callable[[], object] | None = None) -> None:
-        """An operation is about to happen; `half_done` does its first half."""
+        """Called before an operation; `half_done` does its first half."""
         number, self._count = self._count, self._count + 1
         name, path = operation.name, operation.given
         os.write(self._log, f"{name} {path}\n".encode("utf-8", "backslashreplace"))
@@ -70,8 +70,8 @@ class FaultWatcher:
         if fault.kind == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
         code = getattr(errno, fault.kind)
-        # A failing write or fsync knows of no name.
+        # The error of a failing write or fsync has no file name.
         raise OSError(code, os.strerror(code), *(() if isinstance(path, int) else (os.fspath(path),)))
 
     def after(self, operation: Operation) -> None:
-        """What has happened needs no answer."""
+        """Called after an operation; nothing is to be done."""

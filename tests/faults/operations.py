@@ -1,9 +1,8 @@
-"""The calls by which a process changes files below a folder, seen before and after each.
+"""Watches the calls by which a process changes files below a folder, before and after each call.
 
-Everything the command does to files and folders goes through a handful of calls, of the modules `os` and `io`.
-They are replaced by ones that tell a watcher of each operation: a watcher may end the process, raise what a disk
-raises, or record what was done. What changes a file through a memory map is not seen; lmctl maps only scratch
-files for writing.
+The command changes files and folders only by a few functions of the modules `os` and `io`. They are replaced by
+functions that tell a watcher of each operation. A watcher may end the process, raise the error of a disk, or
+record the operation. A change through a memory map is not seen; lmctl maps only scratch files for writing.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ class Operation:
     """One change of a file or a folder, or a sync of one.
 
     Attributes:
-        name: of the call: open, write, truncate, mkdir, rmdir, unlink, remove, rename, replace, symlink, link,
-            fsync, fchmod.
-        given: the path or descriptor that the call was given; of a rename, the target.
-        place: the path that is meant, absolute, its folders resolved.
-        source: of a rename or a link, the other path, absolute; of a symbolic link, what it says.
-        creates: of an open: whether nothing was there.
-        empties: of an open: whether what is there is cut to no bytes.
-        content: of a write.
-        offset: of a write, in bytes.
-        size: of a truncate, in bytes.
+        name: name of the call: open, write, truncate, mkdir, rmdir, unlink, remove, rename, replace, symlink,
+            link, fsync, fchmod.
+        given: the path or descriptor in the call; for a rename, the target.
+        place: the absolute path of the file, with its folders resolved.
+        source: for a rename or a link, the other path, absolute; for a symbolic link, its target.
+        creates: for an open: whether the file did not exist.
+        empties: for an open: whether it truncates an existing file to 0 bytes.
+        content: content of a write.
+        offset: offset of a write, in bytes.
+        size: size after a truncate, in bytes.
     """
 
     name: str
@@ -50,21 +49,21 @@ class Operation:
 
 
 class Watcher(Protocol):
-    """What is told of operations."""
+    """Gets told of operations."""
 
     def before(self, operation: Operation, half_done: Callable[[], object] | None = None) -> None:
-        """An operation is about to happen; `half_done` does its first half."""
+        """Called before an operation; `half_done` does its first half."""
 
     def after(self, operation: Operation) -> None:
-        """An operation has happened."""
+        """Called after an operation."""
 
 
 class Calls:
-    """The calls of this process, replaced by ones that tell a watcher.
+    """Replaces the calls of this process by functions that tell a watcher.
 
     Args:
         below: the folder whose files are watched.
-        watcher: what is told.
+        watcher: it is told of each operation.
     """
 
     def __init__(self, below: str, watcher: Watcher) -> None:
@@ -72,7 +71,7 @@ class Calls:
         self.watcher = watcher
 
     def install(self) -> None:
-        """Take the place of the calls that change files."""
+        """Replace the calls that change files."""
         for name in ("unlink", "remove", "rmdir", "mkdir"):
             self._replace(name, lambda path, *_args, dir_fd=None, **_options: (path, dir_fd, {}))
         for name in ("rename", "replace", "link"):
@@ -96,7 +95,10 @@ class Calls:
         builtins.open = watched_open  # type: ignore[assignment]
 
     def place_of(self, path: Any, folder: int | None = None) -> str | None:
-        """Where a path, relative to an open folder or not, or an open file is; None if not below the folder."""
+        """The absolute path of an open file, or of a path, which may be relative to an open folder.
+
+        None if it is not below the watched folder.
+        """
         with contextlib.suppress(OSError):
             if isinstance(path, int):
                 place = Path(f"/proc/self/fd/{path}").readlink()
@@ -160,13 +162,13 @@ class Calls:
             self.watcher.after(operation)
         if buffering == 0:
             return raw
-        # Both ways where one was asked for: NumPy writes into what can only write behind Python's back.
+        # A file with mode w+ needs BufferedRandom. NumPy writes into a write-only file behind Python's back.
         buffered = io.BufferedRandom(raw) if raw.readable() else io.BufferedWriter(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
 
 class _WatchedFile(io.FileIO):
-    """A file that tells of each write, and one of whose writes may be cut off in its middle."""
+    """A file that tells the watcher of each write, and can do the first half of a write alone."""
 
     def __init__(self, calls: Calls, file: Any, mode: str, closefd: bool, opener: Any) -> None:
         super().__init__(file, mode, closefd, opener)

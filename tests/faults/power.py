@@ -1,26 +1,25 @@
-"""A disk as a power cut may leave it: the model of a file system, and the images that it allows.
+"""Simulates a disk after a power cut: a model of a file system, and the images that the model allows.
 
-The model is that of a journalling file system of which nothing is assumed but what follows. It promises less than
-ext4, XFS or Btrfs keep in most cases, so that a run that survives here depends on none of their habits.
+The model is a journalling file system with only the following promises. ext4, XFS and Btrfs keep more in most
+cases. So a run that survives here does not depend on their habits.
 
-What a sync promises (POSIX.1-2017, fsync(); Linux, fsync(2)):
+The promises of a sync (POSIX.1-2017, fsync(); Linux, fsync(2)):
 
-- A sync of a file makes its content and its length durable, and not its name: the entry in its folder is not
-  synced with it.
-- A sync of a folder makes its entries durable, as they are then: files that were made, removed or renamed in it.
-  It promises nothing of what the files contain, of folders in it, and of its own entry in the folder above.
+- A sync of a file makes its content and its length durable. It does not make its entry in the folder durable.
+- A sync of a folder makes its present entries durable: files that were made, removed or renamed in it. It promises
+  nothing about the content of the files, about folders in it, and about its own entry in the folder above.
 
-What happens to the rest:
+Changes that were not synced:
 
-- An entry that was not synced may be there or not, whatever became of other entries, of the same folder or of
-  others, before or after it. Changes of one name keep their order.
-- A rename is one step: the old name is gone and the new one leads to the file, or neither. A name that is replaced
-  always leads to the old file or the new one. A sync of either folder makes the whole rename durable.
-- Making a symbolic link is one step, too: there is none without its target.
-- Content that was not synced may be missing, cut off, or zeros: the length is the new one and the bytes never
-  came. Writes to one file may be lost or torn independently of each other. So a rename may persist whose file is
-  empty.
-- What was synced, or was there when the run began, stays as it was until an operation changes it.
+- The change of an entry may persist or not, independently of earlier and later changes of other entries in the
+  same folder or in other folders. Changes of one name keep their order.
+- A rename is one step: either the old name is gone and the new name leads to the file, or nothing has changed. A
+  name that is replaced always leads to the old file or to the new one. A sync of either folder makes the whole
+  rename durable.
+- Making a symbolic link is one step, too: no link is without its target.
+- Written content may be missing, cut off, or zeros (the file has the new length, but not the bytes). Writes to one
+  file may be lost or torn independently of each other. So a rename may persist although its file is empty.
+- Synced content, and content from before the run, stays until an operation changes it.
 
 Permission bits and times are not modelled.
 
@@ -49,7 +48,7 @@ Image = dict[str, "bytes | str | None"]
 
 
 class Content(enum.Enum):
-    """What becomes of writes to a file that were not synced."""
+    """The parts that persist of writes that were not synced."""
 
     ALL = "all"
     NONE = "none"
@@ -60,14 +59,14 @@ class Content(enum.Enum):
 
 @dataclass(eq=False)
 class _File:
-    """A file: its durable content, and what was written since."""
+    """A file: its durable content, and the writes that are not synced."""
 
     durable: bytes = b""
     # Writes as (offset, content); a truncation as (size, None).
     pending: list[tuple[int, bytes | None]] = field(default_factory=list)
 
     def content(self, kind: Content, dice: random.Random | None = None) -> bytes:
-        """The content, of which what was not synced has become something."""
+        """The content after a power cut, if a part of the unsynced writes persists."""
         if kind is Content.NONE or not self.pending:
             return self.durable
         whole = _written(self.durable, self.pending)
@@ -111,7 +110,7 @@ _Node = _File | _Folder | str
 
 @dataclass(eq=False)
 class _Change:
-    """Entries that change in one step: (folder, name, what it leads to; None: nothing any more)."""
+    """Entries that change in one step: (folder, name, new node; None: the entry is removed)."""
 
     entries: list[tuple[_Folder, str, _Node | None]]
 
@@ -120,15 +119,15 @@ class _Change:
 
 
 class Disk:
-    """A disk on which steps are done, and that knows what of them is durable.
+    """A disk on which steps are done, with the durable part of them.
 
     Args:
-        folder: what is on it at first; all of it durable.
+        folder: the content at the start, all of which is durable.
     """
 
     def __init__(self, folder: Path) -> None:
         self._root = _read(folder)
-        # Not durable yet, in order.
+        # The changes and files that are not durable yet, in order.
         self._changes: list[_Change] = []
         self._written: list[_File] = []
 
@@ -159,17 +158,18 @@ class Disk:
                 raise ValueError(other)
 
     def whole(self) -> Image:
-        """What the run sees: a kill without a power cut leaves this."""
+        """The image that the run sees. A kill without a power cut leaves this image."""
         return self._image(self._changes, Content.ALL)
 
     def images(self, dice: random.Random, randoms: int, most: int | None) -> Iterator[tuple[str, Image]]:
-        """What a power cut now may leave, each with a few words; not all that the model allows.
+        """Yield images that a power cut may leave now, each with a short description. The model allows more of
+        them.
 
         Args:
-            dice: for images of which chance decides what persists.
-            randoms: how many of those.
-            most: of how many changes, the newest and others by chance, each is tried alone, and left out alone;
-                None: of all.
+            dice: random numbers, which decide what persists in random images.
+            randoms: number of random images.
+            most: largest number of changes of which each is kept alone, and left out alone. They are the newest
+                change and random ones. None: all changes.
         """
         changes = self._changes
         yield "nothing that was not synced", self._image([], Content.NONE)
@@ -227,7 +227,7 @@ class Disk:
             _apply(change, None)
 
     def _needed(self, wanted: Sequence[_Change]) -> list[_Change]:
-        """Changes, and those of the same names that came before them."""
+        """The changes, and the earlier changes of the same names."""
         names: set[tuple[int, str]] = set()
         needed = []
         for change in reversed(self._changes):
@@ -237,7 +237,7 @@ class Disk:
         return needed[::-1]
 
     def _without(self, lost: Sequence[_Change]) -> list[_Change]:
-        """All changes but some, and those of the same names that came after them."""
+        """All changes except the lost ones and the later changes of the same names."""
         names: set[tuple[int, str]] = set()
         kept = []
         for change in self._changes:
@@ -248,7 +248,7 @@ class Disk:
         return kept
 
     def _image(self, changes: Sequence[_Change], content: Content | random.Random) -> Image:
-        """The tree in which some changes persist, and of other content something."""
+        """The image in which some changes persist, and some of the unsynced content."""
         entries: dict[int, dict[str, _Node]] = {}
         for change in changes:
             _apply(change, entries)
@@ -284,7 +284,7 @@ class Disk:
 
 
 def _apply(change: _Change, entries: dict[int, dict[str, _Node]] | None) -> None:
-    """Let entries change: those of an image, or, if none is given, the durable ones."""
+    """Apply a change to the entries of an image; if there is none, to the durable entries."""
     for folder, name, node in change.entries:
         there = folder.durable if entries is None else entries.setdefault(id(folder), dict(folder.durable))
         if node is None:
@@ -314,12 +314,12 @@ def image_of(folder: Path) -> Image:
 
 
 def digest_of(image: Image) -> int:
-    """A hash by which images are told apart; that of most contents has been computed before."""
+    """A hash that distinguishes images. Python stores the hash of a content, so most hashes are computed once."""
     return hash(frozenset(image.items()))
 
 
 def write_image(image: Image, place: Path) -> None:
-    """Write an image into a folder that is not there yet."""
+    """Write an image into a new folder."""
     place.mkdir()
     for path, content in sorted(image.items()):
         target = place / path

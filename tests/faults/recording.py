@@ -1,4 +1,4 @@
-"""What a run does to its disk, in order, with its syncs: written to a file by the run, read by a test."""
+"""Records the steps of a run on disk, in order, with its syncs. The run writes the file, a test reads it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Step:
 
     Attributes:
         kind: create, write, truncate, mkdir, rmdir, unlink, rename, symlink, link or sync.
-        path: relative to the recorded folder; of a rename or a link, where it leads to.
-        source: of a rename or a link, the other path, likewise relative; of a symlink, what it says.
-        content: of a write.
-        offset: of a write, in bytes.
-        size: of a truncate, in bytes.
+        path: relative to the recorded folder; for a rename or a link, the new path.
+        source: for a rename or a link, the other path, also relative; for a symlink, its target.
+        content: content of a write.
+        offset: offset of a write, in bytes.
+        size: size after a truncate, in bytes.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Recorder:
 
     Args:
         below: the folder.
-        path: of the file that they are written to, outside of it.
+        path: path of the recording, outside of the folder.
     """
 
     def __init__(self, below: str, path: str) -> None:
@@ -63,15 +63,15 @@ class Recorder:
         self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115  open until the process ends
 
     def install(self) -> None:
-        """Take the place of the calls that change files."""
+        """Replace the calls that change files."""
         Calls(self._below, self).install()
 
     def before(self, operation: Operation, half_done: Callable[[], object] | None = None) -> None:
-        """Only what has happened counts."""
+        """Only operations that have happened are recorded."""
 
     def after(self, operation: Operation) -> None:
-        """Write an operation down."""
-        # Nobody finds a file without a name after a power cut; permission bits are not modelled.
+        """Record an operation."""
+        # A file without a name is lost after a power cut. Permission bits are not modelled.
         if not operation.place or operation.place.endswith(" (deleted)") or operation.name == "fchmod":
             return
         path = os.path.relpath(operation.place, self._below)

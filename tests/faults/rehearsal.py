@@ -1,7 +1,7 @@
-"""A training that takes no time: what the trainer promises, by arithmetic that anybody can follow.
+"""A simulated training that takes no time: it keeps the promises of the trainer with simple arithmetic.
 
-It stands in for `lmctl.training.trainer` where a fault is to strike everywhere but in TensorFlow: it saves a
-checkpoint after every step, continues from one, and its weights say whether every step was done once, in order.
+It replaces `lmctl.training.trainer` in tests of faults outside of TensorFlow. It saves a checkpoint after every
+step and continues from a checkpoint. Its final weights show whether every step was done once, in order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def train_network(
     watch: Watch,
     **_others: Any,
 ) -> TrainingResult | None:
-    """Weights that start from the seed, and that every step turns into others: w becomes w / 2 + step."""
+    """Weights that start from the seed. Every step changes each weight w to w / 2 + step."""
     sizes = LSTMSizes.of(corpus.vocabulary.counts, config.model)
     generator = np.random.default_rng(config.training.seed)
     weights = {
@@ -54,7 +54,7 @@ def train_network(
     for step in range(first, STEPS):
         weights = {name: weight / np.float32(2) + np.float32(1e-4 * step) for name, weight in weights.items()}
         if step + 1 == STEPS:
-            # Times differ from run to run, as real ones do.
+            # Times differ from run to run, as in a real training.
             history.append(_epoch(step + 1, len(corpus.train), seconds=time.perf_counter()))
         watch.save(Checkpoint(_progress(step + 1, history), {f"weights/{n}": w for n, w in weights.items()}))
         if watch.interrupted():
@@ -112,7 +112,7 @@ def _progress(step: int, history: list[EpochDone]) -> Progress:
 
 
 def install() -> None:
-    """Take the trainer's place in this process, and TensorFlow's."""
+    """Replace the trainer and TensorFlow in this process."""
     import lmctl.jobs.train.fitting
     import lmctl.jobs.train.training_job
 

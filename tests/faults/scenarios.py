@@ -1,4 +1,4 @@
-"""Commands that write, each in a small world of its own, and what that world must look like afterwards."""
+"""Commands that write, each with the folder that it starts in (its world), and checks of the world afterwards."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 COMMAND = (sys.executable, "-m", "lmctl")
-# With a word that stands once, so that there is something unknown to train on, and nothing to warn of.
+# One word occurs once, so that <unk> occurs in training, and nothing is to be warned of.
 TEXT = "the cat sat on the mat .\nthe dog sat on the rug .\na bird sang\n" * 20 + "a zebra sang\n"
 OTHER_TEXT = TEXT + "a mouse ran\n" * 5
 VALID = "the cat sat .\n" * 3
 
 WORDS = ("--min-count", "2", "--valid", "valid.txt")
 TINY = ("--embedding-dim", "4", "--hidden-units", "4", "--set", "model.layers=1", *WORDS)
-# Without n-grams, whose tables take most of the operations; the scenarios "mixture" and "count" have them.
+# Without n-grams, because writing their tables needs most of the operations. Scenarios "mixture" and "count" have
+# them.
 NETWORK = (*TINY, "--set", "training.baseline=false")
 BIGRAMS = ("--set", "model.order=2")
 TRAIN = ("train", "text.txt", "-o", "model", *NETWORK)
 MIX = ("train", "text.txt", "-o", "model", *TINY, "--set", "training.with_ngram=true")
 COUNT = ("train", "text.txt", "-o", "model", *WORDS, *BIGRAMS, "--set", "model.family=ngram")
 PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
-# Ten times the weights, which the gate refuses.
+# The weights are multiplied by ten, so that the gate refuses the model.
 WORSE = (
     "--set",
     "training.init_scale=50",
@@ -45,13 +46,13 @@ WORSE = (
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what chooses a model."""
+    """The environment of this process without LMCTL_MODEL."""
     return {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended; a negative code is the signal that ended it."""
+    """The end of a run. A negative code is the signal that ended it."""
 
     code: int
     out: str
@@ -61,10 +62,10 @@ class Ended:
 
 
 class Driver:
-    """Another process, which runs the command line many times: see driver.py.
+    """A process that runs the command line many times: see driver.py.
 
     Args:
-        kind: "rehearsal" where training takes no time, "tensorflow" where it is real.
+        kind: "rehearsal": training is simulated; "tensorflow": training is real.
     """
 
     def __init__(self, kind: str) -> None:
@@ -85,7 +86,7 @@ class Driver:
         kill_after: float | None = None,
         record: Path | None = None,
     ) -> Ended:
-        """Run the command line in a folder: with a fault, a kill after so many seconds, or its steps recorded."""
+        """Run the command line in a folder, with a fault, with a kill after some seconds, or recorded."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {
@@ -106,13 +107,13 @@ class Driver:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A command, and what stands in its folder before.
+    """A command, and the world that it starts in.
 
     Attributes:
-        before: commands that make the world that it starts in.
-        arguments: the command; running it twice is running it once.
-        code: its exit code where nothing goes wrong.
-        text: the corpus that it finds.
+        before: commands that make this world.
+        arguments: the command. A second run changes nothing.
+        code: its exit code without a fault.
+        text: the corpus in the world.
     """
 
     before: tuple[tuple[str, ...], ...]
@@ -134,7 +135,7 @@ SCENARIOS = {
     "metrics": Scenario((TRAIN,), ("eval", "-m", "model", "text.txt", "-o", "metrics.json")),
 }
 
-# Commands that publish without training: the bytes of their models follow from their input alone.
+# Commands that publish without training. The bytes of their models follow from their input.
 OTHER_PUBLISHERS = {
     "mix": Scenario(
         (
@@ -153,7 +154,7 @@ OTHER_PUBLISHERS = {
 
 
 def make_world(place: Path, scenario: Scenario, driver: Driver) -> None:
-    """Make the folder that a command starts in."""
+    """Make the world that a command starts in."""
     place.mkdir()
     (place / "text.txt").write_text(TEXT)
     (place / "valid.txt").write_text(VALID)
@@ -164,13 +165,13 @@ def make_world(place: Path, scenario: Scenario, driver: Driver) -> None:
 
 
 def copy_world(world: Path, place: Path) -> Path:
-    """A copy of a world, its links included, in the place of what is there."""
+    """Copy a world, links included, and replace the world that is at the target."""
     shutil.rmtree(place, ignore_errors=True)
     return Path(shutil.copytree(world, place, symlinks=True))
 
 
 def killed_run(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Kill a process after so many seconds, if it has not ended by then."""
+    """Kill a process after some seconds, if it has not ended by then."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -179,12 +180,12 @@ def killed_run(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def answers(place: Path) -> dict[str, Any]:
-    """All that a reader finds in a world, opened and checked as readers do; nothing of it depends on the time."""
+    """Everything that a reader finds in a world, opened and checked as readers do, without times."""
     found: dict[str, Any] = {}
     current = ModelFolder(place / "model").current()
     if current is not None:
         verify_model(current)
-        # Times stand in the history, whose hash stands in the record.
+        # The history has times, and model.json has its hash.
         found["model"] = {
             str(path.relative_to(current)): path.read_bytes()
             for path in sorted(current.rglob("*"))
@@ -200,18 +201,18 @@ def answers(place: Path) -> dict[str, Any]:
 
 
 def listing(place: Path) -> list[str]:
-    """Every path in a world, but for the model's work folder, and for a file that `eval -o` was about to write."""
+    """Every path in a world, except the work folder of the model and an unfinished file of `eval -o`."""
     paths = sorted(str(path.relative_to(place)) for path in place.rglob("*"))
     return [path for path in paths if not path.startswith(("model/work/", ".metrics.json."))]
 
 
 def outcomes(place: Path) -> list[str]:
-    """How the model's runs ended, as runs.jsonl has it."""
+    """The outcomes of the model's runs in runs.jsonl."""
     path = place / "model/runs.jsonl"
     return [json.loads(line)["outcome"] for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
 def left_behind(place: Path) -> list[str]:
-    """What stands in a model's work folder and is of no use to the next run."""
+    """The files in the work folder of a model that the next run cannot use."""
     kept = {"checkpoint", "begun.json", "rejected", "rejected.json"}
     return sorted(path.name for path in (place / "model/work").glob("*") if path.name not in kept)

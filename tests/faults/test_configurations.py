@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MANY, FEW = 2000, 150
 CONFIGS = sorted((Path(lmctl.config.__file__).parents[1] / "configs").glob("*.yaml"))
 
-# What a value may become: other types, numbers beyond all bounds, and YAML that means something else elsewhere.
+# Replacements of a value: other types, numbers out of all ranges, and YAML that other readers understand
+# otherwise.
 VALUES = (
     *(
         "",
@@ -152,7 +153,7 @@ def mutate_lines(text: bytes, dice: random.Random) -> bytes:
 
 
 def mutations(dice: random.Random, count: int) -> list[bytes]:
-    """So many mutated files; the first are made from nothing."""
+    """Return mutated files. The first ones are made from an empty file."""
     mutated = list(WHOLE)
     while len(mutated) < count:
         text = dice.choice(CONFIGS).read_bytes()
@@ -163,7 +164,7 @@ def mutations(dice: random.Random, count: int) -> list[bytes]:
 
 
 def why_refused(path: Path) -> str | None:
-    """What is said against a configuration; None where it can be used with a small text and a large one."""
+    """The error message of a configuration; None if it can be used with a small text and a large one."""
     try:
         for tokens in (1000, 10**8):
             read_settings([str(path)]).resolve(tokens)

@@ -1,4 +1,4 @@
-"""Many processes at once: one run per model and per corpus; readers see whole models alone."""
+"""Many processes at once: one run per model and per corpus; readers see only complete models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TRAININGS, READERS, PREPARATIONS = 8, 4, 6
 
-# Reads until a file appears; prints what it saw, and how often it read.
+# It reads until a file appears, then prints the number of readings and the different answers.
 MODEL_READER = """
 import json, pathlib, sys
 from lmctl import load
@@ -56,7 +56,7 @@ def start(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[s
 
 
 def what_they_saw(readers: list[subprocess.Popen[str]]) -> tuple[int, set[str]]:
-    """How often the readers read in all, and all that they saw."""
+    """The number of all readings, and all different answers."""
     reads, seen = 0, set()
     said = [(*reader.communicate(timeout=300), reader.returncode) for reader in readers]
     for out, err, code in said:

@@ -1,4 +1,4 @@
-"""Damaged files: refused with their name, or proved unused; never a wrong answer, never a crash."""
+"""Damaged files: lmctl refuses them by name, or does not use them. It never answers wrongly, and never crashes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def swap(_content: bytes, other: bytes, _dice: random.Random) -> bytes:
 
 
 def lose_a_block(content: bytes, _other: bytes, dice: random.Random) -> bytes:
-    """As a disk does that never wrote it: zeros."""
+    """Replace content by zeros, as on a disk that never wrote it."""
     start = dice.randrange(len(content))
     end = min(len(content), start + dice.choice([1, 16, 512]))
     return content[:start] + bytes(end - start) + content[end:]
@@ -71,7 +71,7 @@ DAMAGES = (*(truncate, flip_a_bit, empty, swap, lose_a_block, repeat_a_piece, dr
 
 @pytest.fixture(scope="module")
 def sound(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with every file that one can have; beside it, another one."""
+    """A bundle with every file that a bundle can have, and another bundle beside it."""
     folder = tmp_path_factory.mktemp("sound")
     for seed in (1, 2):
         make_bundle(folder / str(seed), stop_words=["mat"], seed=seed)
@@ -79,14 +79,14 @@ def sound(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 
 def everything(bundle: Path) -> list[Any]:
-    """All that commands say of a bundle."""
+    """The output of several commands for a bundle."""
     model = load(bundle)
     opened = open_bundle(bundle)
     return [model.predict(QUESTION), model.log_probs(QUESTION).tolist(), opened.metrics(), opened.history()]
 
 
 def answer_or_refusal(act: Callable[[Path], Any], bundle: Path) -> tuple[Any, str | None]:
-    """What an act says of a bundle, or why it refuses it."""
+    """The result of an act on a bundle, or its error message."""
     try:
         return act(bundle), None
     except (DataError, InputMissingError) as error:
@@ -117,7 +117,7 @@ def test_no_damage_to_a_bundle_is_answered_with_anything_else(sound, tmp_path, d
                 assert name in refusal, where
                 assert "\n" not in refusal, where
                 continue
-            # The same bytes again, or a record that says the same in another way.
+            # The bytes are the same, or model.json has the same values in another form.
             unused += damaged != contents[name]
             assert damaged == contents[name] or name == "model.json" or act is everything, where
             assert answer in (None, expected), where
@@ -179,6 +179,6 @@ def test_no_damage_to_a_checkpoint_is_continued_from(tmp_path, dice, many):
         with pytest.raises(DataError, match=f"^{path}: damaged"):
             read_checkpoint(path)
 
-    # Another checkpoint is whole, and says itself how far it is and of which run.
+    # Another checkpoint is complete. It stores its own step and its own run.
     path.write_bytes(other.read_bytes())
     assert read_checkpoint(path)[1].progress.step == 2

@@ -1,4 +1,4 @@
-"""A failing disk: exit 74 and a line that names a file; the current model answers, and the next run succeeds."""
+"""A failing disk: exit 74 and a line that names a file. The current model answers, and the next run succeeds."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 SAMPLE = 4
 
 
-# A run can do without removing what is not needed any more, without folders that are there already, and where the
-# lock's file is there and may not be made, filelock opens it as it is.
+# Errors of these calls do not have to stop a run: it need not remove old files, nor make folders that exist
+# already. If the file of the lock exists and cannot be made, filelock opens the existing file.
 DISPENSABLE = ("unlink", "rmdir", "mkdir", "rename model/work/pruned-")
 
 
 def assert_failed(ended: Ended, undisturbed: Ended, fault: Fault, operation: str) -> None:
-    """The run says in one line what failed, of which file; or it did what it was to do, and warns of the rest."""
+    """The run names the file and the error in one line; or it did its work, and warns of the error."""
     where = (fault, operation, ended.err)
     lines = ended.err.replace(undisturbed.err, "").splitlines()
     warnings = [line for line in lines if line.startswith("lmctl: warning: ")]
@@ -36,7 +36,7 @@ def assert_failed(ended: Ended, undisturbed: Ended, fault: Fault, operation: str
         assert warnings or operation.startswith(DISPENSABLE) or operation.endswith("model/lock"), where
     else:
         assert ended.code == 74, where
-        # The line that explains the exit code is the last; a disk that goes on failing may have been warned of.
+        # The last line explains the exit code. Before it, there may be warnings of a disk that keeps failing.
         assert lines[:-1] == (warnings if fault.lasting else []), where
         assert lines[-1].startswith("lmctl: "), where
         assert lines[-1].endswith(f": {os.strerror(getattr(errno, fault.kind))}"), where
@@ -71,7 +71,7 @@ def test_a_disk_that_fails_at_any_operation_costs_nothing_but_the_run(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`small_disk(size)`: a folder on a file system of its own, in memory; skips where none may be mounted."""
+    """`small_disk(size)`: a folder on a new file system in memory; the test is skipped if none can be mounted."""
     mounted = []
 
     def mount(size: str) -> Path:
@@ -110,7 +110,7 @@ def test_a_disk_that_is_really_full_is_named_and_costs_nothing(
         ballast = disk / "ballast"
         ballast.unlink(missing_ok=True)
         copy_world(world, place)
-        # From no block to all that the run takes.
+        # From no block up to the number of blocks that the run needs.
         left = number * (room // 4096) // (400 if many else 32) * 4096
         ballast.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - left)))
         ended = driver.run(place, *scenario.arguments)

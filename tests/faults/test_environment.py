@@ -1,4 +1,4 @@
-"""The environment of cron, and worse ones: training and predicting work as anywhere else."""
+"""The environment of cron, and stranger environments: training and predicting work in all of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from scenarios import COMMAND, clean_environment
 
-# Alone: n-grams beside so small a network outdo it, and would be published in its place.
-# The long version trains a network, the short one counts.
+# Without n-grams: they are better than so small a network, and would be published instead.
+# The long version trains a network; the short one estimates n-grams.
 IS_LONG = os.environ.get("LMCTL_FAULTS") == "long"
 NETWORK = ("--embedding-dim", "8", "--hidden-units", "8", "--epochs", "1", "--set", "training.with_ngram=false")
 SETTINGS = NETWORK if IS_LONG else ("--preset", "ngram")
-# Nobody can write there, the superuser neither.
+# Nobody can write there, not even the superuser.
 NOWHERE = "/proc"
 
-# What differs in the environment (None: is not set), and how a shell starts the command.
+# Changes of the environment (None: the variable is not set), and the way in which a shell starts the command.
 SURROUNDINGS: dict[str, tuple[dict[str, str | None], str]] = {
     "another time zone": ({"TZ": "Pacific/Kiritimati"}, ""),
     "a time zone that is none": ({"TZ": "Nowhere/Nothing"}, ""),
@@ -46,7 +46,7 @@ WORST: tuple[dict[str, str | None], str] = (
 
 
 def run_in(surroundings: tuple[dict[str, str | None], str], *command: str | Path) -> tuple[int, str, str]:
-    """Run a command in surroundings; its exit code and what it said."""
+    """Run a command in an environment; return its exit code and its output."""
     changes, shell = surroundings
     environment = clean_environment() | changes
     done = subprocess.run(
@@ -62,18 +62,18 @@ def run_in(surroundings: tuple[dict[str, str | None], str], *command: str | Path
 
 @pytest.fixture(scope="module")
 def text(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text in Chinese, whose characters no ASCII locale has."""
+    """A Chinese text. No ASCII locale has its characters."""
     return Path(shutil.copy(corpora / "zh.txt", tmp_path_factory.mktemp("text")))
 
 
 @pytest.fixture(scope="module")
 def as_always(text: Path) -> tuple[bytes, str]:
-    """The weights and an answer of a training in ordinary surroundings."""
+    """The weights of a training, and an answer, in the usual environment."""
     return train_and_ask(({}, ""), text, text.parent / "as-always")
 
 
 def train_and_ask(surroundings: tuple[dict[str, str | None], str], text: Path, model: Path) -> tuple[bytes, str]:
-    """Train a model and ask it something, both in surroundings; its weights, and its answer."""
+    """Train a model and query it, both in an environment; return its weights and the answer."""
     code, out, err = run_in(surroundings, *COMMAND, "train", text, "-o", model, *SETTINGS)
     assert (code, out) == (0, f"{model}/generations/000001\n"), err
     assert "Traceback" not in err
@@ -84,7 +84,7 @@ def train_and_ask(surroundings: tuple[dict[str, str | None], str], text: Path, m
 
 
 def weights_of(generation):
-    """The weights of a network, alone or in a mixture, or the tables of n-grams, one after the other."""
+    """The bytes of a network's weights (also of a member of a mixture), or of the tables of n-grams."""
     kind = "weights.safetensors" if IS_LONG else "*.npy"
     return b"".join(path.read_bytes() for path in sorted(generation.resolve().rglob(kind)))
 
@@ -99,7 +99,7 @@ def test_training_and_predicting_do_as_always(as_always, text, tmp_path, name, m
     assert train_and_ask(surroundings, text, tmp_path / "model") == as_always
 
 
-# The command, 4,000 days ago.
+# The command with a clock that is 4,000 days late.
 LONG_AGO = """
 import datetime, time
 class Back(datetime.datetime):

@@ -1,4 +1,4 @@
-"""Bundles made by others: texts, weights and tables that no training writes are refused in one line."""
+"""Bundles from others: texts, weights and tables that no training writes are refused in one line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def change_weights(folder, change):
     forge(folder, "weights.safetensors", safetensors.numpy.save(change(weights)))
 
 
-# Sums of products that are too large; the command ignores NumPy's warnings.
+# Sums of products become too large. The command ignores the warnings of NumPy.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("everywhere", [True, False])

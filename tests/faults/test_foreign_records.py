@@ -1,6 +1,6 @@
-"""Bundles and corpora made by others: any number or name of a record may be anything.
+"""Bundles and corpora from others: any number or name in a record may have any value.
 
-The hashes fit. Each is answered, or refused in one line without a traceback.
+The hashes are correct. lmctl answers, or refuses the bundle in one line without a traceback.
 """
 
 from __future__ import annotations

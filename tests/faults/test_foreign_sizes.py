@@ -1,4 +1,4 @@
-"""Bundles made by others: sizes that do not fit the files are refused before memory is allocated."""
+"""Bundles from others: sizes that do not fit the files are refused before memory is allocated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forging import check, limited, read_record, use, write_record
 
 
 def nested(folder, model, depth):
-    """A mixture of a model and a mixture of a model and ...; the names of their folders are as short as can be."""
+    """Make a deeply nested mixture: of a model and a mixture of a model and ... Names of folders are short."""
     inner = shutil.copytree(model, folder / "0")
     for _ in range(depth):
         outer = folder / "outer"
@@ -42,13 +42,14 @@ def test_mixtures_nested_without_end_are_refused(sound, tmp_path):
 
 
 def hole(name, size):
-    """Lets a file of a bundle be one hole, which takes no room on disk."""
+    """Replace a file of a bundle by a hole of some size, which takes no space on disk."""
 
     def change(bundle):
         record = read_record(bundle)
         os.truncate(bundle / name, size)
         record["files"][name]["bytes"] = size
-        # Not hashed, as large as it is, or so that somebody knows the hash.
+        # The hash stays wrong: files that are too large for a hash check are the test, or the sizes are refused
+        # first.
         write_record(bundle, record)
 
     return change
@@ -108,7 +109,7 @@ def test_sizes_are_held_against_the_files_before_anything_is_allocated(sound, tm
         limited("predict", "-m", bundle, "the") if what not in ("history", "metrics") else limited("info", bundle)
     )
 
-    if what == "history":  # which is not asked by info
+    if what == "history":  # info does not read it
         assert done.returncode == 0
         return
     assert (done.returncode, done.stderr.count("\n")) == (65, 1), done.stderr

@@ -1,4 +1,4 @@
-"""A killed process: readers find the old or the new model; the next run ends as an uninterrupted one."""
+"""A killed process: readers find the old or the new model; the next run ends like a run without a kill."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 6
 
-# Long enough to be killed in every part of a run, and with a checkpoint all the time.
+# The training is long enough to be killed in every part of it, and saves checkpoints all the time.
 TRAIN = (
     *("train", "en.txt", "-o", "model", "--embedding-dim", "16", "--hidden-units", "16", "--epochs", "12"),
     *("--set", "training.patience=100", "--set", "publishing.checkpoint_every=0.1s", "--no-gate"),
@@ -79,7 +79,7 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
     kills = 0
     for number in range(80):
         copy_world(before, place)
-        # Killed once, or several times on the way to one model.
+        # The run is killed once, or several times before it publishes one model.
         for instant in [dice.uniform(0, 0.9 * undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
             where = f"{number}: killed after {instant} of {undisturbed.seconds} seconds"
             killed = trainer.run(place, *TRAIN, kill_after=instant)

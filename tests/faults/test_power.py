@@ -1,7 +1,7 @@
-"""A power cut: readers find the old or the new model, whole; the next run ends as an uninterrupted one.
+"""A power cut: readers find the complete old or new model; the next run ends like a run without a power cut.
 
-`power.py` states the model of the file system. A run is recorded once, and what a cut after each of its steps may
-leave is built from the recording. Once the run has ended, a cut may take nothing of what it made.
+`power.py` states the model of the file system. A run is recorded once. From the recording, the tests build the
+images that a power cut after each step may leave. After the end of the run, a power cut may not change its result.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ if TYPE_CHECKING:
     from scenarios import Driver
 
 PUBLISHERS = SCENARIOS | OTHER_PUBLISHERS
-# Images that chance makes at each point.
+# Number of random images after each step.
 RANDOM_IMAGES = 2
-# Of how many changes at each point the short version tries each alone.
+# Number of changes after each step that the short version tries alone.
 CHANGES = 4
-# Images of each command that the short version lets a run start from.
+# Number of images of each command from which the short version starts a run.
 SAMPLE = 5
-# Parts of the long version, each of which has every so many steps of a command, so that processes can share them.
+# Number of parts of the long version. The steps of a command are divided among them, so that processes can share
+# the work.
 PARTS = 16 if os.environ.get("LMCTL_FAULTS") == "long" else 1
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What a power cut may leave.
+    """An image that a power cut may leave.
 
     Attributes:
-        step: the number of the step after which it is, from 1.
-        where: that step, and what of the rest persists.
+        step: number of the step before the cut, from 1.
+        where: description of the step and of the changes that persist.
         has_ended: whether the run had ended.
         image: the disk.
     """
@@ -56,15 +57,15 @@ class Cut:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run, and what power cuts after each of its steps may leave.
+    """A run, and the images that power cuts after each of its steps may leave.
 
     Attributes:
-        old: the folder before.
-        new: the folder after it.
-        place: where it ran; what a model remembers of its texts are their paths.
-        points: how many steps it has.
-        cuts: different images alone.
-        replayed: what the recorded steps make of the old folder.
+        old: the folder before the run.
+        new: the folder after the run.
+        place: the folder in which it ran. Images are tested there, because a model stores the paths of its texts.
+        points: number of steps.
+        cuts: the images without repetitions.
+        replayed: the image after all recorded steps, from the old folder.
     """
 
     old: Path
@@ -77,7 +78,7 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def record(driver: Driver, quick_folder: Path, seed: int, many: bool) -> Callable[[str], Recorded]:
-    """`record(scenario)`: its command, run once."""
+    """`record(scenario)`: the recorded run of its command. Each command runs once."""
     known: dict[str, Recorded] = {}
 
     def run(name: str) -> Recorded:
@@ -98,7 +99,7 @@ def record(driver: Driver, quick_folder: Path, seed: int, many: bool) -> Callabl
 
 
 def _cuts(old: Path, recording: Path, dice: random.Random, changes: int | None) -> tuple[int, list[Cut], Image]:
-    """How many steps a run has, what cuts after them may leave, and what its steps leave without a cut."""
+    """The number of steps, the images that cuts may leave, and the image after all steps without a cut."""
     disk, steps = Disk(old), read_steps(recording)
     cuts, seen = list[Cut](), set[tuple[bool, int]]()
     for number, step in enumerate(steps, start=1):
@@ -114,7 +115,7 @@ def _cuts(old: Path, recording: Path, dice: random.Random, changes: int | None) 
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", PUBLISHERS)
-def test_a_power_cut_after_any_step_costs_nothing(record, driver: Driver, dice, many, name, part):
+def test_after_a_power_cut_readers_and_the_next_run_succeed(record, driver: Driver, dice, many, name, part):
     scenario, run = PUBLISHERS[name], record(name)
     place = run.place
     old, new, paths, ends = answers(run.old), answers(run.new), listing(run.new), outcomes(run.new)
@@ -140,7 +141,7 @@ def test_a_power_cut_after_any_step_costs_nothing(record, driver: Driver, dice, 
 
 
 @pytest.mark.parametrize("name", PUBLISHERS)
-def test_nothing_that_a_run_does_to_its_disk_is_missing_in_the_recording(record, name):
+def test_replaying_the_recording_gives_the_folder_after_the_run(record, name):
     run = record(name)
 
     assert run.replayed == image_of(run.new)
@@ -155,11 +156,12 @@ def files_in(image: Image, folder: str) -> dict[str, object]:
     }
 
 
-# What power cuts did once. Each holds in every image of a run that shows it.
+# Failures that power cuts caused in earlier versions. Each promise holds in all images of a run that once broke
+# it.
 
 
 @pytest.mark.parametrize("name", ["mixture", "mix", "train", "import"])
-def test_what_current_leads_to_is_whole_the_members_of_a_mixture_too(record, name):
+def test_the_current_generation_is_complete_with_all_its_members(record, name):
     run = record(name)
     before, after = image_of(run.old), image_of(run.new)
 
@@ -184,11 +186,11 @@ def test_a_model_is_published_only_if_the_journal_or_the_request_says_so(record,
 
     for cut in run.cuts:
         if cut.image.get("model/current") == newest:
-            remembered = cut.image.get("model/request.json") == request
-            assert remembered or "model/work/publishing.json" in cut.image, cut.where
+            recorded = cut.image.get("model/request.json") == request
+            assert recorded or "model/work/publishing.json" in cut.image, cut.where
 
 
-def test_an_old_generation_that_goes_is_whole_or_gone(record):
+def test_a_pruned_generation_is_complete_or_gone(record):
     run = record("publish")
     before = image_of(run.old)
 
@@ -198,7 +200,7 @@ def test_an_old_generation_that_goes_is_whole_or_gone(record):
             assert files_in(cut.image, folder) in ({}, files_in(before, folder)), cut.where
 
 
-def test_a_new_models_folder_and_the_line_of_its_run_are_there_once_the_run_has_ended(record):
+def test_after_the_end_of_a_run_its_line_in_runs_jsonl_is_durable(record):
     run = record("train")
     lines = image_of(run.new)["model/runs.jsonl"]
 

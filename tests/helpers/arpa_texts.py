@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.families.ngram.runtime import NgramLanguageModel
 
-# It leaves a context out, as SRILM may after pruning (KenLM would refuse it): "a b" is none of the bigrams.
+# A context is missing, as SRILM may leave it out after pruning (KenLM would refuse the file): the bigram "a b".
 ARPA = r"""\data\
 ngram 1=6
 ngram 2=4

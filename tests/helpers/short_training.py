@@ -1,6 +1,6 @@
-"""Flags of a training that is done in seconds."""
+"""Flags of a training that takes seconds."""
 
 from __future__ import annotations
 
-# Enough to learn four sentences, and quick.
+# This is enough to learn four sentences.
 QUICK = ("--embedding-dim", "16", "--hidden-units", "16", "--epochs", "3", "--set", "model.layers=1")

@@ -1,4 +1,4 @@
-"""Source files, chunks of them, and the lines that reading must give."""
+"""Source files, chunks of them, and the lines that a reader must return."""
 
 import re
 
@@ -12,7 +12,7 @@ def write(folder, content, name="corpus.txt"):
 
 
 def lines_of(text):
-    """What reading is to give of a text that is no longer than what decides about its line ends."""
+    """The lines that a reader must return, for a text no longer than the part that decides its line ends."""
     lines = [
         re.sub(r"\ufeff+(?=[^ \t\r\ufeff])", " ", line.lstrip("\ufeff"))
         for line in re.split("\r\n|\n" if "\n" in text else "\r", text)
