@@ -47,7 +47,7 @@ class Finished:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment without what chooses a model or Python's buffering, and with changes."""
+    """The environment of this process with changes, and without LMCTL_MODEL and Python's variables."""
     there = os.environ.items()
     return {name: value for name, value in there if name != "LMCTL_MODEL" and not name.startswith("PYTHON")} | {
         "COLUMNS": "80",
@@ -82,7 +82,7 @@ def lmctl() -> Callable[..., Finished]:
 
 @pytest.fixture(scope="session")
 def command() -> tuple[str, ...]:
-    """How the command is started."""
+    """The command line that starts the command."""
     return COMMAND
 
 
@@ -94,7 +94,7 @@ def clean_environment() -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Finished]]:
-    """`call(*arguments)`: the command in this process, thirty times as fast to start."""
+    """`call(*arguments)`: run the command in this process, which starts thirty times faster."""
     monkeypatch.delenv("LMCTL_MODEL", raising=False)
     messages = logging.getLogger("lmctl")
     before = messages.handlers, messages.propagate, messages.level
@@ -117,7 +117,7 @@ def corpora() -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of `the cat sat on mat dog .` with random weights; nobody writes into it."""
+    """A model of `the cat sat on mat dog .` with random weights. No test writes into it."""
     return make_bundle(tmp_path_factory.mktemp("random") / "bundle")
 
 
@@ -138,7 +138,7 @@ def uniform(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def cached(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model of `bundle`, with a cache that has half of the say."""
+    """The model of `bundle`, with a cache of weight 1/2."""
     folder = make_bundle(tmp_path_factory.mktemp("cached") / "bundle")
     amend_bundle(open_bundle(folder), cache=CacheParameters(weight=0.5, theta=1.0))
     return folder
@@ -146,7 +146,7 @@ def cached(make_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of two generations, n-grams of one text: bigrams, and current, trigrams."""
+    """A model of two generations, n-grams of one text: bigrams, and trigrams, which are current."""
     folder = tmp_path_factory.mktemp("counted")
     (folder / "text.txt").write_text("the cat sat on the mat .\nthe dog sat on the cat .\n")
     for order in (2, 3):
@@ -166,7 +166,7 @@ def mixture(counted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def on_terminal() -> Callable[..., tuple[int, str]]:
-    """`on_terminal(*arguments, columns=80)`: the exit code, and what a terminal shows the command write to it."""
+    """`on_terminal(*arguments, columns=80)`: the exit code, and the output of the command on a terminal."""
 
     def run(*arguments: str | Path, columns: int = 80) -> tuple[int, str]:
         screen, terminal = pty.openpty()
@@ -182,7 +182,7 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
         try:
             while piece := os.read(screen, 4096):
                 shown += piece
-        except OSError:  # Linux says EIO when the other side is closed
+        except OSError:  # Linux reports EIO when the other side is closed
             pass
         os.close(screen)
         text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")

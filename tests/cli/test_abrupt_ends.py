@@ -1,4 +1,4 @@
-"""Signals, bugs and a lack of memory: how the command ends."""
+"""The end of a command by a signal, a bug or a lack of memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from refusals import assert_refused
     ],
 )
 def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, number, code, word):
-    # A shell starts what runs in the background with SIGINT ignored, and a process inherits that.
+    # A shell starts background jobs with SIGINT ignored, and a process inherits that.
     before = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(
         [*command, "predict", "-m", str(bundle), "-k", "1"],
@@ -31,7 +31,7 @@ def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, n
     signal.signal(number, before)
     process.stdin.write(b"the\n")
     process.stdin.flush()
-    process.stdout.readline()  # it is up, and waits for more
+    process.stdout.readline()  # the command has started, and waits for input
     time.sleep(0.05)
     process.send_signal(number)
     _, error = process.communicate(timeout=300)

@@ -25,7 +25,7 @@ def test_a_model_goes_through_a_pipe_and_answers_as_before(lmctl, call, counted,
     assert exported.out.startswith("\\data\\\nngram 1=10\n")
     assert (imported.code, imported.err) == (0, "")
     assert imported.out == f"{tmp_path}/model/generations/000001\n"
-    # Words that are equally probable may come in another order.
+    # Equally probable words may be in another order.
     after, before = (
         sorted([line, word, number] for line, _, word, number in found.rows[1:])
         for found in (
@@ -95,7 +95,7 @@ def test_an_imported_model_validates_nothing_and_lists_so(call, arpa, tmp_path):
     call("import", arpa, "-o", tmp_path / "model")
 
     (row,) = call("models", tmp_path / "model").rows[1:]
-    # Neither figures nor tokens of a text, nor a preset.
+    # An imported model has no figures, no number of tokens, and no preset.
     assert row[1:] == ["1", "*", "", "", "", "9", "", "ngram", ""]
 
 
@@ -126,7 +126,7 @@ def test_special_words_are_named(call, arpa, tmp_path):
 
 
 def test_the_unknown_word_is_exported_as_asked(call, counted, tmp_path):
-    # pocketsphinx (5.1.1, ngram_model.c) looks up <UNK>, and knows no other unknown word.
+    # pocketsphinx (5.1.1, ngram_model.c) reads only <UNK> as the unknown word.
     call("export", counted, "--to", "arpa", "--unknown", "<UNK>", "-o", tmp_path / "model.arpa")
 
     text = (tmp_path / "model.arpa").read_text()
@@ -155,7 +155,7 @@ def test_a_stopped_import_leaves_no_new_folder(command, clean_environment, arpa,
     )
     process.stdin.write(arpa.read_bytes()[:200])
     process.stdin.flush()
-    # Its scratch folder is there once it holds the lock and reads.
+    # The scratch folder exists when the run holds the lock and reads.
     while not list(tmp_path.glob("models/new/work/.unfinished-*")):
         assert process.poll() is None
         time.sleep(0.01)

@@ -1,11 +1,11 @@
-"""Input files and arguments that cannot be used: one line and an exit code; nothing old is lost."""
+"""Input files and arguments that cannot be used: one line and an exit code; existing files stay."""
 
 import pytest
 from refusals import assert_refused
 
 GB18030 = "好的\n我爱编程\n".encode("gb18030")
-# What is wrong with an input: its content (None: it is not there; a folder is made where the name says so), the
-# exit code, and what the message must name.
+# Bad inputs: the content of the file (None: there is no file; for "folder" a folder is made), the exit code, and a
+# part of the message.
 BAD_INPUTS = {
     "missing": (None, 66, "no such file"),
     "folder": (None, 66, "is a folder; expected a text file"),
@@ -15,7 +15,7 @@ BAD_INPUTS = {
     "latin": (b"good\nna\xefve\n", 65, "line 2, byte 7: not valid utf-8 (0xef)"),
     "gb18030": (GB18030, 65, "line 1, byte 0: not valid utf-8 (0xba)"),
 }
-# Every way to read a text; {} is the text. predict answers an empty file with nothing, and blank lines.
+# Every way to read a text; {} is its name.
 READERS = {
     "prepare": ("prepare", "{}", "-o", "prepared"),
     "prepare --stdout": ("prepare", "--stdout", "{}"),
@@ -54,7 +54,7 @@ def test_an_input_that_cannot_be_used_is_named_in_one_line(call, workplace, read
     assert_refused(finished, code)
     assert finished.out == "" or reader == "prepare --stdout"
     if problem in ("empty", "blank"):
-        # What is missing depends on what was wanted: text, words, something to score or to validate on.
+        # The message depends on what the command needs: text, words, or text for scoring or validation.
         assert "expected text" in finished.err or "no words" in finished.err
     else:
         assert f"{problem}: " in finished.err

@@ -1,4 +1,4 @@
-"""Names that are no sound model, and a family that cannot be loaded: one line and an exit code."""
+"""Names of missing or damaged models, and a family that cannot be loaded: one line and an exit code."""
 
 import shutil
 
@@ -7,7 +7,7 @@ from refusals import assert_refused
 
 from lmctl.store.model_record import FORMAT_VERSION
 
-# What `-m` may name by mistake, the exit code, and what is said of it; info reads neither weights nor vocabulary.
+# Wrong values of -m, each with the exit code and the message. info reads neither weights nor vocabulary.
 BAD_MODELS = {
     "nowhere": (66, "nowhere: no such model"),
     "good.txt": (66, "good.txt: is a file; expected a model folder"),

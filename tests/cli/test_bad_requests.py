@@ -164,7 +164,7 @@ def test_what_cannot_be_written_is_named_and_nothing_else_is_touched(call, workp
     ],
 )
 def test_an_empty_path_does_not_mean_the_working_folder(call, workplace, arguments):
-    # As of `-o "$FOLDER"`, if the variable is not set.
+    # `-o "$FOLDER"` gives an empty path if the variable is not set.
     before = sorted(path.name for path in workplace.iterdir())
 
     assert_refused(call(*arguments), 2, "expected a path, got ''; is a variable of the shell not set?")

@@ -1,4 +1,4 @@
-"""Readers that go away, closed streams, full disks and terminals with nothing to read."""
+"""Readers that close a pipe early, closed streams, full disks, and terminals without input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from refusals import assert_refused
 
 
 def start_reading(command, clean_environment, arguments, lines):
-    """Start the command with standard output in a pipe of which only a few lines will be read."""
+    """Start the command with standard output in a pipe. The test reads only a few lines of it."""
     process = subprocess.Popen(
         [*command, *map(str, arguments)],
         stdin=subprocess.DEVNULL,

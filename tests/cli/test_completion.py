@@ -1,4 +1,4 @@
-"""Completion in a shell, set up as the documents say."""
+"""Completion in a shell, set up as in the documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS = dict(re.findall(r"^\| (bash|zsh|fish)[^|]*\|[^|]*\| `(.*?)` \|$", SHELL_M
 
 
 def completions(lmctl, line, cwd=None):
-    """What bash is offered behind a line."""
+    """The completions that bash gets for a line."""
     words = line.split(" ")
     asked = {"_LMCTL_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     return lmctl(env=asked, cwd=cwd).lines

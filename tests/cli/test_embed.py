@@ -17,12 +17,12 @@ def model(bundle):
 
 
 def numbers(fields):
-    """The float32 that the printed digits stand for."""
+    """The float32 of the printed digits."""
     return np.array(fields, dtype=np.float32)
 
 
 def read_word2vec(text):
-    """What gensim 4.4's load_word2vec_format reads: a header, and a word and its numbers between single spaces."""
+    """Read the format of gensim 4.4's load_word2vec_format: a header, and words and numbers with single spaces."""
     header, *lines = text.splitlines()
     count, width = map(int, header.split(" "))
     rows = [line.split(" ") for line in lines]

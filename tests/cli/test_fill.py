@@ -182,7 +182,7 @@ def test_a_writer_that_waits_for_each_answer_gets_it(command, clean_environment,
         process.stdin.close()
 
 
-# What a word is judged by
+# Which text affects a word's probability
 
 
 def test_n_grams_and_mixtures_fill_by_the_probability_of_the_whole_sentence(call, counted, mixture):

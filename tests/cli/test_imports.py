@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-# Prints which modules a command left in sys.modules.
+# Prints the exit code of a command, and the modules in sys.modules.
 LIST_MODULES = """
 import json, sys
 from lmctl import cli

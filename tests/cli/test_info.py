@@ -13,7 +13,7 @@ from lmctl.store.writing import amend_bundle, encode_metrics
 
 @pytest.fixture
 def model(make_bundle, tmp_path):
-    """A model of two generations, of which the second is current."""
+    """A model of two generations; the second one is current."""
     for number in (1, 2):
         make_bundle(tmp_path / f"model/generations/{number:06d}", seed=number)
     (tmp_path / "model/current").symlink_to(Path("generations/000002"))
@@ -109,7 +109,7 @@ def test_a_member_has_its_own_perplexity_and_says_whether_oovs_count(call, write
 
     rows = dict(call("info", "mixed").rows)
 
-    # No word of the training text is unknown, so its validation leaves them out; a mixture is tuned on all words.
+    # The training text has no unknown words, so they are left out in validation. A mixture is tuned on all words.
     alone = open_bundle(Path("2/generations/000001")).metrics()["valid"]["perplexity"]
     assert rows["member 0"] == (
         f"ngram, order 2, kneser-ney, alone perplexity {alone:.2f} excluding OOVs (members/0)"

@@ -9,7 +9,7 @@ import pytest
 from lmctl.store.bundle import open_bundle
 from lmctl.store.lock import locked
 
-# Both bigrams and trigrams have their share in it.
+# In this text, both bigrams and trigrams get some weight.
 VALID = b"sat on the dog sat on the mat\n"
 
 
@@ -37,7 +37,7 @@ def test_json_has_weights_and_perplexities(call, counted, valid, tmp_path):
     assert [member["model"] for member in found["members"]] == names
     assert [member["weight"] for member in found["members"]] == bundle.record.sizes.weights
     assert (found["tokens"], found["vocabulary_size"], found["oov_rate"]) == (9, 9, 0.0)
-    # A member's perplexity is what eval says of it, and so is the mixture's.
+    # eval gives the same perplexities for the members and the mixture.
     for name, perplexity in [
         *((member["model"], member["perplexity"]) for member in found["members"]),
         (tmp_path / "model", found["perplexity"]),
@@ -56,7 +56,7 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
     lines = shown.splitlines()
     assert lines[0] == f"{tmp_path}/model/generations/000001"
     assert lines[1].split() == ["model", "weight", "perplexity"]
-    # Names are shortened in their middle; their ends tell them apart.
+    # Names are shortened in the middle, because they differ at their ends.
     assert [line.split()[0][-8:] for line in lines[2:4]] == [f"{counted}@{number}"[-8:] for number in (1, 2)]
     assert lines[4].startswith("mixture")
 

@@ -14,7 +14,7 @@ from lmctl.version import __version__
 
 @pytest.fixture
 def folder(make_bundle, tmp_path, monkeypatch):
-    """./models with two models, of two generations and of one."""
+    """./models with two models: one of two generations, one of one generation."""
     monkeypatch.chdir(tmp_path)
     for name, seeds in (("news", (1, 2)), ("books", (3,))):
         model = ModelFolder.create(tmp_path / "models" / name)
@@ -55,7 +55,7 @@ def test_rollback_prints_the_path_of_what_is_current_now(call, folder):
 
 
 def test_a_generation_that_cannot_be_opened_is_listed_with_its_fault(call, folder):
-    """Of an older or newer format, of a family that is not installed, and damaged."""
+    """Bundles of older and newer formats, of a family that is not installed, and damaged bundles."""
     faults = {
         ("books", 1): ("older format", {"format_version": FORMAT_VERSION - 1}),
         ("news", 1): ("newer format", {"format_version": FORMAT_VERSION + 1}),

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def four(lmctl, corpora, tmp_path):
-    """The four sentences, as bigrams by maximum likelihood."""
+    """A bigram model of the four sentences, by maximum likelihood."""
     done = lmctl(
         *("train", corpora / "four-sentences.txt", "-o", tmp_path / "model", "--set", "model.family=ngram"),
         *("--set", "model.order=2", "--set", "model.smoothing=mle", "--valid-fraction", "0"),
@@ -20,7 +20,7 @@ def four(lmctl, corpora, tmp_path):
 
 
 def test_half_of_the_time_shi_follows_biancheng(lmctl, four):
-    # By hand: 编程 stands twice, once before 。 and once before 是; 爱 stands once, before 编程.
+    # By hand: 编程 occurs twice, once before 。 and once before 是; 爱 occurs once, before 编程.
     plain = lmctl("predict", "-m", four, "编程", "我爱", "不知道")
 
     assert (plain.code, plain.err) == (0, "")

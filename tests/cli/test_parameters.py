@@ -68,7 +68,7 @@ def test_no_option_and_no_key_takes_what_is_no_number(call, bundle, tmp_path, va
 def test_a_generation_of_five_thousand_digits_is_none(call, counted):
     done = call("predict", "-m", f"{counted}@{'9' * 5000}", "the")
 
-    # No file system takes a name as long as that.
+    # No file system allows such a long name.
     assert (done.code, done.err.count("\n")) == (74, 1)
     assert call("predict", "-m", f"{counted}@{'9' * 200}", "the").code == 66
 

@@ -1,4 +1,4 @@
-"""`lmctl predict`: its formats, the words that it answers with, and the model that it asks."""
+"""`lmctl predict`: its formats, the words in its answers, and the choice of the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = ("<unk>", "</s>", "the", "cat", "sat", "on", "mat", "dog", ".")
 
 @pytest.fixture(scope="module")
 def ranked(bundle):
-    """`ranked(context, k)`: the best words after a context by the Python API's whole distribution."""
+    """`ranked(context, k)`: the best words after a context, from the whole distribution of the Python API."""
     model = api.load(bundle)
 
     def best(context: str, k: int = 5, left_out: tuple[str, ...] = ("<unk>", "</s>")) -> list[tuple[str, float]]:
@@ -85,7 +85,7 @@ def test_answers_fit_a_terminal_of_any_width(on_terminal, bundle, columns):
 
     assert code == 0
     assert max(map(len, shown.splitlines())) <= columns
-    # Words are not broken.
+    # No word is cut.
     assert {*shown.split()} >= {"the", "cat", "sat", "on", "probability"}
 
 
@@ -250,7 +250,7 @@ def test_a_word_that_was_just_read_becomes_more_probable(call, cached, write):
     without, with_cache = shares(), shares("--cache", "9")
 
     assert with_cache[0]["mat"] > without[0]["mat"] + 0.1
-    # What stands beside it pays: by the cache's half, nothing else was read but ends of sentences.
+    # The other words lose probability: half of it goes to the cache, in which only ends of sentences are.
     assert with_cache[1]["dog"] == pytest.approx(0.5 * without[1]["dog"], rel=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Where `lmctl predict` reads contexts: arguments, files and standard input, in any encoding."""
+"""The contexts of `lmctl predict`: from arguments, files and standard input, in any encoding."""
 
 from __future__ import annotations
 

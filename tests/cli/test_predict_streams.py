@@ -33,7 +33,7 @@ def test_contexts_as_arguments_are_utf8_whatever_the_locale(lmctl, make_bundle, 
 
 @pytest.fixture
 def coprocess(command, clean_environment, bundle):
-    """A running `lmctl predict`, to write to and read from; killed after five minutes, so that no test hangs."""
+    """A running `lmctl predict` that a test writes to and reads from. It is killed after five minutes at most."""
     with subprocess.Popen(
         [*command, "predict", "-m", str(bundle)],
         stdin=subprocess.PIPE,
@@ -73,7 +73,7 @@ def test_lines_that_arrive_in_pieces_are_put_together(coprocess, bundle, call):
 
 
 def peak_kilobytes(command, bundle, contexts, clean_environment):
-    """The most memory a run of predict had, as its parent sees it, and how many lines it answered."""
+    """The peak memory of a run of predict, from its parent, and the number of lines that it answered."""
     script = (
         "import resource, subprocess, sys\n"
         "subprocess.run(sys.argv[1:], check=True)\n"
@@ -91,7 +91,8 @@ def peak_kilobytes(command, bundle, contexts, clean_environment):
 
 
 def test_memory_does_not_grow_with_the_stream(command, clean_environment, bundle):
-    line = (b"w" * 199 + b" ") * 100 + b"\n"  # 20 kB of a hundred words: many bytes, quick to answer
+    # A context of 20 kB with only a hundred words: many bytes, but a fast answer.
+    line = (b"w" * 199 + b" ") * 100 + b"\n"
     short, answered_short = peak_kilobytes(command, bundle, line * 20, clean_environment)
     long, answered_long = peak_kilobytes(command, bundle, line * 1000, clean_environment)
 

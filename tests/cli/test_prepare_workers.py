@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# `lmctl`, with chunks so small that a short text is worth several workers.
+# `lmctl` with small chunks, so that a short text needs several workers.
 SMALL_CHUNKS = """
 import sys
 from lmctl.jobs import prepare
@@ -19,7 +19,7 @@ prepare.CHUNK_BYTES = 2000
 from lmctl.cli import main
 main()
 """
-# The first line of a module that says that it was imported, and by whom.
+# A module that prints its name when it is imported, and ends the process.
 INTRUDER = "import os, sys; os.write(2, f'{__name__} was imported\\n'.encode()); sys.exit(99)\n"
 
 
@@ -52,10 +52,10 @@ def children_of(process):
 
 
 def some_children(process):
-    """The workers, as soon as there are any."""
+    """Wait until there are workers, and return their process ids."""
     while True:
         assert process.poll() is None
-        # A process that has just been forked is still its parent's copy.
+        # A process that has just been forked still has the command line of its parent.
         children = [child for child in children_of(process) if b"spawn_main" in command_line(child)]
         if children:
             return children
@@ -107,7 +107,7 @@ def test_no_worker_outlives_a_run_that_is_killed(text, tmp_path):
     process.kill()
     process.communicate()
 
-    # Each ends at its own pace: a minute is far more than any needs, and a test must end.
+    # A minute is far more than a worker needs to end. The limit makes sure that the test ends.
     end = time.monotonic() + 60
     while not all(is_gone(child) for child in children) and time.monotonic() < end:
         time.sleep(0.05)
@@ -121,14 +121,14 @@ def modules_after(code):
 
 @pytest.mark.parametrize("start", [["-P", "-c", SMALL_CHUNKS], ["-m", "lmctl"]])
 def test_nothing_of_the_current_folder_is_imported(text, tmp_path, start):
-    # What `python -m` itself imports before it looks for lmctl is out of reach; `python -P -m` is safe from it.
+    # lmctl cannot prevent the imports of `python -m` itself, before it finds lmctl. `python -P -m` is safe.
     by_python = {"importlib", "runpy", *modules_after("import runpy")} if start[0] == "-m" else set()
     names = {*sys.stdlib_module_names, "numpy", "click", "rich", "msgspec", "yaml", "jieba", "rjieba", "filelock"}
     for name in names - by_python:
         (tmp_path / f"{name}.py").write_text(INTRUDER)
     assert (tmp_path / "socket.py").exists()
     assert (tmp_path / "typing.py").exists()
-    # A folder that is no package does not stand in the way either.
+    # A folder named lmctl that is no package is not imported either.
     (tmp_path / "lmctl").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     arguments = ["prepare", text, "-o", tmp_path / "out", "--jobs", "2", "-q"]

@@ -167,7 +167,7 @@ def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatc
     assert described[0] == "scoring a.txt"
     assert re.fullmatch(r"scoring a.txt  90 %  0:\d\d left", described[9])
     assert described[10] == "tuning a cache"
-    # Nobody listens any more.
+    # The display does not listen any more.
     progress.tell("scoring", 1, 2)
     assert len(described) == 11
 
@@ -201,5 +201,5 @@ def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(capfd, monkey
         said = capfd.readouterr().err.splitlines()
         assert bool(said) == plain
         assert all(line.startswith("lmctl: scoring a.txt") for line in said)
-    # Every ten seconds or so, not each time.
+    # A line is due only every ten seconds.
     assert len(said) < 6, said

@@ -1,4 +1,4 @@
-"""Streams that do not block, are full, or are not there: results arrive whole or the command fails."""
+"""Streams that do not block, are full, or are closed: the results are complete, or the command fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import pytest
 
 TEXT = b"the cat sat on the mat .\n" * 3000
-# Every command that prints more than a pipe holds, and the lines that it prints of TEXT.
+# Every command that can print more than a pipe holds, and the number of lines that it prints for TEXT.
 LONG_RESULTS = {
     "predict": (("predict", "-m", "{bundle}", "-f", "{text}"), 3000),
     "predict jsonl": (("predict", "-m", "{bundle}", "-f", "{text}", "--json"), 3000),
@@ -49,7 +49,7 @@ def test_a_pipe_that_does_not_block_gets_every_line(command, clean_environment, 
         stdout=writer,
     )
     os.close(writer)
-    # By then the pipe is full: nobody reads yet.
+    # The pipe is full now, because nobody reads yet.
     wait_until_full(reader)
 
     content = read_to_the_end(reader)
@@ -60,7 +60,7 @@ def test_a_pipe_that_does_not_block_gets_every_line(command, clean_environment, 
 
 
 def wait_until_full(reader):
-    """Until the bytes that wait in a pipe have been the same for a while, and are some."""
+    """Wait until a pipe holds some bytes, and their number has not changed for a while."""
     waiting = -1
     while True:
         buffer = bytearray(4)
@@ -101,7 +101,7 @@ def test_input_that_does_not_block_is_read_to_its_end(command, clean_environment
         stderr=subprocess.PIPE,
     )
     os.close(reader)
-    # Nothing has come when it starts to read, and again between two lines.
+    # There is no input when the command starts to read, and between two lines.
     for _ in range(4):
         time.sleep(0.4)
         os.write(writer, b"the cat\n")
@@ -112,7 +112,7 @@ def test_input_that_does_not_block_is_read_to_its_end(command, clean_environment
     assert out.count(b"\n") == lines
 
 
-# What a command warns of by name, on standard error; each warns, and does its work.
+# Warnings on standard error. Each command prints one, and does its work.
 WARNS = ("prepare", "--stdout", "--set", "text.user_dictionary={words}", "{text}")
 
 
@@ -191,7 +191,7 @@ def test_a_signal_ends_a_command_whose_reader_does_not_read(command, clean_envir
 
 
 def test_no_file_gets_the_descriptor_of_a_closed_standard_error(command, clean_environment):
-    # Libraries write their messages to descriptor 2, whatever it is.
+    # Libraries write their messages to descriptor 2, also if it is another file.
     code = (
         "import os, sys; from lmctl.cli.streams import take_over_streams as take; take(); print(os.open('/', 0))"
     )

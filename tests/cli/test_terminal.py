@@ -1,4 +1,4 @@
-"""Control characters of words, names and records: shown on a terminal, bytes in a pipe, never columns."""
+"""Control characters in words, names and model.json: visible on a terminal, unchanged in a pipe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TITLE = "\x1b]0;title\x07"
         ("\x9b2J", r"\u009b2J"),
         ("\u202eexe.txt\u2066", r"\u202eexe.txt\u2066"),
         ("a\u2028b\u2029", r"a\u2028b\u2029"),
-        # A byte of a path that is not UTF-8, as Python holds it, and half a pair that is no byte.
+        # A byte of a path that is not UTF-8 (a surrogate in Python), and a surrogate that stands for no byte.
         ("\udc9b[2J", r"\x9b[2J"),
         ("\ud800", r"\ud800"),
         (r"\x1b", r"\x1b"),
@@ -78,14 +78,14 @@ def test_rows_have_the_columns_that_they_were_given():
     row = tsv.row(["a\tb\nc\\t", 1.5])
 
     assert row == "a\\tb\\nc\\\\t\t1.5"
-    # What undoes it, as docs/metrics.md says it.
+    # The inverse, as docs/metrics.md describes it.
     undone = row.split("\t")[0].encode().decode("unicode_escape")
     assert undone == "a\tb\nc\\t"
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory, make_bundle):
-    """A folder with a model whose words hold sequences, and a bundle whose record does."""
+    """A folder with a model with control sequences in its words, and a bundle with some in its model.json."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "text.txt").write_text(f"start a{TITLE}b [red]end\n" * 10)
     train(
@@ -132,7 +132,7 @@ def test_a_terminal_is_shown_the_sequences_of_words_names_and_records(on_termina
     ):
         code, text = on_terminal(*arguments)
         assert code != 70, arguments
-        # The test's own reader has taken colours out of what it read.
+        # The fixture removes colours from the output.
         assert sequences(text) == [], arguments
         shown[arguments[0], len(shown)] = text
     assert "[red]end" in shown["predict", 1]
@@ -174,7 +174,7 @@ def test_names_with_tabs_and_line_ends_keep_the_columns(lmctl, hostile, tmp_path
 
 
 def test_results_go_to_standard_output_while_progress_is_drawn(command, clean_environment, hostile, tmp_path):
-    # rich's live displays take standard output over, though it be a file.
+    # rich's live displays replace standard output even if it is a file.
     text = tmp_path / "text.txt"
     text.write_text("start x\n" * 300)
     for level, rows in (("sentence", 301), ("word", 901)):
@@ -188,7 +188,7 @@ def test_results_go_to_standard_output_while_progress_is_drawn(command, clean_en
                 env=clean_environment(TERM="xterm"),
             )
             os.close(terminal)
-            with contextlib.suppress(OSError):  # Linux says EIO when the other side is closed
+            with contextlib.suppress(OSError):  # Linux reports EIO when the other side is closed
                 while os.read(screen, 4096):
                     pass
         assert process.wait(300) == 0

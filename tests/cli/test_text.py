@@ -1,4 +1,4 @@
-"""Segmentation of text as a user sees it, from preparation to the answer."""
+"""Segmentation of text, from preparation to the answer of a query."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_stripped_tags_leave_the_model_of_the_bare_text(call, write, tmp_path):
         (models["stripped"].folder / name).read_bytes() == (models["bare"].folder / name).read_bytes()
         for name in ("vocabulary.tsv", "characters.tsv", *tables)
     )
-    # What is asked may have tags, too.
+    # The context of a query may have tags, too.
     answers = [call("predict", "-m", tmp_path / name, text) for name in models for text in ("<s> the", "the")]
     assert answers[0].out == answers[1].out == answers[3].out
     scores = [call("eval", "-m", tmp_path / "stripped", text, "--format", "kenlm") for text in (tagged, bare)]

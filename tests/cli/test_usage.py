@@ -26,7 +26,7 @@ from lmctl.config import TrainingConfig, presets
         ("predict x --json=1", "--json: takes no value"),
         ("predict --zzz x", "no such option --zzz; see lmctl predict --help"),
         ("eval --formt tsv", "no such option --formt; did you mean --format?"),
-        # Other programs' names of what is an option here.
+        # Options of other programs with the meaning of an option of lmctl.
         ("train x --lr 1", "no such option --lr; did you mean --learning-rate?"),
         ("train x --lstm-units 9", "no such option --lstm-units; did you mean --hidden-units?"),
         ("train x --hidden 9", "no such option --hidden; did you mean --hidden-units?"),
@@ -43,7 +43,7 @@ from lmctl.config import TrainingConfig, presets
         ("predict --top-k 9 x", "no such option --top-k; did you mean -k?"),
         ("predict --n 9 x", "no such option --n; did you mean -k?"),
         ("predict -n 9 x", "no such option -n; did you mean -k?"),
-        # Keys that have no flag of their own, and texts that need none.
+        # Keys without a flag, and texts that are given without an option.
         ("train x --steps 9", "no such option --steps; did you mean --set training.steps=VALUE?"),
         ("train x --dropout .2", "no such option --dropout; did you mean --set model.dropout=VALUE?"),
         ("train --file x", "no such option --file; CORPUS takes no option: lmctl train CORPUS"),
@@ -107,7 +107,7 @@ def test_help_states_what_keys_take_and_their_defaults(call):
     assert f"[training.epochs; at least 1; default {TrainingConfig().epochs} unless the preset sets it]" in shown
     assert "[text.lowercase; default off]" in shown
     assert "[publishing.gate; default --gate]" in shown
-    # What null means, if null is the default; a flag cannot give it.
+    # If null is the default, the help describes it as the default, because a flag cannot give null.
     assert "; the default sets no limit. [training.time_limit; a time such as" in shown
     assert "null" not in shown
 
@@ -117,7 +117,7 @@ def test_every_suggestion_is_an_option_or_a_command_that_there_is(call):
 
     assert [option for option in OTHER_NAMES if option not in shown] == []
     assert set(OTHER_COMMANDS) <= set(COMMANDS)
-    # Nothing that is suggested for is an option of the same command.
+    # No option of a command is in the list of names that are replaced.
     assert not any(option in others.split() for option, others in OTHER_NAMES.items())
 
 

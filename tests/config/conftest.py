@@ -1,4 +1,4 @@
-"""For the tests of configuration: what assignments resolve to, or how they are refused."""
+"""For the tests of configuration: the result of assignments, or their error message."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def resolved() -> Callable[..., Config]:
 
 @pytest.fixture(scope="session")
 def message() -> Callable[..., str]:
-    """`message("training.epochs=0", ...)`: how it is refused."""
+    """`message("training.epochs=0", ...)`: the error message."""
     return refuse
 
 
 @pytest.fixture(scope="session")
 def file_message() -> Callable[[str], str]:
-    """`file_message(path)`: how a file is refused."""
+    """`file_message(path)`: the error message for a file."""
     return refuse_file
 
 

@@ -154,7 +154,7 @@ def test_a_family_of_another_package_brings_its_name_its_keys_and_its_presets(re
     assert "toy-one" in presets
     assert message("preset=x") == f"preset: expected one of auto, {', '.join(presets)}, got 'x'"
     assert resolved("model.family=toy", tokens=5).model == ToyConfig(layers=11)
-    # No preset is meant for more tokens.
+    # The family has no preset for more tokens.
     assert (resolved("model.family=toy", tokens=6).model, resolved("preset=toy-one").model.layers) == (
         ToyConfig(),
         11,
@@ -173,7 +173,7 @@ def test_a_key_that_several_families_own_is_that_of_the_family_that_is_chosen(re
     order = resolved("model.order=3", "preset=ngram").model.order
     assert (order, type(order)) == (3, int)
     assert type(resolved("model.order=3", "model.family=toy").model.order) is float
-    # What any of them takes is refused only when the family is known.
+    # A value that one of the families takes is refused only when the family is known.
     read_settings([], ["model.layers=20"], {})
     assert message("model.layers=20") == (
         "model.layers: expected a whole number of at least 1 and at most 8, got 20"

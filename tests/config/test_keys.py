@@ -18,7 +18,7 @@ PRESETS = [preset for family in families.configurable().values() for preset in f
         ("model.embedding_dim=", "a whole number of at least 1, got null"),
         ("model.layers=9", "a whole number of at least 1 and at most 8, got 9"),
         ("training.epochs=3.0", "a whole number of at least 1, got 3.0"),
-        # As it was written, not as a float prints it.
+        # The message quotes the number as the user wrote it, not as Python prints the float.
         ("training.epochs=1e3", "a whole number of at least 1, got 1e3"),
         ("training.epochs=99999999999999999999", "a whole number of at most 2147483647, got 99999999999999999999"),
         ("training.epochs=-9999999999999999999", "a whole number of at least 1, got -9999999999999999999"),

@@ -35,7 +35,7 @@ def mutated(document: str, rng: random.Random) -> str:
 
 
 def refusal(ask: Callable[[], object]) -> str | None:
-    """The message of the LmctlError that a call ends with; anything else that it raises is a bug."""
+    """The message of the LmctlError that a call raises. Any other exception is a bug."""
     try:
         ask()
     except LmctlError as error:

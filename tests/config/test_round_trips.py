@@ -19,7 +19,7 @@ def test_yaml_of_a_configuration_reads_back_to_an_equal_one(name, write, resolve
 
     assert config_from_yaml(to_yaml(config)) == config
     assert read_settings([write(to_yaml(config))], [], {}).resolve(7) == config
-    # Another YAML reader sees the same.
+    # Another YAML reader reads the same values.
     assert yaml.safe_load(to_yaml(config))["model"] == msgspec.to_builtins(config.model)
 
 

@@ -1,4 +1,4 @@
-"""`lmctl eval`: the texts that it scores, the models that it compares, and where its figures go."""
+"""`lmctl eval`: the texts that it scores, the models that it compares, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_lines_are_answered_as_they_arrive(command, clean_environment, bundle, o
     process.stdin.write(b"the cat\n")
     process.stdin.flush()
 
-    # Read before the end of standard input is written: it would wait for ever if the answer did.
+    # The test reads the answer before it closes standard input. It would wait for ever if the command did.
     answer = process.stdout.readline()
 
     assert answer.startswith(first)
@@ -171,5 +171,5 @@ def test_what_cannot_be_told_apart_is_not_compared(call, bundle, uniform, argume
 
 def test_a_model_may_be_the_first_argument(call, bundle, text):
     assert call("eval", bundle, text).out == call("eval", "-m", bundle, text).out
-    # Once -m names the model, a folder among the texts is a folder.
+    # If -m names the model, a folder among the texts is not taken for the model.
     assert call("eval", "-m", bundle, bundle).code == 66

@@ -52,7 +52,7 @@ def test_tsv_sentences(call, bundle, text, scores):
         # The third line is blank.
         line = {1: "1", 2: "2", 3: "4"}[number]
         assert row[:5] == [str(text), str(number), line, str(len(score.words)), str(score.oov)]
-        # Six decimals each; the sentences were scored side by side, and `scores` one by one.
+        # Six decimals, because eval scores the sentences side by side, and `scores` one by one.
         assert all(re.fullmatch(r"-?\d+\.\d{6}", figure) for figure in row[5:7])
         assert row[7] == str(bundle)
         expected = [
@@ -116,7 +116,7 @@ def test_a_table_shows_the_texts_side_by_side_and_fits_a_terminal(call, bundle, 
 
     figures = [summary(call, "-m", bundle, name) for name in (text, other)]
     assert max(map(len, finished.lines)) <= 80
-    # Both ends of the names are there.
+    # The names are shortened, but both of their ends are there.
     assert f"{other}"[-8:] in finished.out
     assert f"{text}"[-8:] in finished.out
     for row in figures:
@@ -146,7 +146,7 @@ def test_on_a_terminal_every_level_is_a_table_that_fits(on_terminal, bundle, wri
     lines = [line for line in shown.splitlines() if not line.startswith("vocabulary 9;")]
     assert max(map(len, lines)) <= columns
     assert "\t" not in shown
-    # Which text is which can be told.
+    # The names of the texts differ.
     assert shown.count("title.txt") >= 2 or level != "summary"
     if level == "word":
         assert sum(line.split()[:1] == ["zebra"] and line.endswith("OOV") for line in lines) == 2

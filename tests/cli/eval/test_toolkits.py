@@ -8,14 +8,14 @@ import re
 import pytest
 from scored import log10, summary
 
-# What a KenLM user's scripts look for in the output of `query`.
+# Patterns that scripts of KenLM users search in the output of `query`.
 KENLM = {
     "including": r"^Perplexity including OOVs:\t(\S+)$",
     "excluding": r"^Perplexity excluding OOVs:\t(\S+)$",
     "oovs": r"^OOVs:\t(\d+)$",
     "tokens": r"^Tokens:\t(\d+)$",
 }
-# And an SRILM user's in that of `ngram -ppl`.
+# Patterns that scripts of SRILM users search in the output of `ngram -ppl`.
 SRILM_COUNTS = re.compile(r"^file (\S+): (\d+) sentences, (\d+) words, (\d+) OOVs$", re.MULTILINE)
 SRILM_FIGURES = re.compile(r"^(\d+) zeroprobs, logprob= (\S+) ppl= (\S+) ppl1= (\S+)$", re.MULTILINE)
 
@@ -39,7 +39,7 @@ def test_kenlm_sentences_and_words_add_up_to_the_summary(call, bundle, text, sco
     sentences = call("eval", "-m", bundle, "--format", "kenlm", "--level", "sentence", text)
     words = call("eval", "-m", bundle, "--format", "kenlm", "--level", "word", text)
 
-    # A line for every line of the text, so that `paste` puts them side by side: the third one is blank.
+    # There is a line for every line of the text, so that `paste` can join them. The third one is blank.
     assert [sentences.lines[place] for place in (0, 1, 3)] == [
         f"Total: {log10(score.total_log_prob):.6g} OOV: {score.oov}" for score in scores
     ]
@@ -109,8 +109,8 @@ def test_a_text_of_oovs_alone_has_no_ppl1(call, bundle, write):
     assert dict(zip(*rows, strict=True))["ppl1"] == "inf"
 
 
-# What KenLM (4cb443e) and SRILM (1.7.3, ngram -ppl -debug 2) print for this model and text. An n-gram that was
-# found has 1 or 2 words; SRILM leaves out words of probability 0, and skips the blank line.
+# The output of KenLM (4cb443e) and SRILM (1.7.3, ngram -ppl -debug 2) for this model and text. The n-grams that
+# are found have 1 or 2 words. SRILM leaves out words of probability 0, and skips the blank line.
 TOOLKITS_ARPA = r"""\data\
 ngram 1=5
 ngram 2=4
@@ -177,7 +177,7 @@ def test_kenlms_format_is_what_kenlm_prints(call, imported, write):
     finished = call("eval", "-m", imported, "--format", "kenlm", "--level", "word", write("t", TOOLKITS_TEXT))
 
     assert [re.sub(r"=\d+ ", " ", line) for line in finished.lines[:4]] == KENLM_LINES
-    # KenLM's own last digits are those of sums in float32.
+    # KenLM adds up in float32, so its last digits differ.
     assert finished.lines[6:] == ["OOVs:\t2", "Tokens:\t14"]
     including, excluding = (float(line.split("\t")[1]) for line in finished.lines[4:6])
     assert including == pytest.approx(10 ** ((1.7 + 1.1 + 200.3 + 201.7) / 14), rel=1e-5)

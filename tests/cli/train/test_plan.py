@@ -1,4 +1,4 @@
-"""`lmctl train --dry-run`: the configuration and the plan of a run that is not started."""
+"""`lmctl train --dry-run`: the configuration and the plan, without training."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from short_training import QUICK
 
 @pytest.fixture(scope="module")
 def run(lmctl, corpora, tmp_path_factory):
-    """A folder with models/four-sentences, trained there, and what the command said."""
+    """A folder with models/four-sentences, trained there, and the output of the command."""
     folder = tmp_path_factory.mktemp("training")
     shutil.copy(corpora / "four-sentences.txt", folder)
     watching = ("--log-json", "log.jsonl", "--status-file", "lmctl.prom", "--nice", "3")
@@ -44,7 +44,7 @@ def test_json_is_the_summary_of_the_run(run):
 
 
 def test_where_nobody_watches_the_path_is_all_that_is_printed(lmctl, corpora, tmp_path):
-    # 5,000 tokens, every word of which is in the vocabulary, as by default in most texts.
+    # 5,000 tokens, all of them in the vocabulary, as in most texts by default.
     finished = lmctl(
         *("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1"),
         *("--set", "training.with_ngram=false"),
@@ -231,10 +231,10 @@ def test_of_three_runs_at_once_one_trains_and_the_others_exit_75_and_name_it(com
 
 def test_the_same_command_again_prints_the_path_and_imports_nothing_heavy(lmctl, run, tmp_path):
     folder, _ = run
-    # Importing TensorFlow is refused, as where it is not installed.
+    # Importing TensorFlow raises, as if it were not installed.
     (tmp_path / "tensorflow.py").write_text("raise ImportError")
 
-    # Neither how it is watched nor how nice it is changes what it would make.
+    # The options of watching and niceness do not change the model, so they are not part of the request.
     watching = ("--log-json", tmp_path / "log.jsonl", "--status-file", tmp_path / "lmctl.prom", "--nice", "9")
     again = lmctl("train", "four-sentences.txt", *QUICK, *watching, cwd=folder, env={"PYTHONPATH": str(tmp_path)})
 
@@ -273,7 +273,7 @@ def test_a_run_that_fails_before_it_begins_is_told_of_on_standard_error(lmctl, t
     assert not (tmp_path / "model").exists()
 
 
-# Prints how nice the process is when the run begins.
+# Prints the niceness of the process when the run begins.
 NICENESS = """
 import os, sys
 from lmctl import cli
