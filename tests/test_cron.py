@@ -1,4 +1,4 @@
-"""The script of docs/cron.md, as it stands there: every line is answered, whatever comes."""
+"""The script of docs/cron.md, unchanged: every line is answered, also after errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def serve(model, tmp_path):
-    """`serve(content, before="")`: what the script makes of lines, with `lmctl` run after a line of shell."""
+    """`serve(content, before="")`: the output of the script for lines; `before` is a shell line before `lmctl`."""
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
     text = (generate_docs.ROOT / "docs/cron.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_a_long_line_gets_one_answer(serve):
 
 
 def test_a_predict_that_dies_is_started_again(serve, tmp_path):
-    # The first one takes its line and dies; the second one answers.
+    # The first process takes a line and dies; the second one answers.
     died = tmp_path / "died"
     done = serve(b"the cat\nthe\n", f"[ -e {died} ] || {{ touch {died}; read -r line; exit 70; }}")
 

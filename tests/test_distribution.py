@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(*arguments, cwd, **changes):
-    """Run a program to its end; what it printed. Nothing of this process's Python reaches it."""
+    """Run a program, and return its output. Its environment has no settings of this Python."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LMCTL_"))}
     done = subprocess.run(
         list(map(str, arguments)),
@@ -47,7 +47,7 @@ def built(tmp_path_factory):
     pytest.importorskip("build", reason="needs the extra dev")
     pytest.importorskip("hatchling", reason="needs the extra dev")
     folder = tmp_path_factory.mktemp("built")
-    # Without isolation nothing is downloaded: the backend is among the development tools.
+    # Nothing is downloaded without isolation, because the backend is a development tool.
     run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, ROOT, cwd=folder)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return sdist, wheel
@@ -59,7 +59,7 @@ def names_in_sdist(sdist):
 
 
 def tracked():
-    """Every file that git holds or would take, links to folders followed."""
+    """Every file that git tracks or would add; links to folders are followed."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout: what belongs into the sdist is what git holds")
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
@@ -85,7 +85,7 @@ def test_the_wheel_holds_the_package_with_its_presets_and_types(built):
 
 
 def interpreter(version):
-    """A Python of a version; skips where this machine has none."""
+    """A Python of a version; the test is skipped if the machine has none."""
     if version == RUNNING:
         return sys.executable
     name = f"python{version[0]}.{version[1]}"
@@ -94,7 +94,7 @@ def interpreter(version):
         shutil.which(name),
         *sorted(map(str, pyenv.glob(f"{name.removeprefix('python')}.*/bin/python3"))),
     ):
-        # A shim may stand in the place of a Python that is not there.
+        # A shim may exist although its Python does not.
         if (
             found
             and subprocess.run([found, "-c", "import venv"], capture_output=True, check=False).returncode == 0
@@ -104,7 +104,7 @@ def interpreter(version):
 
 
 def first_day(lmctl, folder):
-    """Count, predict and look, in a folder of its own."""
+    """Train n-grams, predict and show the model, in a new folder."""
     (folder / "text.txt").write_text("我爱编程。\n编程是一种艺术。\n", encoding="utf-8")
     printed = run(lmctl, "train", "text.txt", "--quiet", "--set", "preset=ngram", "--min-count", "1", cwd=folder)
     assert printed == "models/text/generations/000001\n"
@@ -125,13 +125,13 @@ def test_the_wheel_works_on_the_oldest_and_the_newest_python(built, tmp_path, ve
 
 @pytest.fixture(scope="module")
 def installed(built, tmp_path_factory):
-    """An environment of the running Python: lmctl from the wheel, all else from here."""
+    """An environment of the running Python: lmctl from the wheel, other packages from this environment."""
     folder = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     pip = (folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run(*pip, "--no-deps", "--no-index", built[1], cwd=folder)
     (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-    # A checkout that is installed here for editing is found by a .pth file, which nothing reads from there.
+    # An editable install is found by a .pth file, which is not read from there.
     here = [path for path in sys.path if Path(path).name == "site-packages"]
     (packages / "others.pth").write_text("\n".join(here) + "\n")
     return folder / "venv"
@@ -151,7 +151,7 @@ def test_a_network_is_trained_by_an_installed_wheel(installed, tmp_path):
     assert Path(where.strip()).is_relative_to(installed)
 
 
-# What somebody else's program does; every type of it is known.
+# A program of a user. mypy must know all of its types.
 USER = """
 import lmctl
 

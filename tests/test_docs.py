@@ -30,7 +30,7 @@ def test_a_generated_document_is_up_to_date(path):
 def test_the_reference_configuration_sets_every_key_to_its_default():
     asked = read_settings([str(REFERENCE)], [], {})
 
-    # Those of other families stand in comments.
+    # Keys of other families are in comments.
     assert list(asked.explicit) == [key.path for key in all_keys() if key.family in (None, "lstm")]
     assert all(f"\n  # {key.name}: " in REFERENCE.read_text() for key in all_keys() if key.family == "ngram")
     assert asked.resolve() == Config()

@@ -154,7 +154,7 @@ def test_a_pipe_in_the_place_of_a_file_of_lmctls_own_is_refused(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file whose reading fails")
 def test_a_file_that_fails_while_it_is_read_is_named():
-    # Nothing is mapped at address 0: opened, and EIO at the first byte.
+    # Address 0 is not mapped: the file opens, and the first read fails with EIO.
     with pytest.raises(OSError, match="/proc/self/mem") as caught:
         files.sha256_of(Path("/proc/self/mem"))
     assert caught.value.errno == errno.EIO

@@ -16,7 +16,7 @@ def fifo(path):
 
 
 def listen(path):
-    # The name of a socket is short: it is bound by a relative one.
+    # The path of a socket must be short, so it is bound by a relative path.
     before = Path.cwd()
     os.chdir(path.parent)
     try:
@@ -74,7 +74,7 @@ def test_a_file_is_read_up_to_its_bound_and_no_further(tmp_path):
     assert read_regular(path, 5) == b"12345"
     link_to_file(tmp_path / "link")
     assert read_regular(tmp_path / "link", 5, follow_links=True) == b"x"
-    # A hole of a TB takes no room on disk, and no memory here.
+    # A hole of 1 TB takes no space on disk, and no memory here.
     os.truncate(path, 1 << 40)
 
     with pytest.raises(DataError, match=r"record: 1,099,511,627,776 bytes; expected at most 5"):

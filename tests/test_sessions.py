@@ -1,4 +1,4 @@
-"""The sessions in README.md and docs/concepts.md: every command prints what the document shows."""
+"""The sessions in README.md and docs/concepts.md: every command prints the output in the document."""
 
 import csv
 import math
@@ -16,7 +16,7 @@ README = ROOT / "README.md"
 CONCEPTS = ROOT / "docs/concepts.md"
 # With another processor, or another number of threads, the figures of a network differed by up to 0.3 %.
 NETWORK_TOLERANCE = 0.02
-# Training on a part of a small corpus may also stop after another epoch.
+# Training on a part of a small corpus may also stop at another epoch.
 EARLY_STOPPING_TOLERANCE = 0.2
 # Figures of n-grams are the same everywhere; the last printed digit may be rounded the other way.
 COUNTED_TOLERANCE = 1e-3
@@ -65,7 +65,7 @@ class Shell:
 
     def __init__(self, folder, temporary):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LMCTL_"))}
-        # lmctl is found where the document says, and nowhere else.
+        # The shell finds lmctl only in the folder of the document.
         kept["PATH"] = os.defpath
         kept["TMPDIR"] = str(temporary)
         self._shell = subprocess.Popen(

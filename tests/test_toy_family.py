@@ -15,7 +15,7 @@ UNIGRAM = ("--set", "model.family=unigram", "--set", "validation.file=valid.txt"
 
 @pytest.fixture
 def lmctl(tmp_path):
-    """`lmctl(*arguments, stdin="")`: what the command prints, run where the toy's package can be imported."""
+    """`lmctl(*arguments, stdin="")`: the output of the command, in a process that can import the toy family."""
     environment = {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
 
     def run(*arguments, stdin="", code=0):

@@ -1,4 +1,4 @@
-"""For the tests of prepared corpora: a corpus from text that stands in the test."""
+"""For the tests of prepared corpora: a corpus of texts that a test gives."""
 
 import contextlib
 

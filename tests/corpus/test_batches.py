@@ -12,14 +12,14 @@ END = 1
 
 
 def stream_of(lengths):
-    """Sentences of so many words each, whose words are numbered from 2 on, each one different."""
+    """Sentences of given lengths. Words are numbered from 2, and all words are different."""
     number = itertools.count(2)
     ids = [token for length in lengths for token in [*itertools.islice(number, length), END]]
     return np.array(ids, dtype=np.uint16)
 
 
 def columns_read(segments):
-    """The runs of tokens that the columns read without a restart: the inputs and targets of each."""
+    """The tokens that the columns read without a restart: inputs and targets of each part."""
     runs, open_runs = [], {}
     for segment in segments:
         for column, length in enumerate(segment.lengths):
@@ -70,7 +70,7 @@ def test_inputs_are_the_tokens_before_the_targets(lengths, batch_size, num_steps
 
     for inputs, targets in columns_read(segments):
         assert inputs[1:] == targets[:-1]
-        # Words are all different, so what stands before one is known; before `</s>` anything may stand.
+        # All words are different, so the token before a word is known. Any token may precede `</s>`.
         assert inputs[0] in stream if targets[0] == END else inputs[0] == before[targets[0]]
 
 

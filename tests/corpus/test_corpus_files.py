@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_leaves_the_old_corpus_whole(tmp_path, prepare, mon
     assert not list(tmp_path.glob(".*"))
     old = PreparedCorpus.open(tmp_path)
     assert sentences(old, old.train) == ["the old corpus"]
-    # What was left behind goes with the next success.
+    # The next successful run removes the remaining files.
     corpus = prepare(tmp_path, "the new corpus\n")
     assert set(contents(tmp_path)) == {*corpus.record.files.values(), "corpus.json"}
 
@@ -115,6 +115,6 @@ def test_workers_are_gone_before_their_scratch_folder_is(tmp_path, failing):
             sources=list,
         )
 
-    # The scratch folder, which is there as long as a worker may write into it.
+    # The scratch folder exists as long as a worker may write into it.
     assert len(seen[0]) == 1
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]

@@ -167,7 +167,7 @@ def test_lines_that_validate_and_train_are_counted(tmp_path, prepare, caplog):
     with caplog.at_level(logging.INFO):
         corpus = prepare(tmp_path, *train, valid=" c d e\nnew line here\nf\na b c\n\nf\n", compare=True)
 
-    # c d e and f twice; the line's blanks do not matter.
+    # c d e and f twice; spaces in a line do not matter.
     assert corpus.record.shared == SharedLines(lines=3, words=5)
     assert any(
         message.startswith("3 of the 5 validation lines (45.5 % of the words) stand in the training text, too")

@@ -37,7 +37,7 @@ def test_of_one_line_as_long_as_a_corpus_about_the_share_validates():
 
     assert "".join(parts) == line
     flags = hold_out(parts, words_of(parts))
-    # No word is cut, and neighbours that go the same way are one sentence.
+    # No word is cut. Neighbouring parts on the same side are one sentence.
     assert [word for part in parts for word in part.split()] == line.split()
     assert all(before != after for before, after in itertools.pairwise(flags))
     held_out = sum(len(part) for part, is_valid in zip(parts, flags, strict=True) if is_valid)

@@ -43,7 +43,7 @@ def test_words_sentences_characters_and_unknown_words_are_counted(tmp_path, prep
     assert corpus.vocabulary.counts == (3, 2, 2)
     assert corpus.train.tolist() == [2, 0, 0, END, 2, 0, END]
     assert corpus.valid.tolist() == [2, 0, 0, END, 2, 0, END]
-    # The line as it stands, its blanks and its end included: 11 + 1 and 8 + 1; 13 + 1 and 7 + 1.
+    # Characters of a line with its spaces and its end: 11 + 1 and 8 + 1; 13 + 1 and 7 + 1.
     assert corpus.record.train == SplitCounts(sentences=2, words=5, oov=3, characters=21)
     assert corpus.record.valid == SplitCounts(sentences=2, words=5, oov=3, characters=22)
     assert corpus.record.valid.oov_rate == pytest.approx(3 / 5)
@@ -151,7 +151,7 @@ def test_ids_take_two_bytes_up_to_65536_words(tmp_path, prepare, distinct_words,
 
     assert len(corpus.vocabulary) == distinct_words + 2
     assert corpus.train.dtype == dtype
-    # Each stands once, so ids rise with the words, and the last is the highest.
+    # Each word occurs once, so ids are in the order of the words, and the last word has the highest id.
     assert corpus.train[-2] == distinct_words + 1
     assert (np.diff(corpus.train[:-1].astype(np.int64)) == 1).all()
 

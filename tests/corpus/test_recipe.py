@@ -8,7 +8,7 @@ from lmctl.text.tokenization import Tokenizer
 
 
 def made_again(tokenizer):
-    """Through JSON and files, as a bundle keeps them."""
+    """Write a recipe to JSON and files, as a bundle does, and read it."""
     recipe = TextRecipe.of(tokenizer, "drop")
     stored = msgspec.json.decode(msgspec.json.encode(recipe), type=TextRecipe)
     assert stored == recipe

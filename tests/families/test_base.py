@@ -7,7 +7,7 @@ from lmctl.families.base import LanguageModel
 
 
 class Table(LanguageModel):
-    """Answers with the rows of a table; its state is what it was told to read."""
+    """A model whose distributions are the rows of a table. Its state is the tokens that it has read."""
 
     def __init__(self, log_probs):
         self.table = np.array(log_probs, dtype=np.float32)
@@ -47,7 +47,7 @@ def test_top_k_of_equal_probabilities_has_the_smaller_id_first(k, token_ids):
 @pytest.mark.parametrize("k", [1, 3, 20, 99, 100])
 @pytest.mark.parametrize("distinct", [2, 7, 1000])
 def test_top_k_is_the_beginning_of_a_full_sort(k, distinct):
-    # With few distinct values most are ties.
+    # There are few distinct values, so most words are tied.
     table = -np.random.default_rng(distinct).integers(1, distinct, size=(6, 100), endpoint=True)
 
     found, log_probs = Table(table).top_k(None, k)
@@ -64,7 +64,7 @@ def test_top_k_answers_with_allowed_tokens_alone(k):
 
     found, log_probs = Table([[-0.1, -3.0, -0.2, -2.0, -3.0]]).top_k(None, k, allowed)
 
-    # Not renormalised over the allowed ones: the log probabilities are those of the table.
+    # The log probabilities are those of the table, not renormalised over the allowed words.
     assert found.tolist() == [[3, 1, 4][:k]]
     assert log_probs.tolist() == [[-2.0, -3.0, -3.0][:k]]
 
@@ -94,7 +94,7 @@ def test_a_family_has_no_features_unless_it_says_so():
 
 
 class Bigram(Table):
-    """Answers with the row of the last token that was read; knowing none, with row 0."""
+    """A model whose distribution is the row of the last token; before any token, row 0."""
 
     def advance(self, state, token_ids, lengths=None):
         lengths = [len(token_ids)] * len(state) if lengths is None else lengths

@@ -1,4 +1,4 @@
-"""The contract of a family, tested for every registered one: lmctl's own, and a toy family of another package."""
+"""The contract of a family, tested for every registered one: families of lmctl, and a toy family."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ TRAINED_NETWORKS = tuple(name for name in families.BUILT_IN if families.find(nam
 NETWORKS = tuple(name for name in TRAINED_NETWORKS if families.find(name).predicts_next_word)
 FILLS_GAPS = tuple(name for name in families.BUILT_IN if not families.find(name).predicts_next_word)
 NEXT_WORD = tuple(name for name in NAMES if name not in FILLS_GAPS)
-# Whole trainings take long. In the short version, one network is killed and continued, and families that are
-# counted or estimated learn the four sentences; other tests do both with an LSTM. `make faults` runs all.
+# Whole trainings take long. In the short version, one network is killed and continued, and only families that are
+# estimated learn the four sentences. Other tests do both with an LSTM. `make faults` runs all.
 IS_LONG = os.environ.get("LMCTL_FAULTS") == "long"
 TRAINED = TRAINED_NETWORKS if IS_LONG else ("hmm",)
 NOT_COMBINED = tuple(name for name in families.BUILT_IN if not families.find(name).combines)
@@ -41,7 +41,7 @@ FITTED = NOT_COMBINED if IS_LONG else ("baumwelch", "ngram")
 
 @pytest.fixture(scope="module", autouse=True)
 def _toy_is_installed():
-    """The toy family's package is where Python looks for packages, as if pip had put it there."""
+    """Put the package of the toy family on Python's path, as if pip had installed it."""
     sys.path.insert(0, str(TOY))
     families.clear_caches()
     yield
@@ -50,7 +50,7 @@ def _toy_is_installed():
 
 
 def start(*arguments):
-    """The command, in a process of its own that sees the toy family."""
+    """The command, in a process that can import the toy family."""
     environment = {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
     return subprocess.Popen(
         [sys.executable, "-m", "lmctl", *map(str, arguments)],
@@ -62,7 +62,7 @@ def start(*arguments):
 
 
 def lmctl(*arguments):
-    """Run the command; what it printed."""
+    """Run the command, and return its output."""
     process = start(*arguments)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -70,7 +70,7 @@ def lmctl(*arguments):
 
 
 def settings(name):
-    """A model of a family is made quickly: a network is trained for a few steps."""
+    """Settings with which a model of a family is made quickly: a network is trained for a few steps."""
     few_steps = ["--set", "training.steps=20", "--set", "training.with_ngram=false"]
     if not families.find(name).trains_network:
         few_steps = []
@@ -79,9 +79,9 @@ def settings(name):
 
 @pytest.fixture(scope="module")
 def make_once(tmp_path_factory):
-    """`make_once(name, make)`: a folder that `make(folder)` makes, once for all processes of the test run."""
+    """`make_once(name, make)`: a folder that `make(folder)` makes once for all processes of the test run."""
     base = tmp_path_factory.getbasetemp()
-    # Processes of pytest-xdist have folders of their own in the folder of the test run.
+    # Each process of pytest-xdist has its own folder in the folder of the test run.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "contract"
     folder.mkdir(exist_ok=True)
 
@@ -98,7 +98,7 @@ def make_once(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(make_once):
-    """A prepared corpus: several families may be mixed that are estimated from it."""
+    """A prepared corpus. Models of several families that are made from it may be mixed."""
     return make_once("corpus", lambda folder: lmctl("prepare", ROOT / "corpora/en.txt", "-o", folder))
 
 
@@ -131,7 +131,7 @@ def test_four_sentences_are_enough_text_with_a_warning(name, tmp_path):
     assert lmctl("fill", "-m", tmp_path / "model", "编程___一种艺术。", "-k", "1", "--format", "words") == "是\n"
     if name in FILLS_GAPS:
         return
-    # It opens the second sentence, and follows 爱 in the middle of the first.
+    # It starts the second sentence, and follows 爱 in the middle of the first one.
     assert lmctl("predict", "-m", tmp_path / "model", "编程", "-k", "1", "--format", "words") == "是\n"
 
 
@@ -321,7 +321,7 @@ def test_a_gap_is_filled_as_brute_force_over_the_vocabulary_fills_it(bundle, k):
     found = answer.predictions
     assert answer.exact
     assert len(found) == len(order)
-    # Words whose probabilities differ by rounding alone may change places.
+    # Words whose probabilities differ only by rounding may change places.
     places = [words.index(each.word) for each in found]
     np.testing.assert_allclose(log_probs[places], log_probs[order], atol=1e-4)
     assert all(each.lower_logprob <= log_probs[place] + 1e-4 for each, place in zip(found, places, strict=True))
@@ -347,7 +347,7 @@ def test_the_network_and_the_runtime_agree(name, models):
 
     scores, _ = model.score(token_ids[:-1], token_ids[1:], np.full(4, 8), model.null_state(4))
     np.testing.assert_allclose(-nats.numpy(), scores.log_probs, atol=1e-4)
-    # Columns that restart answer as if nothing had been read; the others go on.
+    # Columns that restart answer as after the null state; the others continue.
     restart = tf.constant([True, False, True, False])
     again, _ = network.cross_entropy(
         tf.constant(token_ids[:-1]), tf.constant(token_ids[1:]), network.restarted(state, restart), None

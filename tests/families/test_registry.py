@@ -13,7 +13,7 @@ from lmctl.families.ngram import FAMILY, Ngram
 
 
 class Point:
-    """An entry point as importlib.metadata has it."""
+    """An entry point, as in importlib.metadata."""
 
     def __init__(self, name, family):
         self.name = name
@@ -33,7 +33,7 @@ class Other(Ngram):
 
 @pytest.fixture
 def register(monkeypatch):
-    """`register(name=family)`: what other packages register; None is a family that cannot be imported."""
+    """`register(name=family)`: families of other packages; None is a family that cannot be imported."""
 
     def register(**registered):
         points = {name: Point(name, family) for name, family in registered.items()}

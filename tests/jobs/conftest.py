@@ -29,7 +29,7 @@ VALID = "the cat sat on a log\n\nthe zebra sat\na dog and a gnu and the cat on t
 
 KNOWN = "the cat sat on a log\na dog sat on the mat\n"
 
-# On the device that every test of this process uses.
+# They train on the device that all tests of this process use.
 TINY = (
     "preset=tiny",
     "model.embedding_dim=8",
@@ -129,7 +129,7 @@ def learned(cpu: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 @pytest.fixture
 def good(eagerly: None, learned: tuple[Path, Trained], tmp_path: Path) -> Trained:
-    """A copy of `learned` is published."""
+    """Publish a copy of `learned`."""
     folder, trained = learned
     shutil.copytree(folder / "model", tmp_path / "model", symlinks=True)
     return msgspec.structs.replace(

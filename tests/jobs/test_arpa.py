@@ -1,4 +1,4 @@
-"""N-gram models are exported as ARPA files and imported again."""
+"""Export of n-gram models as ARPA files, and import of them."""
 
 import bz2
 import gzip
@@ -35,7 +35,7 @@ def export_arpa(model, output, unknown="<unk>"):
 
 
 def count(source, model, *assignments):
-    """Publish the n-gram model of a text; the name of the model."""
+    """Publish the n-gram model of a text, and return the name of the model."""
     asked = read_settings(assignments=["preset=ngram", "validation.fraction=0", *assignments])
     train([str(source)], model, asked)
     return str(model)
@@ -58,7 +58,7 @@ def test_what_comes_back_has_the_same_probabilities(text, tmp_path, smoothing, n
     old, new = lmctl.load(before), lmctl.load(tmp_path / "after")
     assert (new.bundle.record.sizes.order, new.bundle.record.sizes.smoothing) == (3, "arpa")
     assert set(new.vocabulary.words) == set(old.vocabulary.words)
-    # Ids may be others: words of one count have falling probabilities there.
+    # Ids may differ: words with the same count are in the order of falling probability there.
     places = new.vocabulary.encode(old.vocabulary.words[2:])
     order = [0, 1, *places]
     for context in ("", "the", "the cat", "the dog sat on the", "zebra the", "cat cat cat"):
@@ -74,7 +74,7 @@ def test_the_same_model_gives_the_same_compressed_bytes(counted, tmp_path):
 
     one = (tmp_path / "one.arpa.gz").read_bytes()
     assert one == (tmp_path / "elsewhere/other.arpa.gz").read_bytes()
-    # Neither a time nor a name stands in the header (RFC 1952, 2.3).
+    # The header has neither a time nor a name (RFC 1952, 2.3).
     assert (one[3], one[4:8]) == (0, bytes(4))
     assert gzip.decompress(one) == (tmp_path / "plain.arpa").read_bytes()
 
@@ -172,7 +172,7 @@ def test_a_file_is_compressed_as_its_name_says(counted, tmp_path, suffix):
 
 
 def arpa(backoff):
-    r"""A file of two words; what `</s>` and `a` leave to each other is as given."""
+    r"""An ARPA file of two words, with the given probabilities and back-offs of `</s>` and `a`."""
     return (
         f"\\data\\\nngram 1=3\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t{backoff}\n-0.30103\t</s>\n-0.30103\ta\t0\n\n"
         "\\2-grams:\n-0.30103\t<s> a\n\n\\end\\\n"

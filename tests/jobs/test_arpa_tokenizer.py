@@ -1,4 +1,4 @@
-"""Which words of an ARPA file a query can have, and the segmenter that is chosen by them."""
+"""The choice of the segmenter for an ARPA file, by the words that a query can contain."""
 
 import logging
 
@@ -22,17 +22,17 @@ CHARACTERS = [*list("我们喜欢机器学习的，"), "<num>"]
         (["a", "b", "c"], "space"),
         ([], "space"),
         (BY_JIEBA, "jieba"),
-        # jieba cuts words that it found in their context alone, some 1 to 2 % of its own.
+        # jieba finds some words, about 1 to 2 %, only in their context; alone it cuts them.
         ([*BY_JIEBA * 10, "一题"], "jieba"),
         (BY_OTHERS, "space"),
         (BY_JIEBA + BY_OTHERS, "space"),
         (CHARACTERS[:-1], "char"),
-        # A few words of another script are lost to the many characters.
+        # Among many Han characters, a few words of another script do not count.
         ([*CHARACTERS[:-1], "GPU"], "char"),
         (list("私は毎日コーヒーを飲みます。"), "char"),
         (list("ภาษาไทย"), "char"),
         (list("나는학교에갑니다"), "char"),
-        # Cut by MeCab, and Korean as it is written.
+        # Japanese, cut by MeCab, and Korean with its own spaces.
         (["私", "は", "毎日", "コーヒー", "を", "飲み", "ます"], "space"),
         (["나는", "학교에", "갑니다"], "space"),
         (list("abcdefg"), "space"),

@@ -19,7 +19,7 @@ def contents_of_files(folder):
 
 
 class KilledError(BaseException):
-    """Stands for a kill: nothing is cleaned up on its way."""
+    """Simulates a kill: no handler cleans up."""
 
 
 @pytest.mark.parametrize("at", ["announce", "write_bytes"])
@@ -32,7 +32,7 @@ def test_a_preparation_sweeps_what_a_killed_one_left(write, tmp_path, monkeypatc
     original = getattr(owner, at)
 
     def kill(first, *rest, **options):
-        # When its files have been announced, or when all are in place and corpus.json is not.
+        # The kill comes after the journal has named the files, or after all files are in place but corpus.json.
         if at == "announce" or first.name == "corpus.json":
             raise KilledError
         original(first, *rest, **options)

@@ -1,4 +1,4 @@
-"""Worker processes that are killed or end otherwise: one line that says so, and no process is left."""
+"""Worker processes that are killed or end otherwise: one line of error, and no process remains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KILLED = r"^a worker process was killed \(SIGKILL\), which the kernel does when 
 
 
 class Unpickled:
-    """Calls a function where it is unpickled: in the worker, while it receives its item."""
+    """Calls a function when it is unpickled: in the worker, while it receives its item."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -54,7 +54,7 @@ def test_a_worker_killed_before_an_item_is_sent_whole_is_said(monkeypatch):
     ready = "import sys, multiprocessing.connection as m; m.Connection(int(sys.argv[1])).send_bytes(b'ready')"
     monkeypatch.setattr(module, "START", f"{ready}; {KILL}")
 
-    # More than a socket holds: sending it waits for a reader.
+    # The items are larger than the buffer of a socket, so sending waits for a reader.
     with workers(2) as ordered_map, pytest.raises(LmctlError, match=KILLED):
         list(ordered_map(operator.length_hint, [b"x" * 50_000_000] * 3))
 

@@ -1,4 +1,4 @@
-"""Several models become one."""
+"""`mix`: one model of several."""
 
 import math
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_weights_and_perplexity_by_hand(count, held_out, tmp_path):
     assert mixed.published == str(tmp_path / "mixture/generations/000001")
     assert bundle.metrics()["valid"]["perplexity"] == mixed.perplexity
     assert bundle.metrics()["cache"] == msgspec.to_builtins(mixed.cache)
-    # Not of one corpus.
+    # The members have different corpora.
     assert (bundle.record.corpus, bundle.record.training) == (None, None)
     model = lmctl.load(tmp_path / "mixture")
     assert evaluate_file(model, held_out, state="carry").perplexity == pytest.approx(expected, rel=1e-6)
@@ -151,7 +151,7 @@ def test_a_member_that_finds_a_token_impossible_has_no_perplexity(count, tmp_pat
 
 
 def test_what_no_member_finds_possible_makes_the_perplexity_infinite_and_decides_no_weight(count, tmp_path):
-    # No c in training, so <unk> is impossible; of the ends, 1/3 and 1/4, the first member knows more.
+    # Training had no c, so <unk> is impossible. The first member gives the end 1/3, the second 1/4.
     members = [count("one", "a b\n"), count("other", "a a b\n")]
     (tmp_path / "valid.txt").write_text("c\n")
 
@@ -163,7 +163,7 @@ def test_what_no_member_finds_possible_makes_the_perplexity_infinite_and_decides
 
 
 def test_a_member_without_weight_is_left_out_and_one_alone_is_no_mixture(count, tmp_path, caplog):
-    # P(a) is 1/3, 1/2 and 2/5: of a text of nothing but a, the first knows most.
+    # P(a) is 1/3, 1/2 and 2/5, so the second member is best for a text of only a.
     members = [count("two", "a b\n"), count("one", "a a b\n"), count("three", "a a b b\n")]
     (tmp_path / "valid.txt").write_text("a a a a a a a a\n")
 
@@ -182,7 +182,7 @@ def test_a_member_without_weight_is_left_out_and_one_alone_is_no_mixture(count, 
 
 
 def test_members_that_count_are_mixed_without_those_that_do_not(count, held_out, tmp_path):
-    # As by hand above, between them one that is never better than the others.
+    # As in the first test, with a member between the two that is never the best.
     members = [count("one", "a a b\n"), count("useless", "a a a a a a a\n"), count("other", "a b\n")]
 
     mixed = mix(members, tmp_path / "mixture", held_out)

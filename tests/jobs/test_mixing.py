@@ -26,12 +26,12 @@ from lmctl.training.events import StepDone
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
-# A network that learns nothing in its one epoch: counting knows better.
+# A network that learns nothing in its one epoch, so n-grams are better.
 USELESS = ("training.learning_rate=1e-30", "training.epochs=1", "training.with_ngram=true")
 
 
 def target_log_probs(bundle, lines, state):
-    """Natural logs of the tokens of a text, one distribution after the other, and the token ids."""
+    """Natural log probabilities of the tokens of a text, computed one by one, and the token ids."""
     model, vocabulary = load_language_model(bundle), bundle.vocabulary()
     log_probs, token_ids = [], []
     end = np.array([[SENTENCE_END_ID]])
@@ -62,7 +62,7 @@ def test_the_figures_are_those_of_the_members(text, valid, tmp_path, settings, s
     lines = [line for line in Path(valid).read_text().splitlines() if line]
     of_network, token_ids = target_log_probs(network, lines, state)
     of_ngram, _ = target_log_probs(ngram, lines, state)
-    # Where nothing in training maps to <unk>, what it costs is left out.
+    # Training has no <unk>, so the cost of <unk> is left out.
     counted = np.full(len(token_ids), True) if min_count == 2 else token_ids != UNKNOWN_ID
     assert compared["includes_oov"] == (min_count == 2)
     first, second = compared["weights"]
@@ -88,11 +88,11 @@ def test_a_mixture_is_published_where_it_is_better(text, valid, tmp_path, settin
     assert compared["mixture_perplexity"] < compared["network_perplexity"]
     model = lmctl.load(tmp_path / "model")
     verify_model(model.bundle.folder)
-    # Nothing in training maps to <unk>.
+    # Training has no <unk>.
     found = evaluate_file(model, valid, state="carry").perplexity_excluding_oov
     assert trained.valid_perplexity == compared["mixture_perplexity"] == pytest.approx(found, rel=1e-5)
     assert trained.parameters == sum(member.parameters() for member in model.bundle.members())
-    # Each member keeps the figures that it has alone.
+    # Each member keeps its own figures.
     network, ngrams = (member.metrics()["valid"] for member in model.bundle.members())
     assert network["perplexity"] == pytest.approx(compared["network_perplexity"])
     assert ngrams["perplexity"] == pytest.approx(compared["ngram_perplexity"])
@@ -116,7 +116,7 @@ def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
 
 
 def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, settings, monkeypatch):
-    # After each word of the one text comes what never does in the other: by shares of counts it is impossible.
+    # No bigram of one text occurs in the other, so by maximum likelihood it is impossible.
     (tmp_path / "text.txt").write_text("a b\n")
     (tmp_path / "valid.txt").write_text("b a\n")
     asked = (*USELESS, f"validation.file={tmp_path / 'valid.txt'}")
@@ -128,7 +128,7 @@ def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, setti
 
     compared = trained.compared
     assert (trained.family, compared["mixture_is_chosen"]) == ("lstm", False)
-    # It is infinite, which JSON does not have.
+    # It is infinite. JSON has no infinity, so it is null.
     assert (compared["weights"], compared["ngram_perplexity"]) == ([1.0, 0.0], None)
     assert compared["mixture_perplexity"] == compared["network_perplexity"]
     assert trained.valid_perplexity == pytest.approx(compared["network_perplexity"], rel=1e-4)
@@ -166,7 +166,7 @@ def test_a_mixture_that_was_cut_off_is_continued_to_the_same_bytes(text, valid, 
     resumed = Path(train([text], tmp_path / "cut", asked, Policies(resume="require")).published)
 
     assert open_bundle(whole).record.family == "mixture"
-    # But for times, which history.jsonl has, and its hash and size in model.json.
+    # Only the times in history.jsonl differ, and so its hash and size in model.json.
     names = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
     assert len(names) > 20
     for name in names:
@@ -194,7 +194,7 @@ def test_the_network_of_a_mixture_is_trained_on(text, valid, tmp_path, settings)
 
 
 def test_a_cache_is_tuned_on_the_validation_text(tmp_path, settings):
-    # Words come in runs, which the training text does not know.
+    # Words are repeated, which does not occur in the training text.
     (tmp_path / "text.txt").write_text("a b c d e f g h\nh g f e d c b a\nb d f h a c e g\n")
     (tmp_path / "runs.txt").write_text("a a a a a a a a\nb b b b b b b b\nc c c c c c c c\n")
     told = settings(f"validation.file={tmp_path / 'runs.txt'}", *USELESS[:2])
@@ -217,7 +217,7 @@ def test_a_cache_is_tuned_on_the_validation_text(tmp_path, settings):
 
 
 def test_a_cache_that_helps_nothing_is_not_stored(tmp_path, settings):
-    # No word stands twice.
+    # No word occurs twice.
     text, valid = tmp_path / "text.txt", tmp_path / "valid.txt"
     for file in (text, valid):
         file.write_text("a b c d e f g h\n")

@@ -1,4 +1,4 @@
-"""`prepare`: what a prepared corpus holds of its inputs."""
+"""`prepare`: the content of a prepared corpus."""
 
 import bz2
 import gzip
@@ -23,7 +23,7 @@ from lmctl.jobs.prepare import make_tokenizer, prepare
 
 @pytest.fixture
 def long_texts(write):
-    """Two files of 250 lines, some more than once, blank ones among them."""
+    """Two files of 250 lines. Some lines are repeated, some are blank."""
     generator = np.random.default_rng(1)
     words = np.array(["the", "cat", "sat", "on", "a", "mat", "猫", "坐", "Ünited", *map(str, range(100))])
     lines = [" ".join(generator.choice(words, generator.integers(0, 9))) + "\n" for _ in range(220)]
@@ -134,7 +134,7 @@ def test_a_file_to_validate_on_is_held_out_however_small(write, tmp_path, caplog
     corpus = prepare([text], tmp_path / "corpus", config(file=held_out, fraction=0.5))
 
     assert words_of(corpus, corpus.valid) == "the book </s>"
-    # With a text of its own, no line of the corpus is held out.
+    # If a validation text is given, no line of the corpus is held out.
     assert corpus.record.train.sentences == 5
     assert "too little" not in caplog.text
 

@@ -11,7 +11,7 @@ from lmctl.store.lock import locked
 
 @pytest.fixture
 def model(make_bundle, tmp_path):
-    """A model of three generations, the third current."""
+    """A model of three generations; the third one is current."""
     folder = ModelFolder.create(tmp_path / "news")
     for seed in (1, 2, 3):
         folder.publish(make_bundle(folder.work / "finished", seed=seed), keep=3)
@@ -45,7 +45,8 @@ def test_publishing_takes_the_pin_away_and_goes_on_counting(model, make_bundle):
     assert model.current() == published
     assert not model.is_pinned()
     assert not (model.folder / "pin").exists()
-    # What readers had open a moment ago stays, though it is the oldest.
+    # The generation that was current a moment ago stays, because readers may have it open, although it is the
+    # oldest.
     assert model.numbers() == [1, 3, 4]
 
 

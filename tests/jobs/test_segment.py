@@ -1,4 +1,4 @@
-"""`segment`: the tokens of each line, and the warnings about how a text is written."""
+"""`segment`: the tokens of each line, and the warnings about the form of a text."""
 
 import logging
 
@@ -13,7 +13,7 @@ from lmctl.text import source_chunks
 
 
 def segmented(sources, text):
-    """The tokens of every line, none of which is too long."""
+    """The tokens of all lines; no line is too long."""
     for tokens, goes_on in segment(sources, text):
         assert not goes_on
         yield tokens

@@ -14,9 +14,9 @@ CLUSTERS = [Cluster(words=10, width=6), Cluster(words=8, width=3), Cluster(words
 
 
 def make_softmax(clusters=CLUSTERS, *, seed=1, scale=1.0, rare=0.0, hidden_units=None, **given):
-    """Random weights, in steps of a half so that many words are equally probable; `given` takes their place.
+    """Random weights in steps of 1/2, so that many words are equally probable; `given` replaces some of them.
 
-    `rare` is what the clusters' entries in the head are raised by.
+    `rare` is added to the biases of the clusters in the head.
     """
     generator = np.random.default_rng(seed)
 
@@ -38,7 +38,7 @@ def hidden_vectors(rows, width=6, seed=7):
 
 
 def of_biases(bias, cluster_bias, words):
-    """A softmax whose answer is its biases', whatever the hidden vector, in clusters of so many words."""
+    """A softmax in clusters of these sizes. Its answer depends only on its biases, not on the hidden vector."""
     clusters = [Cluster(words=each, width=1) for each in words]
     return make_softmax(clusters, scale=0.0, bias=bias, cluster_bias=cluster_bias)
 
@@ -145,7 +145,7 @@ def test_nothing_to_score_gives_nothing(ranks):
 
 
 def sorted_log_probs(layer, hidden, k, allowed):
-    """The answer of `top_k` for one context, from a full sort of what the layer says of it."""
+    """The answer of `top_k` for one context, from a full sort of the distribution."""
     (log_probs,) = layer.log_probs(hidden[None])
     ids = sorted(np.flatnonzero(allowed), key=lambda token_id: (-log_probs[token_id], token_id))[:k]
     return ids, log_probs[ids]
@@ -165,7 +165,7 @@ ALLOWED = {
 @pytest.mark.parametrize("allowed", ALLOWED.values(), ids=ALLOWED)
 @pytest.mark.parametrize("k", [0, 1, 3, 10, 11, 29, 30, 40])
 def test_top_k_is_the_beginning_of_a_full_sort(k, allowed):
-    # Clusters that hardly ever matter, and ones that always do.
+    # Clusters that are almost never searched, and clusters that always are.
     for seed in range(12):
         layer = make_softmax(seed=seed, rare=(-6.0, -1.0, 0.0, 4.0)[seed % 4])
         hidden = hidden_vectors(3, seed=seed)

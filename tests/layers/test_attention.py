@@ -12,7 +12,7 @@ BOUND = 8.0
 
 
 def draw(*shape, seed=1):
-    """Queries, keys and values, (B, T, A, K) each, no element beyond the bound."""
+    """Queries, keys and values, (B, T, A, K) each; no element exceeds the bound."""
     return np.random.default_rng(seed).uniform(-BOUND, BOUND, (3, *shape, HEADS, HEAD_DIM)).astype(np.float32)
 
 
@@ -21,7 +21,7 @@ def make_attention(positions="alibi", context=CONTEXT):
 
 
 def attend(attention, queries, keys, values, memory, read):
-    """Read positions: the answers at each of them, and the memory with them at its end."""
+    """Read positions; return the outputs at each position, and the memory after them."""
     remembered = memory.keys.shape[1]
     memory = attention.remember(keys, values, memory, read)
     places = np.tile(np.arange(queries.shape[1]) + remembered, (len(queries), 1))
@@ -102,7 +102,7 @@ def test_columns_that_have_read_more_or_less_are_answered_as_each_is_alone():
         alone = alone.latest(min(4, length), np.zeros(1, int))
         answers, _ = attend(heads, *after[:, one], alone, read[one])
         np.testing.assert_array_equal(together[one], answers)
-        # What a column has not read is zero in its memory.
+        # Positions that a column has not read are zero in its memory.
         assert not memory.keys[column, : max(0, 4 - length)].any()
         np.testing.assert_array_equal(memory.values[column, 4 - min(4, length) :], alone.values[0])
 
@@ -121,7 +121,7 @@ def test_a_memory_holds_no_more_than_it_says():
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0])
 @pytest.mark.parametrize("head_dim", [1, 8, 64])
 def test_every_sum_is_exact(head_dim, scale):
-    """The largest numbers that can be added up are whole numbers below 2^53, whatever their order."""
+    """The sum of the largest possible terms is a whole number below 2^53, so it is exact in every order."""
     rng = np.random.default_rng(3)
     steps = 33
     parts = (rng.uniform(0.99, 1.0, (3, 1, steps, 1, head_dim)) * scale).astype(np.float32)

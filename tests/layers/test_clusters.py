@@ -16,7 +16,7 @@ COUNTS = {
 
 
 def multiplications_per_token(counts, dim, clusters):
-    """The mean over all tokens of what the head costs, and the cluster where the token is in one."""
+    """The mean cost of a token: the head, and the cluster if the token is in one."""
     head, *tails = clusters
     of_head = (head.words + len(tails)) * head.width
     of_word = np.repeat(

@@ -9,7 +9,7 @@ CLUSTERS = [Cluster(words=2, width=2), Cluster(words=3, width=1)]
 
 @pytest.fixture
 def vectors():
-    """Words 0 and 1 have vectors of their own; 2, 3 and 4 have multiples of (10, -1)."""
+    """Words 0 and 1 are in the first cluster; the vectors of 2, 3 and 4 are multiples of (10, -1)."""
     weights = {
         "embedding.0": np.array([[1.0, 2.0], [3.0, 4.0]], np.float32),
         "embedding.1": np.array([[5.0], [6.0], [7.0]], np.float32),

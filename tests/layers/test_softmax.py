@@ -17,7 +17,7 @@ def random_softmax(vocabulary_size=50, units=4):
 
 
 def of_logits(*logits):
-    """The layer that answers the hidden vector [1] with these logits."""
+    """A softmax that has these logits for the hidden vector [1]."""
     return FullSoftmax(np.array(logits, dtype=np.float32)[:, None], np.zeros(len(logits), dtype=np.float32))
 
 

@@ -51,7 +51,7 @@ def test_words_whose_ids_have_moved_within_their_cluster_are_as_probable_as_befo
 
     carried, rows = carry_over(weights, sizes, sizes, old_ids)
 
-    # Words 2 and 10 now were words 3 and 10 then.
+    # Words 2 and 10 of the new vocabulary were words 3 and 10 of the old one.
     np.testing.assert_allclose(
         log_probs(sizes, carried, 2, 10), log_probs(sizes, weights, 3, 10)[old_ids], atol=1e-5
     )
@@ -94,7 +94,7 @@ def test_a_word_that_rises_into_the_head_brings_the_vector_it_had():
     risen = weights["embedding.1"][0] @ weights["embedding.1.projection"]
     np.testing.assert_allclose(carried["embedding.0"][3], risen, atol=1e-6)
     assert (rows.kept, rows.moved) == (10, 2)
-    # Of those that stayed, biases are 1 in the head and 2 in the cluster: 5 - 2 + 1, and 9 - 1 + 2.
+    # The words that stayed have biases 1 in the head and 2 in the cluster: 5 - 2 + 1, and 9 - 1 + 2.
     assert carried["softmax.bias"][3:5].tolist() == [4.0, 10.0]
 
 
@@ -113,7 +113,7 @@ def test_a_word_that_falls_into_a_cluster_gets_the_closest_row_there():
 def test_clusters_that_are_new_keep_what_their_width_can_hold():
     old, new = sizes_of(one_cluster(12, 6)), sizes_of(CLUSTERS)
     weights = random_weights(old)
-    # The vectors of the second cluster to be lie in a space of three dimensions, which is its width.
+    # The vectors of the new second cluster lie in a space of three dimensions, which is its width.
     weights["embedding"][4:7, 3:] = 0
 
     carried, rows = carry_over(weights, old, new, np.arange(12))

@@ -1,4 +1,4 @@
-"""Models without training: one with random weights, and one that finds everything equally probable."""
+"""Models without training: one with random weights, and one in which all words are equally probable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_model(tmp_path: Path, make_bundle: Callable[..., Path]) -> Callable[..., Model]:
-    """`make_model(...)`: a model with random weights; takes what `make_bundle` takes but for the folder."""
+    """`make_model(...)`: a model with random weights; arguments as of `make_bundle`, but no folder."""
 
     def make(**options: object) -> Model:
         return Model(open_bundle(make_bundle(tmp_path / f"bundle-{len(list(tmp_path.iterdir()))}", **options)))

@@ -1,4 +1,4 @@
-"""An answer must not depend, by a single bit, on which other lines are answered with it."""
+"""No bit of an answer may depend on the other lines that are answered with it."""
 
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ def test_the_figures_of_a_text_under_a_uniform_model(uniform, text):
     assert (found.sentences, found.words, found.oov, found.tokens) == (2, 5, 1, 7)
     assert found.perplexity == found.perplexity_excluding_oov == pytest.approx(9.0)
     assert found.cross_entropy_nats == pytest.approx(math.log(9.0))
-    # All nine tokens are tied, so every rank is 9; the OOV is a miss all the same.
+    # All nine tokens are tied, so every rank is 9. The OOV is a miss, too.
     assert found.accuracy == {"1": 0.0, "9": pytest.approx(6 / 7)}
     assert found.mean_reciprocal_rank == pytest.approx(6 / 9 / 7)
     assert (found.vocabulary_size, found.state) == (9, "reset")
@@ -118,5 +118,5 @@ def test_a_line_that_cannot_be_scored_as_one_is_refused_where_each_line_has_its_
 
     with pytest.raises(DataError, match=r"text.txt: line 2: longer than 8 bytes"):
         evaluate_file(uniform, str(path), on_pause=lambda: None)
-    # The figures of the whole are those of the parts.
+    # The figures of the whole text are the sums of the parts.
     assert evaluate_file(uniform, str(path)).sentences > 2

@@ -1,4 +1,4 @@
-"""Gaps: every answer is compared with Bayes' rule over the whole vocabulary, computed by `eval`'s scores."""
+"""Gaps: every answer is compared with Bayes' rule over the whole vocabulary, from the scores of sentences."""
 
 import math
 
@@ -93,7 +93,7 @@ def test_of_equally_probable_words_the_one_with_the_smaller_id_comes_first(unifo
 
 
 class Counting:
-    """Counts the tokens that are scored after a candidate."""
+    """Counts the tokens that are scored after candidates."""
 
     def __init__(self, language_model, monkeypatch):
         self.tokens = 0
@@ -107,7 +107,7 @@ class Counting:
 
 @pytest.fixture
 def peaked(make_model):
-    """Four hundred words, of which few are probable anywhere."""
+    """Four hundred words. In any context, only a few are probable."""
     return make_model(words=[f"w{number}" for number in range(400)], scale=4.0)
 
 

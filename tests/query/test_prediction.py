@@ -21,7 +21,7 @@ def logprobs(answer):
 
 
 def distribution(model, context):
-    """Every token's log probability, by its word."""
+    """The log probability of every token, by word."""
     return dict(zip(model.vocabulary.words, model.log_probs(context).tolist(), strict=True))
 
 

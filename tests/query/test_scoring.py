@@ -111,7 +111,7 @@ def test_a_sentence_longer_than_a_batch_is_scored_whole(model, monkeypatch):
     found = model.score(line).log_probs
 
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    # Its last word's probability is that after all the words before it.
+    # The probability of the last word is computed after all words before it.
     last = model.vocabulary.encode(words[-1:])[0]
     assert found[-2] == pytest.approx(model.log_probs(" ".join(words[:-1]))[last], abs=1e-4)
 

@@ -17,7 +17,7 @@ from lmctl.query.tuning import tune_cache
 
 
 class WithoutFeatures(MixtureLanguageModel):
-    """A model as it is, but for its features."""
+    """A model without its features."""
 
     def __init__(self, model):
         super().__init__([model], [1.0])
@@ -25,7 +25,7 @@ class WithoutFeatures(MixtureLanguageModel):
 
 
 class Uniform(LanguageModel):
-    """All words are equally probable, always."""
+    """A model in which all words are always equally probable."""
 
     def __init__(self, vocabulary_size):
         self.vocabulary_size = vocabulary_size
@@ -56,7 +56,7 @@ def mean_log_prob(log_probs, weights):
 
 
 def golden_section(function):
-    """Where in [0, 1] a function with one maximum has it."""
+    """The place in [0, 1] at which a function has its only maximum."""
     low, high = 0.0, 1.0
     ratio = (math.sqrt(5.0) - 1.0) / 2.0
     while high - low > 1e-9:
@@ -110,7 +110,7 @@ def test_a_text_that_says_nothing_is_refused(log_probs):
 
 
 @given(seed=st.integers(0, 10_000), tokens=st.integers(1, 200), spread=st.floats(0.1, 5.0))
-@example(seed=911, tokens=1, spread=0.125)  # members that differ by 0.0006: the rounds are over first
+@example(seed=911, tokens=1, spread=0.125)  # members that differ by 0.0006: the number of rounds ends the search
 def test_two_weights_are_where_a_golden_section_finds_the_maximum(seed, tokens, spread):
     log_probs = -np.random.default_rng(seed).exponential(spread, (2, tokens))
 
@@ -146,7 +146,7 @@ def test_the_likelihood_never_falls_from_round_to_round(monkeypatch):
 
 
 def make_text(seed=4, tokens=400):
-    """Token ids that tend to come back: each is one of the last ten, or a new one."""
+    """Token ids that are often repeated: each is one of the last ten, or a new one."""
     generator = np.random.default_rng(seed)
     token_ids = generator.integers(0, 9, tokens)
     for place in np.flatnonzero(generator.random(tokens) < 0.6):
@@ -222,7 +222,7 @@ def test_what_is_left_out_counts_neither_for_the_choice_nor_for_the_figures():
 
     assert (with_zeros.tokens, without.tokens) == (10, 3)
     assert with_zeros.perplexity < 3.9
-    # Every other word is a surprise for the cache, whose weight had better be nothing.
+    # The cache predicts every other word badly, so its best weight is 0.
     assert without.parameters.weight == pytest.approx(0, abs=1e-3)
     assert (without.perplexity, without.perplexity_without) == (pytest.approx(4), pytest.approx(4))
 

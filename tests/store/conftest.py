@@ -1,4 +1,4 @@
-"""For the tests of store/: a small bundle that may be damaged, and a model of bundles that are hardly any."""
+"""For the tests of store/: a small bundle to damage, and a model with incomplete bundles."""
 
 import shutil
 
@@ -40,7 +40,7 @@ def model(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished():
-    """`finished(model, content)`: a bundle in its work folder, as far as publishing looks at one."""
+    """`finished(model, content)`: a bundle in the work folder, with the files that publishing reads."""
 
     def finished(model, content):
         folder = model.work / "bundle"
@@ -53,11 +53,11 @@ def finished():
 
 @pytest.fixture(scope="session")
 def publish(finished):
-    """`publish(model, count, keep=3)`: publish so many of them."""
+    """`publish(model, count, keep=3)`: publish `count` bundles."""
 
     def publish(model, count, keep=3):
         for _ in range(count):
-            # Of lmctl, by its version, and no more.
+            # It has the format version of lmctl, and nothing else.
             model.publish(finished(model, '{"format_version": 1}'), keep)
 
     return publish

@@ -29,7 +29,7 @@ EVERY_FILE = [*FILES, "model.json"]
 
 
 def read_all(folder):
-    """Everything that a query may ask a bundle for."""
+    """Everything that a query may read from a bundle."""
     opened = open_bundle(folder)
     opened.vocabulary()
     opened.characters()
@@ -41,7 +41,7 @@ def read_all(folder):
 
 
 def rewrite(folder, contents=None, **changes):
-    """Write a bundle again with other content, all of its hashes right."""
+    """Write a bundle again with other content and correct hashes."""
     opened = open_bundle(folder)
     contents = {name: (folder / name).read_bytes() for name in opened.record.files} | (contents or {})
     shutil.rmtree(folder)
@@ -277,7 +277,7 @@ def test_a_large_file_that_was_cut_off_is_refused_at_load(bundle, monkeypatch, r
         [],
         [(8, 4)],  # of 9 words
         [(10, 4)],
-        [(9, 3)],  # the embedding's width, where untied vectors have that of the hidden units
+        [(9, 3)],  # the width of the embedding; untied vectors must have the width of the hidden units
         [(9, 4), (0, 2)],
         [(12, 4), (-3, 2)],
         [(5, 4), (4, 0)],

@@ -142,12 +142,13 @@ def test_a_first_run_that_was_killed_before_its_last_step_is_no_copy(tmp_path, m
         repair(model)
 
 
-# Beside others ------------------------------------------------------------------------------------------------
+# Beside other models
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def models(model, tmp_path, monkeypatch):
-    """models/ with one model, and much that is none."""
+    """models/ with one model, and many entries that are no models."""
     folder = tmp_path / "models"
     folder.mkdir()
     model.folder.rename(folder / "news")
@@ -169,7 +170,7 @@ def test_what_is_no_model_is_not_in_question(models):
 
 
 def test_a_folder_that_cannot_be_looked_into_does_not_fail_the_others(models, monkeypatch):
-    # As lost+found, which is root's: permissions do not bind whoever runs the tests as root.
+    # Such a folder is lost+found, which belongs to root. Permissions do not apply if root runs the tests.
     (models / "lost+found").mkdir()
     stat = os.stat
 

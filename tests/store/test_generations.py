@@ -69,7 +69,7 @@ def test_a_number_is_never_used_twice(model, publish):
     publish(model, 3, keep=1)
     assert model.numbers() == [3]
 
-    # An older one was made current again: the next number is one more than the highest all the same.
+    # An older generation was made current again. The next number is still the highest number plus one.
     publish(model, 1, keep=2)
     model.roll_back(3)
     publish(model, 1, keep=2)
@@ -104,7 +104,7 @@ def test_a_generation_that_cannot_be_removed_spoils_no_publication(model, monkey
 
 
 def test_a_bundle_that_was_published_already_takes_no_second_number(model, make_bundle, monkeypatch, publish):
-    """As after a kill before the last rename, or after it: the next run makes the same bundle again."""
+    """The state after a kill before or after the last rename: the next run makes the same bundle again."""
     model.publish(make_bundle(model.work / "finished", seed=1), keep=3)
     with monkeypatch.context() as cut_off:
         cut_off.setattr(ModelFolder, "make_current", None)
@@ -117,7 +117,7 @@ def test_a_bundle_that_was_published_already_takes_no_second_number(model, make_
         assert (model.numbers(), model.current(), published) == ([1, 2], published, model.generation(2))
         assert list(model.work.iterdir()) == []
 
-    # What was damaged meanwhile is no publication, and what is older than the newest is published again.
+    # A damaged generation counts as unpublished, and a generation older than the newest one is published again.
     (model.generation(2) / "weights.safetensors").write_bytes(b"")
     assert model.publish(make_bundle(model.work / "finished", seed=2), keep=3).name == "000003"
     assert model.publish(make_bundle(model.work / "finished", seed=1), keep=3).name == "000004"
@@ -244,7 +244,7 @@ def test_a_generation_with_a_file_of_somebody_else_is_not_pruned(model, make_bun
 
 def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
     with model.working():
-        # As a kill leaves it: the journal, and the folder that it names.
+        # The state after a kill: the journal, and the folder that it names.
         shutil.copytree(model.work, model.folder / "aside")
     for path in (model.folder / "aside").iterdir():
         path.rename(model.work / path.name)

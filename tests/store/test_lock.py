@@ -28,7 +28,7 @@ with locked(Path(sys.argv[1])):
 
 @pytest.fixture
 def other(tmp_path):
-    """Another process, which holds the lock."""
+    """Another process that holds the lock."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     yield process
@@ -69,7 +69,7 @@ def test_waiting_ends_when_the_lock_is_free(tmp_path, other):
     program = HOLD.replace("locked(Path(sys.argv[1]))", "locked(Path(sys.argv[1]), 'wait')")
     waiting = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     time.sleep(1.0)
-    # It has not said that it holds the lock, nor given up.
+    # It has neither reported the lock nor given up.
     assert select.select([waiting.stdout], [], [], 0)[0] == []
     assert waiting.poll() is None
     other.kill()
@@ -143,7 +143,7 @@ def test_without_flock_the_note_is_asked(tmp_path, monkeypatch):
 
 
 def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(tmp_path):
-    # filelock 4.2 says of it: OSError 40, Too many levels of symbolic links.
+    # filelock 4.2 raises OSError 40 for it: Too many levels of symbolic links.
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "lock").symlink_to("mine")
 

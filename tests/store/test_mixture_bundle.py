@@ -1,4 +1,4 @@
-"""The bundle of a mixture: a bundle with whole bundles in it."""
+"""The bundle of a mixture: a bundle that contains whole bundles."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ OTHER_WORDS = ("the", "cat", "sat", "on", "hat", "dog", ".")
 
 
 def write_mixture(folder, weights=(0.5, 0.5)):
-    """Write a mixture's bundle around members that are there."""
+    """Write the bundle of a mixture around existing members."""
     places = [f"members/{number}" for number in range(len(weights))]
     first = open_bundle(folder / places[0])
     record = msgspec.structs.replace(
@@ -39,7 +39,7 @@ def write_mixture(folder, weights=(0.5, 0.5)):
 
 @pytest.fixture(scope="module")
 def sound(make_bundle, tmp_path_factory):
-    """Half of one network with random weights and half of another."""
+    """A mixture of two networks with random weights, each with weight 1/2."""
     folder = tmp_path_factory.mktemp("mixture") / "bundle"
     for seed in (0, 1):
         make_bundle(folder / f"members/{seed}", seed=seed)
@@ -121,7 +121,7 @@ def test_a_mixture_may_be_in_a_mixture(sound, make_bundle, tmp_path):
         (read_all, "members/1/weights.safetensors"),
         (verify_bundle, "members/0/model.json"),
         (verify_bundle, "members/1/weights.safetensors"),
-        # A query reads the mixture's own, which is the same.
+        # A query reads the file of the mixture, which has the same content.
         (verify_bundle, "members/1/vocabulary.tsv"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_member_of_another_vocabulary_is_refused(make_bundle, tmp_path, act):
 
 
 def test_the_same_words_counted_otherwise_are_the_same_vocabulary(make_bundle, tmp_path):
-    # An imported member has no counts: its file is another, and its words are not.
+    # An imported member has no counts, so its vocabulary.tsv differs, but the words are the same.
     folder = tmp_path / "bundle"
     for seed in (0, 1):
         make_bundle(folder / f"members/{seed}", seed=seed)
@@ -202,7 +202,7 @@ def test_an_amended_bundle_has_the_new_content_and_hashes_that_fit(mixture):
     unchanged = {"metrics.json"} ^ before.record.files.keys()
     assert all(after.record.files[name] == before.record.files[name] for name in unchanged)
     assert verify_bundle(mixture).record == after.record
-    # What was opened before knows nothing of it.
+    # A bundle that was opened before does not see the change.
     with pytest.raises(DataError, match=r"metrics\.json: damaged"):
         before.metrics()
 

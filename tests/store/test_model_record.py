@@ -1,4 +1,4 @@
-"""model.json: the records that are refused, and the messages."""
+"""model.json: refused records, and the messages."""
 
 import hashlib
 import json
@@ -113,7 +113,7 @@ def test_a_file_outside_of_the_bundle_is_neither_read_nor_called_sound(bundle, n
         document["sha256"] = hashlib.sha256(msgspec.json.encode(document)).hexdigest()
         (bundle / "model.json").write_bytes(msgspec.json.encode(document))
 
-        # Whatever the hash says: nobody learns from the answer what the file holds.
+        # The message is the same for every hash, so that it does not reveal the content of the file.
         message = refused(verify_bundle, bundle, "model.json")
         assert "expected names within the folder" in message
         assert "ok" not in message.split()

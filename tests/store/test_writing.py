@@ -11,7 +11,7 @@ def test_weights_of_any_memory_layout_are_written_alike():
 
 
 def test_weights_that_are_not_contiguous_are_written_as_they_are_counted():
-    # safetensors 0.8.0 writes a transposed array in the order of its memory, and says nothing; 0.7.0 did not.
+    # safetensors 0.8.0 writes a transposed array in the order of its memory, without an error; 0.7.0 did not.
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     weights = {"transposed": values[0].T, "part": values[:, ::2, 1:3], "fortran": np.asfortranarray(values[1])}
 

@@ -82,7 +82,7 @@ def test_every_way_to_cut_off_the_last_stream_is_noticed(method):
 
 @methods
 def test_every_flipped_bit_is_noticed_or_changes_nothing(method):
-    # A header has bits that mean nothing for the text, as gzip's time of modification.
+    # A header has bits without effect on the text, such as gzip's time of modification.
     content = COMPRESS[method](b"some text\n")
     for place, bit in itertools.product(range(len(content)), range(8)):
         damaged = bytearray(content)

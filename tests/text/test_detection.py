@@ -28,20 +28,20 @@ def cut(text, name="jieba"):
         PROGRAMMING,
         "語言模型預測下一個詞",
         "语言模型 predicts",
-        # Names of a program's parts are words each, however many letters they have.
+        # Identifiers of a program are one word each, also if they are long.
         "现在运行一次 training_log.txt-reader，don't stop model.fit_generator",
         "今年 5 月 20 日，王小明 和 Li Lei 去了 Apple 公司。\n我们在 Google 工作。",
         "今天 天气很好，我们去公园散步。 明天可能会下雨，记得带伞。",
         "他买了iPhone手机\n我看Criminal Minds\n",
-        # Spaces around all that is Latin.
+        # Spaces around all Latin words.
         "使用 pip 安装 lmctl 后 make demo 再看 logs 里 的 training.log 吧\n把 a 加 b 给 c",
-        # Poems, headlines and subtitles, which have spaces in place of punctuation.
+        # Poems, headlines and subtitles have spaces instead of punctuation.
         "床前明月光 疑是地上霜 举头望明月 低头思故乡",
         "关关雎鸠 在河之洲 窈窕淑女 君子好逑",
         "人之初 性本善 性相近 习相远",
         "国足1比0胜 李明破门 全队欢呼\n国务院总理 出席会议 开幕式",
         "好 我知道了\n你看 我早就说了 他不会来的\n走吧\n没关系",
-        # Short lines without a space say nothing of whether spaces cut words.
+        # Short lines without a space do not show whether spaces cut words.
         "好\n走吧\n我们\n不\n没关系",
         "我<unk>你",
         "| 北京市 | 海淀区 | 大学生 | 12 |\n| 上海市 | 浦东区 | 中学生 | 34 |",
@@ -50,9 +50,9 @@ def cut(text, name="jieba"):
         RAW + "他喜欢《となりのトトロ》。",
         # Names written with characters that only Japanese has.
         RAW + "他读过桜井和沢田的书。",
-        # 說, 內, 產 and others of traditional Chinese are not in JIS X 0208.
+        # 說, 內, 產 and other traditional characters are not in JIS X 0208.
         "臺北市長選舉結果出爐，現任市長說內閣不再改組，產業界歡迎。",
-        # All of these characters are in JIS X 0208, GB 2312 and Big5: nothing tells them apart.
+        # All of these characters are in JIS X 0208, GB 2312 and Big5, so the language is unknown.
         "東京大學文學部",
     ],
 )
@@ -66,7 +66,7 @@ def test_raw_chinese_is_for_jieba(text):
         cut(RAW),
         cut(RAW, "char"),
         cut(PROGRAMMING),
-        # What prepare prints of one line more or less that is raw.
+        # The output of prepare, with one raw line.
         cut(RAW * 10) + "\n今天天气很好。",
         # pkuseg and LTP keep longer words, sentencepiece and subword-nmt mark pieces of words.
         "北京大学生 的 活动 很 多 。",
@@ -78,9 +78,9 @@ def test_raw_chinese_is_for_jieba(text):
         "我们_PN 喜欢_VV 机器学习_NN 模型_NN 。_PU",
         "我们#PN 喜欢#VV 机器学习#NN 模型#NN 。#PU",
         "我们|PN 喜欢|VV 机器学习|NN 模型|NN 。|PU",
-        # A tag a character, as for training a segmenter, is no English word.
+        # A tag of a character, as in data for training segmenters, is no English word.
         "我/B 们/E 喜/B 欢/E 机/B 器/M 学/M 习/E",
-        # As jieba's examples print words.
+        # The form in which jieba's examples print words.
         cut(RAW).replace(" ", "/ "),
         cut(RAW).replace(" ", " / "),
         cut(RAW).replace(" ", " ▁ "),

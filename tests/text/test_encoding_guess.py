@@ -2,7 +2,7 @@ import pytest
 
 from lmctl.text.encoding_guess import doubt, encodings_that_read
 
-# Sentences of several languages, each in the encodings that its speakers used.
+# Sentences of several languages, each with the usual encodings of the language.
 SIMPLIFIED = "我爱编程，编程是一种艺术。艺术是人类创造的。\n"
 TRADITIONAL = "我愛程式設計，這是一種藝術。藝術是人類創造的。\n"
 JAPANESE = "これは日本語の文章です。漢字も含みます。\n"
@@ -82,7 +82,7 @@ def test_utf8_that_is_read_as_something_else_is_doubted(text, encoding):
 
 def test_plain_english_that_is_read_as_utf_16_is_doubted():
     assert doubt(b"plain English, which is UTF-8 too.\n" * 20, "utf-16-le") is not None
-    # This one cannot be read at all, and says so itself.
+    # This encoding cannot be read at all; it has its own message.
     assert doubt(b"plain English, which is UTF-8 too.\n" * 10, "utf-16") is None
 
 

@@ -1,4 +1,4 @@
-"""Texts in other encodings than UTF-8, and the places of their faults."""
+"""Texts in other encodings than UTF-8, and the positions of bad bytes."""
 
 import logging
 

@@ -1,8 +1,8 @@
 """An engine is identified by the code that segments, not by the metadata of its package.
 
-jieba-py 0.46.12 installs files over jieba 0.42.1's: the metadata say 0.42.1, the dictionary is the same, the
-hidden Markov model has other tables (5,243 characters that start a word, in place of 6,857), and what is left of
-jieba's `finalseg` fails with a NameError. It is imitated here by changing what is imported.
+jieba-py 0.46.12 overwrites files of jieba 0.42.1: the metadata say 0.42.1, the dictionary is the same, the hidden
+Markov model has other tables (5,243 characters that start a word, not 6,857), and the rest of jieba's `finalseg`
+fails with a NameError. The tests imitate it by changing the imported modules.
 """
 
 import sys
@@ -13,7 +13,7 @@ from lmctl.errors import LmctlError
 from lmctl.text.engines import load_engine
 from lmctl.text.user_dictionary import UserWord
 
-# Of the versions that constraints.txt pins, on every platform.
+# The identities of the versions in constraints.txt, on every platform.
 TABLES = {
     "rjieba": "4b0758e7b8d15e76a799c9cc15b87547646c9f8c620d6518553448991135e2c0",
     "jieba": "898f0015bf65bda58dd1bf9ceb6fda2bf5d2f93878bfadc3a985b14b0cad5fe3",

@@ -1,4 +1,4 @@
-"""Lines of a stream, each as soon as it has arrived."""
+"""Lines of a stream are returned as soon as they arrive."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Words that are found as they are written, before a segmenter cuts the rest."""
+"""Literals: words that are found unchanged, before a segmenter cuts the rest."""
 
 import pytest
 from hypothesis import given, settings
@@ -34,18 +34,18 @@ def test_reserved_words_are_found_anywhere(line, tokens):
 @pytest.mark.parametrize(
     ("line", "words", "tokens"),
     [
-        # The leftmost match counts, and of those the longest.
+        # The leftmost match counts; among several, the longest.
         ("做A/B测试员", ["A/B", "A/B测试", "/B测试员"], ["[做]", "A/B测试", "[员]"]),
-        # No word ends inside a longer word of a script with spaces; Han characters are joined to nothing.
+        # No literal ends inside a longer word of a script with spaces. Han characters do not join to longer words.
         ("A/Best和A/B的AA/B", ["A/B"], ["[A/Best和]", "A/B", "[的AA/B]"]),
         ("用.NET和ASP.NET", [".NET"], ["[用]", ".NET", "[和ASP]", ".NET"]),
         ("é/x\u0301", ["é/x"], ["[é/x\u0301]"]),
         ("U.S.A.有", ["U.S.A."], ["U.S.A.", "[有]"]),
-        # Any white space stands for any other; the token has none.
+        # Any white space matches any other. The token has none.
         ("看Criminal \u3000Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),
         ("看Criminal_Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),
         ("CriminalMinds", ["Criminal Minds"], ["[CriminalMinds]"]),
-        # Characters that mean something to a regular expression.
+        # Characters with a meaning in regular expressions.
         ("^_^笑[-]", ["^_^", "[-]"], ["^_^", "[笑]", "[-]"]),
     ],
 )

@@ -159,7 +159,7 @@ def test_missing_files_and_folders_are_told_apart_before_and_while_reading(tmp_p
 
 
 def test_a_file_that_may_not_be_read_is_a_storage_error(tmp_path, monkeypatch):
-    # The superuser, who runs many a test, may read everything.
+    # The superuser may read everything, and often runs the tests.
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(StorageError, match=r"corpus\.txt: cannot be read: Permission denied"):
         check_sources([write(tmp_path, b"a")])
@@ -189,7 +189,7 @@ def test_every_line_is_read_once_and_of_a_long_one_the_end(text, pieces, chunk_b
             chunks += cutter.feed(text[start : start + pieces].encode())
         chunks += cutter.finish()
 
-    # The last six bytes, from the first blank among three on, if there is one.
+    # The last six bytes. A space among the first three of them ends a word that was cut, which is left out.
     expected = [line if len(line) <= 6 else re.sub(r"^[ab]{0,2} ", "", line[-6:]) for line in lines_of(text)]
     assert [line for chunk in chunks for line in chunk.lines()] == expected
 

@@ -26,7 +26,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def fifo(tmp_path):
-    """A FIFO whose writer opens it when told and writes all of a content."""
+    """A FIFO. On request, its writer opens it and writes a whole content."""
     writers = []
 
     def fifo(name, content, after=None):
@@ -73,7 +73,7 @@ def test_places_are_spread_over_a_file(write):
     numbers = [int(line) for line in SampledSources([path], "utf-8").text().split()]
 
     assert numbers == sorted(numbers)
-    # Lines of a place's ends are left out where they are cut.
+    # Lines that are cut at the ends of a piece are left out.
     assert numbers[0] > 0
     steps = [later - earlier for earlier, later in itertools.pairwise(numbers)]
     assert sum(step > 1 for step in steps) == PLACES - 1
@@ -162,7 +162,7 @@ def test_bytes_that_are_not_text_are_noticed(tmp_path):
     for content, encoding, is_text in [
         ("我爱编程。\n" * 5, "utf-8", True),
         ("我爱编程。\n" * 50_000, "utf-8", True),
-        # Places that end inside of characters say nothing.
+        # A piece that ends inside a character is no error.
         ("我爱编程。" * 50_000, "utf-8", True),
         ("我爱编程。\n" * 5, "gb18030", False),
         ("我爱编程。\n" * 50_000, "gb18030", False),

@@ -141,7 +141,7 @@ def test_a_segmenter_survives_pickling(name):
 
 
 def test_python_jieba_is_silent_and_leaves_the_temporary_folder_alone(tmp_path):
-    # -X pycache_prefix makes the import compile jieba anew, which is when it would warn.
+    # With -X pycache_prefix, the import compiles jieba again. Python warns only when it compiles.
     program = (
         "from lmctl.text.segmentation import make_segmenter; make_segmenter('jieba', 'jieba').segment('中国')"
     )

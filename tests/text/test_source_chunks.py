@@ -25,7 +25,7 @@ def test_a_byte_order_mark_inside_a_line_parts_words_and_is_reported(tmp_path, c
 
 
 def test_a_byte_order_mark_that_a_blank_follows_is_a_character_of_the_text(tmp_path, caplog):
-    # So it stands in WikiText-2, in whose vocabulary of 33,278 words it is one.
+    # WikiText-2 contains it, as one of the 33,278 words of its vocabulary.
     path = tmp_path / "wikitext.txt"
     path.write_bytes(" W \ufeff / 51\n ; \ufeff\n".encode())
 

@@ -9,13 +9,13 @@ from lmctl.text.normalization import Normalization
 from lmctl.text.stream_safe import stream_safe
 
 JOINER = "\u034f"
-# Letters without marks and with one to three, marks of several classes and some that stand for two, or are no
-# marks before they are decomposed, and what ends a run.
+# Letters with zero to three marks, marks of several classes, marks that decompose to two marks, characters that
+# become marks by decomposition, and characters that end a run of marks.
 ALPHABET = "aé\u1f82字\u0301\u0323\u0344\u0f73\uff9e\u094d\u093c\u034f\n"
 
 
 def marks_of(character):
-    """Leading and trailing non-starters of a character, decomposed, and whether it is nothing else."""
+    """Leading and trailing non-starters of a decomposed character, and whether it has only non-starters."""
     classes = [unicodedata.combining(part) for part in unicodedata.normalize("NFKD", character)]
     leading = next((place for place, value in enumerate(classes) if not value), len(classes))
     trailing = next((place for place, value in enumerate(reversed(classes)) if not value), len(classes))
@@ -60,7 +60,7 @@ def test_joiners_stand_where_the_standard_puts_them(text):
 
 
 def test_no_character_of_unicode_is_overlooked():
-    # Beyond are ideographs, and what is for private use.
+    # Higher code points are ideographs and private use.
     assert not any(map(unicodedata.combining, map(chr, range(0x20000, 0x110000))))
     for character in map(chr, range(0x20000)):
         leading, trailing, all_marks = marks_of(character)
@@ -82,7 +82,7 @@ def test_real_text_stays_as_it_is():
 
 @pytest.mark.parametrize("mark", ["\u0301\u0323", "\u0f73\u0f71", "\u0344"])
 def test_a_line_of_marks_is_normalized_by_thirty(mark):
-    # Half a million marks that have to be sorted: what takes the square of their number would not end here.
+    # Half a million marks that have to be sorted. An algorithm of quadratic time would not end.
     normalized = Normalization("nfc", lowercase=False)("a" + mark * 250_000)
     assert len(max(normalized.split(JOINER), key=len)) <= 31
 

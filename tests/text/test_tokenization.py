@@ -50,7 +50,7 @@ def test_a_spawned_worker_tokenizes_alike(name):
         ("the cat </s> ", "the cat"),
         ("<s> </s>", ""),
         ("</s>", ""),
-        # One of each, at the ends alone.
+        # One tag at each end, and none elsewhere.
         ("<s> <s> a </s> b </s> </s>", "<s> a </s> b </s>"),
         ("a <s> b", "a <s> b"),
         (" the cat ", " the cat "),

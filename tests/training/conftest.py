@@ -77,7 +77,7 @@ def make_corpus(tmp_path: Path) -> Callable[..., PreparedCorpus]:
 
 @pytest.fixture
 def make_setup(cpu: None) -> Callable[[PreparedCorpus, Config], Setup]:
-    """`make_setup(corpus, config)`: what a training run works with."""
+    """`make_setup(corpus, config)`: the `Setup` of a training run."""
     from lmctl.training.devices import use_device
     from lmctl.training.setup import Setup
 
@@ -107,7 +107,7 @@ def train(cpu: None) -> Callable[..., TrainingResult | None]:
 
 @pytest.fixture
 def run(cpu: None) -> Callable[..., TrainingResult | None]:
-    """`run(setup, time_limit=)`: a whole run with what is given."""
+    """`run(setup, time_limit=)`: a whole run with this setup."""
     from lmctl.training.trainer import Trainer
 
     def make(setup: Setup, time_limit: TimeLimit | None = None) -> TrainingResult | None:
@@ -117,11 +117,11 @@ def run(cpu: None) -> Callable[..., TrainingResult | None]:
 
 
 class FixedLimit(TimeLimit):
-    """A time limit of an hour that measures one step, and whose answers are given.
+    """A time limit of an hour that measures one step, with given answers.
 
     Args:
         planned: the number of steps that it plans; None: as many as fit, which is more than any test trains.
-        is_over: the answers to whether the time is over, one each time it is asked; after them, it is not.
+        is_over: the answers of `is_over`, one for each call; later calls return False.
         shortened: (steps done, planned steps) -> planned steps from now on.
     """
 
@@ -152,17 +152,17 @@ class FixedLimit(TimeLimit):
 
 @pytest.fixture
 def fixed_limit() -> type[FixedLimit]:
-    """`fixed_limit(planned, is_over=, shortened=)`: a time limit whose answers are given."""
+    """`fixed_limit(planned, is_over=, shortened=)`: a time limit with given answers."""
     return FixedLimit
 
 
 class RecordedSteps:
-    """Steps that remember how each update was asked for.
+    """Steps that record the arguments of each update.
 
     Args:
-        steps: what they are.
-        loss: what a loss is told as: (nats, number of the step) -> nats.
-        clock: told of every token that is validated.
+        steps: the real steps.
+        loss: changes the loss that is reported: (nats, number of the step) -> nats.
+        clock: it is advanced for every token that is validated.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class RecordedSteps:
 
 @dataclasses.dataclass
 class FixedValidation:
-    """A validation that always finds the same."""
+    """A validation that always has the same result."""
 
     nats: float | None
     tokens = 0
@@ -210,13 +210,13 @@ class FixedValidation:
 
 @pytest.fixture
 def validating() -> Callable[[Setup, float], Setup]:
-    """`validating(setup, nats)`: the same, its validation being a `FixedValidation`."""
+    """`validating(setup, nats)`: the setup with a `FixedValidation`."""
     return lambda setup, nats: dataclasses.replace(setup, validation=FixedValidation(nats))
 
 
 @pytest.fixture
 def recorded() -> Callable[..., Setup]:
-    """`recorded(setup, loss=, clock=)`: the same, its steps being `RecordedSteps`."""
+    """`recorded(setup, loss=, clock=)`: the setup with `RecordedSteps`."""
 
     def make(setup: Setup, **options: Any) -> Setup:
         return dataclasses.replace(setup, steps=RecordedSteps(setup.steps, **options))
@@ -226,7 +226,7 @@ def recorded() -> Callable[..., Setup]:
 
 @pytest.fixture
 def eagerly(cpu: None) -> Iterator[None]:
-    """Run TensorFlow's functions as they stand: for a few steps, that is sooner done than compiling them."""
+    """Run TensorFlow's functions eagerly: a few steps take less time than compiling them."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)

@@ -55,7 +55,7 @@ def path(tmp_path):
 
 
 def not_contiguous():
-    """Arrays whose elements do not lie in memory as they are counted."""
+    """Arrays whose elements are not in C order in memory."""
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     return {
         "transposed": values[0].T,
@@ -68,7 +68,7 @@ def not_contiguous():
 
 
 def test_arrays_that_are_not_contiguous_are_written_as_they_are_counted(tmp_path):
-    # safetensors 0.8.0 writes a transposed array in the order of its memory, and says nothing; 0.7.0 did not.
+    # safetensors 0.8.0 writes a transposed array in the order of its memory, without an error; 0.7.0 did not.
     arrays = not_contiguous()
 
     write_checkpoint(tmp_path / "checkpoint", IDENTITY, Checkpoint(PROGRESS, arrays))
@@ -93,7 +93,8 @@ def test_a_figure_of_another_checkpoint_is_looked_at_before_it_is_used(path, fie
     document = json.loads(header["__metadata__"]["checkpoint"])
     kept = msgspec.to_builtins(PROGRESS)[field]
     for value in HOSTILE:
-        # Any text is a name, any list is refused by what is in it, and a large whole number is a float, too.
+        # Any text is a valid name, a list is refused by its elements, and a large whole number is a valid float,
+        # too.
         if type(value) is type(kept) and isinstance(value, str | list):
             continue
         if isinstance(kept, float) and (value == 2**70 or (field == "epoch_nats" and value == -1)):
@@ -203,7 +204,7 @@ def test_what_two_runs_do_not_share_is_named(change, difference):
 
 
 def cut_off(corpus, config, after):
-    """The checkpoint of a run that was interrupted after so many steps, read back from a file."""
+    """The checkpoint of a run that was interrupted after some steps, read from a file."""
     from lmctl.training.trainer import train_network
 
     kept, steps = [], iter(range(1, 10**6))
@@ -242,7 +243,7 @@ def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_
     whole = train_network(corpus, config)
     assert whole.summary.steps > 12
 
-    # The short version: where a run, an epoch and the last epoch begin and end.
+    # The short version: the first and the last step of a run, of an epoch and of the last epoch.
     ends = [epoch.step for epoch in whole.history]
     cuts = {1, ends[0], ends[0] + 1, ends[-2], whole.summary.steps - 1, whole.summary.steps}
     for after in range(1, whole.summary.steps + 1) if many else sorted(cuts):

@@ -72,7 +72,7 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
     # Sentences of 1 to 40 words: side by side they come sorted by length.
     corpus = make_corpus(valid=[" ".join(["the"] * length) for length in range(1, 41)])
     config = make_config(f"validation.state={state}", "training.batch_size=1")
-    # A second a token, and one each time it is asked.
+    # The clock advances by a second for each token, and for each reading.
     clock = iter(range(10**9)).__next__
     setup = recorded(make_setup(corpus, config), clock=clock)
     from lmctl.training.validation import Validation
@@ -102,7 +102,7 @@ def test_a_part_of_the_validation_text_comes_from_all_over_it(make_corpus, make_
     validation.keep_to(100)
 
     assert validation.tokens == tokens
-    # Every sentence is the same: from the initial state, so is its loss.
+    # All sentences are equal, so from the initial state they have the same loss.
     if state == "reset":
         assert validation.cross_entropy() == pytest.approx(whole, rel=1e-6)
 
@@ -142,7 +142,7 @@ def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(
 def test_a_machine_that_turns_slow_stops_training_with_what_there_is(
     run, make_corpus, make_config, make_setup, fixed_limit
 ):
-    # When it is planned, before the first step and after it there is time, after the second there is none.
+    # There is time when the plan is made, before the first step and after it; after the second step there is none.
     limit = fixed_limit(is_over=[False, False, False, True, True])
 
     result = run(make_setup(make_corpus(), make_config("training.epochs=9")), limit)
@@ -159,7 +159,7 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
     # After the fourth step the machine has become so slow that two more fit.
     result = run(setup, fixed_limit(10, shortened=lambda step, planned: 6 if step >= 4 else planned))
 
-    # The first measures, at rate 0.
+    # The first step measures the speed, at rate 0.
     assert [asked["rate"] for asked in setup.steps.asked] == pytest.approx([0.0, 1.0, 0.9, 0.8, 0.7, 2 / 6, 1 / 6])
     assert (result.summary.steps, result.summary.planned_steps) == (6, 6)
 
@@ -167,7 +167,7 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("planned", "said"),
-    # The step that measures has 16 of the 27 tokens.
+    # The measured step has 16 of the 27 tokens.
     [(1, "leaves time for 1 step, 0.59 epochs; set a longer"), (4, "leaves time for 4 steps, 2.4 epochs")],
 )
 def test_a_plan_of_less_than_an_epoch_is_warned_of(
@@ -199,6 +199,6 @@ def test_the_model_is_the_average_of_the_weights_where_one_is_asked_for(train, m
         corpus, make_config("training.num_steps=5", "training.steps=20", "training.average_decay=0.999")
     ).weights
 
-    # A look at every tenth step, and so early all looks weigh the same.
+    # The average is updated at every tenth step. So early, all updates have the same weight.
     for name, average in averaged.items():
         np.testing.assert_allclose(average, (weights[0][name] + weights[1][name]) / 2, atol=1e-6)

@@ -25,7 +25,7 @@ def make_optimizer(cpu):
 
 
 def rows_of(gradient, *rows):
-    """The gradient of some rows of a table alone."""
+    """A gradient that has only some rows of a table."""
     import tensorflow as tf
 
     return tf.IndexedSlices(tf.constant(gradient[list(rows)]), tf.constant(rows), tf.constant(gradient.shape))
@@ -57,7 +57,7 @@ def everything(optimizer):
     [
         # A gradient of 2 at a rate of 0.1. Plain gradient descent moves by 0.1 * 2.
         ("sgd", 0.2),
-        # Adam's first step is the rate, whatever the gradient (Kingma & Ba 2015, algorithm 1).
+        # Adam's first step has the size of the rate for every gradient (Kingma & Ba 2015, algorithm 1).
         ("adam", 0.1),
         # Adagrad divides by the root of the sum of squares, which Keras starts at 0.1: 0.2 / sqrt(0.1 + 4).
         ("adagrad", 0.2 / np.sqrt(4.1)),
@@ -283,7 +283,7 @@ def test_a_dense_gradient_is_left_as_it_is(cpu):
 
 @pytest.fixture
 def average(cpu):
-    """`average(decay, weights)`: the weight, and its average after it had these values at the looks at it."""
+    """`average(decay, weights)`: the weight, and its average after updates with these values."""
     import tensorflow as tf
 
     from lmctl.training.optimizers import AVERAGE_EVERY, AveragedWeights
@@ -308,7 +308,7 @@ def test_at_first_the_average_is_of_all_weights_so_far(average):
 
     averaged.swap()
 
-    # 0.999^10 = 0.99 is more than the 3/4 that stay of the mean of three when a fourth comes.
+    # 0.999^10 = 0.99 is more than 3/4, the share of the mean of three values in the mean of four.
     assert weight.numpy().item() == pytest.approx(4.0)
 
 

@@ -1,4 +1,4 @@
-"""Copies of a network side by side; in a process of its own, for devices are set up once a process."""
+"""Copies of a network side by side, in another process, because a process can set up devices only once."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def run(corpus, *assignments):
 def test_two_devices_have_the_losses_and_weights_of_one(make_corpus):
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     # Three columns on two devices: one of them has an empty column beside its own. An untied embedding has
-    # row-wise gradients, a restart ends a segment early, and what is validated is an average of the weights.
+    # row-wise gradients, a restart ends a segment early, and an average of the weights is validated.
     settings = (
         "preset=tiny",
         "model.tied=false",

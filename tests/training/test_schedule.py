@@ -69,7 +69,7 @@ def test_plateau_divides_the_rate_after_every_epoch_that_did_not_improve():
         schedule.epoch_done(cross_entropy)
         rates.append(schedule.learning_rate(100, 0.5))
 
-    # An equal cross-entropy is no improvement; a better one later does not bring the old rate back.
+    # An equal cross-entropy is no improvement. A better one later does not restore the old rate.
     assert rates == [8.0, 8.0, 2.0, 2.0, 0.5, 0.125]
 
 

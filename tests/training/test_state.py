@@ -9,7 +9,7 @@ from lmctl.errors import DataError
 from lmctl.training.checkpoint import Checkpoint, Progress, RunIdentity, read_checkpoint, write_checkpoint
 
 IDENTITY = RunIdentity(corpus={}, configuration="", threads=1, versions={})
-# No token: a window of ids before anything was read. Zero is the id of <unk>.
+# The id of no token, in a window before anything was read. 0 is the id of <unk>.
 NOTHING = -1
 
 
@@ -32,7 +32,7 @@ class Windowed:
     def cross_entropy(self, inputs, targets, state, dropout_seed):  # noqa: ARG002
         import tensorflow as tf
 
-        # The loss says what it starts from: how many ids of each window are none.
+        # The loss shows the start: the number of missing ids in each window.
         none = tf.reduce_sum(tf.cast(state["window"] == NOTHING, tf.float32), axis=1)
         window = tf.concat([state["window"], tf.transpose(inputs)], axis=1)[:, -3:]
         return tf.ones(targets.shape) * none, {"window": window, "mean": state["mean"] + 0.5}
@@ -55,7 +55,7 @@ def segment(restart):
 def test_a_column_restarts_as_its_network_says(steps):
     _, _, state = steps.validate(segment([False, False]), steps.null_state(2))
 
-    # Two of three ids are there; the second column starts from none at both of its positions.
+    # Two of three ids exist. The second column starts without ids at both of its positions.
     assert steps.validate(segment([False, False]), state)[0] == 2 * 1 + 2 * 1
     assert steps.validate(segment([False, True]), state)[0] == 2 * 1 + 2 * 3
 

@@ -19,7 +19,7 @@ def step(setup, segment):
 
 
 def mean_nats(sizes, weights, segment):
-    """What training makes small: the targets' summed cross-entropy over all positions, padded ones too."""
+    """The training loss: the summed cross-entropy of the targets, divided by the number of all positions."""
     model = LSTMLanguageModel(sizes, weights)
     state = model.null_state(len(segment.lengths))
     found, _ = model.score(segment.inputs, segment.targets, segment.lengths, state)
@@ -67,7 +67,7 @@ def test_one_step_moves_the_softmax_bias_by_predicted_minus_actual(make_corpus, 
     ids=["2-layers", "tied", "projected"],
 )
 def test_one_step_follows_the_slope_of_the_runtimes_loss(make_corpus, make_config, make_setup, shape):
-    # Initial weights are wide, so that no slope is lost in the rounding of float32.
+    # Initial weights are large, so that rounding to float32 does not hide a slope.
     config = make_config("training.num_steps=100", "training.init_scale=1", "training.learning_rate=1", *shape)
     setup = make_setup(make_corpus(), config)
     segment = only_segment(setup)
@@ -77,7 +77,7 @@ def test_one_step_follows_the_slope_of_the_runtimes_loss(make_corpus, make_confi
 
     after = setup.network.export_weights()
     for name, weight in before.items():
-        # At rate 1 the step is minus the gradient; along the gradient the slope is the gradient's length.
+        # At rate 1, the step is minus the gradient. The slope along the gradient is the gradient's length.
         gradient = weight - after[name]
         length = np.linalg.norm(gradient)
         direction = (gradient / length).astype(np.float32)
@@ -110,7 +110,8 @@ def test_clip_norm_bounds_the_global_norm_of_the_gradient(make_corpus, make_conf
 @pytest.mark.usefixtures("eagerly")
 def test_a_words_gradient_is_summed_over_its_places_before_it_is_squared(make_corpus, make_config, make_setup):
     # The embedding's gradient comes with a row for every token that was read, and "the" was read five times.
-    # Adam's first step is the rate, whatever the gradient: Kingma & Ba 2015, algorithm 1, with m / sqrt(v) = 1.
+    # Adam's first step has the size of the rate for every gradient: Kingma & Ba 2015, algorithm 1, m / sqrt(v) =
+    # 1.
     settings = ("training.init_scale=1", "training.learning_rate=0.001", "training.optimizer=adam")
     setup = make_setup(make_corpus(), make_config("training.num_steps=100", *settings))
     segment = only_segment(setup)
@@ -120,7 +121,8 @@ def test_a_words_gradient_is_summed_over_its_places_before_it_is_squared(make_co
 
     moved = np.abs(setup.network.export_weights()["embedding"] - before)
     assert np.count_nonzero(segment.inputs == 2) == 5
-    # Epsilon takes a little off where a gradient is tiny; rows summed too late would be moved further in places.
+    # Epsilon makes the step a little smaller if a gradient is tiny. If rows were summed too late, some steps would
+    # be longer.
     assert moved.max() <= 0.001 * 1.001
     assert moved[1:].mean() == pytest.approx(0.001, rel=0.01)
     assert not moved[0].any()  # <unk> was not read
@@ -146,7 +148,7 @@ def test_a_column_that_restarts_has_the_loss_of_a_fresh_state(make_corpus, make_
 
 @pytest.mark.usefixtures("eagerly")
 def test_the_state_is_carried_from_segment_to_segment(train, make_corpus, make_config, make_setup):
-    # At a rate that moves no weight, the epoch's loss is that of one long segment.
+    # At a rate of almost 0, the loss of the epoch is the loss of one long segment.
     settings = ("training.init_scale=1", "training.learning_rate=1e-30")
     short = train(make_corpus(), make_config("training.num_steps=3", *settings))
     long = train(make_corpus(), make_config("training.num_steps=100", *settings))

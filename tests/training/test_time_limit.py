@@ -30,7 +30,7 @@ def test_the_steps_that_fit_are_planned_with_a_validation_after_each_epoch_and_a
 
     planned = limit.plan(100, validation_seconds=3.0)
 
-    # 2 of 100 seconds are kept back and 3.125 are gone: 94.875 are left, for 6.1 epochs of 100 * 0.125 + 3
+    # 2 of 100 seconds are the reserve, and 3.125 are over: 94.875 are left, for 6.1 epochs of 100 * 0.125 + 3
     # seconds, which have 7 validations. (94.875 - 7 * 3) / 0.125 = 591 steps.
     assert planned == 591
 
@@ -40,7 +40,7 @@ def test_the_first_steps_are_no_measure_of_speed(clock):
     after_steps(clock, limit, 5, 2.0)
     after_steps(clock, limit, 20, 0.5)
 
-    # 98 seconds without the reserve, of which 20 are gone: 78 / 0.5, the compiling steps forgotten.
+    # 98 seconds without the reserve, of which 20 are over: 78 / 0.5. The compiling steps do not count.
     assert limit.plan(1000, validation_seconds=0.0) == 156
 
 
@@ -49,7 +49,7 @@ def test_one_slow_step_does_not_change_the_plan(clock):
     after_steps(clock, limit, 30, 0.125)
     after_steps(clock, limit, 1, 5.0)
 
-    # 98 seconds without the reserve, of which 8.75 are gone.
+    # 98 seconds without the reserve, of which 8.75 are over.
     assert limit.plan(1000, validation_seconds=0.0) == 714
 
 
@@ -99,7 +99,7 @@ def test_the_time_is_over_when_only_what_comes_after_training_fits(clock):
 
 
 def planned_limit(clock, seconds_after=0.0):
-    """Of 100 s 2 are kept back, 3.125 are gone, and a validation takes 2: 92.875 s are 743 steps of 1/8 s."""
+    """100 s without 2 s of reserve, 3.125 s that are over, and 2 s of validation: 743 steps of 1/8 s."""
     limit = TimeLimit(1100.0, seconds_after, clock=clock)
     after_steps(clock, limit, 25, 0.125)
     assert limit.plan(10_000, validation_seconds=2.0) == 743
@@ -127,7 +127,7 @@ def test_a_machine_that_becomes_slower_is_given_fewer_steps(clock):
     limit = planned_limit(clock)
     planned = train_steps(clock, limit, 100, 0.25)
 
-    # 3.125 s were gone. Half of the reserve is 1 s, and the validation takes 4 s now: 91.875 s are 367 steps.
+    # 3.125 s were over. Half of the reserve is 1 s, and the validation takes 4 s now: 91.875 s are 367 steps.
     assert planned == 367
     assert limit.slowdown == pytest.approx(2.0)
 

@@ -131,7 +131,7 @@ def test_a_uniform_network_has_perplexity_v_in_training_and_in_validation(
 
 @pytest.mark.usefixtures("eagerly")
 def test_the_best_epochs_weights_are_kept_and_patience_ends_the_run(train, make_corpus, make_config):
-    # Validation text that is unlike the training text: learning the one unlearns the other.
+    # The validation text is unlike the training text, so its perplexity rises during training.
     corpus = make_corpus(["the cat sat on the mat"] * 4 + ["dog dog"], valid=["dog dog dog"] * 3)
     settings = ("training.learning_rate=3", "training.patience=2")
 
@@ -157,17 +157,19 @@ def test_a_linear_schedule_lowers_the_rate_at_every_step(make_corpus, make_confi
     assert [asked["rate"] for asked in setup.steps.asked] == pytest.approx([1.0, 17 / 27, 7 / 27])
 
 
-# A loss that says nothing any more: not a number, infinite, or with a perplexity that no float64 holds (the
-# largest is exp(709.78)), though saturated gates keep it finite. Which of them runaway weights give depends on the
+# A useless loss: NaN, infinite, or with a perplexity that is too large for a float64 (the
+# largest is exp(709.78)), although saturated gates keep the loss finite. The kind of it depends on the
 # order of the processor's sums.
-BEYOND_MEASURE = [math.nan, math.inf, 1e30, 710.0]
+USELESS_LOSSES = [math.nan, math.inf, 1e30, 710.0]
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("nats", BEYOND_MEASURE)
-def test_a_loss_beyond_all_measure_ends_training(make_corpus, make_config, make_setup, recorded, run, nats):
+@pytest.mark.parametrize("nats", USELESS_LOSSES)
+def test_a_loss_without_a_finite_perplexity_ends_training(
+    make_corpus, make_config, make_setup, recorded, run, nats
+):
     setup = make_setup(make_corpus(), make_config("training.num_steps=5", "training.epochs=9"))
-    # An epoch has three steps, its sums are those of all steps in it: the third alone is bad.
+    # An epoch has three steps, and its loss is the sum over them. Only the third step is bad.
     setup = recorded(setup, loss=lambda found, number: 27 * nats if number == 2 else found)
 
     with pytest.raises(DivergenceError) as caught:
@@ -180,7 +182,7 @@ def test_a_loss_beyond_all_measure_ends_training(make_corpus, make_config, make_
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("nats", BEYOND_MEASURE)
+@pytest.mark.parametrize("nats", USELESS_LOSSES)
 def test_a_validation_loss_beyond_all_measure_ends_training(
     make_corpus, make_config, make_setup, validating, run, nats
 ):
@@ -221,7 +223,7 @@ def test_mixed_precision_trains_as_float32_does_but_for_rounding(train, make_cor
     mixed = train(corpus, make_config(*settings, "device.precision=mixed_bfloat16"))
 
     assert {weight.dtype for weight in mixed.weights.values()} == {np.dtype(np.float32)}
-    # bfloat16 keeps 8 binary digits: half a percent a number. The perplexities of 5 epochs stay within 5 percent.
+    # bfloat16 has 8 binary digits: half a percent a number. The perplexities of 5 epochs stay within 5 percent.
     for rounded, epoch in zip(mixed.history, full.history, strict=True):
         assert rounded.train_perplexity == pytest.approx(epoch.train_perplexity, rel=0.05)
     assert mixed.history[-1].train_perplexity < 9 < 10 < mixed.history[0].train_perplexity

@@ -56,7 +56,7 @@ ngram 2=4
 
 
 def test_unigrams_alone_have_no_backoffs(estimate_text):
-    # Without contexts there is no back-off to give, not even that of <s>.
+    # There are no contexts, so there is no back-off, not even of <s>.
     text = arpa_of(*estimate_text("a\n", order=1, smoothing="mle"))
 
     assert [line.split("\t")[1:] for line in text.splitlines()[4:-2]] == [["<s>"], ["<unk>"], ["</s>"], ["a"]]

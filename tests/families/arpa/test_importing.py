@@ -29,17 +29,17 @@ def test_words_get_ids_by_falling_probability_then_by_code_point(load):
         (["A", "a"], "b", -0.25 - 0.5),
         (["b"], "</s>", -0.3),
         (["a", "b"], "a", -0.05),
-        # "a b" was put in; its back-off is 1.
+        # Import adds "a b" with the back-off 1.
         (["a", "b"], "</s>", -0.3),
         (["a", "b"], "A", -0.125 - 0.75),
-        # The probability of b after a is what it was without it: that of b, after backing off from a.
+        # The probability of b after a does not change: it backs off from a to the unigram b.
         (["a"], "b", -0.25 - 0.5),
         (["<s>", "a"], "b", -0.3 - 0.25 - 0.5),
         (["zebra"], "zebra", -1.5),
     ],
 )
 def test_probabilities_are_those_of_the_file(load, context, word, expected):
-    # Sums by hand over the lines of the file, as ngram-format(5) says.
+    # Sums by hand over the lines of the file, by ngram-format(5).
     vocabulary, model = load(ARPA)
 
     assert log10_prob(vocabulary, model, context, word) == pytest.approx(expected, abs=1e-6)
@@ -61,7 +61,7 @@ def test_lengths_and_terms_are_those_of_the_ngrams_that_were_found(load):
 
 
 def test_contexts_of_contexts_are_put_in_too(load):
-    # Of order 4, with no trigram or bigram that it starts with.
+    # A 4-gram without its context among the trigrams and bigrams.
     vocabulary, model = load(
         "\\data\\\nngram 1=4\nngram 2=1\nngram 3=0\nngram 4=1\n\n\\1-grams:\n-99\t<s>\t-0.5\n-0.7\t</s>\n"
         "-0.5\ta\t-0.25\n-0.6\tb\t-0.125\n\n\\2-grams:\n-0.3\tb a\t-0.0625\n\n\\3-grams:\n\n\\4-grams:\n"
@@ -70,14 +70,14 @@ def test_contexts_of_contexts_are_put_in_too(load):
 
     assert model.sizes.ngrams == [4, 2, 1, 1]
     assert log10_prob(vocabulary, model, ["a", "b", "a"], "b") == pytest.approx(-0.01)
-    # a b was put in with -0.25 - 0.6; a b a with that of b a, whose context a b costs nothing.
+    # a b is added with -0.25 - 0.6; a b a with the probability of b a, because the back-off of a b is 1.
     assert log10_prob(vocabulary, model, ["a"], "b") == pytest.approx(-0.85)
     assert log10_prob(vocabulary, model, ["a", "b"], "a") == pytest.approx(-0.3)
     assert log10_prob(vocabulary, model, ["a", "b", "a"], "</s>") == pytest.approx(-0.0625 - 0.25 - 0.7)
 
 
 def test_a_context_that_is_not_missing_after_all_keeps_its_own_line(load):
-    # The trigram "a b a" stands in the file though its context does not.
+    # The file has the trigram "a b a", but not its context.
     text = ARPA.replace("ngram 3=2", "ngram 3=2\nngram 4=1").replace(
         "\\end", "\\4-grams:\n-0.02\ta b a A\n\n\\end"
     )

@@ -18,7 +18,7 @@ from lmctl.families.ngram.tables import open_tables
 
 
 def same_model(vocabulary, tables, folder):
-    """A model after it was written and read again: its vocabulary, and itself."""
+    """Write a model and read it again; return the vocabulary and the model that were read."""
     path = folder / "model.arpa"
     with path.open("wb") as file:
         write_arpa(tables, WordSpelling(vocabulary.words), file)
@@ -42,7 +42,7 @@ def test_distributions_survive_the_round_trip(estimate_text, sentences, order, s
 
     with tempfile.TemporaryDirectory() as folder:
         again, other = same_model(vocabulary, tables, Path(folder))
-        # Ids differ: theirs are by probability, ours by count.
+        # Ids differ: in the model that was read they are in the order of probability, else of count.
         ids = np.array([again.words.index(word) for word in vocabulary.words])
         theirs = other.log_probs(other.advance(other.initial_state(20), ids[contexts]))[:, ids]
 

@@ -12,7 +12,7 @@ CHAIN = Chain(
 
 
 def counts_over_all_paths(words, chain):
-    """Expected counts of one sequence, and its probability, by going through every path of states."""
+    """Expected counts of one sequence, and its probability, summed over all paths of states."""
     start, transitions, emissions = np.zeros(2), np.zeros((2, 2)), np.zeros((2, 3))
     total = 0.0
     for path in product(range(2), repeat=len(words)):
@@ -84,7 +84,7 @@ def test_a_text_of_two_kinds_of_words_is_told_apart():
     chain = fit(text, 9, states=2, iterations=10, added=1e-6)
 
     perplexity = np.exp(expected_counts(text, chain).nats / len(text))
-    # Each word is one of four, once it is known whose turn it is.
+    # If the class is known, each word is one of four.
     assert perplexity == pytest.approx(4.0, rel=0.01)
 
 

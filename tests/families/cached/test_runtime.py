@@ -17,7 +17,7 @@ token_lists = st.lists(st.integers(0, 8), min_size=1, max_size=30)
 
 @pytest.fixture(scope="module", params=["features", "ages", "mixture"])
 def model(request, make_bigram, make_lstm):
-    """A model with features, one without, and a mixture of two such."""
+    """A model with features, a model without, and a mixture of two such models."""
     if request.param == "mixture":
         return MixtureLanguageModel([make_bigram(1), make_lstm(2)], [0.4, 0.6])
     return make_lstm(2) if request.param == "features" else make_bigram(1)
@@ -30,8 +30,8 @@ def cached(model, size=5, weight=0.3, theta=2.0):
 def slow_distributions(cache, token_ids):
     """Probabilities of all words after every token of a text that is read from the null state, (T, V).
 
-    Word for word from Grave, Joulin & Usunier 2017 with unit vectors, or a weight of exp(-theta d) for the word d
-    tokens ago; in float64, one remembered pair at a time.
+    The formula is the one of Grave, Joulin & Usunier 2017 with unit vectors, or a weight of exp(-theta d) for the
+    word d tokens ago. It is computed in float64, one stored pair at a time.
     """
     model, parameters = cache.model, cache.parameters
     state = model.null_state(1)
@@ -69,12 +69,12 @@ def score_in_parts(cache, token_ids, cuts):
 
 
 def test_votes_by_hand(make_bigram):
-    # theta = ln 2: the word d tokens ago has half the vote of the one d - 1 tokens ago.
+    # theta = ln 2: the weight of a word d tokens ago is half the weight of a word d - 1 tokens ago.
     cache = cached(make_bigram([[0.25] * 4] * 4), size=3, weight=0.5, theta=math.log(2.0))
 
     state = cache.advance(cache.null_state(1), np.array([[1], [2], [3], [3], [2], [0]]))
 
-    # Remembered are 3, 2, 0 with votes 1 : 2 : 4; half the probability is the model's, 1/8 a word.
+    # The cache has 3, 2, 0 with weights 1 : 2 : 4. The model has half of the probability, 1/8 a word.
     expected = [1 / 8 + 2 / 7, 1 / 8, 1 / 8 + 1 / 7, 1 / 8 + 1 / 14]
     np.testing.assert_allclose(np.exp(cache.log_probs(state)), [expected], rtol=1e-6)
     token_ids, log_probs = cache.top_k(state, 2)
@@ -83,7 +83,7 @@ def test_votes_by_hand(make_bigram):
 
 
 def test_a_word_that_followed_the_same_context_has_the_greater_vote(make_lstm):
-    # A cosine of 1 against one of -1: votes e^theta : e^-theta.
+    # Cosines of 1 and -1: weights e^theta : e^-theta.
     model = make_lstm(2)
     state = model.advance(model.null_state(1), np.array([[4]]))
     context = model.features(state)[0]
@@ -94,7 +94,7 @@ def test_a_word_that_followed_the_same_context_has_the_greater_vote(make_lstm):
     (log_probs,) = remembered.log_probs(np.array([0, 7, 7]), [0.5])
 
     np.testing.assert_array_equal(remembered.remembering, [False, True, True])
-    # After the first token nothing is remembered; then 7, which followed the context; then also 8, which
+    # After the first token, the cache is empty; then it has 7, which followed the context; then also 8, which
     # followed its opposite.
     np.testing.assert_allclose(log_probs, [-math.inf, 0.0, -math.log(1.0 + math.exp(-1.0))], atol=1e-6)
 
@@ -181,7 +181,7 @@ def test_with_nothing_remembered_the_model_answers_alone(model):
     state = cache.advance(cache.null_state(2), inputs)
     scores, _ = cache.score(inputs, inputs, np.array([1, 1]), cache.null_state(2))
 
-    # The token that a text starts from followed nothing, and is not remembered.
+    # The first token of a text followed no token, and is not in the cache.
     np.testing.assert_array_equal(cache.log_probs(state), model.log_probs(alone))
     np.testing.assert_array_equal(cache.log_probs(cache.null_state(2)), model.log_probs(model.null_state(2)))
     expected, _ = model.score(inputs, inputs, np.array([1, 1]), model.null_state(2))

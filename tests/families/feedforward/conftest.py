@@ -53,7 +53,7 @@ def make_sizes() -> Callable[..., FeedForwardSizes]:
 
 @pytest.fixture(scope="session")
 def make_weights() -> Callable[..., dict[str, Any]]:
-    """`make_weights(sizes)`: random ones by name."""
+    """`make_weights(sizes)`: random weights by name."""
 
     def make(sizes: FeedForwardSizes, seed: int = 5, scale: float = 0.7) -> dict[str, Any]:
         generator = np.random.default_rng(seed)

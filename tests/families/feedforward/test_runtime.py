@@ -119,7 +119,7 @@ def test_a_context_has_the_same_features_in_any_batch_bit_for_bit(make_model, sh
 
     monkeypatch.setattr("lmctl.families.feedforward.runtime.NUMBERS_AT_ONCE", 200)
     np.testing.assert_array_equal(model.features(contexts), together)
-    # No word's products are kept, or those of three words.
+    # The products of no word are stored, or of three words.
     for kept in (0, 3 * model.sizes.context_words * 2 * 4):
         monkeypatch.setattr("lmctl.families.feedforward.runtime.KEPT_NUMBERS", kept)
         again = make_model(**shape)

@@ -37,7 +37,7 @@ def sizes() -> HMMSizes:
 
 @pytest.fixture
 def weights(chain: Chain) -> dict[str, Float32Array]:
-    """Vectors whose products are the logs of the chain's probabilities."""
+    """Vectors; their products are the logs of the chain's probabilities."""
     arrays = {
         "source": np.log([*chain.transitions, chain.start]),
         "source.kernel": np.zeros((2, 2)),

@@ -8,7 +8,7 @@ from lmctl.families.hmm.sizes import HMMSizes, weight_shapes
 
 
 def over_all_paths(chain, words):
-    """Probability of some words from the start, by the state that they end in, (2,)."""
+    """Probability of words from the start, for each last state, (2,)."""
     probs = np.zeros(2)
     for path in product(range(2), repeat=len(words)):
         prob = chain.start[path[0]] * chain.emissions[path[0], words[0]]
@@ -95,7 +95,7 @@ def test_inputs_that_are_not_the_targets_before_them_are_read():
 def test_weights_far_from_all_others_leave_numbers():
     model = random_model()
     for name in ("source", "emission", "words"):
-        model._weights[name] *= 1000  # the model keeps what it was made of until it is asked
+        model._weights[name] *= 1000  # the model computes its tables only when it is queried
 
     state = model.advance(model.null_state(2), np.array([[0, 1], [4, 5], [7, 2]]))
     scores, _ = model.score(np.array([[3, 3]]), np.array([[5, 8]]), np.array([1, 1]), state)

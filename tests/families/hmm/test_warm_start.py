@@ -9,7 +9,7 @@ def make_sizes(vocabulary_size):
 
 
 def carried(old_ids, blocks):
-    """What becomes of random weights of so many words in these blocks."""
+    """Random weights for words in these blocks, carried over to another vocabulary."""
     old, new = make_sizes(len(blocks)), make_sizes(len(old_ids))
     generator = np.random.default_rng(3)
     weights = {name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(old).items()}

@@ -45,12 +45,12 @@ def test_the_best_word_of_a_mixture_need_not_be_the_best_of_any_member(make_bigr
 
     token_ids, log_probs = mixture.top_k(mixture.null_state(1), 3)
 
-    # Of the two equal ones, a quarter each, the smaller id first.
+    # Two words have 1/4 each; the smaller id comes first.
     assert token_ids.tolist() == [[1, 0, 3]]
     np.testing.assert_allclose(np.exp(log_probs), [[0.45, 0.25, 0.25]], rtol=1e-6)
 
 
-# exp(-200) is no float32, exp(-740) a float64 of few digits, and exp(-2000) none.
+# exp(-200) underflows in float32, exp(-740) is a float64 with few digits, and exp(-2000) underflows.
 @pytest.mark.parametrize("log_prob", [-200.0, -740.0, -2000.0])
 def test_probabilities_too_small_for_a_float_are_mixed_all_the_same(make_bigram, log_prob):
     tiny = make_bigram([[1.0, 0.0]] * 2)

@@ -1,4 +1,4 @@
-"""For the tests of n-gram models: what a model's tables say, in words, and what an ARPA text says."""
+"""For the tests of n-gram models: the entries of a model's tables, in words, and of an ARPA text."""
 
 import math
 

@@ -20,7 +20,7 @@ def test_what_is_appended_is_read_again(tmp_path):
 def test_a_full_disk_names_the_file(tmp_path):
     column = Column(tmp_path / "column", np.uint32)
     (tmp_path / "column").unlink()
-    # Every write to it fails: no space left on device.
+    # Every write to /dev/full fails: no space left on device.
     (tmp_path / "column").symlink_to("/dev/full")
 
     with pytest.raises(OSError, match="No space left on device") as caught:

@@ -22,7 +22,7 @@ def count_by_hand(sentences, order):
     counts = Counter()
     for sentence in sentences:
         padded = (SENTENCE_END_ID, *sentence, SENTENCE_END_ID)
-        # The unigram of the start is not one: nothing predicts it.
+        # The start of a sentence is no unigram, because it is never predicted.
         first = 1 if order == 1 else 0
         counts.update(padded[at : at + order] for at in range(first, len(padded) - order + 1))
     return counts
@@ -69,7 +69,7 @@ def test_no_ngram_goes_past_the_end_of_a_sentence(tmp_path):
 
 
 def test_keys_that_no_float64_tells_apart_are_parted_where_contexts_end(tmp_path, monkeypatch):
-    # NumPy (2.4.6) compares uint64 with int64 by way of float64, which from 2**53 on has no odd numbers.
+    # NumPy (2.4.6) compares uint64 with int64 as float64, which has no odd numbers from 2**53 on.
     monkeypatch.setattr(columns, "VALUES_AT_ONCE", 4)
     contexts = np.repeat(np.array([2**60, 2**60 + 1, 2**60 + 2], dtype=np.uint64), 3)
     keys = contexts << np.uint64(2) | np.tile(np.arange(3, dtype=np.uint64), 3)
@@ -85,7 +85,7 @@ def test_keys_that_no_float64_tells_apart_are_parted_where_contexts_end(tmp_path
     ]
 
     assert blocks == [(start, keys[start : start + 3].tolist()) for start in (0, 3, 6)]
-    # Keys that are alike are in one part, whichever run has them, and none is left out.
+    # Equal keys of all runs are in one part, and no key is missing.
     of_parts = [set().union(*part) for part in parts]
     assert sum(map(len, of_parts)) == len(keys)
     assert set().union(*of_parts) == set(keys.tolist())

@@ -11,8 +11,8 @@ CORPUS = Path(__file__).parents[3] / "corpora/en.txt"
 
 TEXT = "a b a b c\na b c\nb c\nc a b d\n\na b a b c\n"
 
-# What KenLM's lmplz (commit 4cb443e, -o 3 --discount_fallback) writes for TEXT; its unigram discounts are 0.2, 1.4
-# and 3, its bigrams' degenerate, its trigrams' 5/9, 1/3 and 17/9.
+# Output of KenLM's lmplz (commit 4cb443e, -o 3 --discount_fallback) for TEXT. The discounts of unigrams are 0.2,
+# 1.4 and 3, of bigrams degenerate, of trigrams 5/9, 1/3 and 17/9.
 LMPLZ = """\
 -0.86530143\t<unk>\t0
 0\t<s>\t-0.30103
@@ -44,7 +44,7 @@ LMPLZ = """\
 -0.7438956\ta b d
 """
 
-# The same with --prune 0 1 1: what stands once is left out of the bigrams and trigrams.
+# The same with --prune 0 1 1: bigrams and trigrams that occur once are left out.
 LMPLZ_PRUNED = """\
 -0.86530143\t<unk>\t0
 0\t<s>\t-0.12493875
@@ -97,7 +97,7 @@ def test_the_tables_of_a_tiny_text_are_those_of_lmplz(
 
 
 def test_the_tables_of_a_text_with_discounts_of_its_own_are_those_of_lmplz(estimate_text, entries):
-    # lmplz -o 3 --prune 0 0 1 of corpora/en.txt, some of its lines, by hand one of each kind.
+    # Lines of lmplz -o 3 --prune 0 0 1 for corpora/en.txt, one of each kind, chosen by hand.
     expected = {
         "<unk>": (-3.51694, 0.0),
         "</s>": (-3.1197639, -0.72923046),

@@ -15,7 +15,7 @@ def test_the_four_sentences_are_those_of_the_corpus():
 
 
 def test_a_word_that_follows_half_of_the_time_has_a_probability_of_one_half(estimate_text, entries):
-    # 编程 stands twice: before 。 and before 是.
+    # 编程 occurs twice: before 。 and before 是.
     vocabulary, tables = estimate_text(FOUR_SENTENCES, order=2, smoothing="mle")
 
     (place,) = tables.find(2, *(np.array([token]) for token in vocabulary.encode(["编程", "是"])))
@@ -33,5 +33,5 @@ def test_shares_are_relative_frequencies_of_what_was_kept():
     )
 
     assert own.tolist() == [1 / 4, 3 / 4, 0, 1, 0]
-    # After the last context nothing was kept: it leaves all to the order below.
+    # After the last context, all n-grams are pruned, so it backs off with probability 1.
     assert left.tolist() == [0, 0, 1]

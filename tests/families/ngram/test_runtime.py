@@ -19,10 +19,10 @@ class SlowModel:
 
     Args:
         sentences: token ids.
-        size: of the vocabulary.
-        order: of the longest n-grams.
+        size: size of the vocabulary.
+        order: order of the longest n-grams.
         smoothing: "kneser-ney" or "mle".
-        pruning: for each order, n-grams that occur so often or less are left out.
+        pruning: for each order, n-grams that occur at most this often are left out.
     """
 
     def __init__(self, sentences, size, order, smoothing, pruning):
@@ -219,7 +219,8 @@ def english(request, estimate_text):
 
 
 def test_every_one_of_a_thousand_random_distributions_sums_to_one(english):
-    # A third of the contexts stand in the text, a third do but for their first words, a third are random words.
+    # A third of the contexts is from the text, a third is from the text but for the first words, a third is
+    # random.
     model, text = english
     generator = np.random.default_rng(3)
     tokens = generator.integers(0, model.vocabulary_size, size=(6, 1000))
@@ -261,7 +262,7 @@ def test_a_sentence_end_forgets_what_stood_before(estimate_text):
 
 def test_backing_off_by_hand(estimate_text):
     # Maximum likelihood, order 3, "a b c" and "b a": after (b, a) only </s> was seen; (a, a) was never seen, so
-    # a speaks alone: b once, </s> once; after <unk>, which was never seen, all 7 tokens: a 2, b 2, c 1, </s> 2.
+    # it backs off to a: b once, </s> once; after <unk>, which was never seen, all 7 tokens: a 2, b 2, c 1, </s> 2.
     vocabulary, tables = estimate_text("a b c\nb a\n", order=3, smoothing="mle")
     model = NgramLanguageModel(tables)
     a, b, c = vocabulary.encode(["a", "b", "c"])

@@ -128,13 +128,13 @@ def test_a_word_that_is_not_in_the_vocabulary_is_refused(tmp_path):
         np.save(tmp_path / table_name(1, kind), np.zeros(3, dtype=np.float32))
     np.save(tmp_path / table_name(2, "keys"), np.array(KEYS[2][:3], dtype=np.uint64))
 
-    # Three words take two bits as four do.
+    # Three words need two bits, like four words.
     with pytest.raises(DataError, match="a word of id 3, but there are only 3"):
         open_tables(tmp_path, NgramSizes(vocabulary_size=3, smoothing="arpa", ngrams=[3, 3, 2]))
 
 
 class Creates:
-    """Unpickled, it would make a folder."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -224,7 +224,7 @@ def test_damaged_bytes_are_refused_or_answer(name, at, instead):
 
 
 def test_keys_that_no_float64_tells_apart_are_found():
-    # From 2**53 on, a float64 has no odd numbers: NumPy (2.4.6) compares int64 with uint64 by way of float64, so
+    # A float64 has no odd numbers from 2**53 on. NumPy (2.4.6) compares int64 with uint64 as float64, so
     # that a needle of another type than the keys finds its neighbour.
     vocabulary_size = 2**31 - 1
     contexts = np.repeat([2**23, 2**23 + 1, 2**31 - 2], 3)

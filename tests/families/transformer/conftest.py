@@ -1,4 +1,4 @@
-"""Transformers of any size, small ones by default, and the formula of one written out plainly."""
+"""Transformers of any size, small ones by default, and a plain implementation of the formula."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def small_sizes(*, adaptive: bool = False, **changed: Any) -> TransformerSizes:
-    """Sizes of a small network; `changed` are fields that differ."""
+    """Sizes of a small network; `changed` replaces fields."""
     fields = {
         "vocabulary_size": 9,
         "hidden_units": 8,
@@ -50,7 +50,7 @@ def drawn_weights(sizes: TransformerSizes, scale: float = 0.5, seed: int = 4) ->
 
 
 def plain_hidden(sizes: TransformerSizes, weights: Mapping[str, Float32Array], token_ids: list[int]) -> Any:
-    """The vectors that the softmax reads, (T, D), with attention over the whole text in float64."""
+    """The inputs of the softmax, (T, D), with attention over the whole text in float64."""
 
     def norm(x: Any, name: str) -> Any:
         return x / np.sqrt((x * x).mean() + NORM_EPSILON) * weights[name].astype(np.float64)

@@ -16,7 +16,7 @@ from lmctl.training.events import StepDone
 
 
 class Disk(NamedTuple):
-    """What shutil.disk_usage says."""
+    """A result of shutil.disk_usage."""
 
     total: int
     used: int
@@ -32,7 +32,7 @@ TINY = (
 
 @pytest.fixture
 def disk(monkeypatch):
-    """`disk(free)`: all disks have so many bytes free."""
+    """`disk(free)`: all disks have `free` bytes free."""
 
     def have(free, total=10**12):
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Disk(total, total - free, free))
@@ -64,7 +64,7 @@ def test_the_slots_are_those_of_the_optimizers(cpu):
 
 
 def test_the_estimate_is_what_a_run_leaves(cpu, text, tmp_path):
-    # A checkpoint of the second epoch, when there are best weights, and a bundle; but for the words in them.
+    # A checkpoint of the second epoch, which has best weights, and a bundle; words are not counted.
     def interrupt(event):
         if isinstance(event, StepDone) and event.epoch == 2:
             os.kill(os.getpid(), signal.SIGINT)

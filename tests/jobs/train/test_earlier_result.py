@@ -1,4 +1,4 @@
-"""An earlier run shows what a run would come to."""
+"""The outcome of a run is known if an earlier run shows it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_rejection_is_repeated(model, find, text, told):
 
 
 def test_a_generation_that_an_interrupted_run_published_is_recorded(model, text):
-    # As if the run had been killed after its generation had become current.
+    # The state after a kill, when the generation has become current.
     request = describe_request([text], SETTINGS)
     (model.folder / "request.json").unlink()
     journal.begin(model, request, model.generation(1))

@@ -1,4 +1,4 @@
-"""`train` with `model.family: ngram`: n-grams are counted, and published as any model."""
+"""`train` with `model.family: ngram`: n-grams are estimated, and published like any model."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from lmctl.store.verification import verify_bundle
 
 FOUR_SENTENCES = Path(__file__).parents[3] / "corpora/four-sentences.txt"
 
-# In a process in which importing TensorFlow raises.
+# It runs in a process in which importing TensorFlow raises.
 RUN = """
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ print(train([sys.argv[1]], Path(sys.argv[2]), read_settings(assignments=sys.argv
 
 
 def ngrams(*assignments):
-    """What is counted, all of it and without a gate unless a file to validate on is named."""
+    """Settings of n-grams. Without a validation file, all text is for training, and there is no gate."""
     validates = any(text.startswith("validation.") for text in assignments)
     without = [] if validates else ["validation.fraction=0", "publishing.gate=false"]
     return read_settings(assignments=["preset=ngram", *without, *assignments])
@@ -74,7 +74,7 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(text, valid, tmp_p
     )
 
     found = evaluate_file(lmctl.load(tmp_path / "model"), valid, state=state)
-    # Where nothing in training maps to <unk>, what it costs in validation is left out.
+    # Training has no <unk>, so validation leaves out the cost of <unk>.
     expected = found.perplexity if min_count == 2 else found.perplexity_excluding_oov
     assert abs(found.perplexity / found.perplexity_excluding_oov - 1.0) > 1e-3
     metrics = open_bundle(Path(trained.published)).metrics()["valid"]
@@ -109,7 +109,7 @@ def test_bigrams_by_maximum_likelihood_are_shares_of_counts(tmp_path):
         ("是", pytest.approx(0.5)),
     ]
     assert [(found.word, found.prob) for found in model.predict("我爱")] == [("编程", pytest.approx(1.0))]
-    # No probability is left for what never followed.
+    # A word that never followed has no probability.
     probs = np.exp(model.log_probs("编程").astype(np.float64))
     assert np.count_nonzero(probs) == 2
     assert probs.sum() == pytest.approx(1.0)
@@ -121,7 +121,7 @@ def test_the_same_run_again_has_nothing_to_do(text, valid, tmp_path):
     again = train([text], tmp_path / "model", asked)
 
     assert (again.outcome, again.published) == ("unchanged", first.published)
-    # The thresholds decide what is counted: another run.
+    # Other thresholds give other counts, so the run is a new one.
     pruned = train([text], tmp_path / "model", ngrams(f"validation.file={valid}", "model.pruning=0 0 1"))
     assert pruned.outcome == "published"
 
@@ -143,7 +143,7 @@ def test_pruning_leaves_out_what_is_rare_and_words_never(text, tmp_path):
     )
 
     assert pruned.record.sizes.ngrams[:2] == whole.record.sizes.ngrams[:2]
-    # By hand, what stands twice: sat on the, on the mat, a dog </s>.
+    # By hand, the trigrams that occur twice: sat on the, on the mat, a dog </s>.
     assert pruned.record.sizes.ngrams[2] == 3
     assert whole.record.sizes.ngrams[2] > 10
     assert pruned.parameters() < whole.parameters()
@@ -212,7 +212,7 @@ def test_the_gate_compares_models_of_any_family(text, known, tmp_path, settings)
     counted = train([text], tmp_path / "model", ngrams(asked))
     untrained = settings(asked, "training.learning_rate=1e-30", "training.epochs=1")
 
-    # A network that learned nothing is worse than counting.
+    # A network that learned nothing is worse than n-grams.
     with pytest.raises(QualityGateError) as caught:
         train([text], tmp_path / "model", untrained)
 
@@ -221,7 +221,7 @@ def test_the_gate_compares_models_of_any_family(text, known, tmp_path, settings)
         for bundle in (counted.published, tmp_path / "model/work/rejected")
     )
     assert f"({rejected:.4f} against {published:.4f} bits per character; 1 % is allowed)" in str(caught.value)
-    # The other way round, counting takes its place.
+    # n-grams replace the network, because they are better.
     network = train([text], tmp_path / "other", untrained)
     better = train([text], tmp_path / "other", ngrams(asked))
     assert (network.family, better.family) == ("lstm", "ngram")
@@ -236,7 +236,7 @@ def test_the_gate_compares_models_of_any_family(text, known, tmp_path, settings)
 def test_a_worse_ngram_model_is_refused(text, known, tmp_path):
     train([text], tmp_path / "model", ngrams(f"validation.file={known}"))
 
-    # Words alone, whatever stands before them.
+    # A unigram model: the words before do not matter.
     with pytest.raises(QualityGateError):
         train([text], tmp_path / "model", ngrams(f"validation.file={known}", "model.order=1"))
 

@@ -1,4 +1,4 @@
-"""A new model takes the published one's place only if it is not worse."""
+"""A new model replaces the published one only if it is not worse."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def test_a_signal_while_the_published_model_is_scored_ends_the_run_at_once(good,
     assert (run.outcome, run.exit_code, run.generation) == ("interrupted", 130, None)
 
 
-# With n-grams, which are counted at once -----------------------------------------------------------------------
+# With n-grams, which are estimated quickly -----------------------------------------------------------------------
 
 
 SENTENCES = [
@@ -115,7 +115,7 @@ OTHER_SENTENCES = [f"{number} ships sailed to port {number * number} at noon\n" 
 
 @pytest.fixture
 def count(tmp_path):
-    """`count(lines, *assignments, valid=None)`: train on lines of text, all of them but those held out by name."""
+    """`count(lines, *assignments, valid=None)`: train n-grams on lines of text; `valid` is the validation text."""
 
     def run(lines, *assignments, valid=None, **options):
         (tmp_path / "text.txt").write_text("".join(lines))
@@ -157,7 +157,7 @@ def test_without_new_validation_text_the_kept_one_decides(count, tmp_path):
         "not published: on the validation text that the current generation keeps, "
     )
     assert f"({new.bits_per_character:.4f} against {published.bits_per_character:.4f} bits" in str(caught.value)
-    # One that is as good takes its place, and keeps the text for the next one.
+    # A model that is as good replaces it, and keeps the text for the next one.
     assert count(SENTENCES).published.endswith("000002")
     assert kept(tmp_path) == "".join(SENTENCES[:10])
     with pytest.raises(QualityGateError):
@@ -167,7 +167,7 @@ def test_without_new_validation_text_the_kept_one_decides(count, tmp_path):
 def test_with_new_validation_text_the_kept_one_guards_against_another_text(count, tmp_path):
     count(SENTENCES[10:], valid=SENTENCES[:10])
 
-    # The new model is far better on the text of its own, and nothing says that this was meant.
+    # The new model is far better on its own validation text, but much worse on the kept text.
     with pytest.raises(QualityGateError, match="that the current generation keeps, the new model is"):
         count(OTHER_SENTENCES[10:], valid=OTHER_SENTENCES[:10])
 
@@ -219,7 +219,7 @@ def test_a_text_that_has_only_grown_needs_no_comparison(count, tmp_path, asked):
     count(SENTENCES, *asked)
 
     assert count([*SENTENCES, *OTHER_SENTENCES], *asked).published.endswith("000002")
-    # By other settings it may be worse.
+    # With other settings, the model may be worse.
     with pytest.raises(QualityGateError, match="not trained: "):
         count([*SENTENCES, *OTHER_SENTENCES, "more\n"], "model.order=1", *asked)
 
@@ -245,7 +245,7 @@ def test_a_published_model_that_cannot_be_opened_is_said_and_nothing_takes_its_p
 
 
 def test_a_published_model_that_was_trained_on_the_validation_text_is_named(count, tmp_path):
-    # As a glob does that names the validation file too.
+    # A glob may also match the validation file.
     (tmp_path / "held-out.txt").write_text("".join(OTHER_SENTENCES[:20]))
     texts = [str(tmp_path / "text.txt"), str(tmp_path / "held-out.txt")]
     (tmp_path / "text.txt").write_text("".join(SENTENCES))

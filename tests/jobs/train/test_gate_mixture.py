@@ -89,7 +89,7 @@ def test_a_model_within_the_tolerance_takes_the_place_of_the_mixture_and_keeps_i
 
 
 def test_new_validation_text_is_compared_beside_the_text_that_the_weights_were_tuned_on(count, tmp_path):
-    # Both members are of one corpus, which has no validation text; the mixture has.
+    # Both members have the same corpus without validation text. The mixture has a validation text.
     count("one", "a b\nb a\na a b b\n")
     count("other", "a b\nb a\na a b b\n", "model.order=2")
     (tmp_path / "held-out.txt").write_text("a b\nb a\na a a\nb b b\n")
@@ -107,7 +107,7 @@ def test_new_validation_text_is_compared_beside_the_text_that_the_weights_were_t
 
 
 def test_without_a_comparison_a_text_that_has_grown_does_not_replace_the_mixture(count, tmp_path):
-    # The mixture has the configuration of its first member, and a run by it makes that member alone.
+    # The mixture has the configuration of its first member. A run with it makes only this member.
     (tmp_path / "stop.txt").write_text("c\n")
     stop_words = f"text.stop_words={tmp_path / 'stop.txt'}"
     text = "a b\nb a\na a b b\n"
@@ -130,7 +130,7 @@ def test_without_a_comparison_a_text_that_has_grown_does_not_replace_the_mixture
 @pytest.mark.usefixtures("eagerly")
 def test_a_worse_network_is_refused_by_the_figures_of_both(mixture, tiny, tmp_path):
     (tmp_path / "text.txt").write_text("b a\nb b\n")
-    # Untrained, all four tokens are about as probable: 2 bits a token, and the mixture has 1.58.
+    # All four tokens of an untrained network are about equally probable: 2 bits a token; the mixture has 1.58.
     asked = [
         *tiny,
         f"vocabulary.file={tmp_path / 'words.txt'}",

@@ -18,7 +18,7 @@ from lmctl.training.events import Drift, StepDone
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
-# A rate of nothing leaves the weights as they start.
+# With this learning rate, the weights stay as they start.
 NO_TRAINING = ("training.learning_rate=1e-30", "training.epochs=1", "publishing.gate=false")
 MORE = "the gnu sat on the gnu\nthe dog and the emu\n"
 
@@ -54,7 +54,7 @@ def test_known_words_take_their_rows_along_and_new_ones_enter(old, grown, tmp_pa
     assert set(after.vocabulary.words) == {*before.vocabulary.words, "gnu", "emu"}
     places = after.vocabulary.encode(before.vocabulary.words[2:])
     assert places != list(range(2, len(before.vocabulary)))
-    # Logits stay as they were; the new words take some of the probability from all of the old alike.
+    # The logits of old words do not change. New words take the same share of probability from all old words.
     shift = after.log_probs("the cat")[places] - before.log_probs("the cat")[2:]
     np.testing.assert_allclose(shift, shift[0], atol=1e-5)
     assert -1 < shift[0] < 0
@@ -75,7 +75,7 @@ def test_current_is_what_is_published_and_at_first_nothing_is(text, grown, valid
 
     assert first.drift is None
     (drift,) = [event for event in events if isinstance(event, Drift)]
-    # Of the 19 words of the text none is new; of the 11 after it, gnu twice and emu once are.
+    # None of the 19 words of the text is new. Of the 11 words after them, gnu (twice) and emu (once) are.
     words = open_bundle(Path(second.published)).record.corpus.train.words
     assert drift.oov_rate == pytest.approx(3 / words)
     assert drift.new_words == [("gnu", 2), ("emu", 1)]

@@ -85,7 +85,7 @@ def test_a_default_name_that_another_corpus_has_is_refused(text, tmp_path, monke
         train([text, "elsewhere/text.md"], None, settings())
 
     assert (tmp_path / "models/text/current").resolve() == tmp_path / first.published
-    # Named, it may be replaced.
+    # A corpus with a name may be replaced.
     second = train(["elsewhere/text.md"], Path("models/text"), settings())
     assert second.published == "models/text/generations/000002"
 

@@ -1,4 +1,4 @@
-"""The journal of publishing: which run was cut off after it had published, and what is left to do."""
+"""The journal of publishing: it names the generation of a run that was killed after publishing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The size of the network that a configuration asks for."""
+"""The size of the configured network."""
 
 from __future__ import annotations
 

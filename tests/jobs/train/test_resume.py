@@ -1,4 +1,4 @@
-"""A run that was interrupted, and the same command again."""
+"""An interrupted run, and a second run of the same command."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_pat
         if isinstance(event, StepDone) and event.epoch == 2:
             os.kill(os.getpid(), number)
             if number == signal.SIGHUP:
-                # As the kernel and a shell do, each for itself.
+                # When a terminal closes, the kernel and the shell send one SIGHUP each.
                 os.kill(os.getpid(), number)
 
     whole = Path(train([text], tmp_path / "whole", settings("training.epochs=4")).published)
@@ -72,7 +72,7 @@ def first_step_of(text, cut_off, settings):
         ((), "auto", 2),
         ((), "require", 2),
         ((), "never", 1),
-        (("publishing.keep=5",), "auto", 2),  # what becomes of the model does not matter
+        (("publishing.keep=5",), "auto", 2),  # the model itself does not matter
         (("training.seed=2",), "auto", 1),
         (("vocabulary.size=5",), "auto", 1),
     ],

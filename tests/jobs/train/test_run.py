@@ -31,7 +31,7 @@ def test_four_sentences_are_learned_and_asked(cpu, tmp_path):
 
     assert trained.preset == "tiny"
     model = lmctl.load(tmp_path / "model")
-    # By maximum likelihood 是 follows 编程 at the start of a sentence always, and 。 follows 我爱编程.
+    # By maximum likelihood, 是 always follows 编程 at the start of a sentence, and 。 follows 我爱编程.
     first, *_ = model.predict("编程")
     assert first.word == "是"
     assert first.prob > 0.5
@@ -105,7 +105,7 @@ def test_what_a_run_returns_and_what_its_bundle_states(text, valid, tmp_path, se
     assert best["valid_perplexity"] == min(epoch["valid_perplexity"] for epoch in history)
 
     metrics = bundle.metrics()
-    # As `eval` finds it; an epoch's is measured in as many columns as a batch has.
+    # The figure is the one of `eval`. The figure of an epoch is measured in the columns of a batch.
     found = evaluate_file(lmctl.load(tmp_path / "model"), valid, state="carry")
     # <unk> was never seen in training, so it does not count.
     assert not trained.valid_includes_oov
@@ -156,7 +156,7 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(
     found = evaluate_file(lmctl.load(tmp_path / "model"), valid, state=state)
     assert found.oov > 0
     assert trained.valid_oov_rate == pytest.approx(found.oov_rate)
-    # Where nothing in training maps to <unk>, what it costs in validation is left out.
+    # Training has no <unk>, so validation leaves out the cost of <unk>.
     expected = found.perplexity if in_training else found.perplexity_excluding_oov
     assert trained.valid_perplexity == pytest.approx(expected, rel=1e-4)
     assert abs(found.perplexity / found.perplexity_excluding_oov - 1.0) > 1e-3
@@ -172,7 +172,7 @@ def test_what_killed_runs_left_is_swept(published, tmp_path, again):
 
     again(force=True)
 
-    # What the journal does not name is somebody else's.
+    # A folder that the journal does not name is not lmctl's.
     assert [path.name for path in (model / "work").iterdir()] == ["notes"]
     assert sorted(path.name for path in model.iterdir()) == [
         *("current", "generations", "lock", "request.json", "runs.jsonl", "work")
@@ -254,7 +254,7 @@ print(train([sys.argv[1]], Path(sys.argv[2]), read_settings(assignments=sys.argv
 
 @pytest.fixture
 def run_in_another_process(text, tiny):
-    """`run_in_another_process(model, *assignments)`: where the bundle is that another process published."""
+    """`run_in_another_process(model, *assignments)`: the bundle that a run in another process published."""
 
     def run(model, *assignments):
         arguments = [sys.executable, "-c", RUN, text, str(model), *tiny, *assignments]
@@ -279,7 +279,7 @@ def test_another_process_gives_the_same_bytes(cpu, text, valid, tmp_path, settin
 
 @pytest.fixture
 def gpu(cpu):
-    """A GPU for a process of its own: this one computes on the processor."""
+    """A GPU for another process, because this process computes on the CPU."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
@@ -303,7 +303,7 @@ def test_a_network_trained_on_a_gpu_answers_as_it_did_there(gpu, valid, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("dropconnect", ["0", "0.5"])
 def test_a_gpu_trains_as_the_processor_does(gpu, valid, tmp_path, dropconnect, run_in_another_process):
-    # keras.layers.LSTM, which is cuDNN's there, beside the loop of our own; with DropConnect both run the loop.
+    # keras.layers.LSTM, which uses cuDNN on a GPU, against lmctl's own loop. With DropConnect both run the loop.
     asked = (f"validation.file={valid}", "training.epochs=4", f"model.weight_dropout={dropconnect}")
 
     histories = [

@@ -14,7 +14,7 @@ LINE = "the cat sat on the mat .\n"
 
 @pytest.fixture
 def run(tmp_path):
-    """`run(lines, *assignments, policies=Policies())`: n-grams of so many lines of 25 characters, 10 at first."""
+    """`run(lines, *assignments, policies=Policies())`: n-grams of `lines` lines of 25 characters; 10 at first."""
 
     def run(lines, *assignments, **options):
         (tmp_path / "text.txt").write_text(LINE * lines)

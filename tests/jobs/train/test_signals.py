@@ -1,4 +1,4 @@
-"""Signals are recorded or held back; they end a run where it can end in order."""
+"""Signals are recorded or held back, so that a run ends in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture
 def handled():
-    """Numbers of the signals that reached the handlers in place around the block, in order; handlers come back."""
+    """The signals that reach the handlers around the block, in order. The old handlers are restored."""
     numbers = []
     before = {number: signal.signal(number, lambda number, _frame: numbers.append(number)) for number in ENDING}
     yield numbers
@@ -43,7 +43,7 @@ def test_the_first_signal_decides_the_exit_code():
     with pytest.raises(InterruptedRunError) as caught:
         signals.raise_if_received("starts over")
     assert str(caught.value) == "interrupted; nothing was published, and the same command starts over"
-    # 128 and the number of the signal, as a shell has it.
+    # 128 plus the number of the signal, as in a shell.
     assert caught.value.exit_code == 128 + 15
 
 

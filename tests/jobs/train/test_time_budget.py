@@ -21,17 +21,21 @@ from lmctl.store.verification import verify_bundle
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
-    # 25 million float32 are 100 MB, at 50 MB a second.
+    # 25 million float32 are 100 MB, written at 50 MB a second.
     assert publishing_seconds(25_000_000, None) == 2.0
 
 
 @pytest.mark.parametrize(
     ("parameters", "own", "seconds"),
     [
-        (500_000, 10.0, 0.04 + 10 + 30),  # smaller than the published model: the gate takes as long as that
+        (
+            500_000,
+            10.0,
+            0.04 + 10 + 30,
+        ),  # smaller than the published model, which the gate scores, too
         (1_000_000, 10.0, 0.08 + 10 + 30),
         (3_000_000, 10.0, 0.24 + 10 + 90),
-        (1_000_000, 50.0, 0.08 + 50 + 50),  # the machine has become slower since
+        (1_000_000, 50.0, 0.08 + 50 + 50),  # the machine has become slower since then
     ],
 )
 def test_the_gate_takes_as_long_as_it_took_the_published_model(parameters, own, seconds):
@@ -61,7 +65,7 @@ def test_scoring_is_judged_by_a_part_of_the_text_that_takes_long_enough(tmp_path
     settings = ("preset=tiny", f"validation.file={tmp_path / 'valid.txt'}")
     config = read_settings(assignments=settings).resolve()
     corpus = prepare([str(tmp_path / "text.txt")], tmp_path / "corpus", config)
-    # 63 sentences of 8 tokens take 0.1 s, which is too short to tell; 126 take 0.4 s.
+    # 63 sentences of 8 tokens take 0.1 s, which is too short to measure; 126 take 0.4 s.
     instants = iter([10.0, 10.1, 20.0, 20.4])
 
     assert scoring_seconds(corpus, config, clock=lambda: next(instants)) == pytest.approx(0.4 * 8000 / 1008)

@@ -1,4 +1,4 @@
-"""The settings and inputs of a training job, checked before anything is made."""
+"""The settings and inputs of a training job, checked before the run makes any file."""
 
 from __future__ import annotations
 

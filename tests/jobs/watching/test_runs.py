@@ -38,7 +38,7 @@ def test_every_run_leaves_a_line_in_its_models_log(published, tmp_path, again):
     assert (unchanged.outcome, unchanged.exit_code, unchanged.generation) == ("unchanged", 0, "000001")
     assert (failed.outcome, failed.exit_code, failed.generation) == ("failed", 1, None)
     assert failed.message.startswith("training diverged")
-    # The first run has nothing to compare with, and the second found nothing.
+    # The first run had no model to compare with, and the second run found no changes.
     assert (made.changes, unchanged.changes, unchanged.figures) == (None, None, made.figures)
     assert failed.changes == Changes(settings=["training.learning_rate", "training.optimizer"])
 

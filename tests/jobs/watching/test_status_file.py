@@ -40,7 +40,7 @@ class Clock:
 
 @pytest.fixture
 def model(tmp_path):
-    """A model of which a run published generation 4, and the run after it failed."""
+    """A model: one run published generation 4, and the next run failed."""
     folder = ModelFolder.create(tmp_path / "news")
     folder.generation(4).mkdir()
     (folder.folder / "current").symlink_to("generations/000004")
@@ -82,7 +82,7 @@ def step(number):
 
 
 def read(path):
-    """The samples of a file by name, those of the outcome as the one that is 1; and the label they share."""
+    """The samples of a file by name, the outcome whose sample is 1, and the label that all samples share."""
     found, models = {}, set()
     for family in text_string_to_metric_families(path.read_text()):
         assert family.documentation == METRICS[family.name]
@@ -184,7 +184,7 @@ def test_while_another_run_is_in_progress_the_file_is_left_to_it(model, tmp_path
 
 @pytest.mark.parametrize("host", [socket.gethostname(), "a-container-that-is-gone"])
 def test_a_run_that_was_killed_hides_no_later_failure(model, tmp_path, host):
-    # Its process number may be that of another process by now.
+    # Another process may have its process id now.
     holder = Holder(pid=os.getpid(), host=host, since="2026-01-04T00:00:00+00:00")
     write_note(model.folder / HOLDER, holder)
     status = StatusFile(tmp_path / "news.prom")

@@ -13,9 +13,9 @@ def seen(bias):
 def test_a_position_sees_itself_and_those_before_it_up_to_the_context():
     from lmctl.layers.keras.attention import causal_bias
 
-    # Two positions remembered, three read, a context of three: a window that moves along.
+    # Two positions in the memory, three new ones, a context of three: a moving window.
     assert seen(causal_bias(3, 2, 3)) == [[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1]]
-    # A segment that is longer than the context: its last position does not see its first.
+    # The segment is longer than the context, so its last position does not see its first one.
     assert seen(causal_bias(3, 1, 2)) == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
     assert seen(causal_bias(2, 0, 1)) == [[1, 0], [0, 1]]
 

@@ -7,7 +7,7 @@ NAMES = ["inputs", "hidden", "cell", "kernel", "recurrent_kernel", "bias"]
 
 
 def random_values(shape, seed=1):
-    """Inputs, start state, weights, and what the loss has of outputs, last output and last cell."""
+    """Inputs, start state, weights, and the weights of outputs, last output and last cell in the loss."""
     steps, batch, width, units = shape
     generator = np.random.default_rng(seed)
 
@@ -55,7 +55,7 @@ def with_weights(layer, values):
 
 
 def results_and_gradients(run, layer, values, factors, *, graph=False):
-    """What `run(inputs, hidden, cell)` returns, and the gradients of a loss that has a part of it all, by name."""
+    """The results of `run(inputs, hidden, cell)`, and the gradients of a loss that depends on all, by name."""
     import tensorflow as tf
 
     given = [tf.constant(values[name]) for name in NAMES[:3]]
@@ -91,7 +91,7 @@ def of_scan(layer, values, factors, *, compiled=False, recurrent_kernel=None):
     def run(*given):
         return layer.scan(*given, recurrent_kernel=recurrent_kernel, compiled=compiled)
 
-    # What XLA compiles is a part of a graph: that of a training step.
+    # XLA compiles a part of a graph, such as the graph of a training step.
     return results_and_gradients(run, layer, values, factors, graph=compiled)
 
 
@@ -166,7 +166,7 @@ def test_a_recurrent_kernel_that_is_given_takes_the_gradient(make_layer):
     values, factors = random_values((4, 2, 3, 3))
     layer = make_layer(values)
 
-    # Of 2 R the gradient is twice that of a layer whose recurrent kernel is 2 R.
+    # If the layer runs with 2 R, the gradient of R is twice the gradient of a layer with recurrent kernel 2 R.
     def run(*given):
         return layer.scan(*given, recurrent_kernel=2.0 * tf.convert_to_tensor(layer.cell.recurrent_kernel))
 

@@ -14,7 +14,7 @@ TARGETS = {
     "in the rare clusters": [4, 11, 6, 7],
     "one": [5],
 }
-# H and D, which a projection joins where they are not the same.
+# H and D; if they differ, there is a projection.
 HIDDEN_UNITS = [pytest.param(6, id="H = D"), pytest.param(4, id="H < D")]
 
 
@@ -68,7 +68,7 @@ def variables(layer):
 
 
 def gradients(layer, hidden, nats_of):
-    """Of a weighted sum of `nats_of(hidden)`: of the hidden vectors, and of every weight, by name."""
+    """Gradients of a weighted sum of `nats_of(hidden)`: for the hidden vectors, and for every weight, by name."""
     import tensorflow as tf
 
     hidden, sources = tf.constant(hidden), variables(layer)
@@ -117,7 +117,8 @@ def test_the_adaptive_softmax_follows_its_paper(make_softmax, hidden_units):
     hidden = hidden_vectors(5, hidden_units)
     weights = {name: weight.numpy().astype(np.float64) for name, weight in variables(layer).items()}
 
-    # Grave et al. 2017, section 4.3: each cluster reads a linear map of the hidden vector, as short as its words'.
+    # Grave et al. 2017, section 4.3: each cluster reads a linear map of the hidden vector, as short as its word
+    # vectors.
     bias = weights["softmax.bias"]
     full = hidden @ weights["softmax.projection"] if hidden_units != 6 else hidden
     of_words, of_clusters = full @ weights["embedding.0"].T + bias[:4], full @ weights["softmax.clusters"].T
@@ -165,7 +166,7 @@ def test_the_gradients_are_those_of_automatic_differentiation(
 
     found = gradients(layer, hidden, lambda hidden: layer.cross_entropy(hidden, np.array(targets, np.int32)))
 
-    # All words' log probabilities, where nothing but TensorFlow's own gradients is at work.
+    # The log probabilities of all words, computed with TensorFlow's own gradients only.
     assert_gradients_equal(found, gradients(layer, hidden, lambda hidden: -tf.gather_nd(layer(hidden), places)))
 
 

@@ -1,4 +1,4 @@
-"""A family of models as a package of its own: every word has its probability, whatever stands before it."""
+"""A family of models in another package: the probability of a word does not depend on its context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UnigramSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 
 class UnigramLanguageModel(LanguageModel[int]):
-    """Log probabilities in a table, (V,); a state is how many columns there are."""
+    """Log probabilities in a table, (V,). A state is the number of columns."""
 
     context_length = 0
 
@@ -56,7 +56,7 @@ class UnigramLanguageModel(LanguageModel[int]):
 
 
 class Unigram(Family):
-    """Estimated by counting words."""
+    """The family of unigram models, estimated by counting words."""
 
     name = "unigram"
     title = "words that are counted"

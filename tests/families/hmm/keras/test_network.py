@@ -64,7 +64,7 @@ def test_words_start_as_probable_as_they_are_in_the_text():
 
     nats, _ = network.cross_entropy(inputs, tf.constant([[0, 1, 2, 3]]), network.null_state(4), None)
 
-    # Counts 4, 3, 2, 1 and one more each; blocks have 8 and 6, and one more.
+    # Counts of 4, 3, 2, 1, plus one; blocks have 8 and 6, plus one.
     expected = [9 / 16 * 5 / 8, 7 / 16 * 4 / 6, 9 / 16 * 3 / 8, 7 / 16 * 2 / 6]
     np.testing.assert_allclose(np.exp(-nats.numpy()[0]), expected, rtol=1e-4)
 

@@ -13,13 +13,13 @@ SAME_WORDS = np.array([[2, 3, 4, 5]] * 6, np.int32)
 
 @pytest.fixture
 def memoryless(make_network):
-    """A network of one layer whose output depends on the word that it has just read alone."""
+    """A network of one layer whose output depends only on the last word."""
 
     def make(**dropout):
         network = make_network(hidden_units=16, embedding_dim=16, init_scale=1.0, **dropout)
         weights = network.export_weights()
         weights["lstm.0.recurrent_kernel"] *= 0.0
-        # Forget gates that are shut: sigmoid(-100) is 4e-44.
+        # The forget gates are closed: sigmoid(-100) is 4e-44.
         weights["lstm.0.bias"][16:32] = -100.0
         network.import_weights(weights)
         return network
@@ -62,7 +62,7 @@ def test_a_word_is_read_as_zeros_all_through_a_segment_or_not_at_all(make_networ
     weights = network.export_weights()
     zeros = dict(weights, embedding=np.zeros((40, 3), np.float32))
 
-    # After one word alone the output tells whether the word was left out.
+    # After one word, the output shows whether the word was left out.
     found = outputs(network, every_word)
     network.import_weights(zeros)
     left_out = np.isclose(found, outputs(network, every_word, None), atol=1e-6).all(axis=(0, 2))
@@ -128,7 +128,7 @@ def test_what_is_left_out_of_the_outputs_is_still_in_the_state(make_network):
 
 
 def test_the_outputs_of_every_layer_are_dropped(make_network):
-    # With nearly all of the first layer's outputs gone, the second one reads zeros.
+    # Nearly all outputs of the first layer are dropped, so the second one reads zeros.
     network = make_network(layers=2, outputs=0.999, init_scale=1.0)
     weights = network.export_weights()
 

@@ -194,13 +194,13 @@ def test_tied_the_output_embedding_is_the_input_embedding(make_network):
     hidden, _ = network(np.array([[2]], np.int32), network.null_state(1))
     before = network.softmax(hidden[0])
 
-    # Word 5 is not read here: what changes is how probable it is, by the product with its new vector.
+    # Word 5 is not in the input. Its new vector changes only its probability.
     weights = network.export_weights()
     weights["embedding"][5] += 1.0
     network.import_weights(weights)
     after = network.softmax(hidden[0])
 
-    # What all logits are lowered by to sum to 1 cancels in the difference to another word.
+    # The normalisation cancels in the difference of two log probabilities.
     moved = (np.asarray(after) - np.asarray(before))[0]
     assert moved[5] - moved[0] == pytest.approx(float(np.asarray(hidden).sum()), abs=1e-6)
     np.testing.assert_allclose(np.delete(moved, 5), moved[0], atol=1e-6)
