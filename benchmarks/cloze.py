@@ -1,4 +1,4 @@
-"""Gaps at random places of a text: how often the first answer is the word that stood there.
+"""Gaps at random places of a text: the share of gaps whose first answer is the word of the text.
 
 python -m benchmarks.cloze models/news test.txt
 """
@@ -31,7 +31,7 @@ class Gap(NamedTuple):
     Attributes:
         left: the text before it.
         right: the text after it.
-        word: the word that stood there.
+        word: the word of the text in the gap.
     """
 
     left: str
@@ -40,7 +40,7 @@ class Gap(NamedTuple):
 
 
 def main() -> None:
-    """Print a row for the answers from both sides, and one for those from the left text alone.
+    """Print a row for answers from both sides, and a row for answers from the left text alone.
 
     A model that fills gaps has no answers from the left text alone.
     """
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument(
         "-k", type=int, default=5, help="also print the share of gaps whose word is among the first k"
     )
-    parser.add_argument("--limit", type=int, help="score at most so many candidates for a gap")
+    parser.add_argument("--limit", type=int, help="largest number of candidates that are scored for a gap")
     arguments = parser.parse_args()
     model = lmctl.load(arguments.model)
     gaps = random_gaps(

@@ -4,7 +4,8 @@
 
 Both programs read the same words: lmctl cuts the texts, blank lines are dropped, and `<unk>` is renamed to an
 ordinary word, because lmplz refuses it. lmplz has discount fallback, like lmctl, and 1 GB for sorting. All
-programs are measured from start to end. lmctl's are Python processes that import NumPy and read a prepared corpus.
+programs are measured from start to end. lmctl runs in Python processes that import NumPy and read a prepared
+corpus.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ from lmctl.families.ngram.tables import NgramTables, open_tables
 if TYPE_CHECKING:
     from benchmarks.processes import Measured
 
-# Settings with which lmctl reads a text that is cut already.
+# Settings with which lmctl reads a text that is segmented already.
 CUT_TEXT = ("text.segmenter=space", "text.normalize=none", "vocabulary.size=null")
 UNKNOWN_RENAMED = "UNKNOWNWORD"
 
-# Columns and steps that are scored at once: as many positions as in lmctl.query.
+# Columns and steps that are scored at once. Their product is the number of positions in lmctl.query.
 COLUMNS, STEPS = 64, 128
 
 
@@ -96,7 +97,7 @@ def compare(scratch: Path, order: int) -> None:
 
 
 def estimate_corpus(order: int) -> None:
-    """In a process of its own: estimate from the corpus in this folder."""
+    """Runs in a new process: estimate a model from the corpus in this folder."""
     corpus = PreparedCorpus.open(Path("corpus"))
     Path("tables").mkdir()
     sizes = estimate(
@@ -111,14 +112,14 @@ def estimate_corpus(order: int) -> None:
 
 
 def export_model() -> None:
-    """In a process of its own: write the model in this folder as ARPA."""
+    """Runs in a new process: write the model in this folder as ARPA."""
     with Path("lmctl.arpa").open("wb") as file:
         words = PreparedCorpus.open(Path("corpus")).vocabulary.words
         write_arpa(_open_model(), WordSpelling(words), file)
 
 
 def score_corpus() -> None:
-    """In a process of its own: print the perplexity of the test text, and the tokens a second of scoring alone."""
+    """Runs in a new process: print the perplexity of the test text, and the tokens a second of scoring alone."""
     import time
 
     model = NgramLanguageModel(_open_model())
@@ -150,7 +151,7 @@ def _shell(folder: Path, command: str) -> Measured:
 
 
 def _python(folder: Path, call: str) -> Measured:
-    """Call a function of this module in a process of its own, whose working folder is `folder`."""
+    """Call a function of this module in a new process, whose working folder is `folder`."""
     paths = f"sys.path.insert(0, {str(Path(__file__).parents[1])!r}); os.chdir({str(folder)!r})"
     return measure(
         [sys.executable, "-c", f"import os, sys; {paths}; from benchmarks import ngrams; ngrams.{call}"]

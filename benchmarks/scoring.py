@@ -2,8 +2,8 @@
 
     python -m benchmarks.scoring models/news test.txt --torch /path/to/a/python/with/torch
 
-lmctl's time includes everything: reading, segmenting, encoding, scoring, summing. The peer's time is that of the
-network alone (torch_forward.py), on ids in memory, with the fastest batch size.
+lmctl's time includes everything: reading, segmenting, encoding, scoring, summing. The peer's time is the time of
+the network alone (torch_forward.py), on ids in memory, with the fastest batch size.
 """
 
 from __future__ import annotations

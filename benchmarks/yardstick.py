@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS, STEPS_OF_COLUMN = 20, 35
-FEWEST_STEPS = 200  # at least two lines of progress, for a speed between them
+FEWEST_STEPS = 200  # A speed needs at least two lines of progress.
 
 # Settings with which lmctl reads a text like the yardstick.
 SAME_TEXT = ("text.segmenter=space", "text.normalize=none", "text.blank_lines=keep", "vocabulary.size=null")
@@ -35,8 +35,8 @@ class YardstickRun:
 
     Attributes:
         progress: seconds of training and tokens, so far, after every 100 steps.
-        seconds: of training, in total.
-        valid_perplexity: after the last step.
+        seconds: seconds of training, in total.
+        valid_perplexity: validation perplexity after the last step.
         peak_rss_bytes: largest resident memory.
     """
 
@@ -72,7 +72,7 @@ class LmctlRun:
 
 
 def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> YardstickRun:
-    """Train with the yardstick; `command` is a shell's, without the texts."""
+    """Train with the yardstick; `command` is its command line without the texts."""
     run = measure([*shlex.split(command), str(train), str(valid), "--steps", str(steps)])
     progress = [
         (float(seconds), int(tokens))
@@ -88,7 +88,7 @@ def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> Yardsti
 
 
 def yardstick_steps_per_epoch(train: Path) -> int:
-    """How many steps the yardstick takes to read a text once; a line's end is a token."""
+    """Number of steps in which the yardstick reads a text once. The end of a line is a token."""
     with train.open(encoding="utf-8") as lines:
         tokens = sum(len(line.split()) + 1 for line in lines)
     return -(-(tokens // COLUMNS - 1) // STEPS_OF_COLUMN)

@@ -118,11 +118,11 @@ class OutOfTimeError(LmctlError):
 
 
 class InterruptedRunError(LmctlError):
-    """A signal ended the run; what it had done so far is on disk.
+    """A signal ended the run; its work so far is on disk.
 
     Args:
-        message: what is where.
-        signal_number: which signal; the exit code is 128 more, as shells have it.
+        message: the message, which names the files that remain.
+        signal_number: number of the signal; the exit code is 128 plus this number, as in shells.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

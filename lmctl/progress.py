@@ -52,7 +52,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 class Meter:
-    """Measures the progress of work on a text of which some is read ahead.
+    """Measures the progress of work on a text, a part of which is read ahead.
 
     Args:
         activity: name of the work.

@@ -1,7 +1,7 @@
 """Write the documents that are generated from the code, or check that they are up to date.
 
     python -m tools.generate_docs            write them
-    python -m tools.generate_docs --check    exit 1 and name each one that differs
+    python -m tools.generate_docs --check    exit 1 and name each file that differs
 
 To generate another document, write a function that returns its text and enter it in GENERATED.
 """
@@ -182,7 +182,7 @@ def cli_md() -> str:
         "Results go to standard output; progress, warnings and errors to standard error. Progress is drawn",
         "where standard error is a terminal; elsewhere only warnings and errors appear, and `--verbose` adds",
         "plain lines.",
-        "`-` is standard input. Text is UTF-8 whatever the locale. [shell.md](shell.md) has completion for bash,",
+        "`-` is standard input. Text is UTF-8 in every locale. [shell.md](shell.md) has completion for bash,",
         "zsh and fish, and the dialect of tab-separated output.",
         "",
         "| exit | meaning |",
@@ -222,7 +222,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
 
 
 def stale() -> list[Path]:
-    """The generated files that are missing or differ from what the code says, relative to the repository."""
+    """The generated files that are missing or out of date, relative to the repository."""
     return [path for path, generate in GENERATED.items() if _written(path) != generate()]
 
 
@@ -232,7 +232,7 @@ def _written(path: Path) -> str | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the tool; the exit code is 1 where --check finds a stale file."""
+    """Run the tool; return 1 if --check finds a stale file."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.generate_docs", description="Write the generated documents."
     )

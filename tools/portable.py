@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# In parallel, as `make test` does; on one core that means one process after the other (tests/conftest.py).
+# In parallel, as in `make test`. On one core, there is no worker process (tests/conftest.py).
 PYTEST = ("-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "worksteal")
 # Tests of code that computes with floating-point numbers.
 COMPUTING = ("tests/families", "tests/layers", "tests/query", "tests/training")

@@ -33,14 +33,14 @@ def neighbors(
     encoding: str | None,
     errors: str | None,
 ) -> None:
-    """Print the words whose vectors are nearest to that of each WORD, by the cosine.
+    """Print the nearest words to each WORD, by the cosine of their vectors.
 
     Without WORD, words are read from standard input, one on each line. A word that is out of vocabulary has no
     neighbors: its line is empty. If -m is not given and the first WORD is the folder of a model, it names the
     model.
 
-    The vectors are those of the input of a network; a mixture has those of its first member that has any. N-grams
-    have no vectors.
+    The vectors are those of the input of a network. A mixture has the vectors of its first member with vectors.
+    N-grams have no vectors.
 
     \b
     Formats:

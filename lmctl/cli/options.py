@@ -199,8 +199,8 @@ def answers_options(command: F) -> F:
             "candidates",
             multiple=True,
             metavar="WORD",
-            help="A word that may be an answer, beside those of --candidates; repeatable.  [default: the whole "
-            "vocabulary]",
+            help="A word that may be an answer, beside the words of --candidates; repeatable.  [default: the "
+            "whole vocabulary]",
         ),
     )
     for option in reversed(options):

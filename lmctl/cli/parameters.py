@@ -35,7 +35,7 @@ class PathName(click.Path):
 class FiniteNumber(click.ParamType[float]):
     """A finite number within bounds, both included.
 
-    FloatRange of click (8.5.1) accepts `nan` whatever the bounds.
+    FloatRange of click (8.5.1) accepts `nan` for all bounds.
 
     Args:
         low: the least number that is allowed; None: no bound.

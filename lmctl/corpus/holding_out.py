@@ -28,9 +28,9 @@ def part_patterns(characters: int) -> dict[bool, re.Pattern[str]]:
     """Make regular expressions that match one part of a long line, of about `characters` characters.
 
     Returns:
-        By True, for the segmenter space: a part ends at the last white space in so many characters, or at the end
-        of a longer word. By False, for other segmenters: it ends at the last white space or Chinese full stop, or
-        after so many characters.
+        By True, for the segmenter space: a part ends at the last white space among these characters, or at the end
+        of a longer word. By False, for other segmenters: it ends at the last white space or Chinese full stop
+        among them, or after the last of them.
     """
     up_to = rf".{{1,{characters}}}"
     return {

@@ -104,8 +104,8 @@ class Network(Protocol):
 
         Returns:
             Cross-entropy of each target in nats, (T, B) float32, and the state after the last input. In training,
-            a network may return another loss of which the sum over a sentence is what is minimised. A network
-            that fills gaps chooses the positions that it predicts, and returns their mean at every position.
+            a network may return another loss, whose sum over a sentence is minimised. A network that fills gaps
+            chooses the positions that it predicts, and returns their mean at every position.
         """
         ...
 

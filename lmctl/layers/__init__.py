@@ -1,1 +1,1 @@
-"""What families share: word vectors, softmax, clusters, products. NumPy here; Keras in `layers.keras`."""
+"""Layers that families share: word vectors, softmax, clusters, products. NumPy here; Keras in `layers.keras`."""

@@ -224,7 +224,7 @@ def seen_within_sentences(is_end: BoolArray, is_there: BoolArray) -> BoolArray:
         is_end: whether each position has a `</s>`, (B, T).
         is_there: whether each position has a token, (B, T). Padding sees only itself, and nothing sees padding.
     """
-    # The number of the sentence of each position, from 0; a `</s>` has that of the sentence that it ends.
+    # The number of the sentence of each position, from 0; a `</s>` has the number of the sentence that it ends.
     sentence: IntArray = np.cumsum(is_end, axis=1) - is_end
     of_query, of_key = sentence[:, :, None], sentence[:, None]
     seen: BoolArray = (of_key == of_query) | (is_end[:, None] & (of_key == of_query - 1))

@@ -110,7 +110,7 @@ class Tally:
         if self._spelling is not None:
             self._spelling_bits += sum(self._spelling.spelling_bits(score.words[place]) for place in unknown)
         if score.ranks is not None:
-            # An OOV cannot be predicted. It counts as a miss, whatever rank `<unk>` has.
+            # An OOV cannot be predicted. It counts as a miss, also if `<unk>` has rank 1.
             ranks = [
                 rank
                 for token_id, rank in zip(score.token_ids, score.ranks.tolist(), strict=True)

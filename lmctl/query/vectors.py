@@ -67,7 +67,7 @@ class Neighborhood:
 
 
 def word_vectors(model: TextModel) -> Float32Array:
-    """Return the vectors of all words, (V, E). Those of a mixture are those of its first member that has any.
+    """Return the vectors of all words, (V, E). A mixture has the vectors of its first member with vectors.
 
     Raises:
         UsageError: the model has none.
@@ -112,8 +112,8 @@ class SentenceEncoder:
     """Vectors of sentences (`LanguageModel.sentence_vectors`).
 
     Usually the vector is the mean of the features after each word, which are the vectors that the softmax of a
-    network reads. Of a model that encodes whole sentences, it is the code. Those of a mixture are those of its
-    first member that has any. A model that fills gaps has features at each word, which depend on the text on both
+    network reads. If a model encodes whole sentences, the vector is the code. A mixture has the vectors of its
+    first member with features. A model that fills gaps has features at each word, which depend on the text on both
     sides; no word is hidden.
 
     Args:

@@ -23,7 +23,7 @@ Fault = Literal["unpublished", "damaged", "older format", "newer format", "unkno
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation of a model, in a list; or a model of which nothing has been published yet.
+    """One generation of a model in a list, or a model without a published generation.
 
     Attributes:
         model: the model folder.

@@ -61,7 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         start: an ISO 8601 time in UTC.
-        end: likewise; None if the run was killed.
+        end: an ISO 8601 time in UTC; None if the run was killed.
         pid: id of its process.
         outcome: how it ended.
         exit_code: exit code of its process; None if it was killed.

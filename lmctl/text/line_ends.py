@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 
-# So much of a source decides, whatever the size of its pieces.
+# The first bytes of a source decide. Their number does not depend on the size of its pieces.
 DECIDING_BYTES = 1 << 16
 
 _LONE = re.compile(rb"\r(?!\n)")

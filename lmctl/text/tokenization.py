@@ -64,7 +64,7 @@ def is_tagged(line: str) -> bool:
 
 
 def tags_matter(tagged_lines: int, lines: int) -> bool:
-    """Whether so many lines are tagged that the tags mark sentences, rather than being words of the text."""
+    """Whether enough lines are tagged that the tags mark sentences, and are not words of the text."""
     return tagged_lines > TAGGED_SHARE * lines
 
 

@@ -45,7 +45,7 @@ class StepDone:
     """One optimizer update; `tokens` counts the tokens since training began; for figures see `EpochDone`.
 
     `tokens_per_second` is the mean since this process began, without its first step. `seconds_left` is None after
-    the first step, whose time is mostly that of compiling.
+    the first step, most of whose time is spent compiling.
     """
 
     epoch: int

@@ -89,7 +89,7 @@ class Ngram(Family):
         return int(sum(sizes.ngrams) + sum(sizes.ngrams[:-1]))
 
     def settle_config(self, config: Any, training_tokens: int) -> Any:
-        """Fill in the order, if it is not set, and cut `pruning` to so many orders."""
+        """Fill in the order if it is not set, and cut `pruning` to this number of orders."""
         import msgspec
 
         if config.order is not None:

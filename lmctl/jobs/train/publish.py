@@ -152,7 +152,7 @@ def _place_for_rejected(work: Path) -> Path:
 
 
 def generations_kept(folder: ModelFolder) -> int:
-    """How many generations a command without a configuration keeps: as many as the current generation's has."""
+    """The number of generations that a command without a configuration keeps: as the current one is configured."""
     current = folder.sound_current()
     if current is not None:
         try:

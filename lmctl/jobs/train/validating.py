@@ -120,7 +120,7 @@ def own_figures(bundle: Bundle, corpus: PreparedCorpus) -> dict[str, float] | No
 
 
 def figures_of(cross_entropy_nats: float, tokens: int, corpus: PreparedCorpus, config: Config) -> ValidFigures:
-    """The figures of the validation text, from the mean nats per token of so many of its tokens."""
+    """The figures of the validation text, from the mean nats per token of the scored tokens."""
     return ValidFigures(
         cross_entropy_nats=cross_entropy_nats,
         perplexity=perplexity_of(cross_entropy_nats),
