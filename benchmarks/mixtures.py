@@ -1,6 +1,6 @@
 """Perplexity of two texts under n-grams, a network and their mixture, with and without a cache.
 
-    python -m benchmarks.families corpus models/network valid.txt test.txt --cache 2000
+    python -m benchmarks.mixtures corpus models/network valid.txt test.txt --cache 2000
 
 `corpus` is the prepared corpus on which the network was trained. N-grams are counted on it, and mixed with the
 network on valid.txt. `lmctl eval --state carry` scores both texts with every model, without a cache and with one.
