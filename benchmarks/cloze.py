@@ -20,7 +20,7 @@ from lmctl.query.prediction import Predictor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmctl.query.model import Model
+    from lmctl.corpus.vocabulary import Vocabulary
 
 BLANK = "[GAP]"
 
@@ -55,9 +55,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="largest number of candidates that are scored for a gap")
     arguments = parser.parse_args()
     model = lmctl.load(arguments.model)
-    gaps = random_gaps(
-        model, arguments.text.read_text(encoding="utf-8").splitlines(), arguments.gaps, arguments.seed
-    )
+    sentences = [line.split() for line in arguments.text.read_text(encoding="utf-8").splitlines()]
+    gaps = random_gaps(model.vocabulary, sentences, arguments.gaps, arguments.seed)
     print(f"text read\taccuracy@1\taccuracy@{arguments.k}\texact\tcandidates scored\tms a gap")
     filler = Filler(model, k=arguments.k, blank=BLANK, limit=arguments.limit)
     began = time.perf_counter()
@@ -78,13 +77,19 @@ def main() -> None:
     print(f"left\t{_accuracies(gaps, words)}\t1.000\t\t{1000 * seconds / len(gaps):.1f}")
 
 
-def random_gaps(model: Model, lines: Sequence[str], count: int, seed: int) -> list[Gap]:
-    """Gaps at places that are drawn without replacement from all words of a text that are in the vocabulary."""
-    sentences = [line.split() for line in lines]
+def random_gaps(vocabulary: Vocabulary, sentences: Sequence[list[str]], count: int, seed: int) -> list[Gap]:
+    """Gaps at places that are drawn without replacement from all words of a text that are in the vocabulary.
+
+    Args:
+        vocabulary: the words that a model can answer.
+        sentences: the words of each sentence.
+        count: number of gaps; fewer if the text has fewer places.
+        seed: decides the places.
+    """
     places = [
         (number, place)
         for number, words in enumerate(sentences)
-        for place, token_id in enumerate(model.vocabulary.encode(words))
+        for place, token_id in enumerate(vocabulary.encode(words))
         if token_id != UNKNOWN_ID
     ]
     chosen = np.random.default_rng(seed).choice(len(places), size=min(count, len(places)), replace=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from lmctl.query.prediction import Predictor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lmctl.families.base import LanguageModel
+
 SEED = 1
 WARM_UP_CALLS = 20
 
 
 def main() -> None:
-    """Print a row for `Model.predict`, and one for each size of batch."""
+    """Print a row for `Model.predict`, one for a context that is a word longer, and one for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model")
     parser.add_argument("text", type=Path, help="text from which contexts are taken; words between white space")
@@ -35,6 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     contexts = sample_contexts(arguments.text, arguments.queries, arguments.words)
     model = lmctl.load(arguments.model)
+    encoded = [model.encode(context).token_ids for context in contexts]
     print("contexts in a call\tcalls\tp50 ms\tp99 ms\tcontexts/s\tpeak RSS so far")
     for context in contexts[:WARM_UP_CALLS]:
         model.predict(context, k=arguments.k)
@@ -43,7 +46,8 @@ def main() -> None:
         began = time.perf_counter()
         model.predict(context, k=arguments.k)
         seconds.append(time.perf_counter() - began)
-    _print_row(1, seconds, len(contexts))
+    _print_row("1", seconds, len(contexts))
+    _print_row("1, one more word", one_more_word(model.language_model, encoded, arguments.k), len(contexts))
     predictor = Predictor(model, k=arguments.k)
     for size in arguments.batches:
         predictor.answer(contexts[:size])
@@ -52,7 +56,7 @@ def main() -> None:
             began = time.perf_counter()
             predictor.answer(contexts[first : first + size])
             seconds.append(time.perf_counter() - began)
-        _print_row(size, seconds, len(contexts))
+        _print_row(str(size), seconds, len(contexts))
 
 
 def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
@@ -62,7 +66,19 @@ def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
     return [" ".join(words[start : start + length]) for start in starts]
 
 
-def _print_row(size: int, seconds: Sequence[float], contexts: int) -> None:
+def one_more_word(model: LanguageModel[Any], contexts: Sequence[list[int]], k: int) -> list[float]:
+    """Seconds of reading the last word of each context and ranking the next ones; the others were read before."""
+    seconds = []
+    for context in contexts:
+        token_ids = np.array(context)[:, None]
+        state = model.advance(model.initial_state(1), token_ids[:-1])
+        began = time.perf_counter()
+        model.top_k(model.advance(state, token_ids[-1:]), k)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _print_row(size: str, seconds: Sequence[float], contexts: int) -> None:
     median, slow = 1000 * np.percentile(seconds, [50, 99])
     print(
         f"{size}\t{len(seconds)}\t{median:.2f}\t{slow:.2f}\t{contexts / sum(seconds):,.0f}\t"
