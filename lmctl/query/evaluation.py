@@ -148,7 +148,9 @@ def sampled_bits_per_character(
     gaps = sampled_gaps([text.token_ids for text in texts], SAMPLED_WORDS)
     if not gaps:
         raise DataError(f"{path}: nothing to score; expected text, a sentence a line")
-    log_probs, _ = score_gaps(gap_model, [text.token_ids for text in texts], gaps, threads=threads)
+    meter = Meter(f"scoring hidden words of {Path(path).name}", len(gaps))
+    meter.units_read = meter.tokens_read = len(gaps)
+    log_probs, _ = score_gaps(gap_model, [text.token_ids for text in texts], gaps, threads=threads, meter=meter)
     for place, gap in enumerate(gaps):
         text = texts[gap.sentence]
         word, token_id = text.words[gap.word], text.token_ids[gap.word]

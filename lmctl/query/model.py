@@ -34,6 +34,9 @@ class Model(TextModel):
         Args:
             text: the context, a line without its line end; may be empty.
             k: number of words in the answer.
+
+        Raises:
+            UsageError: the model fills gaps, and does not predict the next word.
         """
         from lmctl.query.prediction import Predictor
 

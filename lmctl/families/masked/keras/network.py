@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Folded into the seed of a step for the choice of the hidden words; the masks of dropout are numbered from 0.
 CHOICE = 1 << 20
+# Phases of the words that validation hides, in parts of 1 / PHASES; PHASE_STEP is odd, so that all phases occur.
+PHASES, PHASE_STEP = 64, 39
 
 
 class Dropout(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +177,8 @@ class MaskedNetwork(WordNetwork):
     def _choose(self, targets: Any, seed: Any) -> Any:
         """Whether each target is hidden, (T, B) bool: the same share of the words of each column, at least one.
 
-        In training the words are drawn at random. In validation they are spread evenly, and always the same.
+        In training the words are drawn at random. In validation they are spread evenly over each column, and are
+        always the same.
 
         Args:
             targets: (T, B) int32.
@@ -188,10 +191,15 @@ class MaskedNetwork(WordNetwork):
         share = tf.cast(tf.round(tf.cast(words, tf.float32) * self._mask_rate), tf.int32)
         chosen = tf.minimum(tf.maximum(share, 1), words)
         if seed is None:
-            # Word i of n is hidden if floor((i + 1) m / n) is above floor(i m / n), for m hidden words.
+            # Word i of n is hidden if floor((i + 1) m / n + p) is above floor(i m / n + p), for m hidden words.
+            # The phase p, from 0 to 1, differs between columns: if it were 0 in all, the last word of every
+            # sentence would be hidden, and that is often a full stop.
             after = tf.cumsum(tf.cast(is_word, tf.int32), axis=0)
             whole = tf.maximum(words, 1)
-            return is_word & (after * chosen // whole > (after - 1) * chosen // whole)
+            phase = whole * (tf.range(tf.shape(targets)[1]) * PHASE_STEP % PHASES)
+            up_to = (after * chosen * PHASES + phase) // (whole * PHASES)
+            before = ((after - 1) * chosen * PHASES + phase) // (whole * PHASES)
+            return is_word & (up_to > before)
         fold = tf.random.experimental.stateless_fold_in(seed, CHOICE)
         draws = tf.random.stateless_uniform(tf.shape(targets), fold)
         draws = tf.where(is_word, draws, 2.0)

@@ -115,6 +115,17 @@ def test_validation_hides_evenly_spread_words(make_network):
     assert np.flatnonzero(hidden[:, 0]).tolist() == [4, 8, 11]
 
 
+def test_validation_hides_words_at_all_places_of_its_sentences(make_network):
+    # 64 sentences of ten words, three of which are hidden in each.
+    targets = np.concatenate([np.full((10, 64), 5), np.ones((1, 64))])
+
+    hidden = chosen(make_network(mask_rate=0.3), targets)
+
+    assert (hidden.sum(axis=0) == 3).all()
+    # 64 x 3 / 10 = 19.2 of the 64 at each place.
+    assert ((hidden[:10].sum(axis=1) >= 18) & (hidden[:10].sum(axis=1) <= 21)).all()
+
+
 def test_validation_leaves_out_unknown_words_that_training_never_sees(make_network):
     targets = np.array([[0, 0, 5, 0]]).T
 
