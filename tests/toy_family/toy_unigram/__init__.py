@@ -18,7 +18,7 @@ TABLE = "unigram.npy"
 class UnigramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="family", tag="unigram"):
     """The keys of `model:`."""
 
-    added: Annotated[float, Meta(gt=0, description="What is added to the count of every word (Laplace).")] = 1.0
+    added: Annotated[float, Meta(gt=0, description="Added to the count of every word (Laplace).")] = 1.0
 
 
 class UnigramSizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="family", tag="unigram"):
