@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.prepared import PreparedCorpus
-from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.families import load_language_model
 from lmctl.families.vae.bounds import log_likelihoods
 from lmctl.families.vae.codes import prior_codes
@@ -49,13 +49,15 @@ def main() -> None:
     if not isinstance(model, VAELanguageModel):
         parser.error(f"{arguments.model}: not a variational autoencoder")
     corpus = PreparedCorpus.open(arguments.corpus)
+    # A model whose training text has no unknown word gives one no probability that is worth comparing.
+    left_out = None if corpus.record.train.oov else UNKNOWN_ID
     encoded = sample(corpus.train, sentences=arguments.encoded)
     means = np.concatenate(
         [model.encoder.posterior(sentence[:, None], np.array([len(sentence)]))[0] for sentence in encoded]
     ).astype(np.float64)
     deviations = ", ".join(f"{deviation:.2f}" for deviation in means.std(axis=0))
     print(f"{len(encoded)} training sentences; deviations of the elements of their codes: {deviations}")
-    scored = sample(corpus.valid, tokens=arguments.scored)
+    scored = sample(corpus.valid, tokens=arguments.scored, left_out=left_out)
     tokens = sum(map(len, scored))
     print(f"{len(scored)} validation sentences, {tokens} tokens")
     print("codes\tfrom\tweights\tperplexity\tnats a sentence below the prior's\tstandard error", flush=True)
@@ -83,17 +85,20 @@ def main() -> None:
             )
 
 
-def sample(token_ids: IntArray, *, sentences: int | None = None, tokens: int | None = None) -> list[IntArray]:
+def sample(
+    token_ids: IntArray, *, sentences: int | None = None, tokens: int | None = None, left_out: int | None = None
+) -> list[IntArray]:
     """Sentences of a text in random order, always the same one, without those that have no words.
 
     Args:
         token_ids: the text, (N,); every sentence ends with `</s>`.
         sentences: the most sentences; None: all.
         tokens: the most tokens of all sentences together; None: all.
+        left_out: sentences with this token are left out; None: no sentence is.
     """
     ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
     found = np.split(token_ids.astype(np.int64), ends)[:-1]
-    found = [sentence for sentence in found if 1 < len(sentence) <= LONGEST_SENTENCE]
+    found = [sentence for sentence in found if 1 < len(sentence) <= LONGEST_SENTENCE and left_out not in sentence]
     order = np.random.default_rng(SEED).permutation(len(found))
     chosen = [found[place] for place in order[:sentences]]
     if tokens is None:
