@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 from lmctl.config import read_settings
 from lmctl.jobs.train.run import train
@@ -46,7 +47,7 @@ def serve(model, tmp_path):
             input=content,
             capture_output=True,
             env=os.environ | {"PATH": f"{command.parent}:{os.environ['PATH']}"},
-            timeout=300,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
 
@@ -112,7 +113,7 @@ def test_a_new_generation_answers_the_next_line(model, serve, tmp_path):
         answers.append(service.stdout.readline().split()[1])
     service.stdin.close()
 
-    assert service.wait(300) == 0
+    assert service.wait(LONGEST_SECONDS) == 0
     service.stdout.close()
     assert answers == [b"cat", b"dog"]
 

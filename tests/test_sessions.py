@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -92,7 +93,7 @@ class Shell:
         return self
 
     def __exit__(self, *exception):
-        self._shell.communicate(timeout=300)
+        self._shell.communicate(timeout=LONGEST_SECONDS)
 
 
 @pytest.mark.slow

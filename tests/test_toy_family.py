@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 TOY = Path(__file__).parent / "toy_family"
 TEXT = "a b\na b\na c\n"
@@ -26,7 +27,7 @@ def lmctl(tmp_path):
             text=True,
             cwd=tmp_path,
             env=environment | {"PYTHONPATH": str(TOY)},
-            timeout=300,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
         assert done.returncode == code, done.stderr

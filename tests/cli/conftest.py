@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 from lmctl import cli
 from lmctl.config import read_settings
@@ -68,7 +69,7 @@ def run_command(
         capture_output=True,
         cwd=cwd,
         env=environment() | dict(env or {}),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
@@ -186,7 +187,7 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
             pass
         os.close(screen)
         text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
-        return process.wait(300), text
+        return process.wait(LONGEST_SECONDS), text
 
     return run
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from refusals import assert_refused
+from waiting import LONGEST_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, n
     process.stdout.readline()  # the command has started, and waits for input
     time.sleep(0.05)
     process.send_signal(number)
-    _, error = process.communicate(timeout=300)
+    _, error = process.communicate(timeout=LONGEST_SECONDS)
 
     assert process.returncode == code
     assert error == f"lmctl: {word}\n".encode()

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from refusals import assert_refused
+from waiting import LONGEST_SECONDS
 
 
 def start_reading(command, clean_environment, arguments, lines):
@@ -23,7 +24,7 @@ def start_reading(command, clean_environment, arguments, lines):
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
-    return read, process.wait(300), error
+    return read, process.wait(LONGEST_SECONDS), error
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_reader_that_is_gone_before_a_short_answer_is_141_too(command, clean_e
             stdout=writer,
             stderr=subprocess.PIPE,
             env=clean_environment(),
-            timeout=300,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
     finally:
@@ -75,7 +76,7 @@ def test_results_that_do_not_fit_on_the_disk_are_an_error(command, clean_environ
         capture_output=True,
         text=True,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 
@@ -104,7 +105,7 @@ def test_a_closed_stream_is_an_error_and_no_bug(
         capture_output=True,
         text=True,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 
@@ -125,7 +126,7 @@ def test_a_closed_standard_error_costs_no_result(command, clean_environment, bun
         stdout=subprocess.PIPE,
         text=True,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 
@@ -145,7 +146,7 @@ def test_a_terminal_with_nothing_to_do_is_a_usage_error_and_no_hang(
             capture_output=True,
             text=True,
             env=clean_environment(),
-            timeout=300,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
     finally:

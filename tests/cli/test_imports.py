@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 # Prints the exit code of a command, and the modules in sys.modules.
 LIST_MODULES = """
@@ -36,7 +37,7 @@ def imported(arguments, environment, cwd=None):
         text=True,
         env=environment,
         cwd=cwd,
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=True,
     )
     code, modules = json.loads(done.stderr)

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 
 def test_output_is_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
@@ -59,7 +60,7 @@ def test_a_writer_that_waits_for_each_answer_gets_it_a_thousand_times(coprocess,
 
     assert answers == expected * 500
     assert coprocess.stdout.read() == b""
-    assert coprocess.wait(300) == 0
+    assert coprocess.wait(LONGEST_SECONDS) == 0
 
 
 def test_lines_that_arrive_in_pieces_are_put_together(coprocess, bundle, call):
@@ -84,7 +85,7 @@ def peak_kilobytes(command, bundle, contexts, clean_environment):
         input=contexts,
         capture_output=True,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=True,
     )
     return int(done.stderr), done.stdout.count(b"\n")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 # `lmctl` with small chunks, so that a short text needs several workers.
 SMALL_CHUNKS = """
@@ -79,7 +80,7 @@ def is_gone(pid):
 def test_a_run_whose_worker_is_killed_ends_with_one_line_and_without_its_lock(text, tmp_path):
     process = prepare_in(tmp_path, text)
     os.kill(some_children(process)[0], signal.SIGKILL)
-    _, error = process.communicate(timeout=300)
+    _, error = process.communicate(timeout=LONGEST_SECONDS)
 
     assert process.returncode == 1
     assert error.decode().startswith("lmctl: a worker process was killed (SIGKILL)")
@@ -94,7 +95,7 @@ def test_a_run_whose_workers_do_not_answer_can_be_ended(text, tmp_path, number, 
     for child in children:
         os.kill(child, signal.SIGSTOP)
     process.send_signal(number)
-    _, error = process.communicate(timeout=300)
+    _, error = process.communicate(timeout=LONGEST_SECONDS)
 
     assert process.returncode == code
     assert error.count(b"\n") == 1
@@ -107,8 +108,7 @@ def test_no_worker_outlives_a_run_that_is_killed(text, tmp_path):
     process.kill()
     process.communicate()
 
-    # A minute is far more than a worker needs to end. The limit makes sure that the test ends.
-    end = time.monotonic() + 60
+    end = time.monotonic() + LONGEST_SECONDS
     while not all(is_gone(child) for child in children) and time.monotonic() < end:
         time.sleep(0.05)
     assert all(is_gone(child) for child in children)
@@ -138,7 +138,7 @@ def test_nothing_of_the_current_folder_is_imported(text, tmp_path, start):
         cwd=tmp_path,
         env=environment,
         capture_output=True,
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 

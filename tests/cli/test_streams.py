@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 TEXT = b"the cat sat on the mat .\n" * 3000
 # Every command that can print more than a pipe holds, and the number of lines that it prints for TEXT.
@@ -54,7 +55,7 @@ def test_a_pipe_that_does_not_block_gets_every_line(command, clean_environment, 
 
     content = read_to_the_end(reader)
 
-    assert process.wait(300) == 0
+    assert process.wait(LONGEST_SECONDS) == 0
     assert content.count(b"\n") == lines
     assert content.endswith(b"\n")
 
@@ -75,7 +76,7 @@ def wait_until_full(reader):
 def test_the_flag_of_a_pipe_that_does_not_block_stays(command, clean_environment, bundle):
     reader, writer = pipe_that_does_not_block(1)
     process = start(command, clean_environment, ["info", str(bundle)], stdout=writer)
-    process.wait(300)
+    process.wait(LONGEST_SECONDS)
 
     assert fcntl.fcntl(writer, fcntl.F_GETFL) & os.O_NONBLOCK
     os.close(writer)
@@ -106,7 +107,7 @@ def test_input_that_does_not_block_is_read_to_its_end(command, clean_environment
         time.sleep(0.4)
         os.write(writer, b"the cat\n")
     os.close(writer)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
 
     assert (process.returncode, err) == (0, b"")
     assert out.count(b"\n") == lines
@@ -128,7 +129,7 @@ def test_a_warning_that_cannot_be_written_ends_nothing(command, clean_environmen
         stdout=subprocess.PIPE,
         stderr=writer,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
     os.close(writer)
@@ -150,7 +151,7 @@ def test_an_error_that_cannot_be_written_keeps_its_exit_code(
         stdout=subprocess.PIPE,
         cwd=tmp_path,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 
@@ -168,7 +169,7 @@ def test_a_full_disk_names_standard_output(command, clean_environment, write, bu
             stdout=full,
             stderr=subprocess.PIPE,
             env=clean_environment(PYTHONUNBUFFERED=unbuffered),
-            timeout=300,
+            timeout=LONGEST_SECONDS,
             check=False,
         )
 
@@ -184,7 +185,7 @@ def test_a_signal_ends_a_command_whose_reader_does_not_read(command, clean_envir
     os.close(writer)
     wait_until_full(reader)
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=300)
+    _, error = process.communicate(timeout=LONGEST_SECONDS)
     os.close(reader)
 
     assert (process.returncode, error) == (143, b"lmctl: terminated\n")
@@ -199,7 +200,7 @@ def test_no_file_gets_the_descriptor_of_a_closed_standard_error(command, clean_e
         ["sh", "-c", 'exec "$@" 2>&- <&-', "sh", command[0], "-c", code],
         stdout=subprocess.PIPE,
         env=clean_environment(),
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 

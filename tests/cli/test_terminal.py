@@ -12,6 +12,7 @@ import subprocess
 
 import msgspec
 import pytest
+from waiting import LONGEST_SECONDS
 
 from lmctl.cli import tsv
 from lmctl.cli.console import VisibleConsole
@@ -191,6 +192,6 @@ def test_results_go_to_standard_output_while_progress_is_drawn(command, clean_en
             with contextlib.suppress(OSError):  # Linux reports EIO when the other side is closed
                 while os.read(screen, 4096):
                     pass
-        assert process.wait(300) == 0
+        assert process.wait(LONGEST_SECONDS) == 0
         os.close(screen)
         assert (tmp_path / level).read_bytes().count(b"\n") == rows

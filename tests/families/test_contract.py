@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from waiting import LONGEST_SECONDS
 
 from lmctl import families
 from lmctl.config import config_from_yaml
@@ -64,7 +65,7 @@ def start(*arguments):
 def lmctl(*arguments):
     """Run the command, and return its output."""
     process = start(*arguments)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
     assert process.returncode == 0, err
     return out
 
@@ -124,7 +125,7 @@ def test_four_sentences_are_enough_text_with_a_warning(name, tmp_path):
     process = start(
         "train", ROOT / "corpora/four-sentences.txt", "-o", tmp_path / "model", "--set", f"model.family={name}"
     )
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=LONGEST_SECONDS)
 
     assert process.returncode == 0, err
     assert "too little text to hold out" in err

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import msgspec
+from waiting import LONGEST_SECONDS
 
 from lmctl import load
 from lmctl.errors import DataError, InputMissingError
@@ -70,7 +71,7 @@ def limited(*arguments):
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES)),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scenarios import COMMAND, clean_environment
+from waiting import LONGEST_SECONDS
 
 from lmctl import load
 from lmctl.corpus.prepared import PreparedCorpus
@@ -58,7 +59,7 @@ def start(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[s
 def what_they_saw(readers: list[subprocess.Popen[str]]) -> tuple[int, set[str]]:
     """The number of all readings, and all different answers."""
     reads, seen = 0, set()
-    said = [(*reader.communicate(timeout=300), reader.returncode) for reader in readers]
+    said = [(*reader.communicate(timeout=LONGEST_SECONDS), reader.returncode) for reader in readers]
     for out, err, code in said:
         assert (code, err) == (0, "")
         count, what = json.loads(out)
@@ -72,7 +73,7 @@ def test_of_many_trainings_of_one_model_one_trains(tmp_path, corpora):
     options = ("--embedding-dim", "16", "--hidden-units", "16", "--set", "training.steps=600", "--no-gate")
     trainings = [start(*COMMAND, "train", text, "-o", "model", *options, cwd=tmp_path) for _ in range(TRAININGS)]
 
-    ended = [(*training.communicate(timeout=300), training.returncode) for training in trainings]
+    ended = [(*training.communicate(timeout=LONGEST_SECONDS), training.returncode) for training in trainings]
 
     assert sorted(code for _, _, code in ended) == [0] + [75] * (TRAININGS - 1), ended
     for out, err, code in ended:
@@ -124,13 +125,16 @@ def test_of_many_preparations_in_one_folder_each_is_whole_or_refused(tmp_path, p
     readers = []
     if prepared_before:
         first = start(*COMMAND, "prepare", texts[0], "-o", "prepared", "-q", cwd=tmp_path)
-        first.communicate(timeout=300)
+        first.communicate(timeout=LONGEST_SECONDS)
         assert first.returncode == 0
         readers = [start(sys.executable, "-c", CORPUS_READER, folder, stop) for _ in range(READERS)]
 
     for _ in range(10 if many else 1):
         preparations = [start(*COMMAND, "prepare", text, "-o", "prepared", "-q", cwd=tmp_path) for text in texts]
-        ended = [(*preparation.communicate(timeout=300), preparation.returncode) for preparation in preparations]
+        ended = [
+            (*preparation.communicate(timeout=LONGEST_SECONDS), preparation.returncode)
+            for preparation in preparations
+        ]
 
         codes = [code for _, _, code in ended]
         assert 0 in codes

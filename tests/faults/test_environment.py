@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from scenarios import COMMAND, clean_environment
+from waiting import LONGEST_SECONDS
 
 # Without n-grams: they are better than so small a network, and would be published instead.
 # The long version trains a network; the short one estimates n-grams.
@@ -54,7 +55,7 @@ def run_in(surroundings: tuple[dict[str, str | None], str], *command: str | Path
         env={name: value for name, value in environment.items() if value is not None},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=300,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()

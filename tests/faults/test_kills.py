@@ -21,6 +21,7 @@ from scenarios import (
     left_behind,
     listing,
 )
+from waiting import LONGEST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def test_a_preparation_by_several_processes_killed_at_random_instants_leaves_not
         if kill_after is not None:
             killed_run(process, kill_after)
         else:
-            assert process.wait(300) == 0
+            assert process.wait(LONGEST_SECONDS) == 0
         return time.monotonic() - began
 
     seconds = prepare()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from folders import contents
 from short_training import QUICK
+from waiting import LONGEST_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
                 break
         process.send_signal(number)
     for number, process in runs.items():
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=LONGEST_SECONDS)
         model = tmp_path / number.name
         assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], err
         assert out == ""
@@ -192,7 +193,7 @@ def test_a_terminal_that_is_closed_ends_training_with_a_checkpoint(command, clea
 
     os.close(screen)
 
-    assert process.wait(120) == (0 if ignored else 128 + signal.SIGHUP)
+    assert process.wait(LONGEST_SECONDS) == (0 if ignored else 128 + signal.SIGHUP)
     assert Path("model/current").exists() is ignored
     assert Path("model/work/checkpoint").exists() is not ignored
     (run,) = [json.loads(line) for line in Path("model/runs.jsonl").read_text().splitlines()]
@@ -220,7 +221,9 @@ def test_of_three_runs_at_once_one_trains_and_the_others_exit_75_and_name_it(com
         for _ in range(3)
     ]
 
-    ends = sorted(((*run.communicate(timeout=300), run) for run in runs), key=lambda end: end[2].returncode)
+    ends = sorted(
+        ((*run.communicate(timeout=LONGEST_SECONDS), run) for run in runs), key=lambda end: end[2].returncode
+    )
 
     assert [run.returncode for _, _, run in ends] == [0, 75, 75]
     assert ends[0][0] == "model/generations/000001\n"

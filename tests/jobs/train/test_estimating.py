@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import LONGEST_SECONDS
 
 import lmctl
 from lmctl.config import read_settings
@@ -53,7 +54,7 @@ def test_counting_needs_no_tensorflow(text, valid, tmp_path, prepared):
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=LONGEST_SECONDS,
     )
 
     bundle = verify_bundle(Path(done.stdout.strip()))

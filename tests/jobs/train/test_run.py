@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import contents
+from waiting import LONGEST_SECONDS
 
 import lmctl
 from lmctl.config import config_from_yaml, read_settings
@@ -258,7 +259,7 @@ def run_in_another_process(text, tiny):
 
     def run(model, *assignments):
         arguments = [sys.executable, "-c", RUN, text, str(model), *tiny, *assignments]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=LONGEST_SECONDS)
         return Path(done.stdout.strip())
 
     return run
