@@ -71,7 +71,7 @@ def test_a_missing_folder_is_an_error(tmp_path):
         files.write_bytes(tmp_path / "missing" / "file", b"content")
 
 
-def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path):
+def test_a_link_is_replaced_and_its_target_stays(tmp_path):
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)

@@ -15,7 +15,7 @@ def test_decimals_of_six_digits_come_back(numbers, places):
 
 
 @given(st.lists(st.floats(-300, 30, width=32), min_size=1))
-def test_what_comes_back_becomes_the_same_float32(values):
+def test_a_logarithm_that_was_written_is_read_as_the_same_float32(values):
     natural = np.array(values, dtype=np.float32)
 
     decimals = log10_of(natural)

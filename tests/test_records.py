@@ -41,7 +41,7 @@ def link_to_file(path):
         pytest.param(listen, "a socket", marks=pytest.mark.filterwarnings("ignore::ResourceWarning")),
     ],
 )
-def test_what_is_no_file_is_refused_and_not_opened(tmp_path, make, kind):
+def test_a_path_that_is_no_regular_file_is_refused_and_not_opened(tmp_path, make, kind):
     path = tmp_path / "record"
     make(path)
 
@@ -58,7 +58,7 @@ def test_a_device_is_refused_through_a_link_too(tmp_path):
         read_regular(tmp_path / "record", follow_links=True)
 
 
-def test_what_is_not_there_is_not_found(tmp_path):
+def test_a_missing_file_is_not_found(tmp_path):
     (tmp_path / "dangling").symlink_to("nowhere")
 
     for path in (tmp_path / "record", tmp_path / "a\0b"):
@@ -100,7 +100,7 @@ class Thing(msgspec.Struct, forbid_unknown_fields=True):
         b'{"' + b"a" * 100_000 + b'": "x"}',
     ],
 )
-def test_what_is_no_record_is_refused_in_a_short_line(content):
+def test_an_invalid_record_is_refused_in_a_short_line(content):
     for kind in (Thing, dict[str, int]):
         with pytest.raises(DataError, match=r"^there: damaged; ") as caught:
             decode_record(content, kind, "there")

@@ -23,7 +23,7 @@ def as_link(path):
 
 
 @pytest.mark.parametrize("make", [as_pipe, as_hole, as_link, os.mkdir])
-def test_what_is_no_journal_is_neither_read_nor_removed(tmp_path, make):
+def test_a_file_that_is_no_journal_is_neither_read_nor_removed(tmp_path, make):
     make(tmp_path / JOURNAL)
 
     with pytest.raises(UsageError, match="expected a journal of lmctl"):
@@ -39,7 +39,7 @@ def test_a_journal_that_is_nested_without_end_is_one_that_was_cut_off(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "..", "../theirs", "a\0b", "x" * 5000, "\ud800"])
-def test_a_journal_names_nothing_but_what_is_beside_it(tmp_path, name):
+def test_a_journal_names_only_files_in_its_folder(tmp_path, name):
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "theirs").write_text("theirs")

@@ -98,7 +98,7 @@ class Shell:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("LMCTL_FAULTS") != "long", reason="in the long version")
-def test_the_session_after_the_demo_prints_what_the_readme_shows(tmp_path):
+def test_the_session_after_the_demo_has_the_output_of_the_readme(tmp_path):
     readme = README.read_text(encoding="utf-8")
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -122,7 +122,7 @@ def test_the_session_after_the_demo_prints_what_the_readme_shows(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_session_of_concepts_prints_what_the_page_shows(tmp_path, many):
+def test_the_session_of_concepts_has_the_output_of_the_page(tmp_path, many):
     counted, heading, network = CONCEPTS.read_text(encoding="utf-8").partition(
         "\n## n-grams, LSTMs and mixtures\n"
     )
@@ -162,7 +162,7 @@ def test_the_perplexity_in_concepts_follows_from_the_scores_of_the_words():
     assert [round(product ** (-1 / len(words)), 2)] == by_product
 
 
-def test_the_pandas_lines_of_concepts_print_what_their_comments_say(tmp_path):
+def test_the_pandas_lines_of_concepts_print_the_numbers_in_their_comments(tmp_path):
     pytest.importorskip("pandas")
     lines = (ROOT / "corpora/en.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     train = [line for number, line in enumerate(lines, start=1) if number % 10 not in {0, 5}]

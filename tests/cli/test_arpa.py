@@ -37,7 +37,7 @@ def test_a_model_goes_through_a_pipe_and_answers_as_before(lmctl, call, counted,
     assert len(before) == 21
 
 
-def test_a_file_is_what_a_pipe_gets(lmctl, counted, arpa):
+def test_a_file_has_the_same_bytes_as_a_pipe(lmctl, counted, arpa):
     assert lmctl("export", counted, "--to", "arpa").out == arpa.read_text(encoding="utf-8")
 
 
@@ -58,7 +58,7 @@ def test_a_folder_that_is_missing_is_named(call, counted, tmp_path):
     )
 
 
-def test_what_is_no_ngram_model_is_refused(call, bundle, mixture, tmp_path):
+def test_a_model_that_is_no_ngram_model_is_refused(call, bundle, mixture, tmp_path):
     for model, end in (
         (bundle, ": --to arpa takes a model of family ngram, got family lstm\n"),
         (mixture, f"got family mixture; its member {mixture}/generations/000001/members/0 is one\n"),

@@ -29,7 +29,7 @@ BAD_MODELS = {
         if command != "info" or name not in ("damaged", "cut", "incomplete")
     ],
 )
-def test_what_is_no_sound_model_is_refused_by_name(call, workplace, command, name):
+def test_a_missing_or_damaged_model_is_refused_by_name(call, workplace, command, name):
     (workplace / "folder").mkdir()
     for copy in ("damaged", "cut", "altered", "newer", "incomplete"):
         shutil.copytree(workplace / "bundle", workplace / copy)

@@ -128,7 +128,7 @@ def test_a_configuration_that_is_not_there_is_a_missing_input(call, workplace, n
         (("eval", "-m", "bundle", "good.txt", "-o", "."), ".: is a folder; name a file"),
     ],
 )
-def test_what_cannot_be_written_is_named_and_nothing_else_is_touched(call, workplace, arguments, named):
+def test_a_path_that_cannot_be_written_is_named_and_no_file_changes(call, workplace, arguments, named):
     before = sorted(path.name for path in workplace.iterdir())
 
     assert_refused(call(*arguments), 74, named)

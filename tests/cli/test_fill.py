@@ -83,7 +83,7 @@ def test_jsonl_has_everything(call, bundle, fillings):
     }
 
 
-def test_plain_and_words_end_with_what_a_limit_left_unseen(call, bundle, fillings):
+def test_plain_and_words_end_with_the_unseen_probability_after_a_limit(call, bundle, fillings):
     arguments = ("fill", "-m", bundle, "-k", "2", "--limit", "3", TEXT)
 
     unseen = fillings(TEXT, k=2, limit=3).unseen

@@ -20,7 +20,7 @@ def model(make_bundle, tmp_path):
     return tmp_path / "model"
 
 
-def test_text_says_what_the_model_is_a_name_and_a_value_a_line(call, bundle):
+def test_text_has_a_name_and_a_value_on_each_line(call, bundle):
     finished = call("info", bundle)
 
     rows = dict(finished.rows)
@@ -117,7 +117,7 @@ def test_a_member_has_its_own_perplexity_and_says_whether_oovs_count(call, write
     assert " including OOVs " in rows["valid"]
 
 
-def test_text_has_the_cache_where_one_was_tuned(call, cached):
+def test_text_has_the_cache_if_one_was_tuned(call, cached):
     assert dict(call("info", cached).rows)["cache"] == "weight 0.5000, theta 1, with --cache"
 
 

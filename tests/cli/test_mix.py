@@ -18,7 +18,7 @@ def valid(write):
     return write("valid.txt", VALID)
 
 
-def test_what_is_printed_is_the_path_of_what_was_published(call, counted, valid, tmp_path):
+def test_the_output_is_the_path_of_the_published_generation(call, counted, valid, tmp_path):
     finished = call("mix", f"{counted}@1", f"{counted}@2", "--valid", valid, "-o", tmp_path / "model")
 
     assert (finished.code, finished.err) == (0, "")
@@ -76,7 +76,7 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
         (("{counted}", "{counted}"), 2, "missing --valid FILE (text that the weights are tuned on)"),
     ],
 )
-def test_what_cannot_be_mixed_is_refused_in_one_line(
+def test_models_that_cannot_be_mixed_are_refused_in_one_line(
     call, counted, bundle, valid, write, tmp_path, monkeypatch, arguments, code, message
 ):
     monkeypatch.chdir(tmp_path)

@@ -46,7 +46,7 @@ def test_json_is_an_object_for_each_generation(call, folder):
     ]
 
 
-def test_rollback_prints_the_path_of_what_is_current_now(call, folder):
+def test_rollback_prints_the_path_of_the_generation_that_is_current_now(call, folder):
     finished = call("rollback", "models/news")
 
     assert (finished.code, finished.out, finished.err) == (0, "models/news/generations/000001\n", "")

@@ -11,7 +11,7 @@ NO_NUMBERS = ["nan", "NaN", "-nan", "inf", "-inf", "Infinity", "1e400", "9" * 50
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
-def test_what_is_no_finite_number_is_refused_in_a_short_line(text):
+def test_a_value_that_is_no_finite_number_is_refused_in_a_short_line(text):
     for kind in (FiniteNumber(), FiniteNumber(0, 1), FiniteNumber(1)):
         with pytest.raises(click.BadParameter, match="expected a number") as caught:
             kind.convert(text, None, None)
@@ -32,7 +32,7 @@ def test_a_number_within_bounds_is_that_number():
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "9" * 5000])
-def test_no_option_and_no_key_takes_what_is_no_number(call, bundle, tmp_path, value):
+def test_no_option_and_no_key_takes_nan(call, bundle, tmp_path, value):
     text = tmp_path / "text.txt"
     text.write_text("the cat sat\n")
     config = tmp_path / "config.yaml"

@@ -116,7 +116,7 @@ def test_on_a_terminal_the_answers_are_a_table(on_terminal, bundle, ranked):
     assert [line.split() for line in lines[8:10]] == best
 
 
-def test_table_can_be_asked_for_where_there_is_no_terminal(call, bundle):
+def test_a_table_can_be_printed_without_a_terminal(call, bundle):
     finished = call("predict", "-m", bundle, "--format", "table", "-k", "1", "the")
 
     assert finished.lines[0].strip() == "the"
@@ -151,7 +151,7 @@ def test_unk_and_end_are_answers_only_when_allowed_and_nothing_is_renormalised(c
     assert list(both) == [word for word, _ in ranked("the cat", 9, ())]
 
 
-def test_threshold_leaves_out_what_is_less_probable(call, bundle, ranked):
+def test_threshold_leaves_out_less_probable_words(call, bundle, ranked):
     probabilities = [math.exp(logprob) for _, logprob in ranked("the cat", 7)]
     threshold = (probabilities[2] + probabilities[3]) / 2
 

@@ -75,7 +75,7 @@ def test_bytes_that_are_not_text_are_replaced_or_skipped_when_asked(call, bundle
     assert json.loads(finished.out)["context"] == context
 
 
-def test_what_came_before_a_bad_byte_has_been_answered(lmctl, bundle):
+def test_lines_before_a_bad_byte_have_been_answered(lmctl, bundle):
     finished = lmctl("predict", "-m", bundle, "-f", "-", stdin=(b"w" * 1999 + b"\n") * 500 + b"\xff\n")
 
     assert finished.code == 65

@@ -11,7 +11,7 @@ import pytest
 from waiting import LONGEST_SECONDS
 
 
-def test_output_is_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
+def test_output_is_utf8_in_every_locale(lmctl, make_bundle, tmp_path):
     bundle = make_bundle(tmp_path / "words", words=("naïve", "日本", "🌲"))
 
     finished = lmctl(
@@ -23,7 +23,7 @@ def test_output_is_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
     assert sorted(finished.out.split()) == sorted(["naïve", "日本", "🌲"])
 
 
-def test_contexts_as_arguments_are_utf8_whatever_the_locale(lmctl, make_bundle, tmp_path):
+def test_contexts_as_arguments_are_utf8_in_every_locale(lmctl, make_bundle, tmp_path):
     bundle = make_bundle(tmp_path / "words", words=("naïve", "日本"))
 
     finished = lmctl("predict", "-m", bundle, "--json", "日本 naïve", env={"LANG": "C", "LC_ALL": "C"})

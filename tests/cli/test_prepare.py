@@ -244,7 +244,7 @@ def test_a_file_whose_name_is_not_utf8_is_read(lmctl, tmp_path):
     "option",
     [["--json"], ["--jobs", "2"], ["--vocab-size", "5"], ["--min-count", "2"], ["--valid-fraction", "0.1"]],
 )
-def test_what_segmented_text_has_no_use_for_is_refused(call, text, option):
+def test_options_without_effect_on_segmented_text_are_refused(call, text, option):
     finished = call("prepare", "--stdout", text, *option)
 
     assert (finished.code, finished.out) == (2, "")

@@ -76,7 +76,7 @@ def test_a_step_is_shown_with_the_time_left_if_it_is_known(capfd, monkeypatch, s
 
 
 @pytest.mark.parametrize("mixture_is_chosen", [False, True])
-def test_a_table_marks_what_goes_on(capfd, monkeypatch, trained, mixture_is_chosen):
+def test_a_table_marks_the_model_that_is_published(capfd, monkeypatch, trained, mixture_is_chosen):
     monkeypatch.setenv("COLUMNS", "120")
     with TrainingDisplay(Messages(live=True, plain=False, third_parties=False)) as display:
         for event in (compared(mixture_is_chosen), CACHE):

@@ -41,7 +41,7 @@ TITLE = "\x1b]0;title\x07"
         (r"\x1b", r"\x1b"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown(text, shown):
+def test_control_sequences_are_shown_on_a_terminal(text, shown):
     assert visible(text) == shown
     assert visible(shown) == shown
 
@@ -58,7 +58,7 @@ def test_json_stays_json_when_its_control_characters_are_shown():
     assert json.loads(visible(msgspec.json.encode(word).decode())) == word
 
 
-def test_a_console_draws_its_own_sequences_and_shows_those_of_texts():
+def test_a_console_uses_its_own_sequences_and_shows_the_sequences_of_texts():
     file = io.StringIO()
     console = VisibleConsole(file=file, force_terminal=True, color_system="standard", width=60, highlight=False)
 

@@ -30,7 +30,7 @@ def test_counting_is_a_family_with_a_preset_of_its_own(resolved):
     "assignment",
     ["training.epochs=2", "training.init_from=m", "device.placement=gpu", "training.time_limit=5m"],
 )
-def test_what_only_a_network_has_is_refused_for_ngrams(assignment, resolved):
+def test_keys_of_networks_are_refused_for_ngrams(assignment, resolved):
     with pytest.raises(UsageError, match=rf"^{assignment.split('=')[0]}: has no effect with model.family ngram"):
         resolved("model.family=ngram", assignment)
 
@@ -73,7 +73,7 @@ def test_a_key_of_another_family_is_refused_even_with_its_default(message, assig
 
 
 @pytest.mark.parametrize("others", [{}, {"model.family": "ngram"}, {"preset": "ngram"}])
-def test_it_does_not_matter_where_the_family_is_named(write, others):
+def test_a_file_an_assignment_or_a_flag_may_name_the_family(write, others):
     named = [] if others else ["model.family=ngram"]
 
     model = read_settings([write("model: {order: 2}")], [*named, "model.smoothing=mle"], others).resolve().model
@@ -188,7 +188,7 @@ def test_a_key_that_several_families_own_is_that_of_the_family_that_is_chosen(re
 
 
 @pytest.mark.usefixtures("toy")
-def test_what_has_no_effect_follows_from_what_a_family_can_do(message):
+def test_keys_without_effect_follow_from_the_capabilities_of_a_family(message):
     assert message("model.family=toy", "training.seed=3") == (
         "training.seed: has no effect with model.family toy; leave it out"
     )

@@ -41,7 +41,7 @@ def test_explicit_values_win_over_the_preset_wherever_the_preset_is_named(write)
     assert (config.preset, config.training.epochs, config.training.optimizer) == ("tiny", 3, "adam")
 
 
-def test_what_was_set_is_kept_even_where_it_is_the_default(write):
+def test_a_value_that_was_set_is_kept_also_if_it_is_the_default(write):
     path = write("model: {layers: 2}")
     asked = read_settings([path], ["training.epochs=10"], {"device.placement": "auto"})
 

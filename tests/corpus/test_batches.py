@@ -189,7 +189,7 @@ def test_columns_start_at_starts_of_sentences(lengths, batch_size):
 
 
 @given(sentence_lengths, batch_sizes)
-def test_a_column_starts_inside_a_sentence_only_where_half_a_share_has_no_end(lengths, batch_size):
+def test_a_column_starts_inside_a_sentence_only_if_half_a_share_has_no_sentence_end(lengths, batch_size):
     stream = stream_of(lengths)
     share = len(stream) / batch_size
 

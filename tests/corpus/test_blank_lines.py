@@ -45,7 +45,7 @@ def test_a_line_of_stop_words_is_a_blank_line(tmp_path, prepare):
     ],
 )
 @pytest.mark.usefixtures("hold_out_however_little")
-def test_a_blank_line_goes_with_the_line_before_it_whatever_chunk_that_is_in(tmp_path, prepare, texts):
+def test_a_blank_line_has_the_split_of_the_line_before_it_also_across_chunks(tmp_path, prepare, texts):
     corpus = prepare(tmp_path, *texts, "a\n", blank_lines="keep", fraction=0.25, words=("a", "abc"))
 
     assert sentences(corpus, corpus.train) == ["", "a", "", "a", "a", "", "a"]

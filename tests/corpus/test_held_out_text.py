@@ -51,7 +51,7 @@ def test_a_line_stays_in_its_split_when_the_corpus_grows(tmp_path, prepare):
 
 @pytest.mark.parametrize("fraction", [0.2, 0.5])
 @pytest.mark.parametrize("blank_lines", ["keep", "drop"])
-def test_the_text_of_the_lines_that_validate_is_kept_as_it_came(tmp_path, prepare, fraction, blank_lines):
+def test_validation_lines_are_stored_as_they_were_read(tmp_path, prepare, fraction, blank_lines):
     # Every chunk starts with a blank line, which follows the last line of the one before.
     chunks = [f"\nLine NUMBER {number}  here\n\nLine NUMBER {number + 1}\n" for number in range(0, 600, 2)]
     words = (*map(str, range(600)), "line", "number", "here")
@@ -175,7 +175,7 @@ def test_lines_that_validate_and_train_are_counted(tmp_path, prepare, caplog):
     )
 
 
-def test_what_little_two_texts_share_is_said_to_who_watches(tmp_path, prepare, caplog):
+def test_a_small_overlap_of_two_texts_is_logged_at_level_info(tmp_path, prepare, caplog):
     with caplog.at_level(logging.INFO):
         corpus = prepare(tmp_path, "heading\n", valid=f"heading\n{'word ' * 10}\n", compare=True)
     assert corpus.record.shared == SharedLines(lines=1, words=1)

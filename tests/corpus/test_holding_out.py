@@ -45,7 +45,7 @@ def test_of_one_line_as_long_as_a_corpus_about_the_share_validates():
     assert hold_out.long_lines == 1
 
 
-def test_what_follows_does_not_change_how_a_line_is_shared_out():
+def test_later_lines_do_not_change_how_a_long_line_is_divided():
     short, long = (HoldOut(FRACTION).cut_long_lines([numbers(count)]) for count in (20_000, 30_000))
     assert long[: len(short) - 1] == short[:-1]
 

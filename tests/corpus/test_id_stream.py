@@ -13,7 +13,7 @@ def write(folder, *blocks, vocabulary_size=100):
     return writer, folder / writer.commit("train")
 
 
-def test_a_stream_is_what_was_appended(tmp_path):
+def test_a_stream_has_the_ids_that_were_appended(tmp_path):
     writer, path = write(tmp_path, [5, 0, 1], [], [0, 0, 99, 1])
 
     assert np.load(path).tolist() == [5, 0, 1, 0, 0, 99, 1]

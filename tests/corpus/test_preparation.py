@@ -190,7 +190,7 @@ def test_an_empty_vocabulary_is_refused(tmp_path, prepare):
         ),
     ],
 )
-def test_why_there_is_no_vocabulary_is_said_as_it_is(tmp_path, prepare, text, rules, message):
+def test_the_message_gives_the_reason_for_an_empty_vocabulary(tmp_path, prepare, text, rules, message):
     with pytest.raises(DataError, match=message):
         prepare(tmp_path, text, **rules)
 

@@ -59,7 +59,7 @@ def test_the_specials_are_id_0_and_1(vocabulary):
 @pytest.mark.parametrize(
     ("token", "token_id"), [("cat", 2), ("猫", 3), ("dog", 0), ("<unk>", 0), ("</s>", 0), ("<s>", 0), ("Cat", 0)]
 )
-def test_what_is_not_a_word_of_the_vocabulary_is_unknown(vocabulary, token, token_id):
+def test_a_word_outside_the_vocabulary_is_unknown(vocabulary, token, token_id):
     assert vocabulary.encode([token]) == [token_id]
 
 
@@ -78,7 +78,7 @@ def test_what_is_not_a_word_of_the_vocabulary_is_unknown(vocabulary, token, toke
         (("<unk>", "</s>", "a\n"), (1, 1, 1)),
     ],
 )
-def test_what_cannot_be_a_vocabulary_is_refused(words, counts):
+def test_an_invalid_vocabulary_is_refused(words, counts):
     with pytest.raises(DataError, match="a vocabulary"):
         Vocabulary(words, counts)
 

@@ -78,7 +78,7 @@ def test_a_family_under_another_name_than_its_own_is_refused(register):
         families.find("alias")
 
 
-def test_a_name_that_nobody_has_is_answered_with_those_that_there_are(register):
+def test_an_unknown_name_is_answered_with_the_known_names(register):
     register()
 
     with pytest.raises(

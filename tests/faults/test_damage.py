@@ -126,7 +126,7 @@ def test_no_damage_to_a_bundle_is_answered_with_anything_else(sound, tmp_path, d
     assert unused < number / 5
 
 
-def test_a_file_of_a_bundle_that_is_a_link_out_of_it_is_refused_whatever_it_leads_to(sound, tmp_path):
+def test_a_link_in_the_place_of_a_file_of_a_bundle_is_refused(sound, tmp_path):
     for name in sorted(path.name for path in sound.iterdir()):
         for number, target in enumerate([sound / name, tmp_path / "nowhere", "/dev/zero"]):
             bundle = shutil.copytree(sound, tmp_path / f"{name}-{number}")

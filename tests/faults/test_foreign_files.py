@@ -101,7 +101,7 @@ def test_weights_of_another_kind_are_refused_by_name(sound, tmp_path, change):
     ],
 )
 @pytest.mark.parametrize("claimed", [None, 2**63, 2**64 - 1])
-def test_a_header_that_claims_what_is_not_there_is_refused(sound, tmp_path, header, claimed):
+def test_a_damaged_or_too_long_header_is_refused(sound, tmp_path, header, claimed):
     bundle = shutil.copytree(sound / "lstm", tmp_path / "bundle")
     length = (len(header) if claimed is None else claimed).to_bytes(8, "little")
     forge(bundle, "weights.safetensors", length + header + b"\0\0\0\0")
@@ -130,7 +130,7 @@ def test_a_mixture_within_itself_is_refused(sound, tmp_path):
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 @pytest.mark.parametrize("family", families.BUILT_IN)
-def test_no_command_waits_for_what_is_no_file(sound, tmp_path, make, family):
+def test_no_command_waits_for_a_pipe_or_folder_in_the_place_of_a_file(sound, tmp_path, make, family):
     for name in ["model.json", *read_record(sound / family)["files"]]:
         bundle = shutil.copytree(sound / family, tmp_path / f"{family}-{name.replace('/', '-')}")
         (bundle / name).unlink()

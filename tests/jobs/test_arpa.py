@@ -48,7 +48,7 @@ def counted(text, tmp_path):
 
 @pytest.mark.parametrize("name", ["model.arpa", "model.arpa.gz"])
 @pytest.mark.parametrize("smoothing", ["kneser-ney", "mle"])
-def test_what_comes_back_has_the_same_probabilities(text, tmp_path, smoothing, name):
+def test_an_exported_and_imported_model_has_the_same_probabilities(text, tmp_path, smoothing, name):
     before = count(text, tmp_path / "before", "model.order=3", f"model.smoothing={smoothing}")
     export_arpa(before, str(tmp_path / name))
 
@@ -97,7 +97,7 @@ def test_a_mixture_names_its_member_that_can_be_written(text, counted, tmp_path)
     assert (tmp_path / "member.arpa").read_bytes() == (tmp_path / "counted.arpa").read_bytes()
 
 
-def test_a_damaged_file_is_refused_by_its_line_and_what_was_published_stays(counted, tmp_path):
+def test_a_damaged_file_is_refused_with_its_line_and_the_published_model_stays(counted, tmp_path):
     export_arpa(counted, str(tmp_path / "model.arpa"))
     published = import_arpa(str(tmp_path / "model.arpa"), tmp_path / "model", AUTO)
     lines = (tmp_path / "model.arpa").read_text().splitlines()
@@ -149,7 +149,7 @@ def test_an_imported_model_has_no_text_behind_it(counted, tmp_path):
     assert set(bundle.vocabulary().counts) == {0}
 
 
-def test_what_is_missing_or_in_use_is_said(counted, tmp_path):
+def test_a_missing_file_and_a_model_in_use_are_reported(counted, tmp_path):
     export_arpa(counted, str(tmp_path / "model.arpa"))
 
     with pytest.raises(InputMissingError, match=r"typo\.arpa: no such file"):
@@ -186,7 +186,7 @@ def test_a_compression_that_is_not_written_is_no_name_for_plain_text(counted, tm
     assert not list(tmp_path.glob("model*"))
 
 
-def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplog):
+def test_probabilities_that_sum_to_less_than_1_are_imported_with_a_warning(tmp_path, caplog):
     # After <s>: 1/2 for "a", and half of 10^-0.2 for "</s>", which is 0.815 in all.
     (tmp_path / "odd.arpa").write_text(arpa(-0.2))
 
@@ -195,7 +195,7 @@ def test_what_is_about_a_distribution_is_imported_with_a_warning(tmp_path, caplo
     assert "odd.arpa: the probabilities sum to 0.815" in caplog.text
 
 
-def test_what_is_no_distribution_is_imported_too(tmp_path, caplog):
+def test_scores_that_are_no_distribution_are_imported_too(tmp_path, caplog):
     # After <s>: 1/2, and half of 10^5. Models made by hand for decoders only rank.
     (tmp_path / "wild.arpa").write_text(arpa(5))
 
@@ -319,7 +319,7 @@ def test_an_import_keeps_as_many_generations_as_there_were_to_be(text, counted, 
 
 
 @pytest.mark.parametrize("asked", ["vocabulary.size=10", "training.epochs=3", "model.order=2"])
-def test_what_a_file_decides_cannot_be_asked_for(counted, tmp_path, asked):
+def test_settings_that_the_file_decides_are_refused(counted, tmp_path, asked):
     export_arpa(counted, str(tmp_path / "model.arpa"))
 
     with pytest.raises(UsageError, match=rf"^{asked.split('=')[0]}: has no effect on an imported model"):

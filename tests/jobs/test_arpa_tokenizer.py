@@ -38,7 +38,7 @@ CHARACTERS = [*list("我们喜欢机器学习的，"), "<num>"]
         (list("abcdefg"), "space"),
     ],
 )
-def test_auto_takes_what_gives_the_words_back(words, segmenter):
+def test_auto_chooses_the_segmenter_that_leaves_the_words_whole(words, segmenter):
     assert choose_tokenizer("a.arpa", TextConfig(), words).segmenter.identity.name == segmenter
 
 
@@ -52,7 +52,7 @@ def test_auto_takes_what_gives_the_words_back(words, segmenter):
         (["the", "café"], {"lowercase": True, "segmenter": "space"}),
     ],
 )
-def test_nothing_is_said_where_every_word_is_given_back(caplog, words, text):
+def test_there_is_no_warning_if_every_word_stays_whole(caplog, words, text):
     choose_tokenizer("a.arpa", TextConfig(**text), words)
     assert caplog.text == ""
 

@@ -23,7 +23,7 @@ class KilledError(BaseException):
 
 
 @pytest.mark.parametrize("at", ["announce", "write_bytes"])
-def test_a_preparation_sweeps_what_a_killed_one_left(write, tmp_path, monkeypatch, at):
+def test_a_preparation_removes_the_files_of_a_killed_one(write, tmp_path, monkeypatch, at):
     folder = tmp_path / "corpus"
     text = write("text.txt", ALICE)
     prepare([text], folder, config())
@@ -62,7 +62,7 @@ MINE = (
 )
 
 
-def test_no_file_that_lmctl_did_not_write_is_removed_or_changed_whatever_its_name(write, tmp_path):
+def test_no_foreign_file_of_any_name_is_removed_or_changed(write, tmp_path):
     folder = tmp_path / "corpus"
     for name in MINE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -29,28 +29,28 @@ class Unpickled:
 KILL = "import os; os.kill(os.getpid(), 9)"
 
 
-def test_a_worker_killed_while_it_starts_is_said(monkeypatch):
+def test_a_worker_that_is_killed_while_it_starts_is_reported(monkeypatch):
     monkeypatch.setattr(module, "START", KILL)
 
     with workers(2) as ordered_map, pytest.raises(LmctlError, match=KILLED):
         list(ordered_map(operator.neg, range(9)))
 
 
-def test_a_worker_killed_while_it_works_is_said(started):
+def test_a_worker_that_is_killed_while_it_works_is_reported(started):
     with workers(2) as ordered_map, pytest.raises(LmctlError, match=KILLED):
         list(ordered_map(signal.raise_signal, [0, 0, signal.SIGKILL, 0]))
 
     assert all(process.returncode is not None for process in started)
 
 
-def test_a_worker_killed_while_it_receives_an_item_is_said():
+def test_a_worker_that_is_killed_while_it_receives_an_item_is_reported():
     killer = Unpickled(signal.raise_signal, signal.SIGKILL)
 
     with workers(2) as ordered_map, pytest.raises(LmctlError, match=KILLED):
         list(ordered_map(operator.not_, [1, killer]))
 
 
-def test_a_worker_killed_before_an_item_is_sent_whole_is_said(monkeypatch):
+def test_a_worker_that_is_killed_before_an_item_is_sent_completely_is_reported(monkeypatch):
     ready = "import sys, multiprocessing.connection as m; m.Connection(int(sys.argv[1])).send_bytes(b'ready')"
     monkeypatch.setattr(module, "START", f"{ready}; {KILL}")
 
@@ -60,7 +60,7 @@ def test_a_worker_killed_before_an_item_is_sent_whole_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("sent", [b"", b"\0\0", b"\0\0\3\xe8", b"\0\0\3\xe8 some of a result"])
-def test_a_worker_killed_while_it_sends_a_result_is_said(helpers, sent):
+def test_a_worker_that_is_killed_while_it_sends_a_result_is_reported(helpers, sent):
     helper = helpers(
         f"import os, sys\ndef half(_): os.write(int(sys.argv[1]), {sent!r}); os.kill(os.getpid(), 9)\n"
     )
@@ -69,7 +69,7 @@ def test_a_worker_killed_while_it_sends_a_result_is_said(helpers, sent):
         list(ordered_map(helper.half, range(4)))
 
 
-def test_a_worker_killed_while_it_has_nothing_to_do_is_said(started):
+def test_a_worker_that_is_killed_while_it_has_no_work_is_reported(started):
     with workers(2) as ordered_map:
         # The third item comes late: one worker has nothing to do while the other sleeps.
         def items():

@@ -150,7 +150,7 @@ def test_a_member_that_finds_a_token_impossible_has_no_perplexity(count, tmp_pat
     assert math.isfinite(mixed.perplexity)
 
 
-def test_what_no_member_finds_possible_makes_the_perplexity_infinite_and_decides_no_weight(count, tmp_path):
+def test_a_token_impossible_for_all_members_makes_the_perplexity_infinite_and_affects_no_weight(count, tmp_path):
     # Training had no c, so <unk> is impossible. The first member gives the end 1/3, the second 1/4.
     members = [count("one", "a b\n"), count("other", "a a b\n")]
     (tmp_path / "valid.txt").write_text("c\n")
@@ -181,7 +181,7 @@ def test_a_member_without_weight_is_left_out_and_one_alone_is_no_mixture(count, 
     assert not list((tmp_path / "mixture/work").iterdir())
 
 
-def test_members_that_count_are_mixed_without_those_that_do_not(count, held_out, tmp_path):
+def test_members_with_weight_are_mixed_without_members_without_weight(count, held_out, tmp_path):
     # As in the first test, with a member between the two that is never the best.
     members = [count("one", "a a b\n"), count("useless", "a a a a a a a\n"), count("other", "a b\n")]
 

@@ -80,7 +80,7 @@ def test_the_figures_are_those_of_the_members(text, valid, tmp_path, settings, s
     assert (event.mixture_perplexity, event.weights) == (compared["mixture_perplexity"], compared["weights"])
 
 
-def test_a_mixture_is_published_where_it_is_better(text, valid, tmp_path, settings):
+def test_a_mixture_is_published_if_it_is_better(text, valid, tmp_path, settings):
     trained = train([text], tmp_path / "model", settings(*USELESS, f"validation.file={valid}"))
 
     compared = trained.compared
@@ -115,7 +115,7 @@ def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
     assert not list((tmp_path / "model/work").iterdir())
 
 
-def test_the_network_is_published_where_the_mixture_is_no_better(tmp_path, settings, monkeypatch):
+def test_the_network_is_published_if_the_mixture_is_no_better(tmp_path, settings, monkeypatch):
     # No bigram of one text occurs in the other, so by maximum likelihood it is impossible.
     (tmp_path / "text.txt").write_text("a b\n")
     (tmp_path / "valid.txt").write_text("b a\n")

@@ -64,7 +64,7 @@ def test_chunks_of_any_size_and_any_number_of_workers_give_the_same_bytes(
     chunk_bytes=st.integers(1, 12),
     blank_lines=st.sampled_from(["drop", "keep"]),
 )
-def test_where_a_chunk_ends_never_matters(tmp_path_factory, monkeypatch, lines, chunk_bytes, blank_lines):
+def test_the_ends_of_chunks_have_no_effect(tmp_path_factory, monkeypatch, lines, chunk_bytes, blank_lines):
     folder = tmp_path_factory.mktemp("corpora")
     text, stop_words = folder / "text", folder / "stop words"
     text.write_text("".join(f"{line}\n" for line in ["a", *lines]))
@@ -79,7 +79,7 @@ def test_where_a_chunk_ends_never_matters(tmp_path_factory, monkeypatch, lines, 
     assert contents(pieces.folder) == contents(whole.folder)
 
 
-def test_what_the_record_says_of_the_sources_is_of_their_decompressed_bytes(write, tmp_path):
+def test_the_record_describes_the_decompressed_bytes_of_the_sources(write, tmp_path):
     first = write("alice.txt.gz", gzip.compress(ALICE.encode()))
     second = write("chinese.txt.bz2", bz2.compress(CHINESE.encode()))
     held_out = write("held out.txt", b"the book\n")
@@ -176,7 +176,7 @@ def test_dictionaries_are_stored_with_the_corpus(write, tmp_path):
     assert words_of(corpus, corpus.train).startswith("我 爱 编程 </s> 编程是 一种 艺术 </s>")
 
 
-def test_a_user_dictionary_is_not_used_where_auto_chooses_space(write):
+def test_a_user_dictionary_is_not_used_if_auto_chooses_space(write):
     text = TextConfig(user_dictionary=write("words.txt", "编程是 100000\n"))
 
     assert make_tokenizer(text, "space").segmenter.user_dictionary == b""

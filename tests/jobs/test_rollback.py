@@ -60,7 +60,7 @@ def test_a_damaged_generation_is_not_gone_back_to(model):
     assert not model.is_pinned()
 
 
-def test_what_is_no_model_is_not_rolled_back(tmp_path, make_bundle):
+def test_a_folder_that_is_no_model_is_not_rolled_back(tmp_path, make_bundle):
     for place in (tmp_path / "nothing", make_bundle(tmp_path / "bundle")):
         with pytest.raises(InputMissingError, match="not a model folder"):
             roll_back(place)
@@ -74,7 +74,7 @@ def test_a_run_in_progress_is_not_disturbed(model):
     assert model.current() == model.generation(3)
 
 
-def test_generations_are_listed_with_what_they_are(model, tmp_path):
+def test_generations_are_listed_with_their_properties(model, tmp_path):
     roll_back(model.folder, 2)
     (model.generation(3) / "model.json").write_text("{")
 

@@ -37,7 +37,7 @@ def test_no_line_is_lost_by_detection(write, monkeypatch, chunk_bytes):
     assert list(segmented([first, second], TextConfig())) == [["a", "b"], [], ["c"], ["d"], ["e", "f"]]
 
 
-def test_segmented_text_is_what_a_corpus_would_hold(write, tmp_path):
+def test_segmented_text_has_the_words_of_a_prepared_corpus(write, tmp_path):
     text = write("text.txt", CHINESE)
     corpus = prepare([text], tmp_path / "corpus", config())
 
@@ -53,7 +53,7 @@ def test_all_inputs_together_decide_how_they_are_segmented(write, tmp_path, turn
     assert prepare(paths, tmp_path / "corpus", config(), jobs=1).record.recipe.segmenter.name == "jieba"
 
 
-def test_what_prepare_prints_is_cut_as_it_was(write, caplog):
+def test_the_output_of_prepare_is_cut_into_the_same_words(write, caplog):
     caplog.set_level(logging.INFO, "lmctl")
     cut = [" ".join(tokens) for tokens in segmented([write("raw.txt", CHINESE)], TextConfig())]
     assert not caplog.messages
@@ -96,7 +96,7 @@ def test_cutting_words_again_is_warned_of(write, caplog):
         ("私は毎日コーヒーを飲みます。\n", "most of the text stands in words as long as sentences"),
     ],
 )
-def test_how_text_is_written_is_said_where_auto_chooses(write, caplog, text, warning):
+def test_auto_warns_about_the_form_of_a_text(write, caplog, text, warning):
     path = write("text.txt", text)
     list(segmented([path], TextConfig()))
     assert [(record.levelname, warning in record.message) for record in caplog.records] == [("WARNING", True)]

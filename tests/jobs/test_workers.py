@@ -14,7 +14,7 @@ from lmctl.jobs import workers as module
 from lmctl.jobs.workers import workers
 
 
-def test_results_come_in_order_whichever_is_first_done(started):
+def test_results_are_in_the_order_of_the_items(started):
     with workers(3) as ordered_map:
         doubled = list(ordered_map(functools.partial(operator.mul, 2), range(20)))
         assert all(process.poll() is None for process in started)
@@ -31,7 +31,7 @@ def test_one_job_is_done_in_this_process(started):
     assert not started
 
 
-def test_no_more_items_are_taken_than_two_a_worker():
+def test_at_most_two_items_are_taken_for_each_worker():
     taken, results = [], []
 
     def items():
@@ -54,7 +54,7 @@ def test_no_more_workers_are_started_than_there_are_items(started):
     assert len(started) <= 2
 
 
-def test_what_the_function_raises_is_raised_with_the_place_in_the_worker(started):
+def test_an_exception_of_the_function_is_raised_with_its_place_in_the_worker(started):
     with workers(2) as ordered_map, pytest.raises(ZeroDivisionError) as caught:
         list(ordered_map(functools.partial(operator.truediv, 1), [1, 0, 1]))
 
@@ -70,7 +70,7 @@ def test_an_error_of_ours_keeps_its_kind_and_message(helpers):
         list(ordered_map(helper.bad, [4]))
 
 
-def test_an_error_that_cannot_be_sent_is_said(helpers):
+def test_an_exception_that_cannot_be_pickled_is_reported(helpers):
     helper = helpers(
         "class TwoArgumentsError(Exception):\n"
         "    def __init__(self, one, two): super().__init__(f'{one} {two}')\n"
@@ -92,7 +92,7 @@ def test_a_worker_without_memory_is_one_line(helpers):
 
 
 @pytest.mark.parametrize(("there", "said"), [(0, "this one does the work alone"), (1, "1 of 3 do the work")])
-def test_where_no_more_processes_may_be_started_those_there_are_do_the_work(monkeypatch, caplog, there, said):
+def test_if_no_more_processes_can_be_started_the_existing_ones_do_the_work(monkeypatch, caplog, there, said):
     popen, count = subprocess.Popen, iter(range(100))
 
     def limited(*arguments, **options):

@@ -110,7 +110,7 @@ def test_a_word_that_falls_into_a_cluster_gets_the_closest_row_there():
     np.testing.assert_allclose(row, closest, atol=1e-5)
 
 
-def test_clusters_that_are_new_keep_what_their_width_can_hold():
+def test_a_new_cluster_keeps_as_much_as_its_width_allows():
     old, new = sizes_of(one_cluster(12, 6)), sizes_of(CLUSTERS)
     weights = random_weights(old)
     # The vectors of the new second cluster lie in a space of three dimensions, which is its width.
@@ -151,7 +151,7 @@ def test_a_cluster_of_new_words_alone_starts_as_the_mean_of_the_known():
     np.testing.assert_allclose(carried["embedding.2"] @ carried["embedding.2.projection"], [mean] * 5, atol=1e-5)
 
 
-def test_what_belongs_to_no_word_is_taken_as_it_is():
+def test_weights_that_belong_to_no_word_are_copied():
     old = sizes_of(one_cluster(4, 6), hidden_units=5)
     weights = random_weights(old)
 

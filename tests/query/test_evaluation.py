@@ -35,7 +35,7 @@ def test_bits_per_character_are_those_of_the_lines_with_the_oovs_spelling(unifor
     assert found.bits_per_character == pytest.approx((7 * math.log2(9) + spelling) / 22)
 
 
-def test_where_stop_words_were_removed_there_are_no_bits_per_character(make_model, text):
+def test_if_stop_words_were_removed_there_are_no_bits_per_character(make_model, text):
     found = evaluate_file(make_model(stop_words=("sat",)), text)
 
     assert found.words == 4
@@ -43,7 +43,7 @@ def test_where_stop_words_were_removed_there_are_no_bits_per_character(make_mode
 
 
 @pytest.mark.parametrize(("blank_lines", "sentences"), [(None, 2), ("drop", 2), ("keep", 3)])
-def test_blank_lines_are_sentences_where_asked(uniform, text, blank_lines, sentences):
+def test_blank_lines_are_sentences_on_request(uniform, text, blank_lines, sentences):
     assert evaluate_file(uniform, text, blank_lines=blank_lines).sentences == sentences
 
 
@@ -109,9 +109,7 @@ def test_the_encoding_of_a_text_can_be_stated(model, tmp_path):
     assert (found.words, found.oov, found.characters) == (2, 1, 7)
 
 
-def test_a_line_that_cannot_be_scored_as_one_is_refused_where_each_line_has_its_record(
-    uniform, tmp_path, monkeypatch
-):
+def test_a_line_that_is_too_long_is_refused_if_each_line_has_its_record(uniform, tmp_path, monkeypatch):
     monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 8)
     path = tmp_path / "text.txt"
     path.write_text("the cat\nthe cat sat on the mat\n")

@@ -34,7 +34,7 @@ def test_a_cache_remembers_as_many_words_as_are_asked_for(tmp_path, make_bundle)
     assert not isinstance(lmctl.load(folder).language_model, CachedLanguageModel)
 
 
-def test_what_is_not_there_cannot_be_loaded(tmp_path):
+def test_a_missing_model_cannot_be_loaded(tmp_path):
     with pytest.raises(InputMissingError, match="no such model"):
         load(tmp_path / "nothing")
 
@@ -78,7 +78,7 @@ def test_text_is_cut_as_the_training_text_was(make_model):
     assert text.characters == 4
 
 
-def test_stop_words_are_left_out_of_what_is_asked(make_model):
+def test_stop_words_are_left_out_of_a_query(make_model):
     model = make_model(stop_words=("the",))
 
     assert model.encode("the cat on the mat").words == ["cat", "on", "mat"]

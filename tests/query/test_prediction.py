@@ -51,7 +51,7 @@ def test_the_k_most_probable_words_come_best_first(model, k):
         ({"allow_unknown": True, "allow_sentence_end": True}, {"<unk>", "</s>"}),
     ],
 )
-def test_specials_are_answered_only_where_allowed_and_nothing_is_renormalised(model, options, specials):
+def test_specials_are_answered_only_if_allowed_and_nothing_is_renormalised(model, options, specials):
     (answer,) = Predictor(model, k=99, **options).answer(["the"])
 
     assert set(words(answer)) == {*WORDS, *specials}

@@ -146,7 +146,7 @@ def test_blank_lines_are_dropped_or_each_a_lone_sentence_end(model, blank_lines,
 
 
 @pytest.mark.parametrize(("trained_with", "sentences"), [("drop", 1), ("keep", 2)])
-def test_blank_lines_are_by_default_what_they_were_in_training(model, trained_with, sentences):
+def test_blank_lines_are_by_default_treated_as_in_training(model, trained_with, sentences):
     record = model.bundle.record
     recipe = msgspec.structs.replace(record.recipe, blank_lines=trained_with)
     model.bundle.record = msgspec.structs.replace(record, recipe=recipe)
@@ -193,7 +193,7 @@ def test_no_lines_give_no_scores(model):
     assert list(score_sentences(model, [])) == []
 
 
-def test_batches_are_scored_at_once_where_blas_has_one_thread(model, monkeypatch):
+def test_batches_are_scored_in_parallel_if_blas_has_one_thread(model, monkeypatch):
     lines = make_lines(400)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     assert scoring.scoring_threads() == 1

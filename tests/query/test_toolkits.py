@@ -34,7 +34,7 @@ def test_log10_is_added_up_in_float32():
     assert np.format_float_positional(log10_probs(score, zero=-99.0)[0], unique=True) == "-1.4000001"
 
 
-def test_zero_is_what_each_program_takes_it_for():
+def test_a_probability_of_zero_is_printed_as_by_each_program():
     assert log10_probs(SCORE, zero=-99.0).tolist() == pytest.approx([-0.1, -0.8, -99.2, -1.2], abs=1e-5)
     assert log10_probs(SCORE, zero=-math.inf).tolist()[2] == -math.inf
     assert ngram_lengths(SCORE) == [2, 1, 1, 1]

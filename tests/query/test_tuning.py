@@ -212,7 +212,7 @@ def test_a_text_that_is_too_short_for_a_cache_is_refused(language_model, tokens)
         tune_cache(language_model, make_text()[:tokens], 20)
 
 
-def test_what_is_left_out_counts_neither_for_the_choice_nor_for_the_figures():
+def test_an_excluded_word_affects_neither_the_choice_nor_the_figures():
     # A unigram cache of a uniform model of 4 words: 0 follows itself, and nothing else repeats.
     model = Uniform(4)
     text = np.array([0, 0, 0, 2, 0, 0, 3, 1, 0, 0])
@@ -227,6 +227,6 @@ def test_what_is_left_out_counts_neither_for_the_choice_nor_for_the_figures():
     assert (without.perplexity, without.perplexity_without) == (pytest.approx(4), pytest.approx(4))
 
 
-def test_a_text_of_what_is_left_out_cannot_be_tuned_on():
+def test_a_text_of_only_excluded_words_cannot_be_tuned_on():
     with pytest.raises(DataError, match="no token of the text counts"):
         tune_cache(Uniform(4), np.zeros(5, dtype=np.int64), 3, left_out=0)

@@ -23,7 +23,7 @@ def test_the_vectors_of_words_are_the_rows_of_the_embedding(model):
     np.testing.assert_array_equal(word_vectors(model), model.bundle.weights()["embedding"])
 
 
-def test_those_of_clusters_are_made_as_long_as_the_first(make_model):
+def test_vectors_of_clusters_are_made_as_long_as_the_first(make_model):
     clusters = [{"words": 4, "width": 4}, {"words": 5, "width": 2}]
     sizes = {"embedding_dim": 4, "clusters": clusters, "tied": True}
 

@@ -49,7 +49,7 @@ def rewrite(folder, contents=None, **changes):
     return folder
 
 
-def test_what_is_written_is_read_again(tmp_path, make_bundle):
+def test_a_bundle_that_was_written_is_read_again(tmp_path, make_bundle):
     words = ("我", "爱", "编程", "。")
     sizes = {"embedding_dim": 5, "hidden_units": 3, "layers": 1}
     opened = verify_bundle(make_bundle(tmp_path, words=words, sizes=sizes, segmenter="jieba", seed=7))

@@ -100,7 +100,7 @@ def a_loop(link):
 
 
 @pytest.mark.parametrize("copied", [nothing, another_folder, another_text, a_loop])
-def test_what_stands_for_no_generation_is_refused_with_the_command_that_mends_it(model, copied):
+def test_a_current_that_is_no_generation_is_refused_with_the_command_that_repairs_it(model, copied):
     link = model.folder / "current"
     copied(link)
     command = f"`lmctl rollback {model.folder} --to 2` makes one current"
@@ -113,7 +113,7 @@ def test_what_stands_for_no_generation_is_refused_with_the_command_that_mends_it
     assert link.readlink() == LINK
 
 
-def test_what_a_rollback_replaces_and_is_no_link_is_kept(model):
+def test_a_rollback_keeps_what_it_replaces_if_it_is_no_link(model):
     another_folder(model.folder / "current")
 
     roll_back(model.folder, 1)
@@ -164,7 +164,7 @@ def models(model, tmp_path, monkeypatch):
     return folder
 
 
-def test_what_is_no_model_is_not_in_question(models):
+def test_entries_that_are_no_models_do_not_count(models):
     assert find_bundle(None, {}) == Path("models/news/generations/000002")
     assert [each.generation for each in list_generations(Path("models"))] == [1, 2]
 
@@ -236,7 +236,7 @@ def test_a_pipe_in_the_place_of_the_pin_is_not_waited_for(model):
 
 
 @pytest.mark.parametrize("copied", [as_folder, as_text])
-def test_what_is_no_link_is_refused_before_a_run_if_no_generation_came_along(model, copied):
+def test_a_current_that_is_no_link_is_refused_before_a_run_if_there_are_no_generations(model, copied):
     copied(model.folder / "current")
     shutil.rmtree(model.folder / "generations")
     (model.folder / "generations").mkdir()

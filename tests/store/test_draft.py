@@ -18,7 +18,7 @@ def text(sound):
     return TextFiles.of_bundle(open_bundle(sound))
 
 
-def test_a_draft_of_what_a_bundle_holds_is_that_bundle(sound, text, tmp_path):
+def test_a_draft_of_the_parts_of_a_bundle_is_the_same_bundle(sound, text, tmp_path):
     opened = open_bundle(sound)
     draft = Draft(
         text,
@@ -45,7 +45,7 @@ def test_a_draft_of_what_a_bundle_holds_is_that_bundle(sound, text, tmp_path):
     )
 
 
-def test_a_draft_has_the_files_of_what_it_is_given_and_no_others(sound, text, tmp_path):
+def test_a_draft_has_the_files_of_its_parts_and_no_others(sound, text, tmp_path):
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "table.npy").write_bytes(b"written before")

@@ -19,7 +19,7 @@ from lmctl.training.events import Drift, EpochDone
         (EpochDone, figures.HistoryLine),
     ],
 )
-def test_what_is_read_has_the_fields_that_are_written(written, read):
+def test_metrics_are_read_with_the_fields_that_are_written(written, read):
     assert set(read.__struct_fields__) == set(written.__struct_fields__)
 
 

@@ -77,7 +77,7 @@ def test_a_number_is_never_used_twice(model, publish):
     assert model.current().name == "000005"
 
 
-def test_what_readers_had_open_a_moment_ago_is_pruned_last(model, publish):
+def test_the_generation_that_was_current_before_is_pruned_last(model, publish):
     publish(model, 3, keep=3)
     model.roll_back(1)
     reader = model.current()
@@ -143,7 +143,7 @@ def test_a_publication_cut_off_before_its_last_rename_leaves_the_old_one_current
     assert model.current().name == "000003"
 
 
-def test_what_is_not_a_generation_is_not_counted(model, publish):
+def test_a_folder_that_is_no_generation_is_not_counted(model, publish):
     for name in ("7", "00007x", "pruned-000009", ".000008"):
         (model.folder / "generations" / name).mkdir()
     publish(model, 1)
@@ -242,7 +242,7 @@ def test_a_generation_with_a_file_of_somebody_else_is_not_pruned(model, make_bun
     assert "in it is no file of lmctl" in caplog.text
 
 
-def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
+def test_the_next_run_removes_the_files_of_a_killed_run(model):
     with model.working():
         # The state after a kill: the journal, and the folder that it names.
         shutil.copytree(model.work, model.folder / "aside")
@@ -259,7 +259,7 @@ def test_what_a_run_that_was_killed_left_is_removed_by_the_next(model):
 
 @pytest.mark.parametrize("name", ["pin", "request.json", "runs.jsonl"])
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_no_file_in_the_place_of_one_is_refused_before_anything_is_done(model, name, make, publish):
+def test_a_folder_or_pipe_in_the_place_of_a_file_is_refused_before_anything_is_done(model, name, make, publish):
     publish(model, 2)
     make(model.folder / name)
 

@@ -159,7 +159,7 @@ def test_a_member_that_took_anothers_place_is_refused(mixture, make_bundle, act)
 
 
 @pytest.mark.parametrize("stranger", ["extra.bin", "members/2", "members/.hidden", "members/1/extra.bin"])
-def test_verify_refuses_what_is_not_of_the_mixture_or_its_members(mixture, stranger):
+def test_verify_refuses_files_that_are_not_of_the_mixture_or_its_members(mixture, stranger):
     (mixture / stranger).write_bytes(b"")
 
     assert "not a file of this bundle" in refused(verify_bundle, mixture, stranger)

@@ -44,7 +44,7 @@ def test_a_generation_that_is_damaged_and_current_is_refused_after_one_look(mode
     assert looked_at == ["000001"]
 
 
-def test_a_folder_of_models_and_a_prepared_corpus_are_named_for_what_they_are(make_bundle, tmp_path):
+def test_the_message_for_a_folder_of_models_and_for_a_prepared_corpus(make_bundle, tmp_path):
     for name in ("books", "news"):
         make_bundle(tmp_path / "models" / name)
     (tmp_path / "prepared").mkdir()

@@ -44,7 +44,7 @@ def test_all_streams_are_read_however_they_come(method, texts, padding, piece, l
 
 @settings(deadline=None)
 @given(content=st.binary(max_size=40), piece=st.integers(1, 9))
-def test_what_is_not_compressed_passes_as_it_is(content, piece):
+def test_text_that_is_not_compressed_is_not_changed(content, piece):
     text = b"text " + content
     assert read(text, piece=piece) == text
 
@@ -96,7 +96,7 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(method):
 
 
 @methods
-def test_what_is_appended_to_a_stream_is_refused(method):
+def test_bytes_after_a_stream_are_refused(method):
     with pytest.raises(DataError, match=r"are no [a-z0-9]+ stream"):
         read(COMPRESS[method](b"a\n") + b"garbage")
     with pytest.raises(DataError, match=r"are no [a-z0-9]+ stream"):

@@ -25,7 +25,7 @@ FRENCH = "Le café est très près de la forêt, où l'été s'achève.\n"
         ("It’s “done” – at last…\n", "cp1252", "cp1252"),
     ],
 )
-def test_what_is_not_utf8_is_recognised(text, written, read):
+def test_text_that_is_not_utf8_is_recognised(text, written, read):
     assert encodings_that_read(text.encode(written), "utf-8")[0] == read
 
 
@@ -42,7 +42,7 @@ def test_a_vendors_addition_is_in_the_whole_standard(encoding):
     assert encodings_that_read(content, encoding) == ["gb18030"]
 
 
-def test_utf8_is_recognised_whatever_it_was_taken_for():
+def test_utf8_that_was_read_as_another_encoding_is_recognised():
     for encoding in ("gb18030", "ascii", "big5", "cp1252"):
         assert encodings_that_read(SIMPLIFIED.encode(), encoding) == ["utf-8"]
 
@@ -57,7 +57,7 @@ def test_no_encoding_is_named_for_damaged_utf8_or_for_a_few_bytes():
     assert encodings_that_read(bytes(range(256)) * 4, "utf-8") == []
 
 
-def test_what_was_named_already_is_never_advice():
+def test_the_encoding_that_was_named_is_never_suggested():
     for encoding in ("gb18030", "cp949", "cp1252", "euc-jp", "cp932", "big5", "utf-8"):
         for text, written in [(SIMPLIFIED, "gb2312"), (KOREAN, "euc-kr"), (FRENCH, "cp1252"), (JAPANESE, "cp932")]:
             assert encoding not in encodings_that_read(text.encode(written) + b"\xff\n", encoding)
@@ -100,7 +100,7 @@ def test_plain_english_that_is_read_as_utf_16_is_doubted():
         (JAPANESE, "euc-jp"),
     ],
 )
-def test_what_is_as_it_was_said_to_be_is_not_doubted(text, encoding):
+def test_there_is_no_warning_if_the_text_has_the_encoding_that_was_named(text, encoding):
     assert doubt(text.encode(encoding), encoding) is None
 
 

@@ -135,7 +135,7 @@ def test_text_is_nothing_in_particular(text):
     assert file_type(text) is None
 
 
-def test_what_is_no_text_is_refused_by_name():
+def test_a_file_that_is_no_text_is_refused_by_name():
     with pytest.raises(DataError, match=r"^a\.pdf: is a PDF document, not text; convert it to plain text$"):
         check_is_text(b"%PDF-1.7\n%\xe2\xe3", "a.pdf")
 

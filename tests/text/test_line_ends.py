@@ -38,7 +38,7 @@ def test_pieces_of_any_size_give_the_same_and_no_byte_moves(content, piece):
         (b"", b""),
     ],
 )
-def test_a_carriage_return_ends_a_line_where_no_line_feed_does(content, expected):
+def test_a_carriage_return_ends_a_line_if_there_is_no_line_feed(content, expected):
     assert fed(content) == expected
 
 
@@ -51,7 +51,7 @@ def test_the_start_decides_and_all_three_end_lines_if_it_has_carriage_returns_al
         assert fed(b"abcdef\rg\r", piece) == b"abcdef\rg\r"
 
 
-def test_what_is_done_with_carriage_returns_is_said_once(caplog):
+def test_the_treatment_of_carriage_returns_is_reported_once(caplog):
     ends = LineEnds("corpus.txt")
     with caplog.at_level(logging.INFO):
         for lines, first_line in [(b"a\r\nb\r\r\n", 1), (b"c\rd\re\nf\r", 3)]:

@@ -68,7 +68,7 @@ def test_a_stream_gives_the_same_lines_however_it_arrives(text, writes, read_byt
     assert all(batches)
 
 
-def test_a_stream_locates_what_it_cannot_decode(pipe):
+def test_a_stream_locates_bytes_that_cannot_be_decoded(pipe):
     reader, writer, _ = pipe
     batches = iter(LineStream(reader, "standard input"))
     os.write(writer, b"fine\n")

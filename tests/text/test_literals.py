@@ -12,7 +12,7 @@ def cut(line, *words):
     return Literals(words).cut(line, lambda rest: [f"[{rest}]"])
 
 
-def test_what_stands_for_no_word_is_what_the_vocabulary_says():
+def test_the_specials_are_those_of_the_vocabulary():
     assert set(RESERVED) == NEVER_WORDS
 
 

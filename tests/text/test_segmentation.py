@@ -84,7 +84,7 @@ def test_both_engines_agree_on_han_text(line):
         ("常在较", "常在 较", "常 在 较"),
     ],
 )
-def test_where_the_engines_are_known_to_differ(line, rjieba, jieba):
+def test_known_differences_of_the_engines(line, rjieba, jieba):
     assert make_segmenter("jieba", "rjieba").segment(line) == rjieba.split()
     assert make_segmenter("jieba", "jieba").segment(line) == jieba.split()
 
@@ -99,7 +99,7 @@ def test_a_user_word_wins_in_its_own_segmenter_alone(engine, entry):
 
 
 @pytest.mark.parametrize("name", ["char", *ENGINES])
-def test_what_stands_for_no_word_is_one_token(name):
+def test_a_special_is_one_token(name):
     segmenter = make_segmenter("jieba", name) if name in ENGINES else make_segmenter(name)
     assert segmenter.segment("我 <unk>了") == ["我", "<unk>", "了"]
     assert segmenter.segment("<s> 我</s>") == ["<s>", "我", "</s>"]

@@ -86,7 +86,7 @@ def test_a_word_that_is_too_long_is_named():
     assert str(caught.value) == f"user.txt: line 2: a word of 129 characters, '{'词' * 30}...'; the limit is 128"
 
 
-def test_what_is_stored_reads_back():
+def test_a_stored_dictionary_is_read_again():
     words = [UserWord("criminal minds", None, None, 1), UserWord("词", 5, "n", 2), UserWord("*ST", 7, None, 3)]
     assert decode_user_dictionary(encode_user_dictionary(words)) == words
 
@@ -94,12 +94,12 @@ def test_what_is_stored_reads_back():
 @pytest.mark.parametrize(
     "content", ["词 5 n\n", "\t\t\n", " \t5\t\n", "词\tx\t\n", "词\t0\t\n", "词" * 129 + "\t\t\n"]
 )
-def test_what_is_stored_is_looked_at(content):
+def test_a_stored_dictionary_is_checked(content):
     with pytest.raises(DataError):
         decode_user_dictionary(content.encode())
 
 
-def test_what_is_stored_is_utf_8():
+def test_a_stored_dictionary_is_utf_8():
     with pytest.raises(DataError, match="the model's user dictionary is damaged"):
         decode_user_dictionary(b"\xff\t\t\n")
 

@@ -139,7 +139,7 @@ def test_a_checkpoint_that_is_larger_than_the_network_has_numbers_is_not_read(pa
         read_checkpoint(path, 1000)
 
 
-def test_what_is_written_is_read_again_to_the_last_bit(path):
+def test_a_checkpoint_is_read_as_it_was_written_to_the_last_bit(path):
     identity, checkpoint = read_checkpoint(path)
 
     assert (identity, checkpoint.progress) == (IDENTITY, PROGRESS)
@@ -196,7 +196,7 @@ def test_a_checkpoint_of_another_shape_is_refused_though_its_hash_is_right(path)
         ({"versions": {"numpy": "3"}}, "package version"),
     ],
 )
-def test_what_two_runs_do_not_share_is_named(change, difference):
+def test_the_difference_of_two_runs_is_named(change, difference):
     assert IDENTITY.difference(msgspec.structs.replace(IDENTITY, **change)) == difference
 
 

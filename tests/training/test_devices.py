@@ -35,7 +35,7 @@ def test_which_gpus_a_placement_means(placement, there, numbers):
     ("placement", "there", "seen"),
     [("gpu", 0, "no GPUs"), ("gpu:1", 1, "1 GPU"), ("gpu:2", 2, "2 GPUs"), ("gpus", 0, "no GPUs")],
 )
-def test_a_gpu_that_is_not_there_is_refused_with_what_is(placement, there, seen):
+def test_a_missing_gpu_is_refused_with_the_number_of_gpus(placement, there, seen):
     from lmctl.training.devices import _gpu_numbers
 
     with pytest.raises(DeviceError, match=rf"device.placement: got {placement}, .* finds {seen};"):

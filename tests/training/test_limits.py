@@ -139,7 +139,7 @@ def test_a_limit_that_leaves_time_for_all_epochs_changes_nothing(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_machine_that_turns_slow_stops_training_with_what_there_is(
+def test_training_stops_in_time_if_the_machine_becomes_slow(
     run, make_corpus, make_config, make_setup, fixed_limit
 ):
     # There is time when the plan is made, before the first step and after it; after the second step there is none.
@@ -190,7 +190,7 @@ def test_time_that_is_over_before_training_begins_is_said(train, make_corpus, ma
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_the_model_is_the_average_of_the_weights_where_one_is_asked_for(train, make_corpus, make_config):
+def test_the_model_has_the_averaged_weights_if_averaging_is_set(train, make_corpus, make_config):
     corpus = make_corpus()
     weights = [
         train(corpus, make_config("training.num_steps=5", f"training.steps={steps}")).weights for steps in (10, 20)

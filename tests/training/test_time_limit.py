@@ -86,7 +86,7 @@ def test_at_least_one_step_is_planned(clock):
     assert limit.plan(1000, validation_seconds=5.0) == 1
 
 
-def test_the_time_is_over_when_only_what_comes_after_training_fits(clock):
+def test_the_time_is_over_if_it_suffices_only_for_the_work_after_training(clock):
     limit = TimeLimit(1100.0, clock=clock)
     after_steps(clock, limit, 25, 0.1)
     limit.plan(100, validation_seconds=3.0)
@@ -132,7 +132,7 @@ def test_a_machine_that_becomes_slower_is_given_fewer_steps(clock):
     assert limit.slowdown == pytest.approx(2.0)
 
 
-def test_what_comes_after_training_is_expected_to_be_slower_too(clock):
+def test_the_work_after_training_is_expected_to_be_slower_too(clock):
     limit = planned_limit(clock, seconds_after=10.0)
     planned = train_steps(clock, limit, 100, 0.25)
 
@@ -157,7 +157,7 @@ def test_time_between_epochs_is_no_step(clock):
     assert limit.slowdown == pytest.approx(1.0)
 
 
-def test_the_time_is_over_sooner_where_the_machine_is_slower(clock):
+def test_the_time_is_over_sooner_if_the_machine_is_slower(clock):
     limit = planned_limit(clock)
     train_steps(clock, limit, 100, 0.25)
 

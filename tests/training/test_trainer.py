@@ -229,7 +229,7 @@ def test_mixed_precision_trains_as_float32_does_but_for_rounding(train, make_cor
     assert mixed.history[-1].train_perplexity < 9 < 10 < mixed.history[0].train_perplexity
 
 
-def test_memory_that_runs_out_is_one_line_that_says_what_needs_less(train, make_corpus, make_config, monkeypatch):
+def test_a_lack_of_memory_is_one_line_with_the_keys_that_reduce_it(train, make_corpus, make_config, monkeypatch):
     import tensorflow as tf
 
     from lmctl.training import trainer

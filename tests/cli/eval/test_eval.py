@@ -162,7 +162,9 @@ def test_several_models_are_scored_side_by_side(call, bundle, uniform, text, wri
         (("text.txt", "--format", "srilm"), "--format srilm does not name the model; with several -m use"),
     ],
 )
-def test_what_cannot_be_told_apart_is_not_compared(call, bundle, uniform, arguments, message):
+def test_several_models_are_refused_if_the_output_cannot_distinguish_them(
+    call, bundle, uniform, arguments, message
+):
     finished = call("eval", "-m", bundle, "-m", uniform, *arguments)
 
     assert (finished.code, finished.out) == (2, "")

@@ -10,7 +10,7 @@ import pytest
 from scored import log10, summary
 
 
-def test_tsv_is_what_a_pipe_gets_a_row_for_each_text(call, bundle, text, write):
+def test_a_pipe_gets_tsv_with_a_row_for_each_text(call, bundle, text, write):
     other = write("other.txt", b"the dog\n")
 
     finished = call("eval", "-m", bundle, text, other)

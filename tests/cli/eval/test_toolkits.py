@@ -173,7 +173,7 @@ def imported(call, write, tmp_path):
     return tmp_path / "imported"
 
 
-def test_kenlms_format_is_what_kenlm_prints(call, imported, write):
+def test_kenlms_format_is_the_output_of_kenlm(call, imported, write):
     finished = call("eval", "-m", imported, "--format", "kenlm", "--level", "word", write("t", TOOLKITS_TEXT))
 
     assert [re.sub(r"=\d+ ", " ", line) for line in finished.lines[:4]] == KENLM_LINES
@@ -184,7 +184,7 @@ def test_kenlms_format_is_what_kenlm_prints(call, imported, write):
     assert excluding == pytest.approx(10 ** ((1.7 + 1.1 + 200.3 + 1.4) / 12), rel=1e-5)
 
 
-def test_srilms_format_is_what_srilm_prints(call, imported, write):
+def test_srilms_format_is_the_output_of_srilm(call, imported, write):
     text = write("t", TOOLKITS_TEXT)
 
     finished = call("eval", "-m", imported, "--format", "srilm", "--level", "word", text)

@@ -44,7 +44,7 @@ def test_json_is_the_summary_of_the_run(run):
     assert 1 < found["train_perplexity"] < 100
 
 
-def test_where_nobody_watches_the_path_is_all_that_is_printed(lmctl, corpora, tmp_path):
+def test_without_a_terminal_only_the_path_is_printed(lmctl, corpora, tmp_path):
     # 5,000 tokens, all of them in the vocabulary, as in most texts by default.
     finished = lmctl(
         *("train", corpora / "en.txt", "-o", "model", *QUICK, "--epochs", "1"),
@@ -79,7 +79,7 @@ def test_the_status_file_says_how_the_run_ended(run):
     assert 'lmctl_train_tokens{model="models/four-sentences"} 75.0\n' in status
 
 
-def test_what_was_published_answers_and_is_sound(lmctl, run):
+def test_the_published_model_answers_and_is_sound(lmctl, run):
     folder, _ = run
 
     predicted = lmctl("predict", "--format", "words", "编程", cwd=folder)

@@ -57,7 +57,7 @@ def test_a_file_in_utf_16_is_read_by_name(load):
     assert log10_prob(vocabulary, model, ["b"], "</s>") == pytest.approx(-0.3)
 
 
-def test_what_was_escaped_is_given_back(tmp_path, load):
+def test_an_escaped_word_is_restored(tmp_path, load):
     odd = ["<UNK>", "<s>", r"\x20", "plain"]
     spelling = WordSpelling(["<unk>", "</s>", *odd])
     comment = f"{ESCAPES_COMMENT}\n"
@@ -91,7 +91,7 @@ def test_an_empty_word_is_left_out(load, caplog):
 
 
 @pytest.mark.parametrize("zero", ["-99", "-99.0", "-inf", "-Infinity", "-1.#INF", "-1e400"])
-def test_what_stands_for_zero_is_zero(load, zero):
+def test_the_spellings_of_zero_are_read_as_zero(load, zero):
     vocabulary, model = load(ARPA.replace("-0.5\tb", f"{zero}\tb").replace("-0.25", zero))
 
     assert log10_prob(vocabulary, model, [], "b") == -math.inf
@@ -122,7 +122,7 @@ def test_ngrams_that_no_text_asks_for_are_left_out(load, caplog):
         ("A", "<UNK>", "both <unk> and <UNK> are unigrams"),
     ],
 )
-def test_what_does_not_fit_is_refused(load, tmp_path, old, new, message):
+def test_invalid_unigrams_and_repeated_ngrams_are_refused(load, tmp_path, old, new, message):
     with pytest.raises(DataError, match=message):
         load(ARPA.replace(old, new))
     assert not list(tmp_path.glob("*.npy"))

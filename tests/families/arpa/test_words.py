@@ -56,7 +56,7 @@ def test_special_words_are_found_by_their_usual_spellings(words, found):
         (SpecialWords(end="!EXIT"), ["</s>", "!EXIT"], "both '!EXIT' and '</s>' are unigrams"),
     ],
 )
-def test_what_is_not_clear_is_refused(named, words, message):
+def test_ambiguous_special_words_are_refused(named, words, message):
     with pytest.raises(DataError, match=message):
         named.found_in(words, "x.arpa")
 

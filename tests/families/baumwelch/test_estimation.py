@@ -88,7 +88,7 @@ def test_a_text_of_two_kinds_of_words_is_told_apart():
     assert perplexity == pytest.approx(4.0, rel=0.01)
 
 
-def test_what_was_never_seen_is_possible():
+def test_unseen_words_and_transitions_are_possible():
     chain = fit(np.array([1, 2, 1, 2, 1, 0]), 5, states=2, iterations=3, added=0.01)
 
     assert (chain.emissions[:, 3:] > 0).all()

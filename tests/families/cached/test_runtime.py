@@ -189,7 +189,7 @@ def test_with_nothing_remembered_the_model_answers_alone(model):
 
 
 @pytest.mark.parametrize("theta", [1e-30, 1e4, 1e6])
-def test_votes_stay_finite_whatever_theta(model, theta):
+def test_the_weights_of_a_cache_stay_finite_for_every_theta(model, theta):
     cache = cached(model, theta=theta)
     token_ids = np.random.default_rng(8).integers(0, 9, (30, 1))
 

@@ -33,7 +33,7 @@ def test_words_with_other_ids_are_predicted_and_read_as_before(make_sizes, make_
         np.testing.assert_allclose(found, expected[old_ids], atol=1e-6)
 
 
-def test_a_new_word_starts_as_the_mean_and_what_belongs_to_no_word_stays(make_sizes, make_weights):
+def test_a_new_word_starts_as_the_mean_and_other_weights_stay(make_sizes, make_weights):
     old, new = make_sizes(), make_sizes(vocabulary_size=10)
     weights = make_weights(old)
 

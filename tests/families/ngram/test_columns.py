@@ -6,7 +6,7 @@ import pytest
 from lmctl.families.ngram.columns import Column
 
 
-def test_what_is_appended_is_read_again(tmp_path):
+def test_numbers_that_were_appended_are_read_again(tmp_path):
     column = Column(tmp_path / "column", np.uint32)
     for values in ([3, 1], [], [4]):
         column.append(np.array(values, dtype=np.uint32))

@@ -49,7 +49,7 @@ def as_tuples(counted):
     order=st.integers(1, 5),
     at_once=st.sampled_from([1, 2, 3, 7, 1000]),
 )
-def test_counts_are_those_of_a_dictionary_however_little_fits_in_memory(sentences, order, at_once):
+def test_counts_in_little_memory_are_those_of_a_dictionary(sentences, order, at_once):
     stream = np.array([token for sentence in sentences for token in (*sentence, SENTENCE_END_ID)], dtype=np.uint16)
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as scratch:
@@ -68,7 +68,7 @@ def test_no_ngram_goes_past_the_end_of_a_sentence(tmp_path):
     assert found[2] == {(1, 2, 1): 1, (1, 2, 3): 1, (2, 3, 1): 1}
 
 
-def test_keys_that_no_float64_tells_apart_are_parted_where_contexts_end(tmp_path, monkeypatch):
+def test_keys_beyond_2_to_the_53_are_divided_at_the_ends_of_contexts(tmp_path, monkeypatch):
     # NumPy (2.4.6) compares uint64 with int64 as float64, which has no odd numbers from 2**53 on.
     monkeypatch.setattr(columns, "VALUES_AT_ONCE", 4)
     contexts = np.repeat(np.array([2**60, 2**60 + 1, 2**60 + 2], dtype=np.uint64), 3)

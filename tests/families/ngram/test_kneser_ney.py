@@ -152,7 +152,7 @@ def test_degenerate_counts_of_counts_fall_back_to_the_discounts_of_lmplz(tmp_pat
     assert f"order 4: {reason}" in caplog.text
 
 
-def test_shares_of_a_context_and_what_it_leaves():
+def test_the_shares_of_a_context_and_its_back_off_weight():
     # Two contexts, with counts 1, 2, 5 and 3, 1. Discounts 1/2, 1, 3/2: the first one's n-grams have 1/2, 1 and
     # 7/2 of 8 and leave 3 of 8; of the second one's the last was pruned, so it leaves 3/2 + 1 of 4.
     own, left = Discounts((0, 0.5, 1, 1.5)).shares(

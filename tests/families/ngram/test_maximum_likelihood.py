@@ -27,7 +27,7 @@ def test_a_word_that_follows_half_of_the_time_has_a_probability_of_one_half(esti
     assert found["</s>"][0] == pytest.approx(math.log10(4 / 25))
 
 
-def test_shares_are_relative_frequencies_of_what_was_kept():
+def test_shares_are_relative_frequencies_of_the_ngrams_that_are_kept():
     own, left = shares(
         np.array([1, 3, 2, 6, 1], dtype=np.uint32), np.array([True, True, False, True, False]), np.array([0, 2, 4])
     )

@@ -249,7 +249,7 @@ def test_the_best_words_of_a_larger_vocabulary_are_the_beginning_of_a_full_sort(
         np.testing.assert_array_equal(log_probs, expected)
 
 
-def test_a_sentence_end_forgets_what_stood_before(estimate_text):
+def test_a_context_does_not_include_words_before_a_sentence_end(estimate_text):
     vocabulary, tables = estimate_text("a b\nb a\n", order=3, smoothing="kneser-ney")
     model = NgramLanguageModel(tables)
     a, b = vocabulary.encode(["a", "b"])

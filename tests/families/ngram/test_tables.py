@@ -144,7 +144,7 @@ class Creates:
 
 
 @pytest.mark.parametrize("content", ["nothing", "text", "cut off", "objects", "pickle", "archive"])
-def test_what_is_no_table_is_refused_and_runs_no_code(folder, sizes, content):
+def test_a_file_that_is_no_table_is_refused_and_runs_no_code(folder, sizes, content):
     path = folder / table_name(2, "log_probs")
     match content:
         case "nothing":

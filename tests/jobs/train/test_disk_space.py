@@ -63,7 +63,7 @@ def test_the_slots_are_those_of_the_optimizers(cpu):
     assert {name: len(rule.slots) for name, rule in _RULES.items()} == disk_space.SLOTS
 
 
-def test_the_estimate_is_what_a_run_leaves(cpu, text, tmp_path):
+def test_the_estimate_is_the_size_of_the_files_of_a_run(cpu, text, tmp_path):
     # A checkpoint of the second epoch, which has best weights, and a bundle; words are not counted.
     def interrupt(event):
         if isinstance(event, StepDone) and event.epoch == 2:

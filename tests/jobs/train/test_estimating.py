@@ -137,7 +137,7 @@ def test_the_same_text_gives_the_same_bytes(text, valid, tmp_path):
     }
 
 
-def test_pruning_leaves_out_what_is_rare_and_words_never(text, tmp_path):
+def test_pruning_leaves_out_rare_ngrams_but_no_words(text, tmp_path):
     whole, pruned = (
         open_bundle(Path(train([text], tmp_path / f"m{number}", ngrams(*asked)).published))
         for number, asked in enumerate(((), ("model.pruning=0 0 1",)))
@@ -168,11 +168,11 @@ def test_an_empty_text_is_refused(tmp_path):
     ("asked", "tokens", "order"),
     [((), 100_000_000, 5), ((), 100_000_001, 3), (("model.order=4",), 100_000_001, 4)],
 )
-def test_the_order_is_what_is_set_or_follows_from_the_size(asked, tokens, order):
+def test_the_order_is_set_or_follows_from_the_size_of_the_text(asked, tokens, order):
     assert estimation_config(ngrams(*asked).resolve(tokens), tokens).order == order
 
 
-def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):
+def test_a_plan_of_ngrams_has_no_number_of_parameters(text, tmp_path):
     planned = plan([text], tmp_path / "model", ngrams())
 
     assert (planned.parameters, planned.training_tokens, planned.config.preset) == (None, 27, "ngram")
@@ -188,7 +188,7 @@ def test_a_plan_of_counting_knows_no_parameters(text, tmp_path):
         ("training.with_ngram=true", "training.with_ngram: has no effect with model.family ngram"),
     ],
 )
-def test_what_only_a_network_has_is_refused(text, tmp_path, assignment, message):
+def test_keys_of_networks_are_refused(text, tmp_path, assignment, message):
     with pytest.raises(UsageError, match=message):
         train([text], tmp_path / "model", ngrams(assignment))
 

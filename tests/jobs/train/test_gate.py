@@ -79,7 +79,7 @@ def test_the_same_run_again_is_refused_again_without_training(good, tmp_path, mo
     ],
     ids=["no gate", "a wide tolerance", "as good"],
 )
-def test_what_the_gate_lets_through_is_published(good, assignments, options, retrain):
+def test_a_model_that_passes_the_gate_is_published(good, assignments, options, retrain):
     with pytest.raises(QualityGateError):
         retrain()
 
@@ -206,7 +206,7 @@ def test_a_run_whose_model_nothing_could_be_compared_with_is_refused_before_it_t
     assert (run.outcome, run.exit_code, run.message) == ("rejected", 3, str(caught.value))
 
 
-def test_no_gate_publishes_what_nothing_could_be_compared_with(count):
+def test_no_gate_publishes_a_model_that_cannot_be_compared(count):
     count(SENTENCES)
 
     assert count(OTHER_SENTENCES, "publishing.gate=false").published.endswith("000002")
@@ -288,7 +288,7 @@ def test_a_published_model_that_held_out_fewer_lines_may_look_better_than_it_is(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_folder_of_somebody_else_in_the_place_of_what_is_rejected_stays(good, tmp_path, retrain, caplog):
+def test_a_foreign_folder_named_rejected_stays(good, tmp_path, retrain, caplog):
     theirs = tmp_path / "model/work/rejected/theirs.txt"
     theirs.parent.mkdir()
     theirs.write_text("theirs")

@@ -66,7 +66,7 @@ def test_without_growing_only_the_old_models_words_are_chosen_from(old, grown, t
     assert set(lmctl.load(tmp_path / "new").vocabulary.words) == set(lmctl.load(tmp_path / "old").vocabulary.words)
 
 
-def test_current_is_what_is_published_and_at_first_nothing_is(text, grown, valid, tmp_path, settings):
+def test_current_is_the_published_generation_and_at_first_there_is_none(text, grown, valid, tmp_path, settings):
     asked = settings("training.init_from=current", "training.grow_vocabulary=true", f"validation.file={valid}")
 
     first = train([text], tmp_path / "model", asked)
@@ -128,7 +128,7 @@ def test_an_old_model_that_is_missing_is_named(text, tmp_path, settings):
 
 
 @pytest.mark.parametrize("assignment", ["training.grow_vocabulary=true", "training.gone_words=keep"])
-def test_what_needs_an_old_model_is_refused_without_one(settings, assignment):
+def test_settings_that_need_an_older_model_are_refused_without_one(settings, assignment):
     with pytest.raises(UsageError, match=rf"{assignment.split('=')[0]}: needs training.init_from"):
         settings(assignment).resolve()
 

@@ -53,7 +53,7 @@ def test_a_prepared_folder_is_trained_on_as_it_is(text, tmp_path, settings, tiny
         ("validation.fraction=0.1", "validation.fraction"),
     ],
 )
-def test_what_preparation_decided_cannot_be_asked_for_again(text, tmp_path, assignment, key, settings):
+def test_settings_that_the_prepared_corpus_decides_are_refused(text, tmp_path, assignment, key, settings):
     corpus = str(tmp_path / "corpus")
     prepare([text], tmp_path / "corpus", settings().resolve(), jobs=1)
 

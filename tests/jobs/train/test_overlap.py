@@ -30,7 +30,7 @@ def test_the_validation_file_is_left_out_under_all_its_names(texts, caplog):
     ]
 
 
-def test_a_copy_is_another_file_and_what_cannot_be_looked_at_is_kept(texts, tmp_path, caplog):
+def test_a_copy_is_another_file_and_sources_that_are_no_regular_files_are_kept(texts, tmp_path, caplog):
     (tmp_path / "copy.txt").write_bytes((tmp_path / "valid.txt").read_bytes())
     os.mkfifo(tmp_path / "pipe")
     sources = ["copy.txt", "-", "missing.txt", "pipe", "."]

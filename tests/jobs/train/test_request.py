@@ -66,7 +66,7 @@ def test_a_generation_that_is_gone_is_made_again(published, tmp_path, again):
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_what_was_rolled_back_is_not_made_again_from_the_same_texts(published, text, tmp_path, again):
+def test_a_generation_that_was_rolled_back_is_not_made_again_from_the_same_texts(published, text, tmp_path, again):
     again("training.seed=2")
     roll_back(tmp_path / "model")
 

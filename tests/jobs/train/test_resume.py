@@ -77,7 +77,7 @@ def first_step_of(text, cut_off, settings):
         (("vocabulary.size=5",), "auto", 1),
     ],
 )
-def test_where_a_run_begins_that_finds_a_checkpoint(cut_off, asked, resume, first, first_step_of):
+def test_the_first_step_of_a_run_that_finds_a_checkpoint(cut_off, asked, resume, first, first_step_of):
     assert first_step_of(*asked, resume=resume) == first
 
 

@@ -68,7 +68,7 @@ def test_each_run_publishes_the_next_generation(text, tmp_path, settings):
         (("device.placement=gpu:99",), DeviceError),
     ],
 )
-def test_a_run_that_fails_leaves_what_was_published(text, tmp_path, assignments, error, settings):
+def test_a_run_that_fails_leaves_the_published_model(text, tmp_path, assignments, error, settings):
     first = train([text], tmp_path / "model", settings())
     before = contents(Path(first.published))
 
@@ -82,7 +82,7 @@ def test_a_run_that_fails_leaves_what_was_published(text, tmp_path, assignments,
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_what_a_run_returns_and_what_its_bundle_states(text, valid, tmp_path, settings):
+def test_the_result_of_a_run_and_the_record_of_its_bundle(text, valid, tmp_path, settings):
     trained = train([text], tmp_path / "model", settings(f"validation.file={valid}", "training.seed=7"))
 
     bundle = open_bundle(Path(trained.published))
@@ -164,7 +164,7 @@ def test_the_validation_perplexity_is_the_one_that_eval_finds(
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_what_killed_runs_left_is_swept(published, tmp_path, again):
+def test_the_files_of_killed_runs_are_removed(published, tmp_path, again):
     model = tmp_path / "model"
     for place in (".unfinished-abc/finished", ".unfinished-abc/corpus", "notes"):
         (model / "work" / place).mkdir(parents=True)

@@ -50,7 +50,7 @@ def test_a_corpus_that_has_shrunk_is_refused_with_both_sizes_and_the_way_on(run,
     ],
     ids=["by as much as is allowed", "grown", "forced", "no gate", "a wide tolerance", "any size"],
 )
-def test_what_may_be_trained_on(run, lines, assignments, options):
+def test_a_text_that_may_be_trained_on(run, lines, assignments, options):
     assert run(lines, *assignments, **options).published.endswith("000002")
 
 

@@ -197,7 +197,7 @@ def test_a_time_limit_that_is_too_short_to_publish_is_refused_before_training(go
         retrain("training.time_limit=60s")
 
 
-def test_tuning_a_cache_takes_four_times_what_scoring_as_many_tokens_took():
+def test_tuning_a_cache_takes_four_times_as_long_as_scoring_the_same_tokens():
     # Of 200,000 tokens 50,000 are read: a quarter of 20 s, four times.
     assert tuning_seconds(20.0, 200_000) == 20.0
     assert tuning_seconds(20.0, 10_000) == 80.0

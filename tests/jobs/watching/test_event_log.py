@@ -38,7 +38,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_event_is_a_line_there_as_soon_as_it_happens(tmp_path):
+def test_every_event_is_written_at_once_as_a_line(tmp_path):
     log = EventLog(str(tmp_path / "log"))
 
     log(LockTaken(generation="000006"))
@@ -52,7 +52,7 @@ def test_every_event_is_a_line_there_as_soon_as_it_happens(tmp_path):
     assert second == {"event": "checkpoint_saved", "step": 7, "path": "work/checkpoint"}
 
 
-def test_what_is_there_already_stays(tmp_path):
+def test_existing_lines_stay(tmp_path):
     (tmp_path / "log").write_text('{"event": "before"}\n')
 
     EventLog(str(tmp_path / "log"))(LockTaken(generation=None))
@@ -60,7 +60,7 @@ def test_what_is_there_already_stays(tmp_path):
     assert [line["event"] for line in lines(tmp_path / "log")] == ["before", "lock_taken"]
 
 
-def test_steps_are_told_of_only_where_nothing_was_for_ten_seconds(tmp_path):
+def test_a_step_is_written_only_if_no_line_was_written_for_ten_seconds(tmp_path):
     clock = Clock()
     log = EventLog(str(tmp_path / "log"), clock=clock)
     for number in range(1, 31):

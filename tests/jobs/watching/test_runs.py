@@ -128,9 +128,7 @@ def test_a_run_that_diverges_tells_of_its_end(published, again):
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_run_that_fails_before_it_begins_leaves_its_line_where_there_is_a_model(
-    published, text, tmp_path, again
-):
+def test_a_run_that_fails_at_its_start_leaves_its_line_if_there_is_a_model(published, text, tmp_path, again):
     Path(text).unlink()
     seen = []
 

@@ -209,7 +209,7 @@ def test_a_run_that_was_killed_is_told_of_by_the_next(model, tmp_path):
     assert "exit_code" not in found
 
 
-def test_a_model_of_which_nothing_is_known_has_only_what_is(tmp_path):
+def test_a_model_without_records_has_only_the_metrics_of_the_run(tmp_path):
     status = StatusFile(tmp_path / "news.prom")
 
     for event in (started(tmp_path / "nowhere"), ended("failed", 66)):

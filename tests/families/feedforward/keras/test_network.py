@@ -39,7 +39,7 @@ def test_the_runtime_gives_the_networks_features_log_probabilities_and_state(mak
 
 
 @pytest.mark.parametrize("cut", [1, 2, 5, 8])
-def test_a_segment_goes_on_where_the_one_before_it_ended(make_network, make_weights, cut):
+def test_a_segment_continues_the_segment_before_it(make_network, make_weights, cut):
     network = make_network(order=5)
     network.import_weights(make_weights(network.sizes))
     token_ids = random_ids(9, 3)
@@ -163,7 +163,7 @@ def test_an_element_of_a_word_is_left_out_in_all_contexts_that_the_word_is_in(ma
     assert (newer == 0.0).mean() == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_configuration_says_what_is_left_out(cpu):
+def test_the_dropout_rates_are_those_of_the_configuration(cpu):
     from lmctl.families.feedforward.keras.network import Dropout
 
     model = FeedForwardConfig(word_dropout=0.1, input_dropout=0.2, dropout=0.3)

@@ -118,7 +118,7 @@ def test_unlocked_other_outputs_are_left_out_at_every_step(make_network):
     assert len({step.tobytes() for step in left_out}) == 6
 
 
-def test_what_is_left_out_of_the_outputs_is_still_in_the_state(make_network):
+def test_dropped_outputs_are_still_in_the_state(make_network):
     network = make_network(outputs=0.9)
 
     _, dropped = network(SAME_WORDS, network.null_state(4), SEED)
@@ -163,7 +163,7 @@ def test_recurrent_weights_that_are_left_out_are_zero_the_whole_segment(make_net
     assert kept.mean() == pytest.approx(0.75, abs=0.07)
 
 
-def test_a_configuration_says_what_is_left_out(cpu):
+def test_the_dropout_rates_are_those_of_the_configuration(cpu):
     from lmctl.families.lstm.keras.network import Dropout
 
     model = LSTMConfig(word_dropout=0.1, input_dropout=0.2, dropout=0.3, weight_dropout=0.4, locked_dropout=False)

@@ -77,7 +77,7 @@ def test_the_runtime_scores_two_segments_as_the_network_does_one(make_network, s
     np.testing.assert_allclose(found, -np.asarray(nats).reshape(8, 2), atol=1e-4)
 
 
-def test_a_segment_goes_on_where_the_state_before_it_ended(make_network):
+def test_a_segment_continues_from_the_state_before_it(make_network):
     network = make_network(layers=2)
     take_random_weights(network)
     inputs = random_ids(8, 2)

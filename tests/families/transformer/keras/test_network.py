@@ -54,7 +54,7 @@ def test_the_runtime_gives_the_networks_log_probabilities(make_network, make_wei
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_column_that_restarts_sees_nothing_of_what_it_read_before(make_network, make_weights, shape):
+def test_a_column_that_restarts_does_not_see_what_it_read_before(make_network, make_weights, shape):
     network = make_network(**shape)
     network.import_weights(make_weights(network.sizes))
     first, second = random_ids(6, 3), random_ids(5, 3, seed=6)
@@ -114,7 +114,7 @@ def test_initial_weights_follow_from_the_seed(make_network):
         assert len(weight.shape) == 1 or (weight != other[name]).any()
 
 
-def test_what_the_layers_add_starts_small_enough_for_the_sum_of_all(make_network):
+def test_the_outputs_of_layers_start_so_small_that_their_sum_keeps_its_size(make_network):
     # Radford et al. 2019, section 2.3: scaled by 1 / sqrt(N), where N is the number of residual layers.
     weights = make_network(hidden_units=64, feedforward_units=100, layers=8, heads=4).export_weights()
 
