@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True):
 
         Args:
             training_tokens: number of training tokens, by which preset `auto` chooses. None if it is not known
-                yet: then `model` and `training` have no values of a preset, and only the other sections are final.
+                yet: then `auto` adds no values to `model` and `training`, and only the other sections are final.
 
         Raises:
             UsageError: two settings contradict each other.
