@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -23,6 +24,7 @@ from lmctl.query.filling import Filler
 from lmctl.query.model import Model
 from lmctl.query.scoring import score_sentences
 from lmctl.store.bundle import open_bundle
+from lmctl.store.figures import Metrics
 from lmctl.store.verification import verify_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +295,18 @@ def test_a_sentence_has_a_vector_that_is_the_same_in_any_company_if_there_are_fe
     for column, length in enumerate(lengths):
         alone = model.sentence_vectors(token_ids[:length, column : column + 1], lengths[column : column + 1])
         np.testing.assert_array_equal(alone[0], vectors[column])
+
+
+def test_figures_of_its_own_have_names_with_underscores_and_are_the_same_again(bundle, token_ids):
+    family = families.find(bundle.family)
+    text = np.concatenate([token_ids, np.full((1, 5), SENTENCE_END_ID)]).T.ravel()
+
+    figures = family.own_figures(bundle, text)
+
+    metrics = msgspec.convert({"own": figures}, Metrics)
+    assert metrics.own == figures == family.own_figures(bundle, text)
+    assert all(np.isfinite(value) for value in figures.values())
+    assert family.own_figures_tokens(bundle.sizes, len(text)) >= 0
 
 
 def test_word_vectors_are_finite_and_one_for_each_word_if_there_are_any(model):
