@@ -80,6 +80,10 @@ def main() -> None:
     chosen = arguments.families.split(",") if arguments.families else offered
     if unknown := set(chosen) - set(offered):
         parser.error(f"--families: {', '.join(sorted(unknown))}; expected some of {', '.join(offered)}")
+    for option, given, separator in (("preset", arguments.preset, "="), ("set", arguments.assignments, ":")):
+        for each in given:
+            if each.partition(separator)[0] not in offered or separator not in each:
+                parser.error(f"--{option} {each}: expected it to start with the name of a family and {separator}")
     benchmark = Benchmark(arguments)
     for name in chosen:
         benchmark.run(families.find(name))
