@@ -140,8 +140,8 @@ def test_figures_are_those_of_the_sentences_of_the_text(model):
             state = model.advance(state, np.array([[word]]))
     assert found["kl_nats_per_sentence"] == pytest.approx(divergences(mean, log_variance).mean())
     assert found["active_units_share"] == active_units(mean)
-    assert found["mixture_nats_per_token"] == pytest.approx(nats / 8, abs=1e-5)
-    assert found["mixture_perplexity"] == pytest.approx(math.exp(nats / 8), rel=1e-4)
+    assert found["fixed_codes_nats_per_token"] == pytest.approx(nats / 8, abs=1e-5)
+    assert found["fixed_codes_perplexity"] == pytest.approx(math.exp(nats / 8), rel=1e-4)
     assert (found["bounded_sentences"], found["bounded_tokens"], found["encoded_sentences"]) == (2, 8, 2)
     assert found["importance_weighted_bound_samples"] == 64
     assert found["importance_weighted_bound_perplexity"] < found["evidence_bound_perplexity"]
