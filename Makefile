@@ -44,7 +44,7 @@ test-portable: setup
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
-	  tests/training/test_checkpoint.py tests/families/test_contract.py tests/test_sessions.py tests/test_distribution.py
+	  tests/training/test_checkpoint.py tests/families/contract tests/test_sessions.py tests/test_distribution.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs
