@@ -298,7 +298,7 @@ def _describe_valid_gaps(valid: dict[str, Any]) -> str:
 
 def _describe_valid(valid: dict[str, Any] | None, corpus: CorpusSummary | None) -> str:
     if valid is None:
-        return "no validation text"
+        return "not scored" if corpus is not None and corpus.valid.sentences else "no validation text"
     tokens, part = valid.get("tokens"), ""
     if corpus is not None and tokens is not None and tokens < corpus.valid.tokens:
         part = f", of {tokens:,} of {corpus.valid.tokens:,} tokens"

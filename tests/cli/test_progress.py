@@ -36,7 +36,8 @@ def compared(mixture_is_chosen):
 @pytest.fixture
 def trained():
     empty = dict.fromkeys(set(Trained.__struct_fields__) - {"outcome", "published", "model"})
-    return Trained(outcome="published", published="model/generations/000001", model="model", **empty)
+    given = {"published": "model/generations/000001", "model": "model", "family": "lstm"}
+    return Trained(outcome="published", **(empty | given))
 
 
 def test_plain_lines_say_who_predicts_how_well(capfd, trained):

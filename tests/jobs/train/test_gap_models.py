@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lmctl.cli.reports import _describe_valid
 from lmctl.cli.training_display import _figures
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError, UsageError
@@ -157,6 +158,18 @@ def test_a_warm_start_keeps_the_weights_of_known_words(run, tmp_path, text):
             old.weights()["embedding"][before.index(word)],
             atol=1e-6,
         )
+
+
+def test_without_time_to_score_there_is_no_pseudo_perplexity(run, monkeypatch, caplog):
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.TimeBudget.allows_scoring", lambda *_: False)
+
+    trained = run()
+
+    assert (trained.valid_pseudo_perplexity, trained.valid_perplexity) == (None, None)
+    assert "leaves no time to score the model: it has no pseudo-perplexity" in caplog.text
+    bundle = open_bundle(Path(trained.published))
+    assert bundle.metrics().get("valid_gaps") is None
+    assert _describe_valid(None, bundle.record.corpus) == "not scored"
 
 
 def test_a_time_limit_leaves_time_to_score(run):
