@@ -152,7 +152,7 @@ class Benchmark:
                 "minutes": training_seconds / 60,
                 "tokens_per_second": history[-1]["tokens"] / training_seconds,
             }
-        if _predicts_next_word(family):
+        if family.predicts_next_word:
             row |= self._perplexities(family, bundle) | self._query_times(bundle)
         else:
             row["pseudo_perplexity"] = self._pseudo_perplexity(bundle)
@@ -262,7 +262,7 @@ class Benchmark:
         _tell(f"{bundle.family}: filling gaps")
         gaps, answers = self._results / "gaps.txt", self._results / "answers.txt"
         # A family that fills gaps itself scores all words at once, and takes no limit.
-        limits = self._arguments.limit and _predicts_next_word(family)
+        limits = self._arguments.limit and family.predicts_next_word
         limit = ("--limit", str(self._arguments.limit)) if limits else ()
         options = ("-k", "1", "--format", "jsonl", "--blank", BLANK, "-f", str(gaps), *limit)
         run = measure([lmctl_program(), "fill", "-m", str(bundle.folder), *options])
@@ -305,10 +305,6 @@ class Benchmark:
             path.write_bytes(content)
         elif path.read_bytes() != content:
             sys.exit(f"{path}: these results were made with other options; choose another folder")
-
-
-def _predicts_next_word(family: Family) -> bool:
-    return getattr(family, "predicts_next_word", True)
 
 
 def _lmctl(*arguments: str) -> str:

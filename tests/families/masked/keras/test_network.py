@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from lmctl import families
 from lmctl.corpus.batches import sentence_segments
 from lmctl.families.masked.runtime import MaskedModel
 from lmctl.families.masked.weights import weight_shapes
@@ -226,3 +227,22 @@ def test_every_weight_is_trained(make_network, make_weights):
 
     for name, gradient in zip(variables, tape.gradient(loss, list(variables.values())), strict=True):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, name
+
+
+def test_a_state_has_as_many_numbers_as_the_family_says(make_network):
+    network = make_network()
+
+    assert network.null_state(5).shape == (5,)
+    assert families.find("masked").state_numbers(network.sizes) == 1
+
+
+def test_bfloat16_rounds_the_factors_of_products_alone(make_network, make_weights):
+    exact, rounded = make_network(), make_network(precision="mixed_bfloat16")
+    for network in (exact, rounded):
+        network.import_weights(make_weights(network.sizes))
+    hidden = np.zeros(TEXT.shape, bool)
+
+    expected, found = exact(TEXT, hidden), rounded(TEXT, hidden)
+
+    assert found.dtype == "float32"
+    assert 1e-6 < np.abs(found - expected).max() < 0.3
