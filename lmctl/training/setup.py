@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmctl.corpus.batches import TrainingBatches
-from lmctl.families.family import NetworkOptions
+from lmctl.families.network import NetworkOptions
 from lmctl.training.optimizers import AveragedWeights, Optimizer
 from lmctl.training.steps import Steps
 from lmctl.training.validation import Validation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.families.family import Network
+    from lmctl.families.network import Network
     from lmctl.training.devices import Device
 
 

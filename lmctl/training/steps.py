@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.corpus.batches import Segment
-    from lmctl.families.family import Network
+    from lmctl.families.network import Network
     from lmctl.training.optimizers import Optimizer
 
 

@@ -31,7 +31,7 @@ def main(kind: str) -> None:
         from lmctl.training.loading import load_tensorflow
 
         load_tensorflow(verbose=False)
-        import lmctl.training.trainer
+        import lmctl.training.run
     import lmctl.cli.export
     import lmctl.cli.import_
     import lmctl.cli.mix

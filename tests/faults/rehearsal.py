@@ -1,6 +1,6 @@
 """A simulated training that takes no time: it keeps the promises of the trainer with simple arithmetic.
 
-It replaces `lmctl.training.trainer` in tests of faults outside of TensorFlow. It saves a checkpoint after every
+It replaces `lmctl.training.run` in tests of faults outside of TensorFlow. It saves a checkpoint after every
 step and continues from a checkpoint. Its final weights show whether every step was done once, in order.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lmctl.training.events import Watch
 
 STEPS = 2
-MODULE = "lmctl.training.trainer"
+MODULE = "lmctl.training.run"
 DEVICE = "rehearsal"
 
 

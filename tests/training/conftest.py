@@ -90,7 +90,7 @@ def make_setup(cpu: None) -> Callable[[PreparedCorpus, Config], Setup]:
 @pytest.fixture
 def train(cpu: None) -> Callable[..., TrainingResult | None]:
     """`train(corpus, config, deadline=, resume_from=, ...)`: a whole run; further options are those of `Watch`."""
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     def run(
         corpus: PreparedCorpus,

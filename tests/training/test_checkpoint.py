@@ -205,7 +205,7 @@ def test_the_difference_of_two_runs_is_named(change, difference):
 
 def cut_off(corpus, config, after):
     """The checkpoint of a run that was interrupted after some steps, read from a file."""
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     kept, steps = [], iter(range(1, 10**6))
     interrupted = train_network(
@@ -229,7 +229,7 @@ def cut_off(corpus, config, after):
 def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_not(
     make_corpus, make_config, settings, many
 ):
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     config = make_config(
@@ -260,7 +260,7 @@ def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_planned_run_that_was_cut_off_at_its_last_step_is_still_validated(make_corpus, make_config):
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     corpus = make_corpus(valid=["the cat sat", "a bird sat on the dog"])
     config = make_config("training.num_steps=3", "training.steps=7")
@@ -274,7 +274,7 @@ def test_a_planned_run_that_was_cut_off_at_its_last_step_is_still_validated(make
 
 @pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_config, caplog):
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     corpus, config = make_corpus(), make_config("training.num_steps=3")
     kept = cut_off(corpus, config, 2)
@@ -293,7 +293,7 @@ def test_a_checkpoint_of_another_device_is_not_continued(make_corpus, make_confi
 
 @pytest.mark.usefixtures("eagerly")
 def test_checkpoints_come_after_every_epoch_and_as_often_as_asked(make_corpus, make_config):
-    from lmctl.training.trainer import train_network
+    from lmctl.training.run import train_network
 
     corpus, config = make_corpus(), make_config("training.num_steps=3", "training.epochs=2")
     after_epochs, always = [], []

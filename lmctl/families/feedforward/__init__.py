@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array
     from lmctl.families.base import LanguageModel
-    from lmctl.families.family import Network, NetworkOptions
+    from lmctl.families.network import Network, NetworkOptions
 
 
 class FeedForward(NetworkFamily):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import LanguageModel
-    from lmctl.families.family import Network, NetworkOptions
+    from lmctl.families.network import Network, NetworkOptions
 
 
 class HMM(NetworkFamily):

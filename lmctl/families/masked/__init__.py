@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array
-    from lmctl.families.family import Network, NetworkOptions
     from lmctl.families.gap_model import GapModel
+    from lmctl.families.network import Network, NetworkOptions
 
 
 class Masked(NetworkFamily):

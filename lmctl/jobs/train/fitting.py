@@ -257,7 +257,7 @@ class NetworkFit:
         # Deferred: TensorFlow is loaded after the configuration has been checked and the text has been prepared.
         progress.tell("loading TensorFlow")
         load_tensorflow(verbose=self._policies.verbose)
-        from lmctl.training.trainer import train_network
+        from lmctl.training.run import train_network
 
         def save(checkpoint: Checkpoint) -> None:
             self._run.save(checkpoint)

@@ -12,7 +12,7 @@ from waiting import LONGEST_SECONDS
 
 from lmctl import families
 from lmctl.config import config_from_yaml
-from lmctl.families.family import NetworkOptions
+from lmctl.families.network import NetworkOptions
 from lmctl.store.bundle import open_bundle
 
 

@@ -92,7 +92,7 @@ def test_a_signal_while_the_published_model_is_scored_ends_the_run_at_once(good,
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr("lmctl.jobs.train.run.score_published", interrupt)
-    monkeypatch.setattr("lmctl.training.trainer.train_network", None)
+    monkeypatch.setattr("lmctl.training.run.train_network", None)
 
     with pytest.raises(InterruptedRunError, match="interrupted; nothing was published"):
         retrain()

@@ -104,7 +104,7 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
         assert valid_tokens == 14
         return 1000.0
 
-    monkeypatch.setattr("lmctl.training.trainer.train_network", take_note)
+    monkeypatch.setattr("lmctl.training.run.train_network", take_note)
     monkeypatch.setattr("lmctl.jobs.train.time_budget.publishing_seconds", seconds)
 
     with pytest.raises(DivergenceError):

@@ -1,0 +1,83 @@
+"""One training on the configured device."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from lmctl.errors import LmctlError, UsageError
+from lmctl.training.devices import use_device
+from lmctl.training.setup import Setup
+from lmctl.training.time_limit import TimeLimit
+from lmctl.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lmctl.arrays import Float32Array
+    from lmctl.config import Config
+    from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.events import Watch
+    from lmctl.training.result import TrainingResult
+
+logger = logging.getLogger(__name__)
+
+
+def train_network(
+    corpus: PreparedCorpus,
+    config: Config,
+    *,
+    deadline: float | None = None,
+    seconds_after: float = 0.0,
+    initial_weights: Mapping[str, Float32Array] | None = None,
+    resume_from: Checkpoint | None = None,
+    may_start_over: bool = True,
+    watch: Watch | None = None,
+) -> TrainingResult | None:
+    """Train a network on a prepared corpus, as configured, on the configured device.
+
+    Args:
+        corpus: the id streams; without validation tokens there is no early stopping.
+        config: the resolved configuration.
+        deadline: end of training, in seconds of time.monotonic(); None: no time limit.
+        seconds_after: time of the work after training at the machine's present speed.
+        initial_weights: weights to start from, by the names that they have in a bundle; None: random weights.
+        resume_from: checkpoint of a run with the same corpus and configuration. The result is then, byte for byte,
+            the result of a run without interruption.
+        may_start_over: whether to start over if the checkpoint is from another device, which sums differently.
+        watch: callbacks; None: no callbacks.
+
+    Returns:
+        The result; None if training was interrupted.
+
+    Raises:
+        UsageError: the checkpoint is from another device, and training may not start over.
+        DataError: the checkpoint does not fit the network.
+        DivergenceError: the loss or its perplexity is infinite or NaN.
+        DeviceError: the configured device does not exist.
+        OutOfTimeError: the time was over before the first step.
+        LmctlError: there is too little memory.
+    """
+    device = use_device(config.device)
+    if resume_from is not None and resume_from.progress.device != device.description:
+        before = resume_from.progress.device
+        if not may_start_over:
+            raise UsageError(
+                f"--resume require: the checkpoint is from {before}, but this run is on {device.description}"
+            )
+        logger.warning(
+            "the checkpoint is from %s, but this run is on %s; starting over", before, device.description
+        )
+        resume_from = None
+    try:
+        with device.scope():
+            limit = None if deadline is None else TimeLimit(deadline, seconds_after)
+            setup = Setup.of(corpus, config, device, initial_weights)
+            return Trainer(setup, watch, limit, resume_from).run()
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise LmctlError(
+            f"out of memory on {device.description}; set a smaller training.batch_size, vocabulary.size or network"
+        ) from error
