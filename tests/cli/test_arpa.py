@@ -96,7 +96,7 @@ def test_an_imported_model_validates_nothing_and_lists_so(call, arpa, tmp_path):
 
     (row,) = call("models", tmp_path / "model").rows[1:]
     # An imported model has no figures, no number of tokens, and no preset.
-    assert row[1:] == ["1", "*", "", "", "", "9", "", "ngram", ""]
+    assert row[1:] == ["1", "*", "", "", "", "9", "", "ngram", "", ""]
 
 
 def test_log_probabilities_above_0_are_read_if_asked(call, arpa, tmp_path):

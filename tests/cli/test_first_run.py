@@ -41,7 +41,7 @@ def test_it_is_listed_as_unpublished(call, failed):
     table, lines = call("models"), call("models", "--json")
 
     assert table.code == lines.code == 0
-    assert table.out.splitlines()[1:] == [f"{failed}\t\t\t\t\t\t\t\tunpublished\t"]
+    assert table.out.splitlines()[1:] == [f"{failed}\t\t\t\t\t\t\t\tunpublished\t\t"]
     assert table.err.startswith(f"lmctl: warning: {SAID}")
     listed = json.loads(lines.out)
     assert (listed["model"], listed["generation"], listed["fault"]) == (failed, None, "unpublished")
