@@ -35,7 +35,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate_docs --check
 
-# In parallel on up to four cores: tests/conftest.py.
+# In up to four processes: tests/conftest.py.
 test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
@@ -44,7 +44,9 @@ test-portable: setup
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
-	  tests/training/test_checkpoint.py tests/families/contract tests/test_sessions.py tests/test_distribution.py
+	  tests/training/test_checkpoint.py tests/families/contract
+	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal -m long tests/cli tests/jobs tests/training \
+	  tests/test_sessions.py tests/test_distribution.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

@@ -40,6 +40,9 @@ pytest.register_assert_rewrite("refusals", "scored", "streams_of_ids")
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("lmctl")
 
+# The version of the tests that `make faults` runs.
+IS_LONG = os.environ.get("LMCTL_FAULTS") == "long"
+
 # More workers would wait for the disk, and each needs memory for TensorFlow.
 MOST_WORKERS = 4
 
@@ -48,9 +51,12 @@ WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """The number of workers of `-n auto`: 0, which means no worker process, on one core."""
+    """The number of workers of `-n auto`: 0, which means no worker process, on one core.
+
+    It is one more than there are cores, because tests wait for processes and for the disk.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if cores == 1 else min(cores, MOST_WORKERS)
+    return 0 if cores == 1 else min(cores + 1, MOST_WORKERS)
 
 
 def pytest_configure() -> None:
@@ -60,7 +66,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run files with slow tests first in parallel runs, so that the last tests are short."""
+    """Skip long tests in the short version; in parallel runs, run files with slow tests first."""
+    if not IS_LONG:
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="in the long version"))
     if os.environ.get("PYTEST_XDIST_WORKER"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
@@ -69,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def many() -> bool:
     """Whether this is the long version, which `make faults` runs."""
-    return os.environ.get("LMCTL_FAULTS") == "long"
+    return IS_LONG
 
 
 # Figures of a model that fills gaps.

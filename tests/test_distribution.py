@@ -112,10 +112,12 @@ def first_day(lmctl, folder):
     assert run(lmctl, "verify", cwd=folder) == "models/text/generations/000001: ok\n"
 
 
-@pytest.mark.parametrize("version", [SUPPORTED[0], SUPPORTED[-1]], ids=lambda version: ".".join(map(str, version)))
-def test_the_wheel_works_on_the_oldest_and_the_newest_python(built, tmp_path, version, many):
-    if not many and version != SUPPORTED[0]:
-        pytest.skip("in the long version")
+@pytest.mark.parametrize(
+    "version",
+    [SUPPORTED[0], pytest.param(SUPPORTED[-1], marks=pytest.mark.long)],
+    ids=lambda version: ".".join(map(str, version)),
+)
+def test_the_wheel_works_on_the_oldest_and_the_newest_python(built, tmp_path, version):
     run(interpreter(version), "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     pip = (tmp_path / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run(*pip, "-c", ROOT / "constraints.txt", built[1], cwd=tmp_path)
@@ -137,6 +139,7 @@ def installed(built, tmp_path_factory):
     return folder / "venv"
 
 
+@pytest.mark.long
 def test_a_network_is_trained_by_an_installed_wheel(installed, tmp_path):
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("needs the extra train")

@@ -97,7 +97,7 @@ class Shell:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("LMCTL_FAULTS") != "long", reason="in the long version")
+@pytest.mark.long
 def test_the_session_after_the_demo_has_the_output_of_the_readme(tmp_path):
     readme = README.read_text(encoding="utf-8")
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")

@@ -68,6 +68,7 @@ def what_they_saw(readers: list[subprocess.Popen[str]]) -> tuple[int, set[str]]:
     return reads, seen
 
 
+@pytest.mark.long
 def test_of_many_trainings_of_one_model_one_trains(tmp_path, corpora):
     text = shutil.copy(corpora / "en.txt", tmp_path)
     options = ("--embedding-dim", "16", "--hidden-units", "16", "--set", "training.steps=600", "--no-gate")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -66,7 +65,7 @@ def trainer() -> Iterator[Driver]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("LMCTL_FAULTS") != "long", reason="in the long version")
+@pytest.mark.long
 def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, corpora, tmp_path, dice):
     before, place = tmp_path / "before", tmp_path / "place"
     before.mkdir()

@@ -221,10 +221,16 @@ def cut_off(corpus, config, after):
 @pytest.mark.parametrize(
     "settings",
     [
-        ("training.optimizer=adam", "training.average_decay=0.9", "training.schedule=linear"),
-        ("training.schedule=plateau", "training.learning_rate=9", "training.patience=2", "model.tied=true"),
+        pytest.param(
+            ("training.optimizer=adam", "training.average_decay=0.9", "training.schedule=linear"),
+            id="adam-average-linear",
+        ),
+        pytest.param(
+            ("training.schedule=plateau", "training.learning_rate=9", "training.patience=2", "model.tied=true"),
+            id="sgd-plateau-tied",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["adam-average-linear", "sgd-plateau-tied"],
 )
 def test_a_run_that_was_cut_off_at_any_step_ends_with_the_bytes_of_one_that_was_not(
     make_corpus, make_config, settings, many

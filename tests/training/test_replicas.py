@@ -112,6 +112,7 @@ with strategy.scope():
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("cpu")
 def test_two_devices_train_a_network_that_chooses_words_of_a_segment(make_corpus):

@@ -168,7 +168,10 @@ def test_a_signal_ends_training_and_the_earlier_generation_stays_current(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ignored", [False, True], ids=["closed", "closed under nohup"])
+@pytest.mark.parametrize(
+    "ignored",
+    [pytest.param(False, id="closed"), pytest.param(True, id="closed under nohup", marks=pytest.mark.long)],
+)
 def test_a_terminal_that_is_closed_ends_training_with_a_checkpoint(command, clean_environment, text, ignored):
     screen, terminal = pty.openpty()
     end = "40" if ignored else "100000"

@@ -134,7 +134,7 @@ def test_without_time_to_score_the_figures_of_training_are_published(
 @pytest.mark.parametrize(
     ("own_tokens", "is_computed", "seconds"),
     # 14 validation tokens take 100 s, and a tuned cache 400 s. The figures take as long as 28 tokens: 200 s.
-    [(0, True, 500), (28, True, 700), (140_000, False, 500)],
+    [pytest.param(0, True, 500, marks=pytest.mark.long), (28, True, 700), (140_000, False, 500)],
 )
 def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
     own_tokens, is_computed, seconds, text, known, tmp_path, settings, monkeypatch, caplog
@@ -158,6 +158,7 @@ def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
     assert figures[0] == pytest.approx(seconds, abs=1)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eagerly")
 def test_without_time_to_mix_the_better_one_is_published(text, known, tmp_path, settings, monkeypatch, caplog):
     monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", lambda *_: 10_000.0)
