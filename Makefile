@@ -46,7 +46,7 @@ faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
 	  tests/training/test_checkpoint.py tests/families/contract
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal -m long tests/cli tests/jobs tests/training \
-	  tests/test_sessions.py tests/test_distribution.py
+	  tests/families/vae tests/test_sessions.py tests/test_distribution.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs

@@ -170,6 +170,7 @@ model.predict(3)
 """
 
 
+@pytest.mark.long
 def test_a_type_checker_sees_the_interface(installed, tmp_path):
     pytest.importorskip("mypy", reason="needs the extra dev")
     (tmp_path / "user.py").write_text(USER)

@@ -94,8 +94,9 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
     assert kills > number / 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
-def test_a_preparation_by_several_processes_killed_at_random_instants_leaves_nothing(tmp_path, dice, many):
+def test_a_preparation_by_several_processes_killed_at_random_instants_leaves_nothing(tmp_path, dice):
     text = tmp_path / "text.txt"
     with text.open("w") as file:
         for number in range(250_000):
@@ -115,7 +116,7 @@ def test_a_preparation_by_several_processes_killed_at_random_instants_leaves_not
     new, paths = answers(tmp_path), listing(tmp_path)
     shutil.rmtree(tmp_path / "prepared")
 
-    for _ in range(25 if many else 2):
+    for _ in range(25):
         instant = dice.uniform(0, seconds)
         prepare(instant)
         assert answers(tmp_path) in ({}, new), instant

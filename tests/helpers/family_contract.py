@@ -48,7 +48,14 @@ def lmctl(*arguments: object) -> str:
 
 def settings(name: str) -> list[str]:
     """Settings with which a model of a family is made quickly: a network is trained for a few steps."""
-    few_steps = ["--set", "training.steps=20", "--set", "training.with_ngram=false"]
+    few_steps = [
+        "--set",
+        "training.steps=20",
+        "--set",
+        "training.with_ngram=false",
+        "--set",
+        "training.baseline=false",
+    ]
     if not families.find(name).trains_network:
         few_steps = []
     return ["--set", f"model.family={name}", *few_steps]

@@ -203,6 +203,7 @@ def test_a_terminal_that_is_closed_ends_training_with_a_checkpoint(command, clea
     assert run["outcome"] == ("published" if ignored else "interrupted")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_three_runs_at_once_one_trains_and_the_others_exit_75_and_name_it(command, clean_environment, text):
     arguments = [

@@ -134,7 +134,11 @@ def test_without_time_to_score_the_figures_of_training_are_published(
 @pytest.mark.parametrize(
     ("own_tokens", "is_computed", "seconds"),
     # 14 validation tokens take 100 s, and a tuned cache 400 s. The figures take as long as 28 tokens: 200 s.
-    [pytest.param(0, True, 500, marks=pytest.mark.long), (28, True, 700), (140_000, False, 500)],
+    [
+        pytest.param(0, True, 500, marks=pytest.mark.long),
+        pytest.param(28, True, 700, marks=pytest.mark.long),
+        (140_000, False, 500),
+    ],
 )
 def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
     own_tokens, is_computed, seconds, text, known, tmp_path, settings, monkeypatch, caplog

@@ -109,6 +109,7 @@ def test_the_first_position_of_a_sentence_has_its_divergence(sizes, make_network
     np.testing.assert_allclose(np.asarray(found) - np.asarray(reconstruction), expected, atol=2e-4)
 
 
+@pytest.mark.long
 def test_the_bound_is_below_the_evidence(make_sizes, make_weights, make_network):
     """Kingma & Welling 2014: the mean of the bound over noise is below log p(x), here of 1,000 codes."""
     sizes = make_sizes(codes=1000, layers=1)
