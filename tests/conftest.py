@@ -51,12 +51,9 @@ WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """The number of workers of `-n auto`: 0, which means no worker process, on one core.
-
-    It is one more than there are cores, because tests wait for processes and for the disk.
-    """
+    """The number of workers of `-n auto`: 0, which means no worker process, on one core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if cores == 1 else min(cores + 1, MOST_WORKERS)
+    return 0 if cores == 1 else min(cores, MOST_WORKERS)
 
 
 def pytest_configure() -> None:
