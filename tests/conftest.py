@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from random_networks import drawn
 
 from lmctl import families
 from lmctl.config import DeviceConfig, read_settings, to_yaml
@@ -128,11 +129,7 @@ def write_small_bundle(
     shape.setdefault("clusters", [{"words": shape["vocabulary_size"], "width": width}])
     found = families.find(family)
     dimensions = msgspec.convert(shape, type=found.sizes_type)
-    generator = np.random.default_rng(seed)
-    weights = {
-        name: generator.normal(scale=scale, size=shape).astype(np.float32)
-        for name, shape in found.weight_shapes(dimensions).items()
-    }
+    weights = drawn(found.weight_shapes(dimensions), seed=seed, scale=scale)
     tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter(segmenter), frozenset(stop_words))
     total = 1 + sum(counts)
     record = ModelRecord(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from random_networks import drawn
 
 from lmctl.families.base import LanguageModel, Scores
 from lmctl.families.lstm.runtime import LSTMLanguageModel
@@ -69,8 +70,6 @@ def make_lstm() -> Callable[..., LanguageModel]:
             tied=False,
             clusters=one_cluster(9, hidden_units),
         )
-        generator = np.random.default_rng(seed)
-        weights = {name: generator.normal(size=shape) for name, shape in weight_shapes(sizes).items()}
-        return LSTMLanguageModel(sizes, {name: weight.astype(np.float32) for name, weight in weights.items()})
+        return LSTMLanguageModel(sizes, drawn(weight_shapes(sizes), seed=seed))
 
     return make

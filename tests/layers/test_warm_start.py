@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from random_networks import drawn
 
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.families.lstm.sizes import LSTMSizes
@@ -18,8 +19,7 @@ def sizes_of(clusters, *, tied=True, hidden_units=6):
 
 
 def random_weights(sizes, seed=1):
-    generator = np.random.default_rng(seed)
-    return {name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(sizes).items()}
+    return drawn(weight_shapes(sizes), seed=seed)
 
 
 def carry_over(weights, old, new, old_ids):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from random_networks import clusters_of, drawn
 
 from lmctl.families.feedforward.runtime import FeedForwardLanguageModel
 from lmctl.families.feedforward.sizes import FeedForwardSizes
 from lmctl.families.feedforward.weights import weight_shapes
-from lmctl.layers.clusters import Cluster, one_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +30,7 @@ def make_sizes() -> Callable[..., FeedForwardSizes]:
         hidden_units: int = 4,
     ) -> FeedForwardSizes:
         dim = embedding_dim if tied else hidden_units
-        clusters = one_cluster(vocabulary_size, dim)
-        if adaptive:
-            clusters = [
-                Cluster(words=vocabulary_size - 4, width=dim),
-                Cluster(words=2, width=2),
-                Cluster(words=2, width=1),
-            ]
+        clusters = clusters_of(vocabulary_size, dim, *(((2, 2), (2, 1)) if adaptive else ()))
         return FeedForwardSizes(
             vocabulary_size=vocabulary_size,
             order=order,
@@ -56,11 +49,7 @@ def make_weights() -> Callable[..., dict[str, Any]]:
     """`make_weights(sizes)`: random weights by name."""
 
     def make(sizes: FeedForwardSizes, seed: int = 5, scale: float = 0.7) -> dict[str, Any]:
-        generator = np.random.default_rng(seed)
-        return {
-            name: generator.normal(scale=scale, size=shape).astype(np.float32)
-            for name, shape in weight_shapes(sizes).items()
-        }
+        return drawn(weight_shapes(sizes), seed=seed, scale=scale)
 
     return make
 

@@ -2,6 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from random_networks import drawn
 
 from lmctl.families.hmm.runtime import HMMLanguageModel
 from lmctl.families.hmm.sizes import HMMSizes, weight_shapes
@@ -22,10 +23,7 @@ def random_model(vocabulary_size=9, blocks=3, states_per_block=2, word_blocks=No
     sizes = HMMSizes(
         vocabulary_size=vocabulary_size, blocks=blocks, states_per_block=states_per_block, embedding_dim=4
     )
-    generator = np.random.default_rng(5)
-    weights = {
-        name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(sizes).items()
-    }
+    weights = drawn(weight_shapes(sizes), seed=5)
     blocks_of_words = np.arange(vocabulary_size) % blocks if word_blocks is None else np.array(word_blocks)
     weights["words.block"] = blocks_of_words.astype(np.float32)
     return HMMLanguageModel(sizes, weights)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from random_networks import clusters_of, drawn
 
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.families.lstm.weights import weight_shapes
-from lmctl.layers.clusters import Cluster, one_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +30,7 @@ def make_sizes() -> Callable[..., LSTMSizes]:
     ) -> LSTMSizes:
         embedding_dim = embedding_dim or (hidden_units if tied else 3)
         dim = embedding_dim if tied else hidden_units
-        clusters = one_cluster(vocabulary_size, dim)
-        if adaptive:
-            clusters = [
-                Cluster(words=vocabulary_size - 4, width=dim),
-                Cluster(words=2, width=2),
-                Cluster(words=2, width=1),
-            ]
+        clusters = clusters_of(vocabulary_size, dim, *(((2, 2), (2, 1)) if adaptive else ()))
         return LSTMSizes(
             vocabulary_size=vocabulary_size,
             embedding_dim=embedding_dim,
@@ -55,11 +48,7 @@ def make_model(make_sizes: Callable[..., LSTMSizes]) -> Callable[..., LSTMLangua
     """`make_model(...)`: the runtime with random weights; options are those of `make_sizes`."""
 
     def make(**options: Any) -> LSTMLanguageModel:
-        generator = np.random.default_rng(5)
         sizes = make_sizes(**options)
-        weights = {
-            name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(sizes).items()
-        }
-        return LSTMLanguageModel(sizes, weights)
+        return LSTMLanguageModel(sizes, drawn(weight_shapes(sizes), seed=5))
 
     return make

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from random_networks import clusters_of, drawn
 
 from lmctl.families.vae.sizes import VAESizes
 from lmctl.families.vae.weights import weight_shapes
-from lmctl.layers.clusters import Cluster, one_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +22,7 @@ def make_sizes() -> Callable[..., VAESizes]:
 
     def make(*, codes: int = 3, layers: int = 2, adaptive: bool = False, tied: bool = False) -> VAESizes:
         units = 4
-        clusters = one_cluster(7, units)
-        if adaptive:
-            clusters = [Cluster(words=4, width=units), Cluster(words=2, width=2), Cluster(words=1, width=1)]
+        clusters = clusters_of(7, units, *(((2, 2), (1, 1)) if adaptive else ()))
         return VAESizes(
             vocabulary_size=7,
             embedding_dim=units if tied else 3,
@@ -52,10 +49,6 @@ def make_weights() -> Callable[[VAESizes], dict[str, Float32Array]]:
     """`make_weights(sizes)`: random weights, so large that the codes have different answers."""
 
     def make(sizes: VAESizes) -> dict[str, Float32Array]:
-        generator = np.random.default_rng(4)
-        return {
-            name: generator.normal(scale=0.8, size=shape).astype(np.float32)
-            for name, shape in weight_shapes(sizes).items()
-        }
+        return drawn(weight_shapes(sizes), seed=4, scale=0.8)
 
     return make

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from random_networks import drawn
 
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.families.lstm.weights import weight_shapes
@@ -21,11 +22,7 @@ SHAPES = [
 
 
 def take_random_weights(network, scale=0.7):
-    generator = np.random.default_rng(4)
-    weights = {
-        name: generator.normal(scale=scale, size=shape).astype(np.float32)
-        for name, shape in weight_shapes(network.sizes).items()
-    }
+    weights = drawn(weight_shapes(network.sizes), seed=4, scale=scale)
     network.import_weights(weights)
     return weights
 
