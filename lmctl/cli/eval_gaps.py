@@ -10,7 +10,8 @@ import click
 
 from lmctl.cli.activity import showing_activity
 from lmctl.cli.reports import write_figures
-from lmctl.cli.scores_of_gaps import PseudoScored, make_pseudo_printer
+from lmctl.cli.scores import Scored
+from lmctl.cli.scores_of_gaps import make_gap_printer
 from lmctl.query.evaluation import evaluate_gaps
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def evaluate_gap_models(
         encoding: encoding of the texts.
         errors: strict, replace or skip.
     """
-    printer = make_pseudo_printer(format, level, header=header)
+    printer = make_gap_printer(format, level, header=header)
     results = []
     with showing_activity(messages, "scoring"):
         for name in names:
@@ -104,7 +105,7 @@ def evaluate_gap_models(
                     # The program that sends the lines may wait for one result before it sends the next line.
                     on_pause=None if level == "summary" else sys.stdout.flush,
                 )
-                results.append(PseudoScored(model_name, name, figures))
+                results.append(Scored(model_name, name, figures))
                 printer.text(results[-1])
     printer.end(results)
     if output is not None:

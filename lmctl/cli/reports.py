@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.cli.scores import Scored
-    from lmctl.cli.scores_of_gaps import PseudoScored
     from lmctl.corpus.prepared import CorpusRecord
     from lmctl.corpus.recipe import TextRecipe
     from lmctl.jobs.mix import Mixed
@@ -218,7 +217,7 @@ def plan(planned: Plan, as_json: bool) -> None:
         echo(f"# {name.replace('_', ' ')}: {value}")
 
 
-def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored] | Sequence[PseudoScored]) -> None:
+def write_figures(path: Path, models: dict[str, Path], results: Sequence[Scored[Any]]) -> None:
     """Write the figures of all texts as one JSON document.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from lmctl.query.metrics import Figures
     from lmctl.query.scoring import SentenceScore
 
+# The score of a sentence, and the figures of a text: of a model of the next word, or of one that fills gaps.
+Score = TypeVar("Score")
+FiguresT = TypeVar("FiguresT", bound=msgspec.Struct)
 
-class Scored(NamedTuple):
+
+class Scored(NamedTuple, Generic[FiguresT]):
     """The figures of a text under a model.
 
     Attributes:
@@ -34,13 +38,17 @@ class Scored(NamedTuple):
 
     model: str
     file: str
-    figures: Figures
+    figures: FiguresT
 
 
-def make_printer(format: str | None, level: str, *, header: bool = True) -> Printer:
-    """Make the printer of a format; None: table on a terminal, else tsv."""
-    if format is None:
-        format = "table" if sys.stdout.isatty() else "tsv"
+def chosen_format(format: str | None) -> str:
+    """The value of --format; if it is not given, table on a terminal, else tsv."""
+    return format or ("table" if sys.stdout.isatty() else "tsv")
+
+
+def make_printer(format: str | None, level: str, *, header: bool = True) -> Printer[SentenceScore, Figures]:
+    """Make the printer of a format; None: see `chosen_format`."""
+    format = chosen_format(format)
     if format == "tsv":
         return TSVPrinter(level, header=header)
     if format == "table":
@@ -50,7 +58,7 @@ def make_printer(format: str | None, level: str, *, header: bool = True) -> Prin
     return {"kenlm": KenLMPrinter, "srilm": SRILMPrinter, "jsonl": JSONLPrinter}[format](level)
 
 
-class Printer:
+class Printer(Generic[Score, FiguresT]):
     """Prints scores as they are computed; its methods are called for each sentence, for each text, and at the end.
 
     Args:
@@ -60,18 +68,21 @@ class Printer:
     def __init__(self, level: str) -> None:
         self._shows_words = level == "word"
         self._shows_sentences = level != "summary"
+        # Number of the last sentence of the text that was printed.
+        self._number = 0
 
-    def sentence(self, model: str, name: str, score: SentenceScore) -> None:
+    def sentence(self, model: str, name: str, score: Score) -> None:
         """Print a sentence that has been scored."""
 
-    def text(self, scored: Scored) -> None:
+    def text(self, scored: Scored[FiguresT]) -> None:  # noqa: ARG002
         """Print the figures of a text, all of whose sentences have been printed."""
+        self._number = 0
 
-    def end(self, results: Sequence[Scored]) -> None:
+    def end(self, results: Sequence[Scored[FiguresT]]) -> None:
         """Print what follows the last text."""
 
 
-class KenLMPrinter(Printer):
+class KenLMPrinter(Printer["SentenceScore", "Figures"]):
     """Prints like `query` of KenLM: word=id, length of the n-gram, log10 p; an output line for each line."""
 
     def __init__(self, level: str) -> None:
@@ -94,7 +105,7 @@ class KenLMPrinter(Printer):
         if self._shows_sentences:
             echo_line(f"Total: {_kenlm_digits(total, score)} OOV: {score.oov}")
 
-    def text(self, scored: Scored) -> None:
+    def text(self, scored: Scored[Figures]) -> None:
         figures = scored.figures
         echo_line(f"Perplexity including OOVs:\t{self._tally.perplexity():.10g}")
         echo_line(f"Perplexity excluding OOVs:\t{self._tally.perplexity_excluding_oov():.10g}")
@@ -103,7 +114,7 @@ class KenLMPrinter(Printer):
         self._tally = KenLMTally()
 
 
-class SRILMPrinter(Printer):
+class SRILMPrinter(Printer["SentenceScore", "Figures"]):
     """Prints like `ngram -ppl` of SRILM with -debug 0, 1 and 2: log10 probabilities without OOVs and zeroprobs."""
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
@@ -115,7 +126,7 @@ class SRILMPrinter(Printer):
         self._counts("1", sentence_figures(score))
         echo_line("")
 
-    def text(self, scored: Scored) -> None:
+    def text(self, scored: Scored[Figures]) -> None:
         self._counts(f"file {tsv.field(scored.file)}: {scored.figures.sentences}", scored.figures)
 
     def _words(self, score: SentenceScore) -> None:
@@ -148,7 +159,7 @@ class SRILMPrinter(Printer):
         )
 
 
-class TSVPrinter(Printer):
+class TSVPrinter(Printer["SentenceScore", "Figures"]):
     """Prints tab-separated rows, with six decimals; logprob10 is log10.
 
     Args:
@@ -158,7 +169,6 @@ class TSVPrinter(Printer):
 
     def __init__(self, level: str, *, header: bool) -> None:
         super().__init__(level)
-        self._number = 0
         self._header = header
         if header and self._shows_words:
             echo_line("file\tsentence\tline\tposition\tword\toov\tlogprob10\tsurprisal_bits\trank\tmodel")
@@ -184,25 +194,13 @@ class TSVPrinter(Printer):
             counts = f"{len(score.words)}\t{score.oov}"
             echo_line(f"{place}\t{counts}\t{figures.logprob10:.6f}\t{figures.perplexity:.6f}\t{of_model}")
 
-    def text(self, scored: Scored) -> None:  # noqa: ARG002
-        self._number = 0
-
-    def end(self, results: Sequence[Scored]) -> None:
-        if self._shows_sentences:
-            return
-        rows = [{"file": name} | flat_row(figures) | {"model": model} for model, name, figures in results]
-        if self._header:
-            echo_line(tsv.row(rows[0]))
-        for row in rows:
-            echo_line("\t".join(cell(value) for value in row.values()))
+    def end(self, results: Sequence[Scored[Figures]]) -> None:
+        if not self._shows_sentences:
+            print_rows(results, header=self._header)
 
 
-class JSONLPrinter(Printer):
+class JSONLPrinter(Printer["SentenceScore", "Figures"]):
     """Prints a JSON object on each line; `level` says what it describes, and logprob is the natural log."""
-
-    def __init__(self, level: str) -> None:
-        super().__init__(level)
-        self._number = 0
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
@@ -228,10 +226,9 @@ class JSONLPrinter(Printer):
                 | {"characters": score.characters, "logprob": score.total_log_prob}
             )
 
-    def text(self, scored: Scored) -> None:
-        self._number = 0
-        model, name, figures = scored
-        echo_object({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
+    def text(self, scored: Scored[Figures]) -> None:
+        super().text(scored)
+        print_object(scored)
 
 
 def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
@@ -241,7 +238,22 @@ def _kenlm_digits(log10: np.floating[Any], score: SentenceScore) -> str:
     return np.format_float_positional(log10, unique=True, trim="-")
 
 
-def flat_row(figures: msgspec.Struct) -> dict[str, Any]:
+def print_rows(results: Sequence[Scored[Any]], *, header: bool) -> None:
+    """Print the figures of texts as rows of tsv: numbers with six decimals, nothing for None."""
+    rows = [{"file": name} | _flat_row(figures) | {"model": model} for model, name, figures in results]
+    if header:
+        echo_line(tsv.row(rows[0]))
+    for row in rows:
+        echo_line("\t".join(map(_cell, row.values())))
+
+
+def print_object(scored: Scored[Any]) -> None:
+    """Print the figures of a text as a JSON object."""
+    model, name, figures = scored
+    echo_object({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
+
+
+def _flat_row(figures: msgspec.Struct) -> dict[str, Any]:
     """Return figures as one row, with a column for the accuracy at each k."""
     row: dict[str, Any] = msgspec.to_builtins(figures)
     accuracy = row.pop("accuracy") or {}
@@ -249,8 +261,7 @@ def flat_row(figures: msgspec.Struct) -> dict[str, Any]:
     return row
 
 
-def cell(value: object) -> str:
-    """A field of tsv: numbers with six decimals, and nothing for None."""
+def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6f}" if isinstance(value, float) else tsv.field(value)

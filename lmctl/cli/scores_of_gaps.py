@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from lmctl.cli import tables, tsv
 from lmctl.cli.output import terminal_console
-from lmctl.cli.scores import cell, echo_line, echo_object, flat_row
+from lmctl.cli.score_tables import print_heading, print_sentence, show_texts, vocabularies
+from lmctl.cli.scores import Printer, Scored, chosen_format, echo_line, echo_object, print_object, print_rows
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.query.metrics import LN_2
 from lmctl.query.pseudo_metrics import pseudo_sentence_figures
@@ -25,53 +23,15 @@ if TYPE_CHECKING:
 _SENTENCE = "{:>5}  {:>5}  {:>3}  {:>9}  {:>12}"
 
 
-class PseudoScored(NamedTuple):
-    """The figures of a text under a model.
-
-    Attributes:
-        model: the name of the model, as it was given.
-        file: the name of the text, as it was given.
-        figures: of the whole text.
-    """
-
-    model: str
-    file: str
-    figures: PseudoFigures
-
-
-def make_pseudo_printer(format: str | None, level: str, *, header: bool = True) -> PseudoPrinter:
-    """Make the printer of a format: table, tsv or jsonl; None: table on a terminal, else tsv."""
-    if format is None:
-        format = "table" if sys.stdout.isatty() else "tsv"
+def make_gap_printer(format: str | None, level: str, *, header: bool = True) -> Printer[GapScore, PseudoFigures]:
+    """Make the printer of a format: table, tsv or jsonl; None: see `chosen_format`."""
+    format = chosen_format(format)
     if format == "tsv":
         return TSVPrinter(level, header=header)
     return TablePrinter(level) if format == "table" else JSONLPrinter(level)
 
 
-class PseudoPrinter:
-    """Prints scores as they are computed; its methods are called for each sentence, for each text, and at the end.
-
-    Args:
-        level: summary, sentence or word.
-    """
-
-    def __init__(self, level: str) -> None:
-        self._shows_words = level == "word"
-        self._shows_sentences = level != "summary"
-        self._number = 0
-
-    def sentence(self, model: str, name: str, score: GapScore) -> None:
-        """Print a sentence that has been scored."""
-
-    def text(self, scored: PseudoScored) -> None:  # noqa: ARG002
-        """Print the figures of a text, all of whose sentences have been printed."""
-        self._number = 0
-
-    def end(self, results: Sequence[PseudoScored]) -> None:
-        """Print what follows the last text."""
-
-
-class TSVPrinter(PseudoPrinter):
+class TSVPrinter(Printer["GapScore", "PseudoFigures"]):
     """Prints tab-separated rows, with six decimals; pll and logprob are natural logs.
 
     Args:
@@ -101,17 +61,12 @@ class TSVPrinter(PseudoPrinter):
             counts = f"{len(score.words)}\t{score.oov}"
             echo_line(f"{place}\t{counts}\t{figures.pll:.6f}\t{figures.pseudo_perplexity:.6f}\t{of_model}")
 
-    def end(self, results: Sequence[PseudoScored]) -> None:
-        if self._shows_sentences:
-            return
-        rows = [{"file": name} | flat_row(figures) | {"model": model} for model, name, figures in results]
-        if self._header:
-            echo_line(tsv.row(rows[0]))
-        for row in rows:
-            echo_line("\t".join(cell(value) for value in row.values()))
+    def end(self, results: Sequence[Scored[PseudoFigures]]) -> None:
+        if not self._shows_sentences:
+            print_rows(results, header=self._header)
 
 
-class JSONLPrinter(PseudoPrinter):
+class JSONLPrinter(Printer["GapScore", "PseudoFigures"]):
     """Prints a JSON object on each line; `level` says what it describes, and logprob is the natural log."""
 
     def sentence(self, model: str, name: str, score: GapScore) -> None:
@@ -130,13 +85,12 @@ class JSONLPrinter(PseudoPrinter):
                 | {"pll": figures.pll, "pseudo_perplexity": figures.pseudo_perplexity}
             )
 
-    def text(self, scored: PseudoScored) -> None:
+    def text(self, scored: Scored[PseudoFigures]) -> None:
         super().text(scored)
-        model, name, figures = scored
-        echo_object({"level": "summary", "file": name, "model": model, **msgspec.to_builtins(figures)})
+        print_object(scored)
 
 
-class TablePrinter(PseudoPrinter):
+class TablePrinter(Printer["GapScore", "PseudoFigures"]):
     """Prints tables: sentences or words as they are scored, if the level asks for them, then all texts."""
 
     def __init__(self, level: str) -> None:
@@ -147,11 +101,8 @@ class TablePrinter(PseudoPrinter):
         if not self._shows_sentences:
             return
         if not self._number:
-            for line in tables.wrap(f"{tables.field(model)}: {tables.field(name)}", self._console.width):
-                self._console.print(line, style="bold", markup=False)
-            if not self._shows_words:
-                heading = _SENTENCE.format("line", "words", "OOV", "pll", "pseudo-ppl")
-                self._console.print(heading, style="bold")
+            columns = _SENTENCE.format("line", "words", "OOV", "pll", "pseudo-ppl")
+            print_heading(self._console, model, name, None if self._shows_words else columns)
         self._number += 1
         if self._shows_words:
             self._print_words(score)
@@ -160,10 +111,7 @@ class TablePrinter(PseudoPrinter):
         row = _SENTENCE.format(
             score.line, len(score.words), score.oov, f"{figures.pll:.4f}", f"{figures.pseudo_perplexity:.2f}"
         )
-        room = self._console.width - len(row) - len(tables.GAP)
-        if room >= tables.LEAST_NAME:
-            row += tables.GAP + tables.shorten(tables.field(" ".join(score.words)), room)
-        self._console.print(row, markup=False, no_wrap=True, crop=False)
+        print_sentence(self._console, row, score.words)
 
     def _print_words(self, score: GapScore) -> None:
         has_ranks = score.ranks is not None
@@ -185,43 +133,32 @@ class TablePrinter(PseudoPrinter):
         tables.show(self._console, f"line {score.line}", columns, rows)
         self._console.print()
 
-    def end(self, results: Sequence[PseudoScored]) -> None:
-        several = len({scored.model for scored in results}) > 1
+    def end(self, results: Sequence[Scored[PseudoFigures]]) -> None:
         if self._shows_sentences and not self._shows_words:
             self._console.print()
-        of_model = [tables.Column("model", right=False)] if several else []
         columns = [
-            *of_model,
             tables.Column("words"),
             tables.Column("OOV"),
             tables.Column("pseudo-\nperplexity"),
             tables.Column("without\nOOVs"),
             tables.Column("nats per\nword"),
         ]
-        rows, ranks = [], []
-        for model, name, figures in results:
-            place = [tables.shorten(model, tables.LEAST_NAME)] if several else []
+        rows = []
+        for _, _, figures in results:
             without = figures.pseudo_perplexity_excluding_oov
-            cells = [
-                f"{figures.words:,}",
-                f"{100 * figures.oov_rate:.2f} %",
-                f"{figures.pseudo_perplexity:.2f}",
-                "" if without is None else f"{without:.2f}",
-                f"{figures.pseudo_cross_entropy_nats:.4f}",
-            ]
-            rows.append((name, [*place, *cells]))
-            if figures.accuracy and figures.mean_reciprocal_rank is not None:
-                shares = [f"{100 * share:.2f} %" for share in figures.accuracy.values()]
-                ranks.append((name, [*place, *shares, f"{figures.mean_reciprocal_rank:.4f}"]))
-        tables.show(self._console, "text", columns, rows)
-        if ranks:
-            self._console.print()
-            headings = [tables.Column(f"accuracy\n@{k}") for k in results[0].figures.accuracy or {}]
-            tables.show(self._console, "text", [*of_model, *headings, tables.Column("MRR")], ranks)
-        vocabularies = sorted({scored.figures.vocabulary_size for scored in results})
+            rows.append(
+                [
+                    f"{figures.words:,}",
+                    f"{100 * figures.oov_rate:.2f} %",
+                    f"{figures.pseudo_perplexity:.2f}",
+                    "" if without is None else f"{without:.2f}",
+                    f"{figures.pseudo_cross_entropy_nats:.4f}",
+                ]
+            )
+        show_texts(self._console, results, columns, rows)
         self._console.print(
-            f"vocabulary {' and '.join(f'{size:,}' for size in vocabularies)}; each word is hidden in turn; OOVs "
-            "are <unk>; a pseudo-perplexity does not compare with a perplexity",
+            f"{vocabularies(results)}; each word is hidden in turn; OOVs are <unk>; a pseudo-perplexity does not "
+            "compare with a perplexity",
             markup=False,
         )
 
