@@ -196,18 +196,43 @@ def _config(values: Mapping[str, object]) -> Config:
     family = _family_of(values)
     if not family.predicts_next_word:
         values = {**values, **checks.WITHOUT_NEXT_WORD}
-    sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
-    for path, value in values.items():
-        key = find_key(path, family)
-        sections[key.section][key.name] = key.check(value) if key.family is not None else value
-    sections["model"].pop("family", None)
+    sections = _by_section(values, family)
     model = config_of(family, **sections.pop("model"))
     whole = sections.pop("")
     config = msgspec.structs.replace(msgspec.convert(whole | sections, Config), model=model)
     checks.check_encoding(config.text.encoding)
     checks.check_inputs(config)
-    family.check_config(model)
+    if config.preset == AUTO and family.automatic_presets:
+        _check_with_presets(family, values)
+    else:
+        family.check_config(model)
     # Before a preset is chosen, the rate may still be the default of another optimizer.
     if config.preset != AUTO or "training.learning_rate" in values:
         checks.check_optimizer(config.training)
     return config
+
+
+def _by_section(values: Mapping[str, object], family: Family) -> dict[str, dict[str, Any]]:
+    """Return values by the name of their key, for each section; the name of the family is left out."""
+    sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
+    for path, value in values.items():
+        key = find_key(path, family)
+        sections[key.section][key.name] = key.check(value) if key.family is not None else value
+    sections["model"].pop("family", None)
+    return sections
+
+
+def _check_with_presets(family: Family, values: Mapping[str, object]) -> None:
+    """Refuse values that contradict each other with every preset that `auto` may still choose.
+
+    The defaults of the family decide nothing: none of them may be left when the preset is chosen.
+    """
+    problems = []
+    for name in family.automatic_presets:
+        model = _by_section({**read_preset(name, family), **values}, family)["model"]
+        try:
+            family.check_config(config_of(family, **model))
+        except UsageError as error:
+            problems.append(error)
+    if len(problems) == len(family.automatic_presets):
+        raise problems[0]

@@ -65,3 +65,21 @@ def test_a_rate_that_only_plain_gradient_descent_can_take_is_refused(optimizer):
         asked.resolve()
     with_a_rate = ["preset=medium", f"training.optimizer={optimizer}", "training.learning_rate=0.002"]
     assert read_settings([], with_a_rate, {}).resolve().training.learning_rate == 0.002
+
+
+@pytest.mark.parametrize(("family", "further"), [("masked", []), ("transformer", ["model.positions=rotary"])])
+def test_values_that_suit_one_automatic_preset_are_not_refused_before_it_is_chosen(family, further):
+    # 30 elements for each of the 2 heads of the smallest preset; 15 for each of the 4 heads of the defaults.
+    settings = read_settings([], [f"model.family={family}", "model.hidden_units=60", *further], {})
+
+    assert settings.resolve().family.name == family
+    assert settings.resolve(5_000).model.heads == 2
+    with pytest.raises(UsageError, match=r"^model\.heads: 4 of 60 hidden_units have an odd length"):
+        settings.resolve(5_000_000)
+
+
+def test_values_that_suit_no_automatic_preset_are_refused_before_it_is_chosen():
+    settings = read_settings([], ["model.family=transformer", "model.heads=7"], {})
+
+    with pytest.raises(UsageError, match=r"^model\.heads: 7 does not divide hidden_units, 64$"):
+        settings.resolve()
