@@ -225,8 +225,11 @@ def _by_section(values: Mapping[str, object], family: Family) -> dict[str, dict[
 def _check_with_presets(family: Family, values: Mapping[str, object]) -> None:
     """Refuse values that contradict each other with every preset that `auto` may still choose.
 
-    The defaults of the family decide nothing: none of them may be left when the preset is chosen.
+    The defaults of the family decide nothing: none of them may be left when the preset is chosen. Presets do not
+    contradict themselves, so they are not read, and the parser of YAML not imported, for values of other sections.
     """
+    if not any(key.startswith("model.") and key != FAMILY_KEY for key in values):
+        return
     problems = []
     for name in family.automatic_presets:
         model = _by_section({**read_preset(name, family), **values}, family)["model"]
