@@ -169,9 +169,11 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         """Mix the log probabilities of the model, (T, V), with the cache; natural logs of all words, (T, V)."""
         votes = affinities.votes(self.parameters.theta)
         totals = sums_in_order(votes)
-        # A word that is not remembered has only its share of the model.
         words, places = np.unique(affinities.words, return_inverse=True)
-        with_cache = log_probs + np.float32(np.log1p(-self.parameters.weight))
+        # A word that is not remembered has only its share of the model. The sum is in float64, as in `mixed`: a
+        # word that only other queries of the block remember must not be rounded in another way.
+        with_cache = np.empty_like(log_probs)
+        np.add(log_probs, np.log1p(-self.parameters.weight), out=with_cache, dtype=np.float64, casting="same_kind")
         for row, total in enumerate(totals):
             if total:
                 with np.errstate(divide="ignore"):
