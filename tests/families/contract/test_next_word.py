@@ -110,6 +110,18 @@ def test_a_score_is_the_log_probability_of_the_target_and_a_rank_its_place(model
     np.testing.assert_array_equal(model.log_probs(after), model.log_probs(model.advance(state, inputs, lengths)))
 
 
+def test_the_distributions_along_a_text_are_those_after_each_of_its_words(model, token_ids):
+    lengths = np.array([7, 0, 3, 1, 6])
+
+    along, _ = model.advance_with_log_probs(model.initial_state(5), token_ids, lengths)
+
+    for column, length in enumerate(lengths):
+        state = model.initial_state(1)
+        for step in range(length):
+            state = model.advance(state, token_ids[step, column].reshape(1, 1))
+            np.testing.assert_array_equal(along[step, column], model.log_probs(state)[0])
+
+
 @pytest.mark.parametrize("k", [0, 1, 3, 10**6])
 def test_the_top_k_are_the_first_of_a_stable_sort(model, token_ids, k):
     state = model.advance(model.initial_state(5), token_ids)
