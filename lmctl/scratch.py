@@ -54,21 +54,28 @@ class Scratch:
 
     Attributes:
         path: the path of the scratch folder.
+        announced: whether the journal names files beside the scratch folder.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / name
+        self.announced = False
         self._folder = folder
 
     def announce(self, names: Iterable[str]) -> None:
         """Write the names of files to the journal, before they are moved beside the scratch folder or removed."""
         journal = _encode(self.path.name, sorted(names))
         files.write_bytes(self._folder / JOURNAL, journal, beside=self.path)
+        self.announced = True
 
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Scratch]:
     """Make a scratch folder inside `folder`, and remove it with its files when the block ends.
+
+    If an error ends the block after files were announced, the journal stays, and the next `sweep` removes those
+    that are not in use. They are not removed at once: if the disk failed, the record that names other files may be
+    lost in a power cut, and its predecessor still needs them.
 
     The caller holds the lock of the folder, and has called `sweep`.
 
@@ -81,10 +88,12 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
         file.write(_encode(scratch.path.name, []))
         file.flush()
         os.fsync(file.fileno())
+    has_ended = False
     try:
         files.sync_folder(folder)
         scratch.path.mkdir()
         yield scratch
+        has_ended = True
     finally:
         # If this fails or is killed, the next run finds the journal and removes the rest.
         try:
@@ -93,7 +102,8 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
             # The removal is synced before the journal goes: else a power cut could undo the removal, but not the
             # loss of the journal.
             files.sync_folder(folder)
-            (folder / JOURNAL).unlink()
+            if has_ended or not scratch.announced:
+                (folder / JOURNAL).unlink()
         except OSError as error:
             logger.warning("%s: could not be removed: %s", scratch.path, error.strerror)
 
@@ -127,6 +137,8 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
             raise _not_a_journal(place) from None
         place.unlink()
         return
+    # What is in use must be durable before anything else is removed.
+    files.sync_folder(folder)
     left = folder / journal.scratch
     if _is_beside(journal.scratch) and left.name.startswith(SCRATCH) and left.is_dir() and not left.is_symlink():
         shutil.rmtree(left)

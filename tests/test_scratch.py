@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from lmctl.errors import UsageError
-from lmctl.scratch import JOURNAL, JOURNAL_START, sweep
+from lmctl.scratch import JOURNAL, JOURNAL_START, scratch_folder, sweep
 
 
 def as_pipe(path):
@@ -54,3 +54,34 @@ def test_a_journal_names_only_files_in_its_folder(tmp_path, name):
     sweep(folder)
     assert (tmp_path / "theirs").read_text() == "theirs"
     assert not (folder / JOURNAL).exists()
+
+
+def fail_after_announcing(folder, names):
+    with scratch_folder(folder) as scratch:
+        (scratch.path / "unfinished").write_text("unfinished")
+        if names:
+            scratch.announce(names)
+        raise OSError("the disk failed")
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_after_an_error_the_next_sweep_removes_announced_files_that_are_not_in_use(tmp_path):
+    for name in ("used", "stale", "theirs"):
+        (tmp_path / name).write_text(name)
+
+    with pytest.raises(OSError, match="the disk failed"):
+        fail_after_announcing(tmp_path, ["used", "stale"])
+    assert names_in(tmp_path) == ["stale", "theirs", JOURNAL, "used"]
+
+    sweep(tmp_path, kept={"used"})
+    assert names_in(tmp_path) == ["theirs", "used"]
+
+
+def test_an_error_before_any_file_is_announced_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match="the disk failed"):
+        fail_after_announcing(tmp_path, [])
+
+    assert names_in(tmp_path) == []
