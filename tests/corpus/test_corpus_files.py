@@ -9,7 +9,7 @@ from streams_of_ids import FOUR_SENTENCES, sentences
 from lmctl import files
 from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import SplitRules
-from lmctl.corpus.preparation import prepare_corpus
+from lmctl.corpus.preparation import prepare_corpus, sweep
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.errors import DataError
 from lmctl.text.normalization import Normalization
@@ -79,7 +79,9 @@ def test_a_disk_that_fills_up_leaves_the_old_corpus_whole(tmp_path, prepare, mon
     assert not list(tmp_path.glob(".*"))
     old = PreparedCorpus.open(tmp_path)
     assert sentences(old, old.train) == ["the old corpus"]
-    # The next successful run removes the remaining files.
+    # The next run removes the remaining files before it begins.
+    sweep(tmp_path)
+    assert contents(tmp_path) == before
     corpus = prepare(tmp_path, "the new corpus\n")
     assert set(contents(tmp_path)) == {*corpus.record.files.values(), "corpus.json"}
 
