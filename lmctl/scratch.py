@@ -1,8 +1,8 @@
 """A scratch folder for unfinished files, inside a folder that may also hold files of the user.
 
 A journal names the scratch folder, and each file that is about to be moved out of it. The journal is written
-before these files, so the next run can remove the files that a killed run left. Nothing is removed because of its
-name alone.
+before these files, so the next run can remove the files that a killed or failed run left. Nothing is
+removed because of its name alone.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def scratch_folder(folder: Path) -> Iterator[Scratch]:
 
 
 def sweep(folder: Path, kept: Collection[str] = ()) -> None:
-    """Remove the files of a killed run that its journal names, and the journal.
+    """Remove the files of a killed or failed run that its journal names, and the journal.
 
     The caller holds the lock of the folder.
 
@@ -150,7 +150,7 @@ def sweep(folder: Path, kept: Collection[str] = ()) -> None:
 
 
 def is_swept(folder: Path) -> bool:
-    """Whether `folder` has no journal of a killed run."""
+    """Whether `folder` has no journal of a killed or failed run."""
     return not os.path.lexists(folder / JOURNAL)
 
 

@@ -199,7 +199,9 @@ def warn_of_tags(tagged_lines: int, lines: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the files that a killed preparation left in a folder. The caller holds the lock of the folder.
+    """Remove the files that a killed or failed preparation left in a folder.
+
+    The caller holds the lock of the folder.
 
     Raises:
         UsageError: a file that lmctl did not write has the name of one of its files.
@@ -232,8 +234,8 @@ def _files_of(folder: Path) -> set[str]:
 def _put_in_place(unfinished: Scratch, folder: Path, new: set[str], replaced: set[str], record: bytes) -> None:
     """Publish a finished corpus by one rename, and remove the files of the previous one.
 
-    A reader that has the previous files open keeps them. After a kill, the journal names the files that no record
-    names.
+    A reader that has the previous files open keeps them. After a kill or an error, the journal names the files
+    that no record names.
 
     Args:
         unfinished: the scratch folder with the new files.
