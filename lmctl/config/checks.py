@@ -94,13 +94,13 @@ def check_optimizer(training: TrainingConfig) -> None:
 def check_inputs(config: Config) -> None:
     """Refuse two settings if one of them makes the other one ineffective."""
     text, vocabulary, validation = config.text, config.vocabulary, config.validation
-    if text.segmenter in ("space", "char"):
-        for name in ("engine", "user_dictionary"):
-            if (value := getattr(text, name)) != getattr(TextConfig(), name):
-                raise UsageError(
-                    f"text.{name}: needs text.segmenter auto or jieba, "
-                    f"got {shown(value)} with text.segmenter {text.segmenter}"
-                )
+    for name, segmenters in (("engine", ("auto", "jieba")), ("user_dictionary", ("auto", "words", "jieba"))):
+        value = getattr(text, name)
+        if text.segmenter not in segmenters and value != getattr(TextConfig(), name):
+            raise UsageError(
+                f"text.{name}: needs text.segmenter {' or '.join([', '.join(segmenters[:-1]), segmenters[-1]])}, "
+                f"got {shown(value)} with text.segmenter {text.segmenter}"
+            )
     if vocabulary.file is not None:
         for name in ("size", "min_count"):
             if (value := getattr(vocabulary, name)) != getattr(VocabularyConfig(), name):

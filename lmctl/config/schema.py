@@ -26,11 +26,11 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How raw text becomes tokens."""
 
     segmenter: Annotated[
-        Literal["auto", "space", "jieba", "char"],
+        Literal["auto", "space", "words", "jieba", "char"],
         Meta(
-            description="How a line is cut into tokens: space: at white space; jieba: by jieba's Chinese "
-            "segmentation; char: into characters; auto: by jieba if samples of all inputs are Chinese that is "
-            "not cut into words yet, else at white space."
+            description="How a line is cut into tokens: space: at white space; words: into words and punctuation "
+            "marks, Chinese by jieba; jieba: by jieba's Chinese segmentation; char: into characters; auto: one of "
+            "the first three that suits samples of all inputs."
         ),
     ] = "auto"
     engine: Annotated[
@@ -62,8 +62,8 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     user_dictionary: Annotated[
         FilePath | None,
         Meta(
-            description="File of words in jieba's format, which are added to jieba's own dictionary; null adds "
-            "none.",
+            description="File of words in jieba's format, which the segmenters words and jieba find beside those "
+            "of jieba's own dictionary; null adds none.",
         ),
     ] = None
     blank_lines: Annotated[

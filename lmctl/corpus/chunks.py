@@ -231,7 +231,7 @@ def _check_words(words: Sequence[str], source: str, line: int, segmenter: str) -
         if segmenter != "space":
             raise
         raise DataError(
-            f"{error}; a text that is written without spaces is cut by --segmenter jieba or char"
+            f"{error}; a text that is written without spaces is cut by --segmenter words, jieba or char"
         ) from None
 
 

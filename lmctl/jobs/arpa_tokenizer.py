@@ -11,7 +11,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from lmctl.jobs.prepare import make_tokenizer
+from lmctl.jobs.tokenizing import make_tokenizer
 from lmctl.text.scripts import HAN, HANGUL, WITHOUT_SPACES
 
 if TYPE_CHECKING:

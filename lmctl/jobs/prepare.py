@@ -19,41 +19,32 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
+from lmctl.jobs.tokenizing import choose_segmenter, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
 from lmctl.store.generations import is_model
 from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
-from lmctl.text.detection import detect
-from lmctl.text.literals import as_token
-from lmctl.text.normalization import Normalization
 from lmctl.text.reading import read_chunks
-from lmctl.text.sampling import SampledSources
-from lmctl.text.segmentation import make_segmenter
-from lmctl.text.sources import STDIN, check_sources, read_pieces
-from lmctl.text.tokenization import Tokenizer, is_tagged
-from lmctl.text.user_dictionary import encode_user_dictionary, normalized, parse_user_dictionary, remarks
-from lmctl.text.word_lists import read_list_lines, read_word_list
+from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lmctl.config import Config, TextConfig
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.text.segmentation import Segmenter
+    from lmctl.jobs.tokenizing import ReadPieces
     from lmctl.text.source_chunks import SourceChunk
+    from lmctl.text.tokenization import Tokenizer
 
     OnProgress = Callable[[int], None]
-    # From a path and its name in messages, the bytes of a source.
-    ReadPieces = Callable[[str, str], Iterator[bytes]]
 
 logger = logging.getLogger(__name__)
 
 # A larger chunk has fewer distinct words a token to be added up, and takes more memory a worker (about 200 MB).
 CHUNK_BYTES = 1 << 22
-# Words of a user dictionary that are looked for, to warn of those that cannot be found; more would take seconds.
-MOST_WORDS_TRIED = 20_000
 
 
 def prepare(
@@ -91,7 +82,7 @@ def prepare(
     check_sources([*sources, *files_named(config)])
     sources = without_validation(sources, config.validation.file)
     warn_of_repeated(sources)
-    segmenter, read = _choose_segmenter(sources, config.text)
+    segmenter, read = choose_segmenter(sources, config.text)
     reader = _Reader(config.text, on_progress, read)
     chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
     # A single chunk is processed here: starting processes would take longer than the work.
@@ -144,7 +135,7 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
         LmctlError: an input is missing or is not text.
     """
     check_sources([*sources, *filter(None, [text.stop_words, text.user_dictionary])])
-    segmenter, read = _choose_segmenter(sources, text)
+    segmenter, read = choose_segmenter(sources, text)
     tokenizer = make_tokenizer(text, segmenter)
     tagged = lines = 0
     for chunk in read_chunks(
@@ -156,75 +147,6 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
             tagged += is_tagged(normalized_line)
             yield tokenizer.segment(normalized_line), chunk.goes_on
     warn_of_tags(tagged, lines)
-
-
-def _choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, ReadPieces]:
-    """The configured segmenter, or for `auto` the one that suits a sample; and a reader of the sources.
-
-    The reader gives the sources from their beginning, also a pipe that was sampled. Warnings describe a text for
-    which `auto` may be a bad choice, or whose words jieba would cut again. `space` and `char` give no warning.
-    """
-    if text.segmenter not in ("auto", "jieba"):
-        return text.segmenter, read_pieces
-    sampled = SampledSources(sources, text.encoding)
-    found = detect(sampled.text())
-    if not sampled.is_text and text.errors == "strict":
-        # Reading will fail at the bad bytes; warnings about the rest of the sample would mislead.
-        return ("jieba" if text.segmenter == "jieba" else found.segmenter), sampled.pieces
-    if text.segmenter == "jieba":
-        if found.already_cut:
-            logger.warning(
-                "the text is Chinese cut into words already, and jieba cuts its words again; "
-                "--segmenter space leaves them as they are"
-            )
-        return "jieba", sampled.pieces
-    if found.already_cut:
-        # Shown on a terminal only: nothing is wrong, and cron should not send a mail each night.
-        logger.info(
-            "the text is Chinese cut into words already, so it is cut at white space; "
-            "--segmenter jieba would cut its words again"
-        )
-    elif found.long_words:
-        logger.warning(
-            "most of the text stands in words as long as sentences, because it is written without spaces: a model "
-            "can only learn them whole. --segmenter char makes each character a word, or separate the words by "
-            "spaces first (--segmenter space takes the text as it is, without this warning)"
-        )
-    elif found.glued:
-        logger.warning(
-            "%.0f %% of the words end in a punctuation mark, such as %s: words are cut at white space alone, so "
-            "%s and %s are two words. Separate punctuation by spaces first, as tokenizers do "
-            "(--segmenter space takes the text as it is, without this warning)",
-            100 * found.glued,
-            quoted(found.example),
-            quoted(found.example),
-            quoted(found.example[:-1]),
-        )
-    return found.segmenter, sampled.pieces
-
-
-def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
-    """The configured tokenizer.
-
-    Args:
-        text: the section `text` of the configuration.
-        name: name of the segmenter, never `auto`.
-    """
-    if text.user_dictionary is not None and name != "jieba":
-        logger.warning(
-            "the text is cut by %s, so text.user_dictionary is not used; text.segmenter: jieba would use it", name
-        )
-    normalization = Normalization(text.normalize, text.lowercase)
-    if text.user_dictionary is not None and name == "jieba":
-        segmenter = _make_jieba(text.user_dictionary, text, normalization)
-    else:
-        segmenter = make_segmenter(name, text.engine)
-    return Tokenizer(
-        normalization,
-        segmenter,
-        frozenset() if text.stop_words is None else frozenset(_read_list(text.stop_words, text)),
-        strip_tags=text.sentence_tags == "strip",
-    )
 
 
 def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[str] | None) -> VocabularyRules:
@@ -239,7 +161,7 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
             grow=training.grow_vocabulary,
             keep=training.gone_words == "keep",
         )
-    words = tuple(map(tokenizer.normalization, _read_list(vocabulary.file, config.text)))
+    words = tuple(map(tokenizer.normalization, read_list(vocabulary.file, config.text)))
     for word in words:
         if word.split() != [word]:
             raise DataError(f"{vocabulary.file}: {quoted(word)}, as normalized, is not one word")
@@ -302,19 +224,3 @@ class _Reader:
             SourceRecord(name=name, split=split, bytes=size[0], sha256=digest.hexdigest())
             for name, split, size, digest in self._records
         ]
-
-
-def _read_list(path: str, text: TextConfig) -> tuple[str, ...]:
-    """A word list in the encoding of the text."""
-    return read_word_list(path, encoding=text.encoding, errors=text.errors)
-
-
-def _make_jieba(path: str, text: TextConfig, normalization: Normalization) -> Segmenter:
-    """The jieba segmenter with a user dictionary, whose words are normalized like the text."""
-    lines = read_list_lines(path, encoding=text.encoding, errors=text.errors)
-    words = normalized(parse_user_dictionary(lines, path), normalization, path)
-    segmenter = make_segmenter("jieba", text.engine, encode_user_dictionary(words))
-    lost = [word for word in words[:MOST_WORDS_TRIED] if segmenter.segment(word.word) != [as_token(word.word)]]
-    for remark in remarks(words, lost):
-        logger.warning("%s: %s", path, remark)
-    return segmenter

@@ -9,9 +9,11 @@ fixed text.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import LmctlError
@@ -76,15 +78,13 @@ def load_engine(name: str, user_words: Sequence[UserWord]) -> Engine:
 
 
 def _load_rjieba(user_words: Sequence[UserWord]) -> Engine:
-    from importlib.metadata import version  # slow to import, and not needed for English
-
     import rjieba
 
     engine = rjieba.Jieba()
     tables = _hash([engine.cut(line) for line in _PROBE])
     for word in user_words:
         engine.add_word(word.word, word.frequency, word.tag)
-    return Engine(engine.cut, version("rjieba"), tables)
+    return Engine(engine.cut, installed_version("rjieba"), tables)
 
 
 def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
@@ -108,6 +108,28 @@ def _load_jieba(user_words: Sequence[UserWord]) -> Engine:
     for word in user_words:
         engine.add_word(word.word, word.frequency, word.tag)
     return Engine(engine.lcut, str(jieba.__version__), tables)
+
+
+def installed_version(package: str) -> str:
+    """The version of an installed package, without importing it.
+
+    Args:
+        package: name of the package, which is also the name of its distribution.
+
+    Raises:
+        LmctlError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise LmctlError(f"{package} is not installed; install lmctl's requirements again")
+    # importlib.metadata takes longer to import than a query takes. Installers write this folder beside the
+    # package: packaging.python.org, "Recording installed projects".
+    found = list(Path(spec.origin).parents[1].glob(f"{package}-*.dist-info"))
+    if len(found) == 1:
+        return found[0].name.removeprefix(f"{package}-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version(package)
 
 
 def _hash(value: Any) -> str:

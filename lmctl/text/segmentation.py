@@ -1,4 +1,4 @@
-"""Segmentation of a line into tokens: by white space, by character, or by jieba.
+"""Segmentation of a line into tokens: by white space, by character, by jieba, or into words (`lmctl.text.words`).
 
 jieba segments by a dictionary, and unknown words by a hidden Markov model (HMM).
 
@@ -15,7 +15,8 @@ identity of a segmenter, because the two differ in these cases:
   matters.
 
 Neither engine joins over punctuation or white space. So user words that have these inside are literals
-(`lmctl.text.literals`), as is `<unk>`: the segmenters jieba and char search for them before they cut the rest.
+(`lmctl.text.literals`), as is `<unk>`: the segmenters jieba, words and char search for them before they cut the
+rest.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lmctl.errors import UsageError
-from lmctl.text.engines import ENGINES, load_engine
+from lmctl.text.engines import ENGINES, installed_version, load_engine
 from lmctl.text.literals import Literals
 from lmctl.text.user_dictionary import decode_user_dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SEGMENTERS = ("space", "words", "jieba", "char")
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,14 @@ class SegmenterIdentity:
     """The settings of a segmenter that decide its tokens. Segmenters with equal identities give equal tokens.
 
     Attributes:
-        name: "space", "jieba" or "char".
-        engine: "rjieba" or "jieba"; "" for space and char.
+        name: "space", "words", "jieba" or "char".
+        engine: "rjieba" or "jieba", for Chinese; "" for space and char.
         engine_version: the version of the engine; "" without an engine.
         dictionary_sha256: hash of the bytes of the user dictionary, in hex; "" without a user dictionary.
-        tables_sha256: hash of the engine's own dictionary and hidden Markov model (`lmctl.text.engines`), in hex.
+        tables_sha256: for jieba, hash of the engine's own dictionary and hidden Markov model
+        (`lmctl.text.engines`);
+            for words, hash of Unicode's boundaries (`lmctl.text.words`), since the engine is loaded only if a text
+            has Han characters; in hex.
     """
 
     name: str
@@ -72,26 +78,27 @@ def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b
     """Make a segmenter. A segmenter with an engine is made once for each setting, because loading takes long.
 
     Args:
-        name: "space" (white space separates tokens), "char" (every character is a token) or "jieba".
-        engine: the engine of jieba: "rjieba" or "jieba".
-        user_dictionary: for jieba alone: the result of `encode_user_dictionary` for normalized words.
+        name: "space" (white space separates tokens), "words" (words and punctuation are tokens), "jieba" or "char"
+            (every character is a token).
+        engine: the engine of jieba: "rjieba" or "jieba". words always has rjieba.
+        user_dictionary: for jieba and words: the result of `encode_user_dictionary` for normalized words.
 
     Raises:
-        UsageError: `name` or `engine` is unknown, or a segmenter other than jieba is given a user dictionary.
+        UsageError: `name` or `engine` is unknown, or space or char is given a user dictionary.
         DataError: the user dictionary has another format than `encode_user_dictionary` writes.
         LmctlError: the engine is not installed, or does not work.
     """
-    if name not in ("space", "char", "jieba"):
-        raise UsageError(f"{name}: unknown segmenter; expected space, jieba or char")
-    if name != "jieba":
+    if name not in SEGMENTERS:
+        raise UsageError(f"{name}: unknown segmenter; expected space, words, jieba or char")
+    if name in ("space", "char"):
         if user_dictionary:
             raise UsageError(
-                f"the {name} segmenter has no dictionary; choose jieba or leave the user dictionary out"
+                f"the {name} segmenter has no dictionary; choose words or jieba, or leave the user dictionary out"
             )
         return _SpaceSegmenter() if name == "space" else _CharSegmenter()
     if engine not in ENGINES:
         raise UsageError(f"{engine}: unknown segmenter engine; expected rjieba or jieba")
-    return _load_jieba(engine, user_dictionary)
+    return _load_words(user_dictionary) if name == "words" else _load_jieba(engine, user_dictionary)
 
 
 class _SpaceSegmenter:
@@ -117,7 +124,9 @@ class _CharSegmenter:
         return list("".join(text.split()))
 
 
-class _JiebaSegmenter:
+class _DictionarySegmenter:
+    """Finds literals, and cuts the text between them by a function."""
+
     def __init__(
         self,
         identity: SegmenterIdentity,
@@ -134,15 +143,7 @@ class _JiebaSegmenter:
         return make_segmenter, (self.identity.name, self.identity.engine, self.user_dictionary)
 
     def segment(self, line: str) -> list[str]:
-        return self._literals.cut(line, self._cut_between)
-
-    def _cut_between(self, text: str) -> list[str]:
-        # Neither engine joins over white space, so cutting the text between it gives the same tokens, without the
-        # tokens of white space.
-        pieces = text.split()
-        if len(pieces) == 1:
-            return self._cut(pieces[0])
-        return [token for piece in pieces for token in self._cut(piece)]
+        return self._literals.cut(line, self._cut)
 
 
 # Cached, because a worker process unpickles a segmenter with every task; it loads the dictionary once.
@@ -150,12 +151,43 @@ class _JiebaSegmenter:
 def _load_jieba(engine: str, user_dictionary: bytes) -> Segmenter:
     user_words = decode_user_dictionary(user_dictionary)
     loaded = load_engine(engine, [word for word in user_words if word.is_joined])
+
+    def cut(text: str) -> list[str]:
+        # Neither engine joins over white space, so cutting the text between it gives the same tokens, without the
+        # tokens of white space.
+        pieces = text.split()
+        if len(pieces) == 1:
+            return loaded.cut(pieces[0])
+        return [token for piece in pieces for token in loaded.cut(piece)]
+
     identity = SegmenterIdentity(
         name="jieba",
         engine=engine,
         engine_version=loaded.version,
-        dictionary_sha256=hashlib.sha256(user_dictionary).hexdigest() if user_dictionary else "",
+        dictionary_sha256=_sha256(user_dictionary),
         tables_sha256=loaded.tables_sha256,
     )
     literals = Literals(word.word for word in user_words if not word.is_joined)
-    return _JiebaSegmenter(identity, user_dictionary, literals, loaded.cut)
+    return _DictionarySegmenter(identity, user_dictionary, literals, cut)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_words(user_dictionary: bytes) -> Segmenter:
+    from lmctl.text.words import WordCutter
+
+    user_words = decode_user_dictionary(user_dictionary)
+    load = functools.cache(lambda: load_engine("rjieba", [word for word in user_words if word.is_han]))
+    cutter = WordCutter(lambda run: load().cut(run))
+    identity = SegmenterIdentity(
+        name="words",
+        engine="rjieba",
+        engine_version=installed_version("rjieba"),
+        dictionary_sha256=_sha256(user_dictionary),
+        tables_sha256=cutter.tables_sha256,
+    )
+    literals = Literals(word.word for word in user_words if not word.is_han)
+    return _DictionarySegmenter(identity, user_dictionary, literals, cutter)
+
+
+def _sha256(user_dictionary: bytes) -> str:
+    return hashlib.sha256(user_dictionary).hexdigest() if user_dictionary else ""

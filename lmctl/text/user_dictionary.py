@@ -25,6 +25,7 @@ _JIEBA_LINE = re.compile("^(.+?)( [0-9]+)?( [a-z]+)?$")
 _AFTER_TAB = re.compile(r"^([0-9]*)(\s*[a-z]*)(.*)$")
 # The characters that both engines join to words: re_han_default of jieba 0.42.1.
 _JOINED = re.compile("[\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+")
+_HAN = re.compile("[\u4e00-\u9fd5]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class UserWord:
     def is_joined(self) -> bool:
         """Whether the engines can find the word; else it is a literal (`lmctl.text.literals`)."""
         return _JOINED.fullmatch(self.word) is not None
+
+    @property
+    def is_han(self) -> bool:
+        """Whether it has only Han characters, which the segmenter words leaves to the engine."""
+        return _HAN.fullmatch(self.word) is not None
 
 
 def parse_user_dictionary(lines: Iterable[str], source: str) -> list[UserWord]:
@@ -119,19 +125,21 @@ def normalized(words: Iterable[UserWord], normalize: Callable[[str], str], sourc
     return found
 
 
-def remarks(words: Sequence[UserWord], lost: Sequence[UserWord] = ()) -> list[str]:
+def remarks(
+    words: Sequence[UserWord], literal: Sequence[UserWord] = (), lost: Sequence[UserWord] = ()
+) -> list[str]:
     """Describe lines that are read in another way than their author may expect: one remark of each kind.
 
     Args:
         words: all words of the file.
+        literal: the words that are searched for before the engine cuts.
         lost: the words that the segmenter cuts although they are in the dictionary.
     """
     found = []
-    literal = [word for word in words if not word.is_joined and " " not in word.word]
     for chosen, text in (
         ([word for word in words if word.ignored], _left_out),
         ([word for word in words if " " in word.word], _spaced),
-        ([word for word in literal if word.frequency is not None], _without_frequency),
+        ([word for word in literal if word.frequency is not None and " " not in word.word], _without_frequency),
         (lost, _lost),
     ):
         if chosen:
@@ -154,7 +162,7 @@ def _spaced(word: UserWord) -> str:
 
 def _without_frequency(word: UserWord) -> str:
     return (
-        f"{_shown(word.word)} has characters inside that jieba never joins: lmctl searches for it before jieba "
+        f"{_shown(word.word)} has characters inside that jieba does not join: lmctl searches for it before jieba "
         "cuts, and its frequency has no effect"
     )
 

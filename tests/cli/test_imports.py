@@ -118,6 +118,20 @@ def test_predict_for_a_chinese_model_imports_one_engine(clean_environment, make_
     assert modules & {"jieba", "rjieba", "yaml", "rich", "tensorflow"} == {"rjieba"}
 
 
+def test_predict_for_a_model_of_words_imports_an_engine_of_chinese_only_for_chinese(
+    clean_environment, make_bundle, tmp_path
+):
+    bundle = make_bundle(tmp_path / "words", words=("don't", "编程"), segmenter="words")
+    engines = {"jieba", "rjieba", "unicode_segmentation_rs", "email"}
+
+    _, english = imported(["predict", "-m", bundle, "don't"], clean_environment())
+    code, chinese = imported(["predict", "-m", bundle, "编程"], clean_environment())
+
+    assert code == 0
+    assert english & engines == {"unicode_segmentation_rs"}
+    assert chinese & engines == {"unicode_segmentation_rs", "rjieba"}
+
+
 def test_importing_lmctl_costs_nothing(clean_environment):
     script = "import sys, lmctl; print(sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run(

@@ -36,7 +36,10 @@ from lmctl.errors import UsageError
         ),
         (
             ["text.segmenter=char", "text.user_dictionary=d.txt"],
-            "text.user_dictionary: needs text.segmenter auto or jieba, got 'd.txt' with text.segmenter char",
+            (
+                "text.user_dictionary: needs text.segmenter auto, words or jieba, "
+                "got 'd.txt' with text.segmenter char"
+            ),
         ),
     ],
 )

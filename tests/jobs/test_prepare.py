@@ -18,7 +18,8 @@ from lmctl.config import TextConfig
 from lmctl.corpus import preparation
 from lmctl.corpus.prepared import PreparedCorpus, SharedLines
 from lmctl.jobs import prepare as job
-from lmctl.jobs.prepare import make_tokenizer, prepare
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.tokenizing import make_tokenizer
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from preparing import CHINESE, config, words_of
 from lmctl.config import TextConfig
 from lmctl.errors import DataError
 from lmctl.jobs import prepare as job
-from lmctl.jobs.prepare import make_tokenizer, prepare, segment
+from lmctl.jobs.prepare import prepare, segment
+from lmctl.jobs.tokenizing import make_tokenizer
 from lmctl.text import source_chunks
 
 
@@ -56,7 +57,7 @@ def test_all_inputs_together_decide_how_they_are_segmented(write, tmp_path, turn
 def test_the_output_of_prepare_is_cut_into_the_same_words(write, caplog):
     caplog.set_level(logging.INFO, "lmctl")
     cut = [" ".join(tokens) for tokens in segmented([write("raw.txt", CHINESE)], TextConfig())]
-    assert not caplog.messages
+    caplog.clear()
 
     again = segmented([write("cut.txt", "".join(f"{line}\n" for line in cut))], TextConfig())
 
@@ -84,26 +85,81 @@ def test_cutting_words_again_is_warned_of(write, caplog):
 
 
 @pytest.mark.parametrize(
-    ("text", "warning"),
+    ("text", "tokens", "choice"),
     [
         (
-            "The cat sat on the mat.\nThe dog slept, too.\n",
+            "The cat sat on the mat.\nThe dog didn't, too.\n",
+            ["The cat sat on the mat .", "The dog didn't , too ."],
             (
-                "30 % of the words end in a punctuation mark, such as 'too.': words are cut at white space alone, "
-                "so 'too.' and 'too' are two words"
+                "words end in punctuation marks, such as 'too.', so words and punctuation are cut apart "
+                "(--segmenter words)"
             ),
         ),
-        ("私は毎日コーヒーを飲みます。\n", "most of the text stands in words as long as sentences"),
+        (
+            "The cat sat , too .\n",
+            ["The cat sat , too ."],
+            "punctuation marks stand alone, so the text is cut at white space (--segmenter space)",
+        ),
+        (
+            "the cat\n",
+            ["the cat"],
+            "the text has no punctuation at its words, so it is cut at white space (--segmenter space)",
+        ),
+        ("他来到了大厦。\n", ["他 来到 了 大厦 。"], "the text is Chinese, so jieba cuts it into words"),
+        (
+            "we think 这个模型 is good\n",
+            ["we think 这个 模型 is good"],
+            "a part of the text is Chinese, so its words are cut apart (--segmenter words)",
+        ),
     ],
 )
-def test_auto_warns_about_the_form_of_a_text(write, caplog, text, warning):
+def test_auto_tells_its_choice_on_a_terminal_alone(write, caplog, text, tokens, choice):
+    caplog.set_level("INFO")
     path = write("text.txt", text)
-    list(segmented([path], TextConfig()))
-    assert [(record.levelname, warning in record.message) for record in caplog.records] == [("WARNING", True)]
+
+    assert [" ".join(line) for line in segmented([path], TextConfig())] == tokens
+
+    assert [(record.levelname, record.message) for record in caplog.records] == [("INFO", choice)]
+
+
+def test_sentences_without_spaces_are_cut_into_characters_with_a_warning(write, caplog):
+    path = write("text.txt", "私は毎日コーヒーを飲みます。\n今日は、ですね。\n")
+    warning = (
+        "59 % of the characters are of scripts without spaces whose words lmctl does not know, such as 'ー': each "
+        "of them is a word for the model; to have longer words, cut the text first, and use --segmenter space"
+    )
+    for segmenter in ("auto", "words"):
+        caplog.clear()
+        first, _ = segmented([path], TextConfig(segmenter=segmenter))
+        assert first == [*"私は毎日コーヒーを飲みます。"]
+        assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [warning]
 
     caplog.clear()
     list(segmented([path], TextConfig(segmenter="space")))
     assert not caplog.messages
+
+
+def test_long_words_are_warned_of(write, caplog):
+    path = write("dna.txt", "ACGT" * 10 + "\n" + "TGCA" * 10 + "\n")
+    assert list(segmented([path], TextConfig())) == [["ACGT" * 10], ["TGCA" * 10]]
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "most of the text stands in words of more than 30 characters"
+    ]
+
+
+def test_a_user_dictionary_of_the_segmenter_words(write, caplog):
+    path = write("user.txt", "云计算平台\nC++ 7\n")
+    text = TextConfig(segmenter="words", user_dictionary=path)
+
+    assert list(segmented([write("text.txt", "云计算平台用C++, ok?\n")], text)) == [
+        ["云计算平台", "用", "C++", ",", "ok", "?"]
+    ]
+    assert caplog.messages == [
+        (
+            f"{path}: line 2: 'C++' has characters inside that jieba does not join: lmctl searches for it before "
+            "jieba cuts, and its frequency has no effect"
+        )
+    ]
 
 
 def test_a_user_dictionary_is_normalized_and_warned_of_by_line(write, tmp_path, caplog):

@@ -122,6 +122,23 @@ def test_other_tables_of_the_same_version_are_warned_of(tmp_path, make_bundle, c
     ]
 
 
+def test_other_word_boundaries_are_warned_of(tmp_path, make_bundle, caplog):
+    bundle = open_bundle(make_bundle(tmp_path / "bundle", words=("don't",), segmenter="words"))
+    segmenter = dataclasses.replace(bundle.record.recipe.segmenter, tables_sha256="0" * 64)
+    recipe = msgspec.structs.replace(bundle.record.recipe, segmenter=segmenter)
+    bundle.record = msgspec.structs.replace(bundle.record, recipe=recipe)
+
+    assert Model(bundle).encode("don't!").token_ids == [2, 0]
+
+    name = f"rjieba {segmenter.engine_version}"
+    assert caplog.messages == [
+        (
+            f"this model was trained with {name}, but {name} with other word boundaries is installed: "
+            "some words may be cut differently"
+        )
+    ]
+
+
 def test_the_same_segmenter_is_not_warned_of(make_model, caplog):
     make_model(words=("\u7f16\u7a0b",), segmenter="jieba").encode("\u7f16\u7a0b")
 

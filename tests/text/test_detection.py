@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmctl.text.detection import Detection, detect
+from lmctl.text.detection import Detection, detect, share_without_words
 from lmctl.text.segmentation import make_segmenter
 
 RAW = """\
@@ -57,7 +57,7 @@ def cut(text, name="jieba"):
     ],
 )
 def test_raw_chinese_is_for_jieba(text):
-    assert detect(text) == Detection("jieba")
+    assert detect(text) == Detection("jieba", "chinese")
 
 
 @pytest.mark.parametrize(
@@ -87,28 +87,44 @@ def test_raw_chinese_is_for_jieba(text):
     ],
 )
 def test_chinese_that_is_cut_into_words_is_cut_at_white_space(text):
-    assert detect(text) == Detection("space", already_cut=True)
+    assert detect(text) == Detection("space", "cut_chinese")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("the cat sat on the mat", "plain"),
+        ("The U.S. economy grew , said Mr. Smith . It did not last , others said .", "separate_punctuation"),
+        ("12 345 ... ！", "separate_punctuation"),
+        ("", "plain"),
+        ("나는 학교에 갑니다 그리고 오늘은 날씨가 좋습니다", "plain"),
+        # The constitution of South Korea, with hanja.
+        ("大韓民國은 民主共和國이다. 大韓民國의 主權은 國民에게 있고 모든 權力은 國民으로부터 나온다", "plain"),
+        # Cut by MeCab.
+        ("私 は 毎日 コーヒー を 飲み ます 。", "separate_punctuation"),
+        ("Donaudampfschifffahrtsgesellschaft ist ein langes Wort und das Wetter ist gut", "plain"),
+        # More English words than Chinese ones, cut already.
+        ("the word 语言 模型 means language model , and the word 词语 means word .", "separate_punctuation"),
+        # A name in Chinese.
+        ("the city of " + "a b c d e f g h i j " * 10 + "is 北京 , they say", "separate_punctuation"),
+        # Fewer than three words end in a punctuation mark, or more marks stand alone.
+        ("the mat. the cat sat on it.", "plain"),
+        ("a , b . " * 50 + "the cat, the dog. the end.", "separate_punctuation"),
+    ],
+)
+def test_words_between_spaces_are_left_as_they_are(text, reason):
+    assert detect(text) == Detection("space", reason)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "the cat sat on the mat",
-        "The U.S. economy grew , said Mr. Smith . It did not last , others said .",
-        "12 345 ... ！",
-        "",
-        # More English words than Han characters.
         "the word 语言模型 means language model and the word 词语 means word",
-        "나는 학교에 갑니다 그리고 오늘은 날씨가 좋습니다",
-        # The constitution of South Korea, with hanja.
-        "大韓民國은 民主共和國이다. 大韓民國의 主權은 國民에게 있고 모든 權力은 國民으로부터 나온다",
-        # Cut by MeCab.
-        "私 は 毎日 コーヒー を 飲み ます 。",
-        "Donaudampfschifffahrtsgesellschaft ist ein langes Wort und das Wetter ist gut",
+        "我 think 这个 idea is 很好 but we need more time to 讨论一下, ok?",
     ],
 )
-def test_words_between_spaces_are_left_as_they_are(text):
-    assert detect(text) == Detection("space")
+def test_a_mixture_of_languages_with_chinese_is_cut_into_words(text):
+    assert detect(text) == Detection("words", "mixed")
 
 
 @pytest.mark.parametrize(
@@ -120,19 +136,34 @@ def test_words_between_spaces_are_left_as_they_are(text):
         "東京都知事選挙、現職再選確実\n県営鉄道新駅開業、地元歓迎\n政府経済対策発表、総額十兆円規模",
         "ฉันรักภาษาไทยมากเพราะสวย",
         "ខ្ញុំ​ស្រលាញ់​ភាសា​ខ្មែរ",
-        "ACGTACGTACGTACGTACGTACGTACGTACGTACGT" * 3,
+        # A tenth of the text.
+        "the cat sat on the mat , and it was happy . " * 4 + "私は毎日コーヒーを飲みます。",
     ],
 )
-def test_sentences_without_spaces_are_reported(text):
-    assert detect(text) == Detection("space", long_words=True)
+def test_sentences_without_spaces_are_cut_into_words(text):
+    assert detect(text) == Detection("words", "unspaced")
 
 
-def test_punctuation_that_is_part_of_words_is_reported_with_its_share():
-    # 3 of 12 words: `mat.` twice, `too,`, but not `a.`, which may be an initial.
-    text = "The cat sat on the mat. So did, too, a. dog mat.\n"
-    assert detect(text) == Detection("space", glued=4 / 12, example="mat.")
+def test_long_words_of_a_script_with_spaces_are_reported():
+    assert detect("ACGTACGTACGTACGTACGTACGTACGTACGTACGT" * 3) == Detection("space", "long_words")
 
 
-@pytest.mark.parametrize("text", ["the mat. the cat sat on it.", "a , b . " * 50 + "the cat, the dog. the end."])
-def test_a_few_words_with_punctuation_are_no_matter(text):
-    assert detect(text) == Detection("space")
+@pytest.mark.parametrize(
+    ("text", "example"),
+    [
+        # Four words end in punctuation; `a.` may be an initial.
+        ("The cat sat on the mat. So did, too, a. dog mat.\n", "mat."),
+        ("यह एक किताब है। वह घर है। यह क्या है। वहाँ क्या है\n", "है।"),
+        ("Это кот, это пёс. Кто это?\n", "это?"),
+    ],
+)
+def test_raw_text_is_cut_into_words(text, example):
+    assert detect(text) == Detection("words", "joined_punctuation", example)
+
+
+@pytest.mark.parametrize(
+    ("sample", "share", "example"),
+    [("a \u304b\u306a", 2 / 3, "\u306a"), ("\u304b\u304bab", 0.5, "\u304b"), ("北京 a", 0.0, ""), ("", 0.0, "")],
+)
+def test_share_without_words(sample, share, example):
+    assert share_without_words(sample) == (share, example)

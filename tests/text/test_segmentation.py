@@ -29,11 +29,11 @@ HAN_TEXT = """\
 研究生命的起源是生物学家们长期以来的愿望……"""
 
 
-@pytest.mark.parametrize("name", ["space", "char", "jieba"])
+@pytest.mark.parametrize("name", ["space", "words", "char", "jieba"])
 @settings(max_examples=50, deadline=None)
 @given(
     line=st.text(st.characters(exclude_categories=["Cs"]))
-    | st.text(alphabet="中国a1 \t\u3000\x1c\x85\u2028-_<unk>")
+    | st.text(alphabet="中国aか1 \t\u3000\x1c\x85\u2028\u0301-_#@.:/<unk>")
 )
 def test_tokens_are_the_line_without_its_whitespace(name, line):
     tokens = make_segmenter(name).segment(line)
@@ -98,7 +98,7 @@ def test_a_user_word_wins_in_its_own_segmenter_alone(engine, entry):
     assert make_segmenter("jieba", engine).segment(line)[:3] == ["「", "台", "中"]
 
 
-@pytest.mark.parametrize("name", ["char", *ENGINES])
+@pytest.mark.parametrize("name", ["char", "words", *ENGINES])
 def test_a_special_is_one_token(name):
     segmenter = make_segmenter("jieba", name) if name in ENGINES else make_segmenter(name)
     assert segmenter.segment("我 <unk>了") == ["我", "<unk>", "了"]
@@ -109,6 +109,8 @@ def test_identities():
     dictionary = "台中\t\t\n".encode()
     assert make_segmenter("space").identity == SegmenterIdentity("space", "", "", "", "")
     assert make_segmenter("char").identity == SegmenterIdentity("char", "", "", "", "")
+    words = make_segmenter("words").identity
+    assert words == SegmenterIdentity("words", "rjieba", "0.2.2", "", words.tables_sha256)
     for engine, version in (("rjieba", "0.2.2"), ("jieba", "0.42.1")):
         tables = load_engine(engine, []).tables_sha256
         digest = hashlib.sha256(dictionary).hexdigest()
@@ -121,9 +123,9 @@ def test_identities():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("auto",), "auto: unknown segmenter; expected space, jieba or char"),
+        (("auto",), "auto: unknown segmenter; expected space, words, jieba or char"),
         (("jieba", "cjieba"), "cjieba: unknown segmenter engine; expected rjieba or jieba"),
-        (("space", "rjieba", b"a"), "the space segmenter has no dictionary; choose jieba"),
+        (("space", "rjieba", b"a"), "the space segmenter has no dictionary; choose words or jieba"),
     ],
 )
 def test_settings_without_meaning_are_refused(arguments, message):
