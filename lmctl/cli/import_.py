@@ -57,8 +57,8 @@ def import_(
     """Publish the n-gram model of an ARPA file, and print its path.
 
     FILE may come from SRILM, KenLM, IRSTLM, MITLM, HTK, the CMU toolkits or phonetisaurus, and have n-grams of up
-    to 20 words; .gz, .bz2 and .xz are decompressed; - is standard input. `<s>` becomes the context from which a
-    sentence starts. If FILE has no `<unk>`, unknown words get log10 probability -100, as in KenLM.
+    to 20 words; .gz, .bz2, .xz and .zst are decompressed; - is standard input. `<s>` becomes the context from
+    which a sentence starts. If FILE has no `<unk>`, unknown words get log10 probability -100, as in KenLM.
 
     An ARPA file does not record how its text was segmented. Give the options of segmentation here, so that queries
     are segmented in the same way.

@@ -54,7 +54,7 @@ def prepare(
 ) -> None:
     """Segment texts, choose their vocabulary, and write them as ids, for `lmctl train DIR`.
 
-    INPUT is a file (.gz, .bz2 and .xz are decompressed) or - for standard input; each line is a sentence.
+    INPUT is a file (.gz, .bz2, .xz and .zst are decompressed) or - for standard input; each line is a sentence.
 
     \b
     Example:

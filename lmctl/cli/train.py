@@ -112,8 +112,8 @@ def train(
 ) -> None:
     """Train a model on CORPUS, publish it as a new generation, and print its path.
 
-    CORPUS is one text or several, or one folder that `lmctl prepare` wrote. A text is a file (.gz, .bz2 and .xz
-    are decompressed) or - for standard input; each line is a sentence.
+    CORPUS is one text or several, or one folder that `lmctl prepare` wrote. A text is a file (.gz, .bz2, .xz
+    and .zst are decompressed) or - for standard input; each line is a sentence.
 
     The current generation answers queries until the new one is complete; then it is kept as an older generation.
     If texts, settings and the version of lmctl have not changed since the current generation was trained, nothing

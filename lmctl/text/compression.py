@@ -1,9 +1,9 @@
-"""Decompression of sources in gzip, bzip2 and xz, which are recognised by their first bytes.
+"""Decompression of sources in gzip, bzip2, xz and zstd, which are recognised by their first bytes.
 
-A file may hold several streams one after the other, as pigz, pbzip2, pixz and `cat` write them. Every byte must
-belong to a stream or to the padding after it; a file with other bytes is refused as damaged. The programs gzip and
-bzip2 ignore other bytes after a whole stream, with a warning. But a later stream with a damaged start looks the
-same.
+A file may hold several streams one after the other, as pigz, pbzip2, pixz, pzstd and `cat` write them. Every byte
+must belong to a stream or to the padding after it; a file with other bytes is refused as damaged. The programs
+gzip and bzip2 ignore other bytes after a whole stream, with a warning. But a later stream with a damaged start
+looks the same.
 """
 
 from __future__ import annotations
@@ -12,29 +12,34 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lmctl.errors import DataError
+from lmctl.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # gzip: RFC 1952, 2.3.1, with method 8, the only one. bzip2: the header of the file, then the header of a block or
-# of the end of the stream. xz: the .xz file format, 2.1.1.1.
+# of the end of the stream. xz: the .xz file format, 2.1.1.1. zstd: RFC 8878, 3.1.1 and 3.1.2; pzstd begins a file
+# with a skippable frame, which has no text.
 _STARTS = {
     "gzip": (b"\x1f\x8b\x08",),
     "bzip2": tuple(b"BZh%d" % level + magic for level in range(1, 10) for magic in (b"1AY&SY", b"\x17rE8P\x90")),
     "xz": (b"\xfd7zXZ\0",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60))),
 }
 LONGEST_START = max(len(start) for starts in _STARTS.values() for start in starts)
-_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
-# The padding after a stream consists of zeros: any number for gzip, a multiple of four for xz (2.2). bzip2 has no
-# padding of its own; zeros are accepted, since they hold no text.
+_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+# The padding after a stream consists of zeros: any number for gzip, a multiple of four for xz (2.2). bzip2 and
+# zstd have no padding of their own; zeros are accepted, since they hold no text.
 _XZ_PADDING_BYTES = 4
+
+# The start of the messages of zlib and zstd, which repeats what the message of lmctl says.
+_ERROR_PREFIXES = ("Error -3 while decompressing data: ", "Unable to decompress Zstandard data: ")
 
 _log = logging.getLogger(__name__)
 
 
 def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file: bool = False) -> Iterator[bytes]:
-    """Decompress a source if its first bytes are those of gzip, bzip2 or xz; else yield it as it is.
+    """Decompress a source if its first bytes are those of gzip, bzip2, xz or zstd; else yield it as it is.
 
     Args:
         pieces: the bytes of the source, in pieces of any size.
@@ -44,6 +49,7 @@ def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file:
 
     Raises:
         DataError: the source is damaged or cut off, or not compressed as its suffix states.
+        MissingExtraError: the source is in zstd, and the package that reads it is not installed.
     """
     start = b""
     for piece in pieces:
@@ -68,7 +74,7 @@ def decompressed(pieces: Iterator[bytes], source: str, longest: int, *, is_file:
 
 
 def compression_of(start: bytes) -> str | None:
-    """The compression ("gzip", "bzip2", "xz") of a stream that starts with these bytes; None: another or none."""
+    """The compression ("gzip", "bzip2", "xz", "zstd") of a stream by its first bytes; None: another or none."""
     return next((method for method, starts in _STARTS.items() if start.startswith(starts)), None)
 
 
@@ -111,7 +117,7 @@ class _Decompressor:
         self._method = method
         self._source = source
         self._longest = longest
-        self._new, self._errors = _implementation(method)
+        self._new, self._errors = _implementation(method, source)
         self._stream: Any = self._new()
         self._pending = b""
         # Number of bytes of the source before `_pending`, and number of padding bytes after the last stream.
@@ -151,7 +157,7 @@ class _Decompressor:
                 if stream.eof or not (pending or len(text) == self._longest):
                     break
         except self._errors as error:
-            raise self._damaged(f"{error}".removeprefix("Error -3 while decompressing data: ")) from error
+            raise self._unreadable(f"{error}") from error
         if stream.eof:
             self._pending = stream.unused_data
             self._taken -= len(self._pending)
@@ -179,11 +185,27 @@ class _Decompressor:
         if self._method == "xz" and self._padding % _XZ_PADDING_BYTES:
             raise self._damaged(f"{self._padding} zeros follow a stream; xz allows multiples of four")
 
+    def _unreadable(self, why: str) -> DataError:
+        """Make the error for an exception of the library; some files are whole, and need another program."""
+        if "Frame requires too much memory" in why:
+            return DataError(
+                f"{self._source}: zstd with a window above 128 MiB, which would take as much memory to read; "
+                "zstd -dc --long=31 FILE unpacks it"
+            )
+        if "Dictionary mismatch" in why:
+            return DataError(
+                f"{self._source}: zstd with a dictionary of its own, which lmctl does not have; "
+                "zstd -dc -D DICTIONARY FILE unpacks it"
+            )
+        for prefix in _ERROR_PREFIXES:
+            why = why.removeprefix(prefix)
+        return self._damaged(why[:1].lower() + why[1:])
+
     def _damaged(self, how: str) -> DataError:
         return DataError(f"{self._source}: damaged or cut off ({how}); compress or copy it again")
 
 
-def _implementation(method: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
+def _implementation(method: str, source: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
     """A function that makes a decompressor for one stream, and the exceptions that it raises for damage."""
     # The libraries are imported here, so that a query that reads no compressed file does not load them.
     match method:
@@ -195,6 +217,16 @@ def _implementation(method: str) -> tuple[Callable[[], Any], tuple[type[Exceptio
             import bz2
 
             return bz2.BZ2Decompressor, (OSError, ValueError)
+        case "zstd":
+            try:
+                from backports import zstd
+            except ImportError:
+                raise MissingExtraError(
+                    f"{source}: zstd, which lmctl reads with a package that is not installed: "
+                    "pip install 'lmctl[zstd]', or zstd -dc FILE in a pipe"
+                ) from None
+
+            return zstd.ZstdDecompressor, (zstd.ZstdError,)
     import lzma
 
     return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), (lzma.LZMAError,)

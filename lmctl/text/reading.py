@@ -32,7 +32,7 @@ def read_chunks(
     The places at which an overlong line is cut do not depend on `chunk_bytes`.
 
     Args:
-        paths: files, compressed by gzip, bzip2 or xz or not, and "-" for standard input.
+        paths: files, compressed by gzip, bzip2, xz or zstd or not, and "-" for standard input.
         encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         chunk_bytes: approximate length of a chunk.

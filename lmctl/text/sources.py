@@ -62,7 +62,7 @@ def read_pieces(path: str, source: str, *, patience_seconds: float | None = None
     """Read one source, decompressed, in pieces of at most `_READ_BYTES`.
 
     Args:
-        path: a file, or "-" for standard input; gzip, bzip2 and xz are recognised by their first bytes.
+        path: a file, or "-" for standard input; gzip, bzip2, xz and zstd are recognised by their first bytes.
         source: name of the source for messages.
         patience_seconds: longest time to wait for the first bytes of a named pipe; None: no limit.
 
@@ -70,6 +70,7 @@ def read_pieces(path: str, source: str, *, patience_seconds: float | None = None
         InputMissingError: the path does not exist or is a folder.
         StorageError: the source could not be read, or nothing was written to a named pipe in time.
         DataError: the source is damaged or cut off, or not compressed as its suffix states.
+        MissingExtraError: the source is in zstd, and the package that reads it is not installed.
     """
     raw = _read_raw(path, source, patience_seconds)
     return decompressed(raw, source, _READ_BYTES, is_file=path != STDIN)

@@ -9,6 +9,7 @@ import json
 import lzma
 
 import pytest
+from backports import zstd  # noqa: TID253
 
 from lmctl.corpus.prepared import PreparedCorpus
 
@@ -123,7 +124,8 @@ def test_several_inputs_are_read_in_order(call, write):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)]
+    ("suffix", "compress"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd.compress)],
 )
 def test_compressed_text_gives_the_same_corpus(call, write, text, tmp_path, suffix, compress):
     packed = write(f"text.txt.{suffix}", compress(TEXT))
@@ -134,9 +136,9 @@ def test_compressed_text_gives_the_same_corpus(call, write, text, tmp_path, suff
     assert prepared(tmp_path / suffix) == prepared(tmp_path / "plain")
 
 
-@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
 def test_a_compressed_file_that_is_damaged_is_bad_data(call, write, tmp_path, suffix):
-    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd.compress}[suffix]
     packed = write(f"cut.{suffix}", compress(TEXT)[:-9])
 
     finished = call("prepare", packed, "-o", tmp_path / "prepared")

@@ -3,17 +3,27 @@ import gzip
 import itertools
 import logging
 import lzma
+import sys
 import zlib
 
 import pytest
+from backports import zstd  # noqa: TID253
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmctl.errors import DataError
+from lmctl.errors import DataError, MissingExtraError
 from lmctl.text.compression import decompressed
 
-COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
-SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
+
+def zstd_compress(content):
+    """One frame with a checksum, as the program zstd writes it."""
+    return zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd_compress}
+SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst"}
+# RFC 8878, 3.1.2: a magic number, the length of the content, the content.
+SKIPPABLE = (0x184D2A5F).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
 methods = pytest.mark.parametrize("method", COMPRESS)
 
 
@@ -112,8 +122,8 @@ def test_zeros_behind_an_xz_stream_come_in_fours_as_its_format_has_it():
         read(content + bytes(3) + content)
 
 
-@pytest.mark.parametrize("method", ["gzip", "bzip2"])
-def test_zeros_behind_the_other_two_may_be_any_number(method):
+@pytest.mark.parametrize("method", ["gzip", "bzip2", "zstd"])
+def test_zeros_behind_the_others_may_be_any_number(method):
     assert read(COMPRESS[method](b"a\n") + bytes(511)) == b"a\n"
 
 
@@ -153,3 +163,55 @@ def test_a_wrong_checksum_is_damage():
     content[-8] ^= 1
     with pytest.raises(DataError, match="incorrect data check"):
         read(bytes(content))
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1000])
+def test_skippable_frames_of_zstd_have_no_text(piece):
+    first, second = zstd_compress(b"first\n"), zstd_compress(b"second\n")
+    assert read(SKIPPABLE + first + SKIPPABLE + second + SKIPPABLE, piece=piece) == b"first\nsecond\n"
+    assert read(SKIPPABLE) == b""
+    with pytest.raises(DataError, match="corpus: damaged or cut off"):
+        read(first + SKIPPABLE[:-1])
+
+
+def test_a_small_zstd_frame_of_a_large_text_comes_in_pieces():
+    pieces = list(decompressed(iter([zstd_compress(bytes(10_000_000))]), "corpus", 1000))
+    assert len(pieces) == 10_000
+    assert {len(piece) for piece in pieces} == {1000}
+
+
+def test_a_wrong_checksum_of_zstd_is_damage():
+    content = bytearray(zstd_compress(b"some text\n"))
+    content[-1] ^= 1
+    with pytest.raises(DataError) as caught:
+        read(bytes(content))
+    assert str(caught.value) == (
+        "corpus: damaged or cut off (restored data doesn't match checksum); compress or copy it again"
+    )
+
+
+def test_a_zstd_window_above_that_of_the_program_is_refused():
+    # The program zstd refuses a window above 2**27 bytes, too, unless --long names it. The window of this frame is
+    # stated in its header only (RFC 8878, 3.1.1.1.2): exponent 28 - 10, mantissa 0.
+    content = b"\x28\xb5\x2f\xfd\x00" + bytes([(28 - 10) << 3]) + b"\x01\x00\x00"
+    with pytest.raises(
+        DataError, match=r"^corpus: zstd with a window above 128 MiB.* zstd -dc --long=31 FILE unpacks"
+    ):
+        read(content)
+
+
+def test_a_zstd_frame_with_a_dictionary_is_refused():
+    dictionary = zstd.train_dict([b"hello world %d" % number * 5 for number in range(1000)], 1000)
+    with pytest.raises(DataError, match=r"^corpus: zstd with a dictionary of its own, which lmctl does not have"):
+        read(zstd.compress(b"hello", zstd_dict=dictionary))
+
+
+def test_without_its_package_a_zstd_file_is_refused_with_the_name_of_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "backports.zstd", None)
+    monkeypatch.delattr("backports.zstd")
+    with pytest.raises(MissingExtraError) as caught:
+        read(zstd_compress(b"a\n"))
+    assert str(caught.value) == (
+        "corpus: zstd, which lmctl reads with a package that is not installed: pip install 'lmctl[zstd]', "
+        "or zstd -dc FILE in a pipe"
+    )
