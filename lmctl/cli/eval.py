@@ -22,6 +22,7 @@ from lmctl.cli.options import (
     pass_messages,
 )
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName
+from lmctl.cli.queries import check_files
 from lmctl.errors import QualityGateError
 from lmctl.records import shortened
 
@@ -143,11 +144,7 @@ def evaluate(
 
     if files and not models and names_model(files[0]):
         models, files = files[:1], files[1:]
-    if not files and (sys.stdin is None or sys.stdin.isatty()):
-        there = "closed" if sys.stdin is None else "a terminal"
-        raise click.UsageError(
-            f"no FILE given, and standard input is {there}; give FILE, or pipe text to standard input"
-        )
+    check_files(files)
     if len(models) > 1:
         _check_comparison(files, format)
 

@@ -11,7 +11,7 @@ import click
 from lmctl.errors import DataError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lmctl.text.source_chunks import LongLines
 
@@ -41,6 +41,15 @@ def check_queries(texts: tuple[str, ...], file: str | None, queries: str, argume
         raise click.UsageError(
             f"no {argument} given, and standard input is {there}; give {argument} or -f FILE, or pipe {queries} "
             "to standard input"
+        )
+
+
+def check_files(files: Sequence[str]) -> None:
+    """Refuse a command line without a file if standard input cannot be one."""
+    if not files and (sys.stdin is None or sys.stdin.isatty()):
+        there = "closed" if sys.stdin is None else "a terminal"
+        raise click.UsageError(
+            f"no FILE given, and standard input is {there}; give FILE, or pipe text to standard input"
         )
 
 

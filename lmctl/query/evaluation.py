@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lmctl.families.gap_model import GapModel
-    from lmctl.query.scoring import SentenceScore
     from lmctl.query.text_model import TextModel
+    from lmctl.query.window_scoring import SentenceScore
     from lmctl.text.source_chunks import LongLines
 
 logger = logging.getLogger(__name__)

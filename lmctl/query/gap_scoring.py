@@ -18,7 +18,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import Meter
 from lmctl.query.batching import batches_by_length
-from lmctl.query.scoring import scoring_threads
+from lmctl.query.window_scoring import scoring_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

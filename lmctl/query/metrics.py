@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.corpus.characters import CharacterUnigram
-    from lmctl.query.scoring import SentenceScore
+    from lmctl.query.window_scoring import SentenceScore
 
 LN_2 = math.log(2.0)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.query.filling import Filling
     from lmctl.query.prediction import Prediction
-    from lmctl.query.scoring import SentenceScore
+    from lmctl.query.window_scoring import SentenceScore
 
 
 class Model(TextModel):

@@ -12,7 +12,7 @@ from lmctl.families.transformer.sizes import TransformerSizes
 from lmctl.families.vae.config import VAEConfig
 from lmctl.families.vae.sizes import VAESizes
 from lmctl.layers.clusters import Cluster
-from lmctl.query import scoring
+from lmctl.query import window_scoring
 from lmctl.query.model import Model
 from lmctl.query.prediction import Predictor
 from lmctl.query.scoring import score_sentences
@@ -97,5 +97,5 @@ def test_a_carried_text_is_scored_alike_in_windows_of_any_size(model, lines, ran
     at_once = log_probs(score_sentences(model, lines, state="carry", ranks=ranks))
 
     for window in (1, 100):
-        monkeypatch.setattr(scoring, "WINDOW_TOKENS", window)
+        monkeypatch.setattr(window_scoring, "WINDOW_TOKENS", window)
         assert log_probs(score_sentences(model, lines, state="carry", ranks=ranks)) == at_once

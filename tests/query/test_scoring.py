@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from lmctl.query import batching, scoring
+from lmctl.query import batching, window_scoring
 from lmctl.query.metrics import Tally
 from lmctl.query.scoring import score_sentences, token_log_probs
 
@@ -24,7 +24,7 @@ def log_probs(scores):
 @pytest.mark.parametrize("window", [1, 1 << 15])
 @pytest.mark.parametrize("state", ["reset", "carry"])
 def test_an_id_stream_is_scored_as_its_sentences_are(model, monkeypatch, state, window):
-    monkeypatch.setattr(scoring, "WINDOW_TOKENS", window)
+    monkeypatch.setattr(window_scoring, "WINDOW_TOKENS", window)
     scores = list(score_sentences(model, make_lines(), state=state, blank_lines="keep"))
     token_ids = np.array([token for score in scores for token in score.token_ids])
 
@@ -80,7 +80,7 @@ def test_sizes_of_windows_and_batches_change_nothing(
     lines = make_lines()
     expected = list(score_sentences(model, lines, state=state, blank_lines="keep", ranks=True))
 
-    monkeypatch.setattr(scoring, "WINDOW_TOKENS", window_tokens)
+    monkeypatch.setattr(window_scoring, "WINDOW_TOKENS", window_tokens)
     monkeypatch.setattr(batching, "BATCH_TOKENS", batch_tokens)
     monkeypatch.setattr(batching, "LARGEST_BATCH", largest_batch)
     found = list(score_sentences(model, lines, state=state, blank_lines="keep", ranks=True))
@@ -176,7 +176,7 @@ def test_in_a_uniform_model_every_rank_is_the_last(uniform):
 
 
 def test_lines_are_read_as_they_are_needed(model, monkeypatch):
-    monkeypatch.setattr(scoring, "WINDOW_TOKENS", 4)
+    monkeypatch.setattr(window_scoring, "WINDOW_TOKENS", 4)
     read = []
 
     def lines():
@@ -196,11 +196,11 @@ def test_no_lines_give_no_scores(model):
 def test_batches_are_scored_in_parallel_if_blas_has_one_thread(model, monkeypatch):
     lines = make_lines(400)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    assert scoring.scoring_threads() == 1
+    assert window_scoring.scoring_threads() == 1
     one_after_another = log_probs(score_sentences(model, lines))
 
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
-    assert scoring.scoring_threads() == 3
+    assert window_scoring.scoring_threads() == 3
 
     np.testing.assert_array_equal(log_probs(score_sentences(model, lines)), one_after_another)

@@ -1,0 +1,184 @@
+"""The surprisal of the words of a text, with their places in it.
+
+The surprisal of a word is -log2 P(word | words before it), in bits (Hale 2001; Levy 2008). A word may be one token
+of the model, or several whose surprisals are added: log P(a b) = log P(a) + log P(b | a).
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import re
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.errors import UsageError
+from lmctl.query.scoring import score_encoded
+from lmctl.query.text_model import EncodedText
+from lmctl.query.window_scoring import EncodedLine
+from lmctl.text.alignment import locate_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from lmctl.query.text_model import TextModel
+    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.text.alignment import LocatedToken
+
+_NATS_PER_BIT = math.log(2)
+
+# Which tokens make a word: each token; those between white space; or those, with punctuation at the edges apart.
+Words = Literal["tokens", "given", "given_without_punctuation"]
+
+
+class Item(NamedTuple):
+    """A sentence to be scored.
+
+    Attributes:
+        line: number of its line, from 1.
+        text: the sentence as it is written.
+        context: text that is read before it and not scored: the words of a paragraph; empty: none.
+    """
+
+    line: int
+    text: str
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WordSurprisal:
+    """The surprisal of one word.
+
+    Attributes:
+        index: place of the word in its sentence, from 1.
+        word: the word as it is written in the text; `</s>` for the end of the sentence.
+        start: place of its first character in the line, in code points, from 0.
+        end: place after its last character.
+        bits: the surprisal.
+        entropy: entropy of the distribution that predicted its first token, in bits; None: not computed.
+        oov: whether one of its tokens is outside the vocabulary, so that the surprisal is that of `<unk>`.
+    """
+
+    index: int
+    word: str
+    start: int
+    end: int
+    bits: float
+    entropy: float | None
+    oov: bool
+
+
+class _Word(NamedTuple):
+    """Places of a word in the line, and of its tokens among those of the sentence."""
+
+    start: int
+    end: int
+    first: int
+    stop: int
+
+
+def surprisals(
+    model: TextModel,
+    batches: Iterable[Iterable[Item]],
+    *,
+    state: Literal["reset", "carry"] = "reset",
+    words: Words = "tokens",
+    sentence_end: bool = True,
+    entropy: bool = False,
+) -> Iterator[list[tuple[Item, list[WordSurprisal]]]]:
+    """The surprisals of the words of sentences, in order. A batch is scored before the next one is read.
+
+    Args:
+        model: the model of the next word.
+        batches: the sentences. One without words has no words in the result, and no end.
+        state: "reset": every sentence starts from the initial state; "carry": from the state after the one before.
+        words: which tokens make a word; see `Words`.
+        sentence_end: whether `</s>` after each sentence is a word of the result.
+        entropy: whether to compute entropies, which takes the whole distribution at every token.
+
+    Raises:
+        UsageError: the model has no next word; or a sentence has a context although the state is carried.
+    """
+    language_model = model.language_model
+    waiting: deque[tuple[Item, list[_Word], int]] = deque()
+
+    def encoded(items: Iterable[Item]) -> Iterator[EncodedLine]:
+        for item in items:
+            if item.context and state == "carry":
+                raise UsageError("a carried state goes on from the sentence before; it takes no other context")
+            context = model.encode(item.context).token_ids if item.context else []
+            located = locate_tokens(model.tokenizer, item.text)
+            before = len(context) + 1 if context else 0
+            waiting.append((item, _words(item.text, located, words), before))
+            if located:
+                tokens = [token for token, _, _ in located]
+                ids = [*context, *([SENTENCE_END_ID] if context else []), *model.vocabulary.encode(tokens)]
+                yield EncodedLine(item.line, EncodedText(tokens, ids, 0))
+
+    for window in score_encoded(language_model, map(encoded, batches), state=state, entropies=entropy):
+        found: list[tuple[Item, list[WordSurprisal]]] = []
+        for score in window:
+            item, places, before = waiting.popleft()
+            while not places:
+                found.append((item, []))
+                item, places, before = waiting.popleft()
+            found.append((item, _of_words(item, places, score, before, sentence_end=sentence_end)))
+        yield found
+    if waiting:
+        yield [(item, []) for item, _, _ in waiting]
+
+
+def _words(line: str, tokens: Sequence[LocatedToken], words: Words) -> list[_Word]:
+    """The words of a line; each has one token or more, side by side."""
+    if words == "tokens":
+        return [_Word(start, end, place, place + 1) for place, (_, start, end) in enumerate(tokens)]
+    found: list[_Word] = []
+    runs = [(match.start(), match.end()) for match in re.finditer(r"\S+", line)]
+    for _, group in itertools.groupby(enumerate(tokens), key=lambda entry: _run_of(runs, entry[1])):
+        members = list(group)
+        first, stop = members[0][0], members[-1][0] + 1
+        pieces = [(first, stop)]
+        if words == "given_without_punctuation":
+            pieces = _without_edges(tokens, first, stop)
+        found += [
+            _Word(tokens[start].start, max(token.end for token in tokens[start:end]), start, end)
+            for start, end in pieces
+        ]
+    return found
+
+
+def _run_of(runs: Sequence[tuple[int, int]], token: LocatedToken) -> int:
+    """The run of characters between white space in which a token starts."""
+    return bisect.bisect_right(runs, (token.start, sys.maxsize))
+
+
+def _without_edges(tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
+    """Cut punctuation marks off the start and the end of a word: each is a word of its own."""
+    inner = [place for place in range(first, stop) if any(map(str.isalnum, tokens[place].token))]
+    if not inner:
+        return [(place, place + 1) for place in range(first, stop)]
+    core = (inner[0], inner[-1] + 1)
+    before = [(place, place + 1) for place in range(first, core[0])]
+    return [*before, core, *((place, place + 1) for place in range(core[1], stop))]
+
+
+def _of_words(
+    item: Item, places: Sequence[_Word], score: SentenceScore, before: int, *, sentence_end: bool
+) -> list[WordSurprisal]:
+    """The surprisals of the words of a sentence, whose tokens follow `before` tokens of its context."""
+    if sentence_end:
+        length, tokens = len(item.text), len(score.token_ids) - 1 - before
+        places = [*places, _Word(length, length, tokens, tokens + 1)]
+    found = []
+    for index, (start, end, first, stop) in enumerate(places, start=1):
+        there = slice(before + first, before + stop)
+        entropy = None if score.entropies is None else float(score.entropies[there][0]) / _NATS_PER_BIT
+        # 0 and not -0 for a certain word.
+        bits = 0.0 - float(score.log_probs[there].sum()) / _NATS_PER_BIT
+        oov = UNKNOWN_ID in score.token_ids[there]
+        found.append(WordSurprisal(index, item.text[start:end] or SENTENCE_END, start, end, bits, entropy, oov))
+    return found

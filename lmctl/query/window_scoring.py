@@ -1,0 +1,260 @@
+"""Scores windows of a text: sentences side by side, or one after the other with the state carried over."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.families.base import DISTRIBUTIONS_AT_ONCE, Scores
+from lmctl.layers.distributions import check_log_probs
+from lmctl.query.batching import batches_by_length, blocks_of_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.families.base import LanguageModel
+    from lmctl.progress import Meter
+    from lmctl.query.text_model import EncodedText
+
+# A window of this many tokens is read before it is scored, so that batches have sentences of similar length.
+# Memory depends on the window, not on the length of the text.
+WINDOW_TOKENS = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """The log probabilities of one sentence.
+
+    Attributes:
+        words: the words of the text after segmentation.
+        token_ids: ids of the words, and of `</s>` at the end; an OOV has the id of `<unk>`.
+        log_probs: natural log probability of each token.
+        ranks: rank of each token in its distribution, from 1; a tie gets the worst rank. None: not computed.
+        characters: code points of the normalised line, plus one for its end.
+        line: number of its line in the text, from 1; blank lines that are left out also count.
+        ngram_lengths: length of the n-gram that gave each probability, the token included; None for models without
+            n-grams.
+        ngram_terms: the terms of each log probability, (N, tokens); see `Scores.ngram_terms`.
+        entropies: entropy of the distribution that predicted each token, in nats. None: not computed.
+    """
+
+    words: list[str]
+    token_ids: list[int]
+    log_probs: Float64Array
+    ranks: IntArray | None
+    characters: int
+    line: int = 1
+    ngram_lengths: IntArray | None = None
+    ngram_terms: Float32Array | None = None
+    entropies: Float64Array | None = None
+
+    @property
+    def oov(self) -> int:
+        """Number of OOVs."""
+        return self.token_ids.count(UNKNOWN_ID)
+
+    @property
+    def total_log_prob(self) -> float:
+        """Natural log probability of the sentence, its end included."""
+        return float(self.log_probs.sum())
+
+
+class EncodedLine(NamedTuple):
+    """A line of a text after encoding; its number is counted from 1."""
+
+    number: int
+    text: EncodedText
+
+
+def windows(lines: Iterable[EncodedLine]) -> Iterator[list[EncodedLine]]:
+    """Yield windows of sentences; a window is scored together."""
+    window: list[EncodedLine] = []
+    tokens = 0
+    for line in lines:
+        window.append(line)
+        tokens += len(line.text.token_ids) + 1
+        if tokens >= WINDOW_TOKENS:
+            yield window
+            window, tokens = [], 0
+    if window:
+        yield window
+
+
+class Wanted(NamedTuple):
+    """What is computed beside the log probabilities."""
+
+    ranks: bool = False
+    entropies: bool = False
+
+
+def scorer(
+    language_model: LanguageModel[Any],
+    state: Literal["reset", "carry"],
+    wanted: Wanted,
+    threads: int,
+    meter: Meter,
+) -> Callable[[list[EncodedLine]], list[SentenceScore]]:
+    """A function that scores the windows of a text, one after the other."""
+    if state == "carry":
+        return _Carried(language_model, wanted, meter)
+    return _Reset(language_model, wanted, threads, meter)
+
+
+class _Reset:
+    """Scores windows of independent sentences."""
+
+    def __init__(self, language_model: LanguageModel[Any], wanted: Wanted, threads: int, meter: Meter) -> None:
+        self._meter = meter
+        self._language_model = language_model
+        self._wanted = wanted
+        self._threads = min(threads or scoring_threads(), scoring_threads())
+
+    def __call__(self, window: list[EncodedLine]) -> list[SentenceScore]:
+        scores: dict[int, SentenceScore] = {}
+        batches = list(batches_by_length([len(line.text.token_ids) + 1 for line in window]))
+        # NumPy releases Python's global lock, and batches are independent, so threads compute at the same time.
+        with ThreadPoolExecutor(self._threads) as threads:
+            score: Iterable[_Found]
+            try:
+                score = threads.map(partial(self._score, window), batches)
+            except RuntimeError:
+                # No thread could be started (ulimit -u, or a container's limit of processes).
+                score = map(partial(self._score, window), batches)
+            for places, found in zip(batches, score, strict=True):
+                for column, place in enumerate(places):
+                    there = slice(0, len(window[place].text.token_ids) + 1)
+                    scores[place] = _sentence_score(window[place], found, there, column)
+                self._meter.done(sum(len(window[place].text.token_ids) + 1 for place in places))
+        return [scores[place] for place in range(len(window))]
+
+    def _score(self, window: list[EncodedLine], places: list[int]) -> _Found:
+        """Score sentences in one batch, one in each column."""
+        lengths = np.array([len(window[place].text.token_ids) + 1 for place in places])
+        inputs, targets = _side_by_side([window[place].text.token_ids for place in places], int(lengths.max()))
+        state = self._language_model.null_state(len(places))
+        return _score_in_blocks(self._language_model, inputs, targets, lengths, state, self._wanted)[0]
+
+
+def scoring_threads() -> int:
+    """Return the number of batches scored at once: one for each core, or 1 if BLAS itself uses several threads."""
+    return len(os.sched_getaffinity(0)) if os.environ.get("OPENBLAS_NUM_THREADS") == "1" else 1
+
+
+class _Carried:
+    """Scores windows of one text, and carries the state from each window to the next."""
+
+    def __init__(self, language_model: LanguageModel[Any], wanted: Wanted, meter: Meter) -> None:
+        self._meter = meter
+        self._language_model = language_model
+        self._wanted = wanted
+        self._state: Any = language_model.null_state(1)
+
+    def __call__(self, window: list[EncodedLine]) -> list[SentenceScore]:
+        targets = np.array([token for line in window for token in (*line.text.token_ids, SENTENCE_END_ID)])[
+            :, None
+        ]
+        # `</s>` precedes the first word of every sentence: it is the end of the sentence before.
+        inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
+        found, self._state = _score_in_blocks(
+            self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._wanted, self._meter
+        )
+        ends = np.cumsum([len(line.text.token_ids) + 1 for line in window]).tolist()
+        return [
+            _sentence_score(line, found, slice(start, end), 0)
+            for line, start, end in zip(window, [0, *ends], ends, strict=False)
+        ]
+
+
+class _Found(NamedTuple):
+    """The results for a batch of sentences: scores, and entropies of shape (T, B)."""
+
+    scores: Scores
+    entropies: Float64Array | None
+
+
+def _side_by_side(sentences: list[list[int]], steps: int) -> tuple[IntArray, IntArray]:
+    """Return inputs and targets, both (T, B). Inputs have `</s>` before each sentence, targets after it."""
+    inputs = np.full((steps, len(sentences)), SENTENCE_END_ID)
+    targets = np.full((steps, len(sentences)), SENTENCE_END_ID)
+    for column, token_ids in enumerate(sentences):
+        inputs[1 : len(token_ids) + 1, column] = token_ids
+        targets[: len(token_ids), column] = token_ids
+    return inputs, targets
+
+
+def _score_in_blocks(
+    language_model: LanguageModel[Any],
+    inputs: IntArray,
+    targets: IntArray,
+    lengths: IntArray,
+    state: Any,
+    wanted: Wanted,
+    meter: Meter | None = None,
+) -> tuple[_Found, Any]:
+    """Score (T, B) in blocks of steps, so that a very long sentence needs no more memory."""
+    parts, entropies = [], []
+    for block in blocks_of_time(*inputs.shape):
+        there = np.clip(lengths - block.start, 0, block.stop - block.start)
+        if wanted.entropies:
+            entropies.append(_entropies(language_model, inputs[block], there, state))
+        part, state = language_model.score(inputs[block], targets[block], there, state, ranks=wanted.ranks)
+        check_log_probs(part.log_probs)
+        parts.append(part)
+        if meter is not None:
+            meter.done(int(there.sum()))
+    scores = Scores(
+        np.concatenate([part.log_probs for part in parts]),
+        _joined([part.ranks for part in parts]),
+        ngram_lengths=_joined([part.ngram_lengths for part in parts]),
+        ngram_terms=_joined([part.ngram_terms for part in parts], axis=1),
+    )
+    return _Found(scores, _joined(entropies)), state
+
+
+def _entropies(
+    language_model: LanguageModel[Any], inputs: IntArray, lengths: IntArray, state: Any
+) -> Float64Array:
+    """The entropy of the distribution after each input, in nats, (T, B); undefined after the end of a column.
+
+    H = - sum over all words of P ln P (Shannon 1948). A word of probability 0 adds nothing.
+    """
+    found = np.zeros(inputs.shape)
+    at_once = max(1, DISTRIBUTIONS_AT_ONCE // (inputs.shape[1] * language_model.vocabulary_size))
+    for first in range(0, len(inputs), at_once):
+        block = slice(first, first + at_once)
+        there = np.clip(lengths - first, 0, len(inputs[block]))
+        log_probs, state = language_model.advance_with_log_probs(state, inputs[block], there)
+        terms = np.zeros(log_probs.shape)
+        np.multiply(np.exp(log_probs, dtype=np.float64), log_probs, out=terms, where=log_probs > -np.inf)
+        found[block] = -terms.sum(axis=2)
+    return found
+
+
+def _joined(parts: Sequence[NDArray[Any] | None], axis: int = 0) -> NDArray[Any] | None:
+    """Concatenate arrays; None if all are None."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there, axis) if there else None
+
+
+def _sentence_score(line: EncodedLine, of_batch: _Found, there: slice, column: int) -> SentenceScore:
+    found = of_batch.scores
+    return SentenceScore(
+        line.text.words,
+        [*line.text.token_ids, SENTENCE_END_ID],
+        found.log_probs[there, column],
+        None if found.ranks is None else found.ranks[there, column],
+        line.text.characters + 1,
+        line.number,
+        None if found.ngram_lengths is None else found.ngram_lengths[there, column],
+        None if found.ngram_terms is None else found.ngram_terms[:, there, column],
+        None if of_batch.entropies is None else of_batch.entropies[there, column],
+    )
