@@ -15,18 +15,20 @@ import numpy as np
 import lmctl
 from benchmarks.processes import own_peak_rss_bytes
 from lmctl.query.prediction import Predictor
+from lmctl.query.prefixes import Prefixes, PrefixPredictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.families.base import LanguageModel
+    from lmctl.query.model import Model
 
 SEED = 1
 WARM_UP_CALLS = 20
 
 
 def main() -> None:
-    """Print a row for `Model.predict`, one for a context that is a word longer, and one for each size of batch."""
+    """Print rows for `Model.predict`, for an unfinished word, for one more word, and for each size of batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model")
     parser.add_argument("text", type=Path, help="text from which contexts are taken; words between white space")
@@ -47,6 +49,7 @@ def main() -> None:
         model.predict(context, k=arguments.k)
         seconds.append(time.perf_counter() - began)
     _print_row("1", seconds, len(contexts))
+    _print_row("1, last word unfinished", unfinished(model, contexts, arguments.k), len(contexts))
     _print_row("1, one more word", one_more_word(model.language_model, encoded, arguments.k), len(contexts))
     predictor = Predictor(model, k=arguments.k)
     for size in arguments.batches:
@@ -64,6 +67,18 @@ def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
     words = text.read_text(encoding="utf-8").split()
     starts = np.random.default_rng(SEED).integers(len(words) - length + 1, size=contexts).tolist()
     return [" ".join(words[start : start + length]) for start in starts]
+
+
+def unfinished(model: Model, contexts: Sequence[str], k: int) -> list[float]:
+    """Seconds of completing the last word of each context, of which two characters are there."""
+    predictor = PrefixPredictor(model, prefixes=Prefixes(model.vocabulary.words), k=k)
+    seconds = []
+    for context in contexts:
+        before, _, last = context.rpartition(" ")
+        began = time.perf_counter()
+        predictor.answer([f"{before} {last[:2]}"])
+        seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 def one_more_word(model: LanguageModel[Any], contexts: Sequence[list[int]], k: int) -> list[float]:

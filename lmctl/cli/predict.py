@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,6 +47,28 @@ if TYPE_CHECKING:
     show_default=True,
     help="reset: each context stands alone; carry: each context continues the one before.",
 )
+@click.option(
+    "--peek",
+    is_flag=True,
+    help="With --state carry: answer a context that does not end in white space without reading it, so that the "
+    "next context does not continue it.  [default: all are read]",
+)
+@click.option(
+    "--prefix",
+    is_flag=True,
+    help="The last word of a context is unfinished, unless white space follows it; answers begin with it.",
+)
+@click.option(
+    "--given-prefix",
+    is_flag=True,
+    help="With --prefix: divide the probabilities by that of all words that begin so.  [default: not divided]",
+)
+@click.option("--ignore-case", is_flag=True, help="With --prefix: take capital and small letters as equal.")
+@click.option(
+    "--pinyin",
+    is_flag=True,
+    help="With --prefix: find Chinese words also by their pinyin without tones, v for ü; needs lmctl[pinyin].",
+)
 @cache_option
 @answers_format_options
 @encoding_options
@@ -63,6 +85,11 @@ def predict(
     candidates: tuple[str, ...],
     mid_sentence: bool,
     state: State,
+    peek: bool,
+    prefix: bool,
+    given_prefix: bool,
+    ignore_case: bool,
+    pinyin: bool,
     cache: int,
     format: str | None,
     header: bool,
@@ -89,6 +116,11 @@ def predict(
         cut -f2 queries.tsv | lmctl predict -m models/news -k 3 --format tsv
     """
     check_cache(cache, state)
+    _check_prefix(prefix, given_prefix=given_prefix, ignore_case=ignore_case, pinyin=pinyin)
+    if peek and state != "carry":
+        raise click.UsageError("--peek needs --state carry; with --state reset, no context continues another")
+    if prefix and state == "carry" and not peek:
+        raise click.UsageError("--prefix with --state carry needs --peek, or unfinished words would be read")
     model, texts = model_and_texts(model, texts)
     check_queries(texts, file, "contexts")
     from lmctl.cli.predictions import PredictionPrinter
@@ -99,16 +131,31 @@ def predict(
     encoding, errors = encoding or "utf-8", errors or "strict"
     contexts_file = None if texts else file or STDIN
     candidate_words = read_candidates(candidates, candidates_file, contexts_file, encoding=encoding, errors=errors)
-    predictor = Predictor(
-        load_named(model, cache=cache),
-        k=k,
-        threshold=threshold,
-        allow_unknown=allow_unk,
-        allow_sentence_end=allow_eos,
-        candidates=candidate_words,
-        mid_sentence=mid_sentence,
-        state=state,
-    )
+    opened = load_named(model, cache=cache)
+    settings: dict[str, Any] = {
+        "k": k,
+        "threshold": threshold,
+        "allow_unknown": allow_unk,
+        "allow_sentence_end": allow_eos,
+        "candidates": candidate_words,
+        "mid_sentence": mid_sentence,
+        "state": state,
+        "peek": peek,
+    }
+    if prefix:
+        from lmctl.query.prefixes import Prefixes, PrefixPredictor
+
+        prefixes = Prefixes(opened.vocabulary.words, ignore_case=ignore_case, pinyin=pinyin)
+        predictor: Predictor = PrefixPredictor(opened, prefixes=prefixes, given_prefix=given_prefix, **settings)
+    else:
+        predictor = Predictor(opened, **settings)
     printer = PredictionPrinter(format, header=header)
     for contexts in arriving_queries(texts, file, encoding=encoding, errors=errors):
         printer.print(predictor.answer(contexts))
+
+
+def _check_prefix(prefix: bool, **options: bool) -> None:
+    """Refuse options that have no meaning without --prefix."""
+    for name, given in options.items():
+        if given and not prefix:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --prefix")

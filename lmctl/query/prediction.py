@@ -15,7 +15,7 @@ from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import batches_by_length, blocks_of_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lmctl.arrays import BoolArray
     from lmctl.query.text_model import EncodedText, TextModel
@@ -55,6 +55,8 @@ class Predictor:
             words.
         mid_sentence: whether contexts start in the middle of a sentence; by default, they start a sentence.
         state: "reset": contexts are independent; "carry": each context continues the one before.
+        peek: for "carry": a context that does not end in white space is answered, and the next one does not
+            continue it.
 
     Raises:
         UsageError: none of the candidates is in the vocabulary, or the model does not predict the next word.
@@ -71,6 +73,7 @@ class Predictor:
         candidates: Iterable[str] | None = None,
         mid_sentence: bool = False,
         state: Literal["reset", "carry"] = "reset",
+        peek: bool = False,
     ) -> None:
         self._model = model
         self._language_model = model.language_model
@@ -80,6 +83,7 @@ class Predictor:
         # The token before a context: the end of the sentence before, or nothing if that is unknown.
         self._before = [] if mid_sentence else [SENTENCE_END_ID]
         self._carry = state == "carry"
+        self._peek = peek
         self._carried: Any = None
         if self._carry:
             self._carried = self._read(self._language_model.null_state(1), [self._before])
@@ -87,24 +91,41 @@ class Predictor:
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
         """Return the answers to contexts, in order."""
         encoded = [self._model.encode(context) for context in contexts]
-        found = [self._continue(text) for text in encoded] if self._carry else self._answer_batches(encoded)
+        if self._carry:
+            states = self._carried_states(contexts, encoded)
+            found = [self._best(state, self._allowed)[0] for state in states]
+        else:
+            found = [[] for _ in encoded]
+            for places, state in self._batches(encoded):
+                for place, predictions in zip(places, self._best(state, self._allowed), strict=True):
+                    found[place] = predictions
         return [
             Answer(context, self._unknown_words(text), predictions)
             for context, text, predictions in zip(contexts, encoded, found, strict=True)
         ]
 
-    def _answer_batches(self, encoded: list[EncodedText]) -> list[list[Prediction]]:
-        found: list[list[Prediction]] = [[] for _ in encoded]
+    def _states(self, contexts: Sequence[str], encoded: list[EncodedText]) -> Iterable[Any]:
+        """The state after each context, one column each."""
+        if self._carry:
+            return self._carried_states(contexts, encoded)
+        states: list[Any] = [None] * len(encoded)
+        for places, state in self._batches(encoded):
+            for column, place in enumerate(places):
+                states[place] = self._language_model.select_columns(state, np.array([column]))
+        return states
+
+    def _batches(self, encoded: list[EncodedText]) -> Iterator[tuple[list[int], Any]]:
+        """Yield the places of contexts of similar length, and the state after them, one in each column."""
         for places in batches_by_length([len(self._before) + len(text.token_ids) for text in encoded]):
             contexts = [self._before + encoded[place].token_ids for place in places]
-            state = self._read(self._language_model.null_state(len(places)), contexts)
-            for place, predictions in zip(places, self._best(state), strict=True):
-                found[place] = predictions
-        return found
+            yield places, self._read(self._language_model.null_state(len(places)), contexts)
 
-    def _continue(self, text: EncodedText) -> list[Prediction]:
-        self._carried = self._read(self._carried, [text.token_ids])
-        return self._best(self._carried)[0]
+    def _carried_states(self, contexts: Sequence[str], encoded: list[EncodedText]) -> Iterator[Any]:
+        for context, text in zip(contexts, encoded, strict=True):
+            state = self._read(self._carried, [text.token_ids])
+            if not self._peek or context[-1:].isspace():
+                self._carried = state
+            yield state
 
     def _read(self, state: Any, contexts: list[list[int]]) -> Any:
         """Return the state after reading contexts, one in each column."""
@@ -117,8 +138,8 @@ class Predictor:
             state = self._language_model.advance(state, columns[block], there)
         return state
 
-    def _best(self, state: Any) -> list[list[Prediction]]:
-        token_ids, log_probs = self._language_model.top_k(state, self._k, self._allowed)
+    def _best(self, state: Any, allowed: BoolArray) -> list[list[Prediction]]:
+        token_ids, log_probs = self._language_model.top_k(state, self._k, allowed)
         check_log_probs(log_probs)
         words = self._model.vocabulary.words
         return [
