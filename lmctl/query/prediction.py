@@ -17,7 +17,9 @@ from lmctl.query.batching import batches_by_length, blocks_of_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lmctl.arrays import BoolArray
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import BoolArray, IntArray
     from lmctl.query.text_model import EncodedText, TextModel
 
 
@@ -141,6 +143,10 @@ class Predictor:
     def _best(self, state: Any, allowed: BoolArray) -> list[list[Prediction]]:
         token_ids, log_probs = self._language_model.top_k(state, self._k, allowed)
         check_log_probs(log_probs)
+        return self._predictions(token_ids, log_probs)
+
+    def _predictions(self, token_ids: IntArray, log_probs: NDArray[np.floating]) -> list[list[Prediction]]:
+        """The answers with these ids and natural log probabilities, both (B, k)."""
         words = self._model.vocabulary.words
         return [
             [

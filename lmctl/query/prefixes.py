@@ -11,7 +11,7 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SPECIALS
 from lmctl.errors import UsageError
-from lmctl.layers.distributions import check_log_probs
+from lmctl.layers.distributions import check_log_probs, largest
 from lmctl.query.prediction import Answer, Prediction, Predictor
 from lmctl.text.alignment import locate_tokens
 from lmctl.text.scripts import HAN
@@ -19,7 +19,7 @@ from lmctl.text.scripts import HAN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lmctl.arrays import BoolArray, IntArray
+    from lmctl.arrays import IntArray
     from lmctl.query.text_model import TextModel
 
 _LAST_RUN = re.compile(r"\S+\Z")
@@ -129,23 +129,19 @@ class PrefixPredictor(Predictor):
         return context[: run.start() + start], prefix
 
     def _completed(self, state: Any, prefix: str) -> list[Prediction]:
-        if not prefix:
-            allowed = self._allowed
-        else:
+        allowed = self._allowed
+        if prefix:
             allowed = np.zeros_like(self._allowed)
             allowed[self._prefixes(prefix)] = True
             allowed &= self._allowed
         if not allowed.any():
             return []
-        found = self._best(state, allowed)[0]
-        return self._renormalized(state, allowed, found) if self._given_prefix else found
-
-    def _renormalized(self, state: Any, allowed: BoolArray, predictions: Sequence[Prediction]) -> list[Prediction]:
-        log_probs = self._language_model.log_probs(state)[0, allowed].astype(np.float64)
+        if not prefix and not self._given_prefix:
+            return self._best(state, allowed)[0]
+        # The whole distribution is faster than a search for the best of few words.
+        log_probs = self._language_model.log_probs(state)[:, allowed]
         check_log_probs(log_probs)
-        total = np.logaddexp.reduce(log_probs)
-        given = [found.logprob - float(total) for found in predictions]
-        return [
-            Prediction(found.word, float(np.exp(logprob)), logprob)
-            for found, logprob in zip(predictions, given, strict=True)
-        ]
+        token_ids, best = largest(log_probs, np.flatnonzero(allowed), min(self._k, log_probs.shape[1]))
+        if self._given_prefix:
+            best = best - np.logaddexp.reduce(log_probs[0].astype(np.float64))
+        return self._predictions(token_ids, best)[0]
