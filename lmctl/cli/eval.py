@@ -20,6 +20,7 @@ from lmctl.cli.options import (
     message_options,
     models_option,
     pass_messages,
+    text_format_options,
 )
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName
 from lmctl.cli.queries import check_files
@@ -29,6 +30,7 @@ from lmctl.records import shortened
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
     from lmctl.store.figures import State
+    from lmctl.text.formats import TextFormat
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
 # As the programs of these formats do: KenLM's query answers a blank line, SRILM's reader skips it.
@@ -102,6 +104,7 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     metavar="X",
     help="Exit with 3 if the perplexity of a text, OOVs included, is above X.  [default: no limit]",
 )
+@text_format_options
 @encoding_options
 @message_options
 @pass_messages
@@ -119,14 +122,16 @@ def evaluate(
     blank_lines: Literal["drop", "keep"] | None,
     output: Path | None,
     max_perplexity: float | None,
+    text_format: TextFormat,
     encoding: str | None,
     errors: str | None,
 ) -> None:
     """Measure how well a model predicts each FILE: perplexity, cross-entropy, bits per character, OOV rate.
 
-    Each line of FILE is a sentence. Without FILE, the text is read from standard input; with --level sentence or
-    word, each line is scored as soon as it arrives. With several -m, each model scores every FILE. If -m is not
-    given and the first FILE is the folder of a model, it names the model.
+    Each line of FILE is a sentence. With --field, FILE is JSON Lines; with --column, it is CSV or TSV. Without
+    FILE, the text is read from standard input; with --level sentence or word, each line is scored as soon as it
+    arrives. With several -m, each model scores every FILE. If -m is not given and the first FILE is the folder of
+    a model, it names the model.
 
     Of a model that fills gaps, each word is hidden in turn and scored by all other words of its line. The figures
     are then pseudo-perplexities, which do not compare with perplexities; formats are table, tsv and jsonl.
@@ -180,6 +185,7 @@ def evaluate(
             output=output,
             encoding=encoding or "utf-8",
             errors=errors or "strict",
+            text_format=text_format,
         )
         return
     printer = make_printer(format, level, header=header)
@@ -194,6 +200,7 @@ def evaluate(
                 accuracy_at=accuracy_at,
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
+                text_format=text_format,
                 on_sentence=partial(printer.sentence, model, name),
                 # The program that sends the lines may wait for the result of one before it sends the next.
                 on_pause=None if level == "summary" else sys.stdout.flush,

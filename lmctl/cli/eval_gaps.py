@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lmctl.cli.output import Messages
     from lmctl.query.model import Model
+    from lmctl.text.formats import TextFormat
 
 FORMATS = ("table", "tsv", "jsonl")
 
@@ -72,6 +73,7 @@ def evaluate_gap_models(
     output: Path | None,
     encoding: str,
     errors: str,
+    text_format: TextFormat,
 ) -> None:
     """Score texts, and print their figures.
 
@@ -86,6 +88,7 @@ def evaluate_gap_models(
         output: a file for the figures as JSON; None: no file.
         encoding: encoding of the texts.
         errors: strict, replace or skip.
+        text_format: where the texts of the files stand.
     """
     printer = make_gap_printer(format, level, header=header)
     results = []
@@ -101,6 +104,7 @@ def evaluate_gap_models(
                     accuracy_at=accuracy_at,
                     encoding=encoding,
                     errors=errors,
+                    text_format=text_format,
                     on_sentence=partial(printer.sentence, model_name, name),
                     # The program that sends the lines may wait for one result before it sends the next line.
                     on_pause=None if level == "summary" else sys.stdout.flush,

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.options import encoding_options, message_options, output_model_option, pass_messages
+from lmctl.cli.options import (
+    encoding_options,
+    message_options,
+    output_model_option,
+    pass_messages,
+    text_format_options,
+)
 from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
     from lmctl.cli.output import Messages
     from lmctl.store.figures import State
+    from lmctl.text.formats import TextFormat
 
 
 @click.command()
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Print weights and perplexities as one JSON object in place of the path.",
 )
+@text_format_options
 @encoding_options
 @message_options
 @pass_messages
@@ -51,6 +59,7 @@ def mix(
     output: Path,
     state: State,
     as_json: bool,
+    text_format: TextFormat,
     encoding: str | None,
     errors: str | None,
 ) -> None:
@@ -76,5 +85,13 @@ def mix(
     from lmctl.jobs.mix import mix as job
 
     with showing_activity(messages, "opening"):
-        mixed = job(models, output, valid, state=state, encoding=encoding or "utf-8", errors=errors or "strict")
+        mixed = job(
+            models,
+            output,
+            valid,
+            state=state,
+            encoding=encoding or "utf-8",
+            errors=errors or "strict",
+            text_format=text_format,
+        )
     reports.mixed(mixed, as_json)

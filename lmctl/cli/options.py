@@ -241,6 +241,33 @@ def encoding_options(command: F) -> F:
     )(command)
 
 
+def text_format_options(command: F) -> F:
+    """Add --field and --column, and pass them to the command as one `TextFormat`, `text_format`."""
+
+    @click.option(
+        "--field",
+        metavar="FIELD",
+        help="Field that has the text in JSON Lines, as a dotted path such as message.text.  [default: it is not "
+        "JSON Lines]",
+    )
+    @click.option(
+        "--column",
+        metavar="COLUMN",
+        help="Column that has the text in CSV and TSV files: its name in the header, or, if there is no header, "
+        "its number from 1.  [default: it is no table]",
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, field: str | None, column: str | None, **kwargs: Any) -> Any:
+        from lmctl.text.formats import TextFormat
+
+        for option, value in (("--field", field), ("--column", column)):
+            if value == "":
+                raise click.UsageError(f"{option}: expected a name, got an empty one")
+        return command(*args, text_format=TextFormat(field, column), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def configuration_options(command: F) -> F:
     """Add -c and --set."""
     command = click.option(

@@ -55,6 +55,7 @@ def prepare(
     """Segment texts, choose their vocabulary, and write them as ids, for `lmctl train DIR`.
 
     INPUT is a file (.gz, .bz2, .xz and .zst are decompressed) or - for standard input; each line is a sentence.
+    With --field, it is JSON Lines; with --column, it is CSV or TSV (docs/text.md).
 
     \b
     Example:

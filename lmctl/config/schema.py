@@ -66,6 +66,22 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "of jieba's own dictionary; null adds none.",
         ),
     ] = None
+    field: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="Field that has the text in JSON Lines, as a dotted path such as message.text; null reads "
+            "no JSON Lines.",
+            extra={"expected": "the name of a field", "metavar": "FIELD"},
+        ),
+    ] = None
+    column: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="Column that has the text in CSV and TSV files: its name in the header, or, if there is "
+            "no header, its number from 1; null reads no tables.",
+            extra={"expected": "the name or the number of a column", "metavar": "COLUMN"},
+        ),
+    ] = None
     blank_lines: Annotated[
         Literal["drop", "keep"],
         Meta(

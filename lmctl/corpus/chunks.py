@@ -157,7 +157,7 @@ class ChunkEncoder:
         for place, line in enumerate(lines):
             # Only a long line can have an overlong word.
             if len(line) >= LONGEST_WORD_BYTES // 4:
-                _check_words(sentences[place], chunk.source, chunk.first_line + hold_out.line_of(place), segmenter)
+                _check_words(sentences[place], chunk.source, chunk.line_number(hold_out.line_of(place)), segmenter)
         flags = hold_out(lines, sentences) if split == "hash" else [split == "valid"] * len(lines)
         is_valid = np.array(flags, dtype=bool)
         if self.rules.blank_lines == "drop":

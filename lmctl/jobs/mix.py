@@ -33,11 +33,12 @@ from lmctl.text.reading import read_lines
 from lmctl.text.sources import STDIN, check_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from lmctl.arrays import IntArray
     from lmctl.store.bundle import Bundle
+    from lmctl.text.formats import TextFormat
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def mix(
     state: Literal["carry", "reset"] = "carry",
     encoding: str = "utf-8",
     errors: str = "strict",
+    text_format: TextFormat | None = None,
 ) -> Mixed:
     """Tune a mixture of models on a text, and publish it as the next generation of a model.
 
@@ -100,6 +102,7 @@ def mix(
         state: "carry": read the text as one stream; "reset": read each line by itself.
         encoding: character encoding of the text.
         errors: treatment of bytes that cannot be decoded: strict, replace or skip.
+        text_format: where the text of the file stands; None: each line is a line of text.
 
     Raises:
         UsageError: the vocabularies or the text recipes of the models differ, or a model fills gaps only.
@@ -110,7 +113,9 @@ def mix(
     for each in named:
         families.check_predicts_next_word(each.bundle)
     _check_alike(models, named)
-    token_ids, kept = _read(named[0], valid, encoding, errors)
+    token_ids, kept = _read(
+        named[0], read_lines(valid, encoding=encoding, errors=errors, text_format=text_format), valid
+    )
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
@@ -223,10 +228,10 @@ def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
             )
 
 
-def _read(model: Model, path: str, encoding: str, errors: str) -> tuple[IntArray, bytes]:
+def _read(model: Model, lines_read: Iterable[str], path: str) -> tuple[IntArray, bytes]:
     """The token ids of a text, each sentence ending with `</s>`, and the part that is kept for later models."""
     keep = model.bundle.record.recipe.blank_lines == "keep"
-    lines = list(read_lines(path, encoding=encoding, errors=errors))
+    lines = list(lines_read)
     texts = map(model.encode, lines)
     sentences = ([*text.token_ids, SENTENCE_END_ID] for text in texts if text.words or keep)
     token_ids = np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int64)

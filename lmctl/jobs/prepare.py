@@ -19,7 +19,7 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
-from lmctl.jobs.tokenizing import choose_segmenter, make_tokenizer, read_list
+from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
@@ -139,7 +139,12 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
     tokenizer = make_tokenizer(text, segmenter)
     tagged = lines = 0
     for chunk in read_chunks(
-        sources, encoding=text.encoding, errors=text.errors, chunk_bytes=CHUNK_BYTES, read=read
+        sources,
+        encoding=text.encoding,
+        errors=text.errors,
+        chunk_bytes=CHUNK_BYTES,
+        read=read,
+        text_format=format_of(text),
     ):
         for line in chunk.lines():
             normalized_line = tokenizer.normalized(line)
@@ -215,6 +220,7 @@ class _Reader:
                 chunk_bytes=CHUNK_BYTES,
                 on_bytes=take_note,
                 read=self._read,
+                text_format=format_of(self._text),
             ):
                 yield chunk, split
 

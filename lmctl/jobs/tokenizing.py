@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import quoted
 from lmctl.text.detection import detect, share_without_words
+from lmctl.text.formats import TextFormat
 from lmctl.text.literals import as_token
 from lmctl.text.normalization import Normalization
 from lmctl.text.sampling import SampledSources
@@ -60,7 +61,7 @@ def choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Rea
     """
     if text.segmenter in ("space", "char"):
         return text.segmenter, read_pieces
-    sampled = SampledSources(sources, text.encoding)
+    sampled = SampledSources(sources, text.encoding, text.errors, format_of(text))
     sample = sampled.text()
     found = detect(sample)
     name = found.segmenter if text.segmenter == "auto" else text.segmenter
@@ -100,6 +101,11 @@ def _warn_of_clusters(sample: str) -> None:
             100 * share,
             quoted(example),
         )
+
+
+def format_of(text: TextConfig) -> TextFormat:
+    """The format of the configured texts."""
+    return TextFormat(text.field, text.column)
 
 
 def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lmctl.families.gap_model import GapModel
     from lmctl.query.text_model import TextModel
     from lmctl.query.window_scoring import SentenceScore
+    from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ def evaluate_file(
     accuracy_at: Sequence[int] = (),
     encoding: str = "utf-8",
     errors: str = "strict",
+    text_format: TextFormat | None = None,
     threads: int = 0,
     on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
     on_pause: Callable[[], object] | None = None,
@@ -52,6 +55,7 @@ def evaluate_file(
         accuracy_at: the values of k for accuracy@k; empty: no ranks are computed.
         encoding: encoding of the text.
         errors: "strict", "replace" or "skip": what happens to invalid bytes.
+        text_format: where the text of the file stands; None: each line is a line of text.
         threads: largest number of batches that are scored at once; 0: the number of cores.
         on_sentence: called with the score of every sentence, in order.
         on_pause: called after all lines that have arrived on standard input are scored. None: lines are scored in
@@ -73,7 +77,7 @@ def evaluate_file(
             meter=meter,
         )
 
-    for scores in _scored(model, path, score, encoding, errors, on_pause):
+    for scores in _scored(model, path, score, _Reading(encoding, errors, text_format), on_pause):
         for each in scores:
             tally.add(each)
             on_sentence(each)
@@ -90,6 +94,7 @@ def evaluate_gaps(
     accuracy_at: Sequence[int] = (),
     encoding: str = "utf-8",
     errors: str = "strict",
+    text_format: TextFormat | None = None,
     threads: int = 0,
     on_sentence: Callable[[GapScore], object] = lambda _score: None,
     on_pause: Callable[[], object] | None = None,
@@ -103,6 +108,7 @@ def evaluate_gaps(
         accuracy_at: as in `evaluate_file`, and so are the other arguments.
         encoding: encoding of the text.
         errors: what happens to invalid bytes.
+        text_format: where the text of the file stands.
         threads: largest number of batches that are scored at once.
         on_sentence: called with the score of every sentence that has words, in order.
         on_pause: called after all lines that have arrived are scored.
@@ -115,7 +121,7 @@ def evaluate_gaps(
     def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[GapScore]]:
         return score_lines(model, gap_model, batches, ranks=bool(accuracy_at), threads=threads, meter=meter)
 
-    for scores in _scored(model, path, score, encoding, errors, on_pause):
+    for scores in _scored(model, path, score, _Reading(encoding, errors, text_format), on_pause):
         for each in scores:
             tally.add(each)
             on_sentence(each)
@@ -158,22 +164,35 @@ def sampled_bits_per_character(
     return tally.bits_per_character
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a text is read; see `evaluate_file`."""
+
+    encoding: str
+    errors: str
+    text_format: TextFormat | None
+
+
 def _scored(
     model: TextModel,
     path: str,
     score: Callable[[Iterable[Iterable[str]], Meter], Iterator[Scores]],
-    encoding: str,
-    errors: str,
+    reading: _Reading,
     on_pause: Callable[[], object] | None,
 ) -> Iterator[Scores]:
     """Read the lines of a text, yield their scores, and warn at its end of `<s>` that are read as words."""
-    meter = Meter(f"scoring {Path(path).name}", size_of_text(path)) if path != STDIN else Meter("scoring", None)
+    encoding, errors, text_format = reading.encoding, reading.errors, reading.text_format
+    # Of records, the bytes of the file are not those of its text.
+    size = None if path == STDIN or (text_format and text_format.has_records) else size_of_text(path)
+    meter = Meter("scoring" if path == STDIN else f"scoring {Path(path).name}", size)
     tags = _LineCounter(meter, encoding)
     # With on_pause, each line gets one answer. The score of a part of a long line would be a wrong answer.
     long_lines: LongLines = "cut" if on_pause is None else "refuse"
-    batches: Iterable[Iterable[str]] = [read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines)]
+    batches: Iterable[Iterable[str]] = [
+        read_lines(path, encoding=encoding, errors=errors, long_lines=long_lines, text_format=text_format)
+    ]
     if path == STDIN and on_pause is not None:
-        batches = LineStream(0, "standard input", encoding, errors, long_lines=long_lines)
+        batches = LineStream(0, "standard input", encoding, errors, long_lines=long_lines, text_format=text_format)
     for scores in score(map(tags.counted, batches), meter):
         yield scores
         if on_pause is not None:

@@ -20,10 +20,16 @@ _log = logging.getLogger(__name__)
 
 
 class LineEnds:
-    r"""Replaces CRs that end lines by LFs, so that every line of a source ends in LF or CRLF. No byte moves."""
+    r"""Replaces CRs that end lines by LFs, so that every line of a source ends in LF or CRLF. No byte moves.
 
-    def __init__(self, source: str) -> None:
+    Args:
+        source: name of the source for messages.
+        warns: whether warnings are logged.
+    """
+
+    def __init__(self, source: str, *, warns: bool = True) -> None:
         self._source = source
+        self._warns = warns
         self._carriage_returns_end_lines: bool | None = None
         self._held = b""
         self._inside = 0
@@ -63,7 +69,7 @@ class LineEnds:
 
     def warn(self) -> None:
         """Log a warning if lines had CRs inside."""
-        if self._inside:
+        if self._inside and self._warns:
             _log.warning(
                 "%s: line %d: a carriage return inside the line (%d in all); other lines end in LF, so it is "
                 "taken for a blank (if it should end a line: tr '\\r' '\\n')",
@@ -76,7 +82,7 @@ class LineEnds:
         # If the last byte is a CR, it may be the first half of CRLF.
         before_last = len(start) if at_end else len(start) - 1
         self._carriage_returns_end_lines = b"\n" not in start and start.find(b"\r", 0, before_last) >= 0
-        if self._carriage_returns_end_lines:
+        if self._carriage_returns_end_lines and self._warns:
             _log.warning("%s: has carriage returns in place of line feeds; each ends a line", self._source)
 
     def _with_line_feeds(self, piece: bytes) -> bytes:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from lmctl import files
 from lmctl.text.compression import decompressed
 from lmctl.text.file_types import check_is_text
+from lmctl.text.formats.unpacking import ChunkReader
 from lmctl.text.limits import LONGEST_LINE_BYTES
-from lmctl.text.source_chunks import ChunkCutter
 from lmctl.text.sources import STDIN, read_pieces, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines, SourceChunk
 
 
@@ -26,6 +27,7 @@ def read_chunks(
     on_bytes: Callable[[str, bytes], None] | None = None,
     read: Callable[[str, str], Iterator[bytes]] = read_pieces,
     long_lines: LongLines = "cut",
+    text_format: TextFormat | None = None,
 ) -> Iterator[SourceChunk]:
     """Read sources one after the other, in chunks of whole lines. No chunk spans two sources.
 
@@ -40,28 +42,34 @@ def read_chunks(
         read: the function that reads a path, given the path and the name of the source.
         long_lines: treatment of a line longer than `LONGEST_LINE_BYTES`. "cut": several lines, with a warning.
             "end": only its end, with a warning. "refuse": an error.
+        text_format: where the text of a source stands; None: each line is a line of text, whatever it has.
 
     Raises:
-        UsageError: `encoding` or `errors` is unknown.
+        UsageError: `encoding` or `errors` is unknown, or a setting of the format is wrong.
         InputMissingError: a path does not exist or is a folder.
         StorageError: a path could not be read.
         DataError: a compressed file is damaged or cut off, a source in utf-16 or a similar encoding is not valid,
-            a line is too long, or a source is not text.
+            a line is too long, a source is not text, or its records are not valid.
     """
     for path in paths:
         source = "standard input" if path == STDIN else path
-        cutter = ChunkCutter(source, encoding, errors, chunk_bytes, long_lines)
+        reader = ChunkReader(source, encoding, errors, chunk_bytes, long_lines, text_format)
         for number, piece in enumerate(read(path, source)):
             if number == 0:
                 check_is_text(piece, source)
             if on_bytes is not None:
                 on_bytes(source, piece)
-            yield from cutter.feed(piece)
-        yield from cutter.finish()
+            yield from reader.feed(piece)
+        yield from reader.finish()
 
 
 def read_lines(
-    path: str, *, encoding: str = "utf-8", errors: str = "strict", long_lines: LongLines = "cut"
+    path: str,
+    *,
+    encoding: str = "utf-8",
+    errors: str = "strict",
+    long_lines: LongLines = "cut",
+    text_format: TextFormat | None = None,
 ) -> Iterator[str]:
     """Read the decoded lines of one source, in constant memory.
 
@@ -70,11 +78,14 @@ def read_lines(
         encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip".
         long_lines: treatment of overlong lines.
+        text_format: where the text of the source stands.
 
     Raises:
         LmctlError: as raised by `read_chunks` and `SourceChunk.text`.
     """
-    for chunk in read_chunks([path], encoding=encoding, errors=errors, long_lines=long_lines):
+    for chunk in read_chunks(
+        [path], encoding=encoding, errors=errors, long_lines=long_lines, text_format=text_format
+    ):
         yield from chunk.lines()
 
 
@@ -91,9 +102,10 @@ class LineStream:
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         read_bytes: most bytes of one read.
         long_lines: as in `read_chunks`.
+        text_format: as in `read_chunks`.
 
     Raises:
-        UsageError: `encoding` or `errors` is unknown.
+        UsageError: `encoding` or `errors` is unknown, or a setting of the format is wrong.
         StorageError: reading failed (during iteration).
         DataError: the text is not valid (during iteration).
     """
@@ -106,18 +118,19 @@ class LineStream:
         errors: str = "strict",
         read_bytes: int = 1 << 16,
         long_lines: LongLines = "cut",
+        text_format: TextFormat | None = None,
     ) -> None:
         self._file_descriptor = file_descriptor
         self._source = source
         self._read_bytes = read_bytes
-        self._cutter = ChunkCutter(source, encoding, errors, LONGEST_LINE_BYTES, long_lines)
+        self._reader = ChunkReader(source, encoding, errors, LONGEST_LINE_BYTES, long_lines, text_format)
 
     def __iter__(self) -> Iterator[list[str]]:
         for piece in decompressed(iter(self._read, b""), self._source, self._read_bytes):
-            chunks = [*self._cutter.feed(piece), *self._cutter.flush()]
+            chunks = [*self._reader.feed(piece), *self._reader.flush()]
             if lines := [line for chunk in chunks for line in chunk.lines()]:
                 yield lines
-        if lines := [line for chunk in self._cutter.finish() for line in chunk.lines()]:
+        if lines := [line for chunk in self._reader.finish() for line in chunk.lines()]:
             yield lines
 
     def _read(self) -> bytes:

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 
 from lmctl.text.compression import LONGEST_START, compression_of
 from lmctl.text.encodings import resolve_encoding
+from lmctl.text.formats.unpacking import unpacked_start
 from lmctl.text.sources import STDIN, read_pieces, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from lmctl.text.formats import TextFormat
 
 # 64 places of 2 KiB have some 20,000 words. Examining more would take longer than preparing a small text.
 PLACES = 64
@@ -41,16 +44,20 @@ class _Source:
         size: size in bytes: of a compressed file an estimate, of a pipe the bytes read ahead.
         seekable: whether any place of the file can be read; else only its start.
         head: the bytes read ahead from a pipe; None: a file.
+        text: the start of the text of records; None: the source has lines of text.
     """
 
     path: str
     size: int
     seekable: bool
     head: bytes | None = None
+    text: str | None = None
 
     def read(self, offsets: Sequence[int]) -> list[bytes]:
         """Read PLACE_BYTES at each offset, in rising order; or as many from the start if it is not seekable."""
         wanted = len(offsets) * PLACE_BYTES
+        if self.text is not None:
+            return [self.text.encode()[:wanted]]
         if not self.seekable:
             head = (
                 self.head if self.head is not None else _read_start(read_pieces(self.path, self.path), wanted)[0]
@@ -79,19 +86,24 @@ class SampledSources:
     Args:
         paths: files, compressed or not, and "-" for standard input.
         encoding: the encoding of the text.
+        errors: "strict", "replace" or "skip": treatment of invalid bytes in records.
+        text_format: where the text of a source stands; None: each line is a line of text.
 
     Attributes:
         is_text: False if `text` found bytes that are not valid in the encoding.
 
     Raises:
-        LmctlError: a source cannot be read.
+        LmctlError: a source cannot be read, or its records are not valid.
     """
 
-    def __init__(self, paths: Sequence[str], encoding: str) -> None:
+    def __init__(
+        self, paths: Sequence[str], encoding: str, errors: str = "strict", text_format: TextFormat | None = None
+    ) -> None:
         self.is_text = True
         self._kept: dict[str, tuple[bytes, Iterator[bytes]]] = {}
         self._encoding, _, from_start = resolve_encoding(encoding, "skip")
         self._from_start = encoding if from_start else None
+        self._reading = (encoding, errors, text_format)
         self._sources = self._measured(paths)
 
     def text(self) -> str:
@@ -133,15 +145,28 @@ class SampledSources:
                 head, at_end = _read_start(pieces, room)
                 self._kept[path] = head, pieces
                 room = room - len(head) if at_end else 0
-                sources.append(_Source(path, len(head), seekable=self._from_start is None, head=head))
+                text = self._text_of_records(_in_pieces(head), path)
+                sources.append(_Source(path, len(head), seekable=self._from_start is None, head=head, text=text))
             elif _is_compressed(path) or self._from_start:
                 scale = _COMPRESSION if _is_compressed(path) else 1
-                sources.append(_Source(path, Path(path).stat().st_size * scale, seekable=False))
+                text = self._text_of_records(read_pieces(path, path), path)
+                sources.append(_Source(path, Path(path).stat().st_size * scale, seekable=False, text=text))
             else:
-                sources.append(_Source(path, Path(path).stat().st_size, seekable=True))
+                text = self._text_of_records(read_pieces(path, path), path)
+                sources.append(_Source(path, Path(path).stat().st_size, seekable=True, text=text))
         return sorted(sources, key=lambda source: source.path)
 
+    def _text_of_records(self, pieces: Iterable[bytes], path: str) -> str | None:
+        """The start of the text of a source that has records; None: it has lines of text."""
+        encoding, errors, text_format = self._reading
+        if text_format is None:
+            return None
+        source = "standard input" if path == STDIN else path
+        return unpacked_start(pieces, source, encoding, errors, text_format, PLACES * PLACE_BYTES)
+
     def _decoded(self, place: bytes, source: _Source) -> str:
+        if source.text is not None:
+            return place.decode("utf-8", "ignore")
         if self._from_start is not None:
             with contextlib.suppress(UnicodeDecodeError):
                 return place.decode(self._from_start, "ignore")
@@ -160,6 +185,11 @@ def _is_text(content: bytes, encoding: str) -> bool:
     with contextlib.suppress(UnicodeDecodeError):
         return "\0" not in content.decode(encoding)
     return False
+
+
+def _in_pieces(head: bytes) -> Iterator[bytes]:
+    """The bytes read ahead from a pipe in pieces, so that no more of them are unpacked than are wanted."""
+    return (head[start : start + PLACE_BYTES] for start in range(0, len(head), PLACE_BYTES))
 
 
 def _read_start(pieces: Iterator[bytes], wanted: int) -> tuple[bytes, bool]:

@@ -19,6 +19,7 @@ from lmctl.text.limits import LONGEST_LINE_BYTES
 from lmctl.text.line_ends import LineEnds
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator
 
 # Treatment of a line longer than `LONGEST_LINE_BYTES`: cut it into several lines, read only its end, or refuse it.
@@ -50,6 +51,8 @@ class SourceChunk:
         first_line: number of the first line, from 1.
         first_byte: offset of `content` in the decompressed source; if the source was transcoded, in its UTF-8.
         goes_on: whether `content` is a part of one overlong line, which continues in the next chunk.
+        line_numbers: for each line of `content`, the number of the line of the source that it was taken from;
+            None: the lines are those of the source, from `first_line` on.
     """
 
     source: str
@@ -59,6 +62,15 @@ class SourceChunk:
     first_line: int
     first_byte: int
     goes_on: bool = False
+    line_numbers: array[int] | None = None
+
+    def line_number(self, place: int) -> int:
+        """Return the number in the source, from 1, of a line of the chunk.
+
+        Args:
+            place: the place of the line in the chunk, from 0.
+        """
+        return self.first_line + place if self.line_numbers is None else self.line_numbers[place]
 
     def text(self) -> str:
         r"""Decode the lines. CRLF becomes "\n".
@@ -97,7 +109,7 @@ class SourceChunk:
 
     def _undecodable(self, position: int) -> UndecodableError:
         """Make the error for the byte of `content` at a position."""
-        line = self.first_line + self.content.count(b"\n", 0, position)
+        line = self.line_number(self.content.count(b"\n", 0, position))
         value = self.content[position] or None
         byte = self.first_byte + position
         return UndecodableError.at(self.source, line, byte, value, self.encoding, self.content)
@@ -114,13 +126,21 @@ class ChunkCutter:
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         chunk_bytes: approximate length of a chunk.
         long_lines: see `LongLines`.
+        warns: whether warnings about the text are logged.
 
     Raises:
         UsageError: `encoding` or `errors` is unknown.
     """
 
     def __init__(
-        self, source: str, encoding: str, errors: str, chunk_bytes: int, long_lines: LongLines = "cut"
+        self,
+        source: str,
+        encoding: str,
+        errors: str,
+        chunk_bytes: int,
+        long_lines: LongLines = "cut",
+        *,
+        warns: bool = True,
     ) -> None:
         self._source = source
         self._encoding, self._errors, transcode = resolve_encoding(encoding, errors)
@@ -128,14 +148,14 @@ class ChunkCutter:
         # A chunk is never longer than the longest line, so only a line at its start can be too long.
         self._chunk_bytes = min(max(chunk_bytes, 1), LONGEST_LINE_BYTES)
         self._given_encoding = encoding
-        self._looked_at = False
+        self._looked_at = not warns
         self._long_lines = long_lines
-        self._line_ends = LineEnds(source)
+        self._line_ends = LineEnds(source, warns=warns)
         self._buffer = bytearray()
         self._line = 1
         self._byte = 0
         self._warned = False
-        self._marked = False
+        self._marked = not warns
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
         """Take the next bytes of the source; yield full chunks."""

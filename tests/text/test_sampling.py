@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from lmctl.errors import InputMissingError
+from lmctl.text.formats import TextFormat
 from lmctl.text.reading import read_chunks
 from lmctl.text.sampling import PIPE_BYTES, PLACE_BYTES, PLACES, SampledSources
 
@@ -172,3 +173,30 @@ def test_bytes_that_are_not_text_are_noticed(tmp_path):
         sampled = SampledSources([str(path)], "utf-8")
         sampled.text()
         assert sampled.is_text is is_text
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_records_are_sampled_by_their_text(write, fifo, name):
+    records = b"".join(b'{"id": "x", "text": "line %d"}\n' % number for number in range(1000))
+    content = gzip.compress(records) if name.endswith(".gz") else records
+    path, (pipe, writer) = write(name, content), fifo("pipe", content)
+    text_format = TextFormat("text")
+    expected = [f"line {number}" for number in range(1000)]
+
+    # The size of the text in a compressed file is estimated, so the sample may end before it.
+    found = SampledSources([path], "utf-8", text_format=text_format).text().split("\n")
+    assert found[:900] == expected[:900]
+    sampled = SampledSources([pipe], "utf-8", text_format=text_format)
+    assert sampled.text().split("\n") == [*expected, ""]
+    # The pipe is read whole afterwards, and the file has other bytes than its text.
+    chunks = read_chunks([pipe], read=sampled.pieces, text_format=text_format)
+    assert b"".join(chunk.content for chunk in chunks).decode().split() == " ".join(expected).split()
+    writer.join(10)
+
+
+def test_a_sample_of_records_is_no_larger_than_that_of_lines(write):
+    record = b'{"text": "' + b"word " * 100 + b'"}\n'
+    path = write("a.jsonl", record * 2000)
+    text = SampledSources([path], "utf-8", text_format=TextFormat("text")).text()
+    assert len(text) <= ALL
+    assert set(text.split()[:-1]) == {"word"}

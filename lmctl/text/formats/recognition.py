@@ -1,0 +1,77 @@
+"""Recognising the format of a source: by the settings, by its name, and by its first line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
+
+from lmctl.errors import DataError
+from lmctl.text.compression import named_compression
+from lmctl.text.formats.json_lines import first_object, names_of_fields
+from lmctl.text.formats.tables import columns_of
+
+if TYPE_CHECKING:
+    from lmctl.text.formats import TextFormat
+
+Kind = Literal["lines", "json", "table"]
+
+# A longer first line decides nothing.
+LONGEST_START = 1 << 16
+_JSON_SUFFIXES = (".jsonl", ".ndjson")
+_TABLE_SUFFIXES = (".csv", ".tsv")
+
+# The start of a JSON object, for a first line that is too long to be read here.
+_OBJECT = re.compile(r"\{\s*\"[^\"\\]*\"\s*:")
+
+
+def suffix_of(source: str) -> str:
+    """Return the suffix of a file name in small letters, without that of a compression: .csv for a.CSV.gz."""
+    path = PurePath(source)
+    return PurePath(path.stem if named_compression(source) else path.name).suffix.lower()
+
+
+def recognised(start: str, source: str, text_format: TextFormat, *, is_whole: bool) -> Kind | None:
+    """Return the format of a source; None: more of it is needed.
+
+    Args:
+        start: the decoded text with which the source starts, without a byte order mark.
+        source: name of the source for messages.
+        text_format: the settings.
+        is_whole: whether more of the source would make no difference.
+
+    Raises:
+        DataError: the source is JSON Lines or a table, and no setting says where its text stands.
+    """
+    suffix = suffix_of(source)
+    if text_format.field is not None and text_format.column is None:
+        return "json"
+    if not start and not is_whole:
+        return None
+    is_json = suffix in _JSON_SUFFIXES or start.startswith("{")
+    if text_format.field is not None:
+        return "json" if is_json else "table"
+    if suffix in (*_JSON_SUFFIXES, *_TABLE_SUFFIXES):
+        start = start.lstrip("\r\n")
+    first_line, line_end, _ = start.partition("\n")
+    if (is_json or suffix in _TABLE_SUFFIXES) and not line_end and not is_whole:
+        return None
+    if is_json:
+        record = first_object(first_line)
+        is_long = not line_end and len(first_line) > LONGEST_START // 8 and _OBJECT.match(first_line)
+        if record is not None or is_long or (suffix in _JSON_SUFFIXES and first_line):
+            there = names_of_fields(record) if record else ""
+            fields = f" with the field{'s' if ', ' in there else ''} {there}" if there else ""
+            raise DataError(
+                f"{source}: JSON Lines{fields}; name the field that has the text with --field (text.field)"
+            )
+    if text_format.column is not None:
+        return "table"
+    if suffix in _TABLE_SUFFIXES and first_line.strip():
+        columns = columns_of(first_line.rstrip("\r"), suffix)
+        shown = ", ".join(name if len(name) <= 40 else f"{name[:37]}..." for name in columns[:8])
+        raise DataError(
+            f"{source}: a table, by its name, with the columns {shown}; name the column that has the text, or its "
+            "number from 1 if these are no names, with --column (text.column)"
+        )
+    return "lines"
