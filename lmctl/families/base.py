@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.layers.distributions import largest
+from lmctl.layers.distributions import drawn_tokens, largest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,6 +177,23 @@ class LanguageModel(ABC, Generic[State]):
         log_probs = self.log_probs(state)
         candidates = np.arange(self.vocabulary_size) if allowed is None else np.flatnonzero(allowed)
         return largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
+
+    def sample(self, state: State, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
+        """Draw a next token for each context from the distribution without one token, which is renormalised.
+
+        The tokens lie side by side in the order of their ids, each as wide as its probability. A uniform number is
+        a place on this line, and its token is drawn.
+
+        Args:
+            state: the contexts.
+            uniforms: a number of at least 0 and below 1 for each context, (B,).
+            excluded: the id of the token that is never drawn.
+
+        Returns:
+            Token ids, (B,), and their natural log probabilities in the whole distribution, (B,). If no other token
+            has a probability above 0, the log probability is -inf, and the id means nothing.
+        """
+        return drawn_tokens(self.log_probs(state), uniforms, excluded)
 
     @abstractmethod
     def score(

@@ -13,7 +13,7 @@ from lmctl.layers.softmax import make_softmax
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lmctl.arrays import BoolArray, Float32Array, IntArray
+    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.layers.word_layers import WordLayers
 
 
@@ -50,6 +50,10 @@ class SoftmaxLanguageModel(LanguageModel[State]):
     def top_k(self, state: State, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
         """See `LanguageModel.top_k`; an adaptive softmax leaves out the clusters that cannot matter."""
         return self.softmax.top_k(self.features(state), k, allowed)
+
+    def sample(self, state: State, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
+        """See `LanguageModel.sample`; an adaptive softmax computes only the clusters that words are drawn from."""
+        return self.softmax.sample(self.features(state), uniforms, excluded)
 
     def score(
         self,

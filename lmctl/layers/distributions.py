@@ -1,4 +1,4 @@
-"""Functions of whole distributions: a check, and a search for the most probable words."""
+"""Functions of whole distributions: a check, a search for the most probable words, and random words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # exp() of a larger number overflows. In ARPA files, probabilities may sum to a little more than 1, so logs above 0
 # occur.
 HIGHEST_LOG_PROB = 700.0
+# The largest number below 1.
+LARGEST_UNIFORM = 1.0 - 2.0**-53
 
 
 def check_log_probs(log_probs: Float32Array | Float64Array) -> None:
@@ -65,3 +67,60 @@ def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntAr
         best_ids[row] = token_ids[contenders[order]]
         best[row] = log_probs[row, contenders[order]]
     return best_ids, best
+
+
+def drawn(log_weights: Float32Array | Float64Array, uniforms: Float64Array) -> tuple[IntArray, Float64Array]:
+    """Draw a column of each row, with probabilities proportional to its weights, by inversion.
+
+    The column is the first one at which the sum of the weights, from the left, exceeds `uniform` times their total
+    (Devroye 1986, "Non-Uniform Random Variate Generation", section III.2).
+
+    Args:
+        log_weights: natural logs, (N, M); -inf: the column is never drawn. Each row has a finite value.
+        uniforms: a number of at least 0 and below 1 for each row, (N,).
+
+    Returns:
+        The columns, (N,), and the rests of the uniform numbers, (N,). A rest is the place of the number within the
+        weight of its column, at least 0 and below 1. Given the column, it is uniformly distributed again.
+    """
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    up_to = np.cumsum(weights, axis=1, dtype=np.float64)
+    places = uniforms * up_to[:, -1]
+    columns = np.empty(len(weights), dtype=np.int64)
+    rests = np.empty(len(weights))
+    for row, place in enumerate(places):
+        column = int(np.searchsorted(up_to[row], place, side="right"))
+        if column == weights.shape[1]:
+            # The product was rounded up to the total.
+            column = int(np.flatnonzero(weights[row])[-1])
+        before = up_to[row, column - 1] if column else 0.0
+        columns[row] = column
+        rests[row] = min((place - before) / (up_to[row, column] - before), LARGEST_UNIFORM)
+    return columns, rests
+
+
+def drawn_tokens(log_probs: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
+    """Draw a token of each distribution, as `LanguageModel.sample` does.
+
+    Args:
+        log_probs: natural logs of whole distributions, (N, V).
+        uniforms: a number of at least 0 and below 1 for each row, (N,).
+        excluded: the id of the token that is never drawn.
+
+    Returns:
+        Ids and natural log probabilities, (N,) each; -inf: no other token has a probability above 0.
+
+    Raises:
+        DataError: a value is not a log probability.
+    """
+    log_probs = log_probs.copy()
+    log_probs[:, excluded] = -np.inf
+    best = log_probs.max(axis=1)
+    check_log_probs(best)
+    ids = np.zeros(len(log_probs), dtype=np.int64)
+    possible = np.flatnonzero(best > -np.inf)
+    if len(possible):
+        rows = log_probs if len(possible) == len(log_probs) else log_probs[possible]
+        ids[possible] = drawn(rows, uniforms[possible])[0]
+    found: Float32Array = np.where(best > -np.inf, log_probs[np.arange(len(ids)), ids], -np.inf)
+    return ids, found.astype(np.float32)

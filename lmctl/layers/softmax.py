@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.layers.distributions import largest
+from lmctl.layers.distributions import check_log_probs, drawn, drawn_tokens, largest
 from lmctl.layers.embedding import WordVectors
 from lmctl.layers.products import ExactMatrix
 
@@ -52,6 +52,10 @@ class FullSoftmax:
         log_probs = self.log_probs(hidden)
         candidates = np.arange(len(self.bias)) if allowed is None else np.flatnonzero(allowed)
         return largest(log_probs[:, candidates], candidates, min(k, len(candidates)))
+
+    def sample(self, hidden: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
+        """A drawn token of each row, (N,), and its log probability, as `LanguageModel.sample` has them."""
+        return drawn_tokens(self.log_probs(hidden), uniforms, excluded)
 
     def score(
         self, hidden: Float32Array, targets: IntArray, *, ranks: bool
@@ -146,6 +150,32 @@ class AdaptiveSoftmax:
                     projected[row : row + 1], head[row], k, candidates
                 )
         return best_ids, best
+
+    def sample(self, hidden: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
+        """A drawn token of each row, (N,), and its log probability, as `LanguageModel.sample` has them.
+
+        First a word of the head or a further cluster is drawn, then a word of that cluster with the rest of the
+        uniform number. Ids rise from cluster to cluster, so this is the word at the number's place on the line of
+        all words. Clusters from which no word is drawn are not computed.
+        """
+        projected, head = self._head_log_probs(hidden)
+        if excluded < self._head_words:
+            head[:, excluded] = -np.inf
+        best = head.max(axis=1)
+        check_log_probs(best)
+        if excluded >= self._head_words or not (best > -np.inf).all():
+            return drawn_tokens(self.log_probs(hidden), uniforms, excluded)
+        entries, rests = drawn(head, uniforms)
+        ids, log_probs = entries.copy(), head[np.arange(len(entries)), entries]
+        for cluster in self._tails():
+            (members,) = np.nonzero(entries == self._entry(cluster))
+            if len(members):
+                within = _log_softmax(self._logits_within(projected[members], cluster))
+                check_log_probs(within.max(axis=1))
+                places, _ = drawn(within, rests[members])
+                ids[members] = places + self._vectors.first_ids[cluster]
+                log_probs[members] += within[np.arange(len(members)), places]
+        return ids, log_probs
 
     def score(
         self, hidden: Float32Array, targets: IntArray, *, ranks: bool

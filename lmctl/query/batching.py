@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from lmctl.families.base import LanguageModel
 
 # The most positions, padding included, that a model reads in one call. This bounds the memory.
 BATCH_TOKENS = 1 << 13
@@ -29,3 +35,24 @@ def blocks_of_time(steps: int, batch: int) -> Iterator[slice]:
     at_once = max(1, BATCH_TOKENS // batch)
     for first in range(0, steps, at_once):
         yield slice(first, min(first + at_once, steps))
+
+
+def read_side_by_side(language_model: LanguageModel[Any], state: Any, sequences: Sequence[Sequence[int]]) -> Any:
+    """Read sequences of token ids, one in each column.
+
+    Args:
+        language_model: the model that reads.
+        state: the state before the first tokens, B columns.
+        sequences: B sequences.
+
+    Returns:
+        The state after the last token of each sequence.
+    """
+    lengths = np.array([len(token_ids) for token_ids in sequences])
+    columns = np.full((int(lengths.max()), len(sequences)), SENTENCE_END_ID)
+    for column, token_ids in enumerate(sequences):
+        columns[: len(token_ids), column] = token_ids
+    for block in blocks_of_time(*columns.shape):
+        there = np.clip(lengths - block.start, 0, block.stop - block.start)
+        state = language_model.advance(state, columns[block], there)
+    return state

@@ -16,9 +16,11 @@ from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from lmctl.arrays import Float32Array
     from lmctl.query.filling import Filling
+    from lmctl.query.generation import GeneratedText
     from lmctl.query.prediction import Prediction
     from lmctl.query.window_scoring import SentenceScore
 
@@ -56,6 +58,63 @@ class Model(TextModel):
         from lmctl.query.filling import Filler
 
         return Filler(self, k=k, blank=blank).answer(text).predictions
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        samples: int = 1,
+        words: int | None = None,
+        sentences: int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        beam: int | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        no_repeat_ngram: int | None = None,
+    ) -> list[GeneratedText]:
+        """Continue a text that starts a sentence. `<unk>` is never generated.
+
+        Args:
+            prompt: the text to continue; may be empty.
+            samples: number of texts.
+            words: a text ends after this many words; None: 100 times `sentences`.
+            sentences: a text ends with this many sentence ends; None: 1, or, if `words` is given, as many as
+                `words`.
+            temperature: 1: the distribution of the model; less: its probable words become more probable; 0: the
+                most probable word.
+            top_k: only the k most probable words are drawn.
+            top_p: only the most probable words are drawn whose probabilities first sum to this, above 0.
+            min_p: only words are drawn that have at least this share of the probability of the most probable one.
+            beam: search the most probable texts with a beam of this size instead of drawing texts.
+            seed: seed of the random numbers; None: a random seed, which the texts name.
+            stop: texts that end a text; they belong to it.
+            no_repeat_ngram: no N words of a sentence occur twice in a text.
+
+        Returns:
+            `samples` texts; those of a beam search from the best to the worst.
+
+        Raises:
+            UsageError: a value is outside its range, or the model fills gaps, and does not predict the next word.
+            DataError: no word of the prompt is in the vocabulary.
+        """
+        from lmctl.query.generation import TextGenerator
+        from lmctl.query.sampling import Sampling
+
+        generator = TextGenerator(
+            self,
+            samples=samples,
+            words=words,
+            sentences=sentences,
+            sampling=Sampling(temperature, top_k, top_p, min_p),
+            beam=beam,
+            seed=seed,
+            stop=stop,
+            no_repeat_ngram=no_repeat_ngram,
+        )
+        return list(generator.generate([generator.read(prompt)]))
 
     def score(self, text: str) -> SentenceScore:
         """Return the natural log probability of every word of a sentence, and of its end.

@@ -12,7 +12,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.layers.distributions import check_log_probs
-from lmctl.query.batching import batches_by_length, blocks_of_time
+from lmctl.query.batching import batches_by_length, read_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,14 +131,7 @@ class Predictor:
 
     def _read(self, state: Any, contexts: list[list[int]]) -> Any:
         """Return the state after reading contexts, one in each column."""
-        lengths = np.array([len(token_ids) for token_ids in contexts])
-        columns = np.full((int(lengths.max()), len(contexts)), SENTENCE_END_ID)
-        for column, token_ids in enumerate(contexts):
-            columns[: len(token_ids), column] = token_ids
-        for block in blocks_of_time(*columns.shape):
-            there = np.clip(lengths - block.start, 0, block.stop - block.start)
-            state = self._language_model.advance(state, columns[block], there)
-        return state
+        return read_side_by_side(self._language_model, state, contexts)
 
     def _best(self, state: Any, allowed: BoolArray) -> list[list[Prediction]]:
         token_ids, log_probs = self._language_model.top_k(state, self._k, allowed)

@@ -132,3 +132,21 @@ def test_ranks_of_whole_distributions_count_ties_against_the_target(monkeypatch,
     assert scores.log_probs.tolist() == [[-1.0, -4.0], [-5.0, -9.0], [-7.0, 0.0]]
     assert scores.ranks.tolist() == [[2, 1], [2, 3], [1, 0]]
     assert state == [[0, 1, 2], [1, 2]]
+
+
+def test_a_token_is_drawn_by_its_place_on_the_line_of_probabilities():
+    # Without token 0, the others lie at 0 to 0.25, 0.25 to 0.5, and 0.5 to 1.
+    model = Table(np.log([[0.2, 0.2, 0.2, 0.4]] * 6))
+
+    ids, log_probs = model.sample(None, np.array([0.0, 0.24, 0.26, 0.49, 0.51, 1 - 2**-53]), excluded=0)
+
+    assert ids.tolist() == [1, 1, 2, 2, 3, 3]
+    np.testing.assert_array_equal(log_probs, model.table[0][ids])
+
+
+def test_tokens_of_probability_zero_are_never_drawn():
+    with np.errstate(divide="ignore"):
+        model = Table(np.log([[0.0, 0.5, 0.0, 0.5, 0.0]] * 3))
+
+    assert model.sample(None, np.array([0.0, 0.5, 1 - 2**-53]), excluded=4)[0].tolist() == [1, 3, 3]
+    assert np.isneginf(Table([[0.0, -np.inf]]).sample(None, np.array([0.5]), excluded=0)[1]).all()

@@ -5,6 +5,7 @@ import pytest
 
 from lmctl.layers import softmax
 from lmctl.layers.clusters import Cluster
+from lmctl.layers.distributions import drawn_tokens
 from lmctl.layers.embedding import WordVectors, word_vector_shapes
 from lmctl.layers.softmax import AdaptiveSoftmax
 
@@ -250,3 +251,29 @@ def test_a_word_that_cannot_come_is_the_last():
 
     assert ids.tolist() == [[0, 1, 2, 3]]
     assert log_probs[0, 3] == -np.inf
+
+
+@pytest.mark.parametrize("excluded", [0, 3, 12])
+def test_words_are_drawn_as_from_the_whole_distribution(excluded):
+    layer = make_softmax()
+    hidden = np.repeat(hidden_vectors(4), 50, axis=0)
+    # No place is a border between two words, where rounding decides.
+    uniforms = np.tile((np.arange(50) + 0.5) / 50, 4)
+
+    ids, log_probs = layer.sample(hidden, uniforms, excluded)
+
+    whole = layer.log_probs(hidden)
+    np.testing.assert_array_equal(ids, drawn_tokens(whole, uniforms, excluded)[0])
+    np.testing.assert_allclose(log_probs, whole[np.arange(200), ids], atol=1e-5)
+    assert {0 if word < 10 else 1 if word < 18 else 2 for word in ids.tolist()} == {0, 1, 2}
+    assert excluded not in ids
+
+
+def test_a_cluster_from_which_no_word_is_drawn_is_not_computed(monkeypatch):
+    layer = of_biases([0.0, 0.0, 0.0, 0.0], [0.0], [2, 2])
+    monkeypatch.setattr(layer, "_logits_within", None)
+
+    # Word 1 has the first half of the line, the cluster the second.
+    assert layer.sample(ONE, np.array([0.49]), excluded=0)[0].tolist() == [1]
+    with pytest.raises(TypeError):
+        layer.sample(ONE, np.array([0.51]), excluded=0)

@@ -1,0 +1,319 @@
+"""Generates texts: prompts in, continuations out, by sampling (`lmctl.query.sampling`) or by beam search.
+
+Samples grow side by side, one token a step. Each has random numbers of its own, from (seed, number of the prompt,
+number of the sample), so a text depends neither on the other texts of its batch nor on their number.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.errors import DataError, UsageError, quoted
+from lmctl.progress import tell
+from lmctl.query.batching import LARGEST_BATCH, read_side_by_side
+from lmctl.query.beam_search import BeamSearch
+from lmctl.query.growing_text import GrowingText, Limits
+from lmctl.query.sampling import LARGEST_SEED, Sampler, Sampling
+from lmctl.text.detokenization import Detokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lmctl.query.growing_text import EndedBy
+    from lmctl.query.text_model import TextModel
+
+# The most words of a sentence, if no other limit is given.
+WORDS_A_SENTENCE = 100
+# Columns times words of the distributions that are in memory at once.
+NUMBERS_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A text to continue.
+
+    Attributes:
+        line: its number, from 1.
+        text: the text, with single spaces in place of other white space.
+        words: its tokens.
+        token_ids: their ids.
+        oov: the tokens that are out of vocabulary.
+    """
+
+    line: int
+    text: str
+    words: list[str]
+    token_ids: list[int]
+    oov: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A prompt and its continuation.
+
+    Attributes:
+        line: number of the prompt, from 1.
+        sample: number among the texts of the prompt, from 1; of a beam search, the rank.
+        prompt: the prompt.
+        oov: its tokens that are out of vocabulary.
+        text: the prompt and the continuation as people write them, or as tokens with spaces between them, if so
+            asked; a line for each sentence.
+        tokens: the tokens of the continuation, with `</s>` at the end of each sentence.
+        logprob: the natural log of the probability that the model gives to `tokens` after the prompt.
+        ended_by: the limit that ended the text: "words", "sentences" or "stop"; or "dead end": the model gave no
+            further token a probability above 0.
+        seed: the seed of the random numbers; None: beam search has none.
+    """
+
+    line: int
+    sample: int
+    prompt: str
+    oov: list[str]
+    text: str
+    tokens: list[str]
+    logprob: float
+    ended_by: EndedBy
+    seed: int | None
+
+
+class TextGenerator:
+    """Continues prompts. A prompt starts a sentence.
+
+    Args:
+        model: the model.
+        samples: number of texts for each prompt.
+        words: a text ends after this many words; None: 100 times `sentences`.
+        sentences: a text ends with this many sentence ends; None: 1, or, if `words` is given, as many as `words`.
+        sampling: how the next token is drawn.
+        beam: K of the beam search that takes the place of sampling; None: sampling.
+        seed: seed of the random numbers, from 0 to 2^32 - 1; None: a random seed.
+        stop: texts that end a text; they belong to it.
+        no_repeat_ngram: N; no N tokens of a sentence occur twice in a text. None: they may.
+        tokens: whether `GeneratedText.text` has tokens with spaces between them.
+
+    Attributes:
+        seed: the seed.
+        prompts: number of prompts that have been read.
+
+    Raises:
+        UsageError: a value is outside its range, a stop has a word that is not in the vocabulary, sampling or a
+            seed is given together with a beam, or the model does not predict the next word.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        *,
+        samples: int = 1,
+        words: int | None = None,
+        sentences: int | None = None,
+        sampling: Sampling | None = None,
+        beam: int | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        no_repeat_ngram: int | None = None,
+        tokens: bool = False,
+    ) -> None:
+        counts = {"samples": samples, "words": words, "sentences": sentences, "no_repeat_ngram": no_repeat_ngram}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise UsageError(f"{name} is {count}; expected a whole number of at least 1")
+        if seed is not None and not 0 <= seed <= LARGEST_SEED:
+            raise UsageError(f"the seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+        self._model = model
+        self._language_model = model.language_model
+        self._samples = samples
+        self._tokens = tokens
+        self._search: BeamSearch | None = None
+        if beam is not None:
+            if (sampling is not None and not sampling.is_whole) or seed is not None:
+                raise UsageError("a beam search draws nothing; leave out the seed and the options of sampling")
+            self._search = BeamSearch(self._language_model, self._checked_beam(beam))
+        self.seed = secrets.randbits(32) if seed is None else seed
+        if sentences is None:
+            # Without a limit, a model that has only sentence ends left would go on for ever.
+            sentences = words or 1
+        if words is None:
+            words = WORDS_A_SENTENCE * sentences
+        stops = tuple(self._stop_ids(text) for text in stop)
+        self._limits = Limits(words, sentences, stops, no_repeat_ngram)
+        self._sampler = Sampler(self._language_model, sampling or Sampling(), has_bans=no_repeat_ngram is not None)
+        self.prompts = 0
+
+    def read(self, text: str) -> Prompt:
+        """Cut the next prompt into tokens. Prompts are numbered in the order in which they are read.
+
+        Raises:
+            DataError: the prompt has words, and none of them is in the vocabulary.
+        """
+        encoded = self._model.encode(text)
+        oov = [
+            word for word, token_id in zip(encoded.words, encoded.token_ids, strict=True) if token_id == UNKNOWN_ID
+        ]
+        if oov and len(oov) == len(encoded.words):
+            raise DataError(
+                f"no word of the prompt {quoted(text)} is in the model's vocabulary; give a prompt of known "
+                "words, or an empty one"
+            )
+        self.prompts += 1
+        return Prompt(self.prompts, " ".join(text.split()), encoded.words, encoded.token_ids, oov)
+
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[GeneratedText]:
+        """Yield the texts of each prompt, in order."""
+        if self._search is not None:
+            for prompt in prompts:
+                found = self._search.run(self._state([prompt]), self._new_text(prompt), self._samples)
+                for sample, text in enumerate(found, start=1):
+                    yield self._answer(prompt, sample, text)
+            return
+        columns = max(1, min(LARGEST_BATCH, NUMBERS_AT_ONCE // self._language_model.vocabulary_size))
+        at_once = max(1, columns // self._samples)
+        for first in range(0, len(prompts), at_once):
+            group = prompts[first : first + at_once]
+            read = self._state(group)
+            pairs = [(place, sample) for place in range(len(group)) for sample in range(1, self._samples + 1)]
+            for start in range(0, len(pairs), columns):
+                some = pairs[start : start + columns]
+                state = self._language_model.select_columns(read, np.array([place for place, _ in some]))
+                texts = [self._new_text(group[place]) for place, _ in some]
+                randoms = [self._random(group[place], sample) for place, sample in some]
+                for step, _ in enumerate(self._steps(texts, randoms, state), start=1):
+                    tell(f"generating, {step:,} words")
+                for (place, sample), text in zip(some, texts, strict=True):
+                    yield self._answer(group[place], sample, text)
+
+    def stream(self, prompt: Prompt, sample: int = 1) -> Iterator[str]:
+        """Yield the text of one sample in pieces: the prompt, then each word as it comes.
+
+        The pieces together are `GeneratedText.text`.
+
+        Raises:
+            UsageError: the texts are those of a beam search, which are certain only at its end.
+        """
+        if self._search is not None:
+            raise UsageError("the texts of a beam search cannot be streamed: they are certain only at its end")
+        writer = _Writer(self._model, self._tokens)
+        yield writer.prompt(prompt)
+        text = self._new_text(prompt)
+        written = 0
+        for _ in self._steps([text], [self._random(prompt, sample)], self._state([prompt])):
+            for token_id in text.token_ids[written:]:
+                yield writer.append(token_id)
+            written = len(text.token_ids)
+
+    def _steps(self, texts: list[GrowingText], randoms: list[np.random.Generator], state: Any) -> Iterator[None]:
+        """Let texts grow until they end; yield after every step.
+
+        Args:
+            texts: texts without added tokens.
+            randoms: the random numbers of each text.
+            state: the states after their prompts.
+        """
+        while True:
+            uniforms = np.array([random.random() for random in randoms])
+            token_ids, log_probs = self._sampler.draw(state, uniforms, [text.bans() for text in texts])
+            for text, token_id, log_prob in zip(texts, token_ids.tolist(), log_probs.tolist(), strict=True):
+                text.append(token_id, log_prob)
+            yield
+            kept = [place for place, text in enumerate(texts) if text.ended_by is None]
+            if not kept:
+                return
+            if len(kept) < len(texts):
+                texts, randoms = [texts[place] for place in kept], [randoms[place] for place in kept]
+                state = self._language_model.select_columns(state, np.array(kept))
+                token_ids = token_ids[kept]
+            state = self._language_model.advance(state, token_ids[None])
+
+    def _state(self, prompts: Sequence[Prompt]) -> Any:
+        """The state after each prompt, which starts a sentence."""
+        read = [[SENTENCE_END_ID, *prompt.token_ids] for prompt in prompts]
+        return read_side_by_side(self._language_model, self._language_model.null_state(len(read)), read)
+
+    def _new_text(self, prompt: Prompt) -> GrowingText:
+        return GrowingText(self._limits, prompt.token_ids)
+
+    def _random(self, prompt: Prompt, sample: int) -> np.random.Generator:
+        sequence = np.random.SeedSequence((self.seed, prompt.line, sample))
+        return np.random.Generator(np.random.PCG64(sequence))
+
+    def _answer(self, prompt: Prompt, sample: int, text: GrowingText) -> GeneratedText:
+        writer = _Writer(self._model, self._tokens)
+        pieces = [writer.prompt(prompt), *map(writer.append, text.token_ids)]
+        return GeneratedText(
+            prompt.line,
+            sample,
+            prompt.text,
+            prompt.oov,
+            "".join(pieces),
+            self._model.vocabulary.decode(text.token_ids),
+            text.log_prob,
+            text.ended_by or "words",
+            None if self._search is not None else self.seed,
+        )
+
+    def _checked_beam(self, beam: int) -> int:
+        possible = self._language_model.vocabulary_size - 1
+        if not 1 <= beam <= possible:
+            raise UsageError(
+                f"the beam is {beam}; expected a whole number from 1 to {possible}, the size of the vocabulary "
+                "without <unk>"
+            )
+        if beam < self._samples:
+            raise UsageError(
+                f"a beam of {beam} cannot give {self._samples} texts; ask for at most {beam}, or for a larger beam"
+            )
+        return beam
+
+    def _stop_ids(self, stop: str) -> tuple[int, ...]:
+        encoded = self._model.encode(stop)
+        if not encoded.words:
+            raise UsageError(f"the stop {quoted(stop)} has no words; expected one or more")
+        for word, token_id in zip(encoded.words, encoded.token_ids, strict=True):
+            if token_id == UNKNOWN_ID:
+                raise UsageError(
+                    f"the stop {quoted(stop)} would never come: {quoted(word)} is not in the model's vocabulary"
+                )
+        return tuple(encoded.token_ids)
+
+
+class _Writer:
+    """Writes a text in pieces.
+
+    Args:
+        model: the model, for its words and its segmenter.
+        tokens: whether tokens have spaces between them; else they are joined as people write.
+    """
+
+    def __init__(self, model: TextModel, tokens: bool) -> None:
+        self._words = model.vocabulary.words
+        self._detokenizer = None if tokens else Detokenizer(model.tokenizer.segmenter.identity.name)
+        # Line ends and the space before the next token.
+        self._before = ""
+
+    def prompt(self, prompt: Prompt) -> str:
+        """Return the prompt, as it was given, or as tokens."""
+        if self._detokenizer is None:
+            self._before = " " if prompt.words else ""
+            return " ".join(prompt.words)
+        for word in prompt.words:
+            self._detokenizer.append(word)
+        return prompt.text
+
+    def append(self, token_id: int) -> str:
+        """Return the next piece. A line end is written with the word after it."""
+        if token_id == SENTENCE_END_ID:
+            self._before = self._before.rstrip(" ") + "\n"
+            if self._detokenizer is not None:
+                self._detokenizer.start_line()
+            return ""
+        word, before = self._words[token_id], self._before
+        if self._detokenizer is None:
+            self._before = " "
+            return before + word
+        self._before = ""
+        return before + self._detokenizer.append(word)
