@@ -33,26 +33,29 @@ class PathName(click.Path):
 
 
 class FiniteNumber(click.ParamType[float]):
-    """A finite number within bounds, both included.
+    """A finite number within bounds, which are included as a rule.
 
     FloatRange of click (8.5.1) accepts `nan` for all bounds.
 
     Args:
         low: the least number that is allowed; None: no bound.
         high: the greatest number that is allowed; None: no bound.
+        above_low: whether `low` itself is refused.
     """
 
     name = "number"
 
-    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+    def __init__(self, low: float | None = None, high: float | None = None, *, above_low: bool = False) -> None:
         self._low = -math.inf if low is None else low
         self._high = math.inf if high is None else high
+        self._above_low = above_low
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number that a text stands for; refuse one that is not within the bounds."""
         text = str(value).strip()
         number = float(text) if _NUMBER.fullmatch(text) else math.nan
-        if not (math.isfinite(number) and self._low <= number <= self._high):
+        is_within = math.isfinite(number) and self._low <= number <= self._high
+        if not is_within or (self._above_low and number == self._low):
             quoted = shortened(text, LONGEST_QUOTE)
             self.fail(
                 f"expected {self._expected()}, got {quoted if math.isfinite(number) else repr(quoted)}", param, ctx
@@ -64,6 +67,8 @@ class FiniteNumber(click.ParamType[float]):
         return "FLOAT"
 
     def _expected(self) -> str:
+        if self._above_low and math.isfinite(self._high):
+            return f"a number above {self._low:g} and at most {self._high:g}"
         if math.isfinite(self._low) and math.isfinite(self._high):
             return f"a number from {self._low:g} to {self._high:g}"
         if math.isfinite(self._low):

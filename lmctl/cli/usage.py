@@ -19,6 +19,7 @@ OTHER_NAMES = {
     "-m": "--name --bundle --checkpoint --load",
     "-o": "--out --out-dir --output-dir --output-file --dest --save --save-dir --save-to --dir --model "
     "--model-dir -m -d",
+    "--beam": "--beams --num-beams --beam-size --beam-width",
     "--batch-size": "--bs --batch --batchsize",
     "--config": "--conf --yaml --configuration",
     "--device": "--gpu --cpu --cuda --use-gpu",
@@ -37,21 +38,29 @@ OTHER_NAMES = {
     "--lowercase": "--lower --lower-case --uncased",
     "--min-count": "--min-freq --mincount --cutoff",
     "--no-gate": "--skip-gate",
+    "--no-repeat-ngram": "--no-repeat-ngram-size --no-repeat-ngrams --block-ngram",
+    "--samples": "--num-samples --n-samples --num-return-sequences",
     "--segmenter": "--tokenizer --tokenize --segment --cut",
     "--seed": "--random-seed --random-state",
+    "--stop": "--stop-sequence --stop-string --stop-strings --until",
     "--stop-words": "--stopwords",
+    "--temperature": "--temp -t",
     "--threshold": "--min-prob --cutoff",
     "--time-limit": "--timeout --max-time --time --limit",
+    "--top-k": "--topk",
+    "--top-p": "--topp --nucleus",
     "--user-dict": "--userdict --dict --dictionary",
     "--valid": "--validation --valid-file --dev --dev-file --val --validation-file --eval",
     "--valid-fraction": "--split --val-split --valid-split --validation-split --holdout",
     "--vocab-size": "--vocabulary-size --max-vocab --vocabulary --vocabsize --max-words",
+    "--words": "--max-words --max-tokens --max-new-tokens --max-length --length",
 }
 # Options of other programs for what an argument of lmctl names.
 INPUTS = "--input --inputs --data --corpus --file --files --text --texts --train --train-file -f -i"
 COMMANDS = {
     "train": "fit learn run",
-    "predict": "infer inference next generate complete query sample suggest",
+    "predict": "infer inference next complete query suggest",
+    "generate": "sample write continue",
     "eval": "evaluate test score ppl perplexity",
     "prepare": "preprocess tokenize segment cut encode",
     "info": "show describe inspect status",

@@ -58,6 +58,7 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("train", "--help"),
         ("predict", "-m", "{bundle}", "the cat"),
         ("fill", "-m", "{bundle}", "the ___"),
+        ("generate", "-m", "{bundle}", "the"),
         ("embed", "-m", "{bundle}", "the cat"),
         ("neighbors", "-m", "{bundle}", "cat"),
         ("eval", "-m", "{bundle}", "{text}"),

@@ -1,0 +1,63 @@
+"""Printing the texts of `lmctl generate`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lmctl.cli import tsv
+from lmctl.cli.output import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lmctl.query.generation import GeneratedText
+
+GENERATED_FORMATS = ("plain", "tsv", "jsonl")
+COLUMNS = ("line", "sample", "logprob", "ended_by", "text")
+
+
+class GeneratedPrinter:
+    """Prints texts, and flushes after each, because a reader may be waiting.
+
+    Args:
+        format: plain, tsv or jsonl.
+        header: whether the first line of tsv has the names of the columns.
+        blank_lines: whether plain texts have a blank line between them, because a text may have several lines.
+    """
+
+    def __init__(self, format: str, *, header: bool, blank_lines: bool) -> None:
+        self._format = format
+        self._header = header and format == "tsv"
+        self._blank_lines = blank_lines
+        self._is_first = True
+
+    def print(self, text: GeneratedText) -> None:
+        """Print a text."""
+        record = self._record(text)
+        if self._header and self._is_first:
+            record = f"{tsv.row(COLUMNS)}\n{record}"
+        self._print_pieces([record])
+
+    def stream(self, pieces: Iterable[str]) -> None:
+        """Print a plain text in pieces, each as soon as it comes."""
+        self._print_pieces(pieces, end="\n")
+
+    def _print_pieces(self, pieces: Iterable[str], end: str = "") -> None:
+        if not self._is_first and self._blank_lines and self._format == "plain":
+            sys.stdout.write("\n")
+        self._is_first = False
+        for piece in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write(end)
+        sys.stdout.flush()
+
+    def _record(self, text: GeneratedText) -> str:
+        if self._format == "jsonl":
+            return encode_json(asdict(text)).decode() + "\n"
+        if self._format == "tsv":
+            cells = (text.line, text.sample, f"{text.logprob:.6f}", text.ended_by, text.text)
+            return f"{tsv.row(cells)}\n"
+        return f"{text.text}\n"
