@@ -155,6 +155,30 @@ def test_faults_of_records_are_one_line_with_file_and_line(
     assert finished.err.startswith(f"lmctl: {path}{message}")
 
 
+SUBTITLES = b"""1
+00:00:01,000 --> 00:00:02,000
+<i>the cat sat</i>
+on the mat .
+
+2
+00:00:03,000 --> 00:00:04,000
+{\\an8}the dog sat .
+"""
+
+
+def test_subtitles_are_known_by_their_name_and_by_their_first_lines(lmctl, call, bundle, write):
+    expected = "the cat sat on the mat .\nthe dog sat .\n"
+    vtt = b"WEBVTT\n\n" + SUBTITLES.replace(b",000", b".000")
+    for name, content in (("a.srt", SUBTITLES), ("a.vtt", vtt), ("a.txt", SUBTITLES), ("b.txt", vtt)):
+        assert call("prepare", "--stdout", write(name, content)).out == expected
+        assert lmctl("prepare", "--stdout", "-", stdin=content).out == expected
+        found = summary(call, "-m", bundle, write(name, content))
+        assert found | {"file": ""} == summary(call, "-m", bundle, write("c", expected.encode())) | {"file": ""}
+    refused = call("prepare", "--stdout", write("a.srt", b"the cat\n"))
+    assert refused.code == 65
+    assert refused.err.startswith(f"lmctl: {write('a.srt', b'')}: no subtitles, which its name or its first line")
+
+
 def test_a_setting_that_names_nothing_is_a_usage_error(call, bundle, write):
     path = write("a.jsonl", RECORDS)
     for option in ("--field", "--column"):

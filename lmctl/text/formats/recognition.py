@@ -1,4 +1,4 @@
-"""Recognising the format of a source: by the settings, by its name, and by its first line."""
+"""Recognising the format of a source: by the settings, by its name, and by its first lines."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
-from lmctl.errors import DataError
+from lmctl.errors import DataError, listed
 from lmctl.text.compression import named_compression
+from lmctl.text.formats import subtitles
 from lmctl.text.formats.json_lines import first_object, names_of_fields
 from lmctl.text.formats.tables import columns_of
 
 if TYPE_CHECKING:
     from lmctl.text.formats import TextFormat
 
-Kind = Literal["lines", "json", "table"]
+Kind = Literal["lines", "json", "table", "subtitles"]
 
 # A longer first line decides nothing.
 LONGEST_START = 1 << 16
@@ -44,34 +45,55 @@ def recognised(start: str, source: str, text_format: TextFormat, *, is_whole: bo
         DataError: the source is JSON Lines or a table, and no setting says where its text stands.
     """
     suffix = suffix_of(source)
+    if suffix in subtitles.SUFFIXES:
+        return "subtitles" if start or is_whole else None
     if text_format.field is not None and text_format.column is None:
         return "json"
     if not start and not is_whole:
         return None
+    if not text_format.has_records:
+        found = subtitles.are_subtitles(start, is_whole=is_whole)
+        if found is not False:
+            return "subtitles" if found else None
+    if suffix in (*_JSON_SUFFIXES, *_TABLE_SUFFIXES):
+        start = start.lstrip("\r\n")
     is_json = suffix in _JSON_SUFFIXES or start.startswith("{")
     if text_format.field is not None:
         return "json" if is_json else "table"
-    if suffix in (*_JSON_SUFFIXES, *_TABLE_SUFFIXES):
-        start = start.lstrip("\r\n")
     first_line, line_end, _ = start.partition("\n")
     if (is_json or suffix in _TABLE_SUFFIXES) and not line_end and not is_whole:
         return None
     if is_json:
-        record = first_object(first_line)
-        is_long = not line_end and len(first_line) > LONGEST_START // 8 and _OBJECT.match(first_line)
-        if record is not None or is_long or (suffix in _JSON_SUFFIXES and first_line):
-            there = names_of_fields(record) if record else ""
-            fields = f" with the field{'s' if ', ' in there else ''} {there}" if there else ""
-            raise DataError(
-                f"{source}: JSON Lines{fields}; name the field that has the text with --field (text.field)"
-            )
+        _refuse_json(first_line, source, is_cut=not line_end, is_named=suffix in _JSON_SUFFIXES)
     if text_format.column is not None:
         return "table"
     if suffix in _TABLE_SUFFIXES and first_line.strip():
-        columns = columns_of(first_line.rstrip("\r"), suffix)
-        shown = ", ".join(name if len(name) <= 40 else f"{name[:37]}..." for name in columns[:8])
+        columns = listed([_shortened(name) for name in columns_of(first_line.rstrip("\r"), suffix)])
         raise DataError(
-            f"{source}: a table, by its name, with the columns {shown}; name the column that has the text, or its "
-            "number from 1 if these are no names, with --column (text.column)"
+            f"{source}: a table, by its name, with the columns {columns}; name the column that has the text, or "
+            "its number from 1 if these are no names, with --column (text.column)"
         )
     return "lines"
+
+
+def _refuse_json(first_line: str, source: str, *, is_cut: bool, is_named: bool) -> None:
+    """Refuse a source whose first line is a JSON object, or whose name is one of JSON Lines.
+
+    Args:
+        first_line: the first line, or its start.
+        source: name of the source for messages.
+        is_cut: whether the line may go on.
+        is_named: whether the name of the source has a suffix of JSON Lines.
+    """
+    record = first_object(first_line)
+    is_long = is_cut and len(first_line) > LONGEST_START // 8 and _OBJECT.match(first_line)
+    if record is not None or is_long or (is_named and first_line):
+        names = names_of_fields(record) if record else ""
+        fields = f" with the field{'s' if ', ' in names else ''} {names}" if names else ""
+        raise DataError(
+            f"{source}: JSON Lines{fields}; name the field that has the text with --field (text.field)"
+        )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:37]}..."

@@ -7,12 +7,14 @@ here, one after the other, into chunks in UTF-8 that have the line numbers of th
 from __future__ import annotations
 
 import codecs
+import logging
 from array import array
 from typing import TYPE_CHECKING, Protocol
 
 from lmctl.errors import DataError
 from lmctl.text.formats.json_lines import JsonLines
 from lmctl.text.formats.recognition import LONGEST_START, recognised, suffix_of
+from lmctl.text.formats.subtitles import SUFFIXES, Subtitles
 from lmctl.text.formats.tables import Table
 from lmctl.text.source_chunks import ChunkCutter, SourceChunk
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines
+
+
+_log = logging.getLogger(__name__)
 
 
 class Unpacker(Protocol):
@@ -103,7 +108,14 @@ class ChunkReader:
         yield from self._unpacked(self._cutter.feed(piece))
 
     def flush(self) -> Iterator[SourceChunk]:
-        """Yield the complete lines that have arrived as a chunk, if there are any."""
+        """Yield the complete lines that have arrived as a chunk, if there are any.
+
+        A program that waits for an answer to its first line gets it: this line decides the format.
+        """
+        if not self._is_decided and b"\n" in self._start:
+            self._decide(is_whole=True)
+            start, self._start = self._start, b""
+            yield from self._unpacked(self._cutter.feed(start))
         yield from self._unpacked(self._cutter.flush())
         yield from self._lines.taken(1)
 
@@ -129,6 +141,10 @@ class ChunkReader:
             self._unpacker = JsonLines(self._source, self._format.field, self._errors)
         elif kind == "table" and self._format.column is not None:
             self._unpacker = Table(self._source, self._format.column, suffix_of(self._source))
+        elif kind == "subtitles":
+            self._unpacker = Subtitles(self._source, start)
+            if self._warns and suffix_of(self._source) not in SUFFIXES:
+                _log.info("%s: has subtitles, by its first lines; their text alone is read", self._source)
         if self._unpacker is not None:
             self._cutter = ChunkCutter(
                 self._source, self._encoding, self._errors, self._chunk_bytes, "refuse", warns=self._warns
