@@ -69,7 +69,9 @@ def largest(log_probs: Float32Array, token_ids: IntArray, k: int) -> tuple[IntAr
     return best_ids, best
 
 
-def drawn(log_weights: Float32Array | Float64Array, uniforms: Float64Array) -> tuple[IntArray, Float64Array]:
+def drawn(
+    log_weights: Float32Array | Float64Array, uniforms: Float64Array
+) -> tuple[IntArray, Float64Array, Float64Array]:
     """Draw a column of each row, with probabilities proportional to its weights, by inversion.
 
     The column is the first one at which the sum of the weights, from the left, exceeds `uniform` times their total
@@ -80,10 +82,12 @@ def drawn(log_weights: Float32Array | Float64Array, uniforms: Float64Array) -> t
         uniforms: a number of at least 0 and below 1 for each row, (N,).
 
     Returns:
-        The columns, (N,), and the rests of the uniform numbers, (N,). A rest is the place of the number within the
-        weight of its column, at least 0 and below 1. Given the column, it is uniformly distributed again.
+        The columns; the rests of the uniform numbers; and the natural logs of the sums of the weights, (N,) each.
+        A rest is the place of the number within the weight of its column, at least 0 and below 1. Given the
+        column, it is uniformly distributed again.
     """
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    largest_of_rows = log_weights.max(axis=1, keepdims=True)
+    weights = np.exp(log_weights - largest_of_rows)
     up_to = np.cumsum(weights, axis=1, dtype=np.float64)
     places = uniforms * up_to[:, -1]
     columns = np.empty(len(weights), dtype=np.int64)
@@ -96,7 +100,7 @@ def drawn(log_weights: Float32Array | Float64Array, uniforms: Float64Array) -> t
         before = up_to[row, column - 1] if column else 0.0
         columns[row] = column
         rests[row] = min((place - before) / (up_to[row, column] - before), LARGEST_UNIFORM)
-    return columns, rests
+    return columns, rests, np.log(up_to[:, -1]) + largest_of_rows[:, 0]
 
 
 def drawn_tokens(log_probs: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:

@@ -165,16 +165,16 @@ class AdaptiveSoftmax:
         check_log_probs(best)
         if excluded >= self._head_words or not (best > -np.inf).all():
             return drawn_tokens(self.log_probs(hidden), uniforms, excluded)
-        entries, rests = drawn(head, uniforms)
+        entries, rests, _ = drawn(head, uniforms)
         ids, log_probs = entries.copy(), head[np.arange(len(entries)), entries]
         for cluster in self._tails():
             (members,) = np.nonzero(entries == self._entry(cluster))
             if len(members):
-                within = _log_softmax(self._logits_within(projected[members], cluster))
-                check_log_probs(within.max(axis=1))
-                places, _ = drawn(within, rests[members])
+                logits = self._logits_within(projected[members], cluster)
+                places, _, log_sums = drawn(logits, rests[members])
                 ids[members] = places + self._vectors.first_ids[cluster]
-                log_probs[members] += within[np.arange(len(members)), places]
+                log_probs[members] += logits[np.arange(len(members)), places] - log_sums
+        check_log_probs(log_probs)
         return ids, log_probs
 
     def score(

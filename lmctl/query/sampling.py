@@ -114,7 +114,7 @@ class Sampler:
         found = np.full(len(ids), -np.inf, dtype=np.float32)
         possible = np.flatnonzero(log_probs.max(axis=1, initial=-np.inf) > -np.inf)
         if len(possible):
-            columns, _ = drawn(filtered(log_probs[possible], self._sampling), uniforms[possible])
+            columns, _, _ = drawn(filtered(log_probs[possible], self._sampling), uniforms[possible])
             token_ids[possible] = ids[possible, columns]
             found[possible] = log_probs[possible, columns]
         return token_ids, found

@@ -8,7 +8,7 @@ import pytest
 from family_contract import NAMES, NEXT_WORD
 
 from lmctl import families
-from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.query.filling import Filler
 from lmctl.query.model import Model
 from lmctl.query.scoring import score_sentences
@@ -135,6 +135,22 @@ def test_the_top_k_are_the_first_of_a_stable_sort(model, token_ids, k):
         order = np.argsort(-log_probs[:, candidates], axis=1, kind="stable")[:, :k]
         np.testing.assert_array_equal(ids, candidates[order])
         np.testing.assert_allclose(found, np.take_along_axis(log_probs, ids, axis=1), atol=1e-5)
+
+
+def test_tokens_are_drawn_as_from_the_whole_distribution(model, token_ids):
+    state = model.select_columns(model.advance(model.initial_state(5), token_ids), np.repeat(np.arange(5), 20))
+    # Places between those of evenly spaced borders; near a border, rounding decides.
+    uniforms = np.tile((np.arange(20) + 1 / np.pi) / 20, 5)
+
+    ids, found = model.sample(state, uniforms, UNKNOWN_ID)
+
+    probs = np.exp(model.log_probs(state).astype(np.float64))
+    probs[:, UNKNOWN_ID] = 0.0
+    ends = np.cumsum(probs, axis=1) / probs.sum(axis=1, keepdims=True)
+    rows = np.arange(100)
+    assert (uniforms <= ends[rows, ids] + 1e-5).all()
+    assert (uniforms >= ends[rows, ids - 1] - 1e-5).all()
+    np.testing.assert_allclose(np.exp(found), probs[rows, ids], atol=1e-5)
 
 
 def test_features_are_a_vector_for_each_context_if_there_are_any(model, token_ids):
