@@ -207,13 +207,13 @@ def generate(
                 for sample in range(1, samples + 1):
                     printer.stream(generator.stream(prompt, sample))
         else:
-            texts = generator.generate(read)
+            batches = generator.generate(read)
             while True:
                 with showing_activity(messages, "generating"):
-                    text = next(texts, None)
-                if text is None:
+                    texts = next(batches, None)
+                if texts is None:
                     break
-                printer.print(text)
+                printer.print(texts)
         if error is not None:
             raise error
 

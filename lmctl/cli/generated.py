@@ -19,7 +19,7 @@ COLUMNS = ("line", "sample", "logprob", "ended_by", "text")
 
 
 class GeneratedPrinter:
-    """Prints texts, and flushes after each, because a reader may be waiting.
+    """Prints texts, and flushes after each batch, because a reader may be waiting.
 
     Args:
         format: plain, tsv or jsonl.
@@ -33,26 +33,27 @@ class GeneratedPrinter:
         self._blank_lines = blank_lines
         self._is_first = True
 
-    def print(self, text: GeneratedText) -> None:
-        """Print a text."""
-        record = self._record(text)
-        if self._header and self._is_first:
-            record = f"{tsv.row(COLUMNS)}\n{record}"
-        self._print_pieces([record])
+    def print(self, texts: Iterable[GeneratedText]) -> None:
+        """Print a batch of texts."""
+        # One write for the batch wakes the reader of a pipe only once.
+        sys.stdout.write("".join([self._before() + self._record(text) for text in texts]))
+        sys.stdout.flush()
 
     def stream(self, pieces: Iterable[str]) -> None:
         """Print a plain text in pieces, each as soon as it comes."""
-        self._print_pieces(pieces, end="\n")
-
-    def _print_pieces(self, pieces: Iterable[str], end: str = "") -> None:
-        if not self._is_first and self._blank_lines and self._format == "plain":
-            sys.stdout.write("\n")
-        self._is_first = False
+        sys.stdout.write(self._before())
         for piece in pieces:
             sys.stdout.write(piece)
             sys.stdout.flush()
-        sys.stdout.write(end)
+        sys.stdout.write("\n")
         sys.stdout.flush()
+
+    def _before(self) -> str:
+        """Return the lines before the next text: the header of tsv, or a blank line between plain texts."""
+        is_first, self._is_first = self._is_first, False
+        if is_first:
+            return f"{tsv.row(COLUMNS)}\n" if self._header else ""
+        return "\n" if self._blank_lines and self._format == "plain" else ""
 
     def _record(self, text: GeneratedText) -> str:
         if self._format == "jsonl":

@@ -163,13 +163,12 @@ class TextGenerator:
         self.prompts += 1
         return Prompt(self.prompts, " ".join(text.split()), encoded.words, encoded.token_ids, oov)
 
-    def generate(self, prompts: Sequence[Prompt]) -> Iterator[GeneratedText]:
-        """Yield the texts of each prompt, in order."""
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[list[GeneratedText]]:
+        """Yield the texts of the prompts, in the order of prompts and samples, in batches that end together."""
         if self._search is not None:
             for prompt in prompts:
                 found = self._search.run(self._state([prompt]), self._new_text(prompt), self._samples)
-                for sample, text in enumerate(found, start=1):
-                    yield self._answer(prompt, sample, text)
+                yield [self._answer(prompt, sample, text) for sample, text in enumerate(found, start=1)]
             return
         columns = max(1, min(LARGEST_BATCH, NUMBERS_AT_ONCE // self._language_model.vocabulary_size))
         at_once = max(1, columns // self._samples)
@@ -184,8 +183,10 @@ class TextGenerator:
                 randoms = [self._random(group[place], sample) for place, sample in some]
                 for step, _ in enumerate(self._steps(texts, randoms, state), start=1):
                     tell(f"generating, {step:,} words")
-                for (place, sample), text in zip(some, texts, strict=True):
-                    yield self._answer(group[place], sample, text)
+                yield [
+                    self._answer(group[place], sample, text)
+                    for (place, sample), text in zip(some, texts, strict=True)
+                ]
 
     def stream(self, prompt: Prompt, sample: int = 1) -> Iterator[str]:
         """Yield the text of one sample in pieces: the prompt, then each word as it comes.

@@ -114,7 +114,7 @@ class Model(TextModel):
             stop=stop,
             no_repeat_ngram=no_repeat_ngram,
         )
-        return list(generator.generate([generator.read(prompt)]))
+        return [text for batch in generator.generate([generator.read(prompt)]) for text in batch]
 
     def score(self, text: str) -> SentenceScore:
         """Return the natural log probability of every word of a sentence, and of its end.
