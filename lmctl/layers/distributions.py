@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HIGHEST_LOG_PROB = 700.0
 # The largest number below 1.
 LARGEST_UNIFORM = 1.0 - 2.0**-53
+# Weights that are added up together.
+BLOCK = 128
 
 
 def check_log_probs(log_probs: Float32Array | Float64Array) -> None:
@@ -86,21 +88,33 @@ def drawn(
         A rest is the place of the number within the weight of its column, at least 0 and below 1. Given the
         column, it is uniformly distributed again.
     """
+    rows, columns = log_weights.shape
     largest_of_rows = log_weights.max(axis=1, keepdims=True)
-    weights = np.exp(log_weights - largest_of_rows)
-    up_to = np.cumsum(weights, axis=1, dtype=np.float64)
+    # Weights are added in blocks, which is faster than adding them one after the other; then within one block.
+    blocks = -(-columns // BLOCK)
+    weights = np.zeros((rows, blocks * BLOCK), dtype=log_weights.dtype)
+    inside = weights[:, :columns]
+    np.exp(np.subtract(log_weights, largest_of_rows, out=inside), out=inside)
+    weights = weights.reshape(rows, blocks, BLOCK)
+    up_to = np.cumsum(weights.sum(axis=2), axis=1, dtype=np.float64)
     places = uniforms * up_to[:, -1]
-    columns = np.empty(len(weights), dtype=np.int64)
-    rests = np.empty(len(weights))
+    drawn_columns = np.empty(rows, dtype=np.int64)
+    rests = np.empty(rows)
     for row, place in enumerate(places):
-        column = int(np.searchsorted(up_to[row], place, side="right"))
-        if column == weights.shape[1]:
-            # The product was rounded up to the total.
-            column = int(np.flatnonzero(weights[row])[-1])
-        before = up_to[row, column - 1] if column else 0.0
-        columns[row] = column
-        rests[row] = min((place - before) / (up_to[row, column] - before), LARGEST_UNIFORM)
-    return columns, rests, np.log(up_to[:, -1]) + largest_of_rows[:, 0]
+        block = _place(up_to[row], place)
+        place_in_block = place - (up_to[row, block - 1] if block else 0.0)
+        within = np.cumsum(weights[row, block], dtype=np.float64)
+        column = _place(within, place_in_block)
+        before = within[column - 1] if column else 0.0
+        drawn_columns[row] = block * BLOCK + column
+        rests[row] = min((place_in_block - before) / (within[column] - before), LARGEST_UNIFORM)
+    return drawn_columns, rests, np.log(up_to[:, -1]) + largest_of_rows[:, 0]
+
+
+def _place(up_to: Float64Array, number: float) -> int:
+    """The first place at which sums that rise, (N,), exceed a number; if none does, by rounding, the last rise."""
+    place = int(np.searchsorted(up_to, number, side="right"))
+    return place if place < len(up_to) else int(np.searchsorted(up_to, up_to[-1]))
 
 
 def drawn_tokens(log_probs: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
