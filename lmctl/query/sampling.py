@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # The most seeds: a larger one would be two numbers for NumPy.
 LARGEST_SEED = 2**32 - 1
-# Tokens of a row that are sorted first in the search for the nucleus; then eight times as many, and so on.
-FIRST_SORTED = 256
+# Buckets of tokens of similar probability, for the nucleus. Each spans a factor of exp(1/8), the last the rest.
+BUCKETS_A_NAT = 8
+LAST_BUCKET = 50 * BUCKETS_A_NAT
 # Log probabilities are rounded. A sum that is less than p by no more than this share counts as p.
 ROUNDING = 1e-6
 
@@ -170,21 +171,19 @@ def _is_in_nucleus(logs: Float64Array, top_p: float) -> BoolArray:
     """Whether each token is among the most probable ones whose probabilities first sum to `top_p`.
 
     Args:
-        logs: natural logs of weights, (M,).
+        logs: natural logs of weights, (M,); the largest is 0.
         top_p: p, below 1.
     """
     weights = np.exp(logs)
     enough = top_p * weights.sum() * (1 - ROUNDING)
-    size = FIRST_SORTED
-    while True:
-        # Of most distributions, only a few tokens have to be sorted.
-        least = np.partition(logs, len(logs) - size)[len(logs) - size] if size < len(logs) else -np.inf
-        (contenders,) = np.nonzero(logs >= least)
-        order = contenders[np.argsort(-logs[contenders], kind="stable")]
-        up_to = np.cumsum(weights[order])
-        if up_to[-1] >= enough or size >= len(logs):
-            break
-        size *= 8
-    inside = np.zeros(len(logs), dtype=bool)
-    inside[order[: int(np.searchsorted(up_to, enough)) + 1]] = True
+    # Only the tokens of one bucket of similar probability have to be sorted: all before it are inside.
+    buckets = np.minimum(-logs * BUCKETS_A_NAT, LAST_BUCKET).astype(np.int64)
+    masses = np.bincount(buckets, weights, minlength=LAST_BUCKET + 1)
+    up_to = np.cumsum(masses)
+    last = min(int(np.searchsorted(up_to, enough)), LAST_BUCKET)
+    inside: BoolArray = buckets < last
+    (contenders,) = np.nonzero(buckets == last)
+    order = contenders[np.argsort(-logs[contenders], kind="stable")]
+    still_needed = enough - (up_to[last] - masses[last])
+    inside[order[: int(np.searchsorted(np.cumsum(weights[order]), still_needed)) + 1]] = True
     return inside

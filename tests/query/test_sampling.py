@@ -7,7 +7,7 @@ import pytest
 from bigrams import Bigrams
 
 from lmctl.errors import DataError, UsageError
-from lmctl.query.sampling import Sampler, Sampling
+from lmctl.query.sampling import ROUNDING, Sampler, Sampling, filtered
 
 # <unk>, </s> and four words. Without <unk>, the others have 1/20, 8/20, 4/20, 4/20 and 3/20.
 PROBS = [0.2, 0.04, 0.32, 0.16, 0.16, 0.12]
@@ -98,11 +98,25 @@ def test_banned_tokens_are_left_out_and_the_others_renormalised():
     assert frequencies(Sampling(temperature=0), bans=[2]).tolist() == [0, 0, 0, 1, 0, 0]
 
 
-def test_a_nucleus_of_more_tokens_than_are_sorted_first_is_found():
+def test_the_nucleus_may_end_among_many_tokens_of_equal_probability():
     # 998 words with 1/1000 each, and one with 2/1000: 0.9 needs 899 of them.
     shares = frequencies(Sampling(top_p=0.9), [0.0, 0.002, *[0.001] * 998])
 
     assert np.flatnonzero(shares).tolist() == list(range(1, 900))
+
+
+@pytest.mark.parametrize("top_p", [0.1, 0.5, 0.9, 0.999, 0.9999999])
+@pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
+def test_the_nucleus_is_the_beginning_of_a_full_sort(top_p, spread):
+    logs = np.random.default_rng(1).normal(scale=spread, size=500)
+    logs -= logs.max()
+
+    kept = np.flatnonzero(np.isfinite(filtered(logs[None], Sampling(top_p=top_p))[0]))
+
+    probs = np.exp(logs) / np.exp(logs).sum()
+    order = np.argsort(-probs, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(probs[order]), top_p * (1 - ROUNDING))) + 1
+    assert kept.tolist() == sorted(order[:needed].tolist())
 
 
 @pytest.mark.parametrize(
