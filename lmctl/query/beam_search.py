@@ -23,7 +23,7 @@ from lmctl.layers.distributions import check_log_probs, largest
 from lmctl.progress import tell
 
 if TYPE_CHECKING:
-    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.families.base import LanguageModel
     from lmctl.query.growing_text import GrowingText
 
@@ -109,13 +109,39 @@ class BeamSearch:
             for place, of_text in zip(places.tolist(), log_probs, strict=True):
                 of_text[list(texts[place].bans())] = -np.inf
                 ended += _ended(texts[place], of_text, most)
-                score = texts[place].log_prob
-                found += [
-                    _Continuation(score + log_prob, place, token_id, log_prob)
-                    for token_id, log_prob in _most_probable(of_text, np.arange(len(of_text)), self._beam)
-                ]
+            scores = np.array([texts[place].log_prob for place in places])
+            found += _continued(scores, log_probs, first, self._beam)
         found.sort(key=lambda each: (-each.score, each.place, each.token_id))
         return ended, found[: self._beam]
+
+
+def _continued(scores: Float64Array, log_probs: Float32Array, first: int, k: int) -> list[_Continuation]:
+    """The k best continuations of some texts, without those of probability 0, in any order.
+
+    Args:
+        scores: the scores of the texts, (N,).
+        log_probs: the log probabilities of tokens after them, (N, V).
+        first: the place of the first text in the beam.
+        k: number of continuations.
+    """
+    totals = (scores[:, None] + log_probs).ravel()
+    k = min(k, int(np.count_nonzero(totals > -np.inf)))
+    if not k:
+        return []
+    # Of equal scores, the earlier text and the smaller id are the better ones.
+    (contenders,) = np.nonzero(totals >= np.partition(totals, len(totals) - k)[len(totals) - k])
+    best = contenders[np.argsort(-totals[contenders], kind="stable")[:k]]
+    texts, token_ids = np.divmod(best, log_probs.shape[1])
+    return [
+        _Continuation(score, first + text, token_id, log_prob)
+        for score, text, token_id, log_prob in zip(
+            totals[best].tolist(),
+            texts.tolist(),
+            token_ids.tolist(),
+            log_probs[texts, token_ids].tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _grown(text: GrowingText, token_id: int, log_prob: float) -> GrowingText:
