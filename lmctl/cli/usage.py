@@ -186,9 +186,11 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
         if isinstance(each, click.Option)
         for name in (*each.opts, *each.secondary_opts)
     }
-    if meant := _nearest_option(error.option_name, known):
-        return f"{message}; did you mean {meant}?"
     arguments = [each for each in context.command.params if isinstance(each, click.Argument)]
+    # An option of the command with a similar name, such as --field for --file, is not what was meant.
+    means_input = error.option_name in INPUTS.split() and bool(arguments) and "--file" not in known
+    if meant := _nearest_option(error.option_name, known, exact=means_input):
+        return f"{message}; did you mean {meant}?"
     if error.option_name in INPUTS.split() and arguments:
         usage = f"{context.command_path} {_plain(arguments[0].metavar or '')}"
         return f"{message}; {_plain(arguments[0].metavar or '')} takes no option: {usage}"
@@ -197,8 +199,14 @@ def _unknown_option(error: click.NoSuchOption, context: click.Context | None) ->
     return _seen_help(message, context)
 
 
-def _nearest_option(typed: str, known: Collection[str]) -> str | None:
-    """Return the option that the user probably meant; None if no option is similar."""
+def _nearest_option(typed: str, known: Collection[str], *, exact: bool = False) -> str | None:
+    """Return the option that the user probably meant; None if there is none.
+
+    Args:
+        typed: the option that does not exist.
+        known: the options of the command.
+        exact: whether the option must have the same meaning; else its name may be similar, too.
+    """
     # difflib is slow to import, and only messages need it.
     from difflib import get_close_matches
 
@@ -208,7 +216,7 @@ def _nearest_option(typed: str, known: Collection[str]) -> str | None:
     for option, others in OTHER_NAMES.items():
         if spelled in others.split() and option in known:
             return option
-    if not spelled.startswith("--") or len(spelled) < 4:
+    if exact or not spelled.startswith("--") or len(spelled) < 4:
         return None
     begun = sorted(option for option in known if option.startswith(spelled) or spelled.startswith(f"{option}-"))
     near = begun or get_close_matches(spelled, sorted(known), n=1, cutoff=0.75)
