@@ -197,7 +197,9 @@ def generate(
     messages = replace(messages, live=messages.live and bool(prompts))
     source = "PROMPT" if prompts else f"{'standard input' if file in (None, STDIN) else file}: line"
     encoding, errors = encoding or "utf-8", errors or "strict"
-    for batch in arriving_queries(prompts, file, encoding=encoding, errors=errors, long_lines="refuse"):
+    for batch in arriving_queries(
+        prompts, file, encoding=encoding, errors=errors, long_lines="refuse", argument="PROMPT"
+    ):
         read, error = _read(generator, batch, source)
         if error is not None and prompts:
             # A mistake in the command line is reported before any text.

@@ -63,5 +63,7 @@ def neighbors(
 
     finder = Neighbors(load_named(model), k=k)
     printer = NeighborPrinter(format, header=header)
-    for batch in arriving_queries(words, file, encoding=encoding or "utf-8", errors=errors or "strict"):
+    for batch in arriving_queries(
+        words, file, encoding=encoding or "utf-8", errors=errors or "strict", argument="WORD"
+    ):
         printer.print(finder.answer(batch))

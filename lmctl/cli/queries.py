@@ -79,7 +79,13 @@ def read_candidates(
 
 
 def arriving_queries(
-    texts: tuple[str, ...], file: str | None, *, encoding: str, errors: str, long_lines: LongLines = "end"
+    texts: tuple[str, ...],
+    file: str | None,
+    *,
+    encoding: str,
+    errors: str,
+    long_lines: LongLines = "end",
+    argument: str = "TEXT",
 ) -> Iterator[list[str]]:
     """Yield batches of queries; of a stream, a batch is what has arrived so far.
 
@@ -89,12 +95,13 @@ def arriving_queries(
         encoding: the encoding of the file.
         errors: treatment of invalid bytes.
         long_lines: treatment of lines that are too long, as in `read_lines`.
+        argument: what the help of the command calls one of the arguments.
     """
     from lmctl.text.reading import LineStream, read_lines
     from lmctl.text.sources import STDIN
 
     if texts:
-        yield [_as_utf8(f"TEXT {number}", text) for number, text in enumerate(texts, start=1)]
+        yield [_as_utf8(f"{argument} {number}", text) for number, text in enumerate(texts, start=1)]
     elif file in (None, STDIN):
         for arrived in LineStream(0, "standard input", encoding, errors, long_lines=long_lines):
             yield from _batches(arrived)

@@ -84,7 +84,12 @@ def rank(
     opened = load_named(model)
     printer = _Printer(format or ("table" if sys.stdout.isatty() else "plain"), header=header)
     batches = arriving_queries(
-        sentences, file, encoding=encoding or "utf-8", errors=errors or "strict", long_lines="refuse"
+        sentences,
+        file,
+        encoding=encoding or "utf-8",
+        errors=errors or "strict",
+        long_lines="refuse",
+        argument="SENTENCE",
     )
     for group in _groups(batches, bool(sentences)):
         ranked = rank_sentences(opened, [text for _, text in group], per=per)

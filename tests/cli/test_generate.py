@@ -205,6 +205,19 @@ def test_a_mistake_is_one_line_before_any_text(call, bundle, arguments, message)
     assert (finished.code, finished.out, finished.err) == (2, "", f"lmctl: {message}\n")
 
 
+def test_an_argument_that_is_not_utf8_is_named_by_its_name_in_the_help(lmctl, bundle):
+    for command, argument in (
+        ("generate", "PROMPT"),
+        ("neighbors", "WORD"),
+        ("rank", "SENTENCE"),
+        ("predict", "TEXT"),
+    ):
+        finished = lmctl(command, "-m", bundle, b"the", b"ca\xff")
+
+        assert (finished.code, finished.out) == (65, "")
+        assert finished.err == f"lmctl: {argument} 2: byte 2: not valid UTF-8 (0xff)\n"
+
+
 def test_a_line_that_cannot_be_read_is_named_after_the_texts_of_the_lines_before(lmctl, bundle):
     finished = lmctl("generate", "-m", bundle, "--temperature", "0", stdin=b"the\ncat sat\nzebra\nsat\n")
 
