@@ -1,6 +1,7 @@
 """A family of another package goes through every command without one change in lmctl."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -48,6 +49,19 @@ def model(lmctl, tmp_path):
 def test_its_probabilities_are_laplaces(lmctl, model):
     # (count + 1) / (9 tokens + 5 words); </s>, as probable as a, is no word that is predicted.
     assert lmctl("predict", "-m", model, "-k", "3", "b") == "a 0.285714 b 0.214286 c 0.142857\n"
+
+
+def test_it_generates_without_a_line_of_its_own(lmctl, model):
+    # The most probable of two words, by the smaller id: </s> and a have 4/14 each, so the empty text has the score
+    # ln 4/14, and a text of two words at most 2 ln 4/14.
+    best = json.loads(
+        lmctl("generate", "-m", model, "--beam", "4", "--words", "2", "--sentences", "1", "--json", "")
+    )
+    assert (best["tokens"], best["ended_by"]) == (["</s>"], "sentences")
+    assert math.isclose(best["logprob"], math.log(4 / 14), rel_tol=1e-5)
+    words = lmctl("generate", "-m", model, "--words", "50", "--seed", "1", "--tokens", "").split()
+    assert len(words) == 50
+    assert {*words} == {"a", "b", "c"}
 
 
 def test_a_checkpoint_cannot_be_required_of_it(lmctl, model):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.families.base import LanguageModel
 
-# The most seeds: a larger one would be two numbers for NumPy.
+# NumPy would take a larger seed as two numbers, and the second could be taken for the number of a prompt.
 LARGEST_SEED = 2**32 - 1
 # Buckets of tokens of similar probability, for the nucleus. Each spans a factor of exp(1/8), the last the rest.
 BUCKETS_A_NAT = 8
