@@ -133,6 +133,7 @@ def text_options(command: F) -> F:
             *map(key_option, TOKENIZER_FLAGS.values(), TOKENIZER_FLAGS),
             key_option("text.stop_words", "--stop-words"),
             key_option("text.sentence_tags", "--sentence-tags"),
+            key_option("text.line", "--line"),
             key_option("text.field", "--field"),
             key_option("text.column", "--column"),
             key_option("validation.file", "--valid"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -242,8 +242,16 @@ def encoding_options(command: F) -> F:
 
 
 def text_format_options(command: F) -> F:
-    """Add --field and --column, and pass them to the command as one `TextFormat`, `text_format`."""
+    """Add --line, --field and --column, and pass them to the command as one `TextFormat`, `text_format`."""
 
+    @click.option(
+        "--line",
+        type=click.Choice(["sentence", "paragraph"]),
+        default="sentence",
+        show_default=True,
+        help="What a line of the text is: sentence: one sentence; paragraph: several, which are found by their "
+        "punctuation.",
+    )
     @click.option(
         "--field",
         metavar="FIELD",
@@ -257,13 +265,19 @@ def text_format_options(command: F) -> F:
         "its number from 1.  [default: it is no table]",
     )
     @functools.wraps(command)
-    def wrapped(*args: Any, field: str | None, column: str | None, **kwargs: Any) -> Any:
+    def wrapped(
+        *args: Any,
+        line: Literal["sentence", "paragraph"],
+        field: str | None,
+        column: str | None,
+        **kwargs: Any,
+    ) -> Any:
         from lmctl.text.formats import TextFormat
 
         for option, value in (("--field", field), ("--column", column)):
             if value == "":
                 raise click.UsageError(f"{option}: expected a name, got an empty one")
-        return command(*args, text_format=TextFormat(field, column), **kwargs)
+        return command(*args, text_format=TextFormat(field, column, line), **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

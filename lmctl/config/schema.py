@@ -66,6 +66,13 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "of jieba's own dictionary; null adds none.",
         ),
     ] = None
+    line: Annotated[
+        Literal["sentence", "paragraph"],
+        Meta(
+            description="What a line of a text is: sentence: one sentence; paragraph: several, which are found by "
+            "their punctuation."
+        ),
+    ] = "sentence"
     field: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
         Meta(

@@ -105,7 +105,7 @@ def _warn_of_clusters(sample: str) -> None:
 
 def format_of(text: TextConfig) -> TextFormat:
     """The format of the configured texts."""
-    return TextFormat(text.field, text.column)
+    return TextFormat(text.field, text.column, text.line)
 
 
 def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:

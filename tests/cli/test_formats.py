@@ -179,6 +179,24 @@ def test_subtitles_are_known_by_their_name_and_by_their_first_lines(lmctl, call,
     assert refused.err.startswith(f"lmctl: {write('a.srt', b'')}: no subtitles, which its name or its first line")
 
 
+def test_paragraphs_are_cut_into_sentences(lmctl, call, counted, write, tmp_path):
+    document = "Mr. Cat sat on the mat. The dog sat!\n\n他走了。真的吗？\n".encode()
+    sentences = "Mr. Cat sat on the mat.\nThe dog sat!\n\n他走了。\n真的吗？\n".encode()
+    path, lines = write("a.txt", document), write("b.txt", sentences)
+    expected = call("prepare", "--stdout", "--segmenter", "words", lines).out
+    options = ("prepare", "--stdout", "--segmenter", "words", "--line", "paragraph")
+    assert call(*options, path).out == expected
+    assert lmctl(*options, "-", stdin=document).out == expected
+    assert (
+        call(*options, "--field", "t", write("a.jsonl", json.dumps({"t": document.decode()}).encode())).out
+        == expected
+    )
+    found = summary(call, "-m", counted, "--line", "paragraph", path)
+    assert found | {"file": ""} == summary(call, "-m", counted, lines) | {"file": ""}
+    assert call("prepare", path, "--line", "paragraph", "-o", tmp_path / "corpus", "-q").code == 0
+    assert json.loads((tmp_path / "corpus/corpus.json").read_text())["settings"]["text"]["line"] == "paragraph"
+
+
 def test_a_setting_that_names_nothing_is_a_usage_error(call, bundle, write):
     path = write("a.jsonl", RECORDS)
     for option in ("--field", "--column"):

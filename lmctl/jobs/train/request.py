@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from lmctl.config import Settings
     from lmctl.store.generations import ModelFolder
 
-# Packages whose versions decide how a text is cut.
+# Packages whose versions decide how a text is cut into words, and those that cut paragraphs into sentences.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
+SENTENCE_PACKAGES = ("sentencex",)
 # Settings that name files. A changed file counts as a changed text.
 FILE_SETTINGS = ("validation.file", "vocabulary.file", "text.stop_words", "text.user_dictionary")
 
@@ -71,7 +72,7 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
     if not all(path.is_file() for path in paths):
         return None
     inputs = [_stat(path, files.sha256_of(path)) for path in paths]
-    return Request(generation="", settings=settings.plain_values(), versions=_versions(), inputs=inputs)
+    return Request(generation="", settings=settings.plain_values(), versions=_versions(settings), inputs=inputs)
 
 
 def save_request(folder: ModelFolder, request: Request, published: Path) -> None:
@@ -114,7 +115,7 @@ def unchanged_generation(folder: ModelFolder, sources: Sequence[str], settings: 
     # A generation that a rollback pinned stays current for the same texts, even with another version of lmctl.
     pinned = folder.is_pinned()
     if pinned:
-        known = msgspec.structs.replace(known, versions=_versions())
+        known = msgspec.structs.replace(known, versions=_versions(settings))
     elif current.name != known.generation:
         return None
     return current if _is_the_same(known, sources, settings) else None
@@ -148,7 +149,7 @@ def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[
 def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
     """Whether a run with these sources and settings would repeat a known one."""
     paths = _inputs(sources, settings)
-    asked = (settings.plain_values(), _versions(), [files.printable(path) for path in paths])
+    asked = (settings.plain_values(), _versions(settings), [files.printable(path) for path in paths])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
         return False
     return all(_is_same_file(path, file) for path, file in zip(paths, known.inputs, strict=True))
@@ -184,5 +185,7 @@ def _stat(path: Path, sha256: str) -> InputFile:
     )
 
 
-def _versions() -> dict[str, str]:
-    return {"lmctl": __version__} | {name: package_version(name) for name in SEGMENTING_PACKAGES}
+def _versions(settings: Settings) -> dict[str, str]:
+    cuts_paragraphs = settings.explicit.get("text.line") == "paragraph"
+    packages = (*SEGMENTING_PACKAGES, *(SENTENCE_PACKAGES if cuts_paragraphs else ()))
+    return {"lmctl": __version__} | {name: package_version(name) for name in packages}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,12 @@ class TextFormat:
             Lines.
         column: the column with the text of CSV and TSV files, by its name in the header or by its number from 1;
             None: the text is no table.
+        line: "sentence": each line of text is a sentence; "paragraph": it is cut into its sentences.
     """
 
     field: str | None = None
     column: str | None = None
+    line: Literal["sentence", "paragraph"] = "sentence"
 
     @property
     def has_records(self) -> bool:

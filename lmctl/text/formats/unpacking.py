@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 from lmctl.errors import DataError
 from lmctl.text.formats.json_lines import JsonLines
 from lmctl.text.formats.recognition import LONGEST_START, recognised, suffix_of
+from lmctl.text.formats.sentences import sentence_splitter
 from lmctl.text.formats.subtitles import SUFFIXES, Subtitles
 from lmctl.text.formats.tables import Table
 from lmctl.text.source_chunks import ChunkCutter, SourceChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines
@@ -40,10 +41,21 @@ class Unpacker(Protocol):
         ...
 
 
+class _PlainLines:
+    """The lines of a source are its texts."""
+
+    def texts(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str]]:
+        yield from enumerate(lines, start=first_line)
+
+    def finish(self) -> Iterator[tuple[int, str]]:
+        yield from ()
+
+
 class ChunkReader:
     """Turns the bytes of one source into chunks of whole lines of text, by the format that it recognises.
 
-    A text with line ends inside becomes several lines. One line end after a text is dropped.
+    A text with line ends inside becomes several lines, and a paragraph a line for each of its sentences. One line
+    end after a text is dropped.
 
     Args:
         source: name of the source for messages; its suffix may tell the format.
@@ -83,7 +95,7 @@ class ChunkReader:
         self._lines = _Lines(source, errors)
 
     def has_records(self, piece: bytes) -> bool | None:
-        """Take the first bytes of the source, and return whether its lines of text are unpacked from records.
+        """Take the first bytes of the source, and return whether its lines of text are other than its own lines.
 
         Returns:
             None: more bytes are needed. `feed` has to take all bytes again.
@@ -149,6 +161,9 @@ class ChunkReader:
             self._cutter = ChunkCutter(
                 self._source, self._encoding, self._errors, self._chunk_bytes, "refuse", warns=self._warns
             )
+        if self._format.line == "paragraph":
+            self._lines.split = sentence_splitter()
+            self._unpacker = self._unpacker or _PlainLines()
         self._is_decided = True
         return True
 
@@ -167,6 +182,8 @@ class _Lines:
     def __init__(self, source: str, errors: str) -> None:
         self._source = source
         self._errors = errors
+        # Cuts a line into its sentences; None: a line is a sentence.
+        self.split: Callable[[str], list[str]] | None = None
         self._content = bytearray()
         self._numbers = array("Q")
 
@@ -178,6 +195,8 @@ class _Lines:
                     "NULs out, --errors replace puts U+FFFD"
                 )
             lines = text.replace("\r\n", "\n").removesuffix("\n")
+            if self.split is not None:
+                lines = "\n".join("\n".join(self.split(line)) for line in lines.split("\n"))
             self._content += lines.encode()
             self._content += b"\n"
             self._numbers.extend([number] * (lines.count("\n") + 1))
