@@ -10,6 +10,7 @@ import pytest
 from lmctl.config import read_settings
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
+from lmctl.jobs.train import request
 from lmctl.jobs.train.run import train
 
 
@@ -119,3 +120,10 @@ def test_a_damaged_generation_is_made_again_and_that_is_said(text, known, tmp_pa
     assert (again.name, (again / name).read_bytes()) == ("000002", content)
     assert any(f"{first}" in each and "; training again" in each for each in caplog.messages)
     assert train([text], tmp_path / "model", asked).outcome == "unchanged"
+
+
+def test_a_new_version_of_the_splitter_trains_again_on_paragraphs_alone(monkeypatch):
+    monkeypatch.setattr(request, "package_version", lambda name: f"{name} 2")
+    assert "sentencex" not in request._versions(read_settings())
+    settings = read_settings(assignments=["text.line=paragraph"])
+    assert request._versions(settings)["sentencex"] == "sentencex 2"
