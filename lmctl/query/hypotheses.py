@@ -95,7 +95,17 @@ def _of_tree(paths: Sequence[Sequence[int]], language_model: LanguageModel[Any])
         totals[going] += scores.log_probs[0, edge_of]
         there = [len(paths[place]) > depth + 1 for place in going]
         going = list(itertools.compress(going, there))
-        # Edges that no path goes on from are left out.
         kept, columns = np.unique(edge_of[there], return_inverse=True)
+        if language_model.context_length is not None:
+            # Paths that differ only in tokens that the model no longer depends on go on together.
+            first = max(0, depth + 1 - language_model.context_length)
+            place_of: dict[tuple[int, ...], int] = {}
+            for place, column in zip(going, columns.tolist(), strict=True):
+                place_of.setdefault(tuple(paths[place][first : depth + 1]), column)
+            merged = np.array(
+                [place_of[tuple(paths[place][first : depth + 1])] for place in going], dtype=np.int64
+            )
+            used, columns = np.unique(merged, return_inverse=True)
+            kept = kept[used]
         state = language_model.select_columns(state, kept)
     return totals

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lmctl.errors import UsageError
+from lmctl.families.ngram.runtime import NgramLanguageModel
 from lmctl.query import hypotheses
-from lmctl.query.hypotheses import score_hypotheses
+from lmctl.query.hypotheses import log_probs_of, score_hypotheses
 from lmctl.query.ranking import rank_sentences
 
 SENTENCES = [
@@ -82,3 +83,26 @@ def test_equal_sentences_stay_in_their_order(uniform):
 def test_a_model_of_gaps_cannot_rank(make_model):
     with pytest.raises(UsageError, match="lmctl fill"):
         rank_sentences(make_model(family="masked"), ["the cat"])
+
+
+def test_contexts_that_bigrams_no_longer_tell_apart_are_scored_once(estimate_text, monkeypatch):
+    vocabulary, tables = estimate_text(
+        "the cat sat on the mat\nthe dog sat on the mat\n", order=2, smoothing="mle"
+    )
+    model = NgramLanguageModel(tables)
+    sentences = [
+        vocabulary.encode(words.split()) for words in ("the cat sat on the mat", "the dog sat on the mat")
+    ]
+    alone = [log_probs_of([sentence], model)[0] for sentence in sentences]
+    columns = []
+    score = model.score
+
+    def counted(inputs, *arguments, **settings):
+        columns.append(inputs.shape[1])
+        return score(inputs, *arguments, **settings)
+
+    monkeypatch.setattr(model, "score", counted)
+
+    assert log_probs_of(sentences, model).tolist() == alone
+    # the; cat and dog; sat after each; then "sat" alone is the context.
+    assert columns == [1, 2, 2, 1, 1, 1, 1]
