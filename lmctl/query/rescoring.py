@@ -113,7 +113,7 @@ def tuned(
         characters: whether characters are counted, without white space, instead of words.
 
     Returns:
-        The weights, and the error rate.
+        The weights, and the error rate; without reference words, the number of errors.
 
     Raises:
         DataError: an id has no reference.
@@ -141,7 +141,7 @@ def tuned(
         length += found[0].substitutions + found[0].deletions + found[0].hits
     fewest = np.flatnonzero(errors == errors.min())
     place = min(fewest, key=lambda which: (abs(penalties[which]), weights[which]))
-    return Combination(float(weights[place]), float(penalties[place])), float(errors[place] / length)
+    return Combination(float(weights[place]), float(penalties[place])), float(errors[place] / max(length, 1))
 
 
 def _plain(text: str, characters: bool) -> str:

@@ -71,6 +71,11 @@ def test_an_impossible_text_is_the_worst_unless_its_weight_is_zero():
     assert tuned([group], {"x": "a"}, characters=False) == (Combination(0.0, 0.0), 0.0)
 
 
+def test_an_empty_reference_counts_insertions():
+    group = [Rescored(hypothesis("a b", 0.0, "x"), -1.0, None)]
+    assert tuned([group], {"x": ""}, characters=False)[1] == 2.0
+
+
 def test_a_list_without_a_reference_is_named():
     with pytest.raises(DataError, match="id 'y' has no reference"):
         tuned(lists(), {"x": "a"}, characters=False)
