@@ -34,7 +34,6 @@ _ADDRESS = re.compile(f"{_URL}|{_EMAIL}")
 _OTHERS_WITHOUT_SPACES = KANA + SOUTH_EAST_ASIAN
 _WITHOUT_SPACES = re.compile(f"[{HAN}{_OTHERS_WITHOUT_SPACES}]")
 _RUN = re.compile(f"(?P<han>[{HAN}]+)|(?P<others>[{_OTHERS_WITHOUT_SPACES}]+)|[^{HAN}{_OTHERS_WITHOUT_SPACES}]+")
-_OTHER_BLANK = re.compile(r"[^\S ]")
 
 # The examples of UAX #29, and characters whose boundaries have changed between versions of Unicode: emoji joined
 # by U+200D, flags, conjuncts of Indic scripts, Katakana, apostrophes, numbers.
@@ -99,7 +98,8 @@ class WordCutter:
 
     def _with_spaces(self, text: str) -> list[str]:
         """The words of a text in scripts with spaces."""
-        if "  " in text or _OTHER_BLANK.search(text) is not None:
+        # Of all white space, only the blank is printable.
+        if "  " in text or not text.isprintable():
             text = " ".join(text.split())
         pieces = self._bounds(text)
         if "#" in text or "@" in text:
