@@ -117,7 +117,7 @@ def rescore(
         raise click.UsageError("--references tunes the weight; leave out --weight, or --references")
     from lmctl.query.model import load_named
     from lmctl.query.nbest import format_of, make_format, read_costs
-    from lmctl.query.rescoring import Combination, best_of, combined, rescored, tuned
+    from lmctl.query.rescoring import Combination, best_of, rescored, rescored_by_references
     from lmctl.text.reading import read_lines
     from lmctl.text.sources import STDIN, check_sources
 
@@ -129,6 +129,8 @@ def rescore(
     name = format_of(first) if input_format == "auto" else input_format
     if costs is not None and name != "kaldi":
         raise click.UsageError(f"--costs is for kaldi; lines of {name} have their scores")
+    if name != "jsonl" and (id_key, text_key, score_key) != ("id", "text", "score"):
+        raise click.UsageError(f"--id-key, --text-key and --score-key are for jsonl; the lines are {name}")
     format = make_format(
         name,
         source,
@@ -141,24 +143,16 @@ def rescore(
     combination = None if weight is None else Combination(weight, word_penalty or 0.0)
     scored: Iterable[list[Rescored]] = rescored(opened, format.groups(lines), combination)
     if references is not None:
-        # The weights are known only after all lists are scored.
-        zero = Combination(0.0)
-        lists = list(rescored(opened, format.groups(lines), zero))
         texts = _references(read_lines(references, encoding=encoding, errors=errors), name)
-        found, rate = tuned(lists, texts, characters=metric == "cer")
+        scored, found, rate = rescored_by_references(
+            opened, format.groups(lines), texts, characters=metric == "cer"
+        )
         logger.info(
             "--weight %g --word-penalty %g: %s %.2f %%",
             found.weight,
             found.word_penalty,
             metric or "wer",
             100 * rate,
-        )
-        scored = (
-            [
-                type(one)(one.hypothesis, one.log_prob, combined(one.hypothesis, one.log_prob, found))
-                for one in group
-            ]
-            for group in lists
         )
     for group in scored:
         shown = [best_of(group)] if best else group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,6 +142,23 @@ def tuned(
     fewest = np.flatnonzero(errors == errors.min())
     place = min(fewest, key=lambda which: (abs(penalties[which]), weights[which]))
     return Combination(float(weights[place]), float(penalties[place])), float(errors[place] / max(length, 1))
+
+
+def rescored_by_references(
+    model: TextModel, groups: Iterable[Sequence[Hypothesis]], references: Mapping[str, str], *, characters: bool
+) -> tuple[list[list[Rescored]], Combination, float]:
+    """Score lists, tune the weights on references (`tuned`), and combine the scores with them.
+
+    Returns:
+        The lists, the weights, and the error rate.
+    """
+    # With weight 0, a hypothesis without a score is found.
+    lists = list(rescored(model, groups, Combination(0.0)))
+    found, rate = tuned(lists, references, characters=characters)
+    again = [
+        [replace(one, score=combined(one.hypothesis, one.log_prob, found)) for one in group] for group in lists
+    ]
+    return again, found, rate
 
 
 def _plain(text: str, characters: bool) -> str:

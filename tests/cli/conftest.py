@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.writing import amend_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 COMMAND = (sys.executable, "-m", "lmctl")
 CORPORA = Path(__file__).parents[2] / "corpora"
@@ -188,6 +189,41 @@ def on_terminal() -> Callable[..., tuple[int, str]]:
         os.close(screen)
         text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
         return process.wait(LONGEST_SECONDS), text
+
+    return run
+
+
+@pytest.fixture
+def converse(
+    command: tuple[str, ...], clean_environment: Callable[..., dict[str, str]]
+) -> Callable[..., list[list[str]]]:
+    """`converse(*arguments, lines)`: send each line after the answer to the one before, and return the answers.
+
+    `lines` are pairs of a line and the number of lines in its answer. The command has to end with code 0.
+    """
+
+    def run(*arguments: str | Path, lines: Sequence[tuple[str, int]]) -> list[list[str]]:
+        with subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=clean_environment(),
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            # A command that does not answer is killed, and then its answer is empty.
+            limit = threading.Timer(LONGEST_SECONDS, process.kill)
+            limit.start()
+            answers = []
+            for line, count in lines:
+                process.stdin.write(f"{line}\n")
+                answers.append([process.stdout.readline().rstrip("\n") for _ in range(count)])
+            process.stdin.close()
+            assert process.wait() == 0
+            limit.cancel()
+        return answers
 
     return run
 

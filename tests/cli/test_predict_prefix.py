@@ -1,7 +1,6 @@
 """`lmctl predict --prefix`."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -16,22 +15,12 @@ def test_answers_begin_with_the_last_word(call, bundle):
     assert len(finished_word["predictions"]) == 5
 
 
-def test_a_keyboard_asks_after_each_key(command, clean_environment, bundle):
-    arguments = ("predict", "-m", str(bundle), "--prefix", "--state", "carry", "--peek", "--format", "words")
-    with subprocess.Popen(
-        [*command, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env=clean_environment(),
-    ) as process:
-        answers = []
-        for typed in ("c", "ca", "cat ", "s", "sat "):
-            process.stdin.write(f"{typed}\n")
-            answers.append(process.stdout.readline().split())
-        process.stdin.close()
-        assert process.wait() == 0
+def test_a_keyboard_asks_after_each_key(converse, bundle):
+    options = ("--prefix", "--state", "carry", "--peek", "--format", "words")
+    typed = [(keys, 1) for keys in ("c", "ca", "cat ", "s", "sat ")]
+
+    answers = [answer.split() for (answer,) in converse("predict", "-m", bundle, *options, lines=typed)]
+
     assert [answers[place] for place in (0, 1, 3)] == [["cat"], ["cat"], ["sat"]]
     assert len(answers[2]) == len(answers[4]) == 5
 

@@ -73,6 +73,8 @@ def test_weights_are_tuned_on_references(call, imported, write):
     [
         (("--word-penalty", "1"), MOSES, 2, "--word-penalty needs --weight"),
         (("--metric", "cer"), MOSES, 2, "--metric needs --references"),
+        (("--id-key", "utt"), MOSES, 2, "--id-key, --text-key and --score-key are for jsonl; the lines are moses"),
+        (("--costs", "/dev/null"), MOSES, 2, "--costs is for kaldi; lines of moses have their scores"),
         (("--weight", "1"), b"0 ||| a\n", 65, "line 1: no score to combine; leave out --weight, or give scores"),
         (("--input", "moses"), b"0 a\n", 65, "line 1: one field; expected id ||| text ||| features ||| score"),
         (("--text-key", "t"), b'{"id":1,"text":"a"}\n', 65, "line 1: no key 't'; it has 'id', 'text'"),

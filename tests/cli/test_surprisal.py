@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 
 import pytest
 from arpa_texts import ARPA
@@ -86,24 +85,13 @@ def test_columns_by_number_have_no_header(call, bundle, write):
     assert [row[:4] for row in finished.rows] == [["1", "a", "1", "the"], ["1", "a", "2", "</s>"]]
 
 
-def test_lines_are_answered_as_they_arrive(command, clean_environment, bundle):
-    arguments = ("surprisal", "-m", str(bundle), "--no-eos", "--no-header")
-    with subprocess.Popen(
-        [*command, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env=clean_environment(),
-    ) as process:
-        process.stdin.write("the cat\n")
-        first = [process.stdout.readline().split("\t")[:4] for _ in range(2)]
-        process.stdin.write("dog\n")
-        second = process.stdout.readline().split("\t")[:4]
-        process.stdin.close()
-        assert process.wait() == 0
-    assert first == [["1", "1", "1", "the"], ["1", "1", "2", "cat"]]
-    assert second == ["2", "2", "1", "dog"]
+def test_lines_are_answered_as_they_arrive(converse, bundle):
+    options = ("--no-eos", "--no-header")
+    answers = converse("surprisal", "-m", bundle, *options, lines=[("the cat", 2), ("dog", 1)])
+    assert [[row.split("\t")[:4] for row in answer] for answer in answers] == [
+        [["1", "1", "1", "the"], ["1", "1", "2", "cat"]],
+        [["2", "2", "1", "dog"]],
+    ]
 
 
 def test_a_context_file(call, bundle, write):
