@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# The first change of a plan by a time limit is logged, and then each that makes it longer or shorter by this
+# share.
+LOGGED_CHANGE = 0.1
+
 
 class Plan:
     """The planned length of training, and the share that is done.
 
     Args:
-        training: the keys epochs, batch_size and num_steps are used.
+        training: the keys epochs, steps, batch_size and num_steps are used.
         tokens_per_epoch: number of targets in the training text.
         progress: the progress of the run; a time limit changes its `planned_steps`.
         time_limit: None if there is none.
@@ -30,10 +34,12 @@ class Plan:
         self, training: TrainingConfig, tokens_per_epoch: int, progress: Progress, time_limit: TimeLimit | None
     ) -> None:
         self._epochs = training.epochs
+        self._asked_steps = training.steps
         self._progress = progress
         self.tokens_per_epoch = tokens_per_epoch
         self.time_limit = time_limit
         self._steps_per_epoch = tokens_per_epoch / (training.batch_size * training.num_steps)
+        self._logged_steps: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -93,15 +99,26 @@ class Plan:
             logger.warning("%s; set a longer time limit or a smaller preset to train for longer", leaves)
 
     def keep_to_limit(self) -> None:
-        """Plan fewer steps if the machine has become slower, so that the learning rate still falls to zero."""
+        """Plan fewer steps if the machine has become slower, or more if it has become faster.
+
+        The learning rate then falls to zero when the time is over, and no earlier. A plan never becomes longer
+        than it would be without a limit.
+        """
         if self.time_limit is None:
             return
         planned = math.ceil(self.steps)
-        possible = self.time_limit.shortened(self._progress.step, planned, self._steps_per_epoch)
-        if possible < planned:
-            shortened = max(possible, self._progress.step)
-            self._progress.planned_steps = shortened
-            logger.info("the machine has become slower: %d steps are planned in place of %d", shortened, planned)
+        unlimited = self._asked_steps or math.ceil(self._epochs * self._steps_per_epoch)
+        possible = min(self.time_limit.replanned(self._progress.step, planned, self._steps_per_epoch), unlimited)
+        if possible == planned:
+            return
+        possible = max(possible, self._progress.step)
+        self._progress.planned_steps = possible
+        if self._logged_steps is None or abs(possible / self._logged_steps - 1) >= LOGGED_CHANGE:
+            self._logged_steps = possible
+            change = "slower" if possible < planned else "faster"
+            logger.info(
+                "the machine has become %s: %d steps are planned in place of %d", change, possible, planned
+            )
 
 
 def too_late(time_limit: TimeLimit) -> OutOfTimeError:

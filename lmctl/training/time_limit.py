@@ -3,7 +3,8 @@
 The number is planned before training, because the schedule of the learning rate needs it. It follows from the
 speed of a few measured steps, which change no weights. The model stores the number, and `training.steps` with this
 number trains the same model again. If the machine becomes slower, fewer steps are planned for the rest of the
-time, and the work after training is expected to take longer, too. The same model cannot be trained again then.
+time, and the work after training is expected to take longer, too. If it becomes faster again, more steps are
+planned. The same model cannot be trained again then.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ SMALLEST_RESERVE_SECONDS = 2.0
 # Share of the time left for training that the validation at its end may take. If the whole validation text takes
 # longer, a part of it is scored.
 VALIDATION_SHARE = 0.25
-# A plan is shortened by this share or more, so that a few slow steps do not change it.
-LEAST_SHORTENING = 0.02
+# A plan changes by these shares or more, so that it stays the same on a machine whose speed varies a little. More
+# is lost if the time is over before the learning rate has fallen than if some of the time is not used.
+LEAST_SHORTENING, LEAST_LENGTHENING = 0.02, 0.05
 
 
 class TimeLimit:
@@ -98,8 +100,8 @@ class TimeLimit:
         """Start the clock of an epoch, so that the time since the last step does not count as a step."""
         self._last = self._clock()
 
-    def shortened(self, step: int, planned: int, steps_per_epoch: float) -> int:
-        """Return the number of steps that are still possible in all; called after each step of training.
+    def replanned(self, step: int, planned: int, steps_per_epoch: float) -> int:
+        """Return the number of steps that are possible in all; called after each step of training.
 
         Args:
             step: number of steps that are done.
@@ -107,7 +109,8 @@ class TimeLimit:
             steps_per_epoch: number of steps in an epoch; an estimate is enough.
 
         Returns:
-            `planned`, or fewer if the machine has become slower since it was measured.
+            `planned`, fewer if the machine has become slower since that was planned, or more if it has become
+            faster.
         """
         now = self._clock()
         self._recent.append(now - self._last)
@@ -117,7 +120,8 @@ class TimeLimit:
         left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self.seconds_after
         validation = self.validation_seconds * self.slowdown
         possible = step + max(0, _fitting(left, statistics.fmean(self._recent), steps_per_epoch, validation))
-        return possible if possible < planned * (1 - LEAST_SHORTENING) else planned
+        keeps = planned * (1 - LEAST_SHORTENING) <= possible <= planned * (1 + LEAST_LENGTHENING)
+        return planned if keeps else possible
 
     @property
     def slowdown(self) -> float:

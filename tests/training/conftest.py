@@ -122,7 +122,7 @@ class FixedLimit(TimeLimit):
     Args:
         planned: the number of steps that it plans; None: as many as fit, which is more than any test trains.
         is_over: the answers of `is_over`, one for each call; later calls return False.
-        shortened: (steps done, planned steps) -> planned steps from now on.
+        replanned: (steps done, planned steps) -> planned steps from now on.
     """
 
     measured = True
@@ -132,19 +132,19 @@ class FixedLimit(TimeLimit):
         planned: int | None = None,
         *,
         is_over: Iterable[bool] = (),
-        shortened: Callable[[int, int], int] = lambda _step, planned: planned,
+        replanned: Callable[[int, int], int] = lambda _step, planned: planned,
     ) -> None:
         super().__init__(time.monotonic() + 3600)
         self._planned = planned
         self._answers = iter(is_over)
-        self._shorten = shortened
+        self._replan = replanned
 
     def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
         fitting = super().plan(steps_per_epoch, validation_seconds)
         return fitting if self._planned is None else self._planned
 
-    def shortened(self, step: int, planned: int, steps_per_epoch: float) -> int:  # noqa: ARG002
-        return self._shorten(step, planned)
+    def replanned(self, step: int, planned: int, steps_per_epoch: float) -> int:  # noqa: ARG002
+        return self._replan(step, planned)
 
     def is_over(self) -> bool:
         return next(self._answers, False)
@@ -152,7 +152,7 @@ class FixedLimit(TimeLimit):
 
 @pytest.fixture
 def fixed_limit() -> type[FixedLimit]:
-    """`fixed_limit(planned, is_over=, shortened=)`: a time limit with given answers."""
+    """`fixed_limit(planned, is_over=, replanned=)`: a time limit with given answers."""
     return FixedLimit
 
 

@@ -1,3 +1,4 @@
+import logging
 from time import monotonic
 
 import numpy as np
@@ -157,11 +158,26 @@ def test_a_plan_that_is_shortened_lets_the_rate_fall_to_its_end(
     settings = ("training.schedule=linear", "training.learning_rate=1", "training.warmup_steps=0")
     setup = recorded(make_setup(make_corpus(), make_config(*settings, "training.epochs=99")))
     # After the fourth step the machine has become so slow that two more fit.
-    result = run(setup, fixed_limit(10, shortened=lambda step, planned: 6 if step >= 4 else planned))
+    result = run(setup, fixed_limit(10, replanned=lambda step, planned: 6 if step >= 4 else planned))
 
     # The first step measures the speed, at rate 0.
     assert [asked["rate"] for asked in setup.steps.asked] == pytest.approx([0.0, 1.0, 0.9, 0.8, 0.7, 2 / 6, 1 / 6])
     assert (result.summary.steps, result.summary.planned_steps) == (6, 6)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_plan_that_is_lengthened_ends_no_later_than_the_steps_that_were_asked_for(
+    make_corpus, make_config, make_setup, run, fixed_limit, caplog
+):
+    setup = make_setup(make_corpus(), make_config("training.steps=7"))
+    caplog.set_level(logging.INFO)
+    # 5 steps fit. After the second step the machine is so fast that 100 do.
+    result = run(setup, fixed_limit(5, replanned=lambda step, planned: 100 if step >= 2 else planned))
+
+    assert (result.summary.steps, result.summary.planned_steps) == (7, 7)
+    assert [line for line in caplog.messages if "the machine" in line] == [
+        "the machine has become faster: 7 steps are planned in place of 5"
+    ]
 
 
 @pytest.mark.usefixtures("eagerly")
