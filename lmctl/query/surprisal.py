@@ -54,7 +54,7 @@ class WordSurprisal:
     """The surprisal of one word.
 
     Attributes:
-        index: place of the word in its sentence, from 1.
+        index: place of the word in its sentence, from 1. Given words that are left out, as stop words are, count.
         word: the word as it is written in the text; `</s>` for the end of the sentence.
         start: place of its first character in the line, in code points, from 0.
         end: place after its last character.
@@ -73,8 +73,9 @@ class WordSurprisal:
 
 
 class _Word(NamedTuple):
-    """Places of a word in the line, and of its tokens among those of the sentence."""
+    """Places of a word in the sentence and in the line, and of its tokens among those of the sentence."""
 
+    number: int
     start: int
     end: int
     first: int
@@ -113,7 +114,7 @@ def surprisals(
             context = model.encode(item.context).token_ids if item.context else []
             located = locate_tokens(model.tokenizer, item.text)
             before = len(context) + 1 if context else 0
-            waiting.append((item, _words(item.text, located, words), before))
+            waiting.append((item, _words(item.text, located, words, sentence_end=sentence_end), before))
             if located:
                 tokens = [token for token, _, _ in located]
                 ids = [*context, *([SENTENCE_END_ID] if context else []), *model.vocabulary.encode(tokens)]
@@ -126,34 +127,53 @@ def surprisals(
             while not places:
                 found.append((item, []))
                 item, places, before = waiting.popleft()
-            found.append((item, _of_words(item, places, score, before, sentence_end=sentence_end)))
+            found.append((item, _of_words(item, places, score, before)))
         yield found
     if waiting:
         yield [(item, []) for item, _, _ in waiting]
 
 
-def _words(line: str, tokens: Sequence[LocatedToken], words: Words) -> list[_Word]:
-    """The words of a line; each has one token or more, side by side."""
+def _words(line: str, tokens: Sequence[LocatedToken], words: Words, *, sentence_end: bool) -> list[_Word]:
+    """The words of a line; each has one token or more, side by side. The end of the line follows if wanted."""
+    if not tokens:
+        return []
     if words == "tokens":
-        return [_Word(start, end, place, place + 1) for place, (_, start, end) in enumerate(tokens)]
-    found: list[_Word] = []
-    runs = [(match.start(), match.end()) for match in re.finditer(r"\S+", line)]
-    for _, group in itertools.groupby(enumerate(tokens), key=lambda entry: _run_of(runs, entry[1])):
-        members = list(group)
-        first, stop = members[0][0], members[-1][0] + 1
-        pieces = [(first, stop)]
-        if words == "given_without_punctuation":
-            pieces = _without_edges(tokens, first, stop)
-        found += [
-            _Word(tokens[start].start, max(token.end for token in tokens[start:end]), start, end)
-            for start, end in pieces
-        ]
+        found = [_Word(place + 1, start, end, place, place + 1) for place, (_, start, end) in enumerate(tokens)]
+        count = len(found)
+    else:
+        found, count = _given_words(line, tokens, separate=words == "given_without_punctuation")
+    if sentence_end:
+        found.append(_Word(count + 1, len(line), len(line), len(tokens), len(tokens) + 1))
     return found
 
 
+def _given_words(line: str, tokens: Sequence[LocatedToken], *, separate: bool) -> tuple[list[_Word], int]:
+    """The words between white space that have tokens, and the number of all words.
+
+    A word without tokens, as a stop word is, counts, so that the others keep their numbers.
+    """
+    runs = [(match.start(), match.end()) for match in re.finditer(r"\S+", line)]
+    found: list[_Word] = []
+    # Punctuation marks that are words of their own so far.
+    marks = 0
+    for run, group in itertools.groupby(enumerate(tokens), key=lambda entry: _run_of(runs, entry[1])):
+        members = list(group)
+        first, stop = members[0][0], members[-1][0] + 1
+        if separate:
+            pieces = _without_edges(tokens, first, stop)
+            for index, (start, end) in enumerate(pieces, start=run + marks + 1):
+                found.append(_Word(index, tokens[start].start, tokens[end - 1].end, start, end))
+            marks += len(pieces) - 1
+        else:
+            # A token of the user dictionary may reach into the next run.
+            start, end = runs[run][0], max(runs[run][1], tokens[stop - 1].end)
+            found.append(_Word(run + 1, start, end, first, stop))
+    return found, len(runs) + marks
+
+
 def _run_of(runs: Sequence[tuple[int, int]], token: LocatedToken) -> int:
-    """The run of characters between white space in which a token starts."""
-    return bisect.bisect_right(runs, (token.start, sys.maxsize))
+    """The run of characters between white space in which a token starts, from 0."""
+    return bisect.bisect_right(runs, (token.start, sys.maxsize)) - 1
 
 
 def _without_edges(tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
@@ -166,18 +186,13 @@ def _without_edges(tokens: Sequence[LocatedToken], first: int, stop: int) -> lis
     return [*before, core, *((place, place + 1) for place in range(core[1], stop))]
 
 
-def _of_words(
-    item: Item, places: Sequence[_Word], score: SentenceScore, before: int, *, sentence_end: bool
-) -> list[WordSurprisal]:
+def _of_words(item: Item, places: Sequence[_Word], score: SentenceScore, before: int) -> list[WordSurprisal]:
     """The surprisals of the words of a sentence, whose tokens follow `before` tokens of its context."""
-    if sentence_end:
-        length, tokens = len(item.text), len(score.token_ids) - 1 - before
-        places = [*places, _Word(length, length, tokens, tokens + 1)]
     found = []
-    for index, (start, end, first, stop) in enumerate(places, start=1):
+    for index, start, end, first, stop in places:
         there = slice(before + first, before + stop)
-        entropy = None if score.entropies is None else float(score.entropies[there][0]) / _NATS_PER_BIT
         # 0 and not -0 for a certain word.
+        entropy = None if score.entropies is None else 0.0 + float(score.entropies[there][0]) / _NATS_PER_BIT
         bits = 0.0 - float(score.log_probs[there].sum()) / _NATS_PER_BIT
         oov = UNKNOWN_ID in score.token_ids[there]
         found.append(WordSurprisal(index, item.text[start:end] or SENTENCE_END, start, end, bits, entropy, oov))

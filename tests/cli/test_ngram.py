@@ -28,6 +28,21 @@ def test_half_of_the_time_shi_follows_biancheng(lmctl, four):
     assert plain.lines[1] == "编程 1"
 
 
+def test_a_certain_word_has_0_bits_and_an_impossible_one_infinitely_many(call, four, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("我爱 我\n", encoding="utf-8")
+    rows = call("surprisal", "-m", four, "--entropy", "--no-eos", "--no-header", text).rows
+    objects = call("surprisal", "-m", four, "--entropy", "--no-eos", "--json", text).lines
+
+    # The four sentences begin with four words. 爱 follows 我 always, and 我 never follows 爱.
+    assert [row[3:] for row in rows] == [
+        ["我", "0", "1", "2.000000", "2.000000", "0"],
+        ["爱", "1", "2", "0.000000", "0.000000", "0"],
+        ["我", "3", "4", "inf", "0.000000", "0"],
+    ]
+    assert [json.loads(line)["bits"] for line in objects] == [pytest.approx(2), 0, None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

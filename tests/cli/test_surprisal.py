@@ -80,6 +80,23 @@ def test_ids_of_a_column(call, bundle, write, options):
     ]
 
 
+def test_words_that_programs_read_as_quotes_or_missing_are_fields_like_others(call, bundle, write):
+    text = write("items.tsv", b'id\tsentence\nNA\t" NA null\n"\t"the cat" \\n\n')
+    finished = call("surprisal", "-m", bundle, "--words-given", "--id-column", "id", "--no-eos", text)
+
+    assert finished.rows[0] == HEADER
+    assert {len(row) for row in finished.rows} == {len(HEADER)}
+    assert [row[1:6] for row in finished.rows[1:]] == [
+        ["NA", "1", '"', "0", "1"],
+        ["NA", "2", "NA", "2", "4"],
+        ["NA", "3", "null", "5", "9"],
+        ['"', "1", '"the', "0", "4"],
+        ['"', "2", 'cat"', "5", "9"],
+        # A backslash is written twice; the places are those of the text.
+        ['"', "3", "\\\\n", "10", "12"],
+    ]
+
+
 def test_columns_by_number_have_no_header(call, bundle, write):
     finished = call("surprisal", "-m", bundle, "--no-header", "--id-column", "1", write("items.tsv", b"a\tthe\n"))
     assert [row[:4] for row in finished.rows] == [["1", "a", "1", "the"], ["1", "a", "2", "</s>"]]

@@ -92,6 +92,23 @@ def test_a_given_word_has_the_entropy_of_its_first_token_and_any_oov(words_model
     assert [word.oov for word in given] == [False, True, False]
 
 
+def test_given_words_keep_their_numbers_if_stop_words_are_left_out(make_model):
+    model = make_model(words=("he", "said", ",", "no", "-"), segmenter="words", stop_words=("no", "the"))
+    line = "the he said, no-no the"
+
+    (given,) = of_lines(model, [line], words="given")
+    assert [(word.index, word.word) for word in given] == [(2, "he"), (3, "said,"), (4, "no-no"), (6, "</s>")]
+
+    (apart,) = of_lines(model, [line], words="given_without_punctuation")
+    assert [(word.index, word.word) for word in apart] == [
+        (2, "he"),
+        (3, "said"),
+        (4, ","),
+        (5, "-"),
+        (7, "</s>"),
+    ]
+
+
 def test_places_are_those_of_the_line_before_normalization(make_model):
     model = make_model(words=("caf\u00e9", "x"), segmenter="words")
     (words,) = of_lines(model, ["  cafe\u0301 x"])
