@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.errors import DataError, quoted
+from lmctl.errors import DataError, listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -86,6 +87,8 @@ def arriving_queries(
     errors: str,
     long_lines: LongLines = "end",
     argument: str = "TEXT",
+    are_lines: bool = True,
+    text_option: str | None = None,
 ) -> Iterator[list[str]]:
     """Yield batches of queries; of a stream, a batch is what has arrived so far.
 
@@ -96,6 +99,11 @@ def arriving_queries(
         errors: treatment of invalid bytes.
         long_lines: treatment of lines that are too long, as in `read_lines`.
         argument: what the help of the command calls one of the arguments.
+        are_lines: whether a source in another form than lines is refused, as by `only_lines`.
+        text_option: as in `only_lines`.
+
+    Raises:
+        DataError: an argument is not UTF-8, or the source is not valid or not lines.
     """
     from lmctl.text.reading import LineStream, read_lines
     from lmctl.text.sources import STDIN
@@ -103,10 +111,58 @@ def arriving_queries(
     if texts:
         yield [_as_utf8(f"{argument} {number}", text) for number, text in enumerate(texts, start=1)]
     elif file in (None, STDIN):
-        for arrived in LineStream(0, "standard input", encoding, errors, long_lines=long_lines):
+        for number, arrived in enumerate(LineStream(0, "standard input", encoding, errors, long_lines=long_lines)):
+            if number == 0 and are_lines:
+                _check_are_lines(arrived[:2], "standard input", text_option)
             yield from _batches(arrived)
     else:
-        yield from _batches(read_lines(str(file), encoding=encoding, errors=errors, long_lines=long_lines))
+        lines = read_lines(str(file), encoding=encoding, errors=errors, long_lines=long_lines)
+        yield from _batches(only_lines(lines, str(file), text_option) if are_lines else lines)
+
+
+def only_lines(lines: Iterator[str], source: str, text_option: str | None = None) -> Iterator[str]:
+    """The lines of a source, which is refused if it has another form, because every line would be read as text.
+
+    Args:
+        lines: its lines, which are read on demand.
+        source: name of the source.
+        text_option: the option of the command that names the column or field that has the text; None: it has none.
+
+    Raises:
+        DataError: by its name or its first two lines, the source is JSON Lines, a table or subtitles.
+    """
+    start = list(itertools.islice(lines, 2))
+    _check_are_lines(start, source, text_option)
+    return itertools.chain(start, lines)
+
+
+def _check_are_lines(start: list[str], source: str, text_option: str | None) -> None:
+    from lmctl.text.formats.json_lines import first_object, names_of_fields
+    from lmctl.text.formats.recognition import suffix_of
+    from lmctl.text.formats.subtitles import SUFFIXES, are_subtitles
+    from lmctl.text.formats.tables import columns_of
+
+    if not start:
+        return
+    suffix = suffix_of(source)
+    record = first_object(start[0])
+    if record is not None or suffix in (".jsonl", ".ndjson"):
+        names = names_of_fields(record or {})
+        fields = f" with the field{'s' if ', ' in names else ''} {names}" if names else ""
+        form, part, option = f"JSON Lines{fields}", "field", "--field FIELD "
+    elif suffix in (".csv", ".tsv"):
+        names = listed([quoted(name, 30) for name in columns_of(start[0], suffix)])
+        form, part, option = f"a table with the columns {names}", "column", "--column COLUMN "
+    elif suffix in SUFFIXES or are_subtitles("\n".join(start), is_whole=True):
+        form, part, option = "subtitles", "", ""
+    else:
+        return
+    if part and text_option:
+        raise DataError(f"{source}: {form}; name the {part} that has the text with {text_option}")
+    raise DataError(
+        f"{source}: {form}; expected lines of text, as `lmctl prepare --stdout --segmenter space {option}FILE` "
+        "prints them"
+    )
 
 
 def _as_utf8(argument: str, text: str) -> str:

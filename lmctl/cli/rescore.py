@@ -12,7 +12,7 @@ import click
 from lmctl.cli.completion import complete_files
 from lmctl.cli.options import encoding_options, message_options, model_option
 from lmctl.cli.parameters import FiniteNumber, PathName
-from lmctl.cli.queries import arriving_queries, check_files
+from lmctl.cli.queries import arriving_queries, check_files, only_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -124,7 +124,7 @@ def rescore(
     encoding, errors = encoding or "utf-8", errors or "strict"
     check_sources([file or STDIN, *filter(None, (references, costs))])
     source = "standard input" if file in (None, STDIN) else str(file)
-    batches = arriving_queries((), file, encoding=encoding, errors=errors, long_lines="refuse")
+    batches = arriving_queries((), file, encoding=encoding, errors=errors, long_lines="refuse", are_lines=False)
     first, lines = _first_line(itertools.chain.from_iterable(batches))
     name = format_of(first) if input_format == "auto" else input_format
     if costs is not None and name != "kaldi":
@@ -143,7 +143,8 @@ def rescore(
     combination = None if weight is None else Combination(weight, word_penalty or 0.0)
     scored: Iterable[list[Rescored]] = rescored(opened, format.groups(lines), combination)
     if references is not None:
-        texts = _references(read_lines(references, encoding=encoding, errors=errors), name)
+        lines_of_references = read_lines(references, encoding=encoding, errors=errors)
+        texts = _references(only_lines(lines_of_references, references), name)
         scored, found, rate = rescored_by_references(
             opened, format.groups(lines), texts, characters=metric == "cer"
         )

@@ -18,7 +18,7 @@ from lmctl.cli.options import (
     model_option,
 )
 from lmctl.cli.parameters import PathName
-from lmctl.cli.queries import arriving_queries, check_files
+from lmctl.cli.queries import arriving_queries, check_files, only_lines
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ WORDS: dict[str, Words] = {"attach": "given", "separate": "given_without_punctua
 @click.option(
     "--id-column",
     metavar="COLUMN",
-    help="Column of ids, for TAB-separated lines: its number from 1, or its name in the first line.  [default: "
-    "the id is the number of the line]",
+    help="Column of ids in a table or JSON Lines: its number from 1, its name in the first line, or a field such "
+    "as item.id.  [default: the id is the number of the line]",
 )
 @click.option(
     "--text-column",
     metavar="COLUMN",
-    help="Column of the sentences.  [default: the last column with --id-column, else the whole line]",
+    help="Column or field of the sentences.  [default: the last column with --id-column, else the whole line]",
 )
 @click.option(
     "--format",
@@ -135,9 +135,11 @@ def surprisal(
     encoding, errors = encoding or "utf-8", errors or "strict"
     source = "standard input" if file in (None, STDIN) else str(file)
     check_sources([file or STDIN, *([] if context_file is None else [context_file])])
-    columns = Columns(source, id_column, text_column)
+    columns = Columns(source, id_column, text_column, errors)
     opened = load_named(model, cache=cache)
-    contexts = None if context_file is None else read_lines(context_file, encoding=encoding, errors=errors)
+    contexts = None
+    if context_file is not None:
+        contexts = only_lines(read_lines(context_file, encoding=encoding, errors=errors), context_file)
     ids: dict[int, str] = {}
 
     def items(lines: Iterable[str]) -> Iterator[Item]:
@@ -149,7 +151,15 @@ def surprisal(
             yield Item(line, text, context)
 
     printer = _Printer(format or "tsv", entropy=entropy, header=header)
-    batches = arriving_queries((), file, encoding=encoding, errors=errors, long_lines="refuse")
+    batches = arriving_queries(
+        (),
+        file,
+        encoding=encoding,
+        errors=errors,
+        long_lines="refuse",
+        are_lines=not columns.are_named,
+        text_option="--text-column",
+    )
     scored = surprisals(
         opened,
         map(items, batches),
@@ -162,6 +172,7 @@ def surprisal(
         for item, words in sentences:
             printer.print(item.line, ids.pop(item.line), words)
         sys.stdout.flush()
+    columns.finish()
     if contexts is not None and next(contexts, None) is not None:
         raise DataError(f"{context_file}: has more lines than {source}; expected a line for each sentence")
 
