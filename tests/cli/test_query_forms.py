@@ -53,6 +53,13 @@ def test_surprisal_names_its_option(call, bundle, write):
     )
 
 
+def test_references_of_another_form_are_refused(call, bundle, write):
+    path, lists = write("references.jsonl", JSON_LINES), write("lists.txt", b"0 ||| the cat ||| a= 1 ||| 1\n")
+    finished = call("rescore", "-m", bundle, "--references", path, lists)
+    assert finished.code == 65
+    assert finished.err == (f"lmctl: {path}: JSON Lines with the field text; {HOW.format('--field FIELD ')}")
+
+
 @pytest.mark.parametrize("line", ['{"the"', "{ the cat }", "1", "[the cat]"])
 def test_lines_that_only_begin_like_another_form_are_answered(call, bundle, write, line):
     finished = call("predict", "-m", bundle, "-f", write("q.txt", f"{line}\nthe\n".encode()))
