@@ -1,9 +1,10 @@
-"""Raw English cut by the segmenters `space` and `words`, and the speed of libraries that find words.
+"""Raw text cut by several segmenters, and the speed of libraries that find words.
 
     python -m benchmarks.raw_text wikitext-2/train.txt wikitext-2/valid.txt --lines 2000
+    python -m benchmarks.raw_text zh-wiki/train.txt zh-wiki/dev.txt --segmenters char,jieba,sentencepiece:8000
 
-The texts are tokenized, in WikiText's form. They are put back into the form in which people write: no spaces
-before punctuation, and without `<unk>`. N-grams of every segmenter are estimated from them, and compared in bits
+A text in WikiText's form is put back into the form in which people write: no spaces before punctuation, and
+without `<unk>`. N-grams of every segmenter are estimated from them, and compared in bits
 per character. Libraries that are not installed are left out: regex, tokenizers, uniseg.
 """
 
@@ -26,7 +27,8 @@ from lmctl.text.segmentation import make_segmenter
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SEGMENTERS = ("space", "words")
+# After the colon, the number of pieces of sentencepiece.
+SEGMENTERS = ("space", "words", "sentencepiece:8000")
 ROUNDS = 5
 # uniseg is slow: it gets a part of the text.
 MOST_CHARACTERS, FEWEST_CHARACTERS = 1_000_000, 10_000
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("valid", type=Path)
     parser.add_argument("--lines", type=int, help="lines of the training text; default: all")
     parser.add_argument("--valid-lines", type=int, default=400)
+    parser.add_argument("--segmenters", default=",".join(SEGMENTERS), help="names, with commas between")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         texts = {name: Path(scratch) / f"{name}.txt" for name in ("train", "valid")}
@@ -53,7 +56,7 @@ def main() -> None:
                 raw = map(as_people_write, islice(lines, count))
                 texts[name].write_text("".join(f"{line}\n" for line in raw), encoding="utf-8")
         print("segmenter\tvocabulary\ttokens of valid\tOOV\tperplexity\tbits per character")
-        for segmenter in SEGMENTERS:
+        for segmenter in arguments.segmenters.split(","):
             print(*_quality(segmenter, texts["train"], texts["valid"]), sep="\t", flush=True)
         text = texts["train"].read_text(encoding="utf-8")
     print("\nlibrary\tMB/s")
@@ -69,7 +72,9 @@ def as_people_write(line: str) -> str:
 
 def _quality(segmenter: str, train: Path, valid: Path) -> tuple[str, ...]:
     model = train.with_name(segmenter)
-    options = ("--segmenter", segmenter, "--set", "model.family=ngram", "--set", "vocabulary.size=1000000")
+    name, _, pieces = segmenter.partition(":")
+    options = ["--segmenter", name, "--set", "model.family=ngram", "--set", "vocabulary.size=1000000"]
+    options += ["--subwords", pieces] if pieces else []
     measure([lmctl_program(), "train", str(train), "--valid", str(valid), "-o", str(model), "-q", *options])
     run = measure([lmctl_program(), "eval", "-m", str(model), str(valid), "--json"])
     found = msgspec.json.decode(run.output)
@@ -86,7 +91,7 @@ def _quality(segmenter: str, train: Path, valid: Path) -> tuple[str, ...]:
 def _cutters() -> dict[str, tuple[Callable[[str], object], int]]:
     """By name, a function that cuts a line, and the number of characters that it is given."""
     cutters: dict[str, Callable[[str], object]] = {
-        f"lmctl, {name}": make_segmenter(name).segment for name in SEGMENTERS
+        f"lmctl, {name}": make_segmenter(name).segment for name in ("space", "words")
     }
     if library := _installed("unicode_segmentation_rs"):
         cutters["unicode-segmentation-rs"] = library.split_word_bounds

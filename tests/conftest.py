@@ -95,6 +95,7 @@ def write_small_bundle(
     words: Sequence[str] = WORDS,
     sizes: Mapping[str, Any] | None = None,
     segmenter: str = "space",
+    subword_model: bytes = b"",
     lowercase: bool = False,
     stop_words: Sequence[str] = (),
     scale: float = 1.0,
@@ -108,7 +109,8 @@ def write_small_bundle(
         words: the vocabulary after its two specials, by id from 2; their counts fall to 1.
         sizes: fields of `LSTMSizes` that differ from embedding_dim 3, hidden_units 4, layers 2, tied False, the
             vocabulary's size and one cluster.
-        segmenter: "space", "char" or "jieba".
+        segmenter: "space", "char", "jieba", or "sentencepiece" with a `subword_model`.
+        subword_model: the bytes of a SentencePiece model.
         lowercase: whether queries are lower-cased.
         stop_words: words that are left out of queries.
         scale: weights are normally distributed with this standard deviation; 0 gives a uniform model.
@@ -130,7 +132,9 @@ def write_small_bundle(
     found = families.find(family)
     dimensions = msgspec.convert(shape, type=found.sizes_type)
     weights = drawn(found.weight_shapes(dimensions), seed=seed, scale=scale)
-    tokenizer = Tokenizer(Normalization("nfc", lowercase), make_segmenter(segmenter), frozenset(stop_words))
+    tokenizer = Tokenizer(
+        Normalization("nfc", lowercase), make_segmenter(segmenter, model=subword_model), frozenset(stop_words)
+    )
     total = 1 + sum(counts)
     record = ModelRecord(
         sizes=dimensions,

@@ -26,6 +26,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 TOKENIZER_FLAGS = {
     "--segmenter": "text.segmenter",
+    "--subwords": "text.subwords",
     "--user-dict": "text.user_dictionary",
     "--normalize": "text.normalize",
     "--lowercase": "text.lowercase",

@@ -54,6 +54,17 @@ if TYPE_CHECKING:
     "next context does not continue it.  [default: all are read]",
 )
 @click.option(
+    "--words",
+    is_flag=True,
+    help="For a model whose tokens are pieces of words: answer with whole words.  [default: with pieces]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --words: read at most N unfinished words for a context.  [default: 1000]",
+)
+@click.option(
     "--prefix",
     is_flag=True,
     help="The last word of a context is unfinished, unless white space follows it; answers begin with it.",
@@ -86,6 +97,8 @@ def predict(
     mid_sentence: bool,
     state: State,
     peek: bool,
+    words: bool,
+    limit: int | None,
     prefix: bool,
     given_prefix: bool,
     ignore_case: bool,
@@ -110,6 +123,9 @@ def predict(
         tsv     line, rank, word, natural log of the probability (six decimals)
         jsonl   line, context, oov, predictions: word, prob, logprob (natural log)
 
+    With --words, tsv and jsonl also say whether the answer is exact, and how probable all words are that the
+    search has not finished (unseen). If --limit made an answer inexact, plain and words end with <unseen>.
+
     \b
     Example:
         lmctl predict "the cat sat on the"
@@ -121,9 +137,15 @@ def predict(
         raise click.UsageError("--peek needs --state carry; with --state reset, no context continues another")
     if prefix and state == "carry" and not peek:
         raise click.UsageError("--prefix with --state carry needs --peek, or unfinished words would be read")
+    if limit is not None and not words:
+        raise click.UsageError("--limit needs --words")
+    if words and prefix:
+        raise click.UsageError(
+            "--words and --prefix contradict each other; --prefix completes words of the vocabulary"
+        )
     model, texts = model_and_texts(model, texts)
     check_queries(texts, file, "contexts")
-    from lmctl.cli.predictions import PredictionPrinter
+    from lmctl.cli.predictions import PredictionPrinter, WordPrinter
     from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
     from lmctl.text.sources import STDIN
@@ -147,9 +169,13 @@ def predict(
 
         prefixes = Prefixes(opened.vocabulary.words, ignore_case=ignore_case, pinyin=pinyin)
         predictor: Predictor = PrefixPredictor(opened, prefixes=prefixes, given_prefix=given_prefix, **settings)
+    elif words:
+        from lmctl.query.whole_words import LIMIT, WordPredictor
+
+        predictor = WordPredictor(opened, limit=limit or LIMIT, **settings)
     else:
         predictor = Predictor(opened, **settings)
-    printer = PredictionPrinter(format, header=header)
+    printer = (WordPrinter if words else PredictionPrinter)(format, header=header)
     for contexts in arriving_queries(texts, file, encoding=encoding, errors=errors):
         printer.print(predictor.answer(contexts))
 

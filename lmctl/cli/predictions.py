@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmctl.cli.answers import AnswerPrinter
+from lmctl.cli.fillings import UNSEEN
 from lmctl.query.prediction import Answer
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class PredictionPrinter(AnswerPrinter[Answer]):
     """Prints next words and their probabilities; logprob is the natural log."""
 
-    columns = ("word", "logprob")
+    columns: ClassVar[Sequence[str]] = ("word", "logprob")
     figure = "probability"
 
     def title(self, answer: Answer) -> str:
@@ -28,3 +29,25 @@ class PredictionPrinter(AnswerPrinter[Answer]):
     def rows(self, answer: Answer) -> list[Sequence[str]]:
         """See `AnswerPrinter.rows`."""
         return [(found.word, f"{found.logprob:.6f}") for found in answer.predictions]
+
+
+class WordPrinter(PredictionPrinter):
+    """Prints whole words of a model of pieces; every format says if a limit made an answer inexact."""
+
+    columns = ("word", "logprob", "exact", "unseen")
+
+    def rows(self, answer: Any) -> list[Sequence[str]]:
+        """See `AnswerPrinter.rows`; exact is 1 or 0."""
+        search = (str(int(answer.exact)), f"{answer.unseen:.6g}")
+        return [(*row, *search) for row in super().rows(answer)] or [("", "", *search)]
+
+    def last_word(self, answer: Any) -> list[tuple[str, float]]:
+        """See `AnswerPrinter.last_word`."""
+        return [] if answer.exact else [(UNSEEN, answer.unseen)]
+
+    def notes(self, answer: Any) -> list[str]:
+        """See `AnswerPrinter.notes`."""
+        notes = super().notes(answer)
+        if not answer.exact:
+            notes.append(f"not exact: words of probability {answer.unseen:.4g} are unfinished; --limit reads more")
+        return notes

@@ -70,7 +70,7 @@ def corpus_summary(record: CorpusRecord, as_json: bool, *, header: bool = True) 
 def describe_segmenter(identity: SegmenterIdentity) -> str:
     """Return a segmenter in a few words, such as `jieba (rjieba 0.2.2, user dictionary)`."""
     details = " ".join(filter(None, (identity.engine, identity.engine_version)))
-    if identity.dictionary_sha256:
+    if identity.dictionary_sha256 and identity.name != "sentencepiece":
         details += ", user dictionary"
     return f"{identity.name} ({details})" if details else identity.name
 

@@ -49,6 +49,7 @@ OTHER_NAMES = {
     "--time-limit": "--timeout --max-time --time --limit",
     "--top-k": "--topk",
     "--top-p": "--topp --nucleus",
+    "--subwords": "--bpe --sentencepiece --vocab-pieces",
     "--user-dict": "--userdict --dict --dictionary",
     "--valid": "--validation --valid-file --dev --dev-file --val --validation-file --eval",
     "--valid-fraction": "--split --val-split --valid-split --validation-split --holdout",

@@ -27,6 +27,17 @@ WITHOUT_NEXT_WORD: dict[str, object] = {
 }
 
 
+# The keys of the section `text` that only some segmenters use.
+TEXT_KEYS_OF_SEGMENTERS = {
+    "engine": ("auto", "jieba"),
+    "user_dictionary": ("auto", "words", "jieba"),
+    "stop_words": ("auto", "space", "words", "jieba", "char"),
+    "subwords": ("sentencepiece",),
+    "subword_algorithm": ("sentencepiece",),
+    "model_file": ("sentencepiece",),
+}
+
+
 def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:
     """Refuse the learning rate of another optimizer if the user chose sgd and no rate."""
     has_no_rate = explicit.get("training.optimizer") == "sgd" and "training.learning_rate" not in explicit
@@ -94,13 +105,26 @@ def check_optimizer(training: TrainingConfig) -> None:
 def check_inputs(config: Config) -> None:
     """Refuse two settings if one of them makes the other one ineffective."""
     text, vocabulary, validation = config.text, config.vocabulary, config.validation
-    for name, segmenters in (("engine", ("auto", "jieba")), ("user_dictionary", ("auto", "words", "jieba"))):
+    for name, segmenters in TEXT_KEYS_OF_SEGMENTERS.items():
         value = getattr(text, name)
         if text.segmenter not in segmenters and value != getattr(TextConfig(), name):
+            needed = " or ".join(filter(None, [", ".join(segmenters[:-1]), segmenters[-1]]))
             raise UsageError(
-                f"text.{name}: needs text.segmenter {' or '.join([', '.join(segmenters[:-1]), segmenters[-1]])}, "
-                f"got {shown(value)} with text.segmenter {text.segmenter}"
+                f"text.{name}: needs text.segmenter {needed}, got {shown(value)} with text.segmenter "
+                f"{text.segmenter}"
             )
+    for name in ("subwords", "subword_algorithm"):
+        if text.model_file is not None and getattr(text, name) != getattr(TextConfig(), name):
+            raise UsageError(
+                f"text.{name}: cannot be set together with text.model_file, which has its pieces; got "
+                f"{shown(getattr(text, name))} and {shown(text.model_file)}"
+            )
+    learns = text.segmenter == "sentencepiece" and text.model_file is None
+    if learns and vocabulary.size is not None and text.subwords > vocabulary.size:
+        raise UsageError(
+            f"text.subwords: {text.subwords} pieces are more than the vocabulary holds (vocabulary.size "
+            f"{vocabulary.size}); set one of them"
+        )
     if vocabulary.file is not None:
         for name in ("size", "min_count"):
             if (value := getattr(vocabulary, name)) != getattr(VocabularyConfig(), name):

@@ -26,13 +26,34 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How raw text becomes tokens."""
 
     segmenter: Annotated[
-        Literal["auto", "space", "words", "jieba", "char"],
+        Literal["auto", "space", "words", "jieba", "char", "sentencepiece"],
         Meta(
             description="How a line is cut into tokens: space: at white space; words: into words and punctuation "
-            "marks, Chinese by jieba; jieba: by jieba's Chinese segmentation; char: into characters; auto: one of "
-            "the first three that suits samples of all inputs."
+            "marks, Chinese by jieba; jieba: by jieba's Chinese segmentation; char: into characters; "
+            "sentencepiece: into pieces of words; auto: one of the first three that suits samples of all inputs."
         ),
     ] = "auto"
+    subwords: Annotated[
+        Annotated[int, Meta(ge=8, le=1_000_000)],
+        Meta(
+            description="Number of pieces of words that the segmenter sentencepiece learns from the training "
+            "text; fewer if the text does not have as many.",
+        ),
+    ] = 8000
+    subword_algorithm: Annotated[
+        Literal["unigram", "bpe"],
+        Meta(
+            description="How sentencepiece learns pieces: unigram: the most probable pieces of a language model; "
+            "bpe: frequent pairs are joined.",
+        ),
+    ] = "unigram"
+    model_file: Annotated[
+        FilePath | None,
+        Meta(
+            description="SentencePiece model that cuts the text (segmenter sentencepiece); null trains one with "
+            "text.subwords pieces.",
+        ),
+    ] = None
     engine: Annotated[
         Literal["rjieba", "jieba"],
         Meta(

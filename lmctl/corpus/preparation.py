@@ -57,7 +57,7 @@ FEWEST_VALID_WORDS = 100
 FEWEST_VALID_LINES = 3
 # Names of data files. A file of another name is never removed, even if a damaged record names it.
 DATA_FILE = re.compile(
-    r"(train|valid|vocabulary|characters|user_dictionary|stop_words)\.[0-9a-f]{16}\.(npy|tsv|txt)"
+    r"(train|valid|vocabulary|characters|user_dictionary|stop_words|subwords)\.[0-9a-f]{16}\.(npy|tsv|txt|model)"
 )
 # The start of every corpus.json.
 RECORD_START = b'{\n  "format_version": '

@@ -20,7 +20,7 @@ from msgspec import Meta
 from lmctl import files
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.id_stream import HASH_DIGITS, check_ids, open_id_stream
-from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE, TextRecipe
+from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, RECIPE_FILES, TextRecipe
 from lmctl.corpus.vocabulary import Vocabulary
 from lmctl.errors import DataError, InputMissingError
 from lmctl.records import decode_record, is_inside, read_regular, shortened
@@ -186,11 +186,10 @@ class PreparedCorpus:
         return self._path(VALID_TEXT)
 
     def recipe_files(self) -> dict[str, bytes]:
-        """The dictionaries of the text recipe: contents by name."""
-        names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
+        """The files of the text recipe: contents by name."""
         return {
             name: read_regular(self._path(name), LARGEST_DICTIONARY_BYTES)
-            for name in names
+            for name in RECIPE_FILES
             if name in self.record.files
         }
 

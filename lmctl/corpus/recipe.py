@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 USER_DICTIONARY_FILE = "user_dictionary.txt"
 STOP_WORDS_FILE = "stop_words.txt"
+SUBWORD_MODEL_FILE = "subwords.model"
+RECIPE_FILES = (USER_DICTIONARY_FILE, STOP_WORDS_FILE, SUBWORD_MODEL_FILE)
 LARGEST_DICTIONARY_BYTES = 256 << 20
 
 
 class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings that decide the tokens of a text. The user dictionary and the stop words are separate files.
+    """The settings that decide the tokens of a text. Dictionaries and a SentencePiece model are separate files.
 
     Attributes:
         segmenter: the identity of the segmenter.
@@ -66,6 +68,7 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 self.segmenter.name,
                 self.segmenter.engine or "rjieba",
                 files.get(USER_DICTIONARY_FILE, b""),
+                model=files.get(SUBWORD_MODEL_FILE, b""),
             )
             stop_words = files.get(STOP_WORDS_FILE, b"").decode().split()
         except UsageError as error:
@@ -82,10 +85,12 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def recipe_files(tokenizer: Tokenizer) -> dict[str, bytes]:
-    """The dictionaries of a tokenizer, stored beside its recipe: contents by name."""
+    """The dictionaries and the model of a tokenizer, stored beside its recipe: contents by name."""
     files = {}
     if tokenizer.segmenter.user_dictionary:
         files[USER_DICTIONARY_FILE] = tokenizer.segmenter.user_dictionary
+    if tokenizer.segmenter.model:
+        files[SUBWORD_MODEL_FILE] = tokenizer.segmenter.model
     if tokenizer.stop_words:
         files[STOP_WORDS_FILE] = "".join(f"{word}\n" for word in sorted(tokenizer.stop_words)).encode()
     return files

@@ -19,6 +19,7 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
+from lmctl.jobs.subwords import train_subword_model
 from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
@@ -28,6 +29,7 @@ from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.spooling import Spool
 from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
@@ -83,35 +85,40 @@ def prepare(
     sources = without_validation(sources, config.validation.file)
     warn_of_repeated(sources)
     segmenter, read = choose_segmenter(sources, config.text)
-    reader = _Reader(config.text, on_progress, read)
-    chunks = reader.chunks(sources, "train" if held_out or not config.validation.fraction else "hash")
-    # A single chunk is processed here: starting processes would take longer than the work.
-    first = list(itertools.islice(chunks, 2))
-    if not first:
-        raise DataError(f"{_in_messages(sources)}: empty; expected text, a sentence a line")
-    tokenizer = make_tokenizer(config.text, segmenter)
-    jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
     fraction = 0.0 if held_out else config.validation.fraction
-    vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
-    files.make_folder(folder)
-    with locked(folder), _without_cycle_collection():
-        sweep(folder)
-        check_room_to_prepare(folder, [*sources, *held_out])
-        return prepare_corpus(
-            itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
-            folder,
-            SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
-            vocabulary_rules,
-            workers=workers(jobs),
-            sources=reader.records,
-            settings={
-                "text": msgspec.to_builtins(config.text),
-                "vocabulary": msgspec.to_builtins(config.vocabulary),
-                "validation": msgspec.to_builtins(config.validation),
-            },
-            training_text=_in_messages(sources),
-            validation_text=_in_messages(held_out),
-        )
+    with Spool(read) as spool:
+        subword_model = None
+        if segmenter == "sentencepiece" and config.text.model_file is None:
+            read = spool.read
+            subword_model = train_subword_model(sources, config.text, read, fraction)
+        reader = _Reader(config.text, on_progress, read)
+        chunks = reader.chunks(sources, "hash" if fraction else "train")
+        # A single chunk is processed here: starting processes would take longer than the work.
+        first = list(itertools.islice(chunks, 2))
+        if not first:
+            raise DataError(f"{_in_messages(sources)}: empty; expected text, a sentence a line")
+        tokenizer = make_tokenizer(config.text, segmenter, subword_model)
+        jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
+        vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
+        files.make_folder(folder)
+        with locked(folder), _without_cycle_collection():
+            sweep(folder)
+            check_room_to_prepare(folder, [*sources, *held_out])
+            return prepare_corpus(
+                itertools.chain(first, chunks, reader.chunks(held_out, "valid")),
+                folder,
+                SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
+                vocabulary_rules,
+                workers=workers(jobs),
+                sources=reader.records,
+                settings={
+                    "text": msgspec.to_builtins(config.text),
+                    "vocabulary": msgspec.to_builtins(config.vocabulary),
+                    "validation": msgspec.to_builtins(config.validation),
+                },
+                training_text=_in_messages(sources),
+                validation_text=_in_messages(held_out),
+            )
 
 
 def _in_messages(sources: Sequence[str]) -> str:
@@ -120,8 +127,14 @@ def _in_messages(sources: Sequence[str]) -> str:
 
 
 def files_named(config: Config) -> list[str]:
-    """The files that the configuration names: the validation text, word lists and the user dictionary."""
-    named = (config.validation.file, config.vocabulary.file, config.text.stop_words, config.text.user_dictionary)
+    """The files that the configuration names: the validation text, word lists and those of the segmenter."""
+    text = config.text
+    named = (config.validation.file, config.vocabulary.file, *_files_of(text))
+    return [path for path in named if path]
+
+
+def _files_of(text: TextConfig) -> list[str]:
+    named = (text.stop_words, text.user_dictionary, text.model_file)
     return [path for path in named if path]
 
 
@@ -134,9 +147,20 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
     Raises:
         LmctlError: an input is missing or is not text.
     """
-    check_sources([*sources, *filter(None, [text.stop_words, text.user_dictionary])])
+    check_sources([*sources, *_files_of(text)])
     segmenter, read = choose_segmenter(sources, text)
-    tokenizer = make_tokenizer(text, segmenter)
+    with Spool(read) as spool:
+        subword_model = None
+        if segmenter == "sentencepiece" and text.model_file is None:
+            read = spool.read
+            subword_model = train_subword_model(sources, text, read, 0.0)
+        yield from _segmented(sources, text, read, make_tokenizer(text, segmenter, subword_model))
+
+
+def _segmented(
+    sources: Sequence[str], text: TextConfig, read: ReadPieces, tokenizer: Tokenizer
+) -> Iterator[tuple[list[str], bool]]:
+    """The tokens of every line, and whether the line goes on; warns of tags at the end."""
     tagged = lines = 0
     for chunk in read_chunks(
         sources,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lmctl.errors import quoted
+from lmctl.errors import DataError, UsageError, quoted
 from lmctl.text.detection import detect, share_without_words
 from lmctl.text.formats import TextFormat
 from lmctl.text.literals import as_token
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # A text with more kana or South-East Asian characters than this is not one that has a foreign word here and there.
 MOST_WITHOUT_WORDS = 0.05
+# Models of a million pieces have some 30 MB.
+LARGEST_SUBWORD_MODEL_BYTES = 256 << 20
 # Words of a user dictionary that are looked for, to warn of those that cannot be found; more would take seconds.
 MOST_WORDS_TRIED = 20_000
 
@@ -57,9 +59,9 @@ def choose_segmenter(sources: Sequence[str], text: TextConfig) -> tuple[str, Rea
 
     The reader gives the sources from their beginning, also a pipe that was sampled. `auto` tells its choice.
     Warnings describe a text whose words are too long, which jieba would cut again, or whose words `words` does not
-    know. `space` and `char` give no warning.
+    know. `space`, `char` and `sentencepiece` give no warning.
     """
-    if text.segmenter in ("space", "char"):
+    if text.segmenter in ("space", "char", "sentencepiece"):
         return text.segmenter, read_pieces
     sampled = SampledSources(sources, text.encoding, text.errors, format_of(text))
     sample = sampled.text()
@@ -108,15 +110,23 @@ def format_of(text: TextConfig) -> TextFormat:
     return TextFormat(text.field, text.column, text.line)
 
 
-def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
+def make_tokenizer(text: TextConfig, name: str, trained_model: bytes | None = None) -> Tokenizer:
     """The configured tokenizer.
 
     Args:
         text: the section `text` of the configuration.
         name: name of the segmenter, never `auto`.
+        trained_model: for sentencepiece: a model that was trained; None: `text.model_file` is read.
+
+    Raises:
+        LmctlError: a file of the user cannot be read, or the segmenter cannot be made from it.
     """
     normalization = Normalization(text.normalize, text.lowercase)
-    if text.user_dictionary is not None and name in ("words", "jieba"):
+    if name == "sentencepiece":
+        segmenter = (
+            _subword_segmenter(text) if trained_model is None else make_segmenter(name, model=trained_model)
+        )
+    elif text.user_dictionary is not None and name in ("words", "jieba"):
         segmenter = _with_user_dictionary(text.user_dictionary, name, text, normalization)
     else:
         if text.user_dictionary is not None:
@@ -131,6 +141,23 @@ def make_tokenizer(text: TextConfig, name: str) -> Tokenizer:
         frozenset() if text.stop_words is None else frozenset(read_list(text.stop_words, text)),
         strip_tags=text.sentence_tags == "strip",
     )
+
+
+def _subword_segmenter(text: TextConfig) -> Segmenter:
+    """The segmenter sentencepiece with the model `text.model_file`."""
+    if text.model_file is None:
+        raise UsageError(
+            "text.segmenter: sentencepiece needs text.model_file here, since there is no text to learn pieces from"
+        )
+    content = bytearray()
+    for piece in read_pieces(text.model_file, text.model_file):
+        content += piece
+        if len(content) > LARGEST_SUBWORD_MODEL_BYTES:
+            raise DataError(f"{text.model_file}: expected a SentencePiece model, got a file of more than 256 MiB")
+    try:
+        return make_segmenter("sentencepiece", model=bytes(content))
+    except DataError as error:
+        raise DataError(f"{text.model_file}: {error}") from None
 
 
 def read_list(path: str, text: TextConfig) -> tuple[str, ...]:

@@ -99,6 +99,11 @@ class PrefixPredictor(Predictor):
         self, model: TextModel, *, prefixes: Prefixes, given_prefix: bool = False, **settings: Any
     ) -> None:
         super().__init__(model, **settings)
+        if model.tokenizer.segmenter.identity.name == "sentencepiece":
+            raise UsageError(
+                f"{model.bundle.folder}: its tokens are pieces of words (segmenter sentencepiece), and --prefix "
+                "completes whole words of a vocabulary; use a model with another segmenter"
+            )
         if self._carry and not self._peek:
             raise UsageError("a carried state reads finished words only: --prefix needs --peek there")
         self._prefixes = prefixes

@@ -108,6 +108,6 @@ def _versions(stored: SegmenterIdentity, installed: SegmenterIdentity) -> tuple[
         f"{identity.engine or identity.name} {identity.engine_version}" for identity in (stored, installed)
     )
     if old == new and stored.tables_sha256 != installed.tables_sha256:
-        other = "other word boundaries" if stored.name == "words" else "another dictionary or hidden Markov model"
-        return old, f"{new} with {other}"
+        others = {"words": "other word boundaries", "sentencepiece": "other rules for its pieces"}
+        return old, f"{new} with {others.get(stored.name, 'another dictionary or hidden Markov model')}"
     return old, new

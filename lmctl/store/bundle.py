@@ -10,7 +10,7 @@ members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
 metrics.json          the figures of the validation text
 history.jsonl         of a network: one line an epoch
-user_dictionary.txt, stop_words.txt   if the text recipe has them
+user_dictionary.txt, stop_words.txt, subwords.model   if the text recipe has them
 valid.txt             the validation text, or a megabyte of it, on which the next model is compared
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 from lmctl import families, files
 from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
-from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, STOP_WORDS_FILE, USER_DICTIONARY_FILE
+from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, RECIPE_FILES
 from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
 from lmctl.errors import DataError
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, shortened
@@ -144,9 +144,10 @@ class Bundle:
         return config_from_yaml(content, str(path))
 
     def recipe_files(self) -> dict[str, bytes]:
-        """Return the dictionaries of the text recipe: name -> content."""
-        names = (USER_DICTIONARY_FILE, STOP_WORDS_FILE)
-        return {name: self.read(name, LARGEST_DICTIONARY_BYTES) for name in names if name in self.record.files}
+        """Return the files of the text recipe: name -> content."""
+        return {
+            name: self.read(name, LARGEST_DICTIONARY_BYTES) for name in RECIPE_FILES if name in self.record.files
+        }
 
     def kept_text(self) -> Path | None:
         """Return the path of the kept validation text, after checking it; None if there is none."""

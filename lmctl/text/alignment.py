@@ -6,6 +6,8 @@ import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from lmctl.text.subwords import SubwordSegmenter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -33,14 +35,19 @@ def locate_tokens(tokenizer: Tokenizer, line: str) -> list[LocatedToken]:
     reaches to the borders of the grapheme clusters that it has a part of.
     """
     text = tokenizer.normalized(line)
-    tokens = tokenizer.segmenter.segment(text)
-    places = _places(tokens, text)
+    segmenter = tokenizer.segmenter
+    tokens = segmenter.segment(text)
+    # The pieces of a model that normalizes the text do not stand in it.
+    places = segmenter.places(text) if isinstance(segmenter, SubwordSegmenter) else _places(tokens, text)
     if text != line:
         whole = tokenizer.normalization(line)
         # Tags around the line are left out after normalization.
         skipped = whole.find(text)
         starts, ends = _original_places(tokenizer.normalization, line, whole)
-        places = [(starts[skipped + start], ends[skipped + end - 1]) for start, end in places]
+        places = [
+            (starts[skipped + start], ends[skipped + end - 1] if end > start else starts[skipped + start])
+            for start, end in places
+        ]
     return [
         LocatedToken(token, start, end)
         for token, (start, end) in zip(tokens, places, strict=True)

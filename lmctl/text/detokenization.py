@@ -10,7 +10,8 @@ written while it is generated. The rules are those of Moses's and the Penn Treeb
    Treebank) are brackets.
 5. Every other token has a space on both sides.
 
-The segmenter `char` keeps no spaces, so its tokens are joined without any.
+The segmenter `char` keeps no spaces, so its tokens are joined without any. The pieces of `sentencepiece` have all
+spaces, and are joined as they are. Bytes (`<0xE8>`) are written when they make a character.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lmctl.text.literals import RESERVED
 from lmctl.text.scripts import WITHOUT_SPACES
+from lmctl.text.subwords import BOUNDARY, BYTE_PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +47,7 @@ class Detokenizer:
     """Joins the tokens of a text, one after the other.
 
     Args:
-        segmenter: the segmenter that cut the text: "space", "words", "jieba" or "char".
+        segmenter: the name of the segmenter that cut the text.
     """
 
     def __init__(self, segmenter: str) -> None:
@@ -57,15 +60,37 @@ class Detokenizer:
         self._earlier = ""
         self._joins_right = True
         self._open: set[str] = set()
+        self._bytes = b""
 
     def append(self, token: str) -> str:
         """Return the next piece of the text: the token as people write it, after a space if it needs one."""
         if self._segmenter == "char":
             return token
+        if self._segmenter == "sentencepiece":
+            return self._append_piece(token)
         text, joins_left, joins_right = self._written(token)
         is_joined = self._joins_right or joins_left or self._joins(text)
         self._earlier, self._text, self._joins_right = self._text, text, joins_right
         return text if is_joined else f" {text}"
+
+    def _append_piece(self, piece: str) -> str:
+        if byte := BYTE_PIECE.fullmatch(piece):
+            self._bytes += bytes([int(byte[1], 16)])
+            try:
+                text = self._bytes.decode()
+            except UnicodeDecodeError as error:
+                if error.reason == "unexpected end of data":
+                    return ""
+                text = "\ufffd"
+        else:
+            text = "\ufffd" if self._bytes else ""
+            # A reserved word stands where the segmenter found it, and the next piece has its boundary.
+            text += f" {piece}" if piece in RESERVED else piece.replace(BOUNDARY, " ")
+        self._bytes = b""
+        if self._joins_right:
+            text = text.removeprefix(" ")
+        self._joins_right = self._joins_right and not text
+        return text
 
     def _joins(self, text: str) -> bool:
         """Whether the text on the left joins this one, because of the two alone."""
@@ -127,7 +152,7 @@ def detokenize(tokens: Iterable[str], segmenter: str) -> str:
 
     Args:
         tokens: the tokens, as the segmenter cuts them.
-        segmenter: "space", "words", "jieba" or "char".
+        segmenter: the name of the segmenter.
     """
     detokenizer = Detokenizer(segmenter)
     return "".join(map(detokenizer.append, tokens))

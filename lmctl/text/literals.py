@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lmctl.text.scripts import WITHOUT_SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 # Tokens that are no words of a text, under every segmenter. In the vocabulary they are unknown words.
 RESERVED = ("<unk>", "<s>", "</s>")
@@ -61,8 +61,16 @@ class Literals:
         """
         if self._starts.search(line) is None:
             return cut_rest(line)
-        line = " ".join(line.split())
         tokens: list[str] = []
+        for text, token in self.parts(" ".join(line.split())):
+            tokens += cut_rest(text) if token is None else [token]
+        return tokens
+
+    def parts(self, line: str) -> Iterator[tuple[str, str | None]]:
+        """The parts of a line in which blanks are the only white space: each with its token if it is a literal.
+
+        Together the parts are the line.
+        """
         done = position = 0
         while start := self._starts.search(line, position):
             position = start.start()
@@ -71,12 +79,11 @@ class Literals:
                 position += 1
                 continue
             if position > done:
-                tokens += cut_rest(line[done:position])
-            tokens.append(self._tokens[line[position:end]])
+                yield line[done:position], None
+            yield line[position:end], self._tokens[line[position:end]]
             done = position = end
         if done < len(line):
-            tokens += cut_rest(line[done:])
-        return tokens
+            yield line[done:], None
 
     def _end_of_match(self, line: str, start: int) -> int:
         """The place after the longest literal that starts at `start`; 0: none starts there."""

@@ -1,4 +1,6 @@
-"""Segmentation of a line into tokens: by white space, by character, by jieba, or into words (`lmctl.text.words`).
+"""Segmentation of a line into tokens: by white space, by character, by jieba, into words, or into pieces of words.
+
+`lmctl.text.words` and `lmctl.text.subwords` describe the last two.
 
 jieba segments by a dictionary, and unknown words by a hidden Markov model (HMM).
 
@@ -15,8 +17,7 @@ identity of a segmenter, because the two differ in these cases:
   matters.
 
 Neither engine joins over punctuation or white space. So user words that have these inside are literals
-(`lmctl.text.literals`), as is `<unk>`: the segmenters jieba, words and char search for them before they cut the
-rest.
+(`lmctl.text.literals`), as is `<unk>`: all segmenters but space search for them before they cut the rest.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from lmctl.text.user_dictionary import decode_user_dictionary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEGMENTERS = ("space", "words", "jieba", "char")
+SEGMENTERS = ("space", "words", "jieba", "char", "sentencepiece")
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ class SegmenterIdentity:
     """The settings of a segmenter that decide its tokens. Segmenters with equal identities give equal tokens.
 
     Attributes:
-        name: "space", "words", "jieba" or "char".
-        engine: "rjieba" or "jieba", for Chinese; "" for space and char.
+        name: one of `SEGMENTERS`.
+        engine: "rjieba" or "jieba", for Chinese; "" for space, char and sentencepiece.
         engine_version: the version of the engine; "" without an engine.
-        dictionary_sha256: hash of the bytes of the user dictionary, in hex; "" without a user dictionary.
-        tables_sha256: for jieba, hash of the engine's own dictionary and hidden Markov model
-        (`lmctl.text.engines`);
-            for words, hash of Unicode's boundaries (`lmctl.text.words`), since the engine is loaded only if a text
-            has Han characters; in hex.
+        dictionary_sha256: hash of the bytes of the user dictionary or of the SentencePiece model, in hex; "" if
+            there is neither.
+        tables_sha256: in hex. For jieba, hash of the engine's own dictionary and hidden Markov model
+            (`lmctl.text.engines`). For words, hash of Unicode's boundaries (`lmctl.text.words`), since the engine
+            is loaded only if a text has Han characters. For sentencepiece, hash of the pieces of a fixed text.
     """
 
     name: str
@@ -70,31 +71,42 @@ class Segmenter(Protocol):
     def user_dictionary(self) -> bytes:
         """The bytes of the user dictionary; empty without one."""
 
+    @property
+    def model(self) -> bytes:
+        """The bytes of the SentencePiece model; empty for other segmenters."""
+
     def segment(self, line: str) -> list[str]:
         """Cut a line into tokens. No token contains white space."""
 
 
-def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b"") -> Segmenter:
-    """Make a segmenter. A segmenter with an engine is made once for each setting, because loading takes long.
+def make_segmenter(
+    name: str, engine: str = "rjieba", user_dictionary: bytes = b"", *, model: bytes = b""
+) -> Segmenter:
+    """Make a segmenter. A segmenter with an engine or a model is made once for each setting: loading takes long.
 
     Args:
-        name: "space" (white space separates tokens), "words" (words and punctuation are tokens), "jieba" or "char"
-            (every character is a token).
+        name: "space" (white space separates tokens), "words" (words and punctuation are tokens), "jieba", "char"
+            (every character is a token) or "sentencepiece" (pieces of words are tokens).
         engine: the engine of jieba: "rjieba" or "jieba". words always has rjieba.
         user_dictionary: for jieba and words: the result of `encode_user_dictionary` for normalized words.
+        model: for sentencepiece: the bytes of a SentencePiece model.
 
     Raises:
-        UsageError: `name` or `engine` is unknown, or space or char is given a user dictionary.
-        DataError: the user dictionary has another format than `encode_user_dictionary` writes.
+        UsageError: `name` or `engine` is unknown, or a segmenter without a dictionary is given one.
+        DataError: the user dictionary has another format than `encode_user_dictionary` writes, or the model is not
+            valid.
+        MissingExtraError: sentencepiece is not installed.
         LmctlError: the engine is not installed, or does not work.
     """
     if name not in SEGMENTERS:
-        raise UsageError(f"{name}: unknown segmenter; expected space, words, jieba or char")
-    if name in ("space", "char"):
+        raise UsageError(f"{name}: unknown segmenter; expected space, words, jieba, char or sentencepiece")
+    if name in ("space", "char", "sentencepiece"):
         if user_dictionary:
             raise UsageError(
                 f"the {name} segmenter has no dictionary; choose words or jieba, or leave the user dictionary out"
             )
+        if name == "sentencepiece":
+            return _load_subwords(model)
         return _SpaceSegmenter() if name == "space" else _CharSegmenter()
     if engine not in ENGINES:
         raise UsageError(f"{engine}: unknown segmenter engine; expected rjieba or jieba")
@@ -103,7 +115,7 @@ def make_segmenter(name: str, engine: str = "rjieba", user_dictionary: bytes = b
 
 class _SpaceSegmenter:
     identity = SegmenterIdentity("space")
-    user_dictionary = b""
+    user_dictionary = model = b""
 
     def segment(self, line: str) -> list[str]:
         return line.split()
@@ -111,7 +123,7 @@ class _SpaceSegmenter:
 
 class _CharSegmenter:
     identity = SegmenterIdentity("char")
-    user_dictionary = b""
+    user_dictionary = model = b""
 
     def __init__(self) -> None:
         self._literals = Literals()
@@ -126,6 +138,8 @@ class _CharSegmenter:
 
 class _DictionarySegmenter:
     """Finds literals, and cuts the text between them by a function."""
+
+    model = b""
 
     def __init__(
         self,
@@ -187,6 +201,13 @@ def _load_words(user_dictionary: bytes) -> Segmenter:
     )
     literals = Literals(word.word for word in user_words if not word.is_han)
     return _DictionarySegmenter(identity, user_dictionary, literals, cutter)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_subwords(model: bytes) -> Segmenter:
+    from lmctl.text.subwords import SubwordSegmenter
+
+    return SubwordSegmenter(model)
 
 
 def _sha256(user_dictionary: bytes) -> str:

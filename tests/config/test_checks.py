@@ -35,6 +35,35 @@ from lmctl.errors import UsageError
             "text.engine: needs text.segmenter auto or jieba, got 'jieba' with text.segmenter space",
         ),
         (
+            ["text.subwords=100"],
+            "text.subwords: needs text.segmenter sentencepiece, got 100 with text.segmenter auto",
+        ),
+        (
+            ["text.segmenter=words", "text.model_file=a.model"],
+            "text.model_file: needs text.segmenter sentencepiece, got 'a.model' with text.segmenter words",
+        ),
+        (
+            ["text.segmenter=sentencepiece", "text.stop_words=stop.txt"],
+            (
+                "text.stop_words: needs text.segmenter auto, space, words, jieba or char, "
+                "got 'stop.txt' with text.segmenter sentencepiece"
+            ),
+        ),
+        (
+            ["text.segmenter=sentencepiece", "text.model_file=a.model", "text.subword_algorithm=bpe"],
+            (
+                "text.subword_algorithm: cannot be set together with text.model_file, which has its pieces; "
+                "got 'bpe' and 'a.model'"
+            ),
+        ),
+        (
+            ["text.segmenter=sentencepiece", "text.subwords=2000", "vocabulary.size=1000"],
+            (
+                "text.subwords: 2000 pieces are more than the vocabulary holds (vocabulary.size 1000); "
+                "set one of them"
+            ),
+        ),
+        (
             ["text.segmenter=char", "text.user_dictionary=d.txt"],
             (
                 "text.user_dictionary: needs text.segmenter auto, words or jieba, "

@@ -123,7 +123,7 @@ def test_identities():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("auto",), "auto: unknown segmenter; expected space, words, jieba or char"),
+        (("auto",), "auto: unknown segmenter; expected space, words, jieba, char or sentencepiece"),
         (("jieba", "cjieba"), "cjieba: unknown segmenter engine; expected rjieba or jieba"),
         (("space", "rjieba", b"a"), "the space segmenter has no dictionary; choose words or jieba"),
     ],

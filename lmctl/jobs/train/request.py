@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 # Packages whose versions decide how a text is cut into words, and those that cut paragraphs into sentences.
 SEGMENTING_PACKAGES = ("jieba", "rjieba")
 SENTENCE_PACKAGES = ("sentencex",)
+SUBWORD_PACKAGES = ("sentencepiece",)
 # Settings that name files. A changed file counts as a changed text.
-FILE_SETTINGS = ("validation.file", "vocabulary.file", "text.stop_words", "text.user_dictionary")
+FILE_SETTINGS = (
+    "validation.file",
+    "vocabulary.file",
+    "text.stop_words",
+    "text.user_dictionary",
+    "text.model_file",
+)
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,5 +194,10 @@ def _stat(path: Path, sha256: str) -> InputFile:
 
 def _versions(settings: Settings) -> dict[str, str]:
     cuts_paragraphs = settings.explicit.get("text.line") == "paragraph"
-    packages = (*SEGMENTING_PACKAGES, *(SENTENCE_PACKAGES if cuts_paragraphs else ()))
+    learns_subwords = settings.explicit.get("text.segmenter") == "sentencepiece"
+    packages = (
+        *SEGMENTING_PACKAGES,
+        *(SENTENCE_PACKAGES if cuts_paragraphs else ()),
+        *(SUBWORD_PACKAGES if learns_subwords else ()),
+    )
     return {"lmctl": __version__} | {name: package_version(name) for name in packages}

@@ -1,0 +1,78 @@
+"""Trains the SentencePiece model of a corpus on its training lines, before they are cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lmctl import progress
+from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, HoldOut, line_is_valid
+from lmctl.corpus.preparation import FEWEST_VALID_WORDS
+from lmctl.errors import DataError, listed
+from lmctl.jobs.tokenizing import format_of, make_tokenizer
+from lmctl.jobs.workers import workers
+from lmctl.text.reading import read_chunks
+from lmctl.text.sources import STDIN
+from lmctl.text.subword_training import LineSample, train_subwords
+from lmctl.text.subwords import sentencepiece_module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmctl.config import TextConfig
+    from lmctl.jobs.tokenizing import ReadPieces
+
+# A text is never held out for validation if it has too few words, and a word has at most some four characters a
+# piece.
+FEWEST_HELD_OUT_CHARACTERS = 4 * FEWEST_VALID_WORDS
+
+
+def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPieces, fraction: float) -> bytes:
+    """Train a SentencePiece model on the lines that are not held out for validation.
+
+    Args:
+        sources: paths of the training texts, or "-" for standard input.
+        text: the section `text` of the configuration.
+        read: the function that reads a source.
+        fraction: share of the lines that are held out, 0 to 1.
+
+    Raises:
+        LmctlError: a source cannot be read, or nothing can be learned from it; or sentencepiece is not installed.
+    """
+    # A missing package is told before a long text is read.
+    sentencepiece_module()
+    sample, held_out = LineSample(), LineSample()
+    normalized = make_tokenizer(msgspec.structs.replace(text, segmenter="space"), "space").normalized
+    for number, chunk in enumerate(
+        read_chunks(sources, encoding=text.encoding, errors=text.errors, read=read, text_format=format_of(text))
+    ):
+        progress.tell(f"reading the text for pieces of words, {number:,} pieces of text done")
+        lines = chunk.lines()
+        if fraction and any(len(line) > LONG_LINE_CHARACTERS for line in lines):
+            lines = HoldOut(fraction, white_space_cuts=False).cut_long_lines(lines)
+        for line in normalized("\n".join(lines)).split("\n"):
+            (held_out if fraction and line_is_valid(line, fraction) else sample).add(line)
+    if held_out.characters < FEWEST_HELD_OUT_CHARACTERS:
+        for line in held_out:
+            sample.add(line)
+    progress.tell(f"learning pieces of words from {sample.characters:,} characters")
+    # In a process of its own, since a signal waits for a function of C++ to return.
+    with workers(2) as ordered_map:
+        try:
+            (model,) = ordered_map(_Training(text), [list(sample)])
+        except DataError as error:
+            names = listed(["standard input" if source == STDIN else source for source in sources])
+            raise DataError(f"{names}: nothing to train on; {error}") from None
+    return model
+
+
+class _Training:
+    """Trains a model on lines. Can be sent to a worker process."""
+
+    def __init__(self, text: TextConfig) -> None:
+        self._pieces, self._algorithm = text.subwords, text.subword_algorithm
+
+    def __call__(self, lines: list[str]) -> bytes:
+        """Train a model."""
+        return train_subwords(lines, self._pieces, self._algorithm)

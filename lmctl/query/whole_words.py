@@ -1,0 +1,280 @@
+"""Whole words from a model whose tokens are pieces of words (the segmenter `sentencepiece`).
+
+A word is a run of pieces between two borders. A border stands before a blank, on both sides of a punctuation mark
+(an apostrophe and a hyphen belong to the word), and on both sides of a character of a script without spaces. The
+probability of the word of the pieces a b, given that a word begins after the context, is
+
+    P(a | context) P(b | context a) P(border | context a b) / P(border | context)
+
+where P(border | ...) is the sum of the probabilities of the pieces before which a border stands, `</s>` included.
+The pieces of a word are those that the segmenter cuts it into, as in `eval` and `surprisal`.
+
+A word cannot be more probable than its first pieces. So the unfinished words are read in falling order of their
+probability, until none of them can become one of the k best.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
+from lmctl.errors import UsageError
+from lmctl.layers.distributions import check_log_probs
+from lmctl.query.batching import read_side_by_side
+from lmctl.query.prediction import Answer, Predictor
+from lmctl.text.detokenization import detokenize
+from lmctl.text.scripts import WITHOUT_SPACES
+from lmctl.text.subwords import BOUNDARY, BYTE_PIECE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lmctl.arrays import BoolArray, Float64Array, IntArray
+    from lmctl.query.prediction import Prediction
+    from lmctl.query.text_model import TextModel
+
+# Unfinished words that are read together.
+BATCH = 16
+# Unfinished words that are read for a context by default.
+LIMIT = 1000
+
+# Marks that belong to the word they stand in.
+_MARKS_OF_WORDS = frozenset("'\u2019-\u2010\u2011_")
+_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
+
+# Natural log of a probability, and pieces by id.
+_Finished = tuple[float, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class WordAnswer(Answer):
+    """The words for one context.
+
+    Attributes:
+        exact: whether the words and their order are certain; False if a limit ended the search too early.
+        unseen: the probability of all words that the search has not finished.
+    """
+
+    exact: bool
+    unseen: float
+
+
+class WordPredictor(Predictor):
+    """Answers contexts with whole words.
+
+    Args:
+        model: a model whose tokens are pieces of words.
+        limit: largest number of unfinished words that are read for a context.
+        candidates: the only words that may be answers; None: all words.
+        allow_unknown: whether `<unk>`, a piece that is not in the vocabulary, may be an answer.
+        allow_sentence_end: whether `</s>` may be an answer.
+        settings: as of `Predictor`.
+
+    Raises:
+        UsageError: the tokens of the model are no pieces, or as raised by `Predictor`.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        *,
+        limit: int = LIMIT,
+        candidates: Iterable[str] | None = None,
+        allow_unknown: bool = False,
+        allow_sentence_end: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(model, **settings)
+        segmenter = model.tokenizer.segmenter.identity.name
+        if segmenter != "sentencepiece":
+            raise UsageError(
+                f"{model.bundle.folder}: its tokens are words already (segmenter {segmenter}); leave --words out"
+            )
+        self._limit = limit
+        self._texts = model.vocabulary.words
+        self._borders = _Borders(self._texts)
+        self._specials = [UNKNOWN_ID] * allow_unknown + [SENTENCE_END_ID] * allow_sentence_end
+        self._candidates: frozenset[str] | None = None
+        # The pieces that a word may have.
+        self._useful: BoolArray = np.ones(len(self._texts), dtype=bool)
+        if candidates is not None:
+            self._candidates = frozenset(model.tokenizer.normalized(word).strip() for word in candidates)
+            self._begun = frozenset(word[:end] for word in self._candidates for end in range(len(word) + 1))
+            inside = {
+                word[start:end]
+                for word in self._candidates
+                for start in range(len(word))
+                for end in range(start, len(word) + 1)
+            }
+            self._useful = np.array([text.removeprefix(BOUNDARY) in inside for text in self._texts])
+
+    def answer(self, contexts: Sequence[str]) -> list[Answer]:
+        """See `Predictor.answer`; each answer is a `WordAnswer`."""
+        encoded = [self._model.encode(context) for context in contexts]
+        found: list[Answer] = []
+        for context, text, state in zip(contexts, encoded, self._states(contexts, encoded), strict=True):
+            words, exact, unseen = self._search(state, text.words[-1] if text.words else "")
+            found.append(WordAnswer(context, self._unknown_words(text), words, exact, unseen))
+        return found
+
+    def _search(self, state: Any, last_piece: str) -> tuple[list[Prediction], bool, float]:
+        """The best words after a state, whether they are certain, and the probability of the unfinished words."""
+        log_probs = self._log_probs(state, [()])[0]
+        starts = self._borders.after(last_piece)
+        log_probs -= _log_sum(log_probs[starts])
+        best: list[_Finished] = [(float(log_probs[special]), (special,)) for special in self._specials]
+        finished = math.exp(log_probs[SENTENCE_END_ID])
+        starts &= self._useful
+        starts[: len(SPECIALS)] = False
+        unfinished = _Unfinished()
+        unfinished.add((), log_probs, starts)
+        read = 0
+        while batch := unfinished.pop(min(BATCH, self._limit - read), above=self._bar(best)):
+            batch = [each for each in batch if self._candidates is None or self._text(each[1]) in self._begun]
+            read += len(batch)
+            if not batch:
+                continue
+            rows = self._log_probs(state, [token_ids for _, token_ids in batch])
+            for (log_prob, token_ids), row in zip(batch, rows, strict=True):
+                last = self._texts[token_ids[-1]]
+                borders = self._borders.after(last)
+                if last == BOUNDARY:
+                    borders[:] = False
+                elif self._is_word(token_ids):
+                    of_word = log_prob + (0.0 if borders.all() else _log_sum(row[borders]))
+                    finished += math.exp(of_word)
+                    best.append((of_word, token_ids))
+                continuing = self._useful & ~borders & ~self._borders.at_boundary
+                continuing[: len(SPECIALS)] = False
+                unfinished.add(token_ids, row + log_prob, continuing)
+            best = heapq.nsmallest(self._k, best, key=_falling)
+        best = heapq.nsmallest(self._k, best, key=_falling)
+        exact = unfinished.best() <= self._bar(best)
+        return self._as_predictions(best), exact, max(0.0, 1.0 - finished)
+
+    def _log_probs(self, state: Any, sequences: Sequence[Sequence[int]]) -> Float64Array:
+        """Natural log probabilities of the next piece after each of several sequences of pieces, (N, V)."""
+        columns = self._language_model.select_columns(state, np.zeros(len(sequences), dtype=np.int64))
+        if any(sequences):
+            columns = read_side_by_side(self._language_model, columns, sequences)
+        log_probs = self._language_model.log_probs(columns)
+        check_log_probs(log_probs)
+        return log_probs.astype(np.float64)
+
+    def _bar(self, best: Sequence[_Finished]) -> float:
+        """The natural log of the probability that a word needs more than to be one of the k best."""
+        lowest = math.log(self._threshold) if self._threshold else -math.inf
+        return lowest if len(best) < self._k else max(lowest, best[self._k - 1][0])
+
+    def _text(self, token_ids: Sequence[int]) -> str:
+        return detokenize([self._texts[token_id] for token_id in token_ids], "sentencepiece")
+
+    def _is_word(self, token_ids: Sequence[int]) -> bool:
+        """Whether pieces are a word that may be answered, cut as the segmenter cuts it."""
+        text = self._text(token_ids)
+        if self._candidates is not None and text not in self._candidates:
+            return False
+        pieces = [self._texts[token_id] for token_id in token_ids]
+        # The pieces of a word without a blank before it depend on the text on its left.
+        return not pieces[0].startswith(BOUNDARY) or self._model.tokenizer.segment(text) == pieces
+
+    def _as_predictions(self, best: Sequence[_Finished]) -> list[Prediction]:
+        from lmctl.query.prediction import Prediction
+
+        return [
+            Prediction(self._text(token_ids), math.exp(log_prob), log_prob)
+            for log_prob, token_ids in best
+            if math.exp(log_prob) >= self._threshold and log_prob > -math.inf
+        ]
+
+
+class _Borders:
+    """The pieces before which a word ends.
+
+    Args:
+        pieces: all pieces by id, (V,).
+
+    Attributes:
+        at_boundary: the pieces that start with a blank, (V,).
+    """
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        self.at_boundary: BoolArray = np.array([piece.startswith(BOUNDARY) for piece in pieces])
+        self._apart: BoolArray = np.array([_is_apart(piece, 0) for piece in pieces]) | self.at_boundary
+        self._apart[: len(SPECIALS)] = True
+
+    def after(self, piece: str) -> BoolArray:
+        """The pieces before which a border stands if this piece is on their left, (V,), as a new array.
+
+        `</s>` is one of them, and `<unk>`, which may be any text. Without a piece on the left, all are.
+        """
+        if not piece or piece in SPECIALS or (piece != BOUNDARY and _is_apart(piece, -1)):
+            return np.ones_like(self._apart)
+        return self._apart.copy()
+
+
+class _Unfinished:
+    """Unfinished words, most probable first; of equally probable ones, that with the smaller ids first."""
+
+    def __init__(self) -> None:
+        # For each word that was continued: its pieces, and its continuations, best first.
+        self._continued: list[tuple[tuple[int, ...], IntArray, Float64Array]] = []
+        # The best continuation of each: -log probability, pieces, place in `_continued`, rank of the continuation.
+        self._heap: list[tuple[float, tuple[int, ...], int, int]] = []
+
+    def add(self, token_ids: tuple[int, ...], log_probs: Float64Array, allowed: BoolArray) -> None:
+        """Add the continuations of a word by one piece.
+
+        Args:
+            token_ids: the pieces of the word.
+            log_probs: the natural log of the probability of the word with each piece, (V,).
+            allowed: the pieces that may continue the word, (V,).
+        """
+        pieces = np.flatnonzero(allowed & (log_probs > -np.inf))
+        pieces = pieces[np.argsort(-log_probs[pieces], kind="stable")]
+        self._continued.append((token_ids, pieces, log_probs[pieces]))
+        self._push(len(self._continued) - 1, 0)
+
+    def best(self) -> float:
+        """The largest log probability; -inf if there is no word."""
+        return -self._heap[0][0] if self._heap else -math.inf
+
+    def pop(self, most: int, above: float) -> list[_Finished]:
+        """Remove and return the best words, at most so many, with a log probability above this one."""
+        found: list[_Finished] = []
+        while len(found) < most and self.best() > above:
+            cost, token_ids, place, rank = heapq.heappop(self._heap)
+            found.append((-cost, token_ids))
+            self._push(place, rank + 1)
+        return found
+
+    def _push(self, place: int, rank: int) -> None:
+        token_ids, pieces, log_probs = self._continued[place]
+        if rank < len(pieces):
+            word = (*token_ids, int(pieces[rank]))
+            heapq.heappush(self._heap, (-float(log_probs[rank]), word, place, rank))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _is_apart(piece: str, place: int) -> bool:
+    """Whether a border stands on both sides of the first (0) or the last (-1) character of a piece."""
+    character = piece.removeprefix(BOUNDARY)[place:][:1]
+    if not character or BYTE_PIECE.fullmatch(piece) or character in _MARKS_OF_WORDS:
+        return False
+    return unicodedata.category(character)[0] in "PS" or _WITHOUT_SPACES.match(character) is not None
+
+
+def _falling(word: _Finished) -> tuple[float, tuple[int, ...]]:
+    return -word[0], word[1]
+
+
+def _log_sum(log_probs: Float64Array) -> float:
+    return float(np.logaddexp.reduce(log_probs, initial=-np.inf))

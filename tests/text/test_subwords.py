@@ -1,0 +1,125 @@
+import io
+import pickle
+import sys
+
+import pytest
+import sentencepiece  # noqa: TID253
+
+from lmctl.errors import DataError, MissingExtraError, UsageError
+from lmctl.text.alignment import LocatedToken, locate_tokens
+from lmctl.text.detokenization import Detokenizer, detokenize
+from lmctl.text.normalization import Normalization
+from lmctl.text.segmentation import make_segmenter
+from lmctl.text.subword_training import train_subwords
+from lmctl.text.tokenization import Tokenizer
+
+LINES = ["the cat sat on the mat", "the dog sat on the cat", "a cat and a dog don't eat", "语言模型预测下一个词。"]
+
+
+def spm_model(**options):
+    """A model that sentencepiece trains with its own defaults, such as a user has."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(LINES),
+        model_writer=model,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **{"vocab_size": 400, "model_type": "bpe"} | options,
+    )
+    return model.getvalue()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train_subwords(LINES, 100, "bpe")
+
+
+@pytest.fixture(scope="module")
+def segmenter(model):
+    return make_segmenter("sentencepiece", model=model)
+
+
+@pytest.mark.parametrize("line", ["the cat", "cats eat dogs", "一个词", "x 𠀀!", "", " "])
+def test_a_line_has_the_pieces_of_sentencepiece(model, segmenter, line):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    assert segmenter.segment(line) == processor.encode(line, return_type=str)
+
+
+def test_reserved_words_of_the_text_stay_whole(segmenter):
+    assert segmenter.segment("the <unk> cat </s>") == ["▁the", "<unk>", "▁cat", "</s>"]
+
+
+def test_all_white_space_is_a_blank(segmenter):
+    assert segmenter.segment(" the\t\u3000cat\u2028") == ["▁the", "▁cat"]
+
+
+def test_a_lone_surrogate_is_read_as_a_replacement_character(segmenter):
+    assert segmenter.segment("a\ud800a")[-2:] == ["\ufffd", "a"]
+
+
+@pytest.mark.parametrize(
+    "line", ["  the  cats <unk>\tdon't, 语言𠀀", "<unk> the<unk>", "x\u00a0the", "the cat 。", "a\ud800 b"]
+)
+def test_a_place_has_the_characters_of_its_piece(segmenter, line):
+    texts = [line[start:end] for start, end in segmenter.places(line)]
+    pieces = [piece.replace("▁", "").replace("\ufffd", "\ud800") for piece in segmenter.segment(line)]
+    assert texts == pieces
+
+
+def test_a_ligature_is_the_place_of_the_letters_that_its_model_makes_of_it():
+    # The default rule of SentencePiece, nmt_nfkc, decomposes U+FB01 into f and i.
+    tokenizer = Tokenizer(
+        Normalization("none", False), make_segmenter("sentencepiece", model=spm_model()), frozenset()
+    )
+    found = locate_tokens(tokenizer, "a \ufb01")
+    assert "".join(token.token for token in found) == "▁a▁fi"
+    assert [(token.start, token.end) for token in found if token.end > token.start][-1] == (2, 3)
+
+
+def test_places_are_those_of_the_line_before_normalization(segmenter):
+    tokenizer = Tokenizer(Normalization("nfc", True), segmenter, frozenset())
+    assert locate_tokens(tokenizer, "The  CAT")[-1] == LocatedToken("▁cat", 5, 8)
+
+
+@pytest.mark.parametrize("line", ["the cat don't", "the <unk> cat", "一个词。", "the cat 语言"])
+def test_the_pieces_joined_are_the_line(segmenter, line):
+    assert detokenize(segmenter.segment(line), "sentencepiece") == line
+
+
+def test_bytes_are_written_when_they_make_a_character():
+    segmenter = make_segmenter("sentencepiece", model=spm_model(byte_fallback=True))
+    pieces = segmenter.segment("a 𠀀a")
+    assert pieces == ["▁a", "▁", "<0xF0>", "<0xA0>", "<0x80>", "<0x80>", "a"]
+    detokenizer = Detokenizer("sentencepiece")
+    assert [detokenizer.append(piece) for piece in pieces] == ["a", " ", "", "", "", "𠀀", "a"]
+
+
+def test_bytes_that_make_no_character_are_replaced():
+    assert detokenize(["▁a", "<0xF0>", "▁b", "<0xFF>"], "sentencepiece") == "a\ufffd b\ufffd"
+
+
+def test_a_segmenter_is_made_once_for_a_model(model, segmenter):
+    assert pickle.loads(pickle.dumps(segmenter)) is segmenter  # noqa: S301
+
+
+def test_the_identity_is_that_of_the_model_and_of_its_pieces(model, segmenter):
+    other = make_segmenter("sentencepiece", model=train_subwords(LINES, 40, "bpe"))
+    assert segmenter.identity.name == "sentencepiece"
+    assert segmenter.identity.dictionary_sha256 != other.identity.dictionary_sha256
+
+
+@pytest.mark.parametrize("content", [b"no model\n", b"\0" * 100])
+def test_another_file_is_no_model(content):
+    with pytest.raises(DataError, match="expected a SentencePiece model"):
+        make_segmenter("sentencepiece", model=content)
+
+
+def test_a_user_dictionary_is_refused(model):
+    with pytest.raises(UsageError, match="sentencepiece segmenter has no dictionary"):
+        make_segmenter("sentencepiece", user_dictionary=b"{}", model=model)
+
+
+def test_without_the_package_the_message_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'lmctl\[sentencepiece\]'"):
+        make_segmenter("sentencepiece", model=b"any")
