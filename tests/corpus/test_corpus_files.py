@@ -99,7 +99,7 @@ def test_workers_are_gone_before_their_scratch_folder_is(tmp_path, failing):
 
     class Segmenter:
         identity = SegmenterIdentity("space")
-        user_dictionary = b""
+        user_dictionary = model = b""
 
         def segment(self, line):
             if failing:
