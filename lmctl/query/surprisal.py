@@ -55,7 +55,8 @@ class WordSurprisal:
 
     Attributes:
         index: place of the word in its sentence, from 1. Given words that are left out, as stop words are, count.
-        word: the word as it is written in the text; `</s>` for the end of the sentence.
+        word: the word as it is written in the text; the token if it has no characters there, as the boundary before
+            a rare word of a model of pieces; `</s>` for the end of the sentence.
         start: place of its first character in the line, in code points, from 0.
         end: place after its last character.
         bits: the surprisal.
@@ -160,7 +161,7 @@ def _given_words(line: str, tokens: Sequence[LocatedToken], *, separate: bool) -
         members = list(group)
         first, stop = members[0][0], members[-1][0] + 1
         if separate:
-            pieces = _without_edges(tokens, first, stop)
+            pieces = _without_edges(line, tokens, first, stop)
             for index, (start, end) in enumerate(pieces, start=run + marks + 1):
                 found.append(_Word(index, tokens[start].start, tokens[end - 1].end, start, end))
             marks += len(pieces) - 1
@@ -176,14 +177,23 @@ def _run_of(runs: Sequence[tuple[int, int]], token: LocatedToken) -> int:
     return bisect.bisect_right(runs, (token.start, sys.maxsize)) - 1
 
 
-def _without_edges(tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
+def _without_edges(line: str, tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
     """Cut punctuation marks off the start and the end of a word: each is a word of its own."""
-    inner = [place for place in range(first, stop) if any(map(str.isalnum, tokens[place].token))]
+    parts = _with_characters(tokens, first, stop)
+    texts = [line[tokens[start].start : tokens[end - 1].end] for start, end in parts]
+    inner = [place for place, text in enumerate(texts) if any(map(str.isalnum, text))]
     if not inner:
-        return [(place, place + 1) for place in range(first, stop)]
-    core = (inner[0], inner[-1] + 1)
-    before = [(place, place + 1) for place in range(first, core[0])]
-    return [*before, core, *((place, place + 1) for place in range(core[1], stop))]
+        return parts
+    return [*parts[: inner[0]], (parts[inner[0]][0], parts[inner[-1]][1]), *parts[inner[-1] + 1 :]]
+
+
+def _with_characters(tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
+    """Divide tokens into parts that have characters of the line.
+
+    A token without any, as a boundary or the first byte of a character, belongs to the token on its right.
+    """
+    ends = [place + 1 for place in range(first, stop) if tokens[place].end > tokens[place].start]
+    return list(itertools.pairwise([first, *ends[:-1], stop]))
 
 
 def _of_words(item: Item, places: Sequence[_Word], score: SentenceScore, before: int) -> list[WordSurprisal]:
@@ -195,5 +205,6 @@ def _of_words(item: Item, places: Sequence[_Word], score: SentenceScore, before:
         entropy = None if score.entropies is None else 0.0 + float(score.entropies[there][0]) / _NATS_PER_BIT
         bits = 0.0 - float(score.log_probs[there].sum()) / _NATS_PER_BIT
         oov = UNKNOWN_ID in score.token_ids[there]
-        found.append(WordSurprisal(index, item.text[start:end] or SENTENCE_END, start, end, bits, entropy, oov))
+        word = item.text[start:end] or (score.words[first] if first < len(score.words) else SENTENCE_END)
+        found.append(WordSurprisal(index, word, start, end, bits, entropy, oov))
     return found

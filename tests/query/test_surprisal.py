@@ -5,6 +5,7 @@ import pytest
 
 from lmctl.errors import UsageError
 from lmctl.query.surprisal import Item, surprisals
+from lmctl.text.subword_training import train_subwords
 
 # log2 10: the bits of a log10.
 BITS = math.log2(10)
@@ -133,3 +134,29 @@ def test_a_carried_state_takes_no_context(model):
 def test_a_model_of_gaps_has_no_surprisal(make_model):
     with pytest.raises(UsageError, match="lmctl fill"):
         of_lines(make_model(family="masked"), ["the cat"])
+
+
+@pytest.fixture
+def pieces_model(make_model):
+    """A model of pieces; `▁` and `x` are apart, since SentencePiece has not seen ` x`."""
+    trained = train_subwords(["the (ab) ab, b", "ax xa. (b)"], 20, "bpe")
+    words = ("▁the", "▁", "▁(", "x", "ab", "b", ")", ",", ".")
+    return make_model(words=words, segmenter="sentencepiece", subword_model=trained)
+
+
+def test_a_token_without_characters_has_its_own_name(pieces_model):
+    (words,) = of_lines(pieces_model, ["x b"])
+
+    assert [(word.word, word.start, word.end) for word in words][:2] == [("▁", 0, 0), ("x", 0, 1)]
+    assert [word.word for word in words].count("</s>") == 1
+
+
+def test_a_boundary_is_no_punctuation_mark(pieces_model):
+    line = "x, (x)."
+    (apart,) = of_lines(pieces_model, [line], words="given_without_punctuation")
+    (tokens,) = of_lines(pieces_model, [line])
+
+    assert [(word.index, word.word) for word in apart] == list(enumerate(["x", ",", "(", "x", ")", ".", "</s>"], 1))
+    assert [word.word for word in tokens][:2] == ["▁", "x"]
+    assert apart[0].bits == pytest.approx(tokens[0].bits + tokens[1].bits)
+    assert sum(word.bits for word in apart) == pytest.approx(sum(word.bits for word in tokens))
