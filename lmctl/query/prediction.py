@@ -125,9 +125,13 @@ class Predictor:
     def _carried_states(self, contexts: Sequence[str], encoded: list[EncodedText]) -> Iterator[Any]:
         for context, text in zip(contexts, encoded, strict=True):
             state = self._read(self._carried, [text.token_ids])
-            if not self._peek or context[-1:].isspace():
+            if self.carries(context):
                 self._carried = state
             yield state
+
+    def carries(self, context: str) -> bool:
+        """Whether the next context continues this one."""
+        return self._carry and (not self._peek or context[-1:].isspace())
 
     def _read(self, state: Any, contexts: list[list[int]]) -> Any:
         """Return the state after reading contexts, one in each column."""

@@ -55,8 +55,8 @@ class WordSurprisal:
 
     Attributes:
         index: place of the word in its sentence, from 1. Given words that are left out, as stop words are, count.
-        word: the word as it is written in the text; the token if it has no characters there, as the boundary before
-            a rare word of a model of pieces; `</s>` for the end of the sentence.
+        word: the word as it is written in the text; the token if it has no characters there, as a blank that is a
+            piece of its own; `</s>` for the end of the sentence.
         start: place of its first character in the line, in code points, from 0.
         end: place after its last character.
         bits: the surprisal.

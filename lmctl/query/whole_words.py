@@ -15,24 +15,20 @@ probability, until none of them can become one of the k best.
 
 from __future__ import annotations
 
-import functools
 import heapq
 import math
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
-from lmctl.errors import UsageError
+from lmctl.errors import UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import read_side_by_side
 from lmctl.query.prediction import Answer, Predictor
-from lmctl.text.detokenization import detokenize
-from lmctl.text.scripts import WITHOUT_SPACES
-from lmctl.text.subwords import BOUNDARY, BYTE_PIECE
+from lmctl.query.words_of_pieces import Borders, Candidates, pieces_of, written
+from lmctl.text.subwords import BOUNDARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,10 +41,6 @@ if TYPE_CHECKING:
 BATCH = 16
 # Unfinished words that are read for a context by default.
 LIMIT = 1000
-
-# Marks that belong to the word they stand in.
-_MARKS_OF_WORDS = frozenset("'\u2019-\u2010\u2011_")
-_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 # Natural log of a probability, and pieces by id.
 _Finished = tuple[float, tuple[int, ...]]
@@ -79,7 +71,8 @@ class WordPredictor(Predictor):
         settings: as of `Predictor`.
 
     Raises:
-        UsageError: the tokens of the model are no pieces, or as raised by `Predictor`.
+        UsageError: the tokens of the model are no pieces, or pieces end with blanks; or no candidate can be an
+            answer; or as raised by `Predictor`.
     """
 
     def __init__(
@@ -100,28 +93,28 @@ class WordPredictor(Predictor):
             )
         self._limit = limit
         self._texts = model.vocabulary.words
-        self._borders = _Borders(self._texts)
+        if endings := [text for text in self._texts if text.endswith(BOUNDARY) and text.strip(BOUNDARY)]:
+            raise UsageError(
+                f"{model.bundle.folder}: pieces of its SentencePiece model end with a blank, such as "
+                f"{quoted(endings[0])}; --words expects blanks at the start of pieces alone"
+            )
+        self._borders = Borders(self._texts)
         self._specials = [UNKNOWN_ID] * allow_unknown + [SENTENCE_END_ID] * allow_sentence_end
-        self._candidates: frozenset[str] | None = None
-        # The pieces that a word may have.
-        self._useful: BoolArray = np.ones(len(self._texts), dtype=bool)
+        self._candidates: Candidates | None = None
         if candidates is not None:
-            self._candidates = frozenset(model.tokenizer.normalized(word).strip() for word in candidates)
-            self._begun = frozenset(word[:end] for word in self._candidates for end in range(len(word) + 1))
-            inside = {
-                word[start:end]
-                for word in self._candidates
-                for start in range(len(word))
-                for end in range(start, len(word) + 1)
-            }
-            self._useful = np.array([text.removeprefix(BOUNDARY) in inside for text in self._texts])
+            self._candidates = Candidates(model, candidates, may_be_none=allow_unknown or allow_sentence_end)
+        # The last piece that was read into the carried state; "" at the start of a text.
+        self._last_piece = ""
 
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
         """See `Predictor.answer`; each answer is a `WordAnswer`."""
         encoded = [self._model.encode(context) for context in contexts]
         found: list[Answer] = []
         for context, text, state in zip(contexts, encoded, self._states(contexts, encoded), strict=True):
-            words, exact, unseen = self._search(state, text.words[-1] if text.words else "")
+            last_piece = text.words[-1] if text.words else self._last_piece
+            if self.carries(context):
+                self._last_piece = last_piece
+            words, exact, unseen = self._search(state, last_piece)
             found.append(WordAnswer(context, self._unknown_words(text), words, exact, unseen))
         return found
 
@@ -132,13 +125,15 @@ class WordPredictor(Predictor):
         log_probs -= _log_sum(log_probs[starts])
         best: list[_Finished] = [(float(log_probs[special]), (special,)) for special in self._specials]
         finished = math.exp(log_probs[SENTENCE_END_ID])
-        starts &= self._useful
         starts[: len(SPECIALS)] = False
+        if self._candidates is not None:
+            starts &= self._candidates.useful
         unfinished = _Unfinished()
         unfinished.add((), log_probs, starts)
         read = 0
         while batch := unfinished.pop(min(BATCH, self._limit - read), above=self._bar(best)):
-            batch = [each for each in batch if self._candidates is None or self._text(each[1]) in self._begun]
+            if self._candidates is not None:
+                batch = [each for each in batch if self._candidates.begin_with(each[1])]
             read += len(batch)
             if not batch:
                 continue
@@ -152,8 +147,10 @@ class WordPredictor(Predictor):
                     of_word = log_prob + (0.0 if borders.all() else _log_sum(row[borders]))
                     finished += math.exp(of_word)
                     best.append((of_word, token_ids))
-                continuing = self._useful & ~borders & ~self._borders.at_boundary
+                continuing = ~borders & ~self._borders.at_boundary
                 continuing[: len(SPECIALS)] = False
+                if self._candidates is not None:
+                    continuing &= self._candidates.useful
                 unfinished.add(token_ids, row + log_prob, continuing)
             best = heapq.nsmallest(self._k, best, key=_falling)
         best = heapq.nsmallest(self._k, best, key=_falling)
@@ -174,51 +171,22 @@ class WordPredictor(Predictor):
         lowest = math.log(self._threshold) if self._threshold else -math.inf
         return lowest if len(best) < self._k else max(lowest, best[self._k - 1][0])
 
-    def _text(self, token_ids: Sequence[int]) -> str:
-        return detokenize([self._texts[token_id] for token_id in token_ids], "sentencepiece")
-
     def _is_word(self, token_ids: Sequence[int]) -> bool:
         """Whether pieces are a word that may be answered, cut as the segmenter cuts it."""
-        text = self._text(token_ids)
-        if self._candidates is not None and text not in self._candidates:
-            return False
+        if self._candidates is not None:
+            return self._candidates.has(token_ids)
         pieces = [self._texts[token_id] for token_id in token_ids]
         # The pieces of a word without a blank before it depend on the text on its left.
-        return not pieces[0].startswith(BOUNDARY) or self._model.tokenizer.segment(text) == pieces
+        return not pieces[0].startswith(BOUNDARY) or pieces_of(self._model, written(pieces)) == pieces
 
     def _as_predictions(self, best: Sequence[_Finished]) -> list[Prediction]:
         from lmctl.query.prediction import Prediction
 
         return [
-            Prediction(self._text(token_ids), math.exp(log_prob), log_prob)
+            Prediction(written([self._texts[token_id] for token_id in token_ids]), math.exp(log_prob), log_prob)
             for log_prob, token_ids in best
             if math.exp(log_prob) >= self._threshold and log_prob > -math.inf
         ]
-
-
-class _Borders:
-    """The pieces before which a word ends.
-
-    Args:
-        pieces: all pieces by id, (V,).
-
-    Attributes:
-        at_boundary: the pieces that start with a blank, (V,).
-    """
-
-    def __init__(self, pieces: Sequence[str]) -> None:
-        self.at_boundary: BoolArray = np.array([piece.startswith(BOUNDARY) for piece in pieces])
-        self._apart: BoolArray = np.array([_is_apart(piece, 0) for piece in pieces]) | self.at_boundary
-        self._apart[: len(SPECIALS)] = True
-
-    def after(self, piece: str) -> BoolArray:
-        """The pieces before which a border stands if this piece is on their left, (V,), as a new array.
-
-        `</s>` is one of them, and `<unk>`, which may be any text. Without a piece on the left, all are.
-        """
-        if not piece or piece in SPECIALS or (piece != BOUNDARY and _is_apart(piece, -1)):
-            return np.ones_like(self._apart)
-        return self._apart.copy()
 
 
 class _Unfinished:
@@ -261,15 +229,6 @@ class _Unfinished:
         if rank < len(pieces):
             word = (*token_ids, int(pieces[rank]))
             heapq.heappush(self._heap, (-float(log_probs[rank]), word, place, rank))
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def _is_apart(piece: str, place: int) -> bool:
-    """Whether a border stands on both sides of the first (0) or the last (-1) character of a piece."""
-    character = piece.removeprefix(BOUNDARY)[place:][:1]
-    if not character or BYTE_PIECE.fullmatch(piece) or character in _MARKS_OF_WORDS:
-        return False
-    return unicodedata.category(character)[0] in "PS" or _WITHOUT_SPACES.match(character) is not None
 
 
 def _falling(word: _Finished) -> tuple[float, tuple[int, ...]]:

@@ -156,7 +156,8 @@ def test_a_boundary_is_no_punctuation_mark(pieces_model):
     (apart,) = of_lines(pieces_model, [line], words="given_without_punctuation")
     (tokens,) = of_lines(pieces_model, [line])
 
-    assert [(word.index, word.word) for word in apart] == list(enumerate(["x", ",", "(", "x", ")", ".", "</s>"], 1))
+    assert [word.word for word in apart] == ["x", ",", "(", "x", ")", ".", "</s>"]
+    assert [word.index for word in apart] == [1, 2, 3, 4, 5, 6, 7]
     assert [word.word for word in tokens][:2] == ["▁", "x"]
     assert apart[0].bits == pytest.approx(tokens[0].bits + tokens[1].bits)
     assert sum(word.bits for word in apart) == pytest.approx(sum(word.bits for word in tokens))

@@ -1,9 +1,9 @@
-import io
 import pickle
 import sys
 
 import pytest
 import sentencepiece  # noqa: TID253
+from pieces import model_of_a_user
 
 from lmctl.errors import DataError, MissingExtraError, UsageError
 from lmctl.text.alignment import LocatedToken, locate_tokens
@@ -17,16 +17,8 @@ LINES = ["the cat sat on the mat", "the dog sat on the cat", "a cat and a dog do
 
 
 def spm_model(**options):
-    """A model that sentencepiece trains with its own defaults, such as a user has."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(LINES),
-        model_writer=model,
-        hard_vocab_limit=False,
-        minloglevel=2,
-        **{"vocab_size": 400, "model_type": "bpe"} | options,
-    )
-    return model.getvalue()
+    """A model with the defaults of sentencepiece."""
+    return model_of_a_user(LINES, **options)
 
 
 @pytest.fixture(scope="module")
