@@ -19,7 +19,8 @@ from lmctl.query.batching import LARGEST_BATCH, read_side_by_side
 from lmctl.query.beam_search import BeamSearch
 from lmctl.query.growing_text import GrowingText, Limits
 from lmctl.query.sampling import LARGEST_SEED, Sampler, Sampling
-from lmctl.text.detokenization import Detokenizer
+from lmctl.query.stop_texts import StopTexts
+from lmctl.text.detokenization import Detokenizer, detokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,8 +141,13 @@ class TextGenerator:
             sentences = words or 1
         if words is None:
             words = WORDS_A_SENTENCE * sentences
-        stops = tuple(self._stop_ids(text) for text in stop)
-        self._limits = Limits(words, sentences, stops, no_repeat_ngram)
+        stops: tuple[tuple[int, ...], ...] = ()
+        stop_texts: StopTexts | None = None
+        if stop and model.tokenizer.segmenter.identity.name == "sentencepiece":
+            stop_texts = StopTexts([self._stop_text(text) for text in stop], model.vocabulary.words)
+        else:
+            stops = tuple(self._stop_ids(text) for text in stop)
+        self._limits = Limits(words, sentences, stops, no_repeat_ngram, stop_texts)
         self._sampler = Sampler(self._language_model, sampling or Sampling(), has_bans=no_repeat_ngram is not None)
         self.prompts = 0
 
@@ -270,16 +276,31 @@ class TextGenerator:
             )
         return beam
 
+    def _stop_text(self, stop: str) -> str:
+        """The stop as pieces write it."""
+        text = detokenize(self._model.encode(stop).words, "sentencepiece")
+        if not text:
+            raise _without_words(stop)
+        if not StopTexts([text], self._model.vocabulary.words).can_come():
+            raise UsageError(
+                f"the stop {quoted(stop)} would never come: no pieces of the model's vocabulary write it"
+            )
+        return text
+
     def _stop_ids(self, stop: str) -> tuple[int, ...]:
         encoded = self._model.encode(stop)
         if not encoded.words:
-            raise UsageError(f"the stop {quoted(stop)} has no words; expected one or more")
+            raise _without_words(stop)
         for word, token_id in zip(encoded.words, encoded.token_ids, strict=True):
             if token_id == UNKNOWN_ID:
                 raise UsageError(
                     f"the stop {quoted(stop)} would never come: {quoted(word)} is not in the model's vocabulary"
                 )
         return tuple(encoded.token_ids)
+
+
+def _without_words(stop: str) -> UsageError:
+    return UsageError(f"the stop {quoted(stop)} has no words; expected one or more")
 
 
 class _Writer:

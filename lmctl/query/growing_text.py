@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+
+if TYPE_CHECKING:
+    from lmctl.query.stop_texts import StopTexts
 
 EndedBy = Literal["words", "sentences", "stop", "dead end"]
 
@@ -18,6 +21,7 @@ class Limits:
         words: the most words that are added; `</s>` is no word.
         sentences: the text ends with this many `</s>`.
         stops: token ids of the sequences that end the text.
+        stop_texts: texts that end the text in any pieces, for a model of pieces.
         no_repeat_ngram: N; no N tokens of a sentence occur twice in the text, the prompt included. None: any
             repetition is allowed. (Paulus, Xiong & Socher 2018, arXiv:1705.04304, section 2.5, with N = 3.)
     """
@@ -26,6 +30,7 @@ class Limits:
     sentences: int
     stops: tuple[tuple[int, ...], ...] = ()
     no_repeat_ngram: int | None = None
+    stop_texts: StopTexts | None = None
 
 
 class GrowingText:
@@ -75,11 +80,15 @@ class GrowingText:
             before = len(stop) - 1
             if token_id == stop[-1] and (not before or tuple(self.token_ids[-before:]) == stop[:-1]):
                 return "stop"
+        if self._limits.stop_texts is not None and self._limits.stop_texts.come_with(self.token_ids, token_id):
+            return "stop"
         return "words" if self._words + 1 == self._limits.words else None
 
     def ending_tokens(self) -> list[int]:
         """Ids of the tokens that would end the text now, if it does not end with any word."""
         ids = {SENTENCE_END_ID, *(stop[-1] for stop in self._limits.stops)}
+        if self._limits.stop_texts is not None:
+            ids.update(self._limits.stop_texts.last_ids)
         return sorted(token_id for token_id in ids if self.end_after(token_id))
 
     @property
