@@ -61,6 +61,7 @@ class Detokenizer:
         self._joins_right = True
         self._open: set[str] = set()
         self._bytes = b""
+        self._blank = ""
 
     def append(self, token: str) -> str:
         """Return the next piece of the text: the token as people write it, after a space if it needs one."""
@@ -90,7 +91,10 @@ class Detokenizer:
         if self._joins_right:
             text = text.removeprefix(" ")
         self._joins_right = self._joins_right and not text
-        return text
+        # A blank at the end is written with the next piece: a line does not end with one.
+        text = self._blank + text
+        self._blank = " " if text.endswith(" ") else ""
+        return text.removesuffix(" ")
 
     def _joins(self, text: str) -> bool:
         """Whether the text on the left joins this one, because of the two alone."""

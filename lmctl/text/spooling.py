@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
+from lmctl.errors import StorageError
 from lmctl.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -35,10 +37,17 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for file in self._kept.values():
-            file.close()
+            # Closing writes the bytes that had no room once more.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def read(self, path: str, source: str) -> Iterator[bytes]:
-        """Read a source in pieces of bytes."""
+        """Read a source in pieces of bytes.
+
+        Raises:
+            LmctlError: raised by the function that reads.
+            StorageError: the temporary file cannot be made, or there is no room for it.
+        """
         if path != STDIN and Path(path).is_file():
             yield from self._read(path, source)
         elif path in self._kept:
@@ -47,8 +56,25 @@ class Spool:
             while piece := file.read(_PIECE_BYTES):
                 yield piece
         else:
-            # Closed by `__exit__`.
-            file = self._kept[path] = tempfile.TemporaryFile()  # noqa: SIM115
+            with _storage_errors(source):
+                # Closed by `__exit__`.
+                file = self._kept[path] = tempfile.TemporaryFile()  # noqa: SIM115
             for piece in self._read(path, source):
-                file.write(piece)
+                with _storage_errors(source):
+                    file.write(piece)
+                    file.flush()
                 yield piece
+
+
+@contextlib.contextmanager
+def _storage_errors(source: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = "no folder for temporary files"
+        with contextlib.suppress(OSError):
+            folder = tempfile.gettempdir()
+        raise StorageError(
+            f"{folder}: {source} is read twice, and cannot be kept in a temporary file: "
+            f"{error.strerror or error}; set TMPDIR to a folder with room for it, or give the text as a file"
+        ) from error

@@ -1,8 +1,8 @@
 """The segmenter `sentencepiece`: pieces of words, which a SentencePiece model has learned from text.
 
 SentencePiece (Kudo & Richardson 2018) takes a blank for a character, `BOUNDARY`. A piece that starts a word starts
-with this character, and the pieces of a line joined are the line. A character that the model has not learned is a
-piece of its own, which is in no vocabulary.
+with this character, and the pieces of a line joined are the line. Neighbouring characters that the model has not
+learned are one piece, which is in no vocabulary.
 
 Runs of white space are one blank. `<unk>`, `<s>` and `</s>` in a text stay whole, as under every segmenter.
 """
@@ -50,6 +50,8 @@ class SubwordSegmenter:
         self.model = model
         self._processor = _processor(model)
         self._literals = Literals()
+        # treat_whitespace_as_suffix: a blank belongs to the word on its left.
+        self._blanks_end_words = "".join(self._pieces("a")).endswith(BOUNDARY)
         probed = "\n".join(self._pieces(_PROBE))
         self.identity = SegmenterIdentity(
             name="sentencepiece",
@@ -82,9 +84,19 @@ class SubwordSegmenter:
                 blanks = len(part) - len(part.lstrip())
                 found = self._encoded(part[blanks:], "offset_mapping")["offsets"]
                 offsets = [(blanks + start, blanks + end) for start, end in found]
-            places += [_without_blanks(text, done + start, done + end) for start, end in offsets]
+            places += [self._without_blanks(text, done + start, done + end) for start, end in offsets]
             done += len(part)
         return [(origins[start], origins[end - 1] + 1 if end > start else origins[start]) for start, end in places]
+
+    def _without_blanks(self, text: str, start: int, end: int) -> tuple[int, int]:
+        """A part of a text without the blanks around it."""
+        if self._blanks_end_words and text[start:end].isspace():
+            return start, start
+        while start < end and text[start] == " ":
+            start += 1
+        while end > start and text[end - 1] == " ":
+            end -= 1
+        return start, end
 
     def _pieces(self, text: str) -> list[str]:
         pieces: list[str] = self._encoded(" ".join(text.split()), str)
@@ -123,12 +135,3 @@ def _processor(model: bytes) -> Any:
             "expected a SentencePiece model (the file .model that spm_train writes), got another file"
         ) from None
     return processor
-
-
-def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
-    """A part of a text without the blanks around it."""
-    while start < end and text[start] == " ":
-        start += 1
-    while end > start and text[end - 1] == " ":
-        end -= 1
-    return start, end

@@ -78,12 +78,30 @@ def test_the_pieces_joined_are_the_line(segmenter, line):
     assert detokenize(segmenter.segment(line), "sentencepiece") == line
 
 
+def test_blanks_at_the_ends_of_pieces_belong_to_the_words_on_their_left():
+    """A model with treat_whitespace_as_suffix."""
+    tokenizer = Tokenizer(
+        Normalization("none", False),
+        make_segmenter("sentencepiece", model=spm_model(treat_whitespace_as_suffix=True)),
+        frozenset(),
+    )
+    found = locate_tokens(tokenizer, "cat  x the")
+
+    assert [token.token for token in found] == ["cat▁", "x", "▁", "the▁"]
+    assert [(token.start, token.end) for token in found] == [(0, 3), (5, 6), (6, 6), (7, 10)]
+    assert detokenize([token.token for token in found], "sentencepiece") == "cat x the"
+
+
+def test_neighbouring_characters_that_are_unknown_are_one_piece(segmenter):
+    assert segmenter.segment("the xyz") == ["▁the", "▁", "xyz"]
+
+
 def test_bytes_are_written_when_they_make_a_character():
     segmenter = make_segmenter("sentencepiece", model=spm_model(byte_fallback=True))
     pieces = segmenter.segment("a 𠀀a")
     assert pieces == ["▁a", "▁", "<0xF0>", "<0xA0>", "<0x80>", "<0x80>", "a"]
     detokenizer = Detokenizer("sentencepiece")
-    assert [detokenizer.append(piece) for piece in pieces] == ["a", " ", "", "", "", "𠀀", "a"]
+    assert [detokenizer.append(piece) for piece in pieces] == ["a", "", "", "", "", " 𠀀", "a"]
 
 
 def test_bytes_that_make_no_character_are_replaced():
