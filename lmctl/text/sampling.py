@@ -145,7 +145,7 @@ class SampledSources:
                 head, at_end = _read_start(pieces, room)
                 self._kept[path] = head, pieces
                 room = room - len(head) if at_end else 0
-                text = self._text_of_records(_in_pieces(head), path)
+                text = self._text_of_records(_in_pieces(head), path, are_all=at_end)
                 sources.append(_Source(path, len(head), seekable=self._from_start is None, head=head, text=text))
             elif _is_compressed(path) or self._from_start:
                 scale = _COMPRESSION if _is_compressed(path) else 1
@@ -156,13 +156,14 @@ class SampledSources:
                 sources.append(_Source(path, Path(path).stat().st_size, seekable=True, text=text))
         return sorted(sources, key=lambda source: source.path)
 
-    def _text_of_records(self, pieces: Iterable[bytes], path: str) -> str | None:
+    def _text_of_records(self, pieces: Iterable[bytes], path: str, *, are_all: bool = True) -> str | None:
         """The start of the text of a source that has records; None: it has lines of text."""
         encoding, errors, text_format = self._reading
         if text_format is None:
             return None
         source = "standard input" if path == STDIN else path
-        return unpacked_start(pieces, source, encoding, errors, text_format, PLACES * PLACE_BYTES)
+        wanted = PLACES * PLACE_BYTES
+        return unpacked_start(pieces, source, encoding, errors, text_format, wanted, are_all=are_all)
 
     def _decoded(self, place: bytes, source: _Source) -> str:
         if source.text is not None:

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from lmctl.errors import InputMissingError
+from lmctl.text import sampling
 from lmctl.text.formats import TextFormat
 from lmctl.text.reading import read_chunks
 from lmctl.text.sampling import PIPE_BYTES, PLACE_BYTES, PLACES, SampledSources
@@ -200,3 +201,45 @@ def test_a_sample_of_records_is_no_larger_than_that_of_lines(write):
     text = SampledSources([path], "utf-8", text_format=TextFormat("text")).text()
     assert len(text) <= ALL
     assert set(text.split()[:-1]) == {"word"}
+
+
+CUE = "00:00:0{0},000 --> 00:00:0{0},500\n{1}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text_format"),
+    [
+        ("a.srt", f"1\n{CUE.format(1, 'One.')}\n\n2\n{CUE.format(2, 'Last.')}", TextFormat()),
+        ("a.vtt", f"WEBVTT\n\n{CUE.format(1, 'One.')}\n\n{CUE.format(2, 'Last.')}", TextFormat()),
+        ("a.jsonl", '{"text": "One."}\n{"text": "Last."}', TextFormat("text")),
+        ("a.csv", 'id,text\n1,One.\n2,"Last."', TextFormat(column="text")),
+        ("a.tsv", "One.\t1\nLast.\t2", TextFormat(column="1")),
+        ("a.txt", "One. Last.", TextFormat(line="paragraph")),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+@pytest.mark.parametrize("source", ["file", "gzip", "pipe"])
+def test_the_last_record_is_sampled_with_and_without_a_line_end(
+    write, fifo, tmp_path, name, content, text_format, end, source
+):
+    content = (content + end).encode()
+    writer = None
+    if source == "pipe":
+        path, writer = fifo(name, content)
+    else:
+        path = write(name, gzip.compress(content) if source == "gzip" else content)
+
+    sampled = SampledSources([path], "utf-8", text_format=text_format)
+    assert sampled.text().split() == ["One.", "Last."]
+    chunks = read_chunks([path], read=sampled.pieces, text_format=text_format)
+    assert b"".join(chunk.content for chunk in chunks).split() == [b"One.", b"Last."]
+    if writer is not None:
+        writer.join(10)
+
+
+def test_a_record_that_a_pipe_has_not_written_yet_is_left_out(monkeypatch):
+    """The bytes read ahead from a pipe may end inside a record."""
+    content = b'{"text": "One."}\n{"text": "Last."}\n'
+    monkeypatch.setattr(sampling, "PIPE_BYTES", 20)
+    monkeypatch.setattr(sampling, "read_pieces", lambda *_: iter([content[:20], content[20:]]))
+    assert SampledSources(["-"], "utf-8", text_format=TextFormat("text")).text().split() == ["One."]

@@ -104,7 +104,12 @@ class ChunkReader:
         is_decided = self._decide(is_whole=len(self._start) >= LONGEST_START)
         if is_decided:
             self._start = b""
-        return self._unpacker is not None if is_decided else None
+        return self.unpacks if is_decided else None
+
+    @property
+    def unpacks(self) -> bool:
+        """Whether the lines of text are other than the lines of the source, as far as it is recognised."""
+        return self._unpacker is not None
 
     def feed(self, piece: bytes) -> Iterator[SourceChunk]:
         """Take the next bytes of the source; yield full chunks.
@@ -210,17 +215,25 @@ class _Lines:
 
 
 def unpacked_start(
-    pieces: Iterable[bytes], source: str, encoding: str, errors: str, text_format: TextFormat, wanted: int
+    pieces: Iterable[bytes],
+    source: str,
+    encoding: str,
+    errors: str,
+    text_format: TextFormat,
+    wanted: int,
+    *,
+    are_all: bool = False,
 ) -> str | None:
     """Return the start of the text of records. No warning is logged, because the source will be read again.
 
     Args:
-        pieces: the start of the source, or all of it. A record at its end may be incomplete, and is then left out.
+        pieces: the start of the source, or all of it.
         source: name of the source for messages.
         encoding: its encoding.
         errors: "strict", "replace" or "skip".
         text_format: the settings.
         wanted: number of bytes of text that are enough.
+        are_all: whether the source ends with the pieces. If not, an incomplete record at their end is left out.
 
     Returns:
         The text; None: the source has no records.
@@ -246,6 +259,10 @@ def unpacked_start(
         held = b""
         if found >= wanted:
             break
+    else:
+        if are_all:
+            texts += [chunk.text() for chunk in reader.finish()]
+            has_records = reader.unpacks
     return "".join(texts) if has_records else None
 
 
