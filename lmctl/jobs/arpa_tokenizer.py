@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.jobs.tokenizing import make_tokenizer
 from lmctl.text.scripts import HAN, HANGUL, WITHOUT_SPACES
+from lmctl.text.subwords import BOUNDARY, SubwordSegmenter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ MOST_TRIED = 200_000
 # jieba changes 1 to 2 % of the words that it has cut itself, because it cut them in their context.
 _LOST_BY_JIEBA_ITSELF = 0.05
 _CHARACTER_SHARE = 0.95
+# Share of the words that start with a blank (U+2581) above which they are pieces of SentencePiece.
+_PIECES_SHARE = 0.05
 _LONGEST_SHOWN = 20
 
 _HAN = re.compile(f"[{HAN}]")
@@ -39,8 +42,8 @@ def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Token
     """The configured tokenizer; for `auto`, the one that leaves the words of the file unchanged.
 
     `auto` takes `char` if most words in scripts without spaces are single characters; `jieba` if most words are
-    Chinese, and jieba changes no more of them than of words that it has cut itself; else `space`. A warning says
-    how many words no query can have.
+    Chinese, and jieba changes no more of them than of words that it has cut itself; else `space`. Warnings say
+    how many words no query can have, and that words are pieces of words.
 
     Args:
         path: path of the file, for the warning.
@@ -52,6 +55,13 @@ def choose_tokenizer(path: str, text: TextConfig, words: Sequence[str]) -> Token
     """
     tried = words[:: max(1, -(-len(words) // MOST_TRIED))]
     name = _choose(text, tried) if text.segmenter == "auto" else text.segmenter
+    if text.segmenter == "auto" and sum(word.startswith(BOUNDARY) for word in tried) > _PIECES_SHARE * len(tried):
+        logger.warning(
+            "%s: its words are pieces of words, such as %s; queries are cut into pieces with --segmenter "
+            "sentencepiece --set text.model_file=FILE.model",
+            path,
+            _shown(next(word for word in tried if word.startswith(BOUNDARY))),
+        )
     tokenizer = make_tokenizer(text, name)
     _report(path, text, tokenizer, words, tried)
     return tokenizer
@@ -71,7 +81,10 @@ def _choose(text: TextConfig, words: Sequence[str]) -> str:
 
 def _lost(tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
     """The words that no query can have, because the tokenizer changes them."""
-    return [word for word in words if tokenizer.segmenter.segment(tokenizer.normalized(word)) != [word]]
+    segmenter = tokenizer.segmenter
+    if isinstance(segmenter, SubwordSegmenter):
+        return [word for word in words if tokenizer.normalized(word) != word or not segmenter.may_be_piece(word)]
+    return [word for word in words if segmenter.segment(tokenizer.normalized(word)) != [word]]
 
 
 def _report(path: str, text: TextConfig, tokenizer: Tokenizer, words: Sequence[str], tried: Sequence[str]) -> None:
@@ -83,7 +96,11 @@ def _report(path: str, text: TextConfig, tokenizer: Tokenizer, words: Sequence[s
     causes = []
     if changed < len(lost):
         name = tokenizer.segmenter.identity.name
-        causes.append(f"{name} cuts {len(lost) - changed} of them (--segmenter space would not)")
+        causes.append(
+            f"{len(lost) - changed} of them are no pieces of {text.model_file}"
+            if name == "sentencepiece"
+            else f"{name} cuts {len(lost) - changed} of them (--segmenter space would not)"
+        )
     if changed:
         what, remedy = (
             ("lower-casing", "no --lowercase") if text.lowercase else (text.normalize, "--normalize none")

@@ -66,6 +66,12 @@ class SubwordSegmenter:
         """The pieces of a line."""
         return self._literals.cut(line, self._pieces)
 
+    def may_be_piece(self, token: str) -> bool:
+        """Whether a token is a piece of the model, or may stand for characters that the model has not learned."""
+        processor = self._processor
+        is_learned = processor.piece_to_id(token) != processor.unk_id()
+        return is_learned or self.segment(token) in ([token], [BOUNDARY, token])
+
     def places(self, line: str) -> list[tuple[int, int]]:
         """Start and end of each piece in the line, without the white space around it.
 

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from pieces import model_of_a_user
 
 from lmctl.config import TextConfig
 from lmctl.jobs import arpa_tokenizer
@@ -111,3 +112,27 @@ def test_of_a_large_vocabulary_so_many_words_are_tried(monkeypatch, caplog):
     monkeypatch.setattr(arpa_tokenizer, "MOST_TRIED", 10)
     choose_tokenizer("a.arpa", TextConfig(segmenter="char"), [f"word{number}" for number in range(95)])
     assert "10 of 10 (tried of 95) words" in caplog.text
+
+
+PIECES = ["\u2581the", "\u2581", "x", "\u2581cat", "s", "\u65e5"]
+
+
+def test_pieces_of_words_are_recognised(caplog):
+    assert choose_tokenizer("a.arpa", TextConfig(), PIECES).segmenter.identity.name == "space"
+    (message,) = caplog.messages
+    assert message.startswith("a.arpa: its words are pieces of words, such as '\u2581the'; ")
+    assert message.endswith("with --segmenter sentencepiece --set text.model_file=FILE.model")
+
+
+def test_pieces_of_the_model_file_occur_in_queries_and_others_do_not(caplog, tmp_path):
+    """A run of characters that the model has not learned is a piece of a text, too."""
+    model = tmp_path / "a.model"
+    model.write_bytes(model_of_a_user(["the cat, the cats"], vocab_size=30))
+    text = TextConfig(segmenter="sentencepiece", model_file=str(model))
+
+    choose_tokenizer("a.arpa", text, PIECES)
+    assert caplog.messages == []
+    choose_tokenizer("a.arpa", text, [*PIECES, "\u2581dog"])
+    assert caplog.messages == [
+        f"a.arpa: 1 of 7 words cannot occur in a query, such as '\u2581dog': 1 of them are no pieces of {model}"
+    ]
