@@ -103,8 +103,9 @@ class WordPredictor(Predictor):
         self._candidates: Candidates | None = None
         if candidates is not None:
             self._candidates = Candidates(model, candidates, may_be_none=allow_unknown or allow_sentence_end)
-        # The last piece that was read into the carried state; "" at the start of a text.
-        self._last_piece = ""
+        # The last piece that was read into the carried state; "" at the start of a sentence. In the middle of one,
+        # an unknown word ends before a blank or a mark, as after the boundary.
+        self._last_piece = "" if self._before else BOUNDARY
 
     def answer(self, contexts: Sequence[str]) -> list[Answer]:
         """See `Predictor.answer`; each answer is a `WordAnswer`."""
@@ -124,12 +125,14 @@ class WordPredictor(Predictor):
         starts = self._borders.after(last_piece)
         log_probs -= _log_sum(log_probs[starts])
         best: list[_Finished] = [(float(log_probs[special]), (special,)) for special in self._specials]
-        finished = math.exp(log_probs[SENTENCE_END_ID])
+        finished = sum(math.exp(log_probs[special]) for special in {SENTENCE_END_ID, *self._specials})
         starts[: len(SPECIALS)] = False
         if self._candidates is not None:
             starts &= self._candidates.useful
         unfinished = _Unfinished()
-        unfinished.add((), log_probs, starts)
+        # No more continuations of a word can be read than the limit allows, but candidates filter them.
+        most = len(starts) if self._candidates else self._limit + 1
+        unfinished.add((), log_probs, starts, most)
         read = 0
         while batch := unfinished.pop(min(BATCH, self._limit - read), above=self._bar(best)):
             if self._candidates is not None:
@@ -151,7 +154,7 @@ class WordPredictor(Predictor):
                 continuing[: len(SPECIALS)] = False
                 if self._candidates is not None:
                     continuing &= self._candidates.useful
-                unfinished.add(token_ids, row + log_prob, continuing)
+                unfinished.add(token_ids, row + log_prob, continuing, most)
             best = heapq.nsmallest(self._k, best, key=_falling)
         best = heapq.nsmallest(self._k, best, key=_falling)
         exact = unfinished.best() <= self._bar(best)
@@ -198,16 +201,17 @@ class _Unfinished:
         # The best continuation of each: -log probability, pieces, place in `_continued`, rank of the continuation.
         self._heap: list[tuple[float, tuple[int, ...], int, int]] = []
 
-    def add(self, token_ids: tuple[int, ...], log_probs: Float64Array, allowed: BoolArray) -> None:
+    def add(self, token_ids: tuple[int, ...], log_probs: Float64Array, allowed: BoolArray, most: int) -> None:
         """Add the continuations of a word by one piece.
 
         Args:
             token_ids: the pieces of the word.
             log_probs: the natural log of the probability of the word with each piece, (V,).
             allowed: the pieces that may continue the word, (V,).
+            most: number of continuations that are kept, the best ones.
         """
         pieces = np.flatnonzero(allowed & (log_probs > -np.inf))
-        pieces = pieces[np.argsort(-log_probs[pieces], kind="stable")]
+        pieces = pieces[np.argsort(-log_probs[pieces], kind="stable")[:most]]
         self._continued.append((token_ids, pieces, log_probs[pieces]))
         self._push(len(self._continued) - 1, 0)
 

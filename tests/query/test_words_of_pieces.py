@@ -83,3 +83,22 @@ def test_a_peeked_context_leaves_no_piece_behind(made):
 def test_pieces_that_end_with_a_blank_are_refused(made):
     with pytest.raises(UsageError, match=r"end with a blank, such as '\w+\u2581'; --words expects"):
         WordPredictor(made(treat_whitespace_as_suffix=True))
+
+
+def test_a_word_in_the_middle_of_a_sentence_begins_with_a_blank_or_is_a_mark(made):
+    model = made()
+    at_start = words(model, "", k=1000, threshold=1e-4)
+    in_the_middle = words(model, "", k=1000, threshold=1e-4, mid_sentence=True)
+
+    assert "at" in at_start
+    assert "at" not in in_the_middle
+    assert {"the", "cat", ","} <= in_the_middle
+
+
+def test_an_unknown_word_that_may_be_an_answer_is_not_unseen(made):
+    (answer,) = WordPredictor(made(), k=2000, limit=50, allow_unknown=True, allow_sentence_end=True).answer(
+        ["the"]
+    )
+
+    assert "<unk>" in {found.word for found in answer.predictions}
+    assert sum(found.prob for found in answer.predictions) + answer.unseen == pytest.approx(1, abs=1e-6)
