@@ -101,7 +101,10 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model")),
     (
         rb"\x0a.\x0a.<unk>",
-        FileType("a SentencePiece model", "spm_encode cuts text with it, which lmctl trains on"),
+        FileType(
+            "a SentencePiece model",
+            "--segmenter sentencepiece --set text.model_file=FILE cuts a text with it",
+        ),
     ),
     (rb".{3}\0TFL3", FileType("a TensorFlow Lite model")),
     # numpy/lib/format.py; Apache Parquet and Arrow; SQLite's file format, 1.3.

@@ -112,6 +112,12 @@ def test_files_of_other_programs_are_named(head):
     assert kind.name.isprintable()
 
 
+def test_a_sentencepiece_model_is_named_with_the_key_that_takes_it():
+    kind = file_type(b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02")
+    assert kind is not None
+    assert kind.way_in == "--segmenter sentencepiece --set text.model_file=FILE cuts a text with it"
+
+
 @pytest.mark.parametrize(
     "text",
     [
