@@ -1,8 +1,8 @@
 """Whole words from a model whose tokens are pieces of words (the segmenter `sentencepiece`).
 
 A word is a run of pieces between two borders. A border stands before a blank, on both sides of a punctuation mark
-(an apostrophe and a hyphen belong to the word), and on both sides of a character of a script without spaces. The
-probability of the word of the pieces a b, given that a word begins after the context, is
+or symbol (an apostrophe and a hyphen belong to the word), and on both sides of a character of a script without
+spaces. The probability of the word of the pieces a b, given that a word begins after the context, is
 
     P(a | context) P(b | context a) P(border | context a b) / P(border | context)
 

@@ -7,7 +7,7 @@ import itertools
 import logging
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 # Marks that belong to the word they stand in.
 _MARKS_OF_WORDS = frozenset("'\u2019-\u2010\u2011_")
+# U+200D joins two emoji: a family.
+_JOINER = "\u200d"
+# Skin tones.
+_EMOJI_MODIFIERS = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
@@ -44,15 +48,20 @@ class Borders:
         self.at_boundary: BoolArray = np.array([piece.startswith(BOUNDARY) for piece in pieces])
         self._apart: BoolArray = np.array([_is_apart(piece, 0) for piece in pieces]) | self.at_boundary
         self._apart[: len(SPECIALS)] = True
+        self._extends: BoolArray = np.array([_extends(piece[:1]) for piece in pieces])
 
     def after(self, piece: str) -> BoolArray:
         """The pieces before which a border stands if this piece is on their left, (V,), as a new array.
 
         `</s>` is one of them, and `<unk>`, which may be any text. Without a piece on the left, all are.
         """
-        if not piece or piece in SPECIALS or (piece != BOUNDARY and _is_apart(piece, -1)):
+        if not piece or piece in SPECIALS:
             return np.ones_like(self._apart)
-        return self._apart.copy()
+        if piece.endswith(_JOINER):
+            only_blanks = self.at_boundary.copy()
+            only_blanks[: len(SPECIALS)] = True
+            return only_blanks
+        return ~self._extends if _is_apart(piece, -1) else self._apart.copy()
 
 
 class Candidates:
@@ -138,16 +147,35 @@ def written(pieces: Sequence[str]) -> str:
 
 def _is_one_word(pieces: Sequence[str]) -> bool:
     """Whether no word ends inside these pieces."""
-    return not any(
-        left != BOUNDARY and (_is_apart(left, -1) or _is_apart(right, 0) or right.startswith(BOUNDARY))
-        for left, right in itertools.pairwise(pieces)
-    )
+    return not any(_is_border(left, right) for left, right in itertools.pairwise(pieces) if left != BOUNDARY)
+
+
+def _is_border(left: str, right: str) -> bool:
+    """Whether a word ends between two pieces."""
+    if right.startswith(BOUNDARY):
+        return True
+    if left.endswith(_JOINER) or _extends(right[0]):
+        return False
+    return _is_apart(left, -1) or _is_apart(right, 0)
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _is_apart(piece: str, place: int) -> bool:
-    """Whether a border stands on both sides of the first (0) or the last (-1) character of a piece."""
-    character = piece.removeprefix(BOUNDARY)[place:][:1]
-    if not character or BYTE_PIECE.fullmatch(piece) or character in _MARKS_OF_WORDS:
+def _is_apart(piece: str, place: Literal[0, -1]) -> bool:
+    """Whether a border stands on both sides of the first (0) or the last (-1) character of a piece.
+
+    A character is taken with its marks: no word begins or ends between the two.
+    """
+    characters = piece.removeprefix(BOUNDARY)
+    while place == -1 and len(characters) > 1 and _extends(characters[-1]):
+        characters = characters[:-1]
+    character = characters[place:][:1]
+    if not character or BYTE_PIECE.fullmatch(piece) or character in _MARKS_OF_WORDS or _extends(character):
         return False
     return unicodedata.category(character)[0] in "PS" or _WITHOUT_SPACES.match(character) is not None
+
+
+def _extends(character: str) -> bool:
+    """Whether a character belongs to the one on its left: a mark, an emoji modifier, a joiner (UAX #29, GB9)."""
+    return bool(character) and (
+        unicodedata.category(character)[0] == "M" or character == _JOINER or character in _EMOJI_MODIFIERS
+    )

@@ -7,6 +7,7 @@ from pieces import all_pieces, model_of_a_user
 
 from lmctl.errors import UsageError
 from lmctl.query.whole_words import WordPredictor
+from lmctl.query.words_of_pieces import Borders
 
 LINES = ["the cat sat on the mat", "the dog, the cat", "the Cat sat 3.14", "on the mat sat the dog"]
 
@@ -102,3 +103,49 @@ def test_an_unknown_word_that_may_be_an_answer_is_not_unseen(made):
 
     assert "<unk>" in {found.word for found in answer.predictions}
     assert sum(found.prob for found in answer.predictions) + answer.unseen == pytest.approx(1, abs=1e-6)
+
+
+WOMAN, JOINER, GIRL, SKIN, HEART, VARIATION = (
+    "\U0001f469",
+    "\u200d",
+    "\U0001f467",
+    "\U0001f3fd",
+    "\u2764",
+    "\ufe0f",
+)
+THAI, VOWEL = "\u0e01", "\u0e31"
+PIECES = ("<unk>", "</s>", "\u2581", "\u2581a", "b", ".", WOMAN, JOINER, GIRL, SKIN, HEART, VARIATION, THAI, VOWEL)
+# A border stands before these, whatever is on their left.
+ALWAYS = {"<unk>", "</s>", "\u2581", "\u2581a"}
+APART = {".", WOMAN, GIRL, HEART, THAI}
+
+
+@pytest.mark.parametrize(
+    ("left", "borders"),
+    [
+        ("b", APART),
+        ("\u2581", APART),
+        (".", {"b", *APART}),
+        (WOMAN, {"b", *APART}),
+        # A joiner makes one emoji of two.
+        (JOINER, set()),
+        (f"{WOMAN}{SKIN}", {"b", *APART}),
+        (f"{HEART}{VARIATION}", {"b", *APART}),
+        (f"{THAI}{VOWEL}", {"b", *APART}),
+        ("e\u0301", APART),
+    ],
+)
+def test_no_word_ends_inside_a_character_as_a_reader_sees_it(left, borders):
+    """UAX #29: marks, emoji modifiers and joiners belong to the character on their left."""
+    found = Borders(PIECES).after(left)
+    assert {piece for piece, is_border in zip(PIECES, found, strict=True) if is_border} == ALWAYS | borders
+
+
+def test_a_candidate_of_several_code_points_is_one_word(make_model):
+    family = f"{WOMAN}{JOINER}{GIRL}"
+    trained = model_of_a_user([f"a {family}b"], model_type="char", normalization_rule_name="identity")
+    model = make_model(words=all_pieces(trained), segmenter="sentencepiece", subword_model=trained)
+
+    assert words(model, "a", candidates=[family]) == {family}
+    with pytest.raises(UsageError, match="none of the 1 candidates can be an answer"):
+        words(model, "a", candidates=[f"{family}b"])
