@@ -30,6 +30,7 @@ from lmctl.store.model_record import has_record
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.text.spooling import Spool
+from lmctl.text.subwords import SubwordSegmenter
 from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
@@ -197,7 +198,24 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
     if not words:
         source = "standard input" if vocabulary.file == STDIN else vocabulary.file
         raise DataError(f"{source}: no words; expected one a line")
+    _warn_of_no_pieces(vocabulary.file, words, tokenizer)
     return VocabularyRules(words=words, known=known)
+
+
+def _warn_of_no_pieces(path: str, words: Sequence[str], tokenizer: Tokenizer) -> None:
+    """Warn if a fixed vocabulary has words, and the text is cut into pieces of words."""
+    if not isinstance(tokenizer.segmenter, SubwordSegmenter):
+        return
+    lost = [word for word in words if not tokenizer.segmenter.may_be_piece(word)]
+    if lost:
+        logger.warning(
+            "%s: %d of %d words are no pieces of words, such as %s, and do not occur in the text as it is cut; "
+            "without --vocab, the pieces are the vocabulary",
+            path,
+            len(lost),
+            len(words),
+            quoted(lost[0]),
+        )
 
 
 @contextlib.contextmanager

@@ -98,7 +98,8 @@ class WordPredictor(Predictor):
                 f"{model.bundle.folder}: pieces of its SentencePiece model end with a blank, such as "
                 f"{quoted(endings[0])}; --words expects blanks at the start of pieces alone"
             )
-        self._borders = Borders(self._texts)
+        starts_with_blank = model.tokenizer.segment("a")[0].startswith(BOUNDARY)
+        self._borders = Borders(self._texts, lines_start_with_blanks=starts_with_blank)
         self._specials = [UNKNOWN_ID] * allow_unknown + [SENTENCE_END_ID] * allow_sentence_end
         self._candidates: Candidates | None = None
         if candidates is not None:

@@ -39,12 +39,15 @@ class Borders:
 
     Args:
         pieces: all pieces by id, (V,).
+        lines_start_with_blanks: whether the first piece of a line starts with a blank, which SentencePiece adds by
+            default.
 
     Attributes:
         at_boundary: the pieces that start with a blank, (V,).
     """
 
-    def __init__(self, pieces: Sequence[str]) -> None:
+    def __init__(self, pieces: Sequence[str], *, lines_start_with_blanks: bool) -> None:
+        self._lines_start_with_blanks = lines_start_with_blanks
         self.at_boundary: BoolArray = np.array([piece.startswith(BOUNDARY) for piece in pieces])
         self._apart: BoolArray = np.array([_is_apart(piece, 0) for piece in pieces]) | self.at_boundary
         self._apart[: len(SPECIALS)] = True
@@ -53,14 +56,15 @@ class Borders:
     def after(self, piece: str) -> BoolArray:
         """The pieces before which a border stands if this piece is on their left, (V,), as a new array.
 
-        `</s>` is one of them, and `<unk>`, which may be any text. Without a piece on the left, all are.
+        `</s>` is one of them, and `<unk>`, which may be any text. Without a piece on the left, a line starts: with
+        a blank, or, if the SentencePiece model adds none, with any piece.
         """
-        if not piece or piece in SPECIALS:
-            return np.ones_like(self._apart)
-        if piece.endswith(_JOINER):
+        if piece.endswith(_JOINER) or (not piece and self._lines_start_with_blanks):
             only_blanks = self.at_boundary.copy()
             only_blanks[: len(SPECIALS)] = True
             return only_blanks
+        if not piece or piece in SPECIALS:
+            return np.ones_like(self._apart)
         return ~self._extends if _is_apart(piece, -1) else self._apart.copy()
 
 

@@ -123,3 +123,11 @@ def test_a_missing_model_is_named(write, tmp_path):
     configured = config(text={"segmenter": "sentencepiece", "model_file": str(tmp_path / "none.model")})
     with pytest.raises(InputMissingError, match=r"none\.model"):
         prepare([write("text.txt", TEXT)], tmp_path / "corpus", configured)
+
+
+def test_a_vocabulary_of_words_is_warned_of(write, tmp_path, caplog):
+    listed = write("words.txt", "\u2581the\ncat\n")
+    prepare([write("text.txt", TEXT)], tmp_path / "corpus", config(text=BPE, vocabulary={"file": str(listed)}))
+
+    (message,) = [each for each in caplog.messages if "words.txt" in each]
+    assert message.startswith(f"{listed}: 1 of 2 words are no pieces of words, such as 'cat', and do not occur")

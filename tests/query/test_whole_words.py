@@ -35,11 +35,14 @@ def model(make_model, pieces, subword_model):
 
 
 def borders_after(model, piece):
-    """The ids before which a word ends, by the rule of the module's docstring, for letters and `.` and `,`."""
+    """The ids before which a word ends, by the rule of the module's docstring, for letters and `.` and `,`.
+
+    A line, which has no piece on the left of its first word, starts with a blank.
+    """
     return [
         token_id
         for token_id, text in enumerate(model.vocabulary.words)
-        if token_id < 2 or text.startswith("▁") or text[0] in ".," or (piece[-1:] in ".," and piece)
+        if token_id < 2 or text.startswith("▁") or (piece and (text[0] in ".," or piece[-1] in ".,"))
     ]
 
 
@@ -49,7 +52,7 @@ def all_words(model, context):
     language_model = model.language_model
     encoded = model.encode(context)
     segmenter = make_segmenter("sentencepiece", model=model.tokenizer.segmenter.model)
-    last = encoded.words[-1] if encoded.words else "."
+    last = encoded.words[-1] if encoded.words else ""
 
     def log_probs(token_ids):
         column = np.array([SENTENCE_END_ID, *encoded.token_ids, *token_ids])[:, None]

@@ -88,7 +88,7 @@ def test_pieces_that_end_with_a_blank_are_refused(made):
 
 def test_a_word_in_the_middle_of_a_sentence_begins_with_a_blank_or_is_a_mark(made):
     model = made()
-    at_start = words(model, "", k=1000, threshold=1e-4)
+    at_start = words(made(add_dummy_prefix=False), "", k=1000, threshold=1e-4)
     in_the_middle = words(model, "", k=1000, threshold=1e-4, mid_sentence=True)
 
     assert "at" in at_start
@@ -123,6 +123,7 @@ APART = {".", WOMAN, GIRL, HEART, THAI}
 @pytest.mark.parametrize(
     ("left", "borders"),
     [
+        ("", set()),
         ("b", APART),
         ("\u2581", APART),
         (".", {"b", *APART}),
@@ -137,8 +138,12 @@ APART = {".", WOMAN, GIRL, HEART, THAI}
 )
 def test_no_word_ends_inside_a_character_as_a_reader_sees_it(left, borders):
     """UAX #29: marks, emoji modifiers and joiners belong to the character on their left."""
-    found = Borders(PIECES).after(left)
+    found = Borders(PIECES, lines_start_with_blanks=True).after(left)
     assert {piece for piece, is_border in zip(PIECES, found, strict=True) if is_border} == ALWAYS | borders
+
+
+def test_a_line_may_start_without_a_blank():
+    assert Borders(PIECES, lines_start_with_blanks=False).after("").all()
 
 
 def test_a_candidate_of_several_code_points_is_one_word(make_model):
