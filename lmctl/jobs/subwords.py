@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A text is never held out for validation if it has too few words, and a word has at most some four characters a
 # piece.
 FEWEST_HELD_OUT_CHARACTERS = 4 * FEWEST_VALID_WORDS
+# For a sample of `SAMPLE_CHARACTERS`.
+LESS_MEMORY = "learning pieces of words takes up to 1 GB; a shorter text, or text.model_file, needs less"
 
 
 def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPieces, fraction: float) -> bytes:
@@ -58,7 +60,7 @@ def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPiec
             sample.add(line)
     progress.tell(f"learning pieces of words from {sample.characters:,} characters")
     # In a process of its own, since a signal waits for a function of C++ to return.
-    with workers(2) as ordered_map:
+    with workers(2, less_memory=LESS_MEMORY) as ordered_map:
         try:
             (model,) = ordered_map(_Training(text), [list(sample)])
         except DataError as error:

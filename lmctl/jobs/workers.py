@@ -46,9 +46,10 @@ START = (
 READY = b"ready"
 # Longest time that a worker may take to end after it has closed its socket.
 SECONDS_TO_END = 5.0
+FEWER_JOBS = "fewer --jobs need less"
 
 
-def workers(jobs: int) -> AbstractContextManager[OrderedMap]:
+def workers(jobs: int, less_memory: str = FEWER_JOBS) -> AbstractContextManager[OrderedMap]:
     """Return a context whose value applies a function to items, in order: in worker processes, or in this process.
 
     The workers end with the block. The function, items and results are pickled. Items are taken when they are
@@ -57,8 +58,9 @@ def workers(jobs: int) -> AbstractContextManager[OrderedMap]:
 
     Args:
         jobs: number of processes; 1: no workers, this process does the work.
+        less_memory: what a message says if a worker runs out of memory.
     """
-    return contextlib.nullcontext(map) if jobs == 1 else _Workers(jobs)
+    return contextlib.nullcontext(map) if jobs == 1 else _Workers(jobs, less_memory)
 
 
 class _Workers:
@@ -66,10 +68,12 @@ class _Workers:
 
     Args:
         most: largest number of processes.
+        less_memory: see `workers`.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, less_memory: str) -> None:
         self._most = most
+        self._less_memory = less_memory
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> OrderedMap:
@@ -114,7 +118,7 @@ class _Workers:
             # it never gets one: signals often go to all processes of a terminal or a service, and the parent
             # decides.
             with signals_held_back():
-                self._workers.append(_Worker())
+                self._workers.append(_Worker(self._less_memory))
         except OSError as error:
             # The limit of processes is reached (ulimit -u, or a container's), or there is no memory for another
             # one.
@@ -136,6 +140,9 @@ class _Workers:
 class _Worker:
     """A worker process, seen from its parent.
 
+    Args:
+        less_memory: see `workers`.
+
     Attributes:
         connection: the connection to the worker.
         is_ready: whether the worker has started.
@@ -145,7 +152,8 @@ class _Worker:
         OSError: the worker cannot be started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, less_memory: str) -> None:
+        self._less_memory = less_memory
         self.is_ready = False
         self.number: int | None = None
         self._has_function = False
@@ -194,7 +202,7 @@ class _Worker:
             return {}
         result, raised, trace = pickle.loads(content)  # noqa: S301  a process of our own wrote it
         if isinstance(raised, MemoryError):
-            raise LmctlError("a worker process ran out of memory; fewer --jobs need less") from raised
+            raise LmctlError(f"a worker process ran out of memory; {self._less_memory}") from raised
         if raised is not None:
             raise raised from _InWorkerError(trace)
         number, self.number = self.number, None
@@ -218,10 +226,13 @@ class _Worker:
         if code == -signal.SIGKILL:
             return LmctlError(
                 "a worker process was killed (SIGKILL), which the kernel does when memory runs out; "
-                "fewer --jobs need less"
+                f"{self._less_memory}"
             )
         if code < 0:
-            return LmctlError(f"a worker process was ended by signal {-code} ({signal.strsignal(-code)})")
+            ended = f"a worker process was ended by signal {-code} ({signal.strsignal(-code)})"
+            # C and C++ often end so if they get no memory.
+            is_fault = -code in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)
+            return LmctlError(f"{ended}, perhaps for lack of memory; {self._less_memory}" if is_fault else ended)
         return LmctlError(f"a worker process ended with exit code {code} before its work was done")
 
 

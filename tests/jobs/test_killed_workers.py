@@ -88,7 +88,13 @@ def test_a_worker_that_is_killed_while_it_has_no_work_is_reported(started):
 def test_another_end_of_a_worker_is_named():
     with workers(2) as ordered_map, pytest.raises(LmctlError, match=r"^a worker process ended with exit code 3 "):
         list(ordered_map(os._exit, [3]))
-    with workers(2) as ordered_map, pytest.raises(LmctlError, match=r"ended by signal 11 \(Segmentation fault\)$"):
+    with workers(2) as ordered_map, pytest.raises(LmctlError, match=r"ended by signal 14 \(Alarm clock\)$"):
+        list(ordered_map(signal.raise_signal, [signal.SIGALRM]))
+
+
+def test_a_fault_may_be_a_lack_of_memory_and_the_message_says_what_needs_less():
+    expected = r"ended by signal 11 \(Segmentation fault\), perhaps for lack of memory; a shorter text needs less$"
+    with workers(2, "a shorter text needs less") as ordered_map, pytest.raises(LmctlError, match=expected):
         list(ordered_map(signal.raise_signal, [signal.SIGSEGV]))
 
 
