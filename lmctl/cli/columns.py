@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Protocol
 
 from lmctl.errors import DataError, UsageError, listed, quoted
 from lmctl.text.formats.json_lines import JsonLines, first_object, parse_path
 from lmctl.text.formats.recognition import suffix_of
-from lmctl.text.formats.tables import columns_of, separator_of
+from lmctl.text.formats.tables import TAB, Rows, columns_of, separator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-TAB = "\t"
-# A row of CSV whose quoted field has no end in this many lines lacks a quotation mark.
-MOST_LINES_OF_A_ROW = 1000
+    from collections.abc import Iterator, Sequence
 
 
 class Columns:
@@ -55,7 +50,7 @@ class Columns:
         """Whether lines have columns; else each line is a sentence."""
         return self._id_column is not None or self._text_column is not None
 
-    def __call__(self, lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+    def __call__(self, lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:
         """Read lines; each call goes on after the lines of the call before. Blank lines are no rows.
 
         Yields:
@@ -64,15 +59,19 @@ class Columns:
         Raises:
             DataError: a line has too few columns, a name is not in the header, or an id occurs twice.
         """
-        for line in lines:
-            self._line += 1
-            if not self.are_named:
-                yield self._line, str(self._line), line
-            elif line.strip():
-                if self._rows is None:
-                    self._rows = self._rows_of(line)
-                for number, name, text in self._rows.read(self._line, line):
-                    yield number, str(number) if name is None else self._unique(number, name.strip()), text
+        first = self._line + 1
+        self._line += len(lines)
+        if not self.are_named:
+            for number, line in enumerate(lines, start=first):
+                yield number, str(number), line
+            return
+        if self._rows is None:
+            begin = next((line for line in lines if line.strip()), None)
+            if begin is None:
+                return
+            self._rows = self._rows_of(begin)
+        for number, name, text in self._rows.read(lines, first):
+            yield number, str(number) if name is None else self._unique(number, name.strip()), text
 
     def finish(self) -> None:
         """Check that the last row is whole.
@@ -106,8 +105,8 @@ class Columns:
 class _Rows(Protocol):
     """Takes the id, if there is a column for it, and the sentence out of rows."""
 
-    def read(self, number: int, line: str) -> Iterator[tuple[int, str | None, str]]:
-        """Take the next line; yield a row, with the number of its first line, if one ends there."""
+    def read(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str | None, str]]:
+        """Take the next lines, and yield the rows that end there, with the numbers of their first lines."""
         ...
 
     def finish(self) -> None:
@@ -126,57 +125,29 @@ class _Table:
         self._separator = separator
         self._needs_header = has_header
         self._header: list[str] = []
-        # Lines of a row of CSV whose end has not been read yet, and the number of the first one.
-        self._pending: list[str] = []
-        self._first = 0
+        self._rows = Rows(source, separator)
 
-    def read(self, number: int, line: str) -> Iterator[tuple[int, str | None, str]]:
-        if not self._pending:
-            self._first = number
-        cells = line.split(TAB) if self._separator == TAB else self._cells(line)
-        if cells is None:
-            return
+    def read(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str | None, str]]:
         id_column, text_column = self._columns
-        if self._needs_header:
-            self._needs_header = False
-            self._header = [cell.strip() for cell in cells]
-            for column in filter(None, self._columns):
-                self._place(column)
-            return
-        name = None if id_column is None else self._cell(cells, id_column)
-        yield self._first, name, self._cell(cells, text_column or str(len(cells)))
+        for number, cells in self._rows.read(lines, first_line):
+            if self._needs_header:
+                self._needs_header = False
+                self._header = [cell.strip() for cell in cells]
+                for column in filter(None, self._columns):
+                    self._place(column)
+                continue
+            name = None if id_column is None else self._cell(cells, id_column, number)
+            yield number, name, self._cell(cells, text_column or str(len(cells)), number)
 
     def finish(self) -> None:
-        if self._pending:
-            raise self._without_end()
+        self._rows.finish()
 
-    def _cells(self, line: str) -> list[str] | None:
-        """The cells of a row of CSV; None: a quoted one goes on in the next line."""
-        # A CR inside a line is white space, as in other texts; csv would take it for a line end.
-        self._pending.append(line.replace("\r", " ") + "\n")
-        try:
-            (cells,) = csv.reader(self._pending, delimiter=self._separator, strict=True)
-        except csv.Error as error:
-            if "unexpected end of data" not in str(error):
-                raise DataError(f"{self._source}: line {self._first}: not valid CSV: {error}") from None
-            if len(self._pending) == MOST_LINES_OF_A_ROW:
-                raise self._without_end() from None
-            return None
-        self._pending = []
-        return cells
-
-    def _without_end(self) -> DataError:
-        return DataError(
-            f"{self._source}: line {self._first}: a quoted field begins in this row and has no end; a quotation "
-            "mark is missing or not doubled"
-        )
-
-    def _cell(self, cells: list[str], column: str) -> str:
+    def _cell(self, cells: list[str], column: str, number: int) -> str:
         place = self._place(column)
         if place >= len(cells):
             between = "a TAB" if self._separator == TAB else repr(self._separator)
             raise DataError(
-                f"{self._source}: line {self._first}: {len(cells)} columns, no column {column}; expected columns "
+                f"{self._source}: line {number}: {len(cells)} columns, no column {column}; expected columns "
                 f"with {between} between them"
             )
         return cells[place]
@@ -203,9 +174,10 @@ class _Records:
         self._id = None if id_field is None else JsonLines(source, id_field, errors)
         self._text = JsonLines(source, text_field, errors)
 
-    def read(self, number: int, line: str) -> Iterator[tuple[int, str | None, str]]:
-        for _, text in self._text.texts([line], number):
-            yield number, self._id_of(number, line), text
+    def read(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str | None, str]]:
+        for number, line in enumerate(lines, start=first_line):
+            for _, text in self._text.texts([line], number):
+                yield number, self._id_of(number, line), text
 
     def finish(self) -> None:
         """A record is a line, so it has an end."""

@@ -22,7 +22,7 @@ from lmctl.cli.queries import arriving_queries, check_files, only_lines
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from lmctl.query.surprisal import Item, Words, WordSurprisal
     from lmctl.store.figures import State
@@ -142,7 +142,7 @@ def surprisal(
         contexts = only_lines(read_lines(context_file, encoding=encoding, errors=errors), context_file)
     ids: dict[int, str] = {}
 
-    def items(lines: Iterable[str]) -> Iterator[Item]:
+    def items(lines: Sequence[str]) -> Iterator[Item]:
         for line, name, text in columns(lines):
             ids[line] = name
             context = "" if contexts is None else next(contexts, None)

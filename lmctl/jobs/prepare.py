@@ -19,7 +19,7 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
-from lmctl.jobs.subwords import train_subword_model
+from lmctl.jobs.subwords import subword_model
 from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
@@ -29,7 +29,6 @@ from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, check_sources
-from lmctl.text.spooling import Spool
 from lmctl.text.subwords import SubwordSegmenter
 from lmctl.text.tokenization import is_tagged
 
@@ -87,18 +86,14 @@ def prepare(
     warn_of_repeated(sources)
     segmenter, read = choose_segmenter(sources, config.text)
     fraction = 0.0 if held_out else config.validation.fraction
-    with Spool(read) as spool:
-        subword_model = None
-        if segmenter == "sentencepiece" and config.text.model_file is None:
-            read = spool.read
-            subword_model = train_subword_model(sources, config.text, read, fraction)
+    with subword_model(segmenter, sources, config.text, read, fraction) as (trained_model, read):
         reader = _Reader(config.text, on_progress, read)
         chunks = reader.chunks(sources, "hash" if fraction else "train")
         # A single chunk is processed here: starting processes would take longer than the work.
         first = list(itertools.islice(chunks, 2))
         if not first:
             raise DataError(f"{_in_messages(sources)}: empty; expected text, a sentence a line")
-        tokenizer = make_tokenizer(config.text, segmenter, subword_model)
+        tokenizer = make_tokenizer(config.text, segmenter, trained_model)
         jobs = (jobs or len(os.sched_getaffinity(0))) if len(first) > 1 else 1
         vocabulary_rules = _vocabulary_rules(config, tokenizer, old_words)
         files.make_folder(folder)
@@ -150,12 +145,8 @@ def segment(sources: Sequence[str], text: TextConfig) -> Iterator[tuple[list[str
     """
     check_sources([*sources, *_files_of(text)])
     segmenter, read = choose_segmenter(sources, text)
-    with Spool(read) as spool:
-        subword_model = None
-        if segmenter == "sentencepiece" and text.model_file is None:
-            read = spool.read
-            subword_model = train_subword_model(sources, text, read, 0.0)
-        yield from _segmented(sources, text, read, make_tokenizer(text, segmenter, subword_model))
+    with subword_model(segmenter, sources, text, read, 0.0) as (trained_model, read):
+        yield from _segmented(sources, text, read, make_tokenizer(text, segmenter, trained_model))
 
 
 def _segmented(

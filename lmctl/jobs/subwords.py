@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,20 +15,43 @@ from lmctl.jobs.tokenizing import format_of, make_tokenizer
 from lmctl.jobs.workers import workers
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN
+from lmctl.text.spooling import Spool
 from lmctl.text.subword_training import LineSample, train_subwords
 from lmctl.text.subwords import sentencepiece_module
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lmctl.config import TextConfig
     from lmctl.jobs.tokenizing import ReadPieces
 
-# A text is never held out for validation if it has too few words, and a word has at most some four characters a
-# piece.
+# `prepare_corpus` lets held-out lines train if they have fewer than FEWEST_VALID_WORDS tokens. The tokens are not
+# known yet; a piece of English has some four characters.
 FEWEST_HELD_OUT_CHARACTERS = 4 * FEWEST_VALID_WORDS
 # For a sample of `SAMPLE_CHARACTERS`.
 LESS_MEMORY = "learning pieces of words takes up to 1 GB; a shorter text, or text.model_file, needs less"
+
+
+@contextlib.contextmanager
+def subword_model(
+    segmenter: str, sources: Sequence[str], text: TextConfig, read: ReadPieces, fraction: float
+) -> Iterator[tuple[bytes | None, ReadPieces]]:
+    """A context with the model that was trained on the sources, and a function that reads them once more.
+
+    Without the segmenter sentencepiece, or with a model of the user, nothing is trained: the model is None.
+
+    Args:
+        segmenter: name of the segmenter, never `auto`.
+        sources: paths of the training texts, or "-" for standard input.
+        text: the section `text` of the configuration.
+        read: the function that reads a source once.
+        fraction: share of the lines that are held out, 0 to 1.
+    """
+    if segmenter != "sentencepiece" or text.model_file is not None:
+        yield None, read
+        return
+    with Spool(read) as spool:
+        yield train_subword_model(sources, text, spool.read, fraction), spool.read
 
 
 def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPieces, fraction: float) -> bytes:

@@ -26,7 +26,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
 from lmctl.errors import UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import read_side_by_side
-from lmctl.query.prediction import Answer, Predictor
+from lmctl.query.prediction import Answer, Prediction, Predictor
 from lmctl.query.words_of_pieces import Borders, Candidates, pieces_of, written
 from lmctl.text.subwords import BOUNDARY
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lmctl.arrays import BoolArray, Float64Array, IntArray
-    from lmctl.query.prediction import Prediction
     from lmctl.query.text_model import TextModel
 
 # Unfinished words that are read together.
@@ -126,6 +125,7 @@ class WordPredictor(Predictor):
         starts = self._borders.after(last_piece)
         log_probs -= _log_sum(log_probs[starts])
         best: list[_Finished] = [(float(log_probs[special]), (special,)) for special in self._specials]
+        best.sort(key=_falling)
         finished = sum(math.exp(log_probs[special]) for special in {SENTENCE_END_ID, *self._specials})
         starts[: len(SPECIALS)] = False
         if self._candidates is not None:
@@ -184,8 +184,6 @@ class WordPredictor(Predictor):
         return not pieces[0].startswith(BOUNDARY) or pieces_of(self._model, written(pieces)) == pieces
 
     def _as_predictions(self, best: Sequence[_Finished]) -> list[Prediction]:
-        from lmctl.query.prediction import Prediction
-
         return [
             Prediction(written([self._texts[token_id] for token_id in token_ids]), math.exp(log_prob), log_prob)
             for log_prob, token_ids in best

@@ -104,6 +104,17 @@ def test_the_words_and_the_end_of_the_sentence_and_what_is_unseen_are_everything
     assert not answer.exact
 
 
+@pytest.mark.parametrize("seed", [1, 10, 24])
+def test_a_few_answers_are_the_first_of_many_if_specials_are_allowed(make_model, pieces, subword_model, seed):
+    context = "ab"
+    model = make_model(words=pieces, segmenter="sentencepiece", subword_model=subword_model, scale=1.5, seed=seed)
+    many, few = (
+        WordPredictor(model, k=k, allow_sentence_end=True, allow_unknown=True).answer([context])[0].predictions
+        for k in (20, 2)
+    )
+    assert few == many[:2]
+
+
 def test_a_limit_that_ends_the_search_says_so(model):
     (answer,) = WordPredictor(model, k=5, limit=1).answer(["ab"])
 

@@ -42,64 +42,49 @@ def columns_of(first_line: str, suffix: str) -> list[str]:
         return first_line.split(separator)
 
 
-class Table:
-    """Takes the text of one column out of the rows of one source.
+class Rows:
+    """Cuts the lines of one source into the rows of a table.
 
     Args:
         source: name of the source for messages.
-        column: the name of the column in the header, or its number from 1. With a number, the table has no header.
-        suffix: the suffix of the name of the source, in small letters.
-
-    Raises:
-        UsageError: `column` is 0.
+        separator: as returned by `separator_of`.
     """
 
-    def __init__(self, source: str, column: str, suffix: str) -> None:
+    def __init__(self, source: str, separator: str) -> None:
         self._source = source
-        self._column = column
-        self._suffix = suffix
-        self._separator: str | None = None
-        self._index: int | None = None
-        if column.isascii() and column.isdecimal():
-            self._index = int(column) - 1
-            if self._index < 0:
-                raise UsageError("--column (text.column): columns are counted from 1, got 0")
-        # Lines of a record whose end has not been read yet, and the number of the first one.
+        self._separator = separator
+        # Lines of a row of CSV whose end has not been read yet, and the number of the first one.
         self._pending: list[str] = []
         self._first = 1
 
-    def texts(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str]]:
-        """Yield the text of each row, with the number of its first line. Blank lines are skipped.
+    def read(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows that end in these lines, with the number of their first lines. Blank lines are skipped.
 
         Args:
             lines: the next lines of the source.
             first_line: number of the first of them, from 1.
 
         Raises:
-            DataError: a row lacks the column, the header does not name it, or quotation marks are wrong.
+            DataError: quotation marks are wrong.
         """
-        if self._separator is None:
-            self._separator = next((separator_of(line, self._suffix) for line in lines if line.strip()), None)
-        if self._separator is None:
-            return
         if self._separator == TAB:
-            rows: Iterator[tuple[int, list[str]]] = (
-                (number, line.split(TAB)) for number, line in enumerate(lines, start=first_line) if line.strip()
-            )
-        else:
-            if not self._pending:
-                self._first = first_line
-            self._pending += lines
-            rows = self._csv_rows(final=False)
-        yield from self._column_of(rows)
+            for number, line in enumerate(lines, start=first_line):
+                if line.strip():
+                    yield number, line.split(TAB)
+            return
+        if not self._pending:
+            self._first = first_line
+        self._pending += lines
+        yield from self._csv_rows(final=False)
 
-    def finish(self) -> Iterator[tuple[int, str]]:
-        """Yield the rest at the end of the source.
+    def finish(self) -> None:
+        """Check at the end of the source that its last row is whole.
 
         Raises:
-            DataError: as raised by `texts`.
+            DataError: it is not.
         """
-        yield from self._column_of(self._csv_rows(final=True))
+        # All whole rows have been yielded.
+        list(self._csv_rows(final=True))
 
     def _csv_rows(self, *, final: bool) -> Iterator[tuple[int, list[str]]]:
         """Read the whole records of the pending lines."""
@@ -107,7 +92,7 @@ class Table:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE_BYTES))
         # A CR inside a line is white space, as in other texts; csv would take it for a line end.
         lines = [line.replace("\r", " ") + "\n" for line in self._pending]
-        rows = csv.reader(lines, delimiter=self._separator or ",", strict=True)
+        rows = csv.reader(lines, delimiter=self._separator, strict=True)
         begun = 0
         while True:
             number = self._first + begun
@@ -139,6 +124,57 @@ class Table:
         if "expected after" in why:
             why = "text follows the quotation mark that ends a field; a quotation mark inside a field is doubled"
         return DataError(f"{self._source}: line {number}: not valid CSV: {why}")
+
+
+class Table:
+    """Takes the text of one column out of the rows of one source.
+
+    Args:
+        source: name of the source for messages.
+        column: the name of the column in the header, or its number from 1. With a number, the table has no header.
+        suffix: the suffix of the name of the source, in small letters.
+
+    Raises:
+        UsageError: `column` is 0.
+    """
+
+    def __init__(self, source: str, column: str, suffix: str) -> None:
+        self._source = source
+        self._column = column
+        self._suffix = suffix
+        self._rows: Rows | None = None
+        self._index: int | None = None
+        if column.isascii() and column.isdecimal():
+            self._index = int(column) - 1
+            if self._index < 0:
+                raise UsageError("--column (text.column): columns are counted from 1, got 0")
+
+    def texts(self, lines: Sequence[str], first_line: int) -> Iterator[tuple[int, str]]:
+        """Yield the text of each row, with the number of its first line. Blank lines are skipped.
+
+        Args:
+            lines: the next lines of the source.
+            first_line: number of the first of them, from 1.
+
+        Raises:
+            DataError: a row lacks the column, the header does not name it, or quotation marks are wrong.
+        """
+        if self._rows is None:
+            begin = next((line for line in lines if line.strip()), None)
+            if begin is None:
+                return
+            self._rows = Rows(self._source, separator_of(begin, self._suffix))
+        yield from self._column_of(self._rows.read(lines, first_line))
+
+    def finish(self) -> Iterator[tuple[int, str]]:
+        """Yield nothing more at the end of the source: all rows have been yielded.
+
+        Raises:
+            DataError: the last row is not whole.
+        """
+        if self._rows is not None:
+            self._rows.finish()
+        yield from ()
 
     def _column_of(self, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, str]]:
         for number, row in rows:
