@@ -48,6 +48,15 @@ def test_csv(call, bundle, write, name, content, options):
     assert list(found) == [(str(first), "a1"), (str(first + 2), "a2")]
 
 
+def test_a_column_that_is_not_asked_for_may_be_long(call, bundle, write):
+    # The package csv refuses fields of more than 131,072 characters by default.
+    content = HEADER + b"a1," + b"x" * 200_000 + b",the dog sat\n"
+    found = words_by_id(
+        call("surprisal", "-m", bundle, "--no-eos", "--words-given", *NAMED, write("items.csv", content))
+    )
+    assert list(found.values()) == [SECOND]
+
+
 @pytest.mark.parametrize(
     ("options", "ids"),
     [
