@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 # known yet; a piece of English has some four characters.
 FEWEST_HELD_OUT_CHARACTERS = 4 * FEWEST_VALID_WORDS
 # For a sample of `SAMPLE_CHARACTERS`.
-LESS_MEMORY = "learning pieces of words takes up to half a gigabyte; a shorter text, or text.model_file, needs
-less"
+LESS_MEMORY = "learning pieces of words takes up to half a gigabyte; a shorter text or text.model_file needs less"
 
 
 @contextlib.contextmanager
