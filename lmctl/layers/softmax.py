@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl.layers.best_words import BestWords
 from lmctl.layers.distributions import check_log_probs, drawn, drawn_tokens, largest
 from lmctl.layers.embedding import WordVectors
 from lmctl.layers.products import ExactMatrix
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 # Most logits (positions times words) in memory at once: 32 MiB as float64, 16 MiB as float32.
 LOGITS_AT_ONCE = 1 << 22
-# An upper bound of the rounding error of a log probability.
-ROUNDING = 1e-5
 
 
 class FullSoftmax:
@@ -131,24 +131,15 @@ class AdaptiveSoftmax:
     def top_k(self, hidden: Float32Array, k: int, allowed: BoolArray | None) -> tuple[IntArray, Float32Array]:
         """The k most probable tokens of each row, (N, k), as `LanguageModel.top_k` has them.
 
-        If the probability of a cluster is below that of the k-th best word so far, no word of the cluster is among
-        the best, and the cluster is not computed.
+        No word of a cluster is more probable than the cluster. So a cluster is computed only for the rows in which
+        its probability reaches that of the k-th best word so far, for all of these rows at once.
         """
-        if allowed is None:
-            allowed = np.ones(len(self._bias), dtype=bool)
-        k = min(k, int(np.count_nonzero(allowed)))
-        best_ids = np.empty((len(hidden), k), dtype=np.int64)
-        best = np.empty((len(hidden), k), dtype=np.float32)
-        candidates = [
-            np.flatnonzero(allowed[self._ids(cluster)]) for cluster in range(len(self._vectors.clusters))
-        ]
-        for rows in _row_blocks(len(hidden), len(self._head_bias)):
-            projected, head = self._head_log_probs(hidden[rows])
-            for row in range(len(head)):
-                place = rows.start + row
-                best_ids[place], best[place] = self._best_of_one(
-                    projected[row : row + 1], head[row], k, candidates
-                )
+        k = min(k, len(self._bias) if allowed is None else int(np.count_nonzero(allowed)))
+        best_ids = np.zeros((len(hidden), k), dtype=np.int64)
+        best = np.zeros((len(hidden), k), dtype=np.float32)
+        largest_cluster = max(cluster.words for cluster in self._vectors.clusters)
+        for rows in _row_blocks(len(hidden) if k else 0, largest_cluster):
+            best_ids[rows], best[rows] = self._best(hidden[rows], k, allowed)
         return best_ids, best
 
     def sample(self, hidden: Float32Array, uniforms: Float64Array, excluded: int) -> tuple[IntArray, Float32Array]:
@@ -218,29 +209,46 @@ class AdaptiveSoftmax:
                 log_probs[some] += np.take_along_axis(logits, places, axis=1)[:, 0] - _log_sum_exp(logits)
         return log_probs
 
-    def _best_of_one(
-        self, projected: Float32Array, head: Float32Array, k: int, candidates: list[NDArray[np.int64]]
-    ) -> tuple[NDArray[np.int64], Float32Array]:
-        """The k most probable words after one context, (k,), among the allowed words.
+    def _best(
+        self, hidden: Float32Array, k: int, allowed: BoolArray | None
+    ) -> tuple[list[IntArray], list[Float32Array]]:
+        """Ids and natural log probabilities of the k most probable words of each row, best first.
 
         Args:
-            projected: the projected hidden vector, (1, D).
-            head: log probabilities of the words of the head and of the clusters.
-            k: number of words.
-            candidates: places of the allowed words in each cluster.
+            hidden: (N, H).
+            k: 1 to the number of words that are allowed.
+            allowed: whether each word may be returned, (V,); None: all may.
         """
-        ids, log_probs = _best(candidates[0], head[candidates[0]], k)
-        # The most probable cluster comes first: its words may make the others unnecessary.
-        for cluster in sorted(self._tails(), key=lambda cluster: -head[self._entry(cluster)]):
-            of_cluster = head[self._entry(cluster)]
-            if len(ids) == k and (k == 0 or of_cluster + ROUNDING < log_probs[-1]):
-                break
-            within = of_cluster + _log_softmax(self._logits_within(projected, cluster))[0, candidates[cluster]]
-            more_ids, more = _best(candidates[cluster] + self._vectors.first_ids[cluster], within, k)
-            ids, log_probs = np.concatenate([ids, more_ids]), np.concatenate([log_probs, more])
-            order = np.argsort(ids)
-            ids, log_probs = _best(ids[order], log_probs[order], k)
-        return ids, log_probs
+        projected = self._projected(hidden)
+        logits = self._head.times_rows(projected)
+        logits += self._head_bias
+        log_sums = _log_sum_exp(logits)
+        entries = logits[:, self._head_words :]
+        of_clusters = np.subtract(entries, log_sums[:, None], dtype=np.float64).astype(np.float32).tolist()
+        best = [BestWords(k) for _ in of_clusters]
+        allowed_there = _part(allowed, self._ids(0))
+        for of_row, words, log_sum in zip(best, logits[:, : self._head_words], log_sums.tolist(), strict=True):
+            of_row.add(words, log_sum, 0.0, 0, allowed_there)
+        # In each row, the most probable cluster comes first: its words may make the others unnecessary.
+        order = [sorted(range(len(row)), key=row.__getitem__, reverse=True) for row in of_clusters]
+        for place, cluster in itertools.product(range(len(self._tails())), self._tails()):
+            allowed_there = _part(allowed, self._ids(cluster))
+            if allowed_there is not None and not allowed_there.any():
+                continue
+            rows = [
+                row
+                for row, clusters in enumerate(order)
+                if clusters[place] == cluster - 1 and not of_clusters[row][cluster - 1] < best[row].bar
+            ]
+            if rows:
+                logits = self._logits_within(
+                    projected if len(rows) == len(projected) else projected[rows], cluster
+                )
+                first = self._vectors.first_ids[cluster]
+                for row, words, log_sum in zip(rows, logits, _log_sum_exp(logits).tolist(), strict=True):
+                    best[row].add(words, log_sum, of_clusters[row][cluster - 1], first, allowed_there)
+        found = [of_row.found() for of_row in best]
+        return [ids for ids, _ in found], [log_probs for _, log_probs in found]
 
     def _projected(self, hidden: Float32Array) -> Float32Array:
         return hidden if self._projection is None else self._projection.times_rows(hidden)
@@ -288,10 +296,9 @@ def make_softmax(
     return AdaptiveSoftmax(vectors, weights["softmax.bias"], *clusters, projection)
 
 
-def _best(ids: NDArray[np.int64], log_probs: Float32Array, k: int) -> tuple[NDArray[np.int64], Float32Array]:
-    """The k most probable of some tokens, best first. `ids` must rise."""
-    best_ids, best = largest(log_probs[None], ids, min(k, len(ids)))
-    return best_ids[0].astype(np.int64), best[0]
+def _part(allowed: BoolArray | None, ids: slice) -> BoolArray | None:
+    """Whether each word of a cluster is allowed; None: all are."""
+    return None if allowed is None else allowed[ids]
 
 
 def _row_blocks(rows: int, columns: int) -> Iterator[slice]:
