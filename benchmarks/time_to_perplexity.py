@@ -44,6 +44,8 @@ def main() -> None:
     if arguments.yardstick is not None:
         steps = arguments.epochs * yardstick_steps_per_epoch(arguments.train)
         yardstick = run_yardstick(arguments.yardstick, arguments.train, arguments.valid, steps)
+        if yardstick.valid_perplexity is None:
+            parser.error("--yardstick: the program printed no validation perplexity")
         goal, seconds, epochs = yardstick.valid_perplexity, yardstick.seconds, str(arguments.epochs)
     print(f"yardstick\t{epochs}\t{goal:.2f}\t{seconds:.1f}\t1.00", flush=True)
     with tempfile.TemporaryDirectory() as folder:

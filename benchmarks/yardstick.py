@@ -3,7 +3,7 @@
 The yardstick is called with TRAIN VALID --steps N. It cuts lines at white space, has every word of both texts in
 its vocabulary, and takes steps of 20 columns x 35 tokens. Every 100 steps it prints `step N S s T tokens`: the
 seconds of training, without validation, and the tokens so far. After each epoch, and after the last step, it
-prints `epoch N S s valid P`.
+prints `epoch N S s valid P`; the last line may be missing.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class YardstickRun:
     Attributes:
         progress: seconds of training and tokens, so far, after every 100 steps.
         seconds: seconds of training, in total.
-        valid_perplexity: validation perplexity after the last step.
+        valid_perplexity: validation perplexity after the last step; None: it was not printed.
         peak_rss_bytes: largest resident memory.
     """
 
     progress: list[tuple[float, int]]
     seconds: float
-    valid_perplexity: float
+    valid_perplexity: float | None
     peak_rss_bytes: int
 
     @property
@@ -78,11 +78,11 @@ def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> Yardsti
         (float(seconds), int(tokens))
         for seconds, tokens in re.findall(r"step \d+ ([\d.]+) s (\d+) tok", run.output)
     ]
-    seconds, perplexity = re.findall(r"epoch \d+ ([\d.]+) s valid ([\d.]+)", run.output)[-1]
+    validated = re.findall(r"epoch \d+ ([\d.]+) s valid ([\d.]+)", run.output)
     return YardstickRun(
         progress=progress,
-        seconds=float(seconds),
-        valid_perplexity=float(perplexity),
+        seconds=float(validated[-1][0]) if validated else progress[-1][0],
+        valid_perplexity=float(validated[-1][1]) if validated else None,
         peak_rss_bytes=run.peak_rss_bytes,
     )
 

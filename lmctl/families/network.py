@@ -20,9 +20,12 @@ class Network(Protocol):
 
     Attributes:
         batch_axis: the axis of length B in every tensor of a state.
+        column_groups: into how many groups a processor divides the columns, to compute them at the same time. 1:
+            most of the work of a step does not depend on the columns, and groups would repeat it.
     """
 
     batch_axis: int
+    column_groups: int
 
     def named_weights(self) -> dict[str, Any]:
         """All trainable tf.Variables, by the names of the weights in a bundle."""

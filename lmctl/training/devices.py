@@ -62,8 +62,10 @@ def use_device(device: DeviceConfig) -> Device:
     gpus = [there[number] for number in _gpu_numbers(device.placement, len(there))]
     _configure(lambda: tf.config.set_visible_devices(gpus, "GPU"))
     threads = device.threads or usable_cores()
-    _configure(lambda: tf.config.threading.set_intra_op_parallelism_threads(threads))
-    _configure(lambda: tf.config.threading.set_inter_op_parallelism_threads(1 if len(gpus) < 2 else len(gpus)))
+    # On a processor, two operations run at the same time (`Steps`), and share the threads.
+    at_once = len(gpus) or min(2, threads)
+    _configure(lambda: tf.config.threading.set_intra_op_parallelism_threads(-(-threads // at_once)))
+    _configure(lambda: tf.config.threading.set_inter_op_parallelism_threads(at_once))
     tf.config.experimental.enable_op_determinism()
     # float32 means float32: by default, recent GPUs round the factors of a matrix product to 10 bits.
     tf.config.experimental.enable_tensor_float_32_execution(False)

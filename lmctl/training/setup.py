@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lmctl.families.network import Network
     from lmctl.training.devices import Device
 
+# Fewest positions, T x B, in a group of columns. Smaller groups save little: a step of the preset tiny on
+# corpora/en.txt takes 2.3 ms instead of 2.6.
+SMALLEST_GROUP = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -74,22 +78,25 @@ class Setup:
             network.import_weights(initial_weights)
         variables = network.named_weights()
         optimizer = Optimizer(variables, training, compiled=not device.is_gpu)
+        batches = TrainingBatches(
+            corpus.train,
+            batch_size=training.batch_size,
+            num_steps=training.num_steps,
+            reset_probability=training.reset_probability,
+            seed=training.seed,
+        )
+        positions = batches.batch_size * batches.num_steps
+        groups = 1 if device.is_gpu else max(1, min(network.column_groups, positions // SMALLEST_GROUP))
         # If no training token is <unk>, the probability of <unk> falls without end and would alone decide which
         # epoch is best. OOVs are then left out of validation.
-        steps = Steps(network, optimizer, device.strategy, scores_oov=corpus.record.train.oov > 0)
+        steps = Steps(network, optimizer, device.strategy, scores_oov=corpus.record.train.oov > 0, groups=groups)
         return cls(
             corpus=corpus,
             config=config,
             device=device.description,
             sizes=sizes,
             network=network,
-            batches=TrainingBatches(
-                corpus.train,
-                batch_size=training.batch_size,
-                num_steps=training.num_steps,
-                reset_probability=training.reset_probability,
-                seed=training.seed,
-            ),
+            batches=batches,
             optimizer=optimizer,
             average=AveragedWeights(variables, training.average_decay) if training.average_decay else None,
             steps=steps,

@@ -26,15 +26,23 @@ class Steps:
     If there are several copies of the network, each copy reads a share of a segment's columns. Their gradients are
     summed, so that the copies stay equal.
 
+    A copy may read its columns in groups that do not depend on each other. TensorFlow then computes them at the
+    same time, each on one core. Two threads that share every matrix product are slower, because the products of a
+    recurrence are thin and the operations between them use one thread.
+
     Args:
         network: a network of any family, made in the strategy's scope.
         optimizer: optimizer of its variables, made in the same scope.
         strategy: strategy of tf.distribute that places the copies.
         scores_oov: whether validation counts targets that are `<unk>`.
+        groups: number of groups of columns of a copy; fewer if there are fewer columns.
     """
 
-    def __init__(self, network: Network, optimizer: Optimizer, strategy: Any, *, scores_oov: bool) -> None:
+    def __init__(
+        self, network: Network, optimizer: Optimizer, strategy: Any, *, scores_oov: bool, groups: int = 1
+    ) -> None:
         self._network = network
+        self._most_groups = groups
         self._optimizer = optimizer
         self._strategy = strategy
         self.scores_oov = scores_oov
@@ -111,16 +119,10 @@ class Steps:
     def _train_copy(self, share: Any, state: Any, seed: Any, rate: Any, positions: Any) -> tuple[Any, Any]:
         variables = self._network.named_weights()
         replica = tf.distribute.get_replica_context()
-        masks_seed = seed
         if self._copies > 1:
-            fold_in = tf.random.experimental.stateless_fold_in
-            # The first number of a result depends on the seed alone, and the second is the folded number. So the
-            # copy enters the first number with the second call. The second stays the number of the step.
-            of_copy = fold_in(fold_in(seed, replica.replica_id_in_sync_group), 0)
-            masks_seed = tf.stack([of_copy[0], seed[1]])
+            seed = _numbered(seed, replica.replica_id_in_sync_group)
         with tf.GradientTape() as tape:
-            nats, there, state = self._cross_entropy(share, state, masks_seed)
-            total_nats = tf.reduce_sum(nats * there)
+            total_nats, _, state = self._sums(share, state, seed)
             # Divided by all positions, padding included, so that a nearly empty batch makes a small update.
             loss = total_nats / positions
         found = tape.gradient(loss, list(variables.values()))
@@ -142,18 +144,42 @@ class Steps:
         )
 
     def _validate_copy(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
-        nats, there, state = self._cross_entropy(share, state, None)
-        if not self.scores_oov:
-            there *= tf.cast(share[1] != UNKNOWN_ID, tf.float32)
-        return tf.reduce_sum(nats * there), tf.reduce_sum(there), state
+        return self._sums(share, state, None)
 
-    def _cross_entropy(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
-        """Return nats of each target, (T, B); a mask, (T, B), 1 for a target and 0 for padding; the state."""
+    def _sums(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
+        """Return the summed nats of the targets that count, their number, and the state, of the columns of a copy.
+
+        Args:
+            share: inputs and targets (T, B), lengths and restarts (B,).
+            state: of B columns.
+            dropout_seed: of the copy; None: validation.
+        """
+        columns, axis = share[0].shape[1], self._network.batch_axis
+        # Batches of validation may have any number of columns, so a group may be empty then.
+        groups = self._most_groups if columns is None else min(self._most_groups, columns)
+        if groups == 1:
+            return self._sums_of_group(share, state, dropout_seed)
+        nats, targets, states = [], [], []
+        shares = zip(*(_divided(part, groups, -1) for part in share), strict=True)
+        leaves = zip(*(_divided(leaf, groups, axis) for leaf in tf.nest.flatten(state)), strict=True)
+        for number, (of_group, group_leaves) in enumerate(zip(shares, leaves, strict=True)):
+            seed = None if dropout_seed is None else _numbered(dropout_seed, number)
+            before = tf.nest.pack_sequence_as(state, group_leaves)
+            group_nats, group_targets, after = self._sums_of_group(of_group, before, seed)
+            nats.append(group_nats)
+            targets.append(group_targets)
+            states.append(after)
+        after = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis), *states)
+        return tf.add_n(nats), tf.add_n(targets), after
+
+    def _sums_of_group(self, share: Any, state: Any, dropout_seed: Any) -> tuple[Any, Any, Any]:
         inputs, targets, lengths, restart = share
         state = self._network.restarted(state, restart)
         nats, state = self._network.cross_entropy(inputs, targets, state, dropout_seed)
-        there = tf.transpose(tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32))
-        return nats, there, state
+        counts = tf.transpose(tf.sequence_mask(lengths, tf.shape(targets)[0], tf.float32))
+        if dropout_seed is None and not self.scores_oov:
+            counts *= tf.cast(targets != UNKNOWN_ID, tf.float32)
+        return tf.reduce_sum(nats * counts), tf.reduce_sum(counts), state
 
     def _shares(self, segment: Segment) -> Any:
         """Divide a segment's columns among the copies; empty columns, all `</s>`, make the shares equal."""
@@ -179,3 +205,21 @@ class Steps:
         return self._strategy.experimental_distribute_values_from_function(
             lambda context: make(int(context.replica_id_in_sync_group))
         )
+
+
+def _numbered(seed: Any, number: Any) -> Any:
+    """The seed of a copy, or of a group of columns. The second integer, the number of the step, stays.
+
+    The first number of a result of `stateless_fold_in` depends on the seed alone, and the second is the folded
+    number. So the number enters the first integer with the second call.
+    """
+    fold_in = tf.random.experimental.stateless_fold_in
+    return tf.stack([fold_in(fold_in(seed, number), 0)[0], seed[1]])
+
+
+def _divided(values: Any, groups: int, axis: int) -> list[Any]:
+    """Divide a tensor into parts of nearly equal size along an axis."""
+    size = values.shape[axis]
+    size = tf.shape(values)[axis] if size is None else size
+    sizes = [(size + number) // groups for number in range(groups)]
+    return tf.split(values, sizes, axis=axis, num=groups)  # type: ignore[no-any-return]

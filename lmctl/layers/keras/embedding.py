@@ -61,14 +61,12 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
     def call(self, token_ids: Any) -> Any:
         """Vectors (N, D) of token ids (N,)."""
         if not self.projections:
-            return tf.gather(tf.convert_to_tensor(self.tables[0]), token_ids)
+            return tf.gather(self.tables[0].value, token_ids)
         cluster_of, count = self.cluster_of(token_ids), len(self.clusters)
         places = tf.dynamic_partition(tf.range(tf.size(token_ids)), cluster_of, count)
         members = tf.dynamic_partition(token_ids, cluster_of, count)
         vectors = [
-            self._lengthened(
-                tf.gather(tf.convert_to_tensor(self.tables[index]), ids - self.first_ids[index]), index
-            )
+            self._lengthened(tf.gather(self.tables[index].value, ids - self.first_ids[index]), index)
             for index, ids in enumerate(members)
         ]
         return tf.ensure_shape(tf.dynamic_stitch(places, vectors), (None, self.dim))

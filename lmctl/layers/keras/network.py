@@ -36,7 +36,10 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
     Attributes:
         embedding: the word vectors of the input.
         softmax: the output layer.
+        column_groups: see `Network`.
     """
+
+    column_groups = 2
 
     def __init__(self, layers: WordLayers, initial: InitialWeights, *, name: str) -> None:
         super().__init__(name=name, dtype="float32")

@@ -30,8 +30,8 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         hidden_units: H. If D is not H, a projection is applied to hidden vectors.
         initializer: a function that makes the initializer of the projection and of the vectors of clusters.
         dtype: type of the factors of matrix products.
-        scatters: whether the gradient is updated in place at the targets. On a processor this saves a pass over
-            the logits. On a GPU, TensorFlow's deterministic scatter would copy them to the host and back.
+        scatters: whether gradients are updated in place at the targets. On a processor this saves two passes over
+            the logits. On a GPU, TensorFlow's deterministic scatter would copy tables to the host and back.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
         return product(hidden, table, self._product_dtype, transpose_b=True) + bias
 
     def _nats(self, hidden: Any, table: Any, bias: Any, targets: Any) -> Any:
-        """Cross-entropy (N,) within one table, with a gradient that needs one pass less over the logits."""
+        """Cross-entropy (N,) within one table, with a gradient that needs few passes over the logits."""
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def nats_of(hidden: Any, table: Any, bias: Any) -> Any:
@@ -143,15 +143,24 @@ class Softmax(keras.layers.Layer):  # type: ignore[misc]
             nats = (largest + tf.math.log(sums))[:, 0] - tf.gather_nd(logits, places)
 
             def gradient(d_nats: Any) -> Any:
-                d_logits = exponentials * (d_nats[:, None] / sums)
-                if self._scatters:
-                    d_logits = tf.tensor_scatter_nd_sub(d_logits, places, d_nats)
-                else:
-                    d_logits -= tf.one_hot(targets, tf.shape(logits)[1]) * d_nats[:, None]
+                scale = d_nats[:, None] / sums
+                if not self._scatters:
+                    d_logits = exponentials * scale - tf.one_hot(targets, tf.shape(logits)[1]) * d_nats[:, None]
+                    return (
+                        product(d_logits, table, self._product_dtype),
+                        product(d_logits, hidden, self._product_dtype, transpose_a=True),
+                        tf.reduce_sum(d_logits, axis=0),
+                    )
+                # A row of d_logits is a row of the exponentials times a number, minus another at the target. The
+                # numbers are applied to the products, which are far smaller than the logits.
+                d_hidden = product(exponentials, table, self._product_dtype) * scale
+                d_table = product(exponentials, hidden * scale, self._product_dtype, transpose_a=True)
+                d_bias = tf.linalg.matvec(exponentials, scale[:, 0], transpose_a=True)
+                subtract, rows = tf.tensor_scatter_nd_sub, targets[:, None]
                 return (
-                    product(d_logits, table, self._product_dtype),
-                    product(d_logits, hidden, self._product_dtype, transpose_a=True),
-                    tf.reduce_sum(d_logits, axis=0),
+                    d_hidden - tf.gather(table, targets) * d_nats[:, None],
+                    subtract(d_table, rows, hidden * d_nats[:, None]),
+                    subtract(d_bias, rows, d_nats),
                 )
 
             return nats, gradient

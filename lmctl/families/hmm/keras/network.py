@@ -48,9 +48,11 @@ class HMMNetwork:
     Attributes:
         batch_axis: the axis of B in a state: the block of the last word, (B,) int32, and the natural logs of the
             probabilities of its states, (B, K) float32.
+        column_groups: transitions and emissions, most of the work, do not depend on the columns.
     """
 
     batch_axis = 0
+    column_groups = 1
 
     def __init__(
         self,
