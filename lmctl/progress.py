@@ -36,15 +36,20 @@ def tell(activity: str, done: float = 0, total: float | None = None) -> None:
         done: the amount done, in any unit.
         total: the total amount in the same unit; None: unknown.
     """
-    listener = _listener.get()
-    if listener is not None:
-        listener(activity, done, total)
+    heard_by = _listener.get()
+    if heard_by is not None:
+        heard_by(activity, done, total)
+
+
+def listener() -> Listener | None:
+    """Return the listener of this block; None if there is none."""
+    return _listener.get()
 
 
 @contextlib.contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listening(hears: Listener) -> Iterator[None]:
     """Send all reports of the block to a listener."""
-    token = _listener.set(listener)
+    token = _listener.set(hears)
     try:
         yield
     finally:
