@@ -195,7 +195,9 @@ class Benchmark:
             found["weight"] = compared["weights"][0]
         else:
             own, of_baseline = self._log_probs(family, "valid"), self._baseline("valid")
-            mixture = Mixture.tuned([ValidScores(each, self._includes_oov) for each in (own, of_baseline)])
+            mixture = Mixture.tuned(
+                [ValidScores(each, self._includes_oov, len(each)) for each in (own, of_baseline)]
+            )
             found |= {"valid": self._perplexity(own), "mixed_valid": mixture.perplexity}
             found["weight"] = mixture.weights[0]
         if self.test is not None:

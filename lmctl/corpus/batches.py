@@ -101,15 +101,36 @@ def carried_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Iter
     return TrainingBatches(stream, batch_size=batch_size, num_steps=num_steps).segments(0)
 
 
-def sentence_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:
-    """The whole stream once, every sentence from the initial state. A batch has sentences of similar length."""
+def sentence_segments(
+    stream: Stream, *, batch_size: int, num_steps: int, spread: bool = False
+) -> Iterator[Segment]:
+    """The whole stream once, every sentence from the initial state. A batch has sentences of similar length.
+
+    Args:
+        stream: token ids, (tokens,); every sentence ends with `</s>`.
+        batch_size: number of sentences of a batch.
+        num_steps: largest length of a segment.
+        spread: False: the batches are sorted by the length of their sentences. True: the first batches, however
+            many, have sentences of all lengths.
+    """
     ends = np.flatnonzero(stream == SENTENCE_END_ID) + 1
     starts = np.append(0, ends[:-1])
     order = np.argsort(ends - starts, kind="stable")
-    for first in range(0, len(order), batch_size):
+    firsts = range(0, len(order), batch_size)
+    for place in spread_order(len(firsts)) if spread else range(len(firsts)):
+        first = firsts[place]
         group = order[first : first + batch_size]
         longest = int((ends[group] - starts[group]).max())
         yield from _ColumnWalk(stream, starts[group], ends[group], min(num_steps, longest), _never)
+
+
+def spread_order(count: int) -> list[int]:
+    """The numbers 0 to `count` - 1 in an order whose first numbers, however many, are spread over all of them.
+
+    The numbers are sorted by their binary digits, read from the last one to the first (van der Corput 1935).
+    """
+    digits = max(count - 1, 1).bit_length()
+    return sorted(range(count), key=lambda number: int(f"{number:0{digits}b}"[::-1], 2))
 
 
 def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:

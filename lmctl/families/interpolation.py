@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl.deadline import NEVER
 from lmctl.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.arrays import Float64Array
+    from lmctl.deadline import Deadline
 
 # Expectation maximisation ends when no other weights gain more nats per token than this.
 LARGEST_LOSS_NATS = 1e-7
@@ -20,7 +22,7 @@ MOST_ROUNDS = 10_000
 WEIGHT_DIGITS = 6
 
 
-def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
+def tune_weights(log_probs: Sequence[Float64Array], deadline: Deadline = NEVER) -> list[float]:
     """Find the mixture weights that make a text most probable, by expectation maximisation.
 
     The next weight of a member is the mean, over the tokens, of its share in the probability of the mixture
@@ -35,6 +37,7 @@ def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
     Args:
         log_probs: for each of M members, the natural log probability of every token of the text, (N,). A token
             that is impossible for all members is left out: every choice of weights gives it probability 0.
+        deadline: the algorithm ends then, with the best weights so far.
 
     Returns:
         M weights, rounded to WEIGHT_DIGITS digits, whose sum is 1.
@@ -52,7 +55,7 @@ def tune_weights(log_probs: Sequence[Float64Array]) -> list[float]:
     weights = np.full(len(relative), 1.0 / len(relative))
     for _ in range(MOST_ROUNDS):
         gains = (relative / (weights @ relative)).mean(axis=1)
-        if math.log(gains.max()) < LARGEST_LOSS_NATS:
+        if math.log(gains.max()) < LARGEST_LOSS_NATS or deadline.is_over():
             break
         weights *= gains
     # The last digits depend on the order of additions, and so on the number of threads. Rounding removes them.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lmctl import families
 from lmctl.corpus.vocabulary import UNKNOWN_ID
-from lmctl.errors import DataError
+from lmctl.deadline import NEVER
+from lmctl.errors import DataError, OutOfTimeError
 from lmctl.jobs.watching.events import CacheTuned
 from lmctl.query.tuning import tune_cache
 from lmctl.store.layout import METRICS
@@ -15,6 +16,7 @@ from lmctl.store.writing import amend_bundle, encode_metrics
 
 if TYPE_CHECKING:
     from lmctl.arrays import IntArray
+    from lmctl.deadline import Deadline
     from lmctl.query.tuning import TunedCache
     from lmctl.store.bundle import Bundle
 
@@ -27,7 +29,12 @@ LEAST_GAIN = 0.001
 
 
 def add_figures(
-    bundle: Bundle, metrics: dict[str, Any], valid: IntArray, *, includes_oov: bool
+    bundle: Bundle,
+    metrics: dict[str, Any],
+    valid: IntArray,
+    *,
+    includes_oov: bool,
+    deadline: Deadline = NEVER,
 ) -> CacheTuned | None:
     """Tune a cache for a bundle, and store its parameters and all figures in the bundle.
 
@@ -36,11 +43,17 @@ def add_figures(
         metrics: content of metrics.json without `cache`.
         valid: token ids of the validation text, (tokens,).
         includes_oov: whether out-of-vocabulary words count.
+        deadline: tuning is given up then.
 
     Returns:
-        Figures of the cache; None if the text is too short, or if the cache gains nothing.
+        Figures of the cache; None if the text or the time is too short, or if the cache gains nothing.
     """
-    tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
+    try:
+        with deadline.enforced("training.time_limit leaves no time for it"):
+            tuned = _tune_cache(bundle, valid, includes_oov=includes_oov)
+    except OutOfTimeError as error:
+        logger.info("no cache was tuned: %s", error)
+        tuned = None
     figures = None
     if tuned is not None:
         figures = CacheTuned(

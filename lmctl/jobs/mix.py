@@ -125,7 +125,7 @@ def mix(
         # A new generation of one of them may have been published meanwhile.
         _check_alike(models, loaded)
         scores = [
-            ValidScores(token_log_probs(model.language_model, token_ids, state=state), includes_oov=True)
+            ValidScores(token_log_probs(model.language_model, token_ids, state=state), True, len(token_ids))
             for model in loaded
         ]
         mixture = Mixture.tuned(scores)

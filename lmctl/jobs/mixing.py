@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl import families
+from lmctl.deadline import NEVER
 from lmctl.families.interpolation import tune_weights
 from lmctl.perplexity import perplexity_of
 from lmctl.store.draft import Draft, TextFiles
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.deadline import Deadline
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.store.bundle import Bundle
     from lmctl.store.model_record import CorpusSummary, TrainingSummary
@@ -45,13 +47,17 @@ class Mixture:
         return [place for place, weight in enumerate(self.weights) if weight >= LEAST_WEIGHT]
 
     @classmethod
-    def tuned(cls, scores: Sequence[ValidScores]) -> Mixture:
+    def tuned(cls, scores: Sequence[ValidScores], deadline: Deadline = NEVER) -> Mixture:
         """The weights that make the validation text most probable.
+
+        Args:
+            scores: the scores of each member, of the same tokens.
+            deadline: see `tune_weights`.
 
         Raises:
             DataError: every member gives every token of the text probability 0.
         """
-        weights = tune_weights([each.log_probs for each in scores])
+        weights = tune_weights([each.log_probs for each in scores], deadline)
         with np.errstate(divide="ignore"):
             weighted = [np.log(weight) + each.log_probs for weight, each in zip(weights, scores, strict=True)]
         cross_entropy = float(-np.logaddexp.reduce(weighted).mean())

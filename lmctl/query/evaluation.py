@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from lmctl.errors import DataError
 from lmctl.progress import Meter
-from lmctl.query.gap_scoring import SAMPLED_WORDS, GapScore, sampled_gaps, score_gaps, score_lines
+from lmctl.query.gap_scoring import GapScore, score_lines
 from lmctl.query.metrics import Figures, Tally
 from lmctl.query.pseudo_metrics import PseudoFigures, PseudoTally
 from lmctl.query.scoring import score_batches
@@ -128,40 +128,6 @@ def evaluate_gaps(
     if not tally.words:
         raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary))
-
-
-def sampled_bits_per_character(
-    model: TextModel, gap_model: GapModel, path: str, *, threads: int = 0
-) -> float | None:
-    """Return the pseudo bits per character of words that are spread evenly over a text.
-
-    Models with the same segmentation score the same words.
-
-    Args:
-        model: the model.
-        gap_model: its runtime.
-        path: a file in UTF-8, a sentence a line.
-        threads: largest number of batches that are scored at once.
-
-    Returns:
-        See `PseudoFigures.pseudo_bits_per_character`; None if stop words were removed.
-
-    Raises:
-        DataError: the text has no words.
-    """
-    tally = PseudoTally(None if model.bundle.record.recipe.stop_words else model.characters)
-    texts = [model.encode(line) for line in read_lines(path)]
-    gaps = sampled_gaps([text.token_ids for text in texts], SAMPLED_WORDS)
-    if not gaps:
-        raise DataError(f"{path}: nothing to score; expected text, a sentence a line")
-    meter = Meter(f"scoring hidden words of {Path(path).name}", len(gaps))
-    meter.units_read = meter.tokens_read = len(gaps)
-    log_probs, _ = score_gaps(gap_model, [text.token_ids for text in texts], gaps, threads=threads, meter=meter)
-    for place, gap in enumerate(gaps):
-        text = texts[gap.sentence]
-        word, token_id = text.words[gap.word], text.token_ids[gap.word]
-        tally.add(GapScore([word], [token_id], log_probs[place : place + 1], None))
-    return tally.bits_per_character
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ WINDOW_GAPS = 1 << 11
 # The most words that the figures of a training run and its gate are measured on. A gap costs as much as its whole
 # sentence, so all words of a long text would take far longer than training validates.
 SAMPLED_WORDS = 1000
+# Fewest gaps that are scored at once if the time is limited; so many are scored even if it is over.
+FEWEST_TIMED_GAPS = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,11 +120,15 @@ class Tally:
             for k in self._hits:
                 self._hits[k] += sum(rank <= k for rank in ranks)
 
+    @property
+    def bits(self) -> float:
+        """Bits of all tokens, and of the spelling of OOVs."""
+        return self._total_nats / LN_2 + self._spelling_bits
+
     def figures(self, vocabulary_size: int, state: str, cache: int = 0) -> Figures:
         """Return the figures; at least one sentence must have been added."""
         tokens = self.words + self.sentences
         possible = tokens - self.oov - self.zeroprobs
-        bits = self._total_nats / LN_2 + self._spelling_bits
         return Figures(
             sentences=self.sentences,
             words=self.words,
@@ -143,7 +147,7 @@ class Tally:
             if possible > self.sentences
             else math.inf,
             cross_entropy_nats=self._total_nats / tokens,
-            bits_per_character=None if self._spelling is None else bits / self.characters,
+            bits_per_character=None if self._spelling is None else self.bits / self.characters,
             accuracy={str(k): hits / tokens for k, hits in self._hits.items()} if self._hits else None,
             mean_reciprocal_rank=self._reciprocal_ranks / tokens if self._hits else None,
             vocabulary_size=vocabulary_size,

@@ -97,11 +97,16 @@ class PseudoTally:
                 self._hits[k] += sum(rank <= k for rank in ranks)
 
     @property
+    def bits(self) -> float:
+        """Bits of all words, and of the spelling of OOVs."""
+        return self._nats / LN_2 + self._spelling_bits
+
+    @property
     def bits_per_character(self) -> float | None:
         """See `PseudoFigures.pseudo_bits_per_character`; at least one word must have been added."""
         if self._spelling is None:
             return None
-        return (self._nats / LN_2 + self._spelling_bits) / self.characters
+        return self.bits / self.characters
 
     def figures(self, vocabulary_size: int) -> PseudoFigures:
         """Return the figures; at least one word must have been added."""

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.deadline import NEVER, paced
 from lmctl.progress import Meter
 from lmctl.query.text_model import EncodedText
-from lmctl.query.window_scoring import EncodedLine, Wanted, scorer, windows
+from lmctl.query.window_scoring import WINDOW_TOKENS, EncodedLine, Wanted, scorer, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lmctl.arrays import Float64Array, IntArray
+    from lmctl.deadline import Deadline
     from lmctl.families.base import LanguageModel
     from lmctl.query.text_model import TextModel
     from lmctl.query.window_scoring import SentenceScore
+
+# Fewest tokens that are scored at once if the time is limited; so many are scored even if it is over.
+FEWEST_TIMED_TOKENS = 512
 
 
 def score_sentences(
@@ -120,14 +125,16 @@ def token_log_probs(
     *,
     state: Literal["reset", "carry"],
     threads: int = 0,
+    deadline: Deadline = NEVER,
 ) -> Float64Array:
-    """Return the natural log probability of every token of a text, (N,).
+    """Return the natural log probability of every token of a text, (N,), or of its beginning if the time is over.
 
     Args:
         language_model: the language model.
         token_ids: sentences that each end with `</s>`, (N,).
         state: as in `score_sentences`.
         threads: as in `score_sentences`.
+        deadline: whole sentences are scored until then, and at least `FEWEST_TIMED_TOKENS` tokens.
     """
     meter = Meter("scoring", len(token_ids))
     score_window = scorer(language_model, state, Wanted(), threads, meter)
@@ -137,5 +144,8 @@ def token_log_probs(
         for number, part in enumerate(np.split(token_ids, ends + 1)[:-1], start=1)
     )
     meter.units_read = meter.tokens_read = len(token_ids)
-    found = [score.log_probs for window in windows(sentences) for score in score_window(window)]
+    pieces = paced(
+        sentences, lambda line: len(line.text.token_ids) + 1, deadline, FEWEST_TIMED_TOKENS, WINDOW_TOKENS
+    )
+    found = [score.log_probs for piece in pieces for score in score_window(piece)]
     return np.concatenate([np.zeros(0), *found])

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.errors import DataError
+from lmctl.errors import DataError, OutOfTimeError
 from lmctl.families.cached.memory import Memory
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import contexts_of, mixed
@@ -60,7 +60,8 @@ def tune_cache(
 ) -> TunedCache:
     """Find the parameters of a cache that give a text the lowest perplexity.
 
-    The text is read from its start as one stream.
+    The text is read from its start as one stream. If a deadline that is enforced comes after all thetas of the
+    first grid have been tried, the best of them is returned.
 
     Args:
         model: the model without a cache.
@@ -70,6 +71,7 @@ def tune_cache(
 
     Raises:
         DataError: the text has fewer than two tokens, or no token counts.
+        OutOfTimeError: a deadline that is enforced comes earlier than that.
     """
     targets = token_ids[:CACHE_TOKENS].astype(np.int64)
     if len(targets) < 2:
@@ -82,17 +84,18 @@ def tune_cache(
     if not (counts & reading.remembering).any():
         raise DataError("no token of the text counts, so a cache cannot be tuned on it")
     grid = THETAS_OF_FEATURES if model.has_features else THETAS_OF_AGES
-    progress.tell("tuning a cache", 0, 1 + REFINEMENTS)
-    best = _best_cache(reading, of_model, targets, counts, grid)
+    best = _best_cache(reading, of_model, targets, counts, grid, "tuning a cache")
     step = 2.0
     for refinement in range(REFINEMENTS):
-        progress.tell("tuning a cache", 1 + refinement, 1 + REFINEMENTS)
+        activity = f"tuning a cache, refinement {refinement + 1} of {REFINEMENTS}"
         step **= 1.0 / STEPS_IN_A_STEP
         around = [exponent for exponent in range(1 - STEPS_IN_A_STEP, STEPS_IN_A_STEP) if exponent]
         thetas = [best.parameters.theta * step**exponent for exponent in around]
-        best = min(
-            best, _best_cache(reading, of_model, targets, counts, thetas), key=lambda tuned: tuned.perplexity
-        )
+        try:
+            refined = _best_cache(reading, of_model, targets, counts, thetas, activity)
+        except OutOfTimeError:
+            return best
+        best = min(best, refined, key=lambda tuned: tuned.perplexity)
     return best
 
 
@@ -124,11 +127,13 @@ def _best_cache(
     targets: IntArray,
     counts: NDArray[np.bool_],
     thetas: Sequence[float],
+    activity: str,
 ) -> TunedCache:
     """Return the best of several thetas, each with the weight that is best for it."""
     found = []
     there = reading.remembering & counts
-    for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas), strict=True):
+    for theta, of_cache in zip(thetas, reading.log_probs(targets, thetas, activity), strict=True):
+        progress.tell(activity, len(targets), len(targets))
         weight = min(tune_weights([of_model[there], of_cache[there]])[1], LARGEST_CACHE_WEIGHT)
         parameters = CacheParameters(weight=weight, theta=theta)
         with_cache = np.where(there, mixed(of_model, of_cache, weight), of_model)

@@ -78,6 +78,8 @@ class ComparedMetrics(msgspec.Struct, kw_only=True):
     mixture_is_chosen: bool
     includes_oov: bool
     state: State
+    # null: an older version of lmctl wrote the bundle.
+    tokens: Count | None = None
 
 
 class CacheMetrics(msgspec.Struct, kw_only=True):

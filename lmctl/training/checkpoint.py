@@ -86,6 +86,8 @@ class Progress(msgspec.Struct, kw_only=True):
         rate: the last learning rate.
         decays: how often schedule plateau has lowered the learning rate.
         best_nats: cross-entropy of the validation text in the best epoch, in nats a token.
+        best_tokens: number of tokens of the validation text that this is of.
+        best_segments: of a run with a time limit, the cross-entropy of each of their segments, summed in nats.
         best_epoch: number of the best epoch, from 1; 0 if there is none yet.
         epochs_without_improvement: number of epochs since the best one.
         average_updates: number of updates of the averaged weights.
@@ -106,6 +108,8 @@ class Progress(msgspec.Struct, kw_only=True):
     rate: _Amount = 0.0
     decays: _Count = 0
     best_nats: float | None = None
+    best_tokens: _Count = 0
+    best_segments: list[float] = []
     best_epoch: _Count = 0
     epochs_without_improvement: _Count = 0
     average_updates: _Count = 0

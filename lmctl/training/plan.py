@@ -125,7 +125,7 @@ def too_late(time_limit: TimeLimit) -> OutOfTimeError:
     """Return the error for a run whose time is over before its first step."""
     return OutOfTimeError(
         f"training.time_limit leaves no time to train: {max(time_limit.left_seconds(), 0):.0f} s are left after "
-        f"preparing the text and loading TensorFlow, and scoring and publishing the model takes about "
-        f"{time_limit.seconds_after:.0f} s; nothing was published; set a longer training.time_limit or a smaller "
+        "preparing the text and loading TensorFlow, and publishing the model takes at least "
+        f"{time_limit.seconds_needed:.0f} s; nothing was published; set a longer training.time_limit or a smaller "
         "preset"
     )

@@ -22,7 +22,7 @@ class TrainingResult:
         history: a record for each epoch.
         valid_cross_entropy_nats: nats per token of the validation text in the best epoch; None if there is no
             validation text.
-        valid_tokens: number of tokens of the validation text that were scored.
+        valid_tokens: number of tokens of the validation text that this is of.
     """
 
     summary: TrainingSummary

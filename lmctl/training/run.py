@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -10,7 +11,6 @@ import tensorflow as tf
 from lmctl.errors import LmctlError, UsageError
 from lmctl.training.devices import use_device
 from lmctl.training.setup import Setup
-from lmctl.training.time_limit import TimeLimit
 from lmctl.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.events import Watch
     from lmctl.training.result import TrainingResult
+    from lmctl.training.time_limit import TimeLimit
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,7 @@ def train_network(
     corpus: PreparedCorpus,
     config: Config,
     *,
-    deadline: float | None = None,
-    seconds_after: float = 0.0,
+    time_limit: TimeLimit | None = None,
     initial_weights: Mapping[str, Float32Array] | None = None,
     resume_from: Checkpoint | None = None,
     may_start_over: bool = True,
@@ -42,8 +42,7 @@ def train_network(
     Args:
         corpus: the id streams; without validation tokens there is no early stopping.
         config: the resolved configuration.
-        deadline: end of training, in seconds of time.monotonic(); None: no time limit.
-        seconds_after: time of the work after training at the machine's present speed.
+        time_limit: the time limit; None: there is none.
         initial_weights: weights to start from, by the names that they have in a bundle; None: random weights.
         resume_from: checkpoint of a run with the same corpus and configuration. The result is then, byte for byte,
             the result of a run without interruption.
@@ -74,9 +73,9 @@ def train_network(
         resume_from = None
     try:
         with device.scope():
-            limit = None if deadline is None else TimeLimit(deadline, seconds_after)
-            setup = Setup.of(corpus, config, device, initial_weights)
-            return Trainer(setup, watch, limit, resume_from).run()
+            clock = time.monotonic if time_limit is None else time_limit.clock
+            setup = Setup.of(corpus, config, device, initial_weights, clock)
+            return Trainer(setup, watch, time_limit, resume_from).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(
             f"out of memory on {device.description}; set a smaller training.batch_size, vocabulary.size or network"

@@ -50,17 +50,20 @@ class Schedule:
         """Whether `patience` epochs in a row have not improved the validation perplexity."""
         return self._progress.epochs_without_improvement >= self._training.patience
 
-    def epoch_done(self, cross_entropy_nats: float | None) -> bool:
+    def epoch_done(self, cross_entropy_nats: float | None, best_on_part: float | None = None) -> bool:
         """Record the validation of the epoch in progress.
 
         Args:
             cross_entropy_nats: nats per token of the validation text; None if there is no validation text.
+            best_on_part: the best epoch's nats per token of the same part of the text, if only a part was scored.
 
         Returns:
             Whether this epoch is the best so far.
         """
         progress = self._progress
         best_nats = math.inf if progress.best_nats is None else progress.best_nats
+        if best_on_part is not None:
+            best_nats = best_on_part
         if cross_entropy_nats is None or cross_entropy_nats < best_nats:
             progress.best_nats = cross_entropy_nats
             progress.best_epoch = progress.epoch + 1

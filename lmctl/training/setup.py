@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from lmctl.training.steps import Steps
 from lmctl.training.validation import Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
@@ -61,6 +62,7 @@ class Setup:
         config: Config,
         device: Device,
         initial_weights: Mapping[str, Float32Array] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> Setup:
         """Make the objects that a configuration asks for. The caller has entered the scope of the device."""
         training = config.training
@@ -100,7 +102,7 @@ class Setup:
             optimizer=optimizer,
             average=AveragedWeights(variables, training.average_decay) if training.average_decay else None,
             steps=steps,
-            validation=Validation(corpus, config, steps),
+            validation=Validation(corpus, config, steps, clock),
         )
 
     @property

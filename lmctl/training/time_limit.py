@@ -5,6 +5,8 @@ speed of a few measured steps, which change no weights. The model stores the num
 number trains the same model again. If the machine becomes slower, fewer steps are planned for the rest of the
 time, and the work after training is expected to take longer, too. If it becomes faster again, more steps are
 planned. The same model cannot be trained again then.
+
+The validation after the last epoch is cut short if the machine becomes slower while it runs.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import statistics
 import time
 from collections import deque
 from typing import TYPE_CHECKING
+
+from lmctl.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,46 +33,62 @@ FEWEST_SLOW_STEPS, SLOW_MEASURING_SHARE = 3, 0.1
 # Share of the limit that is kept for the work after training.
 RESERVE_SHARE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
+# Largest share of the time left that is kept for work after training that can be cut short.
+AFTER_SHARE = 0.25
 # Share of the time left for training that the validation at its end may take. If the whole validation text takes
 # longer, a part of it is scored.
 VALIDATION_SHARE = 0.25
 # A plan changes by these shares or more, so that it stays the same on a machine whose speed varies a little. More
 # is lost if the time is over before the learning rate has fallen than if some of the time is not used.
 LEAST_SHORTENING, LEAST_LENGTHENING = 0.02, 0.05
+# A step that takes more than this share of the reserve is not begun if it would end too late.
+LONG_STEP = 0.1
 
 
 class TimeLimit:
-    """Plans the number of steps until a deadline.
+    """Plans the number of steps until the end of a run.
 
     Args:
-        deadline: end of training, in seconds of `clock`.
-        seconds_after: time of the work after training at the machine's present speed. It comes after the deadline.
+        end: end of the run, in seconds of `clock`.
+        seconds_after: time that the work after training takes at the machine's present speed.
+        seconds_needed: the part of it that cannot be cut short. If that is less, the work after training gets at
+            most AFTER_SHARE of the time left when the steps are planned.
         clock: a monotonic clock, in seconds.
 
     Attributes:
-        seconds_after: as given.
+        seconds_needed: as given.
         validation_seconds: time that the validation at the end takes.
+        validation_deadline: the time at which a validation is cut short.
+        clock: as given.
     """
 
     def __init__(
-        self, deadline: float, seconds_after: float = 0.0, *, clock: Callable[[], float] = time.monotonic
+        self,
+        end: float,
+        seconds_after: float = 0.0,
+        *,
+        seconds_needed: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._deadline = deadline
-        self.seconds_after = seconds_after
-        self._clock = clock
+        self._end = end
+        self._wanted_after = max(seconds_after, seconds_needed)
+        self._planned_after: float | None = None
+        self.seconds_needed = seconds_needed
+        self.validation_deadline = Deadline(end - seconds_needed, clock)
+        self.clock = clock
         self._began = clock()
         self._seconds: list[float] = []
         self._step_seconds = 0.0
         self._last = self._began
         self._recent: deque[float] = deque(maxlen=MOST_MEASURED_STEPS)
         self.validation_seconds = 0.0
-        self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (deadline - self._began))
+        self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (end - self._began))
 
     @property
     def measured(self) -> bool:
         """Whether enough steps have been measured."""
         steps = len(self._seconds) - UNTYPICAL_STEPS
-        spent = (self._clock() - self._began) / (self._deadline - self._began)
+        spent = (self.clock() - self._began) / (self._end - self._began)
         return (
             steps >= MOST_MEASURED_STEPS
             or (steps >= FEWEST_MEASURED_STEPS and spent > MEASURING_SHARE)
@@ -79,9 +99,21 @@ class TimeLimit:
         """Record the time of a measured step, in seconds."""
         self._seconds.append(seconds)
 
+    @property
+    def seconds_after(self) -> float:
+        """Time that is kept for the work after training: as planned, or as it would be planned now."""
+        if self._planned_after is not None:
+            return self._planned_after
+        return max(self.seconds_needed, min(self._wanted_after, AFTER_SHARE * (self._end - self.clock())))
+
+    @property
+    def _deadline(self) -> float:
+        """End of training, its validation included."""
+        return self._end - self.seconds_after
+
     def left_seconds(self) -> float:
         """Return the seconds that are left for training and its validation."""
-        return self._deadline - self._reserve - self._clock()
+        return self._deadline - self._reserve - self.clock()
 
     def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
         """Return the number of steps that fit in the time left, at least 1.
@@ -90,15 +122,24 @@ class TimeLimit:
             steps_per_epoch: number of steps in an epoch; an estimate is enough.
             validation_seconds: time of a validation; there is one after each epoch and one at the end.
         """
-        self.validation_seconds = validation_seconds
+        self.resume(validation_seconds)
         self._step_seconds = statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
         left = self.left_seconds()
-        self._last = self._clock()
+        self._last = self.clock()
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))
+
+    def resume(self, validation_seconds: float) -> None:
+        """Keep to a plan that was made before an interruption.
+
+        Args:
+            validation_seconds: time of a validation.
+        """
+        self.validation_seconds = validation_seconds
+        self._planned_after = self.seconds_after
 
     def begin(self) -> None:
         """Start the clock of an epoch, so that the time since the last step does not count as a step."""
-        self._last = self._clock()
+        self._last = self.clock()
 
     def replanned(self, step: int, planned: int, steps_per_epoch: float) -> int:
         """Return the number of steps that are possible in all; called after each step of training.
@@ -112,7 +153,7 @@ class TimeLimit:
             `planned`, fewer if the machine has become slower since that was planned, or more if it has become
             faster.
         """
-        now = self._clock()
+        now = self.clock()
         self._recent.append(now - self._last)
         self._last = now
         if len(self._recent) < FEWEST_MEASURED_STEPS:
@@ -133,7 +174,15 @@ class TimeLimit:
     def is_over(self) -> bool:
         """Return whether training must stop now, so that the rest of the run ends in time."""
         after = self.validation_seconds * self.slowdown + (self.slowdown - 1) * self.seconds_after
-        return self._clock() > self._deadline - after - self._reserve / 2
+        return self.clock() + self._next_step_seconds() > self._deadline - after - self._reserve / 2
+
+    def _next_step_seconds(self) -> float:
+        """Time that the next step takes, as long as the longest of the last ones; 0 before the first one.
+
+        Steps that take next to no time of the reserve do not count: a single slow one ends nothing.
+        """
+        longest = max(self._recent, default=0.0)
+        return longest if self._step_seconds > LONG_STEP * self._reserve else 0.0
 
 
 def _fitting(seconds: float, step_seconds: float, steps_per_epoch: float, validation_seconds: float) -> int:

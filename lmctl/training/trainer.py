@@ -9,6 +9,7 @@ import time
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
+from lmctl.deadline import NEVER
 from lmctl.errors import DataError, DivergenceError, LmctlError
 from lmctl.perplexity import perplexity_of
 from lmctl.store.model_record import TrainingSummary
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.corpus.batches import Segment
     from lmctl.training.setup import Setup
+    from lmctl.training.validation import Validated
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Trainer:
         self._saved = time.monotonic()
         if resume_from is not None:
             self._restore(resume_from)
+        setup.validation.spread = time_limit is not None
         if self.progress.validation_tokens is not None:
             setup.validation.keep_to(self.progress.validation_tokens)
         self._schedule = Schedule(config.training, self.progress)
@@ -86,7 +89,7 @@ class Trainer:
         if plan.time_limit is not None:
             if progress.step:
                 # The plan is in the checkpoint, but the time of a validation is not.
-                plan.time_limit.validation_seconds = self._setup.validation.seconds()
+                plan.time_limit.resume(self._setup.validation.seconds())
             else:
                 self._measure(plan.time_limit)
             # If training was interrupted during the measurement, the measured speed is not reliable.
@@ -120,7 +123,7 @@ class Trainer:
             weights=self._best_weights,
             history=progress.history,
             valid_cross_entropy_nats=progress.best_nats,
-            valid_tokens=self._setup.validation.tokens,
+            valid_tokens=progress.best_tokens,
         )
 
     def _null_state(self) -> Any:
@@ -179,10 +182,10 @@ class Trainer:
         """Measure the time of a step, and plan the number of steps that fit in the time limit."""
         state, steps, tokens = self._null_state(), 0, 0
         for segment in chain.from_iterable(map(self._setup.batches.segments, count())):
-            began = time.perf_counter()
+            began = time_limit.clock()
             # At learning rate 0 a step changes no weight. The optimizer's slots are reset below.
             _, state = self._setup.steps.train(segment, state, seed=self._config.training.seed, step=0, rate=0.0)
-            time_limit.step_took(time.perf_counter() - began)
+            time_limit.step_took(time_limit.clock() - began)
             tokens += segment.tokens
             steps += 1
             if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
@@ -231,18 +234,22 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         """Validate, and keep a copy of the weights if they are the best."""
-        progress, average = self.progress, self._setup.average
+        progress, average, time_limit = self.progress, self._setup.average, self._plan.time_limit
         if average is not None:
             average.swap()
-        valid_nats = self._setup.validation.cross_entropy()
+        validated = self._setup.validation.score(NEVER if time_limit is None else time_limit.validation_deadline)
+        valid_nats = None if validated is None else validated.nats_per_token()
         valid_perplexity = None if valid_nats is None else perplexity_of(valid_nats)
         if valid_perplexity is not None and not math.isfinite(valid_perplexity):
             raise DivergenceError(
                 f"training diverged: the validation loss of epoch {progress.epoch + 1} is {valid_nats}"
             )
-        is_best = self._schedule.epoch_done(valid_nats)
+        is_best = self._schedule.epoch_done(valid_nats, self._best_on_part(validated))
         if is_best:
             self._best_weights = self._setup.network.export_weights()
+            if validated is not None:
+                progress.best_tokens = validated.tokens
+                progress.best_segments = [] if time_limit is None else validated.nats
         if average is not None:
             average.swap()
         done = EpochDone(
@@ -261,6 +268,21 @@ class Trainer:
         self._state = self._null_state()
         self._save()
         self._watch.on_event(done)
+
+    def _best_on_part(self, validated: Validated | None) -> float | None:
+        """The best epoch's nats per token of the part that was scored in time; None: all was scored."""
+        if validated is None or not validated.is_cut:
+            return None
+        logger.warning(
+            "training.time_limit: the last validation of training was cut short: %s of its %s tokens are scored",
+            f"{validated.tokens:,}",
+            f"{self._setup.validation.tokens:,}",
+        )
+        scored = self.progress.best_segments[: len(validated.nats)]
+        if len(scored) < len(validated.nats):
+            # There is no best epoch yet, or the part of this epoch is larger.
+            return None
+        return math.fsum(scored) / max(sum(validated.counted), 1)
 
     def _save(self) -> None:
         """Make a checkpoint, and pass it to `watch.save`."""

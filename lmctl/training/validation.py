@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from lmctl.corpus.batches import carried_segments, sentence_segments
+from lmctl.deadline import NEVER
 from lmctl.training.events import ValidationTerms
 
 if TYPE_CHECKING:
@@ -16,12 +19,37 @@ if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.batches import Segment
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.deadline import Deadline
     from lmctl.training.steps import Steps
 
 logger = logging.getLogger(__name__)
 
 # Number of segments that are timed to estimate the time for the whole validation text.
 TIMED_SEGMENTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The result of a validation.
+
+    Attributes:
+        nats: summed cross-entropy of each segment that was scored, in nats.
+        counted: number of targets that count in each of these segments.
+        tokens: number of their tokens.
+        is_cut: whether the time was over before the last segment.
+    """
+
+    nats: list[float]
+    counted: list[int]
+    tokens: int
+    is_cut: bool
+
+    def nats_per_token(self, segments: int | None = None) -> float:
+        """Return the cross-entropy of the first segments, or of all, in nats per token.
+
+        The sum does not depend on the order of the segments.
+        """
+        return math.fsum(self.nats[:segments]) / max(sum(self.counted[:segments]), 1)
 
 
 class Validation:
@@ -36,6 +64,8 @@ class Validation:
     Attributes:
         part: number of tokens that `keep_to` was called with; None: the whole text is scored.
         tokens: number of tokens that are scored.
+        spread: whether the first segments, however many, are spread over the text, so that a validation can be cut
+            short.
     """
 
     def __init__(
@@ -50,18 +80,19 @@ class Validation:
         self._steps = steps
         self._clock = clock
         self.part: int | None = None
+        self.spread = False
         self.tokens = len(corpus.valid)
 
     def keep_to(self, tokens: int) -> None:
         """Score only a part of the text from now on.
 
-        The part is spread over the text. If the state is carried, it is the beginning of every column, else every
-        n-th batch of sentences.
+        The part is spread over the text. If the state is carried, it is the beginning of every column, else
+        batches of sentences of all lengths.
 
         Args:
             tokens: smallest number of tokens of the part; the last segment is scored to its end.
         """
-        self.part = tokens
+        self.part, self.spread = tokens, True
         self.tokens = sum(segment.tokens for segment in self._segments())
 
     def terms(self) -> ValidationTerms | None:
@@ -71,12 +102,15 @@ class Validation:
         oov_rate = self._corpus.record.valid.oov_rate
         return ValidationTerms(self._config.validation.state, oov_rate, self._steps.scores_oov)
 
-    def cross_entropy(self) -> float | None:
-        """Return nats per token of the text, or of the part that is scored; None if there is no text."""
+    def score(self, deadline: Deadline = NEVER) -> Validated | None:
+        """Score the text, or its part; None if there is no text.
+
+        Args:
+            deadline: no segment is begun that would end later, but at least one is scored.
+        """
         if not len(self._corpus.valid):
             return None
-        nats, tokens = self._score(self._segments())
-        return nats / max(tokens, 1)
+        return self._score(self._segments(), deadline)
 
     def seconds(self) -> float:
         """Estimate the seconds of a validation from a few segments; 0 if there is no text."""
@@ -103,7 +137,6 @@ class Validation:
             return seconds
         self.keep_to(max(1, int(whole * most_seconds / seconds)))
         if self.tokens == whole:
-            # Every second batch would be fewer tokens than allowed.
             return seconds
         logger.warning(
             "training.time_limit leaves no time to score all of the validation text in training: %s of its %s "
@@ -113,29 +146,32 @@ class Validation:
         )
         return seconds * self.tokens / whole
 
-    def _score(self, segments: Iterable[Segment]) -> tuple[float, int]:
-        """Return the summed cross-entropy in nats, and the number of tokens."""
-        total_nats, tokens, state, columns = 0.0, 0, None, 0
+    def _score(self, segments: Iterable[Segment], deadline: Deadline = NEVER) -> Validated:
+        nats: list[float] = []
+        counted: list[int] = []
+        tokens, state, columns, last_seconds = 0, None, 0, 0.0
         for segment in segments:
+            began = deadline.clock()
+            if counted and began + last_seconds > deadline.end:
+                return Validated(nats, counted, tokens, is_cut=True)
             if len(segment.lengths) != columns:
                 columns = len(segment.lengths)
                 state = self._steps.null_state(columns)
-            nats, scored, state = self._steps.validate(segment, state)
-            total_nats += nats
-            tokens += scored
-        return total_nats, tokens
+            of_segment, targets, state = self._steps.validate(segment, state)
+            nats.append(of_segment)
+            counted.append(targets)
+            tokens += segment.tokens
+            last_seconds = deadline.clock() - began
+        return Validated(nats, counted, tokens, is_cut=False)
 
     def _segments(self) -> Iterator[Segment]:
-        carries = self._config.validation.state == "carry"
-        read = carried_segments if carries else sentence_segments
         training, valid = self._config.training, self._corpus.valid
-        segments = read(valid, batch_size=training.batch_size, num_steps=training.num_steps)
-        if self.part is None:
-            return segments
-        if carries:
-            return _until(segments, self.part)
-        # Batches are sorted by length, so the first ones have only short sentences.
-        return islice(segments, 0, None, max(1, len(valid) // max(self.part, 1)))
+        batch_size, num_steps = training.batch_size, training.num_steps
+        if self._config.validation.state == "carry":
+            segments = carried_segments(valid, batch_size=batch_size, num_steps=num_steps)
+        else:
+            segments = sentence_segments(valid, batch_size=batch_size, num_steps=num_steps, spread=self.spread)
+        return segments if self.part is None else _until(segments, self.part)
 
 
 def _until(segments: Iterator[Segment], tokens: int) -> Iterator[Segment]:

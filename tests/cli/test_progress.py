@@ -30,6 +30,7 @@ def compared(mixture_is_chosen):
         mixture_is_chosen=mixture_is_chosen,
         includes_oov=True,
         state="carry",
+        tokens=1234,
     )
 
 

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmctl.corpus import batches
-from lmctl.corpus.batches import TrainingBatches, carried_segments, column_starts, sentence_segments
+from lmctl.corpus.batches import (
+    TrainingBatches,
+    carried_segments,
+    column_starts,
+    sentence_segments,
+    spread_order,
+)
 
 END = 1
 
@@ -282,3 +288,18 @@ def test_shares_shorter_than_a_segment_start_at_the_next_sentence_however_far():
     stream = stream_of([11, 2, 2])
 
     assert column_starts(stream, 6, num_steps=35).tolist() == [0, 12, 15]
+
+
+def test_an_order_whose_beginning_is_spread_over_all_numbers():
+    # The digits of 0 to 5 from the last to the first are 000, 100, 010, 110, 001, 101.
+    assert spread_order(6) == [0, 4, 2, 1, 5, 3]
+    assert [spread_order(count) for count in range(3)] == [[], [0], [0, 1]]
+
+
+def test_the_first_batches_of_a_spread_text_have_sentences_of_all_lengths():
+    stream = stream_of(range(2, 34))
+
+    spread = list(sentence_segments(stream, batch_size=1, num_steps=40, spread=True))
+
+    assert [segment.tokens for segment in spread[:4]] == [3, 19, 11, 27]
+    assert sorted(segment.tokens for segment in spread) == list(range(3, 35))

@@ -103,7 +103,7 @@ def test_a_mixture_is_published_if_it_is_better(text, valid, tmp_path, settings)
 def test_the_ngrams_are_published_alone_if_the_network_has_no_weight(
     text, valid, tmp_path, settings, monkeypatch, caplog
 ):
-    monkeypatch.setattr("lmctl.jobs.mixing.tune_weights", lambda _: [0.0, 1.0])
+    monkeypatch.setattr("lmctl.jobs.mixing.tune_weights", lambda *_: [0.0, 1.0])
 
     trained = train([text], tmp_path / "model", settings(*USELESS, f"validation.file={valid}"))
 

@@ -7,8 +7,9 @@ import pytest
 
 from lmctl.families.gap_model import GapModel
 from lmctl.query import gap_scoring
-from lmctl.query.evaluation import evaluate_gaps, sampled_bits_per_character
+from lmctl.query.evaluation import evaluate_gaps
 from lmctl.query.gap_scoring import Gap, sampled_gaps, score_gaps, score_lines, sentences_of
+from lmctl.query.text_bits import bits_of_gaps
 
 LINES = ["the cat sat on the mat .", "", "dog", "the zebra sat .", "a dog on the mat . the mat"]
 
@@ -89,9 +90,9 @@ def test_the_figures_of_a_text_by_hand(neighbours, tmp_path):
 def test_a_text_without_words_is_an_error(neighbours, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("\n  \n")
-    for evaluate in (evaluate_gaps, sampled_bits_per_character):
+    for evaluate, path in ((evaluate_gaps, str(text)), (bits_of_gaps, text)):
         with pytest.raises(Exception, match=r"text.txt: nothing to score"):
-            evaluate(neighbours, neighbours.gap_model, str(text))
+            evaluate(neighbours, neighbours.gap_model, path)
 
 
 def test_scores_are_those_of_the_masked_model_on_each_gap(masked):
@@ -144,9 +145,9 @@ def test_an_id_stream_has_the_words_of_its_sentences():
 def test_bits_per_character_of_a_sample(neighbours, tmp_path, monkeypatch):
     text = tmp_path / "text.txt"
     text.write_text("the the cat\nzebra\n")
-    monkeypatch.setattr("lmctl.query.evaluation.SAMPLED_WORDS", 2)
+    monkeypatch.setattr("lmctl.query.text_bits.SAMPLED_WORDS", 2)
 
-    found = sampled_bits_per_character(neighbours, neighbours.gap_model, str(text))
+    found = bits_of_gaps(neighbours, neighbours.gap_model, text).per_character()
 
     # The words 1 and 3 of four.
     nats = -math.log(0.5 / 9 + 0.25) - math.log(0.5 / 9)

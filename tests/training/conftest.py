@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lmctl.config import read_settings
+from lmctl.deadline import NEVER
 from lmctl.jobs.prepare import prepare
 from lmctl.training.events import Watch
 from lmctl.training.time_limit import TimeLimit
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from lmctl.config import Config
     from lmctl.corpus.batches import Segment
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.deadline import Deadline
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.result import TrainingResult
     from lmctl.training.setup import Setup
     from lmctl.training.steps import Steps
+    from lmctl.training.validation import Validated
 
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "a cat and a dog", "on the mat sat a dog"]
 
@@ -100,7 +103,8 @@ def train(cpu: None) -> Callable[..., TrainingResult | None]:
         resume_from: Checkpoint | None = None,
         **watched: Any,
     ) -> TrainingResult | None:
-        return train_network(corpus, config, deadline=deadline, resume_from=resume_from, watch=Watch(**watched))
+        limit = None if deadline is None else TimeLimit(deadline)
+        return train_network(corpus, config, time_limit=limit, resume_from=resume_from, watch=Watch(**watched))
 
     return run
 
@@ -197,6 +201,7 @@ class FixedValidation:
     nats: float | None
     tokens = 0
     part = None
+    spread = False
 
     def terms(self) -> None:
         return None
@@ -204,8 +209,10 @@ class FixedValidation:
     def fit_to(self, most_seconds: float) -> float:  # noqa: ARG002
         return 0.0
 
-    def cross_entropy(self) -> float | None:
-        return self.nats
+    def score(self, deadline: Deadline = NEVER) -> Validated | None:  # noqa: ARG002
+        from lmctl.training.validation import Validated
+
+        return None if self.nats is None else Validated([self.nats], [1], 1, is_cut=False)
 
 
 @pytest.fixture

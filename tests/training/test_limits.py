@@ -4,7 +4,21 @@ from time import monotonic
 import numpy as np
 import pytest
 
+from lmctl.deadline import Deadline
 from lmctl.errors import LmctlError
+
+
+class Seconds:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.seconds = 0
+
+    def __call__(self):
+        return self.seconds
+
+    def pass_one(self):
+        self.seconds += 1
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -87,9 +101,8 @@ def test_the_time_of_a_validation_is_that_of_a_part_times_its_share(
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("state", "tokens"),
-    # 40 sentences of 8 tokens. A column of 320 is read to the first segment past 100; of the sentences every third
-    # is, 14 in all.
-    [("carry", 104), ("reset", 112)],
+    # 40 sentences of 8 tokens are read to the first segment past 100.
+    [("carry", 104), ("reset", 104)],
 )
 def test_a_part_of_the_validation_text_comes_from_all_over_it(make_corpus, make_config, make_setup, state, tokens):
     from lmctl.training.validation import Validation
@@ -98,14 +111,14 @@ def test_a_part_of_the_validation_text_comes_from_all_over_it(make_corpus, make_
     config = make_config(f"validation.state={state}", "training.batch_size=1")
     setup = make_setup(corpus, config)
     validation = Validation(corpus, config, setup.steps)
-    whole = validation.cross_entropy()
+    whole = validation.score().nats_per_token()
 
     validation.keep_to(100)
 
     assert validation.tokens == tokens
     # All sentences are equal, so from the initial state they have the same loss.
     if state == "reset":
-        assert validation.cross_entropy() == pytest.approx(whole, rel=1e-6)
+        assert validation.score().nats_per_token() == pytest.approx(whole, rel=1e-6)
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -121,9 +134,60 @@ def test_of_a_validation_that_would_take_too_long_a_part_is_scored(
 
     result = run(setup, fixed_limit())
 
-    # 31 or 32 of the 320 tokens are wanted: every tenth sentence.
+    # 31 or 32 of the 320 tokens are wanted: four sentences.
     assert result.valid_tokens == 32
     assert "32 of its 320 tokens are scored" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("state", ["carry", "reset"])
+def test_a_validation_is_cut_short_before_a_segment_that_would_end_too_late(
+    make_corpus, make_config, make_setup, recorded, state
+):
+    from lmctl.training.validation import Validation
+
+    corpus = make_corpus(valid=["the cat sat on the mat today"] * 40)
+    config = make_config(f"validation.state={state}", "training.batch_size=1")
+    clock = Seconds()
+    setup = recorded(make_setup(corpus, config), clock=clock.pass_one)
+    validation = Validation(corpus, config, setup.steps, clock)
+    whole = validation.score()
+    clock.seconds = 0
+
+    # Each of the 40 segments has 8 tokens, and takes 8 seconds.
+    part = validation.score(Deadline(30.0, clock))
+
+    assert (part.is_cut, part.tokens, clock.seconds) == (True, 24, 24)
+    assert part.nats == whole.nats[:3]
+    assert part.nats_per_token() == pytest.approx(whole.nats_per_token(3))
+    assert validation.score(Deadline(0.0, clock)).tokens == 8
+    assert not whole.is_cut
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("loss", "best"), [(0.9, 2), (1.1, 1)])
+def test_an_epoch_that_was_validated_on_a_part_is_compared_on_that_part(
+    make_corpus, make_config, make_setup, run, fixed_limit, monkeypatch, caplog, loss, best
+):
+    from lmctl.training.validation import Validated, Validation
+
+    # The first segment is the easiest one: its mean alone is below the mean of all.
+    found = iter(
+        [
+            Validated([10.0, 90.0], [10, 10], 20, is_cut=False),
+            Validated([10.0 * loss], [10], 10, is_cut=True),
+        ]
+    )
+    monkeypatch.setattr(Validation, "score", lambda *_: next(found))
+    corpus = make_corpus(valid=["the cat sat"])
+    # An epoch has 2 steps.
+    limit = fixed_limit(4)
+
+    result = run(make_setup(corpus, make_config("training.epochs=9")), limit)
+
+    assert result.summary.best_epoch == best
+    assert result.valid_tokens == (10 if best == 2 else 20)
+    assert "the last validation of training was cut short: 10 of its" in caplog.text
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.layers.products import cosines, sums_in_order
 
 if TYPE_CHECKING:
@@ -112,12 +113,13 @@ class Reading:
         """Whether each query remembers any word, (T,) bool."""
         return self.ends > 0
 
-    def log_probs(self, targets: IntArray, thetas: Sequence[float]) -> Float64Array:
+    def log_probs(self, targets: IntArray, thetas: Sequence[float], activity: str | None = None) -> Float64Array:
         """Natural log of p_cache of each target, -inf if the target is not remembered.
 
         Args:
             targets: the token id after each query, (T,).
             thetas: K values of theta.
+            activity: name of the work, which is reported after each block; None: nothing is reported.
 
         Returns:
             (K, T) float64.
@@ -132,6 +134,8 @@ class Reading:
                 sums = sums_in_order(votes) if len(thetas) == 1 else votes.sum(axis=1, dtype=np.float64)
                 totals = np.maximum(sums, np.finfo(np.float64).tiny)
                 shares[place, rows] = np.bincount(query, votes[query, entry], minlength=len(votes)) / totals
+            if activity is not None:
+                progress.tell(activity, rows.stop, len(targets))
         with np.errstate(divide="ignore"):
             return np.log(shares)
 

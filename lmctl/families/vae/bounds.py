@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.perplexity import perplexity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.families.vae.runtime import VAELanguageModel
@@ -65,14 +66,14 @@ def figures_of(model: VAELanguageModel, token_ids: IntArray) -> dict[str, float]
     mean, log_variance = _posteriors(model, encoded)
     decoded = _first(encoded, MOST_DECODED_TOKENS)
     noise = np.random.default_rng(SEED).standard_normal((len(decoded), SAMPLES, mean.shape[1]))
-    log_weights = [
-        log_weights_of(model, sentence, *of_sentence)
-        for sentence, *of_sentence in zip(decoded, mean, log_variance, noise, strict=False)
-    ]
+    log_weights: list[Float64Array] = []
+    for sentence, *of_sentence in zip(decoded, mean, log_variance, noise, strict=False):
+        progress.tell("computing bounds", len(log_weights), len(decoded))
+        log_weights.append(log_weights_of(model, sentence, *of_sentence))
     tokens = sum(map(len, decoded))
     evidence = -sum(map(evidence_bound, log_weights)) / tokens
     importance = -sum(map(importance_weighted_bound, log_weights)) / tokens
-    mixture = -sum(_mixture_log_prob(model, sentence) for sentence in decoded) / tokens
+    mixture = -sum(_mixture_log_probs(model, decoded)) / tokens
     return {
         "evidence_bound_nats_per_token": evidence,
         "evidence_bound_perplexity": perplexity_of(evidence),
@@ -179,13 +180,18 @@ def _first(sentences: Sequence[IntArray], most_tokens: int) -> list[IntArray]:
 
 def _posteriors(model: VAELanguageModel, sentences: Sequence[IntArray]) -> tuple[Float32Array, Float32Array]:
     """Mean and log variance of the code of each sentence, (B, Z) each."""
-    found = [model.encoder.posterior(sentence[:, None], np.array([len(sentence)])) for sentence in sentences]
+    found: list[tuple[Float32Array, Float32Array]] = []
+    for sentence in sentences:
+        progress.tell("computing codes", len(found), len(sentences))
+        found.append(model.encoder.posterior(sentence[:, None], np.array([len(sentence)])))
     means, log_variances = zip(*found, strict=True)
     return np.concatenate(means), np.concatenate(log_variances)
 
 
-def _mixture_log_prob(model: VAELanguageModel, sentence: IntArray) -> float:
-    """The natural log probability of a sentence under the finite mixture."""
-    inputs = np.concatenate([[SENTENCE_END_ID], sentence[:-1]])[:, None]
-    scores, _ = model.score(inputs, sentence[:, None], np.array([len(sentence)]), model.null_state(1))
-    return float(scores.log_probs.sum())
+def _mixture_log_probs(model: VAELanguageModel, sentences: Sequence[IntArray]) -> Iterator[float]:
+    """The natural log probability of each sentence under the finite mixture."""
+    for number, sentence in enumerate(sentences):
+        progress.tell("scoring the sentences of the bounds", number, len(sentences))
+        inputs = np.concatenate([[SENTENCE_END_ID], sentence[:-1]])[:, None]
+        scores, _ = model.score(inputs, sentence[:, None], np.array([len(sentence)]), model.null_state(1))
+        yield float(scores.log_probs.sum())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl import families
+from lmctl.deadline import NEVER
 from lmctl.jobs.mixing import Mixture, write_mixture
 from lmctl.jobs.train.validating import valid_figures
 from lmctl.jobs.watching.events import Compared
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.deadline import Deadline
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
@@ -36,6 +38,7 @@ def compare_with_baseline(
     of_network: tuple[Bundle, ValidScores],
     of_ngram: tuple[Bundle, ValidScores],
     metrics: dict[str, Any],
+    deadline: Deadline = NEVER,
 ) -> Bundle:
     """Compare a network with the baseline of the same corpus, and report the comparison as an event.
 
@@ -50,12 +53,15 @@ def compare_with_baseline(
         of_network: the bundle of the network, and its scores on the validation text.
         of_ngram: the bundle of the baseline, and its scores on the validation text.
         metrics: the figures of the network. The figures of the chosen model replace them.
+        deadline: end of the time for tuning the weights.
 
     Returns:
         The bundle of the chosen model. The other bundle is removed, or has become a member of it.
     """
-    (network, network_scores), (ngram, ngram_scores) = of_network, of_ngram
-    mixture = Mixture.tuned([network_scores, ngram_scores])
+    (network, network_scores), (ngram, scores_of_all) = of_network, of_ngram
+    # Both are compared on the part of the text that the network was scored on.
+    ngram_scores = scores_of_all.beginning(network_scores)
+    mixture = Mixture.tuned([network_scores, ngram_scores], deadline)
     is_better = mixture.perplexity < network_scores.perplexity and config.training.with_ngram
     compared = Compared(
         baseline=families.baseline().short_name(ngram.record.sizes),
@@ -66,10 +72,11 @@ def compare_with_baseline(
         mixture_is_chosen=is_better and len(mixture.counting) == 2,
         includes_oov=network_scores.includes_oov,
         state=config.validation.state,
+        tokens=network_scores.tokens,
     )
     watch.tell(compared)
     metrics["compared"] = compared
-    of_ngram_alone = {"valid": valid_figures(ngram_scores, corpus, config)}
+    of_ngram_alone = {"valid": valid_figures(scores_of_all, corpus, config)}
     if is_better and mixture.counting == [1]:
         logger.warning(
             "the network adds nothing to the baseline (%s) on the validation text (its weight is %.4f): "
@@ -97,7 +104,9 @@ def compare_with_baseline(
         member.folder.rename(place)
         members.append(open_bundle(place))
     metrics["valid"] = msgspec.structs.replace(
-        metrics["valid"], cross_entropy_nats=mixture.cross_entropy_nats, perplexity=mixture.perplexity
+        valid_figures(network_scores, corpus, config),
+        cross_entropy_nats=mixture.cross_entropy_nats,
+        perplexity=mixture.perplexity,
     )
     record = network.record
     return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lmctl import families, progress
 from lmctl.config import seconds_of
+from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.jobs.figures import add_figures
 from lmctl.jobs.train.baseline import compare_with_baseline
 from lmctl.jobs.train.bundling import bundle_result
+from lmctl.jobs.train.comparison import SCORING_SHARE
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.estimating import estimate_bundle
 from lmctl.jobs.train.resume import ResumableRun
-from lmctl.jobs.train.time_budget import TimeBudget
+from lmctl.jobs.train.time_budget import LONGEST_COUNTING, TimeBudget
 from lmctl.jobs.train.validating import (
     figures_of,
     own_figures,
@@ -33,16 +34,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.jobs.train.gate import Standard
+    from lmctl.deadline import Deadline
+    from lmctl.jobs.train.comparison import Standard
     from lmctl.jobs.train.initial_weights import WarmStart
     from lmctl.jobs.train.inputs import Inputs
     from lmctl.jobs.train.signals import Signals
     from lmctl.jobs.train.training_job import Policies
-    from lmctl.jobs.train.validating import ValidScores
+    from lmctl.jobs.train.validating import ValidFigures, ValidScores
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.result import TrainingResult
+    from lmctl.training.time_limit import TimeLimit
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +112,12 @@ class NetworkFit:
         inputs: corpus, configuration, and the model to start from.
         policies: options of the run.
         signals: the signals that end the run.
-        began: start of the run, in seconds of time.monotonic().
+        deadline: end of the run.
     """
 
-    def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> None:
+    def __init__(
+        self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, deadline: Deadline
+    ) -> None:
         self._watch = watch
         self._scratch = watch.folder.scratch
         self._corpus = inputs.corpus
@@ -121,7 +126,8 @@ class NetworkFit:
         self._policies = policies
         self._signals = signals
         self._baseline_name = families.baseline().name
-        self._budget = TimeBudget(inputs.corpus, inputs.config, began)
+        self._clock = deadline.clock
+        self._budget = TimeBudget(inputs.corpus, inputs.config, deadline)
         sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
         self._run = ResumableRun(
             watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._scratch
@@ -135,7 +141,9 @@ class NetworkFit:
         budget = self._budget
         checkpoint = self._run.resume_from(self._policies.resume)
         check_room_to_train(self._watch.folder.work, self._run.path, self._corpus, self._config)
-        start = None if self._old_model is None else self._old_model.warm_start(self._corpus, self._config)
+        start = None
+        if self._old_model is not None:
+            start = self._old_model.warm_start(self._corpus, self._config, budget.share(SCORING_SHARE))
         if start is not None:
             self._watch.tell(start.drift)
         ngram = self._count_baseline()
@@ -143,8 +151,7 @@ class NetworkFit:
         # A signal may have arrived while the current generation was scored.
         if not self._signals.received():
             try:
-                deadline = budget.training_deadline(standard, checkpoint)
-                result = self._train(deadline, budget.publishing_seconds(standard), checkpoint, start)
+                result = self._train(budget.training_limit(standard, checkpoint), checkpoint, start)
             except OutOfTimeError as error:
                 if ngram is None or not self._config.training.with_ngram:
                     raise
@@ -159,68 +166,73 @@ class NetworkFit:
         drift = None if start is None else start.drift
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
-        if budget.allows_own_figures(standard):
-            metrics["own"] = own_figures(bundle, self._corpus)
+        deadline = budget.scoring_deadline(standard)
+        of_own = min(budget.own_figures_seconds(), max(deadline.left(), 0.0) / 2) if deadline.exists else 0.0
         if not self._config.family.predicts_next_word:
-            return self._figures_of_gaps(bundle, metrics, standard)
-        if not budget.allows_scoring(standard):
-            valid_nats = result.valid_cross_entropy_nats
-            if ngram is not None and self._config.training.with_ngram and self._is_better(ngram[1], valid_nats):
-                logger.warning(
-                    "training.time_limit leaves no time to mix: the baseline (family %s), which is better than "
-                    "the network, is published alone",
-                    self._baseline_name,
-                )
-                return self._ngram_alone(*ngram)
-            return self._figures_of_training(bundle, metrics, valid_nats, result.valid_tokens)
-        scoring_began = time.monotonic()
-        scores = score_valid(bundle, self._corpus, self._config)
-        scored_seconds = time.monotonic() - scoring_began
-        if scores is not None:
-            metrics["valid"] = valid_figures(scores, self._corpus, self._config)
+            metrics["valid_gaps"] = valid_gaps_figures(
+                bundle, self._corpus, self._config, deadline.earlier(of_own)
+            )
+            metrics["own"] = self._own_figures(bundle, deadline)
+            _add_figures(self._watch, bundle, self._corpus, metrics, tokens=0)
+            return bundle.folder
+        began = self._clock()
+        scores = score_valid(bundle, self._corpus, self._config, deadline.earlier(of_own))
+        scored_seconds = self._clock() - began
+        metrics["own"] = self._own_figures(bundle, deadline)
+        metrics["valid"] = self._valid_figures(scores, result)
         if scores is not None and ngram is not None:
             members = (bundle, scores), ngram
             bundle = compare_with_baseline(
-                self._watch, self._scratch, self._corpus, self._config, *members, metrics
+                self._watch, self._scratch, self._corpus, self._config, *members, metrics, deadline
             )
-        tunes_cache = budget.allows_tuning(scored_seconds, standard)
-        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=tunes_cache)
+        scored_tokens = 0 if scores is None else scores.tokens
+        tokens = budget.cache_tokens(scored_tokens, scored_seconds, deadline)
+        _add_figures(self._watch, bundle, self._corpus, metrics, tokens=tokens, deadline=deadline)
         return bundle.folder
 
     def finish(self) -> None:
         """See `Fit.finish`."""
         self._run.finish()
 
-    def _figures_of_gaps(self, bundle: Bundle, metrics: dict[str, Any], standard: Standard | None) -> Path:
-        """Finish the bundle of a model that fills gaps, which has neither a baseline nor a cache."""
-        if self._budget.allows_scoring(standard):
-            metrics["valid_gaps"] = valid_gaps_figures(bundle, self._corpus, self._config)
-        else:
-            logger.warning("training.time_limit leaves no time to score the model: it has no pseudo-perplexity")
-        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
-        return bundle.folder
+    def _own_figures(self, bundle: Bundle, deadline: Deadline) -> dict[str, float] | None:
+        """The figures that only this family has; None if there are none, or no time for them."""
+        if not self._budget.allows_own_figures(deadline):
+            return None
+        try:
+            with deadline.enforced("training.time_limit was over before the figures that only this family has"):
+                return own_figures(bundle, self._corpus)
+        except OutOfTimeError as error:
+            logger.warning("%s", error)
+            return None
 
-    def _figures_of_training(
-        self, bundle: Bundle, metrics: dict[str, Any], valid_nats: float | None, valid_tokens: int
-    ) -> Path:
-        """Finish a bundle with the validation figures of training; scoring it again would only repeat them."""
+    def _valid_figures(self, scores: ValidScores | None, result: TrainingResult) -> ValidFigures | None:
+        """The figures of the validation text: of the finished model, or of training if that scored more of it."""
+        if scores is None:
+            return None
+        whole = len(self._corpus.valid)
+        nats, tokens = result.valid_cross_entropy_nats, result.valid_tokens
+        if scores.tokens == whole:
+            return valid_figures(scores, self._corpus, self._config)
+        if nats is not None and tokens > scores.tokens:
+            logger.warning(
+                "training.time_limit leaves no time to score the model again: its figures are from the last "
+                "validation of training, on %s of %s tokens",
+                f"{tokens:,}",
+                f"{whole:,}",
+            )
+            return figures_of(nats, tokens, self._corpus, self._config)
         logger.warning(
-            "training.time_limit leaves no time to score the model again: its figures are from the last "
-            "validation of training, and it is not compared with the baseline"
+            "training.time_limit leaves no time to score all of the validation text: %s of its %s tokens are "
+            "scored",
+            f"{scores.tokens:,}",
+            f"{whole:,}",
         )
-        if valid_nats is not None:
-            metrics["valid"] = figures_of(valid_nats, valid_tokens, self._corpus, self._config)
-        _add_figures(self._watch, bundle, self._corpus, metrics, tunes_cache=False)
-        return bundle.folder
-
-    @staticmethod
-    def _is_better(scores: ValidScores, valid_nats: float | None) -> bool:
-        return valid_nats is not None and scores.cross_entropy_nats < valid_nats
+        return valid_figures(scores, self._corpus, self._config)
 
     def _ngram_alone(self, ngram: Bundle, scores: ValidScores) -> Path:
         """Finish the bundle of the baseline alone, without the network."""
         metrics: dict[str, Any] = {"valid": valid_figures(scores, self._corpus, self._config)}
-        _add_figures(self._watch, ngram, self._corpus, metrics, tunes_cache=False)
+        _add_figures(self._watch, ngram, self._corpus, metrics, tokens=0)
         return ngram.folder
 
     def _count_baseline(self) -> tuple[Bundle, ValidScores] | None:
@@ -235,24 +247,25 @@ class NetworkFit:
             return None
         folder = self._scratch / BASELINE
         remove(folder)
+        until = self._budget.share(LONGEST_COUNTING)
         try:
-            ngram = estimate_bundle(folder, self._corpus, self._config, self._scratch)
-            scores = score_valid(ngram, self._corpus, self._config)
+            with until.enforced("training.time_limit leaves no time for it"):
+                ngram = estimate_bundle(folder, self._corpus, self._config, self._scratch)
+            scores = score_valid(ngram, self._corpus, self._config, until)
         except (LmctlError, OSError) as error:
             # The baseline is only a comparison here: its failure does not stop the training of the network.
-            if self._config.training.with_ngram:
+            # Without time for it, the network is published alone.
+            if self._config.training.with_ngram and not isinstance(error, OutOfTimeError):
                 raise
             logger.warning("no baseline (family %s) was estimated: %s", self._baseline_name, error)
             remove(folder)
             return None
+        if scores is not None and self._config.training.with_ngram:
+            self._budget.baseline_bytes = sum(path.stat().st_size for path in folder.rglob("*"))
         return None if scores is None else (ngram, scores)
 
     def _train(
-        self,
-        deadline: float | None,
-        seconds_after: float,
-        checkpoint: Checkpoint | None,
-        start: WarmStart | None,
+        self, time_limit: TimeLimit | None, checkpoint: Checkpoint | None, start: WarmStart | None
     ) -> TrainingResult | None:
         # Deferred: TensorFlow is loaded after the configuration has been checked and the text has been prepared.
         progress.tell("loading TensorFlow")
@@ -267,8 +280,7 @@ class NetworkFit:
         return train_network(
             self._corpus,
             self._config,
-            deadline=deadline,
-            seconds_after=seconds_after,
+            time_limit=time_limit,
             initial_weights=None if start is None else start.weights,
             resume_from=checkpoint,
             may_start_over=self._policies.resume != "require",
@@ -277,11 +289,27 @@ class NetworkFit:
 
 
 def _add_figures(
-    watch: Watched, bundle: Bundle, corpus: PreparedCorpus, metrics: dict[str, Any], *, tunes_cache: bool = True
+    watch: Watched,
+    bundle: Bundle,
+    corpus: PreparedCorpus,
+    metrics: dict[str, Any],
+    *,
+    tokens: int | None = None,
+    deadline: Deadline = NEVER,
 ) -> None:
-    """Tune a cache if `tunes_cache`, write all figures into the bundle, and send the event of the cache."""
-    # Without a text, no cache is tuned.
-    valid = corpus.valid if tunes_cache else corpus.valid[:0]
-    tuned = add_figures(bundle, metrics, valid, includes_oov=corpus.record.train.oov > 0)
+    """Tune a cache, write all figures into the bundle, and send the event of the cache.
+
+    Args:
+        watch: the run.
+        bundle: the bundle.
+        corpus: the corpus.
+        metrics: the figures.
+        tokens: number of validation tokens that a cache is tuned on; None: as many as suffice. Without any, no
+            cache is tuned.
+        deadline: tuning is given up then.
+    """
+    tuned = add_figures(
+        bundle, metrics, corpus.valid[:tokens], includes_oov=corpus.record.train.oov > 0, deadline=deadline
+    )
     if tuned is not None:
         watch.tell(tuned)

@@ -7,23 +7,24 @@ keeps. If there is neither text, the run is refused before it trains.
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lmctl import families
 from lmctl.config import Config, DeviceConfig, PublishingConfig
+from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, QualityGateError, UsageError
+from lmctl.jobs.train.comparison import ANYWAY, NO_LENGTH, ComparedText, measure
 from lmctl.jobs.train.kept_text import kept_part
-from lmctl.query.evaluation import evaluate_file, sampled_bits_per_character
 from lmctl.query.model import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.deadline import Deadline
+    from lmctl.jobs.train.comparison import Standard
     from lmctl.query.model import Model
     from lmctl.store.bundle import Bundle
 
@@ -33,91 +34,14 @@ NO_TEXT = (
     "there is no text to compare the new model with the current one: the corpus has no validation text, and the "
     "current generation keeps none. --valid FILE names a validation text"
 )
-NO_LENGTH = (
-    "stop words are left out of the text, so bits per character, which compare the new model with the current "
-    "one, cannot be computed"
-)
-ANYWAY = "--no-gate publishes without a comparison"
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedText:
-    """A text that two models are compared on.
-
-    Attributes:
-        kind: "validation": the validation text of the new corpus; "kept": the text that the current generation
-            keeps.
-        path: a file in UTF-8, a sentence a line.
-        blank_lines: whether a line without words is a sentence ("keep") or not ("drop").
-        tolerance: share by which the bits per character of the new model may be higher.
-    """
-
-    kind: Literal["validation", "kept"]
-    path: Path
-    blank_lines: Literal["drop", "keep"]
-    tolerance: float
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Bits per character of one text under the current generation and under the new model.
-
-    Attributes:
-        figure: the name of what is compared. Models that fill gaps have pseudo bits per character.
-    """
-
-    kind: Literal["validation", "kept"]
-    published: float
-    new: float
-    tolerance: float
-    figure: Literal["bits_per_character", "pseudo_bits_per_character"] = "bits_per_character"
-
-    @property
-    def passed(self) -> bool:
-        """Whether the new model is worse by at most the tolerance."""
-        return self.new <= self.published * (1 + self.tolerance)
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """Both figures, by their names in runs.jsonl."""
-        return {self.figure: self.new, f"published_{self.figure}": self.published}
-
-    def __str__(self) -> str:
-        worse, allowed = 100 * (self.new / self.published - 1), 100 * self.tolerance
-        where = "" if self.kind == "validation" else "on the validation text that the current generation keeps, "
-        return (
-            f"{where}the new model is {worse:.1f} % worse than the current one "
-            f"({self.new:.4f} against {self.published:.4f} {self.figure.replace('_', ' ')}; {allowed:g} % is "
-            "allowed)"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Standard:
-    """Figures of the current generation, which a new model has to match; measured before it is trained.
-
-    Attributes:
-        scored: each text, with its bits per character under the current generation.
-        family: family of the current generation.
-        parameters: its number of parameters.
-        seconds: time that opening it and scoring the texts took.
-        state: "carry" or "reset": the mode in which both models are scored.
-        threads: the largest number of batches that are scored at the same time; 0: the number of cores.
-        doubt: why the current generation may look better on the new validation text than it is; None if there is
-            no reason.
-    """
-
-    scored: tuple[tuple[ComparedText, float], ...]
-    family: str
-    parameters: int
-    seconds: float
-    state: Literal["carry", "reset"]
-    threads: int = 0
-    doubt: str | None = None
 
 
 def score_published(
-    published: Path | None, corpus: PreparedCorpus, config: Config, is_made_again: bool
+    published: Path | None,
+    corpus: PreparedCorpus,
+    config: Config,
+    is_made_again: bool,
+    deadline: Deadline = NEVER,
 ) -> Standard | None:
     """Score the texts of the gate with the current generation.
 
@@ -126,6 +50,7 @@ def score_published(
         corpus: the training corpus of the new model.
         config: the resolved configuration.
         is_made_again: whether the run repeats the request of the current generation.
+        deadline: end of the run.
 
     Returns:
         The figures; None if there is no gate. That is so if `publishing.gate` is off or nothing is published. It
@@ -138,7 +63,7 @@ def score_published(
     """
     if not config.publishing.gate or published is None:
         return None
-    began = time.monotonic()
+    began = deadline.clock()
     try:
         model = load(published)
         _check_comparable(model.bundle, config)
@@ -146,7 +71,8 @@ def score_published(
         leaves_out = corpus.record.recipe.stop_words or model.bundle.record.recipe.stop_words
         if texts and not leaves_out:
             doubt = _doubt(model.bundle, corpus, config)
-            return measure(model, texts, began, config.validation.state, config.device.threads, doubt)
+            state, threads = config.validation.state, config.device.threads
+            return measure(model, texts, began, state, threads, doubt, deadline)
         if _has_only_grown(model, corpus, config):
             logger.info(
                 "no gate: there is no text to compare on, and this text contains all words of the last one"
@@ -166,52 +92,10 @@ def score_published(
     raise QualityGateError(f"not trained: {NO_LENGTH if leaves_out else NO_TEXT}; {ANYWAY}")
 
 
-def measure(
-    model: Model,
-    texts: list[ComparedText],
-    began: float,
-    state: Literal["carry", "reset"],
-    threads: int = 0,
-    doubt: str | None = None,
-) -> Standard:
-    """Score texts with the current generation.
-
-    Args:
-        model: the current generation.
-        texts: at least one text.
-        began: time before the model was opened, in seconds of time.monotonic().
-        state: see `Standard`.
-        threads: see `Standard`.
-        doubt: see `Standard`.
-    """
-    scored = tuple((text, _bits_per_character(model, text, state, threads)) for text in texts)
-    seconds = time.monotonic() - began
-    return Standard(scored, model.bundle.record.family, model.bundle.parameters(), seconds, state, threads, doubt)
-
-
 def inherited_text(standard: Standard | None) -> bytes:
     """The text that the current generation keeps, for a new one without a validation text; empty if none."""
     kept = [] if standard is None else [text.path for text, _ in standard.scored if text.kind == "kept"]
     return kept[0].read_bytes() if kept else b""
-
-
-def compare(standard: Standard, new: Path) -> list[Comparison]:
-    """Score the texts of a standard with a new model, in the same state mode.
-
-    Bits per character include the cost of spelling out-of-vocabulary words. So they compare models with different
-    vocabularies and segmenters.
-    """
-    model = load(new)
-    return [
-        Comparison(
-            text.kind,
-            bits_per_character,
-            _bits_per_character(model, text, standard.state, standard.threads),
-            text.tolerance,
-            "bits_per_character" if model.gap_model is None else "pseudo_bits_per_character",
-        )
-        for text, bits_per_character in standard.scored
-    ]
 
 
 def _texts(bundle: Bundle, corpus: PreparedCorpus, publishing: PublishingConfig) -> list[ComparedText]:
@@ -305,18 +189,6 @@ def _doubt(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> str | None
             f"{config.validation.fraction:g}: it was trained on some of these lines, and looks better than it is"
         )
     return None
-
-
-def _bits_per_character(model: Model, text: ComparedText, state: Literal["carry", "reset"], threads: int) -> float:
-    if model.gap_model is not None:
-        bits = sampled_bits_per_character(model, model.gap_model, str(text.path), threads=threads)
-    else:
-        path = str(text.path)
-        figures = evaluate_file(model, path, state=state, blank_lines=text.blank_lines, threads=threads)
-        bits = figures.bits_per_character
-    if bits is None:
-        raise QualityGateError(f"not published: {NO_LENGTH}; {ANYWAY}")
-    return bits
 
 
 def _check_comparable(bundle: Bundle, config: Config) -> None:

@@ -13,6 +13,7 @@ from lmctl import families
 from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
+from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, UsageError, joined
 from lmctl.jobs.train.network_size import configured_sizes
 from lmctl.query.evaluation import evaluate_file
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lmctl.config import Config, Settings
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.corpus.vocabulary import Vocabulary
+    from lmctl.deadline import Deadline
     from lmctl.query.metrics import Figures
     from lmctl.store.bundle import Bundle
     from lmctl.store.generations import ModelFolder
@@ -119,8 +121,14 @@ class OldModel:
             inherited[name] = has
         return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, **inherited))
 
-    def warm_start(self, corpus: PreparedCorpus, config: Config) -> WarmStart:
-        """Weights for the vocabulary of a corpus, and the changes of the text."""
+    def warm_start(self, corpus: PreparedCorpus, config: Config, deadline: Deadline = NEVER) -> WarmStart:
+        """Weights for the vocabulary of a corpus, and the changes of the text.
+
+        Args:
+            corpus: the corpus.
+            config: the resolved configuration.
+            deadline: end of the time for scoring the old model on the new validation text.
+        """
         if corpus.record.recipe.segmenter.name != self.bundle.record.recipe.segmenter.name:
             logger.warning(
                 "the text is cut by segmenter %s, but the text of the model that training starts from was cut "
@@ -139,7 +147,7 @@ class OldModel:
             old_ids,
         )
         new_words = corpus.record.new_words or _new_words(corpus, old_ids)
-        before = self._evaluate(corpus, config)
+        before = self._evaluate(corpus, config, deadline)
         words = corpus.record.train.words
         return WarmStart(
             weights,
@@ -157,21 +165,23 @@ class OldModel:
             ),
         )
 
-    def _evaluate(self, corpus: PreparedCorpus, config: Config) -> Figures | None:
+    def _evaluate(self, corpus: PreparedCorpus, config: Config, deadline: Deadline) -> Figures | None:
         """Figures of the old model on the new validation text.
 
-        None if there is no such text, if scoring fails, or if the model fills gaps and has no perplexity.
+        None if there is no such text, if scoring fails or takes too long, or if the model fills gaps and has no
+        perplexity.
         """
         if not len(corpus.valid) or not self.family.predicts_next_word:
             return None
         try:
-            return evaluate_file(
-                Model(self.bundle),
-                str(corpus.valid_text),
-                state=config.validation.state,
-                blank_lines=corpus.record.recipe.blank_lines,
-                threads=config.device.threads,
-            )
+            with deadline.enforced("training.time_limit leaves no time for it"):
+                return evaluate_file(
+                    Model(self.bundle),
+                    str(corpus.valid_text),
+                    state=config.validation.state,
+                    blank_lines=corpus.record.recipe.blank_lines,
+                    threads=config.device.threads,
+                )
         except LmctlError as error:
             logger.warning("the model that training starts from was not scored: %s", error)
             return None

@@ -13,6 +13,7 @@ import msgspec
 
 from lmctl import files
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
+from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, UsageError, listed
 from lmctl.jobs.prepare import files_named, prepare
 from lmctl.jobs.train.initial_weights import OldModel, old_model_file
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lmctl.config import Config, Settings
+    from lmctl.deadline import Deadline
     from lmctl.jobs.train.training_job import TrainingJob
     from lmctl.jobs.watching.events import OnRunEvent
 
@@ -118,7 +120,11 @@ class Inputs:
 
 @contextlib.contextmanager
 def opened_inputs(
-    job: TrainingJob, folder: ModelFolder, on_event: OnRunEvent, scratch: Path | None = None
+    job: TrainingJob,
+    folder: ModelFolder,
+    on_event: OnRunEvent,
+    scratch: Path | None = None,
+    deadline: Deadline = NEVER,
 ) -> Iterator[Inputs]:
     """Find the old model, open or prepare the corpus, and resolve the configuration.
 
@@ -127,9 +133,13 @@ def opened_inputs(
         folder: the model folder.
         on_event: receives the events of reading and of the prepared corpus.
         scratch: folder in which texts are prepared; None: the scratch folder of the model.
+        deadline: end of the run.
+
+    Raises:
+        OutOfTimeError: the time is over before the texts are prepared.
     """
     old_model = OldModel.find(job.config.training.init_from, folder)
-    with _opened_corpus(job, scratch or folder.scratch, old_model, on_event) as corpus:
+    with _opened_corpus(job, scratch or folder.scratch, old_model, on_event, deadline) as corpus:
         config = resolve_config(job.settings, corpus, old_model)
         on_event(describe_corpus(corpus))
         yield Inputs(corpus, config, old_model)
@@ -137,7 +147,7 @@ def opened_inputs(
 
 @contextlib.contextmanager
 def _opened_corpus(
-    job: TrainingJob, work: Path, old_model: OldModel | None, on_event: OnRunEvent
+    job: TrainingJob, work: Path, old_model: OldModel | None, on_event: OnRunEvent, deadline: Deadline
 ) -> Iterator[PreparedCorpus]:
     """The training corpus: a prepared folder as it is, or the texts, prepared for this run only."""
     sources = job.sources
@@ -154,14 +164,19 @@ def _opened_corpus(
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        yield prepare(
-            sources,
-            folder,
-            job.config,
-            jobs=job.policies.jobs or job.config.device.threads,
-            old_words=None if old_model is None else old_model.vocabulary.words,
-            on_progress=lambda read: on_event(TextRead(bytes=read)),
-        )
+        with deadline.enforced(
+            f"training.time_limit: {job.config.training.time_limit} is over before the text is prepared; nothing "
+            "was published; set a longer training.time_limit, or prepare the text once with lmctl prepare"
+        ):
+            corpus = prepare(
+                sources,
+                folder,
+                job.config,
+                jobs=job.policies.jobs or job.config.device.threads,
+                old_words=None if old_model is None else old_model.vocabulary.words,
+                on_progress=lambda read: on_event(TextRead(bytes=read)),
+            )
+        yield corpus
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from lmctl.config import PublishingConfig
+from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, QualityGateError
 from lmctl.jobs.train import journal
 from lmctl.jobs.train.bundling import verify_answers
-from lmctl.jobs.train.gate import compare, inherited_text
+from lmctl.jobs.train.comparison import compare
+from lmctl.jobs.train.gate import inherited_text
 from lmctl.jobs.train.kept_text import keep_text, kept_part
+from lmctl.jobs.train.time_estimates import copying_seconds
 from lmctl.jobs.watching.events import GateDone
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import remove_own
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.jobs.train.gate import Standard
+    from lmctl.deadline import Deadline
+    from lmctl.jobs.train.comparison import Standard
     from lmctl.jobs.train.request import Request
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.generations import ModelFolder
@@ -82,6 +86,7 @@ def publish(
     config: Config,
     standard: Standard | None,
     request: Request | None,
+    deadline: Deadline = NEVER,
 ) -> Path:
     """Check that a finished bundle answers, compare it with the current generation, and publish it.
 
@@ -92,6 +97,7 @@ def publish(
         config: the resolved configuration.
         standard: figures of the current generation to compare with; None: there is no gate.
         request: the request of the run; None if an input cannot be read twice.
+        deadline: end of the run. The comparison is cut short so that the rest is done in time.
 
     Returns:
         The folder of the new generation.
@@ -103,19 +109,19 @@ def publish(
     keep_text(bundle, kept_part(corpus.valid_text) if len(corpus.valid) else inherited_text(standard))
     verify_answers(bundle, corpus)
     if standard is not None:
-        pass_gate(watch, bundle, standard)
+        pass_gate(watch, bundle, standard, deadline.earlier(copying_seconds(bundle)))
     if request is not None:
         journal.begin(watch.folder, request, bundle)
     return watch.folder.publish(bundle, config.publishing.keep)
 
 
-def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
+def pass_gate(watch: Watched, bundle: Path, standard: Standard, deadline: Deadline = NEVER) -> None:
     """Compare a finished bundle with the current generation, and move it to `work/rejected` if it is worse.
 
     Raises:
         QualityGateError: it is worse.
     """
-    comparisons = compare(standard, bundle)
+    comparisons = compare(standard, bundle, deadline)
     for comparison in comparisons:
         watch.tell(
             GateDone(
@@ -125,6 +131,7 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard) -> None:
                 new_bits_per_character=comparison.new,
                 tolerance=comparison.tolerance,
                 passed=comparison.passed,
+                characters=comparison.characters,
             )
         )
     worse = next((comparison for comparison in comparisons if not comparison.passed), None)

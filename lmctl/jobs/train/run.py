@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 import time
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl.config import seconds_of
+from lmctl.deadline import Deadline
 from lmctl.errors import QualityGateError
 from lmctl.jobs.train import journal
 from lmctl.jobs.train.earlier_result import earlier_result, recovered_result
@@ -36,7 +39,7 @@ from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lmctl.config import Config, Settings
     from lmctl.jobs.train.fitting import Fit
@@ -77,6 +80,7 @@ def train(
     settings: Settings,
     policies: Policies = Policies(),  # noqa: B008
     on_event: OnRunEvent = ignore_event,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trained:
     """Train a model on texts, and publish it as the next generation.
 
@@ -88,6 +92,7 @@ def train(
         settings: the settings of the user.
         policies: options of the run.
         on_event: receives every event of the run, from its start to its end.
+        clock: a monotonic clock in seconds, for `training.time_limit`.
 
     Returns:
         The result of the run; or the result of an earlier run with the same texts, settings and versions.
@@ -99,7 +104,7 @@ def train(
     job = TrainingJob.of(sources, model, settings, policies)
     with watched(ModelFolder(job.model), job.sources, settings, on_event) as watch:
         job.check_inputs()
-        began = time.monotonic()
+        began = clock()
         if (known := earlier_result(watch, job)) is not None:
             return known
         job.check_requirements()
@@ -107,38 +112,48 @@ def train(
         with locked(job.model, policies.lock):
             if policies.lock == "wait":
                 # Another run may have done the work meanwhile. The time of waiting is not part of a time limit.
-                began = time.monotonic()
+                began = clock()
                 if (known := earlier_result(watch, job)) is not None:
                     return known
             with watch.folder.working(), logged(watch) as summary:
                 repair(watch.folder)
-                trained = recovered_result(watch.folder, job) or _train(watch, job, began, summary)
+                deadline = _deadline(job, began, clock)
+                trained = recovered_result(watch.folder, job) or _train(watch, job, deadline, summary)
                 summary.update(msgspec.structs.asdict(trained))
                 return trained
 
 
-def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, Any]) -> Trained:
+def _deadline(job: TrainingJob, began: float, clock: Callable[[], float]) -> Deadline:
+    """The end of a run that began at this time of the clock."""
+    limit = job.config.training.time_limit
+    return Deadline(math.inf if limit is None else began + seconds_of(limit), clock)
+
+
+def _train(watch: Watched, job: TrainingJob, deadline: Deadline, summary: dict[str, Any]) -> Trained:
     """Prepare, fit, compare, publish and save the request. The caller holds the lock.
 
     Args:
         watch: the run.
         job: the request.
-        began: start of the run, in seconds of time.monotonic().
+        deadline: end of the run.
         summary: fields of the run's line in runs.jsonl, which are added here.
     """
     folder = watch.folder
     request = describe_request(job.sources, job.settings)
     summary["changes"] = changes_since(folder, request)
-    with opened_inputs(job, folder, watch.tell) as inputs, listening_for_signals() as signals:
+    with (
+        opened_inputs(job, folder, watch.tell, deadline=deadline) as inputs,
+        listening_for_signals() as signals,
+    ):
         corpus, config = inputs.corpus, inputs.config
         if not job.policies.force:
             check_size(folder.current(), corpus, config)
         is_made_again = unchanged_generation(folder, job.sources, job.settings) is not None
-        standard = score_published(folder.current(), corpus, config, is_made_again)
-        fit = _choose_fit(watch, inputs, job.policies, signals, began)
+        standard = score_published(folder.current(), corpus, config, is_made_again, deadline)
+        fit = _choose_fit(watch, inputs, job.policies, signals, deadline)
         bundle = fit.run(standard)
         try:
-            published = publish(watch, bundle, corpus, config, standard, request)
+            published = publish(watch, bundle, corpus, config, standard, request, deadline)
         except QualityGateError as error:
             summary.update(error.figures)
             _save_refusal(folder, request, fit, str(error))
@@ -152,10 +167,10 @@ def _train(watch: Watched, job: TrainingJob, began: float, summary: dict[str, An
     return summarize(job.model, published, "published")
 
 
-def _choose_fit(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, began: float) -> Fit:
+def _choose_fit(watch: Watched, inputs: Inputs, policies: Policies, signals: Signals, deadline: Deadline) -> Fit:
     """The fit for the configured family: training of a network, or estimation."""
     if inputs.config.family.trains_network:
-        return NetworkFit(watch, inputs, policies, signals, began)
+        return NetworkFit(watch, inputs, policies, signals, deadline)
     return EstimationFit(watch, inputs, signals)
 
 

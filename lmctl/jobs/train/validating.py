@@ -12,18 +12,21 @@ import msgspec
 import numpy as np
 
 from lmctl import families
+from lmctl.corpus.batches import spread_order
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.deadline import NEVER, paced
 from lmctl.families import load_language_model, load_model
 from lmctl.families.gap_model import GapModel
 from lmctl.perplexity import perplexity_of
 from lmctl.progress import Meter
-from lmctl.query.gap_scoring import SAMPLED_WORDS, sampled_gaps, score_gaps, sentences_of
+from lmctl.query.gap_scoring import FEWEST_TIMED_GAPS, SAMPLED_WORDS, sampled_gaps, score_gaps, sentences_of
 from lmctl.query.scoring import token_log_probs
 
 if TYPE_CHECKING:
     from lmctl.arrays import Float64Array
     from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.deadline import Deadline
     from lmctl.store.bundle import Bundle
 
 
@@ -33,7 +36,7 @@ class ValidFigures(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         includes_oov: whether OOVs count.
         state: "carry" or "reset".
-        oov_rate: share of the words that are not in the vocabulary.
+        oov_rate: share of the words of the whole text that are not in the vocabulary.
         tokens: how many were read; fewer than the text has if a time limit left no time for all.
     """
 
@@ -67,15 +70,23 @@ class ValidGapsFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ValidScores:
-    """Log probabilities of the validation text.
+    """Log probabilities of the validation text, or of its beginning.
 
     Attributes:
         log_probs: natural logs, of the tokens that count, (N,).
         includes_oov: whether OOVs count; they do not if the training text has no unknown word.
+        tokens: number of tokens that were scored, counted or not.
     """
 
     log_probs: Float64Array
     includes_oov: bool
+    tokens: int
+
+    def beginning(self, other: ValidScores) -> ValidScores:
+        """The scores of the tokens that another model has scored, too."""
+        if other.tokens >= self.tokens:
+            return self
+        return ValidScores(self.log_probs[: len(other.log_probs)], self.includes_oov, other.tokens)
 
     @property
     def cross_entropy_nats(self) -> float:
@@ -88,22 +99,39 @@ class ValidScores:
         return perplexity_of(self.cross_entropy_nats)
 
 
-def score_valid(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidScores | None:
-    """Score the validation text with a model; None if there is none."""
+def score_valid(
+    bundle: Bundle, corpus: PreparedCorpus, config: Config, deadline: Deadline = NEVER
+) -> ValidScores | None:
+    """Score the validation text with a model; None if there is none, or if no token of the scored part counts.
+
+    Args:
+        bundle: the model.
+        corpus: the corpus.
+        config: the resolved configuration.
+        deadline: see `token_log_probs`.
+    """
     token_ids = corpus.valid.astype(np.int64)
     includes_oov = corpus.record.train.oov > 0
-    counts = slice(None) if includes_oov else token_ids != UNKNOWN_ID
-    if not len(token_ids[counts]):
+    if not includes_oov and not (token_ids != UNKNOWN_ID).any():
+        return None
+    if not len(token_ids):
         return None
     log_probs = token_log_probs(
-        load_language_model(bundle), token_ids, state=config.validation.state, threads=config.device.threads
+        load_language_model(bundle),
+        token_ids,
+        state=config.validation.state,
+        threads=config.device.threads,
+        deadline=deadline,
     )
-    return ValidScores(log_probs[counts], includes_oov)
+    tokens = len(log_probs)
+    if not includes_oov:
+        log_probs = log_probs[token_ids[:tokens] != UNKNOWN_ID]
+    return ValidScores(log_probs, includes_oov, tokens) if len(log_probs) else None
 
 
 def valid_figures(scores: ValidScores, corpus: PreparedCorpus, config: Config) -> ValidFigures:
     """The figures of the validation text."""
-    return figures_of(scores.cross_entropy_nats, len(corpus.valid), corpus, config)
+    return figures_of(scores.cross_entropy_nats, scores.tokens, corpus, config)
 
 
 def own_figures(bundle: Bundle, corpus: PreparedCorpus) -> dict[str, float] | None:
@@ -132,12 +160,21 @@ def figures_of(cross_entropy_nats: float, tokens: int, corpus: PreparedCorpus, c
     )
 
 
-def valid_gaps_figures(bundle: Bundle, corpus: PreparedCorpus, config: Config) -> ValidGapsFigures | None:
-    """Score words of the validation text with a model that fills gaps; None if there is none to score."""
+def valid_gaps_figures(
+    bundle: Bundle, corpus: PreparedCorpus, config: Config, deadline: Deadline = NEVER
+) -> ValidGapsFigures | None:
+    """Score words of the validation text with a model that fills gaps; None if there is none to score.
+
+    Args:
+        bundle: the model.
+        corpus: the corpus.
+        config: the resolved configuration.
+        deadline: fewer words are scored if it comes before the end.
+    """
     model = load_model(bundle)
     if not isinstance(model, GapModel):
         raise TypeError(f"{bundle.family} does not fill gaps")
-    log_probs = sampled_log_probs(model, corpus, SAMPLED_WORDS, config.device.threads)
+    log_probs = sampled_log_probs(model, corpus, SAMPLED_WORDS, config.device.threads, deadline)
     if not len(log_probs):
         return None
     nats = float(-log_probs.mean())
@@ -151,7 +188,9 @@ def valid_gaps_figures(bundle: Bundle, corpus: PreparedCorpus, config: Config) -
     )
 
 
-def sampled_log_probs(model: GapModel, corpus: PreparedCorpus, most: int, threads: int = 0) -> Float64Array:
+def sampled_log_probs(
+    model: GapModel, corpus: PreparedCorpus, most: int, threads: int = 0, deadline: Deadline = NEVER
+) -> Float64Array:
     """Natural log probabilities of words of the validation text, each given all others of its sentence, (N,).
 
     Args:
@@ -159,9 +198,15 @@ def sampled_log_probs(model: GapModel, corpus: PreparedCorpus, most: int, thread
         corpus: the corpus. If its training text has no unknown word, none is scored.
         most: number of words, spread evenly over the text; all if there are fewer.
         threads: largest number of batches that are scored at once; 0: the number of cores.
+        deadline: words are scored until then. They are spread over the text, however many there are.
     """
     sentences = sentences_of(corpus.valid.astype(np.int64))
     gaps = sampled_gaps(sentences, most, left_out=None if corpus.record.train.oov > 0 else UNKNOWN_ID)
     progress = Meter("scoring hidden words", len(gaps))
     progress.units_read = progress.tokens_read = len(gaps)
-    return score_gaps(model, sentences, gaps, threads=threads, meter=progress)[0]
+    in_order = [gaps[place] for place in spread_order(len(gaps))]
+    found = [
+        score_gaps(model, sentences, piece, threads=threads, meter=progress)[0]
+        for piece in paced(in_order, lambda _: 1, deadline, FEWEST_TIMED_GAPS, max(len(gaps), 1))
+    ]
+    return np.concatenate([np.zeros(0), *found])

@@ -88,6 +88,8 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
         figure: what the two are: bits per character, or pseudo bits per character of models that fill gaps.
         tolerance: share by which the new figure may be higher.
         passed: whether it is at most so much higher.
+        characters: number of characters that were scored; fewer than the text has if a time limit left no time for
+            all. Of models that fill gaps, those of the hidden words.
     """
 
     text: Literal["validation", "kept"]
@@ -95,6 +97,7 @@ class GateDone(msgspec.Struct, frozen=True, kw_only=True):
     new_bits_per_character: float
     tolerance: float
     passed: bool
+    characters: int
     figure: Literal["bits_per_character", "pseudo_bits_per_character"] = "bits_per_character"
 
 
@@ -112,6 +115,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
         mixture_is_chosen: whether the mixture replaces the network (`training.with_ngram`).
         includes_oov: whether out-of-vocabulary words count.
         state: "carry" or "reset".
+        tokens: number of tokens that were scored; fewer than the text has if a time limit left no time for all.
     """
 
     baseline: str
@@ -122,6 +126,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     mixture_is_chosen: bool
     includes_oov: bool
     state: str
+    tokens: int
 
 
 class CacheTuned(msgspec.Struct, frozen=True, kw_only=True):

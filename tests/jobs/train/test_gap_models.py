@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmctl.cli.reports import _describe_valid
 from lmctl.cli.training_display import _figures
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError, UsageError
@@ -15,8 +14,9 @@ from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train.run import plan, train
 from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import GateDone, ignore_event
-from lmctl.query.evaluation import evaluate_gaps, sampled_bits_per_character
+from lmctl.query.evaluation import evaluate_gaps
 from lmctl.query.model import load
+from lmctl.query.text_bits import bits_of_gaps
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.listing import list_generations
@@ -102,7 +102,9 @@ def test_the_gate_compares_pseudo_bits_per_character(run, known, tmp_path):
         run("training.epochs=1", "training.seed=2", on_event=seen.append)
 
     published, new = (load(place) for place in (first.published, tmp_path / "model/work/rejected"))
-    before, after = (sampled_bits_per_character(model, model.gap_model, known) for model in (published, new))
+    before, after = (
+        bits_of_gaps(model, model.gap_model, Path(known)).per_character() for model in (published, new)
+    )
     assert f"({after:.4f} against {before:.4f} pseudo bits per character" in str(caught.value)
     (told,) = (event for event in seen if isinstance(event, GateDone))
     assert (told.published_bits_per_character, told.new_bits_per_character) == (before, after)
@@ -158,18 +160,6 @@ def test_a_warm_start_keeps_the_weights_of_known_words(run, tmp_path, text):
             old.weights()["embedding"][before.index(word)],
             atol=1e-6,
         )
-
-
-def test_without_time_to_score_there_is_no_pseudo_perplexity(run, monkeypatch, caplog):
-    monkeypatch.setattr("lmctl.jobs.train.time_budget.TimeBudget.allows_scoring", lambda *_: False)
-
-    trained = run()
-
-    assert (trained.valid_pseudo_perplexity, trained.valid_perplexity) == (None, None)
-    assert "leaves no time to score the model: it has no pseudo-perplexity" in caplog.text
-    bundle = open_bundle(Path(trained.published))
-    assert bundle.metrics().get("valid_gaps") is None
-    assert _describe_valid(None, bundle.record.corpus) == "not scored"
 
 
 def test_a_time_limit_leaves_time_to_score(run):
