@@ -84,7 +84,10 @@ def test_a_file_an_assignment_or_a_flag_may_name_the_family(write, others):
 def test_a_configuration_has_the_keys_of_one_family():
     assert (Config().model, Config().family.name) == (LSTMConfig(), "lstm")
     text = to_yaml(read_settings([], ["preset=ngram"], {}).resolve())
-    assert 'model:\n  family: ngram\n  order: null\n  smoothing: kneser-ney\n  pruning: "0"\n\n' in text
+    assert (
+        'model:\n  family: ngram\n  order: null\n  smoothing: kneser-ney\n  pruning: "0"\n  quantize: null\n\n'
+        in text
+    )
 
 
 class ToyConfig(

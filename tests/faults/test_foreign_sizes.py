@@ -93,7 +93,8 @@ LARGE = {
     "stop words": ("lstm", hole("stop_words.txt", 9 * GB)),
     "n-grams": ("ngram", sizes(ngrams=[9, 10**15, 10**15])),
     "orders": ("ngram", sizes(ngrams=[9] * 100_000)),
-    "keys": ("ngram", hole("ngrams.2.keys.npy", 100 * GB)),
+    "words of n-grams": ("ngram", hole("ngrams.2.words.npy", 100 * GB)),
+    "contexts of n-grams": ("ngram", hole("ngrams.2.contexts.npy", 100 * GB)),
     "members": ("mixture", sizes(weights=[1 / 10**6] * 10**6)),
 }
 

@@ -100,7 +100,8 @@ def write_arpa(
     for order in range(1, sizes.order + 1):
         file.write(f"\n\\{order}-grams:\n".encode())
         if order == 1:
-            starts = tables.backoffs[1][[SENTENCE_END_ID]] if sizes.order > 1 else np.empty(0, dtype=np.float32)
+            _, starts = tables.as_backing_off(1, SENTENCE_END_ID, SENTENCE_END_ID + 1)
+            starts = np.empty(0, dtype=np.float32) if starts is None else starts
             numbers = "".join(f"\t{number:.9g}" for number in log10_of(starts))
             file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
         for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
@@ -116,12 +117,13 @@ def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first:
     spelled = [[spelled_words[word] for word in column] for column in words]
     if order > 1:
         spelled[0] = [SENTENCE_START if word == SENTENCE_END_ID else spelled_words[word] for word in words[0]]
-    log_probs = log10_of(tables.log_probs[order][first:stop]).tolist()
-    if order == tables.sizes.order:
+    natural_log_probs, natural_backoffs = tables.as_backing_off(order, first, stop)
+    log_probs = log10_of(natural_log_probs).tolist()
+    if natural_backoffs is None:
         for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):
             yield f"{log_prob:.9g}\t{' '.join(ngram)}\n"
         return
-    backoffs = log10_of(tables.backoffs[order][first:stop]).tolist()
+    backoffs = log10_of(natural_backoffs).tolist()
     if order == 1 and first <= SENTENCE_END_ID:
         backoffs[SENTENCE_END_ID - first] = 0.0  # the table has the back-off weight of <s> there
     for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):

@@ -17,7 +17,9 @@ the context is added with the probability that backing off gives. This changes n
 from __future__ import annotations
 
 import logging
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,13 +27,14 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
 from lmctl.families.arpa.text import ArpaText
 from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
+from lmctl.families.ngram.continuations import write_continuations
+from lmctl.families.ngram.keys import KeyedNgrams, make_keys
 from lmctl.families.ngram.sizes import NgramSizes
-from lmctl.families.ngram.tables import NgramTables, make_keys, written_table
+from lmctl.families.ngram.table_files import written_table
 from lmctl.log10 import LN_10, natural_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.arpa.text import ArpaSection
@@ -83,9 +86,7 @@ def read_arpa(
     reading = reading or ArpaReading()
     text = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
     vocabulary, ids = _choose_ids(text, reading.specials)
-    tables = NgramTables(
-        NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", ngrams=[len(vocabulary)]), {}, {}, {}
-    )
+    tables = KeyedNgrams(len(vocabulary), {}, {}, {})
     _fill_unigrams(tables, text, ids)
     lines = sum(map(len, text.sections[1:]))
     rows = {section.order: _Rows.of(section, ids, len(vocabulary)) for section in text.sections[1:]}
@@ -103,12 +104,15 @@ def read_arpa(
         put_in = _back_off(tables)
         logger.warning("%s: put in %d contexts that the file leaves out", text.source, put_in)
     del tables.backoffs[max(tables.log_probs)]
-    for kind, by_order in (("keys", tables.keys), ("log_probs", tables.log_probs), ("backoffs", tables.backoffs)):
+    for kind, by_order in (("log_probs", tables.log_probs), ("backoffs", tables.backoffs)):
         for order, values in by_order.items():
             with written_table(folder, order, kind) as table:
                 table.append(values)
     ngrams = [len(log_probs) for log_probs in tables.log_probs.values()]
-    return vocabulary, NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", ngrams=ngrams)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for order, keys in tables.keys.items():
+            write_continuations(folder, order, [keys], ngrams[order - 2], len(vocabulary), Path(scratch))
+    return vocabulary, NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", quantize=32, ngrams=ngrams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +205,8 @@ def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArr
     return Vocabulary(vocabulary, [0] * len(vocabulary)), ids
 
 
-def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
-    size = tables.sizes.vocabulary_size
+def _fill_unigrams(tables: KeyedNgrams, text: ArpaText, ids: IntArray) -> None:
+    size = tables.vocabulary_size
     section = text.sections[0]
     # Two more places are for `<s>` and for words that are left out.
     log_probs = np.full(size + 2, LOG10_UNKNOWN * LN_10, dtype=np.float32)
@@ -212,7 +216,7 @@ def _fill_unigrams(tables: NgramTables, text: ArpaText, ids: IntArray) -> None:
     tables.log_probs[1], tables.backoffs[1] = log_probs[:size], backoffs[:size]
 
 
-def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[int, IntArray]:
+def _fill(tables: KeyedNgrams, rows: dict[int, _Rows], text: ArpaText) -> dict[int, IntArray]:
     """Sort n-grams into tables, from order 2 on.
 
     Returns:
@@ -229,7 +233,7 @@ def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[i
             prefixes = np.unique(of_order.words[~there, :length], axis=0)
             missing.setdefault(length, []).append(prefixes[_places(tables, prefixes) < 0])
         places = np.flatnonzero(there)
-        keys = make_keys(contexts[there], of_order.words[there, -1], tables.sizes.word_bits)
+        keys = make_keys(contexts[there], of_order.words[there, -1], tables.word_bits)
         # A stable sort keeps an n-gram of the file before an added context with the same words.
         rising = np.argsort(keys, kind="stable")
         keys, places = keys[rising], places[rising]
@@ -246,7 +250,7 @@ def _fill(tables: NgramTables, rows: dict[int, _Rows], text: ArpaText) -> dict[i
     }
 
 
-def _back_off(tables: NgramTables) -> int:
+def _back_off(tables: KeyedNgrams) -> int:
     """Set the probabilities of added contexts to those that backing off gives; returns their number."""
     put_in = 0
     for order, log_probs in tables.log_probs.items():
@@ -264,7 +268,7 @@ def _back_off(tables: NgramTables) -> int:
     return put_in
 
 
-def _places(tables: NgramTables, words: IntArray) -> IntArray:
+def _places(tables: KeyedNgrams, words: IntArray) -> IntArray:
     """The places of n-grams, (ngrams,), given their word ids, (ngrams, order); `ABSENT` if not in the tables."""
     places: IntArray = words[:, 0].astype(np.int64)
     for order in range(2, words.shape[1] + 1):

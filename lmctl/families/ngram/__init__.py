@@ -58,6 +58,10 @@ class Ngram(Family):
             raise UsageError(f"model.pruning: expected counts that do not fall, got {config.pruning}")
         if config.order is not None and len(counts) > config.order:
             raise UsageError(f"model.pruning: {len(counts)} counts for n-grams of order {config.order}")
+        if config.quantize == 8 and config.smoothing != "kneser-ney":
+            raise UsageError(
+                f"model.quantize: 8 needs model.smoothing kneser-ney, got {config.smoothing}; use 32 or null"
+            )
 
     def load(
         self,
@@ -89,9 +93,11 @@ class Ngram(Family):
         return int(sum(sizes.ngrams) + sum(sizes.ngrams[:-1]))
 
     def settle_config(self, config: Any, training_tokens: int) -> Any:
-        """Fill in the order if it is not set, and cut `pruning` to this number of orders."""
+        """Fill in the order and the bits if they are not set, and cut `pruning` to this number of orders."""
         import msgspec
 
+        if config.quantize is None:
+            config = msgspec.structs.replace(config, quantize=8 if config.smoothing == "kneser-ney" else 32)
         if config.order is not None:
             return config
         order = FULL_ORDER if training_tokens <= FULL_ORDER_TOKENS else SMALLER_ORDER
@@ -113,6 +119,7 @@ class Ngram(Family):
             order=settled.order,
             smoothing=settled.smoothing,
             pruning=[int(count) for count in settled.pruning.split()],
+            quantize=settled.quantize,
             scratch=scratch,
         )
         logger.info("n-grams of order 1 to %d: %s", sizes.order, " + ".join(map("{:,}".format, sizes.ngrams)))

@@ -37,3 +37,10 @@ class NgramConfig(
             extra={"expected": "counts that do not fall, the first of them 0, such as 0 0 1"},
         ),
     ] = "0"
+    quantize: Annotated[
+        Literal[8, 32] | None,
+        Meta(
+            description="Bits of the numbers of an n-gram. 8: codes of 8 bits, of 4 bits from order 4 on, only "
+            "with kneser-ney; a distribution still sums to 1. 32: float32. null: 8 with kneser-ney, 32 with mle.",
+        ),
+    ] = None

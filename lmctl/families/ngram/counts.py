@@ -23,8 +23,8 @@ from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.families.ngram import columns
 from lmctl.families.ngram.columns import Column, is_first
+from lmctl.families.ngram.keys import make_keys
 from lmctl.families.ngram.sizes import word_bits
-from lmctl.families.ngram.tables import make_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,6 @@
-"""The n-gram model in NumPy: back-off in the tables of families/ngram/tables.py, for whole batches.
+"""The n-gram model in NumPy: look-ups in the tables of families/ngram/tables.py, for whole batches.
 
-The probability of a word is the probability of the longest n-gram in the tables that ends in this word, times the
-back-off weights of all longer contexts (Katz 1987). The tables hold interpolated probabilities, so this is true
-for every smoothing. All values are natural logs, so a product is a sum.
+arithmetic.py computes the probabilities.
 """
 
 from __future__ import annotations
@@ -17,8 +15,10 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.families.base import LanguageModel, Scores
+from lmctl.families.ngram.arithmetic import Adding, BackingOff
+from lmctl.families.ngram.keys import ABSENT
 from lmctl.families.ngram.sizes import NgramSizes
-from lmctl.families.ngram.tables import ABSENT, open_tables
+from lmctl.families.ngram.tables import open_tables
 from lmctl.layers.distributions import largest
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         self.sizes = tables.sizes
         self.context_length = tables.sizes.order - 1
         self._tables = tables
+        self._arithmetic = Adding(tables) if tables.sizes.quantize == 8 else BackingOff(tables)
 
     def null_state(self, batch: int) -> NgramState:
         """The state without context, in which the unigrams give the probabilities."""
@@ -87,24 +88,17 @@ class NgramLanguageModel(LanguageModel[NgramState]):
 
     def log_probs(self, state: NgramState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
-        weights = self._backoffs(state.contexts)
-        table = self._tables.log_probs[1].astype(np.float64) + weights[0][:, None]
-        for order in range(2, self.sizes.order + 1):
-            # The probability of a longer n-gram replaces that of a shorter one.
-            rows, words, log_probs = self._continuations(order, state.contexts[order - 2], weights[order - 1])
-            table[rows, words] = log_probs
-        rounded: Float32Array = table.astype(np.float32)
-        return rounded
+        ranges = self._ranges(state.contexts)
+        return self._arithmetic.all_words(ranges, self._arithmetic.weights(state.contexts, ranges))
 
     def top_k(self, state: NgramState, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
         """See `LanguageModel.top_k`. Of the words that never followed the context, only a few are examined."""
         allowed = np.ones(self.vocabulary_size, dtype=bool) if allowed is None else allowed
         k = min(k, int(np.count_nonzero(allowed)))
         batch = state.contexts.shape[1]
-        weights = self._backoffs(state.contexts)
         found = np.empty((batch, k), dtype=np.int64), np.empty((batch, k), dtype=np.float32)
         for row in range(batch if k else 0):
-            words, log_probs = self._candidates(state.contexts[:, row], weights[:, row], k, allowed)
+            words, log_probs = self._candidates(state.contexts[:, row : row + 1], k, allowed)
             rising = np.argsort(words)
             best = largest(log_probs[None, rising], words[rising], k)
             found[0][row], found[1][row] = best[0][0], best[1][0]
@@ -136,9 +130,13 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         # A target is usually the next input, and is looked up once for both. `read_again` marks the other inputs.
         read_again = np.concatenate([np.ones_like(inputs[:1], dtype=bool), inputs[1:] != targets[:-1]])
         places = [targets.astype(np.int64)]
-        for order in range(1, self.sizes.order):
+        ranges: list[tuple[IntArray, IntArray]] = []
+        for order in range(1, self.sizes.order + 1):
             if order > 1:
-                places.append(self._tables.find(order, contexts[order - 2], targets))
+                ranges.append(self._tables.continuations(order, contexts[order - 2].ravel()))
+                places.append(self._tables.find_between(order, *ranges[-1], targets))
+            if order == self.sizes.order:
+                break
             here = np.roll(places[-1], 1, axis=0)
             before = None if order == 1 else _one_before(state.contexts[order - 2], contexts[order - 2])
             again = None if before is None else before[read_again]
@@ -146,17 +144,20 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             if order > 1:
                 here[inputs == SENTENCE_END_ID] = ABSENT
             contexts[order - 1] = here
-        if self.sizes.order > 1:
-            places.append(self._tables.find(self.sizes.order, contexts[-1], targets))
         found_lengths = _lengths(places)
-        terms = self._terms(places, contexts, found_lengths)
-        log_probs = terms.astype(np.float64).sum(axis=0)
+        of_targets, terms = self._arithmetic.score(
+            [of_order.ravel() for of_order in places],
+            contexts.reshape(len(contexts), inputs.size),
+            found_lengths.ravel(),
+            ranges,
+        )
+        log_probs = of_targets.reshape(inputs.shape)
         log_probs[~present] = 0.0
         scores = Scores(
             log_probs,
             self._ranks(contexts, targets, present) if ranks else None,
             ngram_lengths=found_lengths,
-            ngram_terms=terms,
+            ngram_terms=terms.reshape(len(terms), *inputs.shape),
         )
         return scores, _at_the_end(state, contexts, lengths)
 
@@ -182,52 +183,9 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         places[token_ids == SENTENCE_END_ID] = ABSENT
         return places
 
-    def _backoffs(self, contexts: IntArray) -> Float64Array:
-        """For n-grams of each order, the sum of the log back-off weights of all longer contexts, (order, ...)."""
-        costs = np.zeros((self.sizes.order, *contexts.shape[1:]))
-        for length in range(self.sizes.order - 1, 0, -1):
-            places, backoffs = contexts[length - 1], self._tables.backoffs[length]
-            costs[length - 1] = costs[length]
-            if len(backoffs):
-                costs[length - 1] += np.where(places >= 0, backoffs[np.maximum(places, 0)], 0.0)
-        return costs
-
-    def _terms(self, places: Sequence[IntArray], contexts: IntArray, lengths: IntArray) -> Float32Array:
-        """The terms of log probabilities, (order, T, B); see `Scores.ngram_terms`.
-
-        Args:
-            places: for each order, the places of the n-grams that end with the targets, (T, B).
-            contexts: places of the contexts, (order - 1, T, B).
-            lengths: number of words of the longest n-gram in the tables, (T, B).
-        """
-        terms = np.zeros((self.sizes.order, *lengths.shape), dtype=np.float32)
-        for order, of_order in enumerate(places, start=1):
-            found = lengths == order
-            terms[0][found] = self._tables.log_probs[order][of_order[found]]
-        for length, backoffs in self._tables.backoffs.items():
-            paid = (contexts[length - 1] >= 0) & (lengths <= length)
-            terms[length][paid] = backoffs[contexts[length - 1][paid]]
-        return terms
-
-    def _continuations(
-        self, order: int, contexts: IntArray, costs: Float64Array
-    ) -> tuple[IntArray, IntArray, Float64Array]:
-        """Find all n-grams of an order with given contexts.
-
-        Args:
-            order: number of words of the n-grams.
-            contexts: places of their contexts, (B,).
-            costs: sum of the log back-off weights of longer contexts, (B,).
-
-        Returns:
-            For each n-gram its place in `contexts`, its last word and its log probability, (ngrams,) each.
-        """
-        first, stop = self._tables.continuations(order, contexts)
-        lengths = stop - first
-        rows = np.repeat(np.arange(len(contexts)), lengths)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths - first, lengths)
-        log_probs = self._tables.log_probs[order][places] + costs[rows]
-        return rows, self._tables.last_words(order, places), log_probs
+    def _ranges(self, contexts: IntArray) -> list[tuple[IntArray, IntArray]]:
+        """The n-grams of contexts, (order - 1, B), for each order; see `NgramTables.continuations`."""
+        return [self._tables.continuations(order, contexts[order - 2]) for order in range(2, self.sizes.order + 1)]
 
     def _ranks(self, contexts: IntArray, targets: IntArray, present: BoolArray) -> NDArray[np.int64]:
         ranks = np.zeros(targets.shape, dtype=np.int64)
@@ -244,26 +202,27 @@ class NgramLanguageModel(LanguageModel[NgramState]):
 
     @cached_property
     def _by_probability(self) -> tuple[IntArray, Float64Array]:
-        """All words by falling unigram probability, ties by id, and their log probabilities."""
-        words = np.argsort(-self._tables.log_probs[1], kind="stable")
-        return words, self._tables.log_probs[1][words].astype(np.float64)
+        """All words by falling unigram probability, ties by id, and their `Arithmetic.unigrams`."""
+        words = np.argsort(-self._arithmetic.unigrams, kind="stable")
+        return words, self._arithmetic.unigrams[words]
 
-    def _candidates(
-        self, contexts: IntArray, costs: Float64Array, k: int, allowed: BoolArray
-    ) -> tuple[IntArray, Float32Array]:
+    def _candidates(self, contexts: IntArray, k: int, allowed: BoolArray) -> tuple[IntArray, Float32Array]:
         """Words that include the k most probable ones after one context, and their log probabilities.
 
         Args:
-            contexts: places of the context and its suffixes, (order - 1,).
-            costs: sums of log back-off weights for n-grams of each order, (order,).
+            contexts: places of the context and its suffixes, (order - 1, 1).
             k: number of words.
             allowed: whether each word may be returned, (V,).
         """
-        words, log_probs = self._listed(contexts, costs)
+        ranges = self._ranges(contexts)
+        weights = self._arithmetic.weights(contexts, ranges)
+        words, log_probs = self._arithmetic.listed(ranges, weights[:, 0])
         by_unigram, unigrams = self._by_probability
 
         def value(place: int | slice) -> Any:
-            return (unigrams[place] + costs[0]).astype(np.float32)
+            places = place if isinstance(place, slice) else slice(place, place + 1)
+            values = self._arithmetic.unlisted(unigrams[places], weights[0, 0])
+            return values if isinstance(place, slice) else values[0]
 
         def others(first: int) -> IntArray:
             """The places, among the first words by unigram probability, of allowed words that are not listed."""
@@ -290,18 +249,6 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             np.concatenate([words[may_answer], by_unigram[found]]),
             np.concatenate([log_probs[may_answer], value(slice(enough))[found]]),
         )
-
-    def _listed(self, contexts: IntArray, costs: Float64Array) -> tuple[IntArray, Float32Array]:
-        """The words that follow one context or a suffix of it, by rising id, and their log probabilities."""
-        parts = [
-            self._continuations(order, contexts[order - 2 : order - 1], costs[order - 1 : order])
-            for order in range(self.sizes.order, 1, -1)
-        ]
-        every_word = np.concatenate([words for _, words, _ in parts] or [np.empty(0, dtype=np.int64)])
-        log_probs = np.concatenate([log_probs for _, _, log_probs in parts] or [np.empty(0)])
-        # The first entry of a word is the longest n-gram.
-        words, places = np.unique(every_word, return_index=True)
-        return words, log_probs[places].astype(np.float32)
 
 
 def _lengths(places: Sequence[IntArray]) -> IntArray:

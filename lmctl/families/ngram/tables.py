@@ -1,14 +1,16 @@
 """The tables of an n-gram model: a trie in sorted arrays, each in an .npy file, memory-mapped when read.
 
 An n-gram is identified by its place in the table of its order. The place of a word (order 1) is its id. The
-n-grams of a higher order n are sorted by their keys. A key is a uint64: its upper bits are the place of the
-context (the first n - 1 words, in the table of order n - 1), its lower bits the id of the last word. So a table is
-sorted by the words from the first to the last, the n-grams of a context are neighbours, and an n-gram is found by
-one binary search over integers.
+n-grams of a higher order n are sorted by the place of their context (the first n - 1 words, in the table of order
+n - 1), then by the id of their last word. So a table is sorted by the words from the first to the last, the
+n-grams of a context are neighbours, and an n-gram is found by a binary search among those of its context
+(continuations.py).
 
-    ngrams.<n>.keys.npy        uint64, n > 1
+    ngrams.<n>.words.npy, ngrams.<n>.contexts.npy    the n-grams; n > 1; see continuations.py
     ngrams.<n>.log_probs.npy   float32, natural log probability of the last word
     ngrams.<n>.backoffs.npy    float32, natural log back-off weight of the n words as a context; n < order
+
+In place of the last two, a quantised model has ngrams.1.probs.npy and ngrams.<n>.shares.npy (shares.py).
 
 There is no `<s>`: the context of the first word of a sentence is `</s>`. Contexts never include words of the
 previous sentence. So the unigram `</s>` has the probability of the end of a sentence, and the back-off weight of
@@ -17,34 +19,29 @@ its start. An n-gram whose first word is `</s>` starts a sentence.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmctl import files
-from lmctl.corpus.array_file import ArrayHeader, ArrayWriter
-from lmctl.errors import DataError
+from lmctl.families.ngram.continuations import Continuations, open_continuations
+from lmctl.families.ngram.keys import ABSENT
+from lmctl.families.ngram.shares import Shares, open_shares
 from lmctl.families.ngram.sizes import NgramSizes, table_name
+from lmctl.families.ngram.table_files import TableFile
 from lmctl.log10 import LN_10, MOST_LOG10_BACKOFFS
-from lmctl.records import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lmctl.arrays import Float32Array, Int64Array, IntArray, UInt64Array
+    from lmctl.arrays import Float32Array, Float64Array, Int64Array, IntArray
 
     # Checks the next values of a table, and returns the fault; None: there is none.
     Check = Callable[[NDArray[Any]], str | None]
-
-# The place of an n-gram that is not in the table.
-ABSENT = -1
 
 # Values that are checked at once when tables are opened.
 CHECKED_AT_ONCE = 1 << 20
@@ -59,15 +56,19 @@ class NgramTables:
 
     Attributes:
         sizes: the number of n-grams of each order.
-        keys: keys of the n-grams, rising, (ngrams,); from order 2.
-        log_probs: natural log probabilities, (ngrams,).
-        backoffs: natural log back-off weights, (ngrams,); not for the highest order.
+        ngrams: the n-grams; from order 2.
+        log_probs: natural log probabilities, (ngrams,); empty if the model is quantised.
+        backoffs: natural log back-off weights, (ngrams,); not for the highest order; empty if quantised.
+        probs: the probabilities of the words, (V,), if the model is quantised.
+        shares: the shares of the n-grams, from order 2, if the model is quantised.
     """
 
     sizes: NgramSizes
-    keys: dict[int, UInt64Array]
+    ngrams: dict[int, Continuations]
     log_probs: dict[int, Float32Array]
     backoffs: dict[int, Float32Array]
+    probs: Float32Array
+    shares: dict[int, Shares]
 
     def find(self, order: int, contexts: IntArray, words: IntArray) -> Int64Array:
         """Find n-grams in the table of an order.
@@ -80,18 +81,14 @@ class NgramTables:
         Returns:
             Places of the n-grams, of the same shape; `ABSENT`: the table does not have the n-gram.
         """
-        found = np.full(contexts.shape, ABSENT, dtype=np.int64)
-        known = np.flatnonzero(contexts.ravel() >= 0)
-        wanted = make_keys(contexts.ravel()[known], words.ravel()[known], self.sizes.word_bits)
-        # Sorted keys are neighbours in memory, so the search is faster after sorting.
-        rising = np.argsort(wanted)
-        known, wanted = known[rising], wanted[rising]
-        keys = self.keys[order]
-        places = np.searchsorted(keys, wanted)
-        there = places < len(keys)
-        there[there] = keys[places[there]] == wanted[there]
-        found.ravel()[known[there]] = places[there]
-        return found
+        return self.find_between(order, *self.continuations(order, contexts.ravel()), words)
+
+    def find_between(self, order: int, first: IntArray, stop: IntArray, words: IntArray) -> Int64Array:
+        """Find n-grams as `find` does, given the ranges of their contexts (`continuations`), (N,) each."""
+        places = np.full(words.shape, ABSENT, dtype=np.int64)
+        found, at = self.ngrams[order].find_between(first, stop, words.ravel())
+        places.ravel()[found] = at
+        return places
 
     def continuations(self, order: int, contexts: IntArray) -> tuple[Int64Array, Int64Array]:
         """Find all n-grams of given contexts.
@@ -101,59 +98,74 @@ class NgramTables:
             contexts: places of the contexts, (B,); may be `ABSENT`.
 
         Returns:
-            For each context the place of its first n-gram, and the place after its last one, (B,) each; equal if
-            the context has none.
+            For each context the place of its first n-gram, and the place after its last one, (B,) each; 0 and 0 if
+            the context is `ABSENT`.
         """
-        known = np.maximum(contexts, 0)
-        nothing = np.zeros(len(contexts), dtype=np.int64)
-        first = np.searchsorted(self.keys[order], make_keys(known, nothing, self.sizes.word_bits))
-        stop = np.searchsorted(self.keys[order], make_keys(known + 1, nothing, self.sizes.word_bits))
-        return first, np.where(contexts < 0, first, stop)
+        known = contexts >= 0
+        if known.all():
+            return self.ngrams[order].between(contexts)
+        first = np.zeros(len(contexts), dtype=np.int64)
+        stop = np.zeros(len(contexts), dtype=np.int64)
+        first[known], stop[known] = self.ngrams[order].between(contexts[known])
+        return first, stop
 
     def last_words(self, order: int, places: IntArray) -> Int64Array:
         """The ids of the last words of n-grams, given their places."""
-        return places.astype(np.int64) if order == 1 else split_keys(self.keys[order][places], self.sizes)[1]
+        words = places if order == 1 else self.ngrams[order].words[places]
+        return words.astype(np.int64)
 
     def words(self, order: int, places: IntArray) -> Int64Array:
-        """The word ids of n-grams, (ngrams, order), given their places, (ngrams,)."""
+        """The word ids of n-grams, (ngrams, order), given their places, (ngrams,). They should be neighbours."""
         words = np.empty((len(places), order), dtype=np.int64)
         for length in range(order, 1, -1):
-            places, words[:, length - 1] = split_keys(self.keys[length][places], self.sizes)
+            words[:, length - 1] = self.ngrams[length].words[places]
+            places = self.ngrams[length].contexts_of(places)
         words[:, 0] = places
         return words
 
+    def as_backing_off(self, order: int, first: int, stop: int) -> tuple[Float32Array, Float32Array | None]:
+        """The natural log probabilities and back-off weights of the n-grams from place `first` up to `stop`.
 
-def make_keys(contexts: IntArray, words: IntArray, bits: int) -> UInt64Array:
-    """Make the keys of n-grams.
+        Quantised shares are summed, so that the numbers are those of the same model as a back-off model. The
+        weights of the highest order are None.
+        """
+        if self.sizes.quantize == 32:
+            backoffs = self.backoffs[order][first:stop] if order < self.sizes.order else None
+            return self.log_probs[order][first:stop], backoffs
+        places = np.arange(first, stop)
+        words = self.words(order, places)
+        probs = self.probs[words[:, -1]].astype(np.float64)
+        for length in range(2, order + 1):
+            # The end of the n-gram of this length is in the tables, because estimation leaves out no such end.
+            contexts = words[:, order - length].astype(np.int64)
+            for shorter in range(2, length):
+                contexts = self.find(shorter, contexts, words[:, order - length + shorter - 1])
+            probs *= self.weights(length - 1, contexts, *self.continuations(length, contexts))
+            found = self.find(length, contexts, words[:, -1])
+            there = found >= 0
+            probs[there] += self.shares[length].of(found[there])
+        logs = np.minimum(_log(probs), 0.0).astype(np.float32)
+        if order == self.sizes.order:
+            return logs, None
+        weights = self.weights(order, places, *self.continuations(order + 1, places))
+        return logs, _log(weights).astype(np.float32)
 
-    Args:
-        contexts: places of their contexts.
-        words: ids of their last words, of the same shape.
-        bits: number of bits for a word id (`word_bits`).
-    """
-    keys = contexts.astype(np.uint64)
-    keys <<= np.uint64(bits)
-    keys |= words.astype(np.uint64)
-    return keys
+    def weights(self, length: int, contexts: IntArray, first: IntArray, stop: IntArray) -> Float64Array:
+        """The weights of the lower order in contexts of a quantised model, (B,).
+
+        Args:
+            length: number of words of the contexts.
+            contexts: places of the contexts, (B,); may be `ABSENT`, with weight 1.
+            first: place of the first n-gram of each context; see `continuations`.
+            stop: place after the last one.
+        """
+        return self.shares[length + 1].weights_of(contexts, first, stop)
 
 
-def split_keys(keys: UInt64Array, sizes: NgramSizes) -> tuple[Int64Array, Int64Array]:
-    """The places of the contexts and the ids of the last words of n-grams, given their keys."""
-    words = (keys & np.uint64((1 << sizes.word_bits) - 1)).astype(np.int64)
-    return (keys >> np.uint64(sizes.word_bits)).astype(np.int64), words
-
-
-def _dtype(kind: str) -> np.dtype[Any]:
-    return np.dtype(np.uint64 if kind == "keys" else np.float32)
-
-
-@contextlib.contextmanager
-def written_table(folder: Path, order: int, kind: str) -> Iterator[ArrayWriter]:
-    """Write a table. The file appears in `folder` when the block ends without an error."""
-    with files.written_whole(folder / table_name(order, kind)) as file:
-        writer = ArrayWriter(file, _dtype(kind))
-        yield writer
-        writer.finish()
+def _log(probs: Float64Array) -> Float64Array:
+    with np.errstate(divide="ignore"):
+        logs: Float64Array = np.log(probs)
+    return logs
 
 
 def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
@@ -164,72 +176,46 @@ def open_tables(folder: Path, sizes: NgramSizes) -> NgramTables:
     """
     backoffs = _BackoffCheck()
 
-    def opened(order: int, kind: str) -> NDArray[Any]:
-        check: Check
-        match kind:
-            case "keys":
-                check = _KeyCheck(sizes, order)
-            case "log_probs":
-                check = _fault_in_log_probs
-            case _:
-                check = partial(backoffs, order)
-        return _open_table(folder / table_name(order, kind), _dtype(kind), sizes.ngrams[order - 1], check)
+    def opened(order: int, kind: str, check: Check) -> NDArray[Any]:
+        file = TableFile.opened(folder / table_name(order, kind), np.dtype(np.float32), sizes.ngrams[order - 1])
+        for values in file.stretches(CHECKED_AT_ONCE):
+            if fault := check(values):
+                raise file.damaged(fault)
+        return file.map()
 
     orders = range(1, sizes.order + 1)
+    ngrams = {
+        order: open_continuations(
+            folder, order, sizes.ngrams[order - 1], sizes.ngrams[order - 2], sizes.vocabulary_size
+        )
+        for order in orders[1:]
+    }
+    if sizes.quantize == 8:
+        return NgramTables(
+            sizes,
+            ngrams,
+            log_probs={},
+            backoffs={},
+            probs=opened(1, "probs", _fault_in_probs),
+            shares={order: open_shares(folder, order, ngrams[order]) for order in orders[1:]},
+        )
     return NgramTables(
         sizes,
-        keys={order: opened(order, "keys") for order in orders[1:]},
-        log_probs={order: opened(order, "log_probs") for order in orders},
-        backoffs={order: opened(order, "backoffs") for order in orders[:-1]},
+        ngrams,
+        log_probs={order: opened(order, "log_probs", _fault_in_log_probs) for order in orders},
+        backoffs={order: opened(order, "backoffs", partial(backoffs, order)) for order in orders[:-1]},
+        probs=np.empty(0, dtype=np.float32),
+        shares={},
     )
-
-
-def _open_table(path: Path, dtype: np.dtype[Any], length: int, check: Check) -> NDArray[Any]:
-    if path.is_symlink() or not path.is_file():
-        raise DataError(f"{path}: expected a table of this model; it is missing or a link")
-    with open_regular(path) as file:
-        header, size = ArrayHeader.read(file), os.fstat(file.fileno()).st_size
-        if header is None:
-            raise DataError(f"{path}: damaged; it does not start as a table does")
-        start, expected_bytes = header.start, header.start + length * dtype.itemsize
-        if not header.is_of(dtype, length) or size != expected_bytes:
-            raise DataError(
-                f"{path}: {header} in {size} bytes, but the sizes in model.json "
-                f"want {dtype.str} ({length},) in {expected_bytes}"
-            )
-        file.seek(start)
-        # The values are read and not mapped for this check, because the pages of a map would stay in memory.
-        while (values := np.fromfile(file, dtype, CHECKED_AT_ONCE)).size:
-            if fault := check(values):
-                raise DataError(f"{path}: damaged; {fault}")
-    # An empty array cannot be mapped.
-    return np.asarray(np.memmap(path, dtype, "r", start, (length,))) if length else np.empty(0, dtype)
-
-
-class _KeyCheck:
-    """Checks that keys rise, and that their contexts and words exist."""
-
-    def __init__(self, sizes: NgramSizes, order: int) -> None:
-        self._sizes = sizes
-        self._contexts = sizes.ngrams[order - 2]
-        self._last = np.empty(0, dtype=np.uint64)
-
-    def __call__(self, keys: UInt64Array) -> str | None:
-        run = np.concatenate([self._last, keys])
-        self._last = keys[-1:]
-        if (run[1:] <= run[:-1]).any():
-            return "its keys do not rise"
-        contexts, words = split_keys(keys, self._sizes)
-        if contexts[-1] >= self._contexts:
-            return f"a context at {contexts[-1]}, but there are only {self._contexts}"
-        if words.max() >= self._sizes.vocabulary_size:
-            return f"a word of id {words.max()}, but there are only {self._sizes.vocabulary_size}"
-        return None
 
 
 def _fault_in_log_probs(values: Float32Array) -> str | None:
     # The comparison is false for NaN, too.
     return None if (values <= 0).all() else "a log probability that is not 0 or less"
+
+
+def _fault_in_probs(values: Float32Array) -> str | None:
+    return None if ((values >= 0) & (values <= 1)).all() else "a probability that is not between 0 and 1"
 
 
 class _BackoffCheck:

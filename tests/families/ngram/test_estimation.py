@@ -12,19 +12,23 @@ CORPUS = Path(__file__).parents[3] / "corpora/en.txt"
 
 
 @pytest.mark.parametrize("at_once", [17, 300])
-@pytest.mark.parametrize("smoothing", ["kneser-ney", "mle"])
+@pytest.mark.parametrize(("smoothing", "quantize"), [("kneser-ney", 8), ("kneser-ney", 32), ("mle", 32)])
 @pytest.mark.parametrize("pruning", [(), (0, 0, 1)])
 def test_tables_are_the_same_bytes_however_little_fits_in_memory(
-    tmp_path, monkeypatch, estimate_text, smoothing, pruning, at_once
+    tmp_path, monkeypatch, estimate_text, smoothing, quantize, pruning, at_once
 ):
     text = "".join(CORPUS.read_text(encoding="utf-8").splitlines(keepends=True)[:60])
     at_a_time, in_parts = tmp_path / "whole", tmp_path / "parts"
     at_a_time.mkdir()
     in_parts.mkdir()
-    _, whole = estimate_text(text, folder=at_a_time, order=4, smoothing=smoothing, pruning=pruning)
+    _, whole = estimate_text(
+        text, folder=at_a_time, order=4, smoothing=smoothing, pruning=pruning, quantize=quantize
+    )
 
     monkeypatch.setattr(columns, "VALUES_AT_ONCE", at_once)
-    _, parts = estimate_text(text, folder=in_parts, order=4, smoothing=smoothing, pruning=pruning)
+    _, parts = estimate_text(
+        text, folder=in_parts, order=4, smoothing=smoothing, pruning=pruning, quantize=quantize
+    )
 
     assert parts.sizes == whole.sizes
     assert {path.name for path in in_parts.iterdir()} == set(whole.sizes.table_names())

@@ -9,20 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError
+from lmctl.families.ngram.continuations import write_continuations
+from lmctl.families.ngram.keys import ABSENT
 from lmctl.families.ngram.sizes import NgramSizes, table_name
-from lmctl.families.ngram.tables import ABSENT, NgramTables, make_keys, open_tables
+from lmctl.families.ngram.tables import open_tables
 
 # Words 2 and 3 of a vocabulary of 4, so words have two bits of a key: after </s> comes 2, after 2 come </s> and 3,
 # and after 3 comes </s>; of order 3 there are </s> 2 3 and 2 3 </s>.
 KEYS = {2: [1 << 2 | 2, 2 << 2 | 1, 2 << 2 | 3, 3 << 2 | 1], 3: [0 << 2 | 3, 2 << 2 | 1]}
 NGRAMS = [4, 4, 2]
-SIZES = NgramSizes(vocabulary_size=4, smoothing="arpa", ngrams=NGRAMS)
+SIZES = NgramSizes(vocabulary_size=4, smoothing="arpa", quantize=32, ngrams=NGRAMS)
+
+
+def write_keys(folder, order, keys):
+    write_continuations(folder, order, [np.array(keys, dtype=np.uint64)], NGRAMS[order - 2], 4, folder)
 
 
 def write_tables(folder):
     for order, ngrams in enumerate(NGRAMS, start=1):
         if order > 1:
-            np.save(folder / table_name(order, "keys"), np.array(KEYS[order], dtype=np.uint64))
+            write_keys(folder, order, KEYS[order])
         np.save(folder / table_name(order, "log_probs"), -np.arange(ngrams, dtype=np.float32))
         if order < 3:
             np.save(folder / table_name(order, "backoffs"), np.full(ngrams, 0.5, dtype=np.float32))
@@ -72,33 +78,32 @@ def test_places_are_spelled_in_words(folder, sizes):
 
 def test_an_order_without_ngrams_is_empty(tmp_path):
     write_tables(tmp_path)
-    for kind, dtype in (("keys", np.uint64), ("log_probs", np.float32)):
-        np.save(tmp_path / table_name(3, kind), np.empty(0, dtype=dtype))
+    write_keys(tmp_path, 3, [])
+    np.save(tmp_path / table_name(3, "log_probs"), np.empty(0, dtype=np.float32))
 
-    tables = open_tables(tmp_path, NgramSizes(vocabulary_size=4, smoothing="arpa", ngrams=[4, 4, 0]))
+    tables = open_tables(tmp_path, NgramSizes(vocabulary_size=4, smoothing="arpa", quantize=32, ngrams=[4, 4, 0]))
 
     assert tables.find(3, np.array([0, 1]), np.array([1, 1])).tolist() == [ABSENT, ABSENT]
 
 
 DAMAGED = {
     "too long": (
-        (2, "keys"),
-        np.array([*KEYS[2], 15], dtype=np.uint64),
+        (2, "words"),
+        np.array([2, 1, 3, 1, 1], dtype=np.uint8),
         r"the sizes in model.json want \S+ \(4,\)",
     ),
     "too short": ((1, "log_probs"), np.zeros(3, dtype=np.float32), r"the sizes in model.json want \S+ \(4,\)"),
     "another type": ((1, "log_probs"), np.zeros(4), r"<f8 \(4,\) in 160 bytes, but .* want <f4 \(4,\) in 144"),
-    "signed keys": ((2, "keys"), np.array(KEYS[2], dtype=np.int64), r"<i8 \(4,\)"),
+    "signed words": ((2, "words"), np.array([2, 1, 3, 1], dtype=np.int8), r"\|i1 \(4,\)"),
     "another byte order": ((1, "log_probs"), np.zeros(4, dtype=">f4"), r">f4 \(4,\)"),
     "two dimensions": ((1, "backoffs"), np.zeros((2, 2), dtype=np.float32), r"<f4 \(2, 2\)"),
-    "keys that fall": ((2, "keys"), np.array(KEYS[2][::-1], dtype=np.uint64), "its keys do not rise"),
-    "a key twice": ((2, "keys"), np.array([6, 9, 9, 13], dtype=np.uint64), "its keys do not rise"),
-    "a context past the end": (
-        (3, "keys"),
-        np.array([3, 4 << 2], dtype=np.uint64),
-        "a context at 4, but there are",
+    "words that fall": (
+        (2, "words"),
+        np.array([2, 3, 1, 1], dtype=np.uint8),
+        "the words of a context do not rise",
     ),
-    "a huge context": ((3, "keys"), np.array([3, 2**64 - 1], dtype=np.uint64), "a context at 46"),
+    "a word twice": ((2, "words"), np.array([2, 3, 3, 1], dtype=np.uint8), "the words of a context do not rise"),
+    "a word that is none": ((2, "words"), np.array([2, 1, 4, 1], dtype=np.uint8), "a word of id 4, but there are"),
     "a positive log": ((2, "log_probs"), np.array([-1, 0.1, -1, -1], dtype=np.float32), "not 0 or less"),
     "a back-off beyond exp": (
         (1, "backoffs"),
@@ -126,11 +131,10 @@ def test_a_word_that_is_not_in_the_vocabulary_is_refused(tmp_path):
     write_tables(tmp_path)
     for kind in ("log_probs", "backoffs"):
         np.save(tmp_path / table_name(1, kind), np.zeros(3, dtype=np.float32))
-    np.save(tmp_path / table_name(2, "keys"), np.array(KEYS[2][:3], dtype=np.uint64))
+    write_continuations(tmp_path, 2, [np.array(KEYS[2][:3], dtype=np.uint64)], 3, 4, tmp_path)
 
-    # Three words need two bits, like four words.
     with pytest.raises(DataError, match="a word of id 3, but there are only 3"):
-        open_tables(tmp_path, NgramSizes(vocabulary_size=3, smoothing="arpa", ngrams=[3, 3, 2]))
+        open_tables(tmp_path, NgramSizes(vocabulary_size=3, smoothing="arpa", quantize=32, ngrams=[3, 3, 2]))
 
 
 class Creates:
@@ -197,7 +201,49 @@ def test_a_table_that_is_no_file_of_the_folder_is_refused(folder, sizes, how, tm
 )
 def test_sizes_that_no_tables_have_are_refused(vocabulary_size, ngrams):
     with pytest.raises(ValueError, match="n-gram"):
-        NgramSizes(vocabulary_size=vocabulary_size, smoothing="mle", ngrams=ngrams)
+        NgramSizes(vocabulary_size=vocabulary_size, smoothing="mle", quantize=32, ngrams=ngrams)
+
+
+# The parts of contexts.npy of order 2, in bytes: two contexts have no or several n-grams, offsets have 2 bytes; a
+# bit for each context; how many such contexts stand before each block and in all; n-grams before each of them:
+# 0, 0, 2.
+CONTEXTS_2 = [
+    np.array([2, 2], dtype=np.uint64),
+    np.array([0b0101], dtype=np.uint64),
+    np.array([0, 2], dtype=np.uint32),
+    np.array([0, 0], dtype=np.uint32),
+    np.array([0, 0, 2, 0], dtype=np.uint16),
+]
+
+
+def test_contexts_are_stored_as_documented(folder):
+    content = np.concatenate([part.view(np.uint8) for part in CONTEXTS_2])
+
+    np.testing.assert_array_equal(np.load(folder / table_name(2, "contexts")), content)
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        (0, [5, 2], "5 of 4 contexts"),
+        (0, [2, 3], "offsets of 3 bytes"),
+        (4, [0, 0, 2, 0, 0, 0, 0, 0], "56 bytes, expected 48"),
+        (0, [4, 8], "it ends in an array of 5 values"),
+        (1, [0b0110101], "its counts of contexts are wrong"),
+        (1, [0b1000100], "a context past the last one"),
+        (2, [1, 2], "its counts of contexts are wrong"),
+        (4, [0, 3, 2, 0], "its places fall"),
+        (4, [1, 1, 2, 0], "its places fall"),
+        (4, [0, 0, 3, 0], "5 n-grams, expected 4"),
+    ],
+)
+def test_contexts_that_do_not_fit_the_words_are_refused(folder, sizes, part, values, message):
+    parts = list(CONTEXTS_2)
+    parts[part] = np.array(values, dtype=parts[part].dtype)
+    np.save(folder / table_name(2, "contexts"), np.concatenate([values.view(np.uint8) for values in parts]))
+
+    with pytest.raises(DataError, match=message):
+        open_tables(folder, sizes)
 
 
 @settings(max_examples=300)
@@ -221,21 +267,3 @@ def test_damaged_bytes_are_refused_or_answer(name, at, instead):
     first, stop = tables.continuations(2, np.arange(4))
     assert (first <= stop).all()
     assert stop.max() <= SIZES.ngrams[1]
-
-
-def test_keys_that_no_float64_tells_apart_are_found():
-    # A float64 has no odd numbers from 2**53 on. NumPy (2.4.6) compares int64 with uint64 as float64, so
-    # that a needle of another type than the keys finds its neighbour.
-    vocabulary_size = 2**31 - 1
-    contexts = np.repeat([2**23, 2**23 + 1, 2**31 - 2], 3)
-    words = np.tile([2**30, 2**30 + 1, 2**30 + 2], 3)
-    keys = make_keys(contexts, words, 31)
-    assert keys.min() > 2**53
-    sizes = NgramSizes(vocabulary_size=vocabulary_size, smoothing="arpa", ngrams=[vocabulary_size, len(keys)])
-    tables = NgramTables(sizes, keys={2: keys}, log_probs={}, backoffs={})
-
-    assert tables.find(2, contexts, words).tolist() == list(range(9))
-    assert tables.find(2, contexts, words + 3).tolist() == [ABSENT] * 9
-    first, stop = tables.continuations(2, np.array([2**23 - 1, 2**23, 2**23 + 1, 2**31 - 2]))
-    assert (first.tolist(), stop.tolist()) == ([0, 0, 3, 6], [0, 3, 6, 9])
-    assert tables.words(2, np.arange(9)).tolist() == np.stack([contexts, words], axis=1).tolist()

@@ -157,6 +157,22 @@ def test_thresholds_that_do_not_fit_the_order_are_refused(text, tmp_path):
     assert not (tmp_path / "model/current").exists()
 
 
+def test_relative_frequencies_are_not_quantised(text, tmp_path):
+    with pytest.raises(UsageError, match=r"model.quantize: 8 needs model.smoothing kneser-ney, got mle"):
+        train([text], tmp_path / "model", ngrams("model.smoothing=mle", "model.quantize=8"))
+
+
+@pytest.mark.parametrize(("smoothing", "expected"), [("kneser-ney", 8), ("mle", 32)])
+def test_the_bits_follow_from_the_smoothing_unless_they_are_set(text, tmp_path, smoothing, expected):
+    for asked, bits in (([], expected), (["model.quantize=32"], 32)):
+        settings = ngrams(f"model.smoothing={smoothing}", *asked)
+
+        bundle = open_bundle(Path(train([text], tmp_path / f"model{len(asked)}", settings).published))
+
+        assert bundle.record.sizes.quantize == bits
+        assert bundle.config().model.quantize == bits
+
+
 def test_an_empty_text_is_refused(tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
 

@@ -107,7 +107,7 @@ def change_a_byte(path):
 
 
 @pytest.mark.parametrize("damage", [truncate, change_a_byte, Path.unlink])
-@pytest.mark.parametrize("name", ["ngrams.2.keys.npy", "vocabulary.tsv", "valid.txt", "model.json"])
+@pytest.mark.parametrize("name", ["ngrams.2.words.npy", "vocabulary.tsv", "valid.txt", "model.json"])
 def test_a_damaged_generation_is_made_again_and_that_is_said(text, known, tmp_path, caplog, damage, name):
     asked = read_settings(assignments=["preset=ngram", f"validation.file={known}"])
     first = Path(train([text], tmp_path / "model", asked).published)

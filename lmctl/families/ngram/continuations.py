@@ -1,0 +1,335 @@
+"""The n-grams of one order of a model: their last words, and the stretch of n-grams that follows each context.
+
+The n-grams are sorted by context, then by last word. So a context needs the place of its first n-gram alone. Most
+contexts have exactly one n-gram, and a bit suffices for each of these. The other contexts are irregular, and the
+place of the first n-gram of context c is
+
+    (c - irregular contexts before c) + (n-grams of the irregular contexts before c)
+
+The number of irregular contexts before c is the number up to a multiple of 64, plus the set bits of one word
+(rank, Jacobson 1989). The sums of n-grams are offsets from the sum at every 64th irregular context.
+
+    ngrams.<n>.words.npy       id of the last word of each n-gram, in the narrowest type of 8, 16 or 32 bits
+    ngrams.<n>.contexts.npy    bytes: the parts that `write_continuations` lists
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmctl.families.ngram.columns import Column
+from lmctl.families.ngram.keys import split_keys
+from lmctl.families.ngram.sizes import table_name, word_bits
+from lmctl.families.ngram.table_files import (
+    BYTES,
+    PartsReader,
+    PartsWriter,
+    TableFile,
+    index_dtype,
+    written_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import Int64Array, IntArray, UInt64Array
+
+# Contexts, and irregular contexts, in a block.
+BLOCK, BLOCK_BITS = 64, 6
+# Contexts that are checked, packed or read at once; whole blocks.
+CONTEXTS_AT_ONCE = 1 << 18
+# Up to this number of searches, a call for each takes less time than steps for all of them.
+FEW_SEARCHES = 32
+
+
+def word_dtype(vocabulary_size: int) -> np.dtype[Any]:
+    """The narrowest type for a word id."""
+    return np.min_scalar_type(vocabulary_size - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuations:
+    """The n-grams of one order n, by context.
+
+    Attributes:
+        contexts: the number of contexts, all n-grams of order n - 1.
+        words: ids of the last words, (ngrams,).
+        irregular: one bit for each context: whether it has none or several n-grams, uint64, (blocks,).
+        ranks: number of irregular contexts before each block of 64 contexts, and in all, (blocks + 1,).
+        bases: number of n-grams of the irregular contexts before every 64th of them.
+        offsets: the number of n-grams of the irregular contexts before each of them, and in the end of all, less
+            the base of the block, (irregular + 1,).
+    """
+
+    contexts: int
+    words: NDArray[Any]
+    irregular: UInt64Array
+    ranks: NDArray[Any]
+    bases: NDArray[Any]
+    offsets: NDArray[Any]
+
+    def between(self, contexts: IntArray) -> tuple[Int64Array, Int64Array]:
+        """The place of the first n-gram of each context, and the place after its last one.
+
+        Args:
+            contexts: places of contexts, (N,), 0 or more.
+        """
+        blocks = contexts >> BLOCK_BITS
+        flags = self.irregular.take(blocks)
+        bits = (contexts & (BLOCK - 1)).astype(np.uint64)
+        flags >>= bits
+        # The bits from the one of the context on are counted, because they need no mask.
+        before = self.ranks.take(blocks + 1).astype(np.int64)
+        before -= np.bitwise_count(flags)
+        of_irregular = self.sums(before)
+        first = contexts - before
+        first += of_irregular
+        stop = first + 1
+        flags &= np.uint64(1)
+        several = flags.nonzero()[0]
+        if len(several):
+            stop[several] += self.sums(before.take(several) + 1) - of_irregular.take(several) - 1
+        return first, stop
+
+    def irregular_contexts(self) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
+        """The irregular contexts, and the ranges of their n-grams as in `between`, in stretches."""
+        seen, at_once = 0, CONTEXTS_AT_ONCE // BLOCK
+        for start in range(0, len(self.irregular), at_once):
+            flags = np.unpackbits(self.irregular[start : start + at_once].view(np.uint8), bitorder="little")
+            contexts = np.flatnonzero(flags) + start * BLOCK
+            numbers = np.arange(seen, seen + len(contexts) + 1)
+            seen += len(contexts)
+            sums = self.sums(numbers)
+            regular = contexts - numbers[:-1]
+            yield contexts, regular + sums[:-1], regular + sums[1:]
+
+    def sums(self, irregular: IntArray) -> Int64Array:
+        """Number of n-grams of the irregular contexts before some irregular contexts, given their numbers."""
+        sums: Int64Array = self.bases.take(irregular >> BLOCK_BITS).astype(np.int64)
+        sums += self.offsets.take(irregular).astype(np.int64)
+        return sums
+
+    def find_between(self, first: IntArray, stop: IntArray, words: IntArray) -> tuple[IntArray, IntArray]:
+        """Find n-grams by binary search among those of their contexts.
+
+        Args:
+            first: place of the first n-gram of each context, (N,).
+            stop: place after the last n-gram of each context, (N,).
+            words: ids of their last words, (N,).
+
+        Returns:
+            Which of the N n-grams there are, and their places.
+        """
+        places, lengths = first.copy(), stop - first
+        rows = np.flatnonzero(lengths > 1)
+        if len(rows) <= FEW_SEARCHES:
+            wanted = words.take(rows).astype(self.words.dtype)
+            bounds = zip(first.take(rows).tolist(), stop.take(rows).tolist(), wanted, strict=True)
+            after = [self.words[start:end].searchsorted(word, "right") for start, end, word in bounds]
+            places[rows] += np.maximum(np.array(after, dtype=np.int64) - 1, 0)
+        else:
+            self._search(places, lengths, words)
+        found = np.flatnonzero(lengths)
+        there = places.take(found)
+        same = np.flatnonzero(self.words.take(there) == words.take(found))
+        return found.take(same), there.take(same)
+
+    def _search(self, places: IntArray, lengths: IntArray, words: IntArray) -> None:
+        """Move `places` from the first n-gram of each context to the last one whose word is not greater."""
+        last = places + lengths - 1
+        step = 1 << (int(lengths.max()) - 1).bit_length() >> 1
+        # The place sought is among the 2 step - 1 that follow.
+        while step:
+            rows = np.flatnonzero(lengths > step)
+            ahead = np.minimum(places.take(rows) + step, last.take(rows))
+            there = np.flatnonzero(self.words.take(ahead) <= words.take(rows))
+            places[rows.take(there)] = ahead.take(there)
+            step >>= 1
+
+    def contexts_of(self, places: IntArray) -> Int64Array:
+        """The contexts of n-grams, given their places, (ngrams,). The range from the first to the last is read."""
+        if not len(places):
+            return np.empty(0, dtype=np.int64)
+        first, last = (self._context_of(int(place)) for place in (places.min(), places.max()))
+        _, stop = self.between(np.arange(first, last + 1))
+        return first + np.searchsorted(stop, places, side="right")
+
+    def _context_of(self, place: int) -> int:
+        low, high = 0, self.contexts
+        while high - low > 1:
+            middle = (low + high) // 2
+            if int(self.between(np.array([middle]))[0][0]) <= place:
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+def write_continuations(
+    folder: Path,
+    order: int,
+    keys: Iterable[UInt64Array],
+    contexts: int,
+    vocabulary_size: int,
+    scratch: Path,
+) -> None:
+    """Write the words and contexts of an order.
+
+    The parts of `contexts` are the number of irregular contexts and the bytes of an offset, then the arrays of
+    `Continuations`: irregular, ranks, bases, offsets.
+
+    Args:
+        folder: the folder for the tables.
+        order: number of words of the n-grams.
+        keys: the keys of the n-grams, rising, in stretches.
+        contexts: the number of n-grams of the lower order.
+        vocabulary_size: V.
+        scratch: a folder for temporary files, about 10 bytes a context.
+    """
+    flags = Column(scratch / f"irregular.{order}", np.bool_)
+    sums = Column(scratch / f"sums.{order}", np.uint64)
+    with written_table(folder, order, "words", word_dtype(vocabulary_size)) as table:
+        total = 0
+        for lengths in _lengths(keys, contexts, word_bits(vocabulary_size), table.append):
+            several = lengths != 1
+            flags.append(several)
+            of_irregular = np.cumsum(lengths[several])
+            sums.append(total + of_irregular - lengths[several])
+            total += int(of_irregular[-1]) if len(of_irregular) else 0
+        sums.append(np.array([total], dtype=np.uint64))
+        ngrams = table.values
+    irregular = len(sums) - 1
+    bases = [sums.read(start, start + 1) for start in range(0, len(sums), BLOCK)]
+    widest = max(int(part[-1] - part[0]) for part in _blocks(sums, BLOCK))
+    dtype = np.dtype(np.uint16) if widest <= np.iinfo(np.uint16).max else index_dtype(widest)
+    with written_table(folder, order, "contexts", BYTES) as table:
+        parts = PartsWriter(table)
+        parts.part(np.array([irregular, dtype.itemsize], dtype=np.uint64))
+        ranks = [np.zeros(1, dtype=np.int64)]
+        for part in _blocks(flags, CONTEXTS_AT_ONCE):
+            packed = _packed(part)
+            parts.append(packed)
+            ranks.append(ranks[-1][-1:] + np.cumsum(np.bitwise_count(packed), dtype=np.int64))
+        parts.end()
+        parts.part(np.concatenate(ranks).astype(index_dtype(contexts)))
+        parts.part(np.concatenate(bases).astype(index_dtype(ngrams)))
+        for part in _blocks(sums, CONTEXTS_AT_ONCE):
+            starts = np.repeat(part[::BLOCK], BLOCK)[: len(part)]
+            parts.append((part - starts).astype(dtype))
+        parts.end()
+    flags.delete()
+    sums.delete()
+
+
+def _lengths(keys: Iterable[UInt64Array], contexts: int, bits: int, on_words: Any) -> Iterator[Int64Array]:
+    """The number of n-grams of each context, from the first to the last, in stretches."""
+    following = 0
+    pending = np.empty(0, dtype=np.int64)
+    for stretch in keys:
+        of_stretch, words = split_keys(stretch, bits)
+        on_words(words)
+        every = np.concatenate([pending, of_stretch])
+        # The last context may go on in the next stretch.
+        whole = int(np.searchsorted(every, every[-1])) if len(every) else 0
+        pending = every[whole:]
+        for start in range(following, int(every[-1]) if len(every) else 0, CONTEXTS_AT_ONCE):
+            stop = min(start + CONTEXTS_AT_ONCE, int(every[-1]))
+            here = every[np.searchsorted(every, start) : np.searchsorted(every, stop)]
+            yield np.bincount(here - start, minlength=stop - start)
+            following = stop
+    for start in range(following, contexts, CONTEXTS_AT_ONCE):
+        stop = min(start + CONTEXTS_AT_ONCE, contexts)
+        here = pending[(pending >= start) & (pending < stop)]
+        yield np.bincount(here - start, minlength=stop - start)
+
+
+def _blocks(column: Column, size: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(column), size):
+        yield column.read(start, min(start + size, len(column)))
+
+
+def _packed(flags: NDArray[np.bool_]) -> UInt64Array:
+    """Pack flags into words of 64 bits, the first flag into the lowest bit."""
+    padded = np.zeros(-(-len(flags) // BLOCK) * BLOCK, dtype=bool)
+    padded[: len(flags)] = flags
+    return np.packbits(padded, bitorder="little").view("<u8")
+
+
+def open_continuations(
+    folder: Path, order: int, ngrams: int, contexts: int, vocabulary_size: int
+) -> Continuations:
+    """Check and memory-map the words and contexts of an order.
+
+    Raises:
+        DataError: a table is missing, has another type or length, or has an impossible value.
+    """
+    words = TableFile.opened(folder / table_name(order, "words"), word_dtype(vocabulary_size), ngrams)
+    of_contexts = TableFile.opened(folder / table_name(order, "contexts"), BYTES, None)
+    # Two maps, because the pages that were checked go with the first one.
+    _check(_mapped(words, of_contexts, contexts), words, of_contexts, vocabulary_size)
+    return _mapped(words, of_contexts, contexts)
+
+
+def _mapped(words: TableFile, of_contexts: TableFile, contexts: int) -> Continuations:
+    parts = PartsReader(of_contexts)
+    irregular, offset_bytes = parts.take(np.uint64, 2).tolist()
+    if irregular > contexts or offset_bytes not in (2, 4, 8):
+        raise of_contexts.damaged(f"{irregular} of {contexts} contexts, offsets of {offset_bytes} bytes")
+    blocks = -(-contexts // BLOCK)
+    found = Continuations(
+        contexts,
+        words.map(),
+        irregular=parts.take(np.uint64, blocks),
+        ranks=parts.take(index_dtype(contexts), blocks + 1),
+        bases=parts.take(index_dtype(words.length), irregular // BLOCK + 1),
+        offsets=parts.take(f"u{offset_bytes}", irregular + 1),
+    )
+    parts.finish()
+    return found
+
+
+def _check(found: Continuations, words: TableFile, of_contexts: TableFile, vocabulary_size: int) -> None:
+    rank = np.cumsum(np.bitwise_count(found.irregular), dtype=np.int64)
+    irregular = len(found.offsets) - 1
+    if found.ranks[0] or (found.ranks[1:] != rank).any() or found.ranks[-1] != irregular:
+        raise of_contexts.damaged("its counts of contexts are wrong")
+    if found.contexts % BLOCK and int(found.irregular[-1]) >> found.contexts % BLOCK:
+        raise of_contexts.damaged("a context past the last one")
+    last = 0
+    for start in range(0, irregular + 1, CONTEXTS_AT_ONCE):
+        sums = found.sums(np.arange(start, min(start + CONTEXTS_AT_ONCE, irregular + 1)))
+        rising = np.concatenate([[last], sums])
+        if (rising[1:] < rising[:-1]).any() or (start == 0 and sums[0] != 0):
+            raise of_contexts.damaged("its places fall")
+        last = int(sums[-1])
+    if last + found.contexts - irregular != words.length:
+        raise of_contexts.damaged(f"{last + found.contexts - irregular} n-grams, expected {words.length}")
+    if (
+        words.length
+        and int(max(stretch.max() for stretch in words.stretches(CONTEXTS_AT_ONCE))) >= vocabulary_size
+    ):
+        raise words.damaged(f"a word of id {found.words.max()}, but there are only {vocabulary_size}")
+    for _, first, stop in found.irregular_contexts():
+        places = stretches(first, stop)
+        of_context = found.words.take(places)
+        falls = of_context[1:] <= of_context[:-1]
+        # The first word of a context may be less than the last one of the context before it.
+        lengths = stop - first
+        falls[np.cumsum(lengths[lengths > 0])[:-1] - 1] = False
+        if falls.any():
+            raise words.damaged("the words of a context do not rise")
+
+
+def stretches(first: IntArray, stop: IntArray) -> IntArray:
+    """All places from `first` up to `stop`, without `stop`, of each of some stretches, one after the other."""
+    lengths = np.maximum(stop - first, 0)
+    ends = np.cumsum(lengths)
+    every = np.arange(int(ends[-1]) if len(ends) else 0)
+    every += np.repeat(first - (ends - lengths), lengths)
+    return every
