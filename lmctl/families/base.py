@@ -115,8 +115,8 @@ class Scores:
 class LanguageModel(ABC, Generic[State]):
     """A probability distribution over the next token, given the tokens so far.
 
-    A family implements `null_state`, `advance`, `select_columns`, `log_probs` and `score`. The other methods have
-    a general form, which a family may replace by a faster one.
+    A family implements `null_state`, `advance`, `select_columns`, `join`, `log_probs` and `score`. The other
+    methods have a general form, which a family may replace by a faster one.
 
     Attributes:
         vocabulary_size: V.
@@ -156,6 +156,14 @@ class LanguageModel(ABC, Generic[State]):
         Args:
             state: the state of B columns.
             columns: the column that each new column continues, (N,); a column may be named several times.
+        """
+
+    @abstractmethod
+    def join(self, states: Sequence[State]) -> State:
+        """The states of texts that were read apart, side by side, to continue them together.
+
+        Args:
+            states: one or more states; the columns of the first come first.
         """
 
     @abstractmethod

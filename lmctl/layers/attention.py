@@ -21,14 +21,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl.layers.positions import alibi_slopes, rotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.layers.positions import Positions
@@ -70,6 +72,26 @@ class Memory:
             np.concatenate([self.keys, later.keys], axis=1),
             np.concatenate([self.units, later.units], axis=1),
             np.concatenate([self.values, later.values], axis=1),
+        )
+
+    @classmethod
+    def side_by_side(cls, memories: Sequence[Memory]) -> Memory:
+        """The columns of several memories, with zeros before the positions of a shorter memory."""
+        longest = max(memory.keys.shape[1] for memory in memories)
+
+        def padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+            batch = sum(map(len, arrays))
+            joined = np.zeros((batch, longest, *arrays[0].shape[2:]), dtype=arrays[0].dtype)
+            first = 0
+            for array in arrays:
+                joined[first : first + len(array), longest - array.shape[1] :] = array
+                first += len(array)
+            return joined
+
+        return cls(
+            padded([memory.keys for memory in memories]),
+            padded([memory.units for memory in memories]),
+            padded([memory.values for memory in memories]),
         )
 
     def select_columns(self, columns: IntArray) -> Memory:

@@ -11,6 +11,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lmctl.arrays import IntArray
     from lmctl.families.base import LanguageModel
 
 # The most positions, padding included, that a model reads in one call. This bounds the memory.
@@ -37,7 +38,9 @@ def blocks_of_time(steps: int, batch: int) -> Iterator[slice]:
         yield slice(first, min(first + at_once, steps))
 
 
-def read_side_by_side(language_model: LanguageModel[Any], state: Any, sequences: Sequence[Sequence[int]]) -> Any:
+def read_side_by_side(
+    language_model: LanguageModel[Any], state: Any, sequences: Sequence[Sequence[int] | IntArray]
+) -> Any:
     """Read sequences of token ids, one in each column.
 
     Args:

@@ -26,7 +26,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import tell
-from lmctl.query.batching import BATCH_TOKENS, LARGEST_BATCH, blocks_of_time
+from lmctl.query.batching import BATCH_TOKENS, LARGEST_BATCH
 from lmctl.query.prediction import allowed_tokens
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Filler:
         if self._model.gap_model is not None:
             return self._filled(self._model.gap_model, text, oov, left.token_ids, right.token_ids)
         language_model = self._model.language_model
-        state = _read(language_model, [*self._ends, *left.token_ids])
+        state = self._model.contexts.states([[*self._ends, *left.token_ids]])
         log_probs = language_model.log_probs(state)[0]
         check_log_probs(log_probs)
         # Tokens that no longer depend on the word are a factor of all numerators.
@@ -321,15 +321,6 @@ def gap_pattern(blank: str) -> re.Pattern[str]:
         raise UsageError(f"the marker of the gap is {quoted(blank)}; expected characters without white space")
     is_row = len(set(blank)) == 1 and not blank.isalnum()
     return re.compile(re.escape(blank) + (f"{re.escape(blank[0])}*" if is_row else ""))
-
-
-def _read(language_model: LanguageModel[Any], token_ids: list[int]) -> Any:
-    """The state after a text, in one column."""
-    state = language_model.null_state(1)
-    column = np.array(token_ids, dtype=np.int64)[:, None]
-    for block in blocks_of_time(len(column), 1):
-        state = language_model.advance(state, column[block])
-    return state
 
 
 def _log_sum(logs: Float64Array) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.progress import tell
-from lmctl.query.batching import LARGEST_BATCH, read_side_by_side
+from lmctl.query.batching import LARGEST_BATCH
 from lmctl.query.beam_search import BeamSearch
 from lmctl.query.growing_text import GrowingText, Limits
 from lmctl.query.sampling import LARGEST_SEED, Sampler, Sampling
@@ -239,7 +239,7 @@ class TextGenerator:
     def _state(self, prompts: Sequence[Prompt]) -> Any:
         """The state after each prompt, which starts a sentence."""
         read = [[SENTENCE_END_ID, *prompt.token_ids] for prompt in prompts]
-        return read_side_by_side(self._language_model, self._language_model.null_state(len(read)), read)
+        return self._model.contexts.states(read)
 
     def _new_text(self, prompt: Prompt) -> GrowingText:
         return GrowingText(self._limits, prompt.token_ids)

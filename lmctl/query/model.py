@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.layers.distributions import check_log_probs
 from lmctl.query.probing import sample_log_probs
 from lmctl.query.text_model import TextModel
@@ -132,9 +133,8 @@ class Model(TextModel):
         Args:
             text: the context, a line without its line end; may be empty.
         """
-        token_ids = np.array(self.encode(text).token_ids, dtype=np.int64)[:, None]
-        state: Any = self.language_model.initial_state(1)
-        return self.language_model.log_probs(self.language_model.advance(state, token_ids))[0]  # type: ignore[no-any-return]
+        state = self.contexts.states([[SENTENCE_END_ID, *self.encode(text).token_ids]])
+        return self.language_model.log_probs(state)[0]  # type: ignore[no-any-return]
 
 
 def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:

@@ -12,7 +12,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.layers.distributions import check_log_probs
-from lmctl.query.batching import batches_by_length, read_side_by_side
+from lmctl.query.batching import read_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,7 +98,7 @@ class Predictor:
             found = [self._best(state, self._allowed)[0] for state in states]
         else:
             found = [[] for _ in encoded]
-            for places, state in self._batches(encoded):
+            for places, state in self._read_from_start(encoded):
                 for place, predictions in zip(places, self._best(state, self._allowed), strict=True):
                     found[place] = predictions
         return [
@@ -111,16 +111,14 @@ class Predictor:
         if self._carry:
             return self._carried_states(contexts, encoded)
         states: list[Any] = [None] * len(encoded)
-        for places, state in self._batches(encoded):
+        for places, state in self._read_from_start(encoded):
             for column, place in enumerate(places):
                 states[place] = self._language_model.select_columns(state, np.array([column]))
         return states
 
-    def _batches(self, encoded: list[EncodedText]) -> Iterator[tuple[list[int], Any]]:
-        """Yield the places of contexts of similar length, and the state after them, one in each column."""
-        for places in batches_by_length([len(self._before) + len(text.token_ids) for text in encoded]):
-            contexts = [self._before + encoded[place].token_ids for place in places]
-            yield places, self._read(self._language_model.null_state(len(places)), contexts)
+    def _read_from_start(self, encoded: list[EncodedText]) -> Iterator[tuple[list[int], Any]]:
+        """Yield the places of some contexts, and the state after them, one in each column."""
+        return self._model.contexts.read([self._before + text.token_ids for text in encoded])
 
     def _carried_states(self, contexts: Sequence[str], encoded: list[EncodedText]) -> Iterator[Any]:
         for context, text in zip(contexts, encoded, strict=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lmctl.errors import DataError, UsageError
 from lmctl.families import check_predicts_next_word, load_model, no_next_word
 from lmctl.families.gap_model import GapModel
+from lmctl.query.context_reader import ContextReader
 
 if TYPE_CHECKING:
     from lmctl.families.base import LanguageModel
@@ -79,6 +80,15 @@ class TextModel:
     def gap_model(self) -> GapModel | None:
         """The model of gaps; None if the model predicts the next word."""
         return self.runtime if isinstance(self.runtime, GapModel) else None
+
+    @cached_property
+    def contexts(self) -> ContextReader:
+        """Reads contexts from the null state. The last states that were used stay in memory.
+
+        Raises:
+            UsageError: the model fills gaps only.
+        """
+        return ContextReader(self.language_model)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

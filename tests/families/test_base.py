@@ -22,6 +22,9 @@ class Table(LanguageModel):
     def select_columns(self, state, columns):
         return [state[column] for column in columns]
 
+    def join(self, states):
+        return [column for state in states for column in state]
+
     def log_probs(self, state):  # noqa: ARG002
         return self.table
 

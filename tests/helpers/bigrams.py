@@ -27,6 +27,9 @@ class Bigrams(LanguageModel):
     def select_columns(self, state, columns):
         return state[columns]
 
+    def join(self, states):
+        return np.concatenate(states)
+
     def log_probs(self, state):
         return self.table[state]
 

@@ -39,6 +39,9 @@ class Uniform(LanguageModel):
     def select_columns(self, state, columns):  # noqa: ARG002
         return len(columns)
 
+    def join(self, states):
+        return sum(states)
+
     def log_probs(self, state):
         return np.full((state, self.vocabulary_size), -math.log(self.vocabulary_size), dtype=np.float32)
 

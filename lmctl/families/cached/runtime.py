@@ -23,7 +23,7 @@ from lmctl.families.cached.memory import Memory
 from lmctl.layers.products import sums_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lmctl.arrays import Float32Array, Float64Array, IntArray
     from lmctl.families.cached.memory import Affinities, Reading
@@ -73,6 +73,11 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         """See `LanguageModel.select_columns`."""
         memories = tuple(state.memories[column] for column in columns.tolist())
         return CacheState(self.model.select_columns(state.model, columns), memories)
+
+    def join(self, states: Sequence[CacheState]) -> CacheState:
+        """See `LanguageModel.join`."""
+        model_state = self.model.join([state.model for state in states])
+        return CacheState(model_state, tuple(memory for state in states for memory in state.memories))
 
     def log_probs(self, state: CacheState) -> Float32Array:
         """See `LanguageModel.log_probs`."""

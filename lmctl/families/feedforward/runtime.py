@@ -20,7 +20,7 @@ from lmctl.families.softmax_model import SoftmaxLanguageModel
 from lmctl.layers.products import ExactMatrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.feedforward.sizes import FeedForwardSizes
@@ -64,6 +64,10 @@ class FeedForwardLanguageModel(SoftmaxLanguageModel["IntArray"]):
     def select_columns(self, state: IntArray, columns: IntArray) -> IntArray:
         """See `LanguageModel.select_columns`."""
         return state[:, columns]
+
+    def join(self, states: Sequence[IntArray]) -> IntArray:
+        """See `LanguageModel.join`."""
+        return np.concatenate(states, axis=1)
 
     def features(self, state: IntArray) -> Float32Array:
         """See `LanguageModel.features`: the input of the softmax, (B, H)."""

@@ -19,7 +19,7 @@ import numpy as np
 from lmctl.families.base import LanguageModel, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.families.hmm.sizes import HMMSizes
@@ -83,6 +83,11 @@ class HMMLanguageModel(LanguageModel[HMMState]):
     def select_columns(self, state: HMMState, columns: IntArray) -> HMMState:
         """See `LanguageModel.select_columns`."""
         return HMMState(state.block[columns], state.log_probs[columns])
+
+    def join(self, states: Sequence[HMMState]) -> HMMState:
+        """See `LanguageModel.join`."""
+        block = np.concatenate([state.block for state in states])
+        return HMMState(block, np.concatenate([state.log_probs for state in states]))
 
     def log_probs(self, state: HMMState) -> Float32Array:
         """See `LanguageModel.log_probs`."""

@@ -11,7 +11,7 @@ from lmctl.families.softmax_model import SoftmaxLanguageModel
 from lmctl.layers.lstm import LSTMLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.lstm.sizes import LSTMSizes
@@ -57,6 +57,11 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
     def select_columns(self, state: LSTMState, columns: IntArray) -> LSTMState:
         """See `LanguageModel.select_columns`."""
         return LSTMState(state.hidden[:, columns], state.cell[:, columns])
+
+    def join(self, states: Sequence[LSTMState]) -> LSTMState:
+        """See `LanguageModel.join`."""
+        hidden = np.concatenate([state.hidden for state in states], axis=1)
+        return LSTMState(hidden, np.concatenate([state.cell for state in states], axis=1))
 
     def features(self, state: LSTMState) -> Float32Array:
         """The output of the last layer, (B, H)."""

@@ -62,6 +62,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         """See `LanguageModel.select_columns`."""
         return tuple(member.select_columns(own, columns) for member, own in zip(self.members, state, strict=True))
 
+    def join(self, states: Sequence[MixtureState]) -> MixtureState:
+        """See `LanguageModel.join`."""
+        return tuple(member.join(own) for member, own in zip(self.members, zip(*states, strict=True), strict=True))
+
     def log_probs(self, state: MixtureState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
         members = zip(self.members, state, strict=True)

@@ -86,6 +86,10 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         """See `LanguageModel.select_columns`."""
         return NgramState(state.contexts[:, columns])
 
+    def join(self, states: Sequence[NgramState]) -> NgramState:
+        """See `LanguageModel.join`."""
+        return NgramState(np.concatenate([state.contexts for state in states], axis=1))
+
     def log_probs(self, state: NgramState) -> Float32Array:
         """See `LanguageModel.log_probs`."""
         ranges = self._ranges(state.contexts)

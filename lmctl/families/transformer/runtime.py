@@ -18,7 +18,7 @@ from lmctl.layers.attention import Memory
 from lmctl.layers.transformer_layer import TransformerLayer, normalized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.transformer.sizes import TransformerSizes
@@ -76,6 +76,17 @@ class TransformerLanguageModel(SoftmaxLanguageModel[TransformerState]):
         """See `LanguageModel.select_columns`."""
         memories = tuple(memory.select_columns(columns) for memory in state.memories)
         return TransformerState(memories, state.read[columns], state.features[columns])
+
+    def join(self, states: Sequence[TransformerState]) -> TransformerState:
+        """See `LanguageModel.join`."""
+        memories = (
+            Memory.side_by_side(of_layer) for of_layer in zip(*(each.memories for each in states), strict=True)
+        )
+        return TransformerState(
+            tuple(memories),
+            np.concatenate([state.read for state in states]),
+            np.concatenate([state.features for state in states]),
+        )
 
     def features(self, state: TransformerState) -> Float32Array:
         """See `LanguageModel.features`: the norm of the last layer's output, (B, D)."""

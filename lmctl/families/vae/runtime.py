@@ -25,7 +25,7 @@ from lmctl.layers.products import sums_in_order
 from lmctl.layers.softmax import make_softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.families.vae.sizes import VAESizes
@@ -95,6 +95,14 @@ class VAELanguageModel(LanguageModel[VAEState]):
     def select_columns(self, state: VAEState, columns: IntArray) -> VAEState:
         """See `LanguageModel.select_columns`."""
         return VAEState(state.hidden[:, columns], state.cell[:, columns], state.log_weights[columns])
+
+    def join(self, states: Sequence[VAEState]) -> VAEState:
+        """See `LanguageModel.join`."""
+        return VAEState(
+            np.concatenate([state.hidden for state in states], axis=1),
+            np.concatenate([state.cell for state in states], axis=1),
+            np.concatenate([state.log_weights for state in states]),
+        )
 
     def log_probs(self, state: VAEState) -> Float32Array:
         """See `LanguageModel.log_probs`: the mean of the distributions under the posterior weights."""

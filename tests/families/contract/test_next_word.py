@@ -9,6 +9,7 @@ from family_contract import NAMES, NEXT_WORD
 
 from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.query.context_reader import ContextReader
 from lmctl.query.filling import Filler
 from lmctl.query.model import Model
 from lmctl.query.scoring import score_sentences
@@ -77,6 +78,39 @@ def test_columns_that_are_selected_continue_as_they_would_have_beside_each_other
     selected = model.select_columns(model.advance(model.initial_state(5), token_ids[:4]), columns)
 
     np.testing.assert_array_equal(model.log_probs(model.advance(selected, token_ids[4:, columns])), whole[columns])
+
+
+def test_columns_that_were_read_apart_continue_side_by_side_as_they_would_have_apart(model, token_ids):
+    lengths = [7, 0, 3, 1, 6]
+    apart = [
+        model.advance(model.null_state(1), token_ids[:length, column : column + 1])
+        for column, length in enumerate(lengths)
+    ]
+    pair = model.advance(model.null_state(2), token_ids[:4, 1:3])
+
+    joined = model.join([*apart, pair])
+
+    whole = model.log_probs(model.advance(joined, token_ids[:3, [0, 1, 2, 3, 4, 1, 2]]))
+    for column, state in enumerate(apart):
+        alone = model.advance(state, token_ids[:3, column : column + 1])
+        np.testing.assert_array_equal(whole[column], model.log_probs(alone)[0])
+    np.testing.assert_array_equal(whole[5:], model.log_probs(model.advance(pair, token_ids[:3, 1:3])))
+
+
+def test_contexts_with_common_beginnings_are_answered_as_each_is_alone(model, token_ids):
+    text = np.tile(token_ids.ravel(), 2).tolist()
+    contexts = [text[:length] for length in (40, 41, 42, 0, 5, 41, 70, 23)]
+    contexts += [[*text[:40], first, *text[:rest]] for first, rest in ((0, 3), (1, 0), (0, 9), (2, 30))]
+    reader = ContextReader(model)
+
+    for some in (contexts, contexts[:1], contexts[8:9], [*contexts[4:], [*contexts[-1], 1, 1]]):
+        found = {}
+        for places, state in reader.read(some):
+            found |= dict(zip(places, model.log_probs(state), strict=True))
+        assert sorted(found) == list(range(len(some)))
+        for place, context in enumerate(some):
+            alone = model.advance(model.null_state(1), np.array(context, dtype=np.int64)[:, None])
+            np.testing.assert_array_equal(found[place], model.log_probs(alone)[0])
 
 
 def test_tokens_before_the_context_length_change_nothing(model, token_ids):

@@ -45,6 +45,9 @@ class UnigramLanguageModel(LanguageModel[int]):
     def select_columns(self, state, columns):
         return len(columns)
 
+    def join(self, states):
+        return sum(states)
+
     def log_probs(self, state):
         return np.tile(self.table, (state, 1))
 
