@@ -59,8 +59,12 @@ def test_the_files_that_documents_name_exist():
         for name in re.findall(r"(?<![\w/.])[\w./-]*\w\.(?:py|md|sh)\b", document.read_text(encoding="utf-8"))
     }
 
-    # A placeholder, and a program that the benchmarks are compared with.
-    others = {("ARCHITECTURE.md", "families/FAMILY/config.py"), ("benchmarks.md", "torch_wordlm.py")}
+    # A placeholder, and programs that the benchmarks are compared with.
+    others = {
+        ("ARCHITECTURE.md", "families/FAMILY/config.py"),
+        ("benchmarks.md", "torch_wordlm.py"),
+        ("benchmarks.md", "torch_strong.py"),
+    }
     assert ("README.md", "docs/concepts.md") in named
     assert sorted(each for each in named - others if not any(path.endswith(f"/{each[1]}") for path in there)) == []
 

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # In the order of help and references.
-BUILT_IN = ("lstm", "feedforward", "transformer", "hmm", "baumwelch", "vae", "masked", "ngram", "mixture")
+BUILT_IN = (
+    "lstm",
+    "linearrnn",
+    "feedforward",
+    "transformer",
+    "hmm",
+    "baumwelch",
+    "vae",
+    "masked",
+    "ngram",
+    "mixture",
+)
 GROUP = "lmctl.families"
 
 Function = TypeVar("Function", bound="Callable[..., Any]")

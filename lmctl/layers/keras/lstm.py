@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from lmctl.layers.keras import time_loops
 from lmctl.layers.keras.products import product
 
 if TYPE_CHECKING:
@@ -77,20 +78,20 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
-            scores = _by_time(product(_rows(inputs), kernel, dtype) + bias, inputs)
+            scores = time_loops.by_time(product(time_loops.rows(inputs), kernel, dtype) + bias, inputs)
             outputs, cells, gates = forward(scores, hidden, cell, recurrent_kernel)
 
             def gradient(d_outputs: Any, d_hidden: Any, d_cell: Any) -> Any:
                 earlier_cells = tf.concat([cell[None], cells[:-1]], axis=0)
                 made = (gates, cells, earlier_cells)
                 d_scores, d_hidden, d_cell = backward(made, recurrent_kernel, d_outputs, d_hidden, d_cell)
-                d_scores = _rows(d_scores)
-                earlier_outputs = _rows(tf.concat([hidden[None], outputs[:-1]], axis=0))
+                d_scores = time_loops.rows(d_scores)
+                earlier_outputs = time_loops.rows(tf.concat([hidden[None], outputs[:-1]], axis=0))
                 return (
-                    _by_time(product(d_scores, kernel, dtype, transpose_b=True), inputs),
+                    time_loops.by_time(product(d_scores, kernel, dtype, transpose_b=True), inputs),
                     d_hidden,
                     d_cell,
-                    product(_rows(inputs), d_scores, dtype, transpose_a=True),
+                    product(time_loops.rows(inputs), d_scores, dtype, transpose_a=True),
                     product(earlier_outputs, d_scores, dtype, transpose_a=True),
                     tf.reduce_sum(d_scores, axis=0),
                 )
@@ -141,15 +142,19 @@ def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tupl
     Returns:
         Outputs (T, B, H), cells (T, B, H), and gates after their activations (T, B, 4H).
     """
-    (steps, _), batch, units = _times(scores), scores.shape[1], recurrent_kernel.shape[0]
-    scores = _array(scores)
+    (steps, _), batch, units = time_loops.times(scores), scores.shape[1], recurrent_kernel.shape[0]
+    scores = time_loops.array(scores)
 
     def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
         hidden, cell, all_gates = _step(scores.read(time) + tf.matmul(hidden, recurrent_kernel), cell)
         written = outputs.write(time, hidden), cells.write(time, cell), gates.write(time, all_gates)
         return time + 1, hidden, cell, *written
 
-    arrays = _empty(steps, batch, units), _empty(steps, batch, units), _empty(steps, batch, 4 * units)
+    arrays = (
+        time_loops.empty(steps, batch, units),
+        time_loops.empty(steps, batch, units),
+        time_loops.empty(steps, batch, 4 * units),
+    )
     *_, outputs, cells, gates = tf.while_loop(
         lambda time, *_: time < steps,
         step,
@@ -185,9 +190,9 @@ def _backward(
     Returns:
         Gradients of the scores, (T, B, 4H), of the initial output and of the initial cell, (B, H) each.
     """
-    (steps, _), batch, units = _times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
-    gates, cells, earlier_cells = map(_array, made)
-    d_outputs = _array(d_outputs)
+    (steps, _), batch, units = time_loops.times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
+    gates, cells, earlier_cells = map(time_loops.array, made)
+    d_outputs = time_loops.array(d_outputs)
     recurrent_transposed = tf.transpose(recurrent_kernel)
 
     def step(time: Any, d_hidden: Any, d_cell: Any, d_scores: Any) -> Any:
@@ -210,7 +215,7 @@ def _backward(
     _, d_hidden, d_cell, d_scores = tf.while_loop(
         lambda time, *_: time >= 0,
         step,
-        (steps - 1, d_hidden, d_cell, _empty(steps, batch, 4 * units)),
+        (steps - 1, d_hidden, d_cell, time_loops.empty(steps, batch, 4 * units)),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
@@ -219,30 +224,3 @@ def _backward(
 
 _FORWARD_COMPILED = tf.function(_forward, jit_compile=True, autograph=False)
 _BACKWARD_COMPILED = tf.function(_backward, jit_compile=True, autograph=False)
-
-
-def _times(values: Any) -> tuple[Any, Any]:
-    """T and B: numbers if they are known while the graph is built, as XLA requires; else tensors."""
-    there = tf.unstack(tf.shape(values)[:2])
-    return tuple(known or found for known, found in zip(values.shape[:2], there, strict=True))
-
-
-def _rows(values: Any) -> Any:
-    """(T, B, N) as one matrix, (T * B, N)."""
-    return tf.reshape(values, (-1, values.shape[2]))
-
-
-def _by_time(rows: Any, like: Any) -> Any:
-    """(T * B, N) with the T and B of another tensor, (T, B, N)."""
-    return tf.reshape(rows, (*_times(like), rows.shape[1]))
-
-
-def _array(values: Any) -> Any:
-    """(T, ...) as an array that a loop reads one step at a time."""
-    steps, _ = _times(values)
-    return tf.TensorArray(values.dtype, size=steps, element_shape=values.shape[1:]).unstack(values)
-
-
-def _empty(steps: Any, *shape: int | None) -> Any:
-    """An empty array that a loop writes one step at a time."""
-    return tf.TensorArray(tf.float32, size=steps, element_shape=shape)
