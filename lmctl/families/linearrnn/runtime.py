@@ -14,7 +14,7 @@ from lmctl.families.softmax_model import SoftmaxLanguageModel
 from lmctl.layers.linear_recurrence import LinearRecurrence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.linearrnn.sizes import LinearRNNSizes
@@ -75,6 +75,14 @@ class LinearRNNLanguageModel(SoftmaxLanguageModel[LinearRNNState]):
             states=state.states[:, columns],
             inputs=tuple(each[columns] for each in state.inputs),
             output=state.output[columns],
+        )
+
+    def join(self, states: Sequence[LinearRNNState]) -> LinearRNNState:
+        """See `LanguageModel.join`."""
+        return LinearRNNState(
+            states=np.concatenate([state.states for state in states], axis=1),
+            inputs=tuple(map(np.concatenate, zip(*(state.inputs for state in states), strict=True))),
+            output=np.concatenate([state.output for state in states]),
         )
 
     def features(self, state: LinearRNNState) -> Float32Array:

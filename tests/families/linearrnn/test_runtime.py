@@ -97,6 +97,16 @@ def test_padding_changes_neither_scores_nor_states(make_model, cell):
         assert_same_state(model.select_columns(state, np.array([column])), end)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_joined_states_are_the_columns_side_by_side(make_model, cell):
+    model = make_model(cell=cell)
+    state = model.advance(model.null_state(3), np.random.default_rng(4).integers(0, 9, (4, 3)))
+
+    parts = [model.select_columns(state, np.array(columns)) for columns in ([0], [1, 2])]
+
+    assert_same_state(model.join(parts), state)
+
+
 def test_a_state_keeps_what_its_forget_gate_keeps(make_sizes, make_weights):
     """With f = 1 nothing is added, so the state stays zero and the output of sru is (1 - r) x."""
     sizes = make_sizes(layers=1, tied=True)
