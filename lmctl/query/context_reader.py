@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +32,7 @@ CONTEXTS_AT_ONCE = 1 << 10
 # A node is a start for others if this saves reading so many tokens. A start that saves less costs more than it
 # saves, because what follows it has to wait.
 FEWEST_SAVED = 16
-# Bytes of the states that wait to be answered together.
+# Bytes of the states of a batch, of those that wait to be answered together, and of those that others start from.
 WAITING_BYTES = 1 << 25
 # Number of earlier contexts that are compared with, to find where further ones part. They have no place.
 RECENT = 4
@@ -151,15 +152,19 @@ class ContextReader:
         earlier = [sequence for sequence in self._earlier if sequence.start in starts]
         root = _tree(sorted([*sequences, *earlier], key=_key) if earlier else sequences)
         waiting, waiting_bytes = [], 0
-        tasks = self._tasks(root)
         if root.places:
             waiting.append((root.places, self._language_model.null_state(len(root.places))))
-        while tasks:
-            following: list[_Task] = []
-            for batch in batches_by_length([len(task.node.tokens) - task.begun for task in tasks]):
-                members = [tasks[place] for place in batch]
+        # Lists of tasks that can begin. The tasks of the last list come first, so that few states are kept.
+        ready = [self._tasks(root)]
+        while ready:
+            batches, following, following_bytes = deque(_batches(ready.pop())), [], 0
+            while batches and following_bytes < WAITING_BYTES:
+                members = batches.popleft()
                 state = self._advanced(members)
-                following += self._noted(members, state)
+                noted = self._noted(members, state)
+                if noted:
+                    following += noted
+                    following_bytes += bytes_of(state)
                 columns = [column for column, task in enumerate(members) for _ in task.node.places]
                 if columns:
                     places = [place for task in members for place in task.node.places]
@@ -170,7 +175,7 @@ class ContextReader:
                 if waiting_bytes >= WAITING_BYTES or sum(len(some) for some, _ in waiting) >= LARGEST_BATCH:
                     yield self._together(waiting)
                     waiting, waiting_bytes = [], 0
-            tasks = following
+            ready += [tasks for tasks in ([*chain.from_iterable(batches)], following) if tasks]
         if waiting:
             yield self._together(waiting)
         self._earlier.append(sequences[-1]._replace(place=EARLIER))
@@ -233,6 +238,22 @@ class ContextReader:
 
     def _joined(self, states: Sequence[Any]) -> Any:
         return states[0] if len(states) == 1 else self._language_model.join(states)
+
+
+def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+    """Batches of tasks with about as many tokens to read. The states of a batch have up to `WAITING_BYTES`."""
+    for places in batches_by_length([len(task.node.tokens) - task.begun for task in tasks]):
+        batch: list[_Task] = []
+        batch_bytes = 0
+        for place in places:
+            task = tasks[place]
+            task_bytes = bytes_of(task.state)
+            if batch and batch_bytes + task_bytes > WAITING_BYTES:
+                yield batch
+                batch, batch_bytes = [], 0
+            batch.append(task)
+            batch_bytes += task_bytes
+        yield batch
 
 
 def _tree(sequences: Sequence[_Sequence]) -> _Node:

@@ -1,9 +1,13 @@
 """How much is read. `tests/families/contract` compares the answers of every family with those of one context."""
 
+from dataclasses import dataclass
+from weakref import WeakSet
+
 import numpy as np
 import pytest
 
 from lmctl.families.base import LanguageModel
+from lmctl.query import context_reader
 from lmctl.query.context_reader import CONTEXTS_AT_ONCE, FEWEST_SAVED, ContextReader
 from lmctl.query.state_store import StateStore
 
@@ -142,3 +146,65 @@ def test_states_are_in_the_order_of_the_contexts():
     contexts = [TEXT[:40], [], TEXT[:30], [9, 9], TEXT[:50], TEXT[:30]]
 
     assert ContextReader(Recorder()).states(contexts) == [tuple(context) for context in contexts]
+
+
+@dataclass(eq=False)
+class Weighty:
+    """A state with the tokens of each column, and 1 KiB for each."""
+
+    tokens: list
+    weight: np.ndarray
+
+
+class Weigher(Recorder):
+    """A model that notes the most columns of all its states that were in memory when it read."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.most = WeakSet(), 0
+
+    def made(self, tokens):
+        state = Weighty(tokens, np.zeros((len(tokens), 1024), dtype=np.uint8))
+        self.alive.add(state)
+        return state
+
+    def null_state(self, batch):
+        return self.made(super().null_state(batch))
+
+    def advance(self, state, token_ids, lengths=None):
+        self.most = max(self.most, sum(len(each.weight) for each in self.alive))
+        return self.made(super().advance(state.tokens, token_ids, lengths))
+
+    def select_columns(self, state, columns):
+        return self.made(super().select_columns(state.tokens, columns))
+
+    def join(self, states):
+        return self.made(super().join([state.tokens for state in states]))
+
+
+@pytest.mark.parametrize(
+    "contexts",
+    [
+        [[first, *TEXT[:40], last] for first in range(2000, 2400) for last in (1, 2)],
+        [[1, *TEXT[:40], last] for last in range(2000, 2800)],
+        [
+            [first, *TEXT[:20], second, *TEXT[:20], last]
+            for first in range(2000, 2020)
+            for second in range(3000, 3020)
+            for last in (1, 2)
+        ],
+    ],
+    ids=["many beginnings", "one beginning", "beginnings of beginnings"],
+)
+def test_the_states_in_memory_are_limited(contexts, monkeypatch):
+    monkeypatch.setattr(context_reader, "WAITING_BYTES", 32 << 10)
+    model = Weigher()
+
+    found = {}
+    for places, state in ContextReader(model, StateStore(most_bytes=0)).read(contexts):
+        found |= dict(zip(places, state.tokens, strict=True))
+        del state
+
+    assert [found[place] for place in range(len(contexts))] == [tuple(context) for context in contexts]
+    # Of 32 columns each: those before and after a step, those that wait, and two levels of starts.
+    assert model.most <= 10 * 32
