@@ -12,9 +12,25 @@ from lmctl.jobs.train.training_job import Policies
 from lmctl.training.events import StepDone
 
 
+@pytest.fixture
+def not_ignored():
+    """`not_ignored(number)`: the signal is not ignored in this test, even if the tests run under nohup."""
+    ignored = []
+
+    def handle(number):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            ignored.append(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    yield handle
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_path, number, settings):
+def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_path, number, settings, not_ignored):
+    not_ignored(number)
     before = signal.getsignal(number)
 
     def interrupt(event):
