@@ -19,7 +19,7 @@ from random_networks import drawn
 from lmctl import families
 from lmctl.config import DeviceConfig, read_settings, to_yaml
 from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.prepared import SourceRecord, SplitCounts
+from lmctl.corpus.counts import SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN, Vocabulary, choose_vocabulary
 from lmctl.families.ngram.estimation import estimate

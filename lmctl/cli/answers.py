@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_BAR = 24
+# Stands for the candidates that a limit left out, with their probability, at the end of a line.
+UNSEEN = "<unseen>"
 
 Answer = TypeVar("Answer")
 

@@ -119,8 +119,7 @@ def fill(
     from lmctl.text.sources import STDIN
 
     encoding, errors = encoding or "utf-8", errors or "strict"
-    texts_file = None if texts else file or STDIN
-    candidate_words = read_candidates(candidates, candidates_file, texts_file, encoding=encoding, errors=errors)
+    candidate_words = read_candidates(candidates, candidates_file, texts, file, encoding=encoding, errors=errors)
     filler = Filler(
         load_named(model),
         k=k,
@@ -135,7 +134,7 @@ def fill(
     printer = FillingPrinter(format, header=header)
     # Drawing for each of many lines would cost more than most answers.
     messages = replace(messages, live=messages.live and bool(texts))
-    source = "TEXT" if texts else f"{'standard input' if texts_file == STDIN else texts_file}: line"
+    source = "TEXT" if texts else f"{'standard input' if file in (None, STDIN) else file}: line"
     number = 0
     for batch in arriving_queries(texts, file, encoding=encoding, errors=errors, long_lines="refuse"):
         if texts:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmctl.cli.answers import AnswerPrinter
+from lmctl.cli.answers import UNSEEN, AnswerPrinter
 from lmctl.query.filling import GapAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# Stands for the candidates that a limit left out, with their prior probability, at the end of a line.
-UNSEEN = "<unseen>"
 
 
 class FillingPrinter(AnswerPrinter[GapAnswer]):

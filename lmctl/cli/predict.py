@@ -148,11 +148,9 @@ def predict(
     from lmctl.cli.predictions import PredictionPrinter, WordPrinter
     from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
-    from lmctl.text.sources import STDIN
 
     encoding, errors = encoding or "utf-8", errors or "strict"
-    contexts_file = None if texts else file or STDIN
-    candidate_words = read_candidates(candidates, candidates_file, contexts_file, encoding=encoding, errors=errors)
+    candidate_words = read_candidates(candidates, candidates_file, texts, file, encoding=encoding, errors=errors)
     opened = load_named(model, cache=cache)
     settings: dict[str, Any] = {
         "k": k,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lmctl.cli.answers import AnswerPrinter
-from lmctl.cli.fillings import UNSEEN
+from lmctl.cli.answers import UNSEEN, AnswerPrinter
 from lmctl.query.prediction import Answer
 
 if TYPE_CHECKING:

@@ -55,27 +55,35 @@ def check_files(files: Sequence[str]) -> None:
 
 
 def read_candidates(
-    words: tuple[str, ...], file: str | None, queries_file: str | None, *, encoding: str, errors: str
+    words: tuple[str, ...],
+    file: str | None,
+    queries: tuple[str, ...],
+    queries_file: str | None,
+    *,
+    encoding: str,
+    errors: str,
 ) -> tuple[str, ...] | None:
     """Return the words of --candidate and --candidates; None if neither is given.
 
     Args:
         words: the values of --candidate.
         file: the value of --candidates.
-        queries_file: the file of the queries; None: they are arguments.
+        queries: the queries that are arguments.
+        queries_file: the value of -f; None: standard input if no queries are arguments.
         encoding: the encoding of both files.
         errors: treatment of invalid bytes.
     """
-    from lmctl.text.sources import check_sources
-    from lmctl.text.word_lists import read_word_list
-
     for word in words:
         if len(word.split()) != 1:
             raise click.UsageError(f"--candidate: expected one word, got {quoted(word)}")
     found = tuple(_as_utf8("--candidate", word.strip()) for word in words)
     if file is None:
         return found or None
-    check_sources([file, *([] if queries_file is None else [queries_file])])
+    # Imported here, because queries without a file do not read text.
+    from lmctl.text.sources import STDIN, check_sources
+    from lmctl.text.word_lists import read_word_list
+
+    check_sources([file, *([] if queries else [queries_file or STDIN])])
     return (*found, *read_word_list(file, encoding=encoding, errors=errors))
 
 
@@ -105,12 +113,13 @@ def arriving_queries(
     Raises:
         DataError: an argument is not UTF-8, or the source is not valid or not lines.
     """
+    if texts:
+        yield [_as_utf8(f"{argument} {number}", text) for number, text in enumerate(texts, start=1)]
+        return
     from lmctl.text.reading import LineStream, read_lines
     from lmctl.text.sources import STDIN
 
-    if texts:
-        yield [_as_utf8(f"{argument} {number}", text) for number, text in enumerate(texts, start=1)]
-    elif file in (None, STDIN):
+    if file in (None, STDIN):
         for number, arrived in enumerate(LineStream(0, "standard input", encoding, errors, long_lines=long_lines)):
             if number == 0 and are_lines:
                 _check_are_lines(arrived[:2], "standard input", text_option)

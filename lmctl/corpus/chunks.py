@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lmctl.corpus.counts import SplitCounts
 from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, HoldOut
-from lmctl.corpus.prepared import SplitCounts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.text.limits import LONGEST_WORD_BYTES, check_word

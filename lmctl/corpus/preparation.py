@@ -20,17 +20,10 @@ from lmctl import files, progress
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.choosing import VocabularyRules, find_new_words, make_vocabulary
 from lmctl.corpus.chunks import SPLITS, ChunkEncoder, EncodedChunk, Split, SplitRules
+from lmctl.corpus.counts import SourceRecord, SplitCounts
 from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, PART_CHARACTERS
 from lmctl.corpus.id_stream import HASH_DIGITS, IdStreamWriter
-from lmctl.corpus.prepared import (
-    CORPUS_FILE,
-    FORMAT_VERSION,
-    VALID_TEXT,
-    CorpusRecord,
-    PreparedCorpus,
-    SourceRecord,
-    SplitCounts,
-)
+from lmctl.corpus.prepared import CORPUS_FILE, FORMAT_VERSION, VALID_TEXT, CorpusRecord, PreparedCorpus
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.shared_lines import find_shared_lines, warn_of_shared_lines
 from lmctl.corpus.vocabulary import NEVER_WORDS

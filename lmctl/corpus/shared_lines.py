@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.corpus.prepared import SharedLines, SplitCounts
+from lmctl.corpus.prepared import SharedLines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.corpus.chunks import EncodedChunk
+    from lmctl.corpus.counts import SplitCounts
 
 # Share of the validation words in lines that are also in the training text, from which on there is a warning. A
 # small share is usual: headings and short lines are in every text.

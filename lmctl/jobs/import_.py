@@ -24,9 +24,10 @@ from lmctl.jobs.watching.events import ignore_event
 from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.store.copies import repair
 from lmctl.store.draft import Draft, TextFiles
-from lmctl.store.generations import ModelFolder, is_model, remove
+from lmctl.store.generations import ModelFolder, remove
 from lmctl.store.layout import IMPORTED, MODEL_FILE
 from lmctl.store.lock import locked
+from lmctl.store.published import is_model
 from lmctl.store.verification import verify_bundle
 from lmctl.text.sources import STDIN, check_sources
 

@@ -16,17 +16,17 @@ import msgspec
 from lmctl import files
 from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import Split, SplitRules
+from lmctl.corpus.counts import SourceRecord
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
-from lmctl.corpus.prepared import SourceRecord
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.subwords import subword_model
 from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
 from lmctl.jobs.workers import workers
-from lmctl.store.generations import is_model
 from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
+from lmctl.store.published import is_model
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, check_sources
 from lmctl.text.subwords import SubwordSegmenter

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, InputMissingError
 from lmctl.store.copies import repair
-from lmctl.store.generations import ModelFolder, is_model, nothing_published
+from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
+from lmctl.store.published import is_model, nothing_published
 from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.layers.distributions import check_log_probs
-from lmctl.query.probing import sample_log_probs
 from lmctl.query.text_model import TextModel
 from lmctl.store.bundle import open_bundle
 from lmctl.store.naming import opened
-from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     import os
@@ -171,5 +168,10 @@ def verify_model(folder: Path) -> None:
         InputMissingError: the folder is not a bundle.
         DataError: a file is missing, damaged or foreign; the message names it.
     """
+    # Imported here, as a query needs none of it.
+    from lmctl.layers.distributions import check_log_probs
+    from lmctl.query.probing import sample_log_probs
+    from lmctl.store.verification import verify_bundle
+
     model = Model(verify_bundle(folder))
     check_log_probs(sample_log_probs(model.runtime, np.zeros(0, dtype=np.int64)))

@@ -142,11 +142,10 @@ class Predictor:
 
     def _predictions(self, token_ids: IntArray, log_probs: NDArray[np.floating]) -> list[list[Prediction]]:
         """The answers with these ids and natural log probabilities, both (B, k)."""
-        words = self._model.vocabulary.words
         return [
             [
-                Prediction(words[token_id], math.exp(log_prob), log_prob)
-                for token_id, log_prob in zip(ids, row, strict=True)
+                Prediction(word, math.exp(log_prob), log_prob)
+                for word, log_prob in zip(self._model.vocabulary.decode(ids), row, strict=True)
                 # A word with probability 0 is no answer. Maximum likelihood gives 0 to words that never followed.
                 if math.exp(log_prob) >= self._threshold and log_prob > -math.inf
             ]

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl import families, files
-from lmctl.config import config_from_yaml
 from lmctl.corpus.characters import LARGEST_CHARACTERS_BYTES, CharacterUnigram
 from lmctl.corpus.recipe import LARGEST_DICTIONARY_BYTES, RECIPE_FILES
-from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES, Vocabulary
+from lmctl.corpus.stored_vocabulary import open_vocabulary
+from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES
 from lmctl.errors import DataError
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, shortened
-from lmctl.store.figures import HistoryLine, Metrics
 from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, KEPT_TEXT, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
 from lmctl.store.model_record import read_record
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmctl.config import Config
+    from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.store.model_record import FileRecord, ModelRecord
 
 # Larger files are hashed when they are published and by `lmctl verify`, not at every load.
@@ -87,7 +87,7 @@ class Bundle:
         path, size = self.folder / VOCABULARY, self.record.sizes.vocabulary_size
         self._check_lines(path.name)
         content = self.read(path.name, size * LONGEST_LINE_BYTES)
-        vocabulary = Vocabulary.from_tsv_content(content, path)
+        vocabulary = open_vocabulary(content, path)
         if len(vocabulary) != size:
             raise DataError(f"{path}: {len(vocabulary)} words, but the model has {size}")
         return vocabulary
@@ -136,6 +136,9 @@ class Bundle:
             UsageError: another version of lmctl wrote it, with other keys.
             DataError: the file is damaged.
         """
+        # Imported here, as in `metrics` and `history`: a query needs neither.
+        from lmctl.config import config_from_yaml
+
         path = self.folder / CONFIG
         try:
             content = self.read(CONFIG).decode()
@@ -162,6 +165,8 @@ class Bundle:
         Raises:
             DataError: the file is damaged, or a figure has the wrong type or is out of range.
         """
+        from lmctl.store.figures import Metrics
+
         content, where = self.read(METRICS), str(self.folder / METRICS)
         decode_record(content, Metrics, where)
         return decode_record(content, dict[str, Any], where)
@@ -172,6 +177,8 @@ class Bundle:
         Raises:
             DataError: the file is damaged, or a line does not match `HistoryLine`.
         """
+        from lmctl.store.figures import HistoryLine
+
         if HISTORY not in self.record.files:
             return []
         lines = self.read(HISTORY, LARGEST_HISTORY_BYTES).splitlines()

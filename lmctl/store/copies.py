@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from lmctl.errors import DataError
 from lmctl.records import read_regular
 from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, MODEL_FILE, PIN
-from lmctl.store.runs import RunLog
+from lmctl.store.runs import runs_in
 from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
     from lmctl.store.generations import ModelFolder
+    from lmctl.store.published import PublishedModel
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 LONGEST_LINK = 4096
 
 
-def generation_of_copy(model: ModelFolder) -> Path | None:
+def generation_of_copy(model: PublishedModel) -> Path | None:
     """Return the generation that the file or folder in the place of the link stands for; None if there is none."""
     place = model.folder / CURRENT
     try:
@@ -42,7 +43,7 @@ def generation_of_copy(model: ModelFolder) -> Path | None:
         return None
 
 
-def fault_of(model: ModelFolder) -> str | None:
+def fault_of(model: PublishedModel) -> str | None:
     """Return the message for a model that has generations but no current one, with the command that repairs it.
 
     None if a generation is current. None, too, if the first run was killed before it published: the next run
@@ -66,7 +67,7 @@ def fault_of(model: ModelFolder) -> str | None:
     return f"{what}; `{repair_command(model)}` makes one current"
 
 
-def repair_command(model: ModelFolder) -> str:
+def repair_command(model: PublishedModel) -> str:
     """Return the command that makes a generation current again: the pinned one, else the newest."""
     numbers = model.numbers()
     try:
@@ -115,7 +116,7 @@ def keep_non_link(model: ModelFolder) -> None:
     logger.warning("%s: was not a link; it is kept as %s", link, kept.name)
 
 
-def _newest_first(model: ModelFolder) -> list[Path]:
+def _newest_first(model: PublishedModel) -> list[Path]:
     return [model.generation(number) for number in reversed(model.numbers())]
 
 
@@ -126,8 +127,8 @@ def _has(path: Path, content: bytes) -> bool:
         return False
 
 
-def _has_published(model: ModelFolder, numbers: list[int]) -> bool:
+def _has_published(model: PublishedModel, numbers: list[int]) -> bool:
     """Return whether the model has ever published a generation."""
     if len(numbers) > 1 or (model.folder / PIN).exists():
         return True
-    return any(run.outcome == "published" for run in RunLog(model).newest_first())
+    return any(run.outcome == "published" for run in runs_in(model.folder))

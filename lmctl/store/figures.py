@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from lmctl.corpus.prepared import Count, Name
+from lmctl.corpus.counts import Count, Name
 
 Figure = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]

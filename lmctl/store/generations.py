@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 
 from lmctl import files
 from lmctl.errors import DataError, InputMissingError, LmctlError, StorageError, UsageError
-from lmctl.records import check_regular, read_regular, shortened
+from lmctl.records import check_regular, read_regular
 from lmctl.scratch import is_swept, scratch_folder, sweep
-from lmctl.store.copies import fault_of, generation_of_copy, keep_non_link, repair_command
+from lmctl.store.copies import keep_non_link
 from lmctl.store.layout import (
     CURRENT,
-    GENERATION,
     GENERATIONS,
     HOLDER,
     MODEL_FILE,
@@ -34,7 +33,7 @@ from lmctl.store.layout import (
     RUNS,
     WORK,
 )
-from lmctl.store.runs import RunLog
+from lmctl.store.published import PublishedModel, is_model, nothing_published
 from lmctl.store.verification import foreign_files_in, verify_bundle
 
 if TYPE_CHECKING:
@@ -43,17 +42,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class ModelFolder:
-    """The generations of one model.
+class ModelFolder(PublishedModel):
+    """The generations of one model, and the runs that make them.
 
     Attributes:
-        folder: the model folder.
-        work: the folder `work` in it.
+        work: the folder `work` in the model folder.
         scratch: the folder for unfinished files: a scratch folder inside `work` during a run, else `work`.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.work = folder / WORK
         self.scratch = self.work
 
@@ -78,46 +76,6 @@ class ModelFolder:
         files.make_folder(folder / GENERATIONS)
         files.make_folder(model.work)
         return model
-
-    def numbers(self) -> list[int]:
-        """Return the numbers of the existing generations, in rising order."""
-        try:
-            names = [path.name for path in (self.folder / GENERATIONS).iterdir()]
-        except FileNotFoundError:
-            return []
-        return sorted(int(name) for name in names if GENERATION.fullmatch(name))
-
-    def generation(self, number: int) -> Path:
-        """Return the folder of a generation."""
-        return self.folder / GENERATIONS / f"{number:06d}"
-
-    def current(self) -> Path | None:
-        """Return the folder of the current generation; None if nothing is published.
-
-        In a copied model, `current` may be a file or a folder, not a link: see `copies.generation_of_copy`.
-
-        Raises:
-            DataError: the link does not lead to a generation of this model.
-        """
-        try:
-            target = (self.folder / CURRENT).readlink()
-        except FileNotFoundError:
-            return None
-        except OSError:
-            return generation_of_copy(self)
-        if str(target.parent) != GENERATIONS or not GENERATION.fullmatch(target.name):
-            raise DataError(
-                f"{self.folder / CURRENT}: leads to {shortened(str(target))}, which is no generation of this model"
-                + (f"; `{repair_command(self)}` makes one current" if self.numbers() else "")
-            )
-        return self.folder / target
-
-    def sound_current(self) -> Path | None:
-        """Return the same as `current`, but None if the link does not lead to a generation of this model."""
-        try:
-            return self.current()
-        except DataError:
-            return None
 
     def publish(self, bundle: Path, keep: int) -> Path:
         """Make a finished bundle the current generation by one rename, and remove the oldest generations.
@@ -283,39 +241,3 @@ def remove_own(path: Path) -> None:
         logger.warning("%s: not removed; %s in it is no file of lmctl", path, foreign[0])
         return
     remove(path)
-
-
-def is_model(folder: Path) -> bool:
-    """Return whether a folder is a model folder, perhaps without generations; False if it cannot be read."""
-    try:
-        return (folder / GENERATIONS).is_dir()
-    except OSError:
-        return False
-
-
-def nothing_published(model: ModelFolder) -> LmctlError:
-    """Return the error for a model without a current generation."""
-    fault = fault_of(model)
-    if fault is None:
-        return InputMissingError(f"{model.folder}: nothing has been published there yet{_last_run(model)}")
-    return DataError(fault)
-
-
-def _last_run(model: ModelFolder) -> str:
-    """The state of the last run of a model, as the end of a message; empty if there was none."""
-    # Deferred: queries need it for this message alone.
-    from lmctl.store.lock import is_locked
-
-    if is_locked(model.folder):
-        return "; a run is in progress"
-    last = next(RunLog(model).newest_first(), None)
-    if last is None:
-        return ""
-    ended = {
-        "failed": "failed",
-        "interrupted": "was interrupted",
-        "killed": "was killed",
-        "rejected": "was refused",
-    }
-    message = "" if last.message is None else f" ({shortened(last.message)})"
-    return f"; the last run, at {last.start}, {ended.get(last.outcome, 'published nothing')}{message}"

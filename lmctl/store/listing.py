@@ -11,11 +11,12 @@ import msgspec
 from lmctl.errors import FamilyError, FormatVersionError, InputMissingError, LmctlError
 from lmctl.store.bundle import open_bundle
 from lmctl.store.copies import fault_of
-from lmctl.store.generations import ModelFolder, is_model, nothing_published
+from lmctl.store.generations import ModelFolder
 from lmctl.store.layout import GENERATIONS
 from lmctl.store.model_record import has_record
 from lmctl.store.naming import DEFAULT_FOLDER, models_in, no_models
 from lmctl.store.other_files import describe_file
+from lmctl.store.published import is_model, nothing_published
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from lmctl import families
-from lmctl.corpus.prepared import Count, Name, Sha256, SourceRecord, SplitCounts
+from lmctl.corpus.counts import Count, Name, Sha256, SourceRecord, SplitCounts
 from lmctl.corpus.recipe import TextRecipe
 from lmctl.errors import DataError, FamilyError, FormatVersionError, InputMissingError
 from lmctl.families.cached.parameters import CacheParameters

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lmctl.errors import DataError, InputMissingError, LmctlError, UsageError, listed
 from lmctl.store.bundle import open_bundle
-from lmctl.store.copies import generation_of_copy, repair_command
-from lmctl.store.generations import ModelFolder, is_model, nothing_published
 from lmctl.store.layout import CURRENT, MODEL_FILE
 from lmctl.store.model_record import has_record
-from lmctl.store.other_files import describe_file
+from lmctl.store.published import PublishedModel, is_model, nothing_published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,29 +59,34 @@ def find_bundle(name: str | None, environment: Mapping[str, str] = os.environ) -
         name = default_model(environment)
     path, number = split_generation(name)
     if number is not None:
-        place = ModelFolder(path).generation(number)
+        place = PublishedModel(path).generation(number)
         if not place.is_dir():
-            there = ", ".join(map(str, ModelFolder(path).numbers())) or "none"
+            there = ", ".join(map(str, PublishedModel(path).numbers())) or "none"
             raise InputMissingError(f"{name}: no such generation; there are: {there}")
         return place
     if not path.exists():
         raise InputMissingError(f"{name}: no such model; `lmctl train CORPUS -o {name}` makes one")
     if not path.is_dir():
+        # Imported here, like the other modules that only messages need.
+        from lmctl.store.other_files import describe_file
+
         raise InputMissingError(f"{name}: {describe_file(path)}")
     if not is_model(path):
         if kind := _other_folder(path):
             raise InputMissingError(f"{name}: {kind}")
         return path
-    current = ModelFolder(path).current()
+    current = PublishedModel(path).current()
     while current is not None and not current.is_dir():
         # Meanwhile another generation may have been published and this one pruned, so the link is read again.
-        missing, current = current, ModelFolder(path).current()
+        missing, current = current, PublishedModel(path).current()
         if current == missing:
-            model = ModelFolder(path)
+            from lmctl.store.copies import repair_command
+
+            model = PublishedModel(path)
             mend = f"; `{repair_command(model)}` makes another one current" if model.numbers() else ""
             raise DataError(f"{path / CURRENT}: leads to generation {missing.name}, which is missing{mend}")
     if current is None:
-        raise nothing_published(ModelFolder(path))
+        raise nothing_published(PublishedModel(path))
     return current
 
 
@@ -94,7 +97,6 @@ def _other_folder(path: Path) -> str:
     """
     if os.path.lexists(path / MODEL_FILE):
         return ""
-    # Imported here, because queries need it for this message only.
     from lmctl.corpus.prepared import CORPUS_FILE
 
     if (path / CORPUS_FILE).is_file():
@@ -132,10 +134,12 @@ def models_in(folder: Path = DEFAULT_FOLDER) -> list[Path]:
 
 def _is_published(folder: Path) -> bool:
     """Return whether a folder is a published model or a bundle; False if it cannot be read."""
+    from lmctl.store.copies import generation_of_copy
+
     try:
         return (
             (folder / CURRENT).is_symlink()
-            or generation_of_copy(ModelFolder(folder)) is not None
+            or generation_of_copy(PublishedModel(folder)) is not None
             or has_record(folder)
         )
     except OSError:
@@ -163,6 +167,6 @@ def _only_model() -> Path:
         return found[0]
     if not found:
         unpublished = [path for path in DEFAULT_FOLDER.glob("*") if is_model(path)]
-        raise nothing_published(ModelFolder(unpublished[0])) if len(unpublished) == 1 else no_models()
+        raise nothing_published(PublishedModel(unpublished[0])) if len(unpublished) == 1 else no_models()
     names = listed([model.name for model in found])
     raise UsageError(f"which model? {DEFAULT_FOLDER}/ has {names}; choose one with -m")

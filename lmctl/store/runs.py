@@ -21,6 +21,7 @@ from lmctl.store.notes import read_note, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lmctl.store.generations import ModelFolder
 
@@ -134,17 +135,8 @@ class RunLog:
         return list(self.newest_first())[::-1]
 
     def newest_first(self) -> Iterator[Run]:
-        """Yield all runs, the newest first. Each line is decoded on demand, because there may be very many."""
-        try:
-            with open_regular(self._path) as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - MOST_BYTES_READ))
-                lines = file.read(MOST_BYTES_READ).splitlines()
-        except FileNotFoundError:
-            return
-        for line in reversed(lines):
-            with contextlib.suppress(DataError):
-                yield decode_record(line, Run, RUNS)
+        """Yield all runs, as `runs_in` does."""
+        return runs_in(self._path.parent)
 
     def append(self, run: Run) -> None:
         """Append a line. A run with nothing to do calls this alone, without `begin`."""
@@ -160,6 +152,23 @@ class RunLog:
             os.fsync(file.fileno())
         if is_new:
             files.sync_folder(self._path.parent)
+
+
+def runs_in(folder: Path) -> Iterator[Run]:
+    """Yield the runs of a model folder, the newest first.
+
+    Each line is decoded on demand, because there may be very many; a damaged line is left out.
+    """
+    try:
+        with open_regular(folder / RUNS) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - MOST_BYTES_READ))
+            lines = file.read(MOST_BYTES_READ).splitlines()
+    except FileNotFoundError:
+        return
+    for line in reversed(lines):
+        with contextlib.suppress(DataError):
+            yield decode_record(line, Run, RUNS)
 
 
 def now() -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl.corpus.vocabulary import Vocabulary
 from lmctl.errors import DataError, UsageError
 from lmctl.store.bundle import open_bundle
-from lmctl.store.layout import CONFIG, MEMBERS, MODEL_FILE
+from lmctl.store.layout import CONFIG, MEMBERS, MODEL_FILE, VOCABULARY
 from lmctl.store.model_record import has_record
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def verify_bundle(folder: Path) -> Bundle:
         bundle.check(name, always_hash=True)
     for member in bundle.members():
         verify_bundle(member.folder)
+    # Unlike `Bundle.vocabulary`, this checks that no word occurs twice.
+    Vocabulary.from_tsv(folder / VOCABULARY)
     bundle.vocabulary()
     bundle.characters()
     bundle.metrics()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
 import pytest
 from waiting import LONGEST_SECONDS
 
-# Prints the exit code of a command, and the modules in sys.modules.
-LIST_MODULES = """
-import json, sys
+# Prints the exit code of a command, and the names of the modules in sys.modules.
+LIST_MODULES = r"""
+import sys
 from lmctl import cli
 code = cli.run(sys.argv[1:])
-sys.stderr.write(json.dumps([code, sorted(name.split(".")[0] for name in sys.modules)]))
+sys.stderr.write("\n".join([str(code), *sys.modules]))
 """
 
 
@@ -28,8 +27,28 @@ def without_tensorflow(tmp_path, clean_environment):
     return clean_environment(PYTHONPATH=str(folder))
 
 
+# Modules that read texts, configurations and the records of runs, and those that write models.
+NOT_FOR_QUERIES = {
+    "base64", "bz2", "csv", "email", "hmac", "html", "importlib.metadata", "json", "lzma",
+    "multiprocessing", "random", "secrets", "shlex", "shutil", "subprocess", "tempfile",
+    "lmctl.config", "lmctl.corpus.id_stream", "lmctl.corpus.prepared", "lmctl.jobs", "lmctl.query.evaluation",
+    "lmctl.query.filling", "lmctl.query.generation", "lmctl.scratch", "lmctl.store.copies", "lmctl.store.figures",
+    "lmctl.store.generations", "lmctl.store.lock", "lmctl.store.other_files", "lmctl.store.runs",
+    "lmctl.store.verification", "lmctl.text.compression", "lmctl.text.dictionary_segmentation",
+    "lmctl.text.encodings", "lmctl.text.engines", "lmctl.text.file_types", "lmctl.text.formats",
+    "lmctl.text.literals", "lmctl.text.reading", "lmctl.text.sources", "lmctl.text.user_dictionary",
+    "lmctl.text.word_lists", "lmctl.training",
+}  # fmt: skip
+
+
 def imported(arguments, environment, cwd=None):
     """The exit code of a command and the top-level modules it imported."""
+    code, modules = all_imported(arguments, environment, cwd)
+    return code, {name.split(".")[0] for name in modules}
+
+
+def all_imported(arguments, environment, cwd=None):
+    """The exit code of a command and all modules it imported."""
     done = subprocess.run(
         [sys.executable, "-c", LIST_MODULES, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -40,8 +59,8 @@ def imported(arguments, environment, cwd=None):
         timeout=LONGEST_SECONDS,
         check=True,
     )
-    code, modules = json.loads(done.stderr)
-    return code, set(modules)
+    code, *modules = done.stderr.split()
+    return int(code), set(modules)
 
 
 def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
@@ -108,6 +127,16 @@ def test_a_command_imports_only_what_it_needs(clean_environment, bundle, write, 
     assert code == 0
     assert "lmctl" in modules
     assert modules & banned == set()
+
+
+@pytest.mark.parametrize("model", ["bundle", "counted", "mixture"])
+def test_predict_imports_no_module_that_reads_texts_or_writes_models(clean_environment, request, model):
+    folder = request.getfixturevalue(model)
+
+    code, modules = all_imported(["predict", "-m", folder, "the cat"], clean_environment())
+
+    assert code == 0
+    assert modules & NOT_FOR_QUERIES == set()
 
 
 def test_predict_for_a_chinese_model_imports_one_engine(clean_environment, make_bundle, tmp_path):

@@ -6,8 +6,8 @@ import pytest
 
 from lmctl.corpus.choosing import VocabularyRules
 from lmctl.corpus.chunks import SplitRules
+from lmctl.corpus.counts import SourceRecord
 from lmctl.corpus.preparation import prepare_corpus
-from lmctl.corpus.prepared import SourceRecord
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.source_chunks import SourceChunk

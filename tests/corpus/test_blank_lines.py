@@ -4,7 +4,7 @@ import pytest
 from streams_of_ids import sentences
 
 from lmctl.corpus import preparation
-from lmctl.corpus.prepared import SplitCounts
+from lmctl.corpus.counts import SplitCounts
 
 
 @pytest.fixture

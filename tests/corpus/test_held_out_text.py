@@ -7,8 +7,9 @@ from folders import contents
 from streams_of_ids import sentences
 
 from lmctl.corpus import preparation
+from lmctl.corpus.counts import SplitCounts
 from lmctl.corpus.holding_out import line_is_valid
-from lmctl.corpus.prepared import SharedLines, SplitCounts
+from lmctl.corpus.prepared import SharedLines
 from lmctl.errors import DataError
 
 

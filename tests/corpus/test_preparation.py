@@ -7,7 +7,8 @@ import pytest
 from streams_of_ids import END, FOUR_SENTENCES, sentences
 
 from lmctl.corpus import choosing
-from lmctl.corpus.prepared import NewWords, SplitCounts
+from lmctl.corpus.counts import SplitCounts
+from lmctl.corpus.prepared import NewWords
 from lmctl.errors import DataError
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from lmctl.errors import DataError, StorageError, UsageError
-from lmctl.store.generations import ModelFolder, is_model, remove_own
+from lmctl.store.generations import ModelFolder, remove_own
 from lmctl.store.naming import find_bundle
+from lmctl.store.published import is_model
 
 
 def test_generations_are_numbered_from_one(model, publish, finished):

@@ -9,6 +9,7 @@ from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.naming import find_bundle, open_model, opened
+from lmctl.store.published import PublishedModel
 
 
 @pytest.fixture
@@ -160,17 +161,17 @@ def test_a_model_without_a_generation_is_a_missing_input(model):
 
 def test_a_reader_that_others_publish_faster_than_it_looks_finds_the_last(model, monkeypatch, publish):
     publish(model, 1)
-    look, looks = ModelFolder.current, []
+    look, looks = PublishedModel.current, []
 
     def current(folder):
         looks.append(look(folder))
         if len(looks) < 4:
-            monkeypatch.setattr(ModelFolder, "current", look)
+            monkeypatch.setattr(PublishedModel, "current", look)
             publish(model, 1, keep=1)
-            monkeypatch.setattr(ModelFolder, "current", current)
+            monkeypatch.setattr(PublishedModel, "current", current)
         return looks[-1]
 
-    monkeypatch.setattr(ModelFolder, "current", current)
+    monkeypatch.setattr(PublishedModel, "current", current)
 
     assert find_bundle(str(model.folder)) == model.generation(4)
     assert [place.name for place in looks] == ["000001", "000002", "000003", "000004"]

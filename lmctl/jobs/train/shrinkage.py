@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.config import Config
-    from lmctl.corpus.prepared import PreparedCorpus, SourceRecord, SplitCounts
+    from lmctl.corpus.counts import SourceRecord, SplitCounts
+    from lmctl.corpus.prepared import PreparedCorpus
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lmctl import files
 from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, StorageError
 from lmctl.jobs.watching.events import LockTaken, RunEnded, RunStarted
-from lmctl.store.generations import is_model
 from lmctl.store.layout import RUNS
+from lmctl.store.published import is_model
 from lmctl.store.runs import Outcome, Run, RunLog, now
 from lmctl.version import __version__
 
