@@ -92,10 +92,12 @@ def weight_shapes_of_layer(name: str, width: int, units: int) -> dict[str, tuple
 def in_query_order(weights: Float32Array) -> Float32Array:
     """Weights of Keras's layout, (..., 4H), in the order of `LSTMLayer`; those of sigmoid gates are halved."""
     units = weights.shape[-1] // 4
-    order = np.arange(4 * units).reshape(4, units)[[0, 1, 3, 2]].ravel()
-    half = np.full(4 * units, 0.5, dtype=np.float32)
-    half[3 * units :] = 1.0
-    return weights[..., order] * half
+    ordered = np.empty(weights.shape, dtype=np.float32)
+    # Every query waits for this; an index of all columns would take several times as long.
+    np.multiply(weights[..., : 2 * units], 0.5, out=ordered[..., : 2 * units])
+    np.multiply(weights[..., 3 * units :], 0.5, out=ordered[..., 2 * units : 3 * units])
+    ordered[..., 3 * units :] = weights[..., 2 * units : 3 * units]
+    return ordered
 
 
 def activate(gates: Float32Array, cell: Float32Array, hidden: Float32Array) -> Float32Array:

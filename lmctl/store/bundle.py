@@ -30,6 +30,7 @@ from lmctl.errors import DataError
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, shortened
 from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, KEPT_TEXT, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
 from lmctl.store.model_record import read_record
+from lmctl.store.tensors import tensors_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,7 @@ class Bundle:
         return CharacterUnigram.from_tsv_content(self.read(path.name, LARGEST_CHARACTERS_BYTES), path)
 
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
-        """Return every weight by name.
+        """Return every weight by name; the arrays cannot be written to.
 
         Args:
             most_numbers: number of weights of the model. A larger file is refused before it is read. None: the
@@ -107,16 +108,10 @@ class Bundle:
         Raises:
             DataError: the file is damaged, or a weight is NaN or infinite.
         """
-        import safetensors
-        import safetensors.numpy
-
         if most_numbers is None:
             most_numbers = self.parameters()
         content = self.read(WEIGHTS, 4 * most_numbers + LARGEST_SAFETENSORS_HEADER_BYTES)
-        try:
-            weights = safetensors.numpy.load(content)
-        except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"{self.weights_path}: {shortened(str(error))}") from error
+        weights = tensors_in(content, str(self.weights_path))
         for name, weight in sorted(weights.items()):
             if not _all_finite(weight):
                 raise DataError(
