@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def lmctl_program() -> str:
 
 def measure(command: Sequence[str]) -> Measured:
     """Run a program to its end; if it fails, the benchmark ends."""
-    before = os.times()
+    before = _cpu_seconds_of_children()
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = [0]
@@ -61,9 +62,13 @@ def measure(command: Sequence[str]) -> Measured:
     sampler.join()
     if process.returncode:
         sys.exit(f"{' '.join(command)}: exit {process.returncode}\n{errors}")
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Measured(seconds, cpu, peak[0], output, errors)
+    return Measured(seconds, _cpu_seconds_of_children() - before, peak[0], output, errors)
+
+
+def _cpu_seconds_of_children() -> float:
+    # os.times counts in hundredths of a second.
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def own_peak_rss_bytes() -> int:
