@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Ratio of the lengths of vectors in one cluster and the next.
 SHORTENING = 2
-CLUSTERS = 3
+CLUSTERS = 4
 # Ratio of neighbouring candidates for a cutoff.
 CUTOFF_RATIO = 1.25
 # Fewest words of the first cluster. A smaller one saves little time, and shortens the vectors of frequent words.

@@ -36,7 +36,7 @@ def test_the_clusters_share_the_vocabulary_among_them(size, counts):
 
 
 @pytest.mark.parametrize(
-    ("dim", "widths"), [(256, [256, 128, 64]), (10, [10, 5, 2]), (3, [3, 1, 1]), (1, [1, 1, 1])]
+    ("dim", "widths"), [(256, [256, 128, 64, 32]), (10, [10, 5, 2, 1]), (3, [3, 1, 1, 1]), (1, [1, 1, 1, 1])]
 )
 def test_a_clusters_vectors_are_half_as_long_as_those_of_the_cluster_before(dim, widths):
     clusters = choose_clusters(COUNTS["by Zipf's law"](2500), dim)
@@ -50,8 +50,8 @@ def test_a_small_vocabulary_is_one_cluster(size):
 
 
 @pytest.mark.parametrize("size", [2001, 2442, 5000])
-def test_a_larger_vocabulary_is_three_clusters(size):
-    assert len(choose_clusters(COUNTS["by Zipf's law"](size), 64)) == 3
+def test_a_larger_vocabulary_is_four_clusters(size):
+    assert len(choose_clusters(COUNTS["by Zipf's law"](size), 64)) == 4
 
 
 @pytest.mark.parametrize("dim", [16, 64, 650])
@@ -65,11 +65,10 @@ def test_no_other_choice_needs_fewer_multiplications(size, name, dim):
 
     every = [
         [
-            Cluster(words=first, width=dim),
-            Cluster(words=second - first, width=dim // 2),
-            Cluster(words=size - second, width=dim // 4),
+            Cluster(words=stop - first, width=dim // 2**index)
+            for index, (first, stop) in enumerate(itertools.pairwise([0, *chosen, size]))
         ]
-        for first, second in itertools.combinations(cutoffs, 2)
+        for chosen in itertools.combinations(cutoffs, 3)
     ]
     assert found in every
     cheapest = min(multiplications_per_token(counts, dim, clusters) for clusters in every)

@@ -61,7 +61,7 @@ def test_clusters_that_do_not_fit_are_refused(clusters):
 
 @pytest.mark.parametrize(
     ("softmax", "words", "clusters"),
-    [("auto", 4_999, 1), ("auto", 5_000, 3), ("full", 9_000, 1), ("adaptive", 3_000, 3), ("adaptive", 2_000, 1)],
+    [("auto", 4_999, 1), ("auto", 5_000, 4), ("full", 9_000, 1), ("adaptive", 3_000, 4), ("adaptive", 2_000, 1)],
 )
 def test_the_clusters_that_the_configuration_asks_for(softmax, words, clusters):
     counts = range(words, 0, -1)

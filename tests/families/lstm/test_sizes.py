@@ -10,10 +10,10 @@ from lmctl.layers.clusters import choose_clusters
     ("softmax", "words", "tied", "clusters"),
     [
         ("auto", 4_998, True, 1),
-        ("auto", 4_999, True, 3),
+        ("auto", 4_999, True, 4),
         ("full", 9_000, True, 1),
-        ("adaptive", 3_000, True, 3),
-        ("adaptive", 3_000, False, 3),
+        ("adaptive", 3_000, True, 4),
+        ("adaptive", 3_000, False, 4),
         ("adaptive", 1_000, True, 1),  # too few words for a tail
     ],
 )
