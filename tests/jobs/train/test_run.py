@@ -205,7 +205,7 @@ def test_an_adaptive_softmax_is_validated_as_eval_scores_it(text, tmp_path, tied
     model = lmctl.load(tmp_path / "model")
     clusters = model.bundle.record.sizes.clusters
     assert sum(cluster.words for cluster in clusters) == len(model.vocabulary)
-    assert [cluster.width for cluster in clusters] == [8, 4, 2]
+    assert [cluster.width for cluster in clusters] == [8, 4, 2, 1]
     found = evaluate_file(model, str(valid), state="reset")
     assert trained.valid_perplexity == pytest.approx(found.perplexity_excluding_oov, rel=1e-4)
     # Several of the targets are in the later clusters, and all words together have probability 1.
