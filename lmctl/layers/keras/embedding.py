@@ -60,6 +60,7 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, token_ids: Any) -> Any:
         """Vectors (N, D) of token ids (N,)."""
+        # Only rows of the variable are read. As a tensor, a table whose rows are updated in place would be copied.
         if not self.projections:
             return tf.gather(self.tables[0].value, token_ids)
         cluster_of, count = self.cluster_of(token_ids), len(self.clusters)
