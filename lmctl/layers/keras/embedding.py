@@ -27,11 +27,15 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
         initializer: a function that makes the initializer of a table.
         seed: the initial values of the projections follow from it.
         name: name of the layer.
+        shared: whether a softmax reads the tables, too.
     """
 
-    def __init__(self, clusters: Sequence[Cluster], *, initializer: Any, seed: int, name: str) -> None:
+    def __init__(
+        self, clusters: Sequence[Cluster], *, initializer: Any, seed: int, name: str, shared: bool = False
+    ) -> None:
         super().__init__(name=name, dtype="float32")
         self.clusters = clusters
+        self._shared = shared
         self.first_ids = first_ids(clusters)
         self.dim = clusters[0].width
         self.tables = [
@@ -60,14 +64,13 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, token_ids: Any) -> Any:
         """Vectors (N, D) of token ids (N,)."""
-        # Only rows of the variable are read. As a tensor, a table whose rows are updated in place would be copied.
         if not self.projections:
-            return tf.gather(self.tables[0].value, token_ids)
+            return tf.gather(self._table(0), token_ids)
         cluster_of, count = self.cluster_of(token_ids), len(self.clusters)
         places = tf.dynamic_partition(tf.range(tf.size(token_ids)), cluster_of, count)
         members = tf.dynamic_partition(token_ids, cluster_of, count)
         vectors = [
-            self._lengthened(tf.gather(self.tables[index].value, ids - self.first_ids[index]), index)
+            self._lengthened(tf.gather(self._table(index), ids - self.first_ids[index]), index)
             for index, ids in enumerate(members)
         ]
         return tf.ensure_shape(tf.dynamic_stitch(places, vectors), (None, self.dim))
@@ -81,6 +84,16 @@ class WordVectors(keras.layers.Layer):  # type: ignore[misc]
             f"{self.name}.{index}.projection": projection
             for index, projection in enumerate(self.projections, start=1)
         }
+
+    def _table(self, index: int) -> Any:
+        """The table of a cluster, from which rows are gathered.
+
+        TensorFlow 2.21 copies a whole variable at each read once some of its rows were read or written by
+        themselves. So the rows of a table that nothing else reads are read by themselves, and it is never read as
+        a whole. A table that a softmax reads, too, is always read as a whole.
+        """
+        table = self.tables[index]
+        return tf.convert_to_tensor(table) if self._shared else table.value
 
     def _lengthened(self, vectors: Any, cluster: int) -> Any:
         return tf.matmul(vectors, self.projections[cluster - 1]) if cluster else vectors

@@ -46,7 +46,11 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
         self._word_layers = layers
         # The seeds of the projections are far from those of other weights.
         self.embedding = WordVectors(
-            layers.input_clusters, initializer=initial.uniform, seed=initial.seed() + 500, name="embedding"
+            layers.input_clusters,
+            initializer=initial.uniform,
+            seed=initial.seed() + 500,
+            name="embedding",
+            shared=layers.tied,
         )
 
     def add_softmax(self, initial: InitialWeights, *, dtype: str, scatters: bool) -> None:

@@ -85,3 +85,15 @@ def test_the_runtime_looks_up_the_same_vectors(make_vectors):
     runtime = runtime_embedding.WordVectors("embedding", vectors.clusters, weights)
 
     np.testing.assert_allclose(runtime(np.arange(12)), look_up(vectors, *range(12)), rtol=1e-5)
+
+
+def test_a_table_that_a_softmax_reads_too_gives_the_same_vectors_and_is_not_copied(make_vectors):
+    import tensorflow as tf
+
+    own, shared = make_vectors(*CLUSTERS), make_vectors(*CLUSTERS, shared=True)
+
+    assert look_up(shared, 5, 0, 11).tolist() == look_up(own, 5, 0, 11).tolist()
+    for table in shared.tables:
+        reads = [tf.convert_to_tensor(table) for _ in range(2)]
+        places = {np.from_dlpack(read).__array_interface__["data"][0] for read in reads}
+        assert len(places) == 1
