@@ -35,9 +35,9 @@ RESERVE_SHARE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
 # Largest share of the time left that is kept for work after training that can be cut short.
 AFTER_SHARE = 0.25
-# Share of the time left for training that the validation at its end may take. If the whole validation text takes
-# longer, a part of it is scored.
-VALIDATION_SHARE = 0.25
+# Share of the time left for training that the validation at its end may take, and share of the time of an epoch
+# that each validation may take. If the whole validation text takes longer, a part of it is scored.
+VALIDATION_SHARE, EPOCH_VALIDATION_SHARE = 0.25, 0.1
 # A plan changes by these shares or more, so that it stays the same on a machine whose speed varies a little. More
 # is lost if the time is over before the learning rate has fallen than if some of the time is not used.
 LEAST_SHORTENING, LEAST_LENGTHENING = 0.02, 0.05
@@ -95,6 +95,11 @@ class TimeLimit:
             or (steps >= FEWEST_SLOW_STEPS and spent > SLOW_MEASURING_SHARE)
         )
 
+    @property
+    def measured_step_seconds(self) -> float:
+        """Median time of a measured step, in seconds."""
+        return statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
+
     def step_took(self, seconds: float) -> None:
         """Record the time of a measured step, in seconds."""
         self._seconds.append(seconds)
@@ -123,7 +128,7 @@ class TimeLimit:
             validation_seconds: time of a validation; there is one after each epoch and one at the end.
         """
         self.resume(validation_seconds)
-        self._step_seconds = statistics.median(self._seconds[UNTYPICAL_STEPS:] or self._seconds)
+        self._step_seconds = self.measured_step_seconds
         left = self.left_seconds()
         self._last = self.clock()
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))

@@ -19,7 +19,7 @@ from lmctl.training.plan import Plan, too_late
 from lmctl.training.result import TrainingResult
 from lmctl.training.schedule import Schedule
 from lmctl.training.speed import Speed
-from lmctl.training.time_limit import VALIDATION_SHARE, TimeLimit
+from lmctl.training.time_limit import EPOCH_VALIDATION_SHARE, VALIDATION_SHARE, TimeLimit
 
 if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
@@ -195,7 +195,10 @@ class Trainer:
         self._setup.optimizer.reset()
         steps_per_epoch = self._plan.tokens_per_epoch * steps / tokens
         validation = self._setup.validation
-        validation_seconds = validation.fit_to(VALIDATION_SHARE * max(time_limit.left_seconds(), 0.0))
+        left, of_epoch = time_limit.left_seconds(), steps_per_epoch * time_limit.measured_step_seconds
+        validation_seconds = validation.fit_to(
+            min(VALIDATION_SHARE * max(left, 0.0), EPOCH_VALIDATION_SHARE * of_epoch)
+        )
         # A continued run scores the same part.
         self.progress.validation_tokens = validation.part
         self._plan.fit_to_limit(time_limit, steps_per_epoch, validation_seconds)

@@ -127,9 +127,11 @@ class FixedLimit(TimeLimit):
         planned: the number of steps that it plans; None: as many as fit, which is more than any test trains.
         is_over: the answers of `is_over`, one for each call; later calls return False.
         replanned: (steps done, planned steps) -> planned steps from now on.
+        step_seconds: the measured time of a step.
     """
 
     measured = True
+    measured_step_seconds = 0.0
 
     def __init__(
         self,
@@ -137,11 +139,13 @@ class FixedLimit(TimeLimit):
         *,
         is_over: Iterable[bool] = (),
         replanned: Callable[[int, int], int] = lambda _step, planned: planned,
+        step_seconds: float = 1.0,
     ) -> None:
         super().__init__(time.monotonic() + 3600)
         self._planned = planned
         self._answers = iter(is_over)
         self._replan = replanned
+        self.measured_step_seconds = step_seconds
 
     def plan(self, steps_per_epoch: float, validation_seconds: float) -> int:
         fitting = super().plan(steps_per_epoch, validation_seconds)
@@ -156,7 +160,7 @@ class FixedLimit(TimeLimit):
 
 @pytest.fixture
 def fixed_limit() -> type[FixedLimit]:
-    """`fixed_limit(planned, is_over=, replanned=)`: a time limit with given answers."""
+    """`fixed_limit(planned, is_over=, replanned=, step_seconds=)`: a time limit with given answers."""
     return FixedLimit
 
 

@@ -132,11 +132,28 @@ def test_of_a_validation_that_would_take_too_long_a_part_is_scored(
     # A quarter of the time that is left, an hour but for the reserve of 2 %, is a tenth of this.
     monkeypatch.setattr(Validation, "seconds", lambda _: 0.98 * 3600 / 4 * 10)
 
-    result = run(setup, fixed_limit())
+    result = run(setup, fixed_limit(step_seconds=3600))
 
     # 31 or 32 of the 320 tokens are wanted: four sentences.
     assert result.valid_tokens == 32
     assert "32 of its 320 tokens are scored" in caplog.text
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_validation_takes_at_most_a_tenth_of_the_time_of_an_epoch(
+    make_corpus, make_config, make_setup, run, fixed_limit, monkeypatch
+):
+    from lmctl.training.validation import Validation
+
+    corpus = make_corpus(valid=["the cat sat on the mat today"] * 40)
+    setup = make_setup(corpus, make_config("training.epochs=2", "validation.state=reset"))
+    steps = len(list(setup.batches.segments(0)))
+    monkeypatch.setattr(Validation, "seconds", lambda _: 10 * steps)
+
+    result = run(setup, fixed_limit(step_seconds=10.0))
+
+    # An epoch takes 10 seconds a step, and the whole validation text just as long: a tenth are 32 of 320 tokens.
+    assert result.valid_tokens == 32
 
 
 @pytest.mark.usefixtures("eagerly")
