@@ -1,12 +1,15 @@
-"""Training from yesterday's model, against training from random weights: which is faster?
+"""Training from yesterday's model, against training from random weights: the corpus has grown a little since.
 
-    python -m benchmarks.warm_start train.txt valid.txt --epochs 4 --warm-epochs 2 --set preset=medium
+    python -m benchmarks.warm_start train.txt valid.txt --growth 0.01,0.05,0.1 --epochs 4 --set preset=medium
+    python -m benchmarks.warm_start train.txt valid.txt --growth 0.01 --nights 10 --epochs 4
 
-Yesterday's text is the first half of the lines, today's text is all of them. One model is trained on the first
-half. Then two are trained on the whole text: one from random weights (cold start), one from the first model with a
-growing vocabulary (warm start). The goal is the lowest validation perplexity of the cold start. Both vocabularies
-are the same, so the perplexities may be compared. Seconds are those of training, without validation and
-compilation.
+Today's text is all lines. The text of n nights ago lacks the last lines, so that every night has added `--growth`
+of the text before. A model is trained on the oldest text from random weights (cold start). Each later text starts
+from the model of the night before, with a growing vocabulary (warm start). Today's text is also trained on from
+random weights; that perplexity is the goal. Both vocabularies of today are the same, so the perplexities may be
+compared. Steps and seconds are those of training, without validation and compilation.
+
+The plan of a warm start is for its whole length: it has one validation, at its end, unless it has several epochs.
 """
 
 from __future__ import annotations
@@ -19,52 +22,46 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.processes import lmctl_program
-from benchmarks.time_to_perplexity import reached
 from lmctl.store.bundle import open_bundle
 from lmctl.store.naming import find_bundle
 from lmctl.training.events import EpochDone
 
 
 def main() -> None:
-    """Print a row for each of the three trainings."""
+    """Print a row for each training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
-    parser.add_argument("--epochs", type=int, default=4, help="epochs of the two cold starts")
-    parser.add_argument("--warm-epochs", type=int, default=2)
+    parser.add_argument("--growth", default="0.05", help="share by which a night adds to the text; several")
+    parser.add_argument("--nights", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
     parser.add_argument(
-        "--warm-set", action="append", default=[], metavar="KEY=VALUE", help="for the warm start alone"
+        "--warm-set", action="append", default=[], metavar="KEY=VALUE", help="for the warm starts alone"
     )
     arguments = parser.parse_args()
     # N-grams beside the network are not part of this benchmark.
     assignments = ["training.baseline=false", *arguments.assignments]
-    common = ["--valid", str(arguments.valid), *(f"--set={text}" for text in assignments)]
-    print("start\ttext\tepochs\tvalid perplexity\tsteps\tseconds of training\tratio")
-    with tempfile.TemporaryDirectory() as folder:
-        half, yesterday = Path(folder) / "half.txt", Path(folder) / "yesterday"
+    cold = ["--valid", str(arguments.valid), "--epochs", str(arguments.epochs)]
+    cold += [f"--set={text}" for text in assignments]
+    warm = [*cold, "--grow-vocabulary", *(f"--set={text}" for text in arguments.warm_set)]
+    print("growth\tstart\tvalid perplexity\tagainst the goal\tsteps\tsteps / cold steps\tseconds")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        goal = _train(arguments.train, folder / "cold", cold)
+        _show("", "random, today's text", goal, goal)
         lines = arguments.train.read_bytes().splitlines(keepends=True)
-        half.write_bytes(b"".join(lines[: len(lines) // 2]))
-        cold = [*common, "--epochs", str(arguments.epochs)]
-        before = _train(half, yesterday, cold)
-        print(
-            f"random\thalf\t{len(before)}\t{_best(before):.2f}\t{before[-1].step}\t{_seconds(before):.1f}\t",
-            flush=True,
-        )
-        from_nothing = _train(arguments.train, Path(folder) / "cold", cold)
-        goal, seconds = _best(from_nothing), _seconds(from_nothing)
-        row = f"{len(from_nothing)}\t{goal:.2f}\t{from_nothing[-1].step}\t{seconds:.1f}\t1.00"
-        print(f"random\tall\t{row}", flush=True)
-        warm = [
-            *(*common, *(f"--set={text}" for text in arguments.warm_set)),
-            *("--epochs", str(arguments.warm_epochs)),
-            *("--init-from", str(yesterday), "--grow-vocabulary"),
-        ]
-        history = _train(arguments.train, Path(folder) / "warm", warm)
-        epoch, perplexity, until = reached(history, goal)
-        note = "" if perplexity <= goal else " (best, goal not reached)"
-        row = f"{epoch}{note}\t{perplexity:.2f}\t{history[epoch - 1].step}\t{until:.1f}\t{until / seconds:.2f}"
-        print(f"yesterday's\tall\t{row}")
+        for growth in map(float, arguments.growth.split(",")):
+            text = folder / f"{growth}.txt"
+            before: Path | None = None
+            for night in range(arguments.nights, -1, -1):
+                text.write_bytes(b"".join(lines[: round(len(lines) / (1 + growth) ** night)]))
+                model = folder / f"{growth}-{night}"
+                options = cold if before is None else [*warm, "--init-from", str(before)]
+                ago = "today" if not night else f"{night} nights ago"
+                history = _train(text, model, options)
+                _show(f"{growth:g}", f"{'random' if before is None else 'warm'}, {ago}", history, goal)
+                before = model
 
 
 def _train(text: Path, model: Path, options: list[str]) -> list[EpochDone]:
@@ -75,12 +72,16 @@ def _train(text: Path, model: Path, options: list[str]) -> list[EpochDone]:
     return [msgspec.convert(epoch, EpochDone) for epoch in history]
 
 
+def _show(growth: str, name: str, history: list[EpochDone], goal: list[EpochDone]) -> None:
+    perplexity, steps = _best(history), history[-1].step
+    seconds = sum(epoch.seconds for epoch in history)
+    against = f"{100 * (perplexity / _best(goal) - 1):+.2f} %"
+    ratio = f"{steps / goal[-1].step:.3f}"
+    print(f"{growth}\t{name}\t{perplexity:.2f}\t{against}\t{steps}\t{ratio}\t{seconds:.1f}", flush=True)
+
+
 def _best(history: list[EpochDone]) -> float:
     return min(epoch.valid_perplexity for epoch in history if epoch.valid_perplexity is not None)
-
-
-def _seconds(history: list[EpochDone]) -> float:
-    return sum(epoch.seconds for epoch in history)
 
 
 if __name__ == "__main__":

@@ -142,7 +142,9 @@ def write_small_bundle(
         corpus=CorpusSummary(
             train=SplitCounts(sentences=2, words=total, oov=1, characters=6 * total),
             valid=SplitCounts(),
-            sources=[SourceRecord(name="corpus.txt", split="train", bytes=6 * total, sha256="0" * 64)],
+            sources=[
+                SourceRecord(name="corpus.txt", split="train", bytes=6 * total, sha256="0" * 64, sentences=1)
+            ],
         ),
         training=TrainingSummary(
             preset="tiny",

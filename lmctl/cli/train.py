@@ -124,7 +124,8 @@ def train(
     model is then byte for byte the one of a run without interruption.
 
     With --init-from, training starts from the weights of an older model. Each word keeps its vector, even if its
-    id has changed. The run reports the words that are new.
+    id has changed. Text that this model has read is read less often than new text. The run reports the words that
+    are new.
 
     \b
     Example:

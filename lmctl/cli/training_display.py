@@ -215,6 +215,11 @@ def _drift_lines(drift: Drift) -> list[str]:
         f"{drift.rows_new:,} new, {drift.rows_gone:,} gone"
     )
     lines = [f"{new_to_it} ({', '.join(named)})" if named else new_to_it, vectors]
+    if drift.rate_factor < 1:
+        lines.append(
+            f"{100 * drift.new_text:.2g} % of the text is new to it, and {100 * drift.rehearsed_text:.2g} % of "
+            f"the rest is read again; the learning rate is multiplied by {drift.rate_factor:.2g}"
+        )
     if drift.valid_perplexity is not None and drift.valid_oov_rate is not None:
         lines.append(
             f"its perplexity on the new validation text: {drift.valid_perplexity:.2f} "

@@ -50,7 +50,7 @@ def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None
 def check_warm_start(config: Config) -> None:
     """Refuse keys of a warm start if there is no older model, and a warm start if the family has none."""
     training = config.training
-    for name in ("grow_vocabulary", "gone_words"):
+    for name in ("grow_vocabulary", "gone_words", "rehearsal"):
         if training.init_from is None and getattr(training, name) != getattr(TrainingConfig(), name):
             raise UsageError(f"training.{name}: needs training.init_from, the model whose words these are")
     if training.init_from is not None and config.family.trains_network and not config.family.inherited_sizes:

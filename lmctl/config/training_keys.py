@@ -182,6 +182,16 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "chosen: drop: they leave the vocabulary; keep: they stay, and new words come after them."
         ),
     ] = "drop"
+    rehearsal: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How often a warm start reads text that the older model of init_from was trained on, as a "
+            "share of how often it reads new text. 1: all text is read alike, with the full learning_rate. Raise "
+            "it if the model forgets the old text.",
+        ),
+    ] = 0.05
     init_scale: Annotated[
         float,
         Meta(

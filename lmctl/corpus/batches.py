@@ -13,7 +13,7 @@ run continues at any step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
     Stream = NDArray[np.unsignedinteger[Any]]
     Positions = NDArray[np.int64]
+
+
+class TokenStream(Protocol):
+    """A text as token ids. An array of integers is one."""
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        ...
+
+    def __getitem__(self, place: slice, /) -> Stream:
+        """The tokens of a slice."""
+        ...
+
 
 # Tokens that are searched at once for the end of a sentence.
 SCAN_TOKENS = 1 << 16
@@ -57,7 +70,7 @@ class TrainingBatches:
     """The training stream as segments of constant shape (T, B).
 
     Args:
-        stream: token ids, (tokens,); every sentence ends with `</s>`.
+        stream: token ids; every sentence ends with `</s>`.
         batch_size: B, the number of columns; smaller if there are fewer sentences.
         num_steps: T, the length of a segment; shorter if no column is so long.
         reset_probability: probability that a column restarts from the initial state after a segment.
@@ -65,7 +78,13 @@ class TrainingBatches:
     """
 
     def __init__(
-        self, stream: Stream, *, batch_size: int, num_steps: int, reset_probability: float = 0.0, seed: int = 0
+        self,
+        stream: TokenStream,
+        *,
+        batch_size: int,
+        num_steps: int,
+        reset_probability: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self._stream = stream
         self._starts = column_starts(stream, batch_size, num_steps)
@@ -74,6 +93,11 @@ class TrainingBatches:
         self._seed = seed
         self.num_steps = min(num_steps, int((self._ends - self._starts).max()))
         self.batch_size = len(self._starts)
+
+    @property
+    def tokens(self) -> int:
+        """Number of targets in an epoch."""
+        return len(self._stream)
 
     def segments(self, epoch: int, first_step: int = 0) -> Iterator[Segment]:
         """The segments of one epoch, from `first_step` on.
@@ -96,7 +120,7 @@ class TrainingBatches:
         return generator.random(self.batch_size) < self._reset_probability
 
 
-def carried_segments(stream: Stream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:
+def carried_segments(stream: TokenStream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:
     """The whole stream once, in segments whose columns carry their state to the end."""
     return TrainingBatches(stream, batch_size=batch_size, num_steps=num_steps).segments(0)
 
@@ -133,7 +157,7 @@ def spread_order(count: int) -> list[int]:
     return sorted(range(count), key=lambda number: int(f"{number:0{digits}b}"[::-1], 2))
 
 
-def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:
+def column_starts(stream: TokenStream, batch_size: int, num_steps: int) -> Positions:
     """The start of each column, (B,): equal shares of the stream, moved to the next start of a sentence.
 
     If no sentence starts within half a share, the column starts inside a sentence. But if shares are shorter than
@@ -152,7 +176,7 @@ def column_starts(stream: Stream, batch_size: int, num_steps: int) -> Positions:
     return np.array(starts, dtype=np.int64)
 
 
-def _next_sentence_end(stream: Stream, first: int, stop: int) -> int | None:
+def _next_sentence_end(stream: TokenStream, first: int, stop: int) -> int | None:
     """The position of the first `</s>` in stream[first:stop]; None: there is none."""
     for position in range(max(first, 0), stop, SCAN_TOKENS):
         block = stream[position : min(position + SCAN_TOKENS, stop)]
@@ -170,7 +194,7 @@ class _ColumnWalk:
     """Iterates over segments of B columns.
 
     Args:
-        stream: token ids, (tokens,).
+        stream: token ids.
         starts: the start of each column, (B,).
         ends: the place after each column, (B,).
         num_steps: T.
@@ -179,7 +203,7 @@ class _ColumnWalk:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: TokenStream,
         starts: Positions,
         ends: Positions,
         num_steps: int,

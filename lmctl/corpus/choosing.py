@@ -12,7 +12,7 @@ from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, SPECIALS, UNKNOWN
 from lmctl.errors import DataError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from lmctl.corpus.word_counts import WordCounts
 
@@ -30,7 +30,7 @@ class VocabularyRules:
         size: most entries, `<unk>` and `</s>` included; None: no limit.
         min_count: lowest count of a word that gets an id.
         words: a fixed list of words, which replaces `size` and `min_count`; None: no list.
-        known: the words of the old model of a warm start; None: no warm start.
+        known: the words of the old model of a warm start, and their ids there; None: no warm start.
         grow: whether words that are not in `known` may get an id.
         keep: whether all words of `known` get an id, however rare they are in the text.
     """
@@ -38,13 +38,16 @@ class VocabularyRules:
     size: int | None = None
     min_count: int = 1
     words: tuple[str, ...] | None = None
-    known: frozenset[str] | None = None
+    known: Mapping[str, int] | None = None
     grow: bool = False
     keep: bool = False
 
 
 def make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) -> Vocabulary:
     """Choose the vocabulary of a text. The count of `<unk>` is the sum of the counts of all other words.
+
+    Words of an old model stay in the order that they have there, before all others. So they stay in their clusters
+    of an adaptive softmax.
 
     Args:
         counts: the words of the training text.
@@ -58,14 +61,15 @@ def make_vocabulary(counts: WordCounts, rules: VocabularyRules, sentences: int) 
     chosen = [] if fixed is None else _counted(counts, fixed)
     if rules.words is None:
         chosen += _most_frequent(counts, rules, have=dict(chosen))
-        chosen.sort(key=lambda entry: (-entry[1], entry[0]))
+    known = rules.known or {}
+    chosen.sort(key=lambda entry: (known.get(entry[0], len(known)), -entry[1], entry[0]))
     if not chosen:
         raise _empty_vocabulary(counts, rules)
-    known = sum(count for _, count in chosen)
+    in_vocabulary = sum(count for _, count in chosen)
     words, word_counts = zip(*chosen, strict=True)
     return Vocabulary(
         (UNKNOWN, SENTENCE_END, *words),
-        (counts.total - known, sentences, *cast("tuple[int, ...]", word_counts)),
+        (counts.total - in_vocabulary, sentences, *cast("tuple[int, ...]", word_counts)),
     )
 
 
@@ -114,7 +118,7 @@ def _most_frequent(counts: WordCounts, rules: VocabularyRules, have: Mapping[str
     return choose_vocabulary(candidates, size=size, min_count=rules.min_count)
 
 
-def find_new_words(counts: WordCounts, known: frozenset[str]) -> NewWords:
+def find_new_words(counts: WordCounts, known: Container[str]) -> NewWords:
     """Find the words of the text that are not in `known`."""
     oov, most_frequent = 0, list[tuple[int, str]]()
     for word, count in counts.items():

@@ -14,12 +14,23 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One input file: its name, its split ("train" or "valid"), and size and SHA-256 of its decompressed bytes."""
+    """One input file.
+
+    Attributes:
+        name: its path, or "-".
+        split: "train" or "valid".
+        bytes: size of its decompressed bytes.
+        sha256: their SHA-256.
+        sentences: number of its sentences in that split; held-out lines of a training text are left out.
+        known_sentences: number of sentences at its start that the old model of a warm start was trained on.
+    """
 
     name: Name
     split: Name
     bytes: Count
     sha256: Name
+    sentences: Count
+    known_sentences: Count = 0
 
 
 class SplitCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -72,7 +72,7 @@ def prepare_corpus(
     vocabulary_rules: VocabularyRules,
     *,
     workers: AbstractContextManager[OrderedMap],
-    sources: Callable[[], Sequence[SourceRecord]],
+    sources: Callable[[Sequence[int]], Sequence[SourceRecord]],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     training_text: str = "the text",
     validation_text: str = "the validation text",
@@ -87,7 +87,8 @@ def prepare_corpus(
         vocabulary_rules: the rules for choosing the vocabulary.
         workers: a context that provides the map over chunks; `contextlib.nullcontext(map)` works in this process.
             When its block ends, all work must have ended, because the scratch folder is removed.
-        sources: a function that returns the records of the inputs; called when all chunks have been read.
+        sources: a function that returns the records of the inputs, given the number of sentences of every chunk
+            in its split; called when all chunks have been read.
         settings: the sections of the configuration for corpus.json.
         training_text: name of the training text for messages, such as the paths that the user typed.
         validation_text: name of the validation text for messages.
@@ -104,12 +105,9 @@ def prepare_corpus(
             encoded = list(_in_order(ordered_map(encode, enumerate(chunks))))
         train = sum((chunk.train for chunk in encoded), SplitCounts())
         valid = sum((chunk.valid for chunk in encoded), SplitCounts())
-        records = list(sources())
         no_words = "the text has no words"
         if split_rules.tokenizer.stop_words:
             no_words += " beside the stop words"
-        if not valid.words and any(record.split == "valid" for record in records):
-            raise DataError(f"{validation_text}: nothing to validate on; {no_words}")
         if not train.words and not (split_rules.valid_fraction and valid.words):
             raise DataError(f"{training_text}: nothing to train on; {no_words}")
         shared = find_shared_lines(encoded) if split_rules.compare_lines else None
@@ -117,6 +115,11 @@ def prepare_corpus(
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)
         if not held_out:
             train, valid = train + valid, SplitCounts()
+        # The lines that are held out of a text are not sentences of its split; those of a validation text are.
+        is_cut = held_out and split_rules.valid_fraction
+        records = sources([chunk.train.sentences + (0 if is_cut else chunk.valid.sentences) for chunk in encoded])
+        if not valid.words and any(record.split == "valid" for record in records):
+            raise DataError(f"{validation_text}: nothing to validate on; {no_words}")
 
         counts = WordCounts(scratch)
         for number, chunk in enumerate(encoded):
@@ -155,7 +158,7 @@ def prepare_corpus(
             vocabulary_size=len(vocabulary),
             train=msgspec.structs.replace(train, oov=streams["train"].unknown),
             valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
-            sources=records,
+            sources=list(records),
             files=names,
             settings={section: dict(values) for section, values in (settings or {}).items()},
             shared=shared,

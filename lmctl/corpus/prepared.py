@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CORPUS_FILE = "corpus.json"
 # The key of the file of validation lines in `CorpusRecord.files`.
 VALID_TEXT = "valid_text"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class NewWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

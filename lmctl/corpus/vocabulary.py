@@ -1,6 +1,7 @@
 """The vocabulary: the words that have an id.
 
-Ids are in the order of falling counts, ties in code-point order, so a text has the same ids on every machine. Two
+Ids are in the order of falling counts, ties in code-point order, so a text has the same ids on every machine. In a
+warm start, the words of the old model come first, in their old order. Two
 special tokens come first. `<unk>` (id 0) replaces every word outside the vocabulary. `</s>` (id 1) ends a
 sentence, and is the context of the first word of a sentence.
 """

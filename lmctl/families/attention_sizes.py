@@ -71,7 +71,7 @@ def attention_sizes(word_counts: Sequence[int], model: Any) -> dict[str, Any]:
 
     Args:
         word_counts: counts of the words in the training text, by id, (V,).
-        model: a configuration with the keys of the same names, and softmax.
+        model: a configuration with the keys of the same names, softmax and cutoffs.
     """
     return {
         "vocabulary_size": len(word_counts),
@@ -81,7 +81,7 @@ def attention_sizes(word_counts: Sequence[int], model: Any) -> dict[str, Any]:
         "feedforward_units": model.feedforward_units,
         "context": model.context,
         "tied": model.tied,
-        "clusters": softmax_clusters(word_counts, model.softmax, model.hidden_units),
+        "clusters": softmax_clusters(word_counts, model.softmax, model.hidden_units, model.cutoffs),
     }
 
 

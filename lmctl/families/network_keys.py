@@ -32,6 +32,21 @@ Tied = Annotated[
         "hidden_units differ, a projection stands before it."
     ),
 ]
+Cutoffs = Annotated[
+    Annotated[
+        str,
+        Meta(
+            pattern=r"^[1-9][0-9]{0,9}(, ?[1-9][0-9]{0,9}){0,62}$",
+            extra={"expected": "rising numbers such as 2000,10000", "metavar": "ID,..."},
+        ),
+    ]
+    | None,
+    Meta(
+        description="Ids of the first words of the further clusters of an adaptive output layer. Vectors are half "
+        "as long in each further cluster. null chooses the cutoffs that need the fewest multiplications; a warm "
+        "start keeps those of the older model."
+    ),
+]
 SoftmaxKind = Annotated[
     Literal["auto", "full", "adaptive"],
     Meta(

@@ -53,7 +53,7 @@ def shared_sizes(word_counts: Sequence[int], model: Any) -> dict[str, Any]:
 
     Args:
         word_counts: counts of the words in the training text, by id, (V,).
-        model: a configuration with embedding_dim, hidden_units, tied and softmax.
+        model: a configuration with embedding_dim, hidden_units, tied, softmax and cutoffs.
     """
     return {
         "vocabulary_size": len(word_counts),
@@ -61,6 +61,9 @@ def shared_sizes(word_counts: Sequence[int], model: Any) -> dict[str, Any]:
         "hidden_units": model.hidden_units,
         "tied": model.tied,
         "clusters": softmax_clusters(
-            word_counts, model.softmax, model.embedding_dim if model.tied else model.hidden_units
+            word_counts,
+            model.softmax,
+            model.embedding_dim if model.tied else model.hidden_units,
+            model.cutoffs,
         ),
     }

@@ -56,6 +56,7 @@ def prepare(
     *,
     jobs: int = 0,
     old_words: Sequence[str] | None = None,
+    old_sources: Sequence[SourceRecord] = (),
     on_progress: OnProgress = lambda _bytes: None,
 ) -> PreparedCorpus:
     """Segment, count and encode texts.
@@ -65,6 +66,7 @@ def prepare(
         folder: folder of the prepared corpus.
         config: the configuration; only the sections text, vocabulary and validation matter here.
         old_words: vocabulary of the model that training starts from; None if it starts from random weights.
+        old_sources: the texts that this model was trained on.
         jobs: number of processes; 0: the number of cores. The result does not depend on it.
         on_progress: called with the number of bytes read so far.
 
@@ -87,7 +89,7 @@ def prepare(
     segmenter, read = choose_segmenter(sources, config.text)
     fraction = 0.0 if held_out else config.validation.fraction
     with subword_model(segmenter, sources, config.text, read, fraction) as (trained_model, read):
-        reader = _Reader(config.text, on_progress, read)
+        reader = _Reader(config.text, on_progress, read, old_sources)
         chunks = reader.chunks(sources, "hash" if fraction else "train")
         # A single chunk is processed here: starting processes would take longer than the work.
         first = list(itertools.islice(chunks, 2))
@@ -173,7 +175,7 @@ def _segmented(
 def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[str] | None) -> VocabularyRules:
     """The rules that choose the vocabulary. The words of a fixed list are normalized like the text."""
     vocabulary, training = config.vocabulary, config.training
-    known = None if old_words is None else frozenset(old_words)
+    known = None if old_words is None else {word: number for number, word in enumerate(old_words)}
     if vocabulary.file is None:
         return VocabularyRules(
             vocabulary.size,
@@ -222,32 +224,40 @@ def _without_cycle_collection() -> Iterator[None]:
 
 
 class _Reader:
-    """Reads sources as chunks, and records their sizes and hashes."""
+    """Reads sources as chunks, and records their sizes and hashes.
 
-    def __init__(self, text: TextConfig, on_progress: OnProgress, read: ReadPieces) -> None:
+    Args:
+        text: the keys encoding and errors, and those of the format, are used.
+        on_progress: called with the number of bytes read so far.
+        read: the function that reads a path.
+        old_sources: texts that the model was trained on from which training starts.
+    """
+
+    def __init__(
+        self, text: TextConfig, on_progress: OnProgress, read: ReadPieces, old_sources: Sequence[SourceRecord]
+    ) -> None:
         self._text = text
         self._read = read
         self._on_progress = on_progress
         self._total_bytes = 0
-        self._records: list[tuple[str, str, list[int], hashlib._Hash]] = []
+        self._old_sources = [source for source in old_sources if source.split == "train" and source.bytes]
+        self._sources: list[_Source] = []
 
     def chunks(self, sources: Sequence[str], split: Split) -> Iterator[tuple[SourceChunk, Split]]:
         """The chunks of all sources, each with its split."""
-        for source in sources:
-            name = STDIN if source == STDIN else files.printable(Path(source).resolve())
-            size, digest = [0], hashlib.sha256()
-            self._records.append((name, "valid" if split == "valid" else "train", size, digest))
+        for path in sources:
+            name = STDIN if path == STDIN else files.printable(Path(path).resolve())
+            is_valid = split == "valid"
+            source = _Source(name, "valid" if is_valid else "train", () if is_valid else self._old_sources)
+            self._sources.append(source)
 
-            def take_note(
-                _source: str, content: bytes, size: list[int] = size, digest: hashlib._Hash = digest
-            ) -> None:
-                size[0] += len(content)
-                digest.update(content)
+            def take_note(_name: str, content: bytes, source: _Source = source) -> None:
+                source.take_note(content)
                 self._total_bytes += len(content)
                 self._on_progress(self._total_bytes)
 
             for chunk in read_chunks(
-                [source],
+                [path],
                 encoding=self._text.encoding,
                 errors=self._text.errors,
                 chunk_bytes=CHUNK_BYTES,
@@ -255,11 +265,62 @@ class _Reader:
                 read=self._read,
                 text_format=format_of(self._text),
             ):
+                source.chunks += 1
                 yield chunk, split
 
-    def records(self) -> list[SourceRecord]:
-        """The records of the sources that were read so far."""
-        return [
-            SourceRecord(name=name, split=split, bytes=size[0], sha256=digest.hexdigest())
-            for name, split, size, digest in self._records
-        ]
+    def records(self, sentences: Sequence[int]) -> list[SourceRecord]:
+        """The records of the sources that were read so far.
+
+        Args:
+            sentences: number of sentences of every chunk, in the order of reading.
+        """
+        of_chunks = iter(sentences)
+        return [source.record(sum(itertools.islice(of_chunks, source.chunks))) for source in self._sources]
+
+
+class _Source:
+    """A source that is being read.
+
+    Args:
+        name: its name in the record.
+        split: "train" or "valid".
+        old_sources: older texts. One of them may be the start of this source.
+
+    Attributes:
+        chunks: number of its chunks so far.
+    """
+
+    def __init__(self, name: str, split: str, old_sources: Sequence[SourceRecord]) -> None:
+        self._name, self._split = name, split
+        # The shortest comes last.
+        self._expected = sorted(old_sources, key=lambda source: source.bytes, reverse=True)
+        self._known_sentences = 0
+        self._bytes, self._digest = 0, hashlib.sha256()
+        self.chunks = 0
+
+    def take_note(self, content: bytes) -> None:
+        """Add the next bytes. After as many bytes as an older text has, compare the two hashes."""
+        start = 0
+        while self._expected and self._expected[-1].bytes <= self._bytes + len(content) - start:
+            old = self._expected.pop()
+            end = start + old.bytes - self._bytes
+            self._add(content[start:end])
+            start = end
+            if self._digest.hexdigest() == old.sha256:
+                self._known_sentences = old.sentences
+        self._add(content[start:])
+
+    def _add(self, content: bytes) -> None:
+        self._bytes += len(content)
+        self._digest.update(content)
+
+    def record(self, sentences: int) -> SourceRecord:
+        """The record of the source, which has so many sentences."""
+        return SourceRecord(
+            name=self._name,
+            split=self._split,
+            bytes=self._bytes,
+            sha256=self._digest.hexdigest(),
+            sentences=sentences,
+            known_sentences=min(self._known_sentences, sentences),
+        )

@@ -7,7 +7,7 @@ clusters.
 from __future__ import annotations
 
 import math
-from itertools import accumulate, combinations
+from itertools import accumulate, combinations, pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -66,9 +66,29 @@ def choose_clusters(counts: Sequence[int], dim: int) -> list[Cluster]:
         return float((chosen[0] + len(chosen)) * dim + in_tails)
 
     best = min(combinations(cutoffs, CLUSTERS - 1), key=cost)
-    ends = [*best, size]
+    return clusters_at(best, size, dim)
+
+
+def clusters_at(cutoffs: Sequence[int], vocabulary_size: int, dim: int) -> list[Cluster]:
+    """The clusters that begin at some ids.
+
+    Args:
+        cutoffs: the first id of each cluster but the first one.
+        vocabulary_size: V.
+        dim: D, the length of the vectors of the first cluster. They are half as long in each further one.
+
+    Raises:
+        ValueError: a cluster would have no words.
+    """
+    bounds = [0, *cutoffs, vocabulary_size]
+    if any(first >= end for first, end in pairwise(bounds)):
+        raise ValueError(
+            f"{','.join(map(str, cutoffs))}; expected rising numbers below the size of the vocabulary, "
+            f"{vocabulary_size}"
+        )
     return [
-        Cluster(words=end - first, width=width) for first, end, width in zip([0, *best], ends, widths, strict=True)
+        Cluster(words=end - first, width=max(1, dim // SHORTENING**index))
+        for index, (first, end) in enumerate(pairwise(bounds))
     ]
 
 

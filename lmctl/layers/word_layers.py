@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
+from lmctl.errors import UsageError
+from lmctl.layers.clusters import Cluster, choose_clusters, clusters_at, one_cluster
 from lmctl.layers.embedding import word_vector_shapes
 
 if TYPE_CHECKING:
@@ -89,15 +90,28 @@ class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
         return shapes
 
 
-def softmax_clusters(word_counts: Sequence[int], softmax: str, output_dim: int) -> list[Cluster]:
-    """Choose the clusters by the key `model.softmax`.
+def softmax_clusters(
+    word_counts: Sequence[int], softmax: str, output_dim: int, cutoffs: str | None = None
+) -> list[Cluster]:
+    """Choose the clusters by the keys `model.softmax` and `model.cutoffs`.
 
     Args:
         word_counts: counts of the words in the training text, by id, (V,).
         softmax: "full", "adaptive" or "auto".
         output_dim: the length of the output vectors of frequent words.
+        cutoffs: the first id of each further cluster, with commas between; None: those of the lowest cost.
+
+    Raises:
+        UsageError: the cutoffs do not rise, do not fit the vocabulary, or are not for a full softmax.
     """
     size = len(word_counts)
+    if cutoffs is not None:
+        if softmax == "full":
+            raise UsageError("model.cutoffs: a full softmax has no clusters; leave it out, or set model.softmax")
+        try:
+            return clusters_at([int(cutoff) for cutoff in cutoffs.split(",")], size, output_dim)
+        except ValueError as error:
+            raise UsageError(f"model.cutoffs: {error}") from None
     adaptive = softmax == "adaptive" or (softmax == "auto" and size >= ADAPTIVE_FROM)
     return choose_clusters(word_counts, output_dim) if adaptive else one_cluster(size, output_dim)
 

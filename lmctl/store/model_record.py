@@ -24,7 +24,7 @@ from lmctl.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 # More members than any mixture needs; the memory for so many is still small.
 MOST_MEMBERS = 64
 

@@ -98,6 +98,9 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
             no validation text.
         valid_oov_rate: OOV rate of the new validation text under the old vocabulary.
         valid_state: the state mode of that perplexity.
+        new_text: share of the tokens of the training text that the older model was not trained on.
+        rehearsed_text: number of its other tokens that an epoch has, divided by their number.
+        rate_factor: factor of the learning rate.
     """
 
     model_sha256: str
@@ -110,6 +113,9 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     valid_perplexity: float | None
     valid_oov_rate: float | None
     valid_state: str | None
+    new_text: float
+    rehearsed_text: float
+    rate_factor: float
 
 
 TrainingEvent = TrainingStarted | StepDone | EpochDone

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
+    from lmctl.corpus.batches import TokenStream
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.training.checkpoint import Checkpoint
     from lmctl.training.events import Watch
@@ -33,6 +34,7 @@ def train_network(
     *,
     time_limit: TimeLimit | None = None,
     initial_weights: Mapping[str, Float32Array] | None = None,
+    stream: TokenStream | None = None,
     resume_from: Checkpoint | None = None,
     may_start_over: bool = True,
     watch: Watch | None = None,
@@ -44,6 +46,7 @@ def train_network(
         config: the resolved configuration.
         time_limit: the time limit; None: there is none.
         initial_weights: weights to start from, by the names that they have in a bundle; None: random weights.
+        stream: the text of an epoch, in the ids of the corpus; None: the training text of the corpus.
         resume_from: checkpoint of a run with the same corpus and configuration. The result is then, byte for byte,
             the result of a run without interruption.
         may_start_over: whether to start over if the checkpoint is from another device, which sums differently.
@@ -74,7 +77,7 @@ def train_network(
     try:
         with device.scope():
             clock = time.monotonic if time_limit is None else time_limit.clock
-            setup = Setup.of(corpus, config, device, initial_weights, clock)
+            setup = Setup.of(corpus, config, device, initial_weights, clock, stream)
             return Trainer(setup, watch, time_limit, resume_from).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(

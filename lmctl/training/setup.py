@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
+    from lmctl.corpus.batches import TokenStream
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.families.network import Network
     from lmctl.training.devices import Device
@@ -63,8 +64,12 @@ class Setup:
         device: Device,
         initial_weights: Mapping[str, Float32Array] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        stream: TokenStream | None = None,
     ) -> Setup:
-        """Make the objects that a configuration asks for. The caller has entered the scope of the device."""
+        """Make the objects that a configuration asks for. The caller has entered the scope of the device.
+
+        See `run.train_network` for the arguments.
+        """
         training = config.training
         family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
@@ -81,7 +86,7 @@ class Setup:
         variables = network.named_weights()
         optimizer = Optimizer(variables, training, compiled=not device.is_gpu)
         batches = TrainingBatches(
-            corpus.train,
+            corpus.train if stream is None else stream,
             batch_size=training.batch_size,
             num_steps=training.num_steps,
             reset_probability=training.reset_probability,

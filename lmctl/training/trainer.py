@@ -68,7 +68,7 @@ class Trainer:
         if self.progress.validation_tokens is not None:
             setup.validation.keep_to(self.progress.validation_tokens)
         self._schedule = Schedule(config.training, self.progress)
-        self._plan = Plan(config.training, len(setup.corpus.train), self.progress, time_limit)
+        self._plan = Plan(config.training, setup.batches.tokens, self.progress, time_limit)
 
     def run(self) -> TrainingResult | None:
         """Train until the plan is done, the time is over or early stopping ends it; None if it was interrupted."""

@@ -38,17 +38,24 @@ def prepare_texts(
         (SourceChunk("text", text.encode(), "utf-8", "strict", 1, 0), split)
         for text, split in [(text, first) for text in texts] + [(valid, "valid")] * (valid is not None)
     ]
-    records = [SourceRecord(name="text", split="train", bytes=0, sha256="")]
+    records = [SourceRecord(name="text", split="train", bytes=0, sha256="", sentences=0)]
     if valid is not None:
-        records.append(SourceRecord(name="held out", split="valid", bytes=0, sha256=""))
+        records.append(SourceRecord(name="held out", split="valid", bytes=0, sha256="", sentences=0))
     tokenizer = Tokenizer(Normalization(form, lowercase), make_segmenter(segmenter), frozenset(stop_words))
     return prepare_corpus(
         chunks,
         folder,
         SplitRules(tokenizer, blank_lines, fraction, compare),
-        VocabularyRules(size, min_count, words, None if known is None else frozenset(known), grow, keep),
+        VocabularyRules(
+            size,
+            min_count,
+            words,
+            None if known is None else {word: number for number, word in enumerate(known)},
+            grow,
+            keep,
+        ),
         workers=contextlib.nullcontext(map),
-        sources=lambda: records,
+        sources=lambda _sentences: records,
         training_text="text",
         validation_text="held out",
     )

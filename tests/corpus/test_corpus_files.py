@@ -114,7 +114,7 @@ def test_workers_are_gone_before_their_scratch_folder_is(tmp_path, failing):
             SplitRules(Tokenizer(Normalization("nfc", False), Segmenter(), frozenset()), "drop", 0.0),
             VocabularyRules(),
             workers=workers(),
-            sources=list,
+            sources=lambda _sentences: [],
         )
 
     # The scratch folder exists as long as a worker may write into it.

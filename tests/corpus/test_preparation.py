@@ -101,12 +101,12 @@ GROWN_TEXT = "the dog the dog the gnu\na cat\n"
     [
         ({}, "the cat"),
         ({"keep": True}, "the cat yak zebu"),
-        ({"grow": True}, "the dog a cat gnu"),
+        ({"grow": True}, "the cat dog a gnu"),
         ({"grow": True, "size": 4}, "the dog"),
         ({"grow": True, "min_count": 2}, "the dog"),
         # The old words have four of the five places.
-        ({"grow": True, "keep": True, "size": 7}, "the dog cat yak zebu"),
-        ({"grow": True, "keep": True, "min_count": 2}, "the dog cat yak zebu"),
+        ({"grow": True, "keep": True, "size": 7}, "the cat yak zebu dog"),
+        ({"grow": True, "keep": True, "min_count": 2}, "the cat yak zebu dog"),
         ({"words": ("gnu",), "grow": True}, "gnu"),
     ],
 )

@@ -92,11 +92,13 @@ def test_the_record_describes_the_decompressed_bytes_of_the_sources(write, tmp_p
             "split": split,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
+            "sentences": sentences,
+            "known_sentences": 0,
         }
-        for name, split, content in [
-            (first, "train", ALICE.encode()),
-            (second, "train", CHINESE.encode()),
-            (held_out, "valid", b"the book\n"),
+        for name, split, content, sentences in [
+            (first, "train", ALICE.encode(), 5),
+            (second, "train", CHINESE.encode(), 4),
+            (held_out, "valid", b"the book\n", 1),
         ]
     ]
 

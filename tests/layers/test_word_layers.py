@@ -1,5 +1,6 @@
 import pytest
 
+from lmctl.errors import UsageError
 from lmctl.layers.clusters import Cluster, choose_clusters, one_cluster
 from lmctl.layers.word_layers import WordLayers, count_numbers, softmax_clusters
 
@@ -70,3 +71,25 @@ def test_the_clusters_that_the_configuration_asks_for(softmax, words, clusters):
 
     assert len(chosen) == clusters
     assert chosen == (choose_clusters(counts, 16) if clusters > 1 else one_cluster(words, 16))
+
+
+def test_cutoffs_that_the_configuration_names():
+    assert softmax_clusters(range(7, 0, -1), "auto", 16, "2, 4") == [
+        Cluster(words=2, width=16),
+        Cluster(words=2, width=8),
+        Cluster(words=3, width=4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "softmax", "message"),
+    [
+        ("4,2", "auto", "model.cutoffs: 4,2; expected rising numbers below the size of the vocabulary, 7"),
+        ("4,4", "adaptive", "model.cutoffs: 4,4; expected rising numbers"),
+        ("7", "auto", "model.cutoffs: 7; expected rising numbers below the size of the vocabulary, 7"),
+        ("4", "full", "model.cutoffs: a full softmax has no clusters"),
+    ],
+)
+def test_cutoffs_that_do_not_fit_are_refused(cutoffs, softmax, message):
+    with pytest.raises(UsageError, match=message):
+        softmax_clusters(range(7, 0, -1), softmax, 16, cutoffs)

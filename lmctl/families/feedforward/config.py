@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from lmctl.families.network_keys import (
+    Cutoffs,
     DropoutRate,
     EmbeddingDim,
     HiddenUnits,
@@ -52,3 +53,4 @@ class FeedForwardConfig(
     word_dropout: WordDropout = 0.05
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

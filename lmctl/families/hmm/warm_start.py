@@ -1,7 +1,7 @@
 """An older model's weights for a newer vocabulary: states stay as they are, and words keep their rows.
 
-A new word enters the block of the known word before it, which has a similar frequency, or the next block that has
-room. Its row starts as the mean of the rows of the known words in that block.
+A new word enters the block with the fewest words. Its row starts as the mean of the rows of the known words in
+that block.
 """
 
 from __future__ import annotations
@@ -40,12 +40,10 @@ def carry_over(
     moved = 0
     # A smaller vocabulary has a smaller limit for the words of a block.
     counts = np.zeros(new.blocks, dtype=np.int64)
-    nearest = int(blocks[known][0])
-    for word, wanted in enumerate(blocks.tolist()):
-        nearest = wanted if wanted >= 0 else nearest
-        block = nearest
-        while counts[block] >= new.most_words_of_a_block:
-            block = (block + 1) % new.blocks
+    for word in np.argsort(~known, kind="stable").tolist():
+        wanted = block = int(blocks[word])
+        if block < 0 or counts[block] >= new.most_words_of_a_block:
+            block = int(counts.argmin())
         moved += 0 <= wanted != block
         blocks[word] = block
         counts[block] += 1

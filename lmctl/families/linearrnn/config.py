@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from lmctl.families.network_keys import (
+    Cutoffs,
     DropoutRate,
     EmbeddingDim,
     HiddenUnits,
@@ -55,3 +56,4 @@ class LinearRNNConfig(
     ] = 0.0
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

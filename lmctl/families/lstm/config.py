@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from lmctl.families.network_keys import (
+    Cutoffs,
     DropoutRate,
     EmbeddingDim,
     HiddenUnits,
@@ -56,3 +57,4 @@ class LSTMConfig(
     ] = True
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

@@ -15,7 +15,7 @@ from lmctl.families.attention_keys import (
     Layers,
     OutputDropout,
 )
-from lmctl.families.network_keys import InputDropout, SoftmaxKind, Tied
+from lmctl.families.network_keys import Cutoffs, InputDropout, SoftmaxKind, Tied
 from lmctl.layers.attention import MOST_CONTEXT
 
 
@@ -51,3 +51,4 @@ class MaskedConfig(
     input_dropout: InputDropout = 0.1
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

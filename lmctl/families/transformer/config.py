@@ -15,7 +15,7 @@ from lmctl.families.attention_keys import (
     Layers,
     OutputDropout,
 )
-from lmctl.families.network_keys import InputDropout, SoftmaxKind, Tied, WordDropout
+from lmctl.families.network_keys import Cutoffs, InputDropout, SoftmaxKind, Tied, WordDropout
 from lmctl.layers.attention import MOST_CONTEXT
 
 
@@ -51,3 +51,4 @@ class TransformerConfig(
     word_dropout: WordDropout = 0.0
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

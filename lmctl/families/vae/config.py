@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from lmctl.families.network_keys import (
+    Cutoffs,
     DropoutRate,
     EmbeddingDim,
     HiddenUnits,
@@ -84,3 +85,4 @@ class VAEConfig(
     ] = 0.3
     tied: Tied = True
     softmax: SoftmaxKind = "auto"
+    cutoffs: Cutoffs = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +13,12 @@ import numpy as np
 from lmctl import families
 from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
+from lmctl.corpus.rehearsal import plan_reading
 from lmctl.corpus.vocabulary import NEVER_WORDS, UNKNOWN_ID
 from lmctl.deadline import NEVER
-from lmctl.errors import LmctlError, UsageError, joined
+from lmctl.errors import FormatVersionError, LmctlError, UsageError, joined
 from lmctl.jobs.train.network_size import configured_sizes
+from lmctl.layers.clusters import first_ids
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import Model
 from lmctl.store.bundle import open_bundle
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmctl.arrays import IntArray
     from lmctl.config import Config, Settings
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.corpus.rehearsal import Reading
     from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.deadline import Deadline
     from lmctl.query.metrics import Figures
@@ -49,10 +54,12 @@ class WarmStart:
     Attributes:
         weights: weights for the new vocabulary, by name.
         drift: changes of the text since the old model was trained.
+        reading: the text that is read.
     """
 
     weights: dict[str, NDArray[np.float32]]
     drift: Drift
+    reading: Reading
 
 
 class OldModel:
@@ -60,6 +67,13 @@ class OldModel:
 
     Args:
         bundle: the opened bundle of a model, or of a mixture with such a member.
+
+    Attributes:
+        bundle: the bundle whose weights are taken.
+        family: its family.
+        sizes: its sizes.
+        vocabulary: its vocabulary.
+        sources: the texts that it was trained on; none if it was imported.
 
     Raises:
         UsageError: the family of the model has no warm start.
@@ -80,6 +94,8 @@ class OldModel:
                 f"family {joined(can_be_trained_on, 'or')}"
             )
         self.vocabulary: Vocabulary = self.bundle.vocabulary()
+        corpus = self.bundle.record.corpus
+        self.sources = [] if corpus is None else [source for source in corpus.sources if source.split == "train"]
 
     @classmethod
     def find(cls, init_from: str | None, folder: ModelFolder) -> OldModel | None:
@@ -96,10 +112,22 @@ class OldModel:
         if current is None:
             logger.info("training.init_from: nothing is published yet, so training starts from random weights")
             return None
-        return cls(open_bundle(current))
+        try:
+            return cls(open_bundle(current))
+        except FormatVersionError as error:
+            if not error.is_older:
+                raise
+            logger.warning("training.init_from: %s; so training starts from random weights", error)
+            return None
 
-    def inherit(self, config: Config, settings: Settings) -> Config:
+    def inherit(self, config: Config, settings: Settings, vocabulary: Vocabulary) -> Config:
         """The configuration, with sizes of this model for sizes that the user did not set.
+
+        Args:
+            config: the configuration.
+            settings: the settings of the user.
+            vocabulary: the new vocabulary. If the old words come first, in their old order, they stay in their
+                clusters of the softmax.
 
         Raises:
             UsageError: the user set another family or another size.
@@ -119,6 +147,9 @@ class OldModel:
                     f"{self.bundle.folder} has {has}; leave one of the two out"
                 )
             inherited[name] = has
+        is_free = getattr(config.model, "softmax", "full") != "full" and config.model.cutoffs is None
+        if is_free and (cutoffs := self._cutoffs(self._ids_here(vocabulary))):
+            inherited["cutoffs"] = ",".join(map(str, cutoffs))
         return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, **inherited))
 
     def warm_start(self, corpus: PreparedCorpus, config: Config, deadline: Deadline = NEVER) -> WarmStart:
@@ -136,8 +167,7 @@ class OldModel:
                 corpus.record.recipe.segmenter.name,
                 self.bundle.record.recipe.segmenter.name,
             )
-        ids = dict(zip(self.vocabulary.words, range(len(self.vocabulary)), strict=True))
-        old_ids = np.array([ids.get(word, -1) for word in corpus.vocabulary.words])
+        old_ids = self._ids_here(corpus.vocabulary)
         # Loading checks names, shapes and values, as for a query.
         families.load_model(self.bundle)
         weights, rows = self.family.carry_over(
@@ -149,6 +179,7 @@ class OldModel:
         new_words = corpus.record.new_words or _new_words(corpus, old_ids)
         before = self._evaluate(corpus, config, deadline)
         words = corpus.record.train.words
+        reading = self._reading(corpus, config)
         return WarmStart(
             weights,
             Drift(
@@ -162,7 +193,47 @@ class OldModel:
                 valid_perplexity=None if before is None else before.perplexity,
                 valid_oov_rate=None if before is None else before.oov_rate,
                 valid_state=None if before is None else config.validation.state,
+                new_text=reading.new_text,
+                rehearsed_text=reading.rehearsed_text,
+                rate_factor=reading.rate_factor,
             ),
+            reading,
+        )
+
+    def _ids_here(self, vocabulary: Vocabulary) -> IntArray:
+        """The id that each word of a vocabulary has in this model, (V,); -1 if it has none."""
+        ids = {word: number for number, word in enumerate(self.vocabulary.words)}
+        return np.array([ids.get(word, -1) for word in vocabulary.words])
+
+    def _cutoffs(self, old_ids: IntArray) -> list[int] | None:
+        """The first ids of this model's further clusters, in the new vocabulary.
+
+        None if the softmax has one cluster, if the old words have changed their order, or if a cluster is empty.
+        """
+        before = first_ids(self.sizes.clusters)[1:]
+        known = old_ids[old_ids >= 0]
+        if not before or (old_ids[len(known) :] >= 0).any() or (np.diff(known) < 0).any():
+            return None
+        cutoffs = np.searchsorted(known, before).tolist()
+        bounds = [0, *cutoffs, len(old_ids)]
+        return cutoffs if all(first < end for first, end in pairwise(bounds)) else None
+
+    def _reading(self, corpus: PreparedCorpus, config: Config) -> Reading:
+        """The text that is read."""
+        known = {source.sha256 for source in self.sources}
+        sources = [
+            # A corpus that was prepared without the old model has only whole texts to recognise.
+            (source.sentences, source.sentences if source.sha256 in known else source.known_sentences)
+            for source in corpus.record.sources
+            if source.split == "train"
+        ]
+        return plan_reading(
+            corpus.train,
+            sources,
+            epochs=config.training.epochs,
+            rehearsal=config.training.rehearsal,
+            # The old text differs from one night to the next.
+            seed=(config.training.seed, int(self.bundle.record.sha256, 16)),
         )
 
     def _evaluate(self, corpus: PreparedCorpus, config: Config, deadline: Deadline) -> Figures | None:

@@ -174,6 +174,7 @@ def _opened_corpus(
                 job.config,
                 jobs=job.policies.jobs or job.config.device.threads,
                 old_words=None if old_model is None else old_model.vocabulary.words,
+                old_sources=() if old_model is None else old_model.sources,
                 on_progress=lambda read: on_event(TextRead(bytes=read)),
             )
         yield corpus
@@ -189,7 +190,7 @@ def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldMod
     record = corpus.record
     config = settings.resolve(record.train.tokens)
     if old_model is not None:
-        config = old_model.inherit(config, settings)
+        config = old_model.inherit(config, settings, corpus.vocabulary)
     text, vocabulary, validation = (record.settings.get(name, {}) for name in ("text", "vocabulary", "validation"))
     replace = msgspec.structs.replace
     return replace(

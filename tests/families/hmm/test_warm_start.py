@@ -29,16 +29,26 @@ def test_states_stay_as_they_are_and_words_take_their_rows_along():
     assert (counts.kept, counts.moved, counts.new, counts.gone) == (3, 0, 0, 1)
 
 
-def test_a_new_word_is_the_mean_of_the_block_of_the_word_before_it():
-    weights, after, counts = carried([0, 1, -1, 2, 3], [0, 1, 0, 1])
+def test_a_new_word_is_the_mean_of_the_block_with_the_fewest_words():
+    weights, after, counts = carried([0, 1, -1, 3], [0, 1, 0, 1])
 
-    assert after["words.block"].tolist() == [0, 1, 1, 0, 1]
+    assert after["words.block"].tolist() == [0, 1, 0, 1]
+    np.testing.assert_allclose(after["words"][2], weights["words"][0], rtol=1e-6)
+    assert (counts.kept, counts.moved, counts.new, counts.gone) == (3, 0, 1, 1)
+
+    weights, after, counts = carried([0, 1, 2, 3, -1, -1], [0, 1, 1, 1])
+
+    assert after["words.block"].tolist() == [0, 1, 1, 1, 0, 0]
+
+    weights, after, counts = carried([0, 1, -1, 2, 3], [0, 1, 0, 1][::-1])
+
+    assert after["words.block"].tolist() == [1, 0, 0, 1, 0]
     np.testing.assert_allclose(after["words"][2], weights["words"][[1, 3]].mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(after["words.bias"][2], weights["words.bias"][[1, 3]].mean(), rtol=1e-6)
     assert (counts.kept, counts.moved, counts.new, counts.gone) == (4, 0, 1, 0)
 
 
-def test_a_word_for_which_its_block_has_no_room_moves_to_the_next():
+def test_known_words_enter_their_blocks_before_new_words_do():
     # Of 2 words, a block has 2 at most; all 3 that are gone leave no room for more.
     _, after, counts = carried([0, 1, 2], [0, 0, 0, 0, 1, 1])
 
@@ -48,4 +58,4 @@ def test_a_word_for_which_its_block_has_no_room_moves_to_the_next():
 
     _, after, counts = carried([0, -1, -1, -1, -1], [0, 1])
     # 5 words in 2 blocks: 5 at most.
-    assert after["words.block"].tolist() == [0, 0, 0, 0, 0]
+    assert after["words.block"].tolist() == [0, 1, 0, 1, 0]
