@@ -14,7 +14,7 @@ import msgspec
 from lmctl import families
 from lmctl.config import Config, DeviceConfig, PublishingConfig
 from lmctl.deadline import NEVER
-from lmctl.errors import LmctlError, QualityGateError, UsageError
+from lmctl.errors import FormatVersionError, LmctlError, QualityGateError, UsageError
 from lmctl.jobs.train.comparison import ANYWAY, NO_LENGTH, ComparedText, measure
 from lmctl.jobs.train.kept_text import kept_part
 from lmctl.query.model import load
@@ -53,9 +53,9 @@ def score_published(
         deadline: end of the run.
 
     Returns:
-        The figures; None if there is no gate. That is so if `publishing.gate` is off or nothing is published. It
-        is also so if no text can be compared, and the run makes a damaged generation again or its text has only
-        grown.
+        The figures; None if there is no gate. That is so if `publishing.gate` is off or nothing is published, or
+        if the current generation has a format that only older versions of lmctl read. It is also so if no text can
+        be compared, and the run makes a damaged generation again or its text has only grown.
 
     Raises:
         QualityGateError: no text can be compared, or one of the models predicts the next word and the other fills
@@ -81,6 +81,10 @@ def score_published(
     except QualityGateError:
         raise
     except LmctlError as error:
+        # This lmctl answers no query with an older format, so the new model replaces nothing that works.
+        if isinstance(error, FormatVersionError) and error.is_older:
+            logger.warning("no gate: the published generation is of an older version of lmctl (%s)", error)
+            return None
         if is_made_again:
             logger.warning("no gate: the published generation cannot be read, and is made again (%s)", error)
             return None

@@ -14,6 +14,7 @@ from lmctl.jobs.train.run import train
 from lmctl.jobs.watching.events import GateDone
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.generations import ModelFolder
+from lmctl.store.model_record import FORMAT_VERSION
 from lmctl.store.runs import RunLog
 from lmctl.store.verification import verify_bundle
 
@@ -242,6 +243,25 @@ def test_a_published_model_that_cannot_be_opened_is_said_and_nothing_takes_its_p
     assert "the current one, which cannot be opened" in str(caught.value)
     assert f"{first / 'vocabulary.tsv'}: damaged" in str(caught.value)
     assert count(SENTENCES[9:], "publishing.gate=false", valid=SENTENCES[:9]).published.endswith("000002")
+
+
+@pytest.mark.parametrize(("change", "published"), [(-1, True), (1, False)], ids=["older", "newer"])
+def test_a_published_model_of_an_older_format_is_replaced_without_a_gate(
+    count, tmp_path, caplog, change, published
+):
+    first = Path(count(SENTENCES[10:], valid=SENTENCES[:10]).published)
+    record = first / "model.json"
+    version = f'"format_version": {FORMAT_VERSION}'
+    assert version in record.read_text()
+    record.write_text(record.read_text().replace(version, f'"format_version": {FORMAT_VERSION + change}'))
+
+    if published:
+        assert count(SENTENCES[9:], valid=SENTENCES[:9]).published.endswith("000002")
+        assert "no gate: the published generation is of an older version of lmctl" in caplog.text
+        assert record.exists()
+    else:
+        with pytest.raises(QualityGateError, match=r"which cannot be opened .*upgrade lmctl"):
+            count(SENTENCES[9:], valid=SENTENCES[:9])
 
 
 def test_a_published_model_that_was_trained_on_the_validation_text_is_named(count, tmp_path):
