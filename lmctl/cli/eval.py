@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lmctl.text.formats import TextFormat
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
+# Measured in docs/benchmarks.md, "Dynamic evaluation".
+DYNAMIC_RATE = 3e-5
 # As the programs of these formats do: KenLM's query answers a blank line, SRILM's reader skips it.
 BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "drop"}
 
@@ -63,6 +65,18 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="reset: each line stands alone; carry: each line continues the one before.",
 )
 @cache_option
+@click.option(
+    "--dynamic",
+    is_flag=True,
+    help="Dynamic evaluation: a network goes on learning from the text while it scores it; needs --state carry "
+    "and the extra lmctl[train]. The model on disk does not change.",
+)
+@click.option(
+    "--dynamic-rate",
+    type=FiniteNumber(0, above_low=True),
+    metavar="X",
+    help=f"Size of a step of --dynamic.  [default: {DYNAMIC_RATE:g}]",
+)
 @click.option(
     "--level",
     type=click.Choice(["summary", "sentence", "word"]),
@@ -115,6 +129,8 @@ def evaluate(
     models: tuple[str, ...],
     state: State,
     cache: int,
+    dynamic: bool,
+    dynamic_rate: float | None,
     level: str,
     format: str | None,
     header: bool,
@@ -145,6 +161,7 @@ def evaluate(
         lmctl eval -m models/news --format kenlm < test.txt
     """
     check_cache(cache, state)
+    _check_dynamic(dynamic, dynamic_rate, state, accuracy_at)
     from lmctl.store.naming import default_model, names_model
 
     if files and not models and names_model(files[0]):
@@ -168,6 +185,12 @@ def evaluate(
         check_writable(output)
     models = models or (default_model(),)
     opened = {model: load_named(model, cache=cache) for model in models}
+    if dynamic:
+        from lmctl.jobs.dynamic_evaluation import follow_text
+
+        with showing_activity(messages, "measuring gradients"):
+            for each in opened.values():
+                follow_text(each, dynamic_rate or DYNAMIC_RATE)
     # A progress line cannot be redrawn between rows that scroll.
     messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
     if any(model.gap_model is not None for model in opened.values()):
@@ -217,6 +240,18 @@ def evaluate(
                 f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above --max-perplexity "
                 f"{max_perplexity:g}"
             )
+
+
+def _check_dynamic(dynamic: bool, rate: float | None, state: str, accuracy_at: tuple[int, ...]) -> None:
+    """Refuse options that contradict --dynamic, or that have no effect without it."""
+    if rate is not None and not dynamic:
+        raise click.UsageError("--dynamic-rate needs --dynamic")
+    if dynamic and state != "carry":
+        raise click.UsageError(
+            "--dynamic needs --state carry; with --state reset, lines do not depend on each other"
+        )
+    if dynamic and accuracy_at:
+        raise click.UsageError("--dynamic computes the probabilities of the text alone; leave out --accuracy-at")
 
 
 def _check_comparison(files: tuple[str, ...], format: str | None) -> None:

@@ -67,8 +67,10 @@ class FiniteNumber(click.ParamType[float]):
         return "FLOAT"
 
     def _expected(self) -> str:
-        if self._above_low and math.isfinite(self._high):
-            return f"a number above {self._low:g} and at most {self._high:g}"
+        if self._above_low:
+            return f"a number above {self._low:g}" + (
+                f" and at most {self._high:g}" if math.isfinite(self._high) else ""
+            )
         if math.isfinite(self._low) and math.isfinite(self._high):
             return f"a number from {self._low:g} to {self._high:g}"
         if math.isfinite(self._low):

@@ -91,6 +91,7 @@ class TablePrinter(Printer["SentenceScore", "Figures"]):
         self._console.print(
             f"{vocabularies(results)}; state {first.state}; "
             + (f"cache of {first.cache:,} words; " if first.cache else "")
+            + (f"dynamic evaluation, rate {first.dynamic_rate:g}; " if first.dynamic_rate else "")
             + "perplexity includes OOVs as <unk>",
             markup=False,
         )

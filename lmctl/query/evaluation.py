@@ -83,7 +83,7 @@ def evaluate_file(
             on_sentence(each)
     if not tally.sentences:
         raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
-    return tally.figures(len(model.vocabulary), state, model.cache)
+    return tally.figures(len(model.vocabulary), state, model.cache, model.dynamic_rate)
 
 
 def evaluate_gaps(

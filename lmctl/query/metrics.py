@@ -51,6 +51,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         vocabulary_size: V.
         state: "reset" or "carry".
         cache: number of words in the cache; 0: no cache.
+        dynamic_rate: size of a step of dynamic evaluation; None: the weights did not change.
     """
 
     sentences: int
@@ -74,6 +75,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int
     state: str
     cache: int
+    dynamic_rate: float | None = None
 
 
 class Tally:
@@ -125,7 +127,9 @@ class Tally:
         """Bits of all tokens, and of the spelling of OOVs."""
         return self._total_nats / LN_2 + self._spelling_bits
 
-    def figures(self, vocabulary_size: int, state: str, cache: int = 0) -> Figures:
+    def figures(
+        self, vocabulary_size: int, state: str, cache: int = 0, dynamic_rate: float | None = None
+    ) -> Figures:
         """Return the figures; at least one sentence must have been added."""
         tokens = self.words + self.sentences
         possible = tokens - self.oov - self.zeroprobs
@@ -153,6 +157,7 @@ class Tally:
             vocabulary_size=vocabulary_size,
             state=state,
             cache=cache,
+            dynamic_rate=dynamic_rate,
         )
 
 

@@ -40,6 +40,7 @@ class TextModel:
 
     Attributes:
         runtime: the model on token ids, of the next word or of gaps.
+        dynamic_rate: size of a step of dynamic evaluation (jobs/dynamic_evaluation.py); None: the weights stay.
 
     Raises:
         UsageError: a cache is asked for, but none was tuned for this model, or the model has no next word.
@@ -49,6 +50,7 @@ class TextModel:
     def __init__(self, bundle: Bundle, cache: int = 0) -> None:
         self.bundle = bundle
         self.cache = cache
+        self.dynamic_rate: float | None = None
         # Small files are read now, because this generation may be removed after a newer one is published.
         self._recipe_files = bundle.recipe_files()
         self.characters = bundle.characters()

@@ -43,6 +43,7 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
         "vocabulary_size": 9,
         "state": "reset",
         "cache": 0,
+        "dynamic_rate": None,
     }
     assert found["bits_per_character"] > -total / math.log(2) / found["characters"]
 

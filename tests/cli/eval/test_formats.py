@@ -31,7 +31,7 @@ def test_a_pipe_gets_tsv_with_a_row_for_each_text(call, bundle, text, write):
         ),
         *("perplexity_excluding_oov", "zeroprobs", "srilm_logprob10", "srilm_ppl", "ppl1", "cross_entropy_nats"),
         *("bits_per_character", "mean_reciprocal_rank"),
-        *("vocabulary_size", "state", "cache", "model"),
+        *("vocabulary_size", "state", "cache", "dynamic_rate", "model"),
     ]
     assert [row[0] for row in rows] == [str(text), str(other)]
     for row, name in zip(rows, (text, other), strict=True):
