@@ -80,8 +80,7 @@ class DynamicNetwork(LanguageModel[DynamicState]):
         with device.scope():
             self._network = config.family.network(record.sizes, config.model, options)
             self._variables = self._network.named_weights()
-            self._rate = tf.constant(rate, tf.float32)
-            self._step_sizes = self._measured_step_sizes(other_text)
+            self._factors = self._measured_factors(other_text, rate)
 
     def null_state(self, batch: int) -> DynamicState:
         """The state without any context, for one text; the weights are those of the bundle again."""
@@ -136,8 +135,8 @@ class DynamicNetwork(LanguageModel[DynamicState]):
         """Not available."""
         raise NotImplementedError(NOT_AVAILABLE)
 
-    def _measured_step_sizes(self, other_text: IntArray) -> list[Any]:
-        """For each variable, 1 / (root mean square of its gradient on a text + damping)."""
+    def _measured_factors(self, other_text: IntArray, rate: float) -> list[Any]:
+        """For each variable, rate / (root mean square of its gradient on a text + damping)."""
         self._network.import_weights(self._weights)
         sums = [tf.Variable(tf.zeros(variable.shape), trainable=False) for variable in self._variables.values()]
         state, segments = self._network.null_state(1), 0
@@ -149,7 +148,7 @@ class DynamicNetwork(LanguageModel[DynamicState]):
             segments += 1
         sizes = [np.sqrt(total.numpy() / segments) for total in sums]
         usual = sum(float(size.sum(dtype=np.float64)) for size in sizes) / sum(size.size for size in sizes)
-        return [tf.constant(1 / (size + DAMPING * usual), tf.float32) for size in sizes]
+        return [tf.constant(rate / (size + DAMPING * usual), tf.float32) for size in sizes]
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def _add_squares(self, inputs: Any, targets: Any, state: Any, sums: Sequence[Any]) -> Any:
@@ -162,8 +161,8 @@ class DynamicNetwork(LanguageModel[DynamicState]):
     def _follow(self, inputs: Any, targets: Any, state: Any) -> tuple[Any, Any]:
         """Score a segment, then change the weights: nats, (T, 1), and the state after the segment."""
         nats, gradients, state = self._gradients(inputs, targets, state)
-        for variable, gradient, size in zip(self._variables.values(), gradients, self._step_sizes, strict=True):
-            variable.assign_sub(self._rate * size * gradient)
+        for variable, gradient, factor in zip(self._variables.values(), gradients, self._factors, strict=True):
+            variable.assign_sub(factor * gradient)
         return nats, state
 
     def _gradients(self, inputs: Any, targets: Any, state: Any) -> tuple[Any, list[Any], Any]:

@@ -74,7 +74,7 @@ def test_each_weight_takes_a_step_against_its_gradient(bundle, follow, tokens, m
 
 
 def test_a_rare_gradient_is_damped_by_the_mean_of_all(follow, tokens):
-    sizes = [size.numpy() for size in follow(tokens, 0.01)._step_sizes]
+    sizes = [factor.numpy() / 0.01 for factor in follow(tokens, 0.01)._factors]
 
     # 1 / (root mean square + a quarter of its mean over all weights): without a gradient, a step is the largest.
     root_mean_squares = [1 / size - 1 / max(map(np.max, sizes)) for size in sizes]
