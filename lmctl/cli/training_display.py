@@ -207,7 +207,7 @@ def _show_comparison(console: Console, compared: Compared, family: str | None) -
 
 
 def _drift_lines(drift: Drift) -> list[str]:
-    """Return lines about the words that are new since the model that training starts from."""
+    """Return lines about the words and the text that are new since the model that training starts from."""
     named = [f"{word} {count:,}" for word, count in drift.new_words[:8]]
     new_to_it = f"since the model to start from: {100 * drift.oov_rate:.2f} % of the words are new to it"
     vectors = (
@@ -217,8 +217,9 @@ def _drift_lines(drift: Drift) -> list[str]:
     lines = [f"{new_to_it} ({', '.join(named)})" if named else new_to_it, vectors]
     if drift.rate_factor < 1:
         lines.append(
-            f"{100 * drift.new_text:.2g} % of the text is new to it, and {100 * drift.rehearsed_text:.2g} % of "
-            f"the rest is read again; the learning rate is multiplied by {drift.rate_factor:.2g}"
+            f"{100 * drift.new_text:.2g} % of the text is new to it, and an epoch has "
+            f"{100 * drift.rehearsed_text:.2g} % of the rest; the learning rate is multiplied by "
+            f"{drift.rate_factor:.2g}"
         )
     if drift.valid_perplexity is not None and drift.valid_oov_rate is not None:
         lines.append(
