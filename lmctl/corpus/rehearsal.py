@@ -7,7 +7,6 @@ training from random weights would read it, and the old text a fraction of that.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,9 @@ class Reading:
         epochs: number of epochs.
         new_text: share of the tokens of the corpus that are new.
         rehearsed_text: number of tokens of the old text in an epoch, divided by all tokens of the old text.
-        share: number of tokens in all epochs, divided by the number that a training from random weights reads.
+        share: number of tokens in all epochs, divided by the number that a training from random weights reads. It
+            is also the factor of the learning rate: the fewer steps follow, the less of what the old model has
+            learned they may undo (docs/benchmarks.md has measurements).
     """
 
     stream: TokenStream
@@ -48,15 +49,6 @@ class Reading:
     new_text: float
     rehearsed_text: float
     share: float
-
-    @property
-    def rate_factor(self) -> float:
-        """Factor of the learning rate.
-
-        The fewer steps follow, the less of what the old model has learned they may undo. `docs/benchmarks.md` has
-        measurements.
-        """
-        return math.sqrt(self.share)
 
 
 def plan_reading(

@@ -36,7 +36,6 @@ def test_new_text_is_read_as_often_as_without_an_old_model_and_old_text_a_part_o
     # 4 x 5 % of 9,500 sentences, in whole spans of about 100 sentences.
     assert counts[OLD] / 3 == pytest.approx(4 * 0.05 * 9500, rel=0.06)
     assert reading.rehearsed_text == counts[OLD] / 3 / 9500
-    assert reading.rate_factor == pytest.approx(0.0975**0.5)
 
 
 def test_many_epochs_of_a_small_text_become_a_few():
@@ -71,7 +70,7 @@ def test_all_text_is_read_alike(sources, share, new_text):
 
     assert reading.stream is stream
     assert (reading.epochs, reading.new_text, reading.rehearsed_text) == (4, new_text, 1)
-    assert (reading.share, reading.rate_factor) == (1, 1)
+    assert reading.share == 1
 
 
 def test_text_of_other_nights_is_read_in_another_order():

@@ -296,7 +296,7 @@ class NetworkFit:
 def _shortened(config: Config, reading: Reading) -> Config:
     """The configuration with the length and the learning rate of a warm start that reads a part of the text."""
     training = config.training
-    rate = training.learning_rate * reading.rate_factor
+    rate = training.learning_rate * reading.share
     return replace(config, training=replace(training, epochs=reading.epochs, learning_rate=rate))
 
 

@@ -195,7 +195,7 @@ class OldModel:
                 valid_state=None if before is None else config.validation.state,
                 new_text=reading.new_text,
                 rehearsed_text=reading.rehearsed_text,
-                rate_factor=reading.rate_factor,
+                rate_factor=reading.share,
             ),
             reading,
         )
