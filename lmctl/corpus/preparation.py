@@ -110,7 +110,6 @@ def prepare_corpus(
             no_words += " beside the stop words"
         if not train.words and not (split_rules.valid_fraction and valid.words):
             raise DataError(f"{training_text}: nothing to train on; {no_words}")
-        shared = find_shared_lines(encoded) if split_rules.compare_lines else None
         # If there are too few validation words, the validation lines train, too.
         held_out = _is_worth_holding_out(train, valid, split_rules.valid_fraction, encoded)
         if not held_out:
@@ -120,6 +119,7 @@ def prepare_corpus(
         records = sources([chunk.train.sentences + (0 if is_cut else chunk.valid.sentences) for chunk in encoded])
         if not valid.words and any(record.split == "valid" for record in records):
             raise DataError(f"{validation_text}: nothing to validate on; {no_words}")
+        shared = find_shared_lines(encoded) if split_rules.compare_lines else None
 
         counts = WordCounts(scratch)
         for number, chunk in enumerate(encoded):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -11,7 +11,6 @@ from lmctl import families
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import UsageError
 from lmctl.families.cached.runtime import CachedLanguageModel
-from lmctl.families.mixture.runtime import MixtureLanguageModel
 from lmctl.text.reading import read_lines
 from lmctl.training.loading import load_tensorflow, require_tensorflow
 
@@ -54,15 +53,18 @@ def follow_text(model: Model, rate: float) -> None:
     network = next(each for each in (bundle, *bundle.members()) if _is_network(each))
     device = use_device(msgspec.structs.replace(network.config().device, placement="auto", threads=0))
 
-    def following(runtime: LanguageModel[Any], of: Bundle) -> LanguageModel[Any]:
-        if isinstance(runtime, CachedLanguageModel):
-            return CachedLanguageModel(following(runtime.model, of), runtime.parameters, runtime.size)
-        if isinstance(runtime, MixtureLanguageModel):
-            members = zip(runtime.members, of.members(), strict=True)
-            return MixtureLanguageModel([following(*member) for member in members], runtime.weights)
+    def following(of: Bundle) -> LanguageModel[Any]:
+        if members := of.members():
+            return cast(
+                "LanguageModel[Any]", families.find(of.family).load(of, [following(each) for each in members])
+            )
+        runtime = cast("LanguageModel[Any]", families.load_model(of))
         return DynamicNetwork(runtime, of, kept, rate, device) if _is_network(of) else runtime
 
-    model.runtime = following(model.language_model, bundle)
+    runtime = following(bundle)
+    if isinstance(model.runtime, CachedLanguageModel):
+        runtime = CachedLanguageModel(runtime, model.runtime.parameters, model.runtime.size)
+    model.runtime = runtime
     model.dynamic_rate = rate
 
 

@@ -64,6 +64,9 @@ class DriftMetrics(msgspec.Struct, kw_only=True):
     valid_perplexity: Figure | None
     valid_oov_rate: Share | None
     valid_state: State | None
+    new_text: Share
+    rehearsed_text: Figure
+    rate_factor: Share
 
 
 class ComparedMetrics(msgspec.Struct, kw_only=True):

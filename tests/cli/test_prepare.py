@@ -61,7 +61,14 @@ def test_json_is_one_object(call, text, tmp_path):
     assert found["vocabulary_size"] == 2 + 7
     assert found["segmenter"]["name"] == "space"
     assert found["sources"] == [
-        {"name": str(path), "split": split, "bytes": len(TEXT), "sha256": sha256}
+        {
+            "name": str(path),
+            "split": split,
+            "bytes": len(TEXT),
+            "sha256": sha256,
+            "sentences": 3,
+            "known_sentences": 0,
+        }
         for path, split in ((text, "train"), (held_out, "valid"))
     ]
 
