@@ -82,6 +82,9 @@ def test_any_figure_is_looked_at_before_it_is_used(sound, tmp_path, name, dice, 
         "valid_perplexity": 2.0,
         "valid_oov_rate": 0.0,
         "valid_state": "carry",
+        "new_text": 0.25,
+        "rehearsed_text": 0.1,
+        "rate_factor": 0.3,
     }
     epoch = {"epoch": 1, "step": 3, "train_perplexity": 9.5, "valid_perplexity": None, "best": True}
     document = epoch if name == "history.jsonl" else {"valid": valid, "train": {"perplexity": 2.5}, "drift": drift}
