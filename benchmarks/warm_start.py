@@ -58,7 +58,7 @@ def main() -> None:
                 text.write_bytes(b"".join(lines[: round(len(lines) / (1 + growth) ** night)]))
                 model = folder / f"{growth}-{night}"
                 options = cold if before is None else [*warm, "--init-from", str(before)]
-                ago = "today" if not night else f"{night} nights ago"
+                ago = "today" if not night else f"{night} night{'' if night == 1 else 's'} ago"
                 history = _train(text, model, options)
                 _show(f"{growth:g}", f"{'random' if before is None else 'warm'}, {ago}", history, goal)
                 before = model

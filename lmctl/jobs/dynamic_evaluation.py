@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmctl.query.model import Model
     from lmctl.store.bundle import Bundle
 
-# Tokens of the kept text whose gradients are measured. More take time, and give nearly the same mean squares.
+# Tokens of the kept text whose gradients are measured.
 MEASURED_TOKENS = 8192
 
 

@@ -5,8 +5,8 @@ After each segment of the text has been scored, the weights take a step against 
 where they come again. Every token is scored before the weights know it, so the figures are those of an honest
 prediction. The weights are those in memory; the bundle does not change.
 
-A step is that of RMSprop with a fixed mean square, as in Krause et al., section 4: the gradient of each weight is
-divided by its root mean square on another text. That text is the validation text that the bundle keeps. Krause et
+A step is that of RMSprop with a fixed mean square, as in Krause et al.: the gradient of each weight is divided by
+its root mean square on another text. That text is the validation text that the bundle keeps. Krause et
 al. use the training text, and also pull the weights back to where they started. On WikiText-2 that did not help
 (docs/benchmarks.md).
 """

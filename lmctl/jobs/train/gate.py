@@ -157,6 +157,9 @@ def _is_made_by_mix(bundle: Bundle) -> bool:
 def _decisive(config: Config, training_tokens: int) -> Config:
     """The settings that affect the quality of a model, with the keys that the number of tokens decides."""
     model = config.family.settle_config(config.model, training_tokens)
+    if config.training.init_from is not None and hasattr(model, "cutoffs"):
+        # They are those of the older model, which a training from random weights chose.
+        model = msgspec.structs.replace(model, cutoffs=None)
     return msgspec.structs.replace(config, model=model, publishing=PublishingConfig(), device=DeviceConfig())
 
 

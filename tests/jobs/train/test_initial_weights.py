@@ -72,6 +72,24 @@ def test_words_stay_in_their_clusters(text, grown, tmp_path, settings):
     assert (after.drift["rows_kept"], after.drift["rows_moved"], after.drift["rows_new"]) == (11, 0, 2)
 
 
+def test_clusters_of_the_older_model_are_no_change_of_the_settings(tmp_path, settings):
+    # Without a validation text, the gate asks whether the settings are the same. 2,100 words make four clusters.
+    words = [f"w{number}" for number in range(2100)]
+    text = tmp_path / "text.txt"
+    text.write_text("".join(" ".join(words[first : first + 50]) + "\n" for first in range(0, 2100, 50)))
+    assigned = ("training.init_from=current", "training.epochs=1", "model.softmax=adaptive")
+    asked = settings(*assigned, "publishing.gate=true")
+    first = train([str(text)], tmp_path / "model", asked)
+
+    for _ in range(2):
+        text.write_text(text.read_text() + "w0 w1 w2\n")
+        later = train([str(text)], tmp_path / "model", asked)
+        assert later.outcome == "published"
+
+    assert open_bundle(Path(first.published)).config().model.cutoffs is None
+    assert len(open_bundle(Path(later.published)).config().model.cutoffs.split(",")) == 3
+
+
 def test_a_cluster_shrinks_by_the_words_that_are_gone(text, tmp_path, settings):
     clustered = train([text], tmp_path / "old", settings("model.cutoffs=5,8"))
     words = lmctl.load(tmp_path / "old").vocabulary.words
