@@ -79,11 +79,9 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(inputs: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
             scores = time_loops.by_time(product(time_loops.rows(inputs), kernel, dtype) + bias, inputs)
-            outputs, cells, gates = forward(scores, hidden, cell, recurrent_kernel)
+            outputs, last_cell, made = forward(scores, hidden, cell, recurrent_kernel)
 
             def gradient(d_outputs: Any, d_hidden: Any, d_cell: Any) -> Any:
-                earlier_cells = tf.concat([cell[None], cells[:-1]], axis=0)
-                made = (gates, cells, earlier_cells)
                 d_scores, d_hidden, d_cell = backward(made, recurrent_kernel, d_outputs, d_hidden, d_cell)
                 d_scores = time_loops.rows(d_scores)
                 earlier_outputs = time_loops.rows(tf.concat([hidden[None], outputs[:-1]], axis=0))
@@ -96,7 +94,7 @@ class LSTM(keras.layers.LSTM):  # type: ignore[misc]
                     tf.reduce_sum(d_scores, axis=0),
                 )
 
-            return (outputs, outputs[-1], cells[-1]), gradient
+            return (outputs, outputs[-1], last_cell), gradient
 
         kernel, bias = tf.convert_to_tensor(self.cell.kernel), tf.convert_to_tensor(self.cell.bias)
         return run(inputs, hidden, cell, kernel, recurrent_kernel, bias)  # type: ignore[no-any-return]
@@ -140,48 +138,56 @@ def _forward(scores: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> tupl
         recurrent_kernel: (H, 4H).
 
     Returns:
-        Outputs (T, B, H), cells (T, B, H), and gates after their activations (T, B, 4H).
+        Outputs (T, B, H), the last cell (B, H), and what `_backward` needs of each step, (T, B, 6H).
     """
     (steps, _), batch, units = time_loops.times(scores), scores.shape[1], recurrent_kernel.shape[0]
     scores = time_loops.array(scores)
 
-    def step(time: Any, hidden: Any, cell: Any, outputs: Any, cells: Any, gates: Any) -> Any:
-        hidden, cell, all_gates = _step(scores.read(time) + tf.matmul(hidden, recurrent_kernel), cell)
-        written = outputs.write(time, hidden), cells.write(time, cell), gates.write(time, all_gates)
-        return time + 1, hidden, cell, *written
+    def step(time: Any, hidden: Any, cell: Any, made: Any) -> Any:
+        hidden, cell, parts = _step(scores.read(time) + tf.matmul(hidden, recurrent_kernel), cell)
+        return time + 1, hidden, cell, made.write(time, parts)
 
-    arrays = (
-        time_loops.empty(steps, batch, units),
-        time_loops.empty(steps, batch, units),
-        time_loops.empty(steps, batch, 4 * units),
-    )
-    *_, outputs, cells, gates = tf.while_loop(
+    # One array, because XLA fills several at the same time, on other threads, and the loop then runs on the thread
+    # that fills the last one. There the loops of all groups of columns would wait for each other.
+    *_, cell, made = tf.while_loop(
         lambda time, *_: time < steps,
         step,
-        (0, hidden, cell, *arrays),
+        (0, hidden, cell, time_loops.empty(steps, batch, 6 * units)),
         parallel_iterations=1,
         maximum_iterations=steps,
     )
-    return outputs.stack(), cells.stack(), gates.stack()
+    made = made.stack()
+    *_, output_gates, _, squashed = tf.split(made, 6, axis=2)
+    return output_gates * squashed, cell, made
 
 
 def _step(sums: Any, cell: Any) -> tuple[Any, Any, Any]:
-    """Output, cell and gates after a step, from the gates before their activations, (N, 4H), and a cell (N, H)."""
+    """One step.
+
+    Args:
+        sums: gates before their activations, (N, 4H).
+        cell: cell before the step, (N, H).
+
+    Returns:
+        Output and cell after the step, (N, H) each. The input gate, the forget gate, the candidate and the output
+        gate, the cell before the step, and tanh of the cell after it, side by side, (N, 6H).
+    """
     input_gate, forget_gate, candidate, output_gate = tf.split(sums, 4, axis=1)
     input_gate, forget_gate, output_gate = map(tf.sigmoid, (input_gate, forget_gate, output_gate))
     candidate = tf.tanh(candidate)
-    cell = forget_gate * cell + input_gate * candidate
-    gates = tf.concat([input_gate, forget_gate, candidate, output_gate], axis=1)
-    return output_gate * tf.tanh(cell), cell, gates
+    after = forget_gate * cell + input_gate * candidate
+    squashed = tf.tanh(after)
+    parts = tf.concat([input_gate, forget_gate, candidate, output_gate, cell, squashed], axis=1)
+    return output_gate * squashed, after, parts
 
 
 def _backward(
-    made: tuple[Any, Any, Any], recurrent_kernel: Any, d_outputs: Any, d_hidden: Any, d_cell: Any
+    made: Any, recurrent_kernel: Any, d_outputs: Any, d_hidden: Any, d_cell: Any
 ) -> tuple[Any, Any, Any]:
     """The loop backward.
 
     Args:
-        made: gates (T, B, 4H), cells (T, B, H), and the cells one step before, (T, B, H).
+        made: of `_forward`, (T, B, 6H).
         recurrent_kernel: (H, 4H).
         d_outputs: gradient of the outputs, (T, B, H).
         d_hidden: further gradient of the last output, (B, H).
@@ -191,19 +197,17 @@ def _backward(
         Gradients of the scores, (T, B, 4H), of the initial output and of the initial cell, (B, H) each.
     """
     (steps, _), batch, units = time_loops.times(d_outputs), d_outputs.shape[1], recurrent_kernel.shape[0]
-    gates, cells, earlier_cells = map(time_loops.array, made)
-    d_outputs = time_loops.array(d_outputs)
+    made, d_outputs = time_loops.array(made), time_loops.array(d_outputs)
     recurrent_transposed = tf.transpose(recurrent_kernel)
 
     def step(time: Any, d_hidden: Any, d_cell: Any, d_scores: Any) -> Any:
-        input_gate, forget_gate, candidate, output_gate = tf.split(gates.read(time), 4, axis=1)
-        squashed = tf.tanh(cells.read(time))
+        input_gate, forget_gate, candidate, output_gate, before, squashed = tf.split(made.read(time), 6, axis=1)
         d_hidden += d_outputs.read(time)
         d_cell += d_hidden * output_gate * (1 - squashed * squashed)
         d_sums = tf.concat(
             [
                 d_cell * candidate * input_gate * (1 - input_gate),
-                d_cell * earlier_cells.read(time) * forget_gate * (1 - forget_gate),
+                d_cell * before * forget_gate * (1 - forget_gate),
                 d_cell * input_gate * (1 - candidate * candidate),
                 d_hidden * squashed * output_gate * (1 - output_gate),
             ],
