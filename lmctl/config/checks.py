@@ -76,10 +76,12 @@ def check_effects(config: Config, explicit: Mapping[str, object]) -> None:
                     f"{path}: {shown(explicit[path])} needs a model that predicts the next word, and a model of "
                     f"family {family.name} fills gaps; leave it out"
                 )
-    if family.trains_network:
-        return
     for path, value in explicit.items():
-        if path.startswith(NETWORK_KEYS) and path not in family.also_uses and value != find_keys(path)[0].default:
+        if family.trains_network:
+            ignored = path in family.without_effect
+        else:
+            ignored = path.startswith(NETWORK_KEYS) and path not in family.also_uses
+        if ignored and value != find_keys(path)[0].default:
             raise UsageError(f"{path}: has no effect with model.family {family.name}; leave it out")
 
 

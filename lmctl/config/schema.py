@@ -216,12 +216,13 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         ),
     ] = 0
     precision: Annotated[
-        Literal["float32", "mixed_bfloat16"],
+        Literal["auto", "float32", "mixed_bfloat16"],
         Meta(
-            description="Number format of the computation. mixed_bfloat16 computes in bfloat16 and keeps the "
-            "weights in float32; it is meant for hardware with bfloat16 instructions.",
+            description="Number format of the factors of large matrix products: float32; mixed_bfloat16: rounded "
+            "to bfloat16, with weights and sums in float32; auto: mixed_bfloat16 for a network of at least "
+            "1,000,000 weights on a processor that has instructions for it (AMX), else float32.",
         ),
-    ] = "float32"
+    ] = "auto"
 
 
 class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -79,6 +79,8 @@ class Family(ABC):
         combines: whether its models consist of other models, the members (`combine`). One family combines.
         also_uses: keys of `training:` and `device:` that take effect although `trains_network` is false. Any other
             key of these sections is refused if it is set to another value than its default.
+        without_effect: keys of `training:` and `device:` that have no effect although `trains_network` is true.
+            Another value than the default is refused.
         inherited_sizes: the keys of `model:` that a warm start takes from the old model if they are not set. A
             family without any has no warm start.
         export_formats: the formats that `export` writes. Each is a value of `lmctl export --to`, and the usual
@@ -95,6 +97,7 @@ class Family(ABC):
     is_baseline: ClassVar[bool] = False
     combines: ClassVar[bool] = False
     also_uses: ClassVar[frozenset[str]] = frozenset()
+    without_effect: ClassVar[frozenset[str]] = frozenset()
     inherited_sizes: ClassVar[tuple[str, ...]] = ()
     export_formats: ClassVar[tuple[str, ...]] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import DeviceError, LmctlError
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmctl.config import DeviceConfig
+
+# Fewest weights of a network whose factors precision `auto` rounds. In smaller networks products take too small
+# a part of a step.
+FEWEST_WEIGHTS_TO_ROUND = 1_000_000
+# The flag of a processor that multiplies matrices of bfloat16 (Intel AMX), in Linux's list.
+BFLOAT16_FLAG = "amx_bf16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +30,14 @@ class Device:
         placement: TensorFlow's name of the first device.
         description: name of the device for messages.
         is_gpu: whether it is a GPU, where keras.layers.LSTM uses cuDNN.
+        precision: "float32" or "mixed_bfloat16".
         strategy: a strategy of tf.distribute; with several devices, it keeps a copy of the network on each.
     """
 
     placement: str
     description: str
     is_gpu: bool
+    precision: str
     strategy: Any
 
     @contextlib.contextmanager
@@ -44,13 +53,14 @@ class Device:
                 yield
 
 
-def use_device(device: DeviceConfig) -> Device:
+def use_device(device: DeviceConfig, weights: int = 0) -> Device:
     """Set up TensorFlow for this process, which is possible only once.
 
     Operations become deterministic, GPU memory is allocated on demand, and unused GPUs are hidden.
 
     Args:
         device: placement, threads and precision.
+        weights: number of weights of the network whose products are rounded; 0: there are none.
 
     Raises:
         DeviceError: a GPU was asked for and TensorFlow does not find it.
@@ -69,17 +79,23 @@ def use_device(device: DeviceConfig) -> Device:
     tf.config.experimental.enable_op_determinism()
     # float32 means float32: by default, recent GPUs round the factors of a matrix product to 10 bits.
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    precision = _precision(device, weights, on_processor=not gpus)
+    # Part of the description, because a checkpoint of a run with another precision is from another device.
+    rounded = ", bfloat16" if precision == "mixed_bfloat16" else ""
     if not gpus:
-        description = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-        return Device("/CPU:0", description, is_gpu=False, strategy=tf.distribute.get_strategy())
+        description = f"CPU, {threads} thread{'s' if threads > 1 else ''}{rounded}"
+        strategy = tf.distribute.get_strategy()
+        return Device("/CPU:0", description, is_gpu=False, precision=precision, strategy=strategy)
     for gpu in gpus:
         _configure(lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True))
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "unknown") for gpu in gpus]
     if len(gpus) == 1:
-        description = f"GPU {there.index(gpus[0])} ({names[0]})"
-        return Device("/GPU:0", description, is_gpu=True, strategy=tf.distribute.get_strategy())
-    strategy = mirrored([f"/GPU:{number}" for number in range(len(gpus))])
-    return Device("/GPU:0", f"{len(gpus)} GPUs ({', '.join(names)})", is_gpu=True, strategy=strategy)
+        description = f"GPU {there.index(gpus[0])} ({names[0]}){rounded}"
+        strategy = tf.distribute.get_strategy()
+    else:
+        description = f"{len(gpus)} GPUs ({', '.join(names)}){rounded}"
+        strategy = mirrored([f"/GPU:{number}" for number in range(len(gpus))])
+    return Device("/GPU:0", description, is_gpu=True, precision=precision, strategy=strategy)
 
 
 def mirrored(devices: list[str]) -> Any:
@@ -91,9 +107,31 @@ def mirrored(devices: list[str]) -> Any:
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies matrices of bfloat16 several times as fast as those of float32.
+
+    Args:
+        cpuinfo: Linux's description of the processors. On other systems there is none, and the answer is no.
+    """
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return BFLOAT16_FLAG in flags.split()
+
+
 def usable_cores() -> int:
     """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def _precision(device: DeviceConfig, weights: int, *, on_processor: bool) -> str:
+    """The precision that a configuration means; see `use_device` for the number of weights."""
+    if device.precision != "auto":
+        return device.precision
+    rounds = on_processor and weights >= FEWEST_WEIGHTS_TO_ROUND and multiplies_bfloat16()
+    return "mixed_bfloat16" if rounds else "float32"
 
 
 def _gpu_numbers(placement: str, there: int) -> list[int]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lmctl.corpus.batches import TokenStream
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.devices import Device
     from lmctl.training.events import Watch
     from lmctl.training.result import TrainingResult
     from lmctl.training.time_limit import TimeLimit
@@ -63,7 +64,7 @@ def train_network(
         OutOfTimeError: the time was over before the first step.
         LmctlError: there is too little memory.
     """
-    device = use_device(config.device)
+    device = device_for(corpus, config)
     if resume_from is not None and resume_from.progress.device != device.description:
         before = resume_from.progress.device
         if not may_start_over:
@@ -83,3 +84,20 @@ def train_network(
         raise LmctlError(
             f"out of memory on {device.description}; set a smaller training.batch_size, vocabulary.size or network"
         ) from error
+
+
+def device_for(corpus: PreparedCorpus, config: Config) -> Device:
+    """Set up the configured device for the network that is configured for a corpus.
+
+    Args:
+        corpus: the corpus; its vocabulary decides the size of the network.
+        config: the resolved configuration.
+
+    Raises:
+        DeviceError: the configured device does not exist.
+        LmctlError: TensorFlow already runs in this process with other settings.
+    """
+    family, weights = config.family, 0
+    if "device.precision" not in family.without_effect:
+        weights = family.count_parameters(family.sizes_of(corpus.vocabulary.counts, config.model)) or 0
+    return use_device(config.device, weights)

@@ -76,7 +76,7 @@ class Setup:
         options = NetworkOptions(
             init_scale=training.init_scale,
             seed=training.seed,
-            precision=config.device.precision,
+            precision=device.precision,
             is_gpu=device.is_gpu,
             token_ids=corpus.train,
         )

@@ -35,6 +35,13 @@ def test_keys_of_networks_are_refused_for_ngrams(assignment, resolved):
         resolved("model.family=ngram", assignment)
 
 
+def test_the_precision_of_products_is_refused_for_a_network_without_large_ones(resolved):
+    with pytest.raises(UsageError, match=r"^device.precision: has no effect with model.family hmm; leave it out$"):
+        resolved("model.family=hmm", "device.precision=mixed_bfloat16")
+
+    assert resolved("model.family=hmm", "device.precision=auto").device.precision == "auto"
+
+
 def test_a_networks_preset_is_refused_for_ngrams(resolved):
     with pytest.raises(UsageError, match=r"^preset: tiny is a preset of family lstm, but model.family is ngram; "):
         resolved("model.family=ngram", "preset=tiny")

@@ -69,3 +69,46 @@ def test_other_settings_in_a_process_that_computes_already_are_refused(cpu):
 
     with pytest.raises(LmctlError, match="already running in this process"):
         use_device(DeviceConfig(placement="cpu", threads=len(os.sched_getaffinity(0)) + 1))
+
+
+@pytest.mark.parametrize(
+    ("precision", "weights", "has_instructions", "used"),
+    [
+        ("auto", 1_000_000, True, "mixed_bfloat16"),
+        ("auto", 999_999, True, "float32"),
+        ("auto", 1_000_000, False, "float32"),
+        ("float32", 1_000_000, True, "float32"),
+        ("mixed_bfloat16", 1, False, "mixed_bfloat16"),
+    ],
+)
+def test_large_networks_are_rounded_where_the_processor_is_made_for_it(
+    cpu, monkeypatch, precision, weights, has_instructions, used
+):
+    from lmctl.training import devices
+
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: has_instructions)
+
+    device = devices.use_device(DeviceConfig(placement="cpu", precision=precision), weights)
+
+    assert device.precision == used
+    # A checkpoint names the device, and with it the precision.
+    assert device.description.endswith(", bfloat16") == (used == "mixed_bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512_bf16 amx_bf16 avx512_fp16\nbugs\t: x\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx512_bf16\nbugs\t: amx_bf16\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", False),
+        (None, False),
+    ],
+)
+def test_the_instructions_are_found_among_the_flags_of_the_processor(tmp_path, text, found):
+    from lmctl.training.devices import multiplies_bfloat16
+
+    cpuinfo = tmp_path / "cpuinfo"
+    if text is not None:
+        cpuinfo.write_text(text)
+
+    assert multiplies_bfloat16(cpuinfo) is found

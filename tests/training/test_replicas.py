@@ -24,7 +24,7 @@ tf.config.experimental.enable_op_determinism()
 corpus = PreparedCorpus.open(Path(sys.argv[1]))
 config = read_settings(assignments=sys.argv[2:]).resolve()
 for strategy in (tf.distribute.get_strategy(), mirrored(["CPU:0", "CPU:1"])):
-    device = Device("/CPU:0", "", is_gpu=False, strategy=strategy)
+    device = Device("/CPU:0", "", is_gpu=False, precision="float32", strategy=strategy)
     with device.scope():
         result = Trainer(Setup.of(corpus, config, device)).run()
     weights = {name: float(abs(weight).sum()) for name, weight in result.weights.items()}

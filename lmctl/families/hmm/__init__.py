@@ -26,6 +26,7 @@ class HMM(NetworkFamily):
         "hmm-small": 500_000,
         "hmm": None,
     }
+    without_effect = frozenset({"device.precision"})
     inherited_sizes = ("states", "blocks", "embedding_dim")
 
     @property
