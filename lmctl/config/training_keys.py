@@ -139,6 +139,15 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "texts.",
         ),
     ] = 0.05
+    rare_as_unknown: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Number a: in each epoch, a word that occurs c times in the training text is read as "
+            "<unk> with probability a / (a + c). So the network learns how often words come that are not in the "
+            "vocabulary, and what follows them, even if few do in the training text. 0: never.",
+        ),
+    ] = 0.0
     init_from: Annotated[
         Annotated[
             str,

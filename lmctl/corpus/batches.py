@@ -12,15 +12,16 @@ run continues at any step.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,7 +75,8 @@ class TrainingBatches:
         batch_size: B, the number of columns; smaller if there are fewer sentences.
         num_steps: T, the length of a segment; shorter if no column is so long.
         reset_probability: probability that a column restarts from the initial state after a segment.
-        seed: all restarts follow from the seed, the epoch and the step.
+        unknown_rates: probability that a word is read as `<unk>` in an epoch, by its id, (V,); None: no word is.
+        seed: all restarts follow from the seed, the epoch and the step, unknown words from the seed and the epoch.
     """
 
     def __init__(
@@ -84,12 +86,14 @@ class TrainingBatches:
         batch_size: int,
         num_steps: int,
         reset_probability: float = 0.0,
+        unknown_rates: NDArray[np.float64] | None = None,
         seed: int = 0,
     ) -> None:
         self._stream = stream
         self._starts = column_starts(stream, batch_size, num_steps)
         self._ends = np.append(self._starts[1:], len(stream))
         self._reset_probability = reset_probability
+        self._unknown_rates = unknown_rates
         self._seed = seed
         self.num_steps = min(num_steps, int((self._ends - self._starts).max()))
         self.batch_size = len(self._starts)
@@ -110,7 +114,22 @@ class TrainingBatches:
         )
         for _ in range(first_step):
             walk.skip()
-        yield from walk
+        read_as = self._read_as(epoch)
+        if read_as is None:
+            yield from walk
+            return
+        for segment in walk:
+            inputs, targets = read_as[segment.inputs], read_as[segment.targets]
+            yield dataclasses.replace(segment, inputs=inputs, targets=targets)
+
+    def _read_as(self, epoch: int) -> NDArray[np.int32] | None:
+        """The id that each word has in an epoch, (V,): its own or that of `<unk>`; None: its own for all."""
+        if self._unknown_rates is None:
+            return None
+        # The second number keeps these random numbers apart from those of `_draw`.
+        generator = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 1, epoch, 0]))
+        is_unknown = generator.random(len(self._unknown_rates)) < self._unknown_rates
+        return np.where(is_unknown, UNKNOWN_ID, np.arange(len(is_unknown))).astype(np.int32)
 
     def _draw(self, epoch: int, step: int) -> NDArray[np.bool_]:
         """Draw which columns restart after a segment, (B,) bool."""
@@ -118,6 +137,23 @@ class TrainingBatches:
             return np.zeros(self.batch_size, dtype=bool)
         generator = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, epoch, step]))
         return generator.random(self.batch_size) < self._reset_probability
+
+
+def unknown_rates(word_counts: Sequence[int], strength: float) -> NDArray[np.float64] | None:
+    """The probability that a word is read as `<unk>` in an epoch of training, by its id, (V,); None: no word is.
+
+    A word that occurs c times has the probability strength / (strength + c) (Kiperwasser & Goldberg 2016,
+    arXiv:1603.04351, section 4).
+
+    Args:
+        word_counts: how often each word occurs in the training text, by id.
+        strength: 0 or more; 0: never.
+    """
+    if not strength:
+        return None
+    rates: NDArray[np.float64] = strength / (strength + np.asarray(word_counts, dtype=np.float64))
+    rates[[UNKNOWN_ID, SENTENCE_END_ID]] = 0
+    return rates
 
 
 def carried_segments(stream: TokenStream, *, batch_size: int, num_steps: int) -> Iterator[Segment]:

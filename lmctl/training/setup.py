@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmctl.corpus.batches import TrainingBatches
+from lmctl.corpus.batches import TrainingBatches, unknown_rates
 from lmctl.families.network import NetworkOptions
 from lmctl.training.optimizers import AveragedWeights, Optimizer
 from lmctl.training.steps import Steps
@@ -90,6 +90,7 @@ class Setup:
             batch_size=training.batch_size,
             num_steps=training.num_steps,
             reset_probability=training.reset_probability,
+            unknown_rates=unknown_rates(corpus.vocabulary.counts, training.rare_as_unknown),
             seed=training.seed,
         )
         positions = batches.batch_size * batches.num_steps

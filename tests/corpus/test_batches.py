@@ -12,6 +12,7 @@ from lmctl.corpus.batches import (
     column_starts,
     sentence_segments,
     spread_order,
+    unknown_rates,
 )
 
 END = 1
@@ -163,6 +164,40 @@ def test_the_same_seed_gives_the_same_segments_and_another_others():
     assert segments(1, 0) == segments(1, 0)
     assert segments(1, 0) != segments(2, 0)
     assert segments(1, 0) != segments(1, 1)
+
+
+def test_the_rarer_a_word_the_more_often_it_is_read_as_unknown():
+    # Of <unk>, </s> and words that occur once, 3 times and 99 times: a / (a + c).
+    assert unknown_rates([7, 20, 1, 3, 99], 1.0).tolist() == [0, 0, 0.5, 0.25, 0.01]
+    assert unknown_rates([7, 20, 1, 3, 99], 0.25).tolist() == [0, 0, 0.2, 0.25 / 3.25, 0.25 / 99.25]
+    assert unknown_rates([7, 20, 1, 3, 99], 0.0) is None
+
+
+def test_a_word_is_unknown_in_an_epoch_at_all_places_or_at_none():
+    stream = np.concatenate([stream_of([4, 9, 1, 30]), stream_of([4, 9, 1, 30])])
+    words = int(stream.max()) + 1
+    rates = np.full(words, 0.5)
+    rates[[0, END, 2]] = [0, 0, 1]
+
+    def pairs(epoch, first_step=0, unknown_rates=rates):
+        training = TrainingBatches(stream, batch_size=2, num_steps=7, seed=3, unknown_rates=unknown_rates)
+        parts = list(training.segments(epoch, first_step))
+        return [np.stack([part.inputs, part.targets]) for part in parts], parts
+
+    unknown = []
+    for epoch in range(40):
+        read, parts = pairs(epoch)
+        true, _ = pairs(epoch, unknown_rates=None)
+        read_as = {word: set() for word in range(words)}
+        for word, of_word in zip(np.concatenate(true).flat, np.concatenate(read).flat, strict=True):
+            read_as[word].add(int(of_word))
+        assert all(len(ids) == 1 and ids <= {0, word} for word, ids in read_as.items() if word)
+        assert (read_as[END], read_as[2]) == ({END}, {0})
+        unknown.append([read_as[word] == {0} for word in range(3, words)])
+        assert as_bytes(parts)[2:] == as_bytes(pairs(epoch, first_step=2)[1])
+    # 40 epochs of 41 words; the standard deviation of the share is 0.012.
+    assert np.mean(unknown) == pytest.approx(0.5, abs=0.04)
+    assert np.std(np.mean(unknown, axis=1)) > 0
 
 
 def test_segments_have_one_shape_and_are_contiguous():

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DivergenceError, LmctlError
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 from lmctl.training import trainer
@@ -82,6 +83,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(train, mak
     assert [epoch.train_perplexity for epoch in first.history] == [
         epoch.train_perplexity for epoch in again.history
     ]
+
+
+def test_words_that_are_read_as_unknown_are_learned_as_unknown(train, make_corpus, make_config):
+    corpus = make_corpus()
+    settings = ("training.optimizer=adam", "training.learning_rate=0.05", "training.epochs=5")
+
+    known = train(corpus, make_config(*settings))
+    unknown = train(corpus, make_config(*settings, "training.rare_as_unknown=1e9"))
+
+    # <unk> and </s> alone are left, of 11 words.
+    assert unknown.history[0].train_perplexity < known.history[0].train_perplexity
+    assert unknown.history[-1].train_perplexity < 3 < 5 < known.history[-1].train_perplexity
+    bias = unknown.weights["softmax.bias"]
+    assert bias.argmax() == UNKNOWN_ID
 
 
 # Runs
