@@ -7,6 +7,7 @@ from lmctl import families
 from lmctl.config import Config, choose_preset, find_key, find_keys, read_settings
 from lmctl.config.presets import PRESET_DIRECTORY, names
 from lmctl.config.settings import read_preset
+from lmctl.config.training_keys import TrainingConfig
 
 PRESETS = [(name, family) for family in families.configurable().values() for name in family.presets]
 AUTOMATIC_PRESETS = [(name, family) for name, family in PRESETS if name in family.automatic_presets]
@@ -46,8 +47,10 @@ def test_a_named_preset_does_not_depend_on_the_tokens(resolved):
     assert resolved("preset=tiny", tokens=10**9) == resolved("preset=tiny")
 
 
-def test_medium_is_the_built_in_defaults(resolved):
-    assert resolved("preset=medium") == msgspec.structs.replace(Config(), preset="medium")
+def test_medium_has_larger_batches_than_the_defaults_and_a_higher_rate(resolved):
+    training = msgspec.structs.replace(TrainingConfig(), batch_size=64, learning_rate=0.004)
+
+    assert resolved("preset=medium") == msgspec.structs.replace(Config(), preset="medium", training=training)
 
 
 def test_there_is_a_file_for_every_preset_and_no_other():
