@@ -78,7 +78,7 @@ def test_settings_that_cannot_hold_together_are_refused(assignments, expected, m
 
 def test_plain_gradient_descent_needs_a_rate_of_its_own():
     with pytest.raises(
-        UsageError, match=r"^training.learning_rate: 0.003 does not suit sgd; set a rate such as 20"
+        UsageError, match=r"^training.learning_rate: 0.004 does not suit sgd; set a rate such as 20"
     ):
         read_settings([], ["preset=medium", "training.optimizer=sgd"], {}).resolve()
     asked = ["preset=medium", "training.optimizer=sgd", "training.learning_rate=0.01"]
