@@ -3,8 +3,9 @@
     python -m benchmarks.steps CORPUS -- preset=medium,device.precision=float32 preset=medium preset=fast
 
 Each argument is one configuration: assignments with commas between. A configuration is measured in processes of
-its own, in turn with the others, on real batches of a prepared corpus. Steps before the tenth, which compile, are
-left out. The processor time is that of all threads; together with the number of cores it tells how busy they were.
+its own, in turn with the others, on real batches of a prepared corpus. The first ten steps, in which TensorFlow
+compiles, are left out. The processor time is that of all threads; together with the number of cores it tells how
+busy they were.
 """
 
 from __future__ import annotations
