@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lmctl.config import DeviceConfig
+from lmctl.config import DeviceConfig, read_settings
 from lmctl.errors import DeviceError, LmctlError
 
 
@@ -112,3 +112,22 @@ def test_the_instructions_are_found_among_the_flags_of_the_processor(tmp_path, t
         cpuinfo.write_text(text)
 
     assert multiplies_bfloat16(cpuinfo) is found
+
+
+def test_the_weights_of_the_configured_network_decide_unless_it_has_no_products_to_round(
+    cpu, monkeypatch, make_corpus, make_config
+):
+    from lmctl.training import devices
+    from lmctl.training.run import device_for
+
+    corpus, lstm = make_corpus(), make_config()
+    hmm = read_settings(assignments=["preset=hmm-tiny", "device.placement=cpu"]).resolve()
+    weights = lstm.family.count_parameters(lstm.family.sizes_of(corpus.vocabulary.counts, lstm.model))
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: True)
+
+    monkeypatch.setattr(devices, "FEWEST_WEIGHTS_TO_ROUND", weights)
+    assert device_for(corpus, lstm).precision == "mixed_bfloat16"
+    monkeypatch.setattr(devices, "FEWEST_WEIGHTS_TO_ROUND", weights + 1)
+    assert device_for(corpus, lstm).precision == "float32"
+    monkeypatch.setattr(devices, "FEWEST_WEIGHTS_TO_ROUND", 1)
+    assert device_for(corpus, hmm).precision == "float32"
