@@ -131,6 +131,14 @@ class LanguageModel(ABC, Generic[State]):
     has_word_vectors: bool = False
     context_length: int | None = None
 
+    def for_many_columns(self) -> LanguageModel[State]:
+        """The same model, faster for many columns, and slower for one.
+
+        Both have the same states. Their results may differ in the last digits, so a caller chooses one of them by
+        what it does, not by the number of columns at hand.
+        """
+        return self
+
     @abstractmethod
     def null_state(self, batch: int) -> State:
         """The state without any context, for a text that starts in the middle, for B = `batch` columns."""

@@ -27,11 +27,13 @@ class LSTMLayer:
     Attributes:
         kernel: (E, 4H).
         recurrent_kernel: (H, 4H).
+        exact_recurrent_kernel: the same numbers, for products of many rows.
         bias: (4H,).
     """
 
     kernel: ExactMatrix
     recurrent_kernel: Float32Array
+    exact_recurrent_kernel: ExactMatrix
     bias: Float32Array
 
     @classmethod
@@ -43,35 +45,49 @@ class LSTMLayer:
             recurrent_kernel: (H, 4H), in the same order.
             bias: (4H,), in the same order.
         """
-        return cls(ExactMatrix(in_query_order(kernel)), in_query_order(recurrent_kernel), in_query_order(bias))
+        recurrent = in_query_order(recurrent_kernel)
+        return cls(ExactMatrix(in_query_order(kernel)), recurrent, ExactMatrix(recurrent), in_query_order(bias))
+
+    def input_gates(self, inputs: Float32Array) -> Float32Array:
+        """The contribution of inputs (N, E) to the gates before their activations, with the bias, (N, 4H)."""
+        gates = self.kernel.times_rows(inputs)
+        gates += self.bias
+        return gates
 
     def run(
-        self, inputs: Float32Array, hidden: Float32Array, cell: Float32Array, lengths: IntArray | None
+        self,
+        gates: Float32Array,
+        hidden: Float32Array,
+        cell: Float32Array,
+        lengths: IntArray | None,
+        *,
+        many_columns: bool = False,
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Run over a segment.
 
         Args:
-            inputs: (T, B, E).
+            gates: `input_gates` of the inputs, (T, B, 4H); changed in place. One product for all steps gives them.
+                Only the recurrent part is computed step by step. For a single context, most of the time is spent
+                there, on reading the kernel from memory.
             hidden: outputs before the first step, (B, H).
             cell: cells before the first step, (B, H).
             lengths: number of steps of each column, (B,); None: T.
+            many_columns: whether the recurrent product is one of all columns, faster from four columns on. Its
+                last digits are others than those of a product for each column.
 
         Returns:
             Outputs (T, B, H), and the last output and the last cell of each column, (B, H) each.
         """
-        steps, batch, width = inputs.shape
-        units = self.recurrent_kernel.shape[0]
-        # The contribution of the inputs is one product for all steps. Only the recurrent part is computed step by
-        # step. For a single context, most of the time is spent there, on reading the kernel from memory.
-        projected = self.kernel.times_rows(inputs.reshape(steps * batch, width))
-        projected += self.bias
-        projected = projected.reshape(steps, batch, 4 * units)
-        outputs = np.empty((steps, batch, units), dtype=np.float32)
+        steps, batch, _ = gates.shape
+        outputs = np.empty((steps, batch, hidden.shape[1]), dtype=np.float32)
         for step in range(steps):
-            gates = projected[step]
-            gates += row_by_row(hidden, self.recurrent_kernel)
+            of_step = gates[step]
+            if many_columns:
+                of_step += self.exact_recurrent_kernel.times_rows(hidden)
+            else:
+                of_step += row_by_row(hidden, self.recurrent_kernel)
             new_hidden = outputs[step]
-            new_cell = activate(gates, cell, new_hidden)
+            new_cell = activate(of_step, cell, new_hidden)
             if lengths is not None:
                 ended = (step >= lengths)[:, None]
                 new_cell = np.where(ended, cell, new_cell)

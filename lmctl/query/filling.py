@@ -249,7 +249,7 @@ class _Search:
         priors: Float64Array,
         targets: list[int],
     ) -> None:
-        self._language_model = language_model
+        self._language_model = language_model.for_many_columns()
         self._state = state
         self.token_ids = token_ids
         self.priors = priors

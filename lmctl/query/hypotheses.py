@@ -64,6 +64,7 @@ def log_probs_of(sentences: Sequence[Sequence[int]], language_model: LanguageMod
         sentences: the token ids of each sentence, without `</s>`.
         language_model: the model.
     """
+    language_model = language_model.for_many_columns()
     paths = [[*tokens, SENTENCE_END_ID] for tokens in sentences]
     totals = np.zeros(len(paths))
     # In this order, sentences with a common beginning are neighbours.

@@ -154,7 +154,7 @@ class SentenceEncoder:
         token_ids = np.full((int(lengths.max()), len(encoded)), SENTENCE_END_ID)
         for column, text in enumerate(encoded):
             token_ids[: len(text.token_ids), column] = text.token_ids
-        return self._model.language_model.sentence_vectors(token_ids, lengths)
+        return self._model.language_model.for_many_columns().sentence_vectors(token_ids, lengths)
 
 
 class Neighbors:

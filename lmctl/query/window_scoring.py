@@ -114,7 +114,7 @@ class _Reset:
 
     def __init__(self, language_model: LanguageModel[Any], wanted: Wanted, threads: int, meter: Meter) -> None:
         self._meter = meter
-        self._language_model = language_model
+        self._language_model = language_model.for_many_columns()
         self._wanted = wanted
         self._threads = min(threads or scoring_threads(), scoring_threads())
 

@@ -55,6 +55,10 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         self.has_features = model.has_features
         self.has_word_vectors = model.has_word_vectors
 
+    def for_many_columns(self) -> CachedLanguageModel:
+        """See `LanguageModel.for_many_columns`: the form for many columns of the model, with the same cache."""
+        return CachedLanguageModel(self.model.for_many_columns(), self.parameters, self.size)
+
     def null_state(self, batch: int) -> CacheState:
         """The null state of the model, with empty memories."""
         state = self.model.null_state(batch)

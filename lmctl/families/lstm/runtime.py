@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,15 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
     Args:
         sizes: the dimensions of the network.
         weights: by the names of `weight_shapes(sizes)`, float32.
+
+    Attributes:
+        many_columns: whether a step reads the recurrent kernel once, not once for each column.
     """
 
     def __init__(self, sizes: LSTMSizes, weights: Mapping[str, Float32Array]) -> None:
         super().__init__(sizes.word_layers, weights)
         self.sizes = sizes
+        self.many_columns = False
         self._layers = [
             LSTMLayer.from_keras(
                 weights[f"lstm.{layer}.kernel"],
@@ -44,6 +49,12 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
             )
             for layer in range(sizes.layers)
         ]
+
+    def for_many_columns(self) -> LSTMLanguageModel:
+        """See `LanguageModel.for_many_columns`."""
+        model = copy.copy(self)
+        model.many_columns = True
+        return model
 
     def null_state(self, batch: int) -> LSTMState:
         """See `LanguageModel.null_state`: zeros in every layer."""
@@ -78,12 +89,17 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
         self, state: LSTMState, token_ids: IntArray, lengths: IntArray | None
     ) -> tuple[Float32Array, LSTMState]:
         """Outputs of the last layer, (T, B, H), and the state at the end of each column."""
-        outputs = self.embedding(token_ids)
+        # The product of a word is made once, however often the word is there.
+        words, places = np.unique(token_ids, return_inverse=True)
+        gates = self._layers[0].input_gates(self.embedding(words))[places.reshape(token_ids.shape)]
         hidden, cell = np.empty_like(state.hidden), np.empty_like(state.cell)
         # The state of a column must stay after its end. None: all columns have the full length.
         ragged = None if lengths is None or (lengths == len(token_ids)).all() else lengths
         for index, layer in enumerate(self._layers):
             outputs, hidden[index], cell[index] = layer.run(
-                outputs, state.hidden[index], state.cell[index], ragged
+                gates, state.hidden[index], state.cell[index], ragged, many_columns=self.many_columns
             )
+            if index + 1 < len(self._layers):
+                inputs = outputs.reshape(-1, outputs.shape[2])
+                gates = self._layers[index + 1].input_gates(inputs).reshape(gates.shape)
         return outputs, LSTMState(hidden, cell)

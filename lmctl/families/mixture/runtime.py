@@ -48,6 +48,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         # The features of the mixture are those of its first member that has any: they suffice to compare contexts.
         self._featured = with_features[0] if with_features else 0
 
+    def for_many_columns(self) -> MixtureLanguageModel:
+        """See `LanguageModel.for_many_columns`: a mixture of the members' forms for many columns."""
+        return MixtureLanguageModel([member.for_many_columns() for member in self.members], self.weights)
+
     def null_state(self, batch: int) -> MixtureState:
         """The null state of every member."""
         return tuple(member.null_state(batch) for member in self.members)

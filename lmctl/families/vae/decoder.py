@@ -40,8 +40,6 @@ class Decoder:
                 self._code_kernel = ExactMatrix(in_query_order(kernel[sizes.embedding_dim :]))
                 kernel = kernel[: sizes.embedding_dim]
             self._layers.append(LSTMLayer.from_keras(kernel, recurrent_kernel, bias))
-        # A step has a row for each code, so one product of all rows is faster than one product a row.
-        self._recurrent = [ExactMatrix(layer.recurrent_kernel) for layer in self._layers]
 
     def of_codes(self, codes: Float32Array) -> Float32Array:
         """The contribution of codes (N, Z) to the gates of the first layer, (N, 4H)."""
@@ -49,10 +47,9 @@ class Decoder:
 
     def of_words(self, token_ids: IntArray) -> Float32Array:
         """The contribution of words to the gates of the first layer, (T, B, 4H), from ids (T, B)."""
-        vectors = self._embedding(token_ids)
-        scores = self._layers[0].kernel.times_rows(vectors.reshape(-1, vectors.shape[2]))
-        scores += self._layers[0].bias
-        return scores.reshape(*token_ids.shape, scores.shape[1])
+        # The product of a word is made once, however often the word is there.
+        words, places = np.unique(token_ids, return_inverse=True)
+        return self._layers[0].input_gates(self._embedding(words))[places.reshape(token_ids.shape)]
 
     def step(
         self, gates: Float32Array, hidden: Float32Array, cell: Float32Array
@@ -70,7 +67,8 @@ class Decoder:
         after, new_cell = np.empty_like(hidden), np.empty_like(cell)
         for index, layer in enumerate(self._layers):
             if index:
-                gates = layer.kernel.times_rows(after[index - 1]) + layer.bias
-            gates += self._recurrent[index].times_rows(hidden[index])
+                gates = layer.input_gates(after[index - 1])
+            # A step has a row for each code, so one product of all rows is faster than one product a row.
+            gates += layer.exact_recurrent_kernel.times_rows(hidden[index])
             new_cell[index] = activate(gates, cell[index], after[index])
         return after, new_cell

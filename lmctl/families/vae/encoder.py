@@ -53,6 +53,7 @@ class Encoder:
         for first in range(0, len(token_ids), at_once):
             block = token_ids[first : first + at_once]
             there = np.clip(lengths - first, 0, len(block))
-            _, hidden, cell = self._layer.run(self._embedding(block), hidden, cell, there)
+            gates = self._layer.input_gates(self._embedding(block.ravel())).reshape(*block.shape, -1)
+            _, hidden, cell = self._layer.run(gates, hidden, cell, there)
         mean, log_variance = np.split(self._kernel.times_rows(hidden) + self._bias, 2, axis=1)
         return mean, log_variance

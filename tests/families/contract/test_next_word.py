@@ -23,9 +23,10 @@ def bundle(request, models):
     return open_bundle((models(request.param) / "current").resolve())
 
 
-@pytest.fixture
-def model(bundle):
-    return families.load_language_model(bundle)
+@pytest.fixture(params=[False, True], ids=["", "many-columns"])
+def model(request, bundle):
+    loaded = families.load_language_model(bundle)
+    return loaded.for_many_columns() if request.param else loaded
 
 
 @pytest.fixture
@@ -69,6 +70,20 @@ def test_columns_of_other_lengths_are_answered_as_each_is_alone(model, token_ids
     for column, length in enumerate(lengths):
         alone = model.advance(model.initial_state(1), token_ids[:length, column : column + 1])
         np.testing.assert_array_equal(together[column], model.log_probs(alone)[0])
+
+
+def test_the_form_for_many_columns_continues_a_state_with_the_same_probabilities(bundle, token_ids):
+    model = families.load_language_model(bundle)
+    wide = model.for_many_columns()
+    state = model.advance(model.initial_state(5), token_ids[:4])
+
+    np.testing.assert_allclose(
+        wide.log_probs(wide.advance(state, token_ids[4:])),
+        model.log_probs(model.advance(state, token_ids[4:])),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    assert type(wide) is type(model)
 
 
 def test_columns_that_are_selected_continue_as_they_would_have_beside_each_other(model, token_ids):
