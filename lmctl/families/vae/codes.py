@@ -1,4 +1,8 @@
-"""The fixed codes of a variational autoencoder: a low-discrepancy sequence, mapped to the prior."""
+"""The fixed codes of a variational autoencoder: a low-discrepancy sequence, mapped to a normal distribution.
+
+The distribution is that of the codes of the training sentences, the aggregated posterior (Makhzani et al. 2015,
+arXiv:1511.05644), as far as its mean and its deviation go. It is narrower than the prior.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lmctl.arrays import Float32Array
+
+
+# Names of the weights that hold the mean and the natural log of the deviation of each element.
+CENTER, LOG_DEVIATION = "code.center", "code.log_deviation"
+
+
+def fixed_codes(codes: int, weights: Mapping[str, Float32Array]) -> Float32Array:
+    """The K codes of a model, (K, Z), each with weight 1 / K.
+
+    Args:
+        codes: K.
+        weights: those of the model; `CENTER` and `LOG_DEVIATION` are used, (Z,) each.
+    """
+    center, deviation = weights[CENTER], np.exp(weights[LOG_DEVIATION]).astype(np.float32)
+    found: Float32Array = center + deviation * prior_codes(codes, len(center))
+    return found
 
 
 def prior_codes(codes: int, code_dim: int) -> Float32Array:

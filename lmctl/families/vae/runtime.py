@@ -17,7 +17,7 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.families.base import LanguageModel, Scores
-from lmctl.families.vae.codes import prior_codes
+from lmctl.families.vae.codes import fixed_codes
 from lmctl.families.vae.decoder import Decoder
 from lmctl.families.vae.encoder import Encoder
 from lmctl.layers.embedding import WordVectors
@@ -76,7 +76,7 @@ class VAELanguageModel(LanguageModel[VAEState]):
         self.softmax = make_softmax(layers, self.embedding, weights)
         self.decoder = Decoder(sizes, self.embedding, weights)
         self.encoder = Encoder(self.embedding, weights)
-        self._code_scores = self.decoder.of_codes(prior_codes(sizes.codes, sizes.code_dim))
+        self._code_scores = self.decoder.of_codes(fixed_codes(sizes.codes, weights))
 
     def null_state(self, batch: int) -> VAEState:
         """See `LanguageModel.null_state`: zeros in every layer, and equal weights."""

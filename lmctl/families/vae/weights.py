@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmctl.families.vae.codes import CENTER, LOG_DEVIATION
 from lmctl.layers.lstm import weight_shapes_of_layer
 
 if TYPE_CHECKING:
@@ -20,4 +21,5 @@ def weight_shapes(sizes: VAESizes) -> dict[str, tuple[int, ...]]:
     shapes |= weight_shapes_of_layer("encoder", sizes.embedding_dim, encoder_units)
     shapes["code.kernel"] = (encoder_units, 2 * sizes.code_dim)
     shapes["code.bias"] = (2 * sizes.code_dim,)
+    shapes |= {CENTER: (sizes.code_dim,), LOG_DEVIATION: (sizes.code_dim,)}
     return shapes | sizes.word_layers.softmax_shapes()

@@ -29,12 +29,13 @@ def model(sizes, make_weights):
 def test_under_one_code_a_sentence_has_the_probability_that_the_mixture_of_that_code_gives(
     make_sizes, make_weights
 ):
-    """The single fixed code is the mean of the prior, 0."""
+    """The single fixed code is the center of the codes."""
     sizes = make_sizes(codes=1)
-    model = VAELanguageModel(sizes, make_weights(sizes))
+    weights = make_weights(sizes)
+    model = VAELanguageModel(sizes, weights)
     state = model.initial_state(1)
 
-    (found,) = log_likelihoods(model, SENTENCE, np.zeros((1, 2), dtype=np.float32))
+    (found,) = log_likelihoods(model, SENTENCE, weights["code.center"][None])
 
     expected = 0.0
     for word in SENTENCE:

@@ -16,7 +16,8 @@ class Mixture:
     def __init__(self, sizes, weights):
         self.sizes = sizes
         self.weights = {name: weight.astype(np.float64) for name, weight in weights.items()}
-        self.codes = prior_codes(sizes.codes, sizes.code_dim).astype(np.float64)
+        points = prior_codes(sizes.codes, sizes.code_dim)
+        self.codes = self.weights["code.center"] + np.exp(self.weights["code.log_deviation"]) * points
 
     def distributions(self, token_ids):
         """The distribution of the next word after each of the words, from the null state."""

@@ -1,4 +1,4 @@
-"""The divergence of a sentence's code from the prior, and its weight in the training loss."""
+"""The divergence of a sentence's code from the prior, its weight in the training loss, and where codes lie."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def penalty(divergences: Any, free_bits: float) -> Any:
     """
     share = free_bits * math.log(2) / divergences.shape[-1]
     return tf.reduce_sum(tf.maximum(divergences, share), axis=-1)
+
+
+def normal_nats(values: Any, center: Any, log_deviation: Any) -> Any:
+    """The negative log density of values under independent normal distributions, without its constant, in nats.
+
+    Args:
+        values: (..., Z).
+        center: the mean of each element, (Z,).
+        log_deviation: the natural log of the standard deviation of each element, (Z,).
+
+    Returns:
+        (...).
+    """
+    return tf.reduce_sum(0.5 * tf.square((values - center) * tf.exp(-log_deviation)) + log_deviation, axis=-1)
 
 
 def annealing_weight(step: Any, annealing_steps: int) -> Any:

@@ -17,8 +17,8 @@ import msgspec
 import tensorflow as tf
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.vae.codes import prior_codes
-from lmctl.families.vae.keras.evidence import annealing_weight, divergence, penalty
+from lmctl.families.vae.codes import CENTER, LOG_DEVIATION, prior_codes
+from lmctl.families.vae.keras.evidence import annealing_weight, divergence, normal_nats, penalty
 from lmctl.layers.keras.initial_weights import InitialWeights
 from lmctl.layers.keras.lstm import LSTM
 from lmctl.layers.keras.masks import Masks
@@ -27,6 +27,10 @@ from lmctl.layers.keras.network import WordNetwork
 if TYPE_CHECKING:
     from lmctl.families.vae.config import VAEConfig
     from lmctl.families.vae.sizes import VAESizes
+
+# Weight of the nats that train the center and the deviation of the codes. It keeps their gradients too small to
+# matter where the gradients of all weights are clipped together; Adam's steps do not depend on it.
+PLACING_WEIGHT = 0.01
 
 
 class Regularization(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +112,11 @@ class VAENetwork(WordNetwork):
         self.sizes = sizes
         self._regularization = regularization
         self._recurrence = recurrence
-        self._codes = tf.constant(prior_codes(sizes.codes, sizes.code_dim))
+        self._points = tf.constant(prior_codes(sizes.codes, sizes.code_dim))
+        self.center, self.log_deviation = (
+            self.add_weight(shape=(sizes.code_dim,), initializer="zeros", name=name)
+            for name in ("code_center", "code_log_deviation")
+        )
         self.decoder_layers = []
         width = sizes.embedding_dim + sizes.code_dim
         for index in range(sizes.layers):
@@ -144,6 +152,7 @@ class VAENetwork(WordNetwork):
     def inner_weights(self) -> dict[str, Any]:
         """See `WordNetwork.inner_weights`."""
         named = {"code.kernel": self.code_layer.kernel, "code.bias": self.code_layer.bias}
+        named |= {CENTER: self.center, LOG_DEVIATION: self.log_deviation}
         layers = {f"decoder.{index}": layer for index, layer in enumerate(self.decoder_layers)}
         for name, layer in (layers | {"encoder": self.encoder}).items():
             named[f"{name}.kernel"] = layer.cell.kernel
@@ -227,6 +236,9 @@ class VAENetwork(WordNetwork):
         weight = annealing_weight(seed[1], regularization.annealing_steps)
         of_codes = penalty(divergence(mean, log_variance), regularization.free_bits)
         nats += tf.where(starts, weight * of_codes, 0.0)
+        # Center and deviation follow the codes and change nothing else: these nats have a gradient, and add 0.
+        placing = PLACING_WEIGHT * normal_nats(tf.stop_gradient(mean), self.center, self.log_deviation)
+        nats += tf.where(starts, placing - tf.stop_gradient(placing), 0.0)
         null = self.null_state(tf.shape(inputs)[1])
         after = MixtureState(
             null.hidden + tf.stack(hidden, axis=1)[:, None],
@@ -261,7 +273,8 @@ class VAENetwork(WordNetwork):
         vectors = self.embedded(inputs, Masks(None), 0.0)
         layer, width = self.decoder_layers[0], self.sizes.embedding_dim
         of_words = layer.projected(tf.pad(vectors, [(0, 0), (0, 0), (0, self.sizes.code_dim)]))
-        of_codes = layer.projected(tf.pad(self._codes, [(0, 0), (width, 0)])) - layer.cell.bias
+        codes = self.center + tf.exp(self.log_deviation) * self._points
+        of_codes = layer.projected(tf.pad(codes, [(0, 0), (width, 0)])) - layer.cell.bias
         return of_words[:, :, None] + of_codes
 
     def _read(self, state: MixtureState, words: Any, scores: Any, likelihoods: Any) -> MixtureState:

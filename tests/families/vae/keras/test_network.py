@@ -109,6 +109,32 @@ def test_the_first_position_of_a_sentence_has_its_divergence(sizes, make_network
     np.testing.assert_allclose(np.asarray(found) - np.asarray(reconstruction), expected, atol=2e-4)
 
 
+def test_center_and_deviation_of_the_codes_have_the_gradient_of_their_likelihood(sizes, make_network):
+    import tensorflow as tf
+
+    from lmctl.families.vae.keras.network import PLACING_WEIGHT
+
+    network = make_network(sizes)
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            nats, _ = network.cross_entropy(INPUTS, TARGETS, network.null_state(2), seed())
+        return tape.gradient(nats, [network.center.value, network.log_deviation.value])
+
+    found = gradients()
+
+    codes = np.asarray(network.encoded(TARGETS)[0], dtype=np.float64)[STARTS]
+    center, log_deviation = (
+        np.asarray(each.value, np.float64) for each in (network.center, network.log_deviation)
+    )
+    scaled = (codes - center) / np.exp(log_deviation)
+    expected = -scaled.sum(axis=0) / np.exp(log_deviation), (1 - scaled**2).sum(axis=0)
+    assert len(codes) == 4
+    for each, of_formula in zip(found, expected, strict=True):
+        np.testing.assert_allclose(each, PLACING_WEIGHT * of_formula, rtol=1e-4)
+
+
 @pytest.mark.long
 def test_the_bound_is_below_the_evidence(make_sizes, make_weights, make_network):
     """Kingma & Welling 2014: the mean of the bound over noise is below log p(x), here of 1,000 codes."""
