@@ -34,7 +34,7 @@ FEWEST_SLOW_STEPS, SLOW_MEASURING_SHARE = 3, 0.1
 RESERVE_SHARE = 0.02
 SMALLEST_RESERVE_SECONDS = 2.0
 # Largest share of the time left that is kept for work after training that can be cut short.
-AFTER_SHARE = 0.1
+AFTER_SHARE = 0.15
 # Share of the time left for training that the validation at its end may take, and share of the time of an epoch
 # that each validation may take. If the whole validation text takes longer, a part of it is scored.
 VALIDATION_SHARE, EPOCH_VALIDATION_SHARE = 0.25, 0.1

@@ -119,9 +119,9 @@ def test_a_time_limit_leaves_time_to_publish(good, monkeypatch, retrain):
 
 @pytest.mark.parametrize(
     ("own_seconds", "reserved"),
-    # Of 3,000 s the work after training gets 300 at most, and the figures of the family half of that. Scoring
+    # Of 3,000 s the work after training gets 450 at most, and the figures of the family half of that. Scoring
     # takes 100 s, tuning a cache 100 s, and opening the bundle 2 s.
-    [(0.0, 202), (100.0, 302), (200.0, 202)],
+    [(0.0, 202), (200.0, 402), (300.0, 202)],
 )
 def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
     own_seconds, reserved, text, known, tmp_path, monkeypatch
