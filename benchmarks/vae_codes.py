@@ -1,11 +1,13 @@
-"""The fixed codes of a variational autoencoder: from the prior, or fitted to the codes of the training sentences?
+"""The fixed codes of a variational autoencoder: of the prior, or of the codes of the training sentences?
 
     python -m benchmarks.vae_codes models/vae corpus --codes 4,16,64
 
-`corpus` is the prepared corpus on which the model was trained. Fitted codes are the means of a mixture of K normal
-distributions with diagonal covariances, which expectation maximisation fits to the codes of training sentences.
-They have the weights of the mixture, or equal weights. Every variant is a finite mixture of the same decoder. The
-perplexities are those of a sample of the validation sentences, each alone (state reset).
+`corpus` is the prepared corpus on which the model was trained. Placed codes are those of the prior, with the mean
+and the deviation of the codes of training sentences; a model's own codes are placed by training. Fitted codes are
+the means of a mixture of K normal distributions with diagonal covariances, which expectation maximisation fits to
+the codes of training sentences. They have the weights of the mixture, or equal weights. Every variant is a finite
+mixture of the same decoder. The perplexities are those of a sample of the validation sentences, each alone (state
+reset).
 """
 
 from __future__ import annotations
@@ -64,10 +66,14 @@ def main() -> None:
     for count in map(int, arguments.codes.split(",")):
         weights, fitted = fit_mixture(means, count)
         of_fitted = _likelihoods(model, scored, fitted.astype(np.float32))
-        of_prior = _likelihoods(model, scored, prior_codes(count, model.sizes.code_dim))
+        points = prior_codes(count, model.sizes.code_dim)
+        of_prior = _likelihoods(model, scored, points)
+        placed = means.mean(axis=0) + means.std(axis=0) * points
+        of_placed = _likelihoods(model, scored, placed.astype(np.float32))
         equal = np.full(count, 1 / count)
         variants = {
             ("prior", "equal"): (of_prior, equal),
+            ("placed", "equal"): (of_placed, equal),
             ("fitted", "fitted"): (of_fitted, weights),
             ("fitted", "equal"): (of_fitted, equal),
         }
