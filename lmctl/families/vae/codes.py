@@ -1,7 +1,7 @@
 """The fixed codes of a variational autoencoder: a low-discrepancy sequence, mapped to a normal distribution.
 
 The distribution is that of the codes of the training sentences, the aggregated posterior (Makhzani et al. 2015,
-arXiv:1511.05644), as far as its mean and its deviation go. It is narrower than the prior.
+arXiv:1511.05644), as far as its mean and its deviation go. docs/families.md compares it with the prior.
 """
 
 from __future__ import annotations

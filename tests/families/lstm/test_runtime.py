@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from lmctl.families.base import LanguageModel
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.families.lstm.runtime import LSTMLanguageModel
+from lmctl.families.mixture.runtime import MixtureLanguageModel
 
 
 def sigmoid(x):
@@ -197,3 +200,21 @@ def test_log_probs_along_a_text_are_those_of_each_state_in_turn(adaptive, make_m
     there = np.arange(5)[:, None] < lengths
     np.testing.assert_allclose(found[there], expected[there], atol=1e-6)
     assert_states_equal(end, state)
+
+
+def test_for_many_columns_no_product_is_made_row_by_row_in_a_mixture_or_under_a_cache_either(
+    make_model, monkeypatch
+):
+    model = make_model(layers=2)
+    token_ids = np.array([[1, 2, 3], [3, 1, 2]])
+    monkeypatch.setattr("lmctl.layers.lstm.row_by_row", None)
+
+    for each in (
+        model,
+        MixtureLanguageModel([model, model], [0.5, 0.5]),
+        CachedLanguageModel(model, CacheParameters(weight=0.1, theta=1.0), 5),
+    ):
+        wide = each.for_many_columns()
+        wide.advance(wide.null_state(3), token_ids)
+        with pytest.raises(TypeError):
+            each.advance(each.null_state(3), token_ids)
