@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lmctl import families
 from lmctl.cli.options import message_options, model_argument, pass_messages
-from lmctl.cli.parameters import PathName
+from lmctl.cli.parameters import FiniteNumber, PathName
 from lmctl.errors import joined
+from lmctl.families.exporting import OF_EVERY_MODEL, ExportOptions
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
 
+_DEFAULTS = ExportOptions()
+
 
 def _families_of_formats() -> str:
     """`arpa: models of family ngram; ...`."""
-    formats = families.export_formats().items()
-    return "; ".join(f"{format}: models of family {joined(names, 'or')}" for format, names in formats) + "."
+    of_families = [
+        f"{format}: models of family {joined(families.families_of_format(format), 'or')}"
+        for format in families.export_formats()
+    ]
+    return "; ".join([*of_families, f"{joined(list(OF_EVERY_MODEL))}: every model"]) + "."
 
 
 @click.command()
@@ -27,7 +33,7 @@ def _families_of_formats() -> str:
 @click.option(
     "--to",
     "format",
-    type=click.Choice(list(families.export_formats())),
+    type=click.Choice([*families.export_formats(), *OF_EVERY_MODEL]),
     required=True,
     help=f"Format of the file. {_families_of_formats()}",
 )
@@ -42,19 +48,51 @@ def _families_of_formats() -> str:
 @click.option(
     "--unknown",
     metavar="WORD",
-    default="<unk>",
-    show_default=True,
-    help="Spelling of the unknown word in the file; pocketsphinx reads only '<UNK>'.",
+    help="arpa: spelling of the unknown word in the file; pocketsphinx reads only '<UNK>'.  "
+    f"[default: {_DEFAULTS.unknown}]",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="onnx-step: also give the K most probable tokens of a step.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="onnx, onnx-step: store weights as 8-bit integers with a scale for each row; a quarter of the size.",
+)
+@click.option(
+    "--max-loss",
+    type=FiniteNumber(0),
+    metavar="SHARE",
+    help="With --quantize: write nothing if the perplexity of the validation text rises by more than this share.  "
+    f"[default: {_DEFAULTS.max_loss}]",
 )
 @message_options
 @pass_messages
-def export(messages: Messages, /, model: str | None, format: str, output: str, unknown: str) -> None:
+def export(messages: Messages, /, model: str | None, format: str, output: str, **given: Any) -> None:
     """Write a model in a format that other programs read.
 
-    arpa is the text format of n-gram models that KenLM, SRILM and IRSTLM read. The context `</s>`, from which a
-    sentence starts, is written as `<s>`. Probabilities are log10; -99 stands for a probability of 0. If these
-    programs would misread a word, such as `<UNK>`, its first character is written as \\xNN; `lmctl import` reads
-    it back.
+    \b
+    Formats:
+        arpa        the text of n-gram models that KenLM, SRILM and IRSTLM
+                    read
+        onnx        a network that gives the negative log probability of
+                    sentences: x (N, L), x_lens (N) -> nll (N)
+        onnx-step   a network that reads on: x (N, L), states -> log_probs
+                    (N, V), next states; states begin as zeros, and a
+                    sentence begins with </s>
+        words       the words of the vocabulary, one on each line
+        vocabulary  the same with <unk> and </s>; line n is token id n - 1
+        word2vec    the vectors of words, as word2vec and gensim read them
+
+    In arpa, the context `</s>`, from which a sentence starts, is written as `<s>`. Probabilities are log10; -99
+    stands for a probability of 0. If these programs would misread a word, such as `<UNK>`, its first character is
+    written as \\xNN; `lmctl import` reads it back.
+
+    Before an ONNX file is written, onnxruntime reads it, and its log probabilities of 1,000 tokens of the
+    validation text are compared with lmctl's own. docs/exchange.md describes inputs, outputs and metadata.
 
     MODEL is the folder of a model, MODEL@6 for its generation 6, or the folder of a bundle. By default it is
     $LMCTL_MODEL, else the only model under ./models.
@@ -63,6 +101,8 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, u
     Example:
         lmctl export models/counts --to arpa -o counts.arpa.gz
         lmctl export models/counts --to arpa | build_binary /dev/stdin counts.bin
+        lmctl export models/news --to onnx-step --top 5 -o news.onnx
+        lmctl export models/news --to vocabulary -o news.txt
     """
     if output == "-" and sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal; write to a file with -o, or to a pipe")
@@ -70,4 +110,4 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, u
     from lmctl.jobs.export import export as job
 
     with showing_activity(messages, "opening"):
-        job(model, format, output, unknown)
+        job(model, format, output, {name: value for name, value in given.items() if value is not None})

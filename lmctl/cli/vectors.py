@@ -9,6 +9,7 @@ import numpy as np
 
 from lmctl.cli import tsv
 from lmctl.cli.output import encode_json
+from lmctl.query.vectors import WORDS_AT_ONCE, word2vec_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from lmctl.query.vectors import SentenceVector
 
 FORMATS = ("tsv", "jsonl", "word2vec")
-# Vectors of words that are written at once.
-WORDS_AT_ONCE = 256
 
 
 def print_words(words: Sequence[str], vectors: Float32Array, format: str, *, header: bool) -> None:
@@ -31,8 +30,9 @@ def print_words(words: Sequence[str], vectors: Float32Array, format: str, *, hea
         header: whether the first line of tsv has the names of the columns.
     """
     if format == "word2vec":
-        _write([f"{len(words)} {vectors.shape[1]}\n"])
-    elif format == "tsv" and header:
+        _write(word2vec_text(words, vectors))
+        return
+    if format == "tsv" and header:
         _write([_heading(("word",), vectors.shape[1])])
     for first in range(0, len(words), WORDS_AT_ONCE):
         part = slice(first, first + WORDS_AT_ONCE)
@@ -92,8 +92,6 @@ def _record(format: str, names: dict[str, object], vector: Sequence[float]) -> s
     if format == "jsonl":
         return encode_json({**names, "vector": vector}).decode() + "\n"
     numbers = [f"{number:.9g}" for number in vector]
-    if format == "word2vec":
-        return " ".join([*map(str, names.values()), *numbers]) + "\n"
     return tsv.row((*names.values(), *numbers)) + "\n"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportFormat
     from lmctl.families.family import Family, Runtime
 
 logger = logging.getLogger(__name__)
@@ -95,12 +96,19 @@ def every() -> tuple[Family, ...]:
 
 
 @memoized
-def export_formats() -> dict[str, tuple[str, ...]]:
-    """The formats that `lmctl export` writes, each with the names of the families that can be written in it."""
-    formats = dict.fromkeys(format for family in every() for format in family.export_formats)
-    return {
-        format: tuple(family.name for family in every() if format in family.export_formats) for format in formats
-    }
+def export_formats() -> dict[str, ExportFormat]:
+    """The formats that models of some families can be written in, by name; with the options of any family."""
+    found: dict[str, ExportFormat] = {}
+    for family in every():
+        for name, format in family.export_formats.items():
+            options = found.get(name, format).options | format.options
+            found[name] = format._replace(options=options)
+    return found
+
+
+def families_of_format(format: str) -> list[str]:
+    """The names of the families whose models can be written in a format."""
+    return [family.name for family in every() if format in family.export_formats]
 
 
 @memoized

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportFigures, ExportFormat, ExportOptions
     from lmctl.families.gap_model import GapModel
     from lmctl.families.network import Network, NetworkOptions
 
@@ -83,8 +84,7 @@ class Family(ABC):
             Another value than the default is refused.
         inherited_sizes: the keys of `model:` that a warm start takes from the old model if they are not set. A
             family without any has no warm start.
-        export_formats: the formats that `export` writes. Each is a value of `lmctl export --to`, and the usual
-            suffix of such a file.
+        export_formats: the formats that `export` writes, by name. A name is a value of `lmctl export --to`.
     """
 
     name: ClassVar[str]
@@ -99,7 +99,7 @@ class Family(ABC):
     also_uses: ClassVar[frozenset[str]] = frozenset()
     without_effect: ClassVar[frozenset[str]] = frozenset()
     inherited_sizes: ClassVar[tuple[str, ...]] = ()
-    export_formats: ClassVar[tuple[str, ...]] = ()
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {}
 
     @property
     def config_type(self) -> type[Any] | None:
@@ -256,17 +256,25 @@ class Family(ABC):
         """
         raise NotImplementedError(self.name)
 
-    def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:
+    def export(
+        self, bundle: BundleFiles, format: str, file: IO[bytes], options: ExportOptions
+    ) -> ExportFigures | None:
         """Write a model in the format of another program, and report progress to `lmctl.progress`.
 
         Args:
             bundle: a bundle of this family.
             format: one of `export_formats`.
             file: open for writing, at its beginning.
-            unknown: the spelling of the unknown word in the file.
+            options: those that the format has; the others have their defaults.
+
+        Returns:
+            What another program read from the file, if the format is checked. Nothing is written if it reads other
+            numbers.
 
         Raises:
-            DataError: a file of the bundle is missing or damaged.
+            DataError: a file of the bundle is missing or damaged, or another program reads other numbers.
+            QualityGateError: rounding costs more than the options allow.
+            MissingExtraError: a package that the format needs is not installed.
         """
         raise NotImplementedError(self.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lmctl.errors import DataError
 from lmctl.families.family import Family
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportFigures, ExportOptions
     from lmctl.families.family import Runtime
+    from lmctl.families.onnx.network import OnnxNetwork
     from lmctl.layers.clusters import Cluster
+    from lmctl.layers.onnx.graph import Graph
     from lmctl.layers.word_layers import WordLayers
 
 
@@ -69,6 +72,34 @@ class NetworkFamily(Family):
             return self.runtime(sizes, weights)
         except ValueError as error:
             raise DataError(f"{bundle.weights_path}: {error}") from error
+
+    def onnx_network(self, graph: Graph, sizes: Any, weights: Mapping[str, Float32Array]) -> OnnxNetwork:
+        """The network as ONNX operators. Called only if `export_formats` has a form of ONNX.
+
+        Args:
+            graph: the graph that gets weights and operators.
+            sizes: of the model.
+            weights: by the names of `weight_shapes(sizes)`.
+        """
+        raise NotImplementedError(self.name)
+
+    def export(
+        self, bundle: BundleFiles, format: str, file: IO[bytes], options: ExportOptions
+    ) -> ExportFigures | None:
+        """See `Family.export`."""
+        from lmctl.families.onnx.export import export_onnx, require_onnx
+        from lmctl.families.weights import checked_weights
+
+        require_onnx()
+        weights = checked_weights(bundle, self.weight_shapes(bundle.sizes))
+        return export_onnx(
+            bundle,
+            format,
+            file,
+            options,
+            lambda graph: self.onnx_network(graph, bundle.sizes, weights),
+            lambda: self.runtime(bundle.sizes, weights),  # type: ignore[arg-type, return-value]
+        )
 
     def count_parameters(self, sizes: Any) -> int:
         """See `Family.count_parameters`."""

@@ -16,7 +16,7 @@ from lmctl.layers.products import cosines
 from lmctl.query.batching import batches_by_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.gap_model import GapModel
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Cosines that are held at once, words that are asked for times words of the vocabulary: 32 MiB as float64.
 COSINES_AT_ONCE = 1 << 22
+# Vectors of words that are written at once.
+WORDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,22 @@ class Neighborhood:
     word: str
     oov: list[str]
     neighbors: list[Neighbor]
+
+
+def word2vec_text(words: Sequence[str], vectors: Float32Array) -> Iterator[str]:
+    """Yield vectors in the text format of word2vec: their number and length, then each after its word.
+
+    Nine significant digits give a float32 back.
+
+    Args:
+        words: the words, without white space.
+        vectors: (N, D).
+    """
+    yield f"{len(words)} {vectors.shape[1]}\n"
+    for first in range(0, len(words), WORDS_AT_ONCE):
+        part = slice(first, first + WORDS_AT_ONCE)
+        for word, vector in zip(words[part], vectors[part].tolist(), strict=True):
+            yield f"{word} {' '.join(f'{number:.9g}' for number in vector)}\n"
 
 
 def word_vectors(model: TextModel) -> Float32Array:

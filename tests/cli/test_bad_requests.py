@@ -44,7 +44,10 @@ from refusals import assert_refused
             ("eval", "-m", "bundle", "--format", "kenlm", "--json", "good.txt"),
             "got --format kenlm; use one of them",
         ),
-        (("export", "bundle", "--to", "gguf"), "--to: expected arpa, got 'gguf'"),
+        (
+            ("export", "bundle", "--to", "gguf"),
+            "--to: expected onnx, onnx-step, keras, litert, arpa, words, ",
+        ),
         (("info", "bundle", "-m", "other"), "MODEL (bundle) and -m (other) both name a model; use one of them"),
         (("predict", "-m", "bundle", "-q", "-v", "x"), "--quiet and --verbose contradict each other"),
         (("eval", "-m", "bundle", "--accuracy-at", "0", "good.txt"), "expected whole numbers from 1"),

@@ -31,7 +31,7 @@ AUTO = read_settings()
 
 def export_arpa(model, output, unknown="<unk>"):
     """Write a model as ARPA text."""
-    export(model, "arpa", output, unknown)
+    export(model, "arpa", output, {"unknown": unknown})
 
 
 def count(source, model, *assignments):

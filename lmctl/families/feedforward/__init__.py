@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lmctl.families.exporting import ONNX, ONNX_STEP, ExportFormat
 from lmctl.families.network_family import NetworkFamily, describe_softmax
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.families.base import LanguageModel
     from lmctl.families.network import Network, NetworkOptions
+    from lmctl.families.onnx.network import OnnxNetwork
+    from lmctl.layers.onnx.graph import Graph
 
 
 class FeedForward(NetworkFamily):
@@ -26,6 +29,7 @@ class FeedForward(NetworkFamily):
         "feedforward-medium": None,
     }
     inherited_sizes = ("order", "embedding_dim", "hidden_units", "direct_connections", "tied")
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {"onnx": ONNX, "onnx-step": ONNX_STEP}
 
     @property
     def config_type(self) -> type[Any]:
@@ -52,6 +56,12 @@ class FeedForward(NetworkFamily):
         from lmctl.families.feedforward.runtime import FeedForwardLanguageModel
 
         return FeedForwardLanguageModel(sizes, weights)
+
+    def onnx_network(self, graph: Graph, sizes: Any, weights: Mapping[str, Float32Array]) -> OnnxNetwork:
+        """See `NetworkFamily.onnx_network`."""
+        from lmctl.families.feedforward.onnx import OnnxFeedForward
+
+        return OnnxFeedForward(graph, sizes, weights)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

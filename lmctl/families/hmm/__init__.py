@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
+from lmctl.families.exporting import ONNX_STEP_TABLES, ONNX_TABLES, ExportFormat
 from lmctl.families.network_family import NetworkFamily
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.base import LanguageModel
     from lmctl.families.network import Network, NetworkOptions
+    from lmctl.families.onnx.network import OnnxNetwork
+    from lmctl.layers.onnx.graph import Graph
 
 
 class HMM(NetworkFamily):
@@ -28,6 +31,10 @@ class HMM(NetworkFamily):
     }
     without_effect = frozenset({"device.precision"})
     inherited_sizes = ("states", "blocks", "embedding_dim")
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {
+        "onnx": ONNX_TABLES,
+        "onnx-step": ONNX_STEP_TABLES,
+    }
 
     @property
     def config_type(self) -> type[Any]:
@@ -74,6 +81,12 @@ class HMM(NetworkFamily):
         }
         weights["words.block"] = (np.arange(sizes.vocabulary_size) % sizes.blocks).astype(np.float32)
         return self.runtime(sizes, weights)
+
+    def onnx_network(self, graph: Graph, sizes: Any, weights: Mapping[str, Float32Array]) -> OnnxNetwork:
+        """See `NetworkFamily.onnx_network`."""
+        from lmctl.families.hmm.onnx import OnnxHMM
+
+        return OnnxHMM(graph, sizes, weights)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

@@ -67,6 +67,23 @@ class HMMLanguageModel(LanguageModel[HMMState]):
         self._log_transitions = np.empty(shape, dtype=np.float32)
         self._has_row = np.zeros(sizes.blocks + 1, dtype=bool)
 
+    @property
+    def block_of(self) -> IntArray:
+        """The block of each word, (V,)."""
+        return self._block_of
+
+    def log_transitions(self) -> Float32Array:
+        """Natural log probabilities of the next state, from the states of each block, (M + 1, K, Z).
+
+        The last row of M + 1 is the start, repeated K times.
+        """
+        self._make_rows(np.arange(self.sizes.blocks + 1))
+        return self._log_transitions
+
+    def log_emissions(self) -> Float32Array:
+        """Natural log probability of each word from the states of its block, (V, K)."""
+        return self._log_emission_table
+
     def null_state(self, batch: int) -> HMMState:
         """See `LanguageModel.null_state`: the start. Its transitions are the distribution of the first state."""
         per_block = self.sizes.states_per_block

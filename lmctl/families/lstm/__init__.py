@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from lmctl.families.exporting import ONNX, ONNX_STEP, ExportFormat
 from lmctl.families.network_family import NetworkFamily, describe_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float32Array
-    from lmctl.families.base import LanguageModel
+    from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportFigures, ExportOptions
     from lmctl.families.network import Network, NetworkOptions
+    from lmctl.families.onnx.network import OnnxNetwork
+    from lmctl.layers.onnx.graph import Graph
 
 
 class LSTM(NetworkFamily):
@@ -27,6 +31,12 @@ class LSTM(NetworkFamily):
         "large": None,
     }
     inherited_sizes = ("embedding_dim", "hidden_units", "layers", "tied")
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {
+        "onnx": ONNX,
+        "onnx-step": ONNX_STEP,
+        "keras": ExportFormat("keras", is_checked=True, needs_tensorflow=True),
+        "litert": ExportFormat("tflite", is_checked=True, needs_tensorflow=True),
+    }
 
     @property
     def config_type(self) -> type[Any]:
@@ -53,6 +63,25 @@ class LSTM(NetworkFamily):
         from lmctl.families.lstm.runtime import LSTMLanguageModel
 
         return LSTMLanguageModel(sizes, weights)
+
+    def onnx_network(self, graph: Graph, sizes: Any, weights: Mapping[str, Float32Array]) -> OnnxNetwork:
+        """See `NetworkFamily.onnx_network`."""
+        from lmctl.families.lstm.onnx import OnnxLSTM
+
+        return OnnxLSTM(graph, sizes, weights)
+
+    def export(
+        self, bundle: BundleFiles, format: str, file: IO[bytes], options: ExportOptions
+    ) -> ExportFigures | None:
+        """See `Family.export`."""
+        if format not in ("keras", "litert"):
+            return super().export(bundle, format, file, options)
+        from lmctl.families.lstm.keras.export import export_keras, export_litert
+        from lmctl.families.weights import checked_weights
+
+        weights = checked_weights(bundle, self.weight_shapes(bundle.sizes))
+        write = export_keras if format == "keras" else export_litert
+        return write(bundle, weights, self.runtime(bundle.sizes, weights), file, options)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

@@ -6,6 +6,7 @@ import logging
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
+from lmctl.families.exporting import ExportFormat
 from lmctl.families.family import Estimated, Family
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import IntArray
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportOptions
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
 # Scratch files, for each token of the text. Order 5 took about 50 bytes with a text of 200 million tokens.
 # An order takes 4 bytes for its places, and more for its counts, so no text needs less than this.
 SCRATCH_BYTES_PER_TOKEN = 16
+
+ARPA = ExportFormat("arpa", frozenset({"unknown"}))
 
 
 class Ngram(Family):
@@ -35,7 +39,7 @@ class Ngram(Family):
     is_baseline = True
     # A seed has no effect here, but is accepted.
     also_uses = frozenset({"training.seed", "device.threads"})
-    export_formats = ("arpa",)
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {"arpa": ARPA}
 
     @property
     def config_type(self) -> type[Any]:
@@ -132,11 +136,17 @@ class Ngram(Family):
         order = self.settle_config(config, len(token_ids)).order
         estimate(token_ids, vocabulary_size, scratch, order=order, smoothing="mle", scratch=scratch)
 
-    def export(self, bundle: BundleFiles, format: str, file: IO[bytes], unknown: str) -> None:  # noqa: ARG002
+    def export(
+        self,
+        bundle: BundleFiles,
+        format: str,  # noqa: ARG002
+        file: IO[bytes],
+        options: ExportOptions,
+    ) -> None:
         """See `Family.export`. ARPA is the only format."""
         from lmctl.families.arpa.export import export_arpa
 
-        export_arpa(bundle, file, unknown)
+        export_arpa(bundle, file, options.unknown)
 
 
 FAMILY = Ngram()

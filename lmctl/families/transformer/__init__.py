@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
+from lmctl.families.exporting import ONNX, ONNX_STEP, ExportFormat
 from lmctl.families.network_family import NetworkFamily, describe_softmax
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.families.base import LanguageModel
     from lmctl.families.network import Network, NetworkOptions
+    from lmctl.families.onnx.network import OnnxNetwork
+    from lmctl.layers.onnx.graph import Graph
 
 
 class Transformer(NetworkFamily):
@@ -27,6 +30,7 @@ class Transformer(NetworkFamily):
         "transformer-medium": None,
     }
     inherited_sizes = ("hidden_units", "layers", "heads", "feedforward_units", "context", "positions", "tied")
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {"onnx": ONNX, "onnx-step": ONNX_STEP}
 
     @property
     def config_type(self) -> type[Any]:
@@ -60,6 +64,12 @@ class Transformer(NetworkFamily):
         from lmctl.families.transformer.runtime import TransformerLanguageModel
 
         return TransformerLanguageModel(sizes, weights)
+
+    def onnx_network(self, graph: Graph, sizes: Any, weights: Mapping[str, Float32Array]) -> OnnxNetwork:
+        """See `NetworkFamily.onnx_network`."""
+        from lmctl.families.transformer.onnx import OnnxTransformer
+
+        return OnnxTransformer(graph, sizes, weights)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from lmctl.errors import DataError
 from lmctl.families.base import LanguageModel, Scores
+from lmctl.families.exporting import ExportFormat
 from lmctl.families.family import Estimated, Family
 
 TABLE = "unigram.npy"
@@ -64,7 +65,7 @@ class Unigram(Family):
     name = "unigram"
     title = "words that are counted"
     estimates = True
-    export_formats = ("tsv",)
+    export_formats: ClassVar = {"tsv": ExportFormat("tsv", frozenset({"unknown"}))}
 
     @property
     def config_type(self) -> type[Any]:
@@ -91,8 +92,8 @@ class Unigram(Family):
     def count_parameters(self, sizes):
         return sizes.vocabulary_size
 
-    def export(self, bundle, format, file, unknown):
-        words = [unknown, *bundle.vocabulary().words[1:]]
+    def export(self, bundle, format, file, options):
+        words = [options.unknown, *bundle.vocabulary().words[1:]]
         for word, log_prob in zip(words, np.load(bundle.check(TABLE)), strict=True):
             file.write(f"{word}\t{np.exp(log_prob):.6f}\n".encode())
 

@@ -1,0 +1,1 @@
+"""The layers as ONNX operators, for models that other runtimes answer from."""
