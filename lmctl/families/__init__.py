@@ -106,6 +106,12 @@ def export_formats() -> dict[str, ExportFormat]:
     return found
 
 
+@memoized
+def import_formats() -> dict[str, tuple[str, ...]]:
+    """The formats of other programs' networks, by name, each with the usual suffixes of its files."""
+    return {name: suffixes for family in every() for name, suffixes in family.import_formats.items()}
+
+
 def families_of_format(format: str) -> list[str]:
     """The names of the families whose models can be written in a format."""
     return [family.name for family in every() if format in family.export_formats]

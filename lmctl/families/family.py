@@ -61,6 +61,28 @@ class Estimated:
     weights: Mapping[str, Float32Array] | None = None
 
 
+class ForeignModel(Protocol):
+    """A model of another program, whose words are only numbered."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of its words."""
+        ...
+
+    def in_own_form(self, rows: IntArray) -> tuple[Any, dict[str, Any], dict[str, Float32Array]]:
+        """The model with a vocabulary of lmctl.
+
+        Args:
+            rows: the number that each word of the new vocabulary has in this model, (V,); -1: it does not have
+                the word, whose probability becomes next to nothing.
+
+        Returns:
+            The sizes, of type `Family.sizes_type`; the keys of `Family.config_type` that follow from the model;
+            and the weights.
+        """
+        ...
+
+
 class Family(ABC):
     """One family of models. The package of the family has one object of its class, FAMILY, which holds no state.
 
@@ -85,6 +107,8 @@ class Family(ABC):
         inherited_sizes: the keys of `model:` that a warm start takes from the old model if they are not set. A
             family without any has no warm start.
         export_formats: the formats that `export` writes, by name. A name is a value of `lmctl export --to`.
+        import_formats: the formats that `read_foreign` reads, by name, each with the usual suffixes of its files.
+            A name is a value of `lmctl import --from`.
     """
 
     name: ClassVar[str]
@@ -100,6 +124,7 @@ class Family(ABC):
     without_effect: ClassVar[frozenset[str]] = frozenset()
     inherited_sizes: ClassVar[tuple[str, ...]] = ()
     export_formats: ClassVar[Mapping[str, ExportFormat]] = {}
+    import_formats: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def config_type(self) -> type[Any] | None:
@@ -274,6 +299,19 @@ class Family(ABC):
         Raises:
             DataError: a file of the bundle is missing or damaged, or another program reads other numbers.
             QualityGateError: rounding costs more than the options allow.
+            MissingExtraError: a package that the format needs is not installed.
+        """
+        raise NotImplementedError(self.name)
+
+    def read_foreign(self, path: Path, format: str) -> ForeignModel:
+        """Read a model of another program, without running anything in its file.
+
+        Args:
+            path: of the file.
+            format: one of `import_formats`.
+
+        Raises:
+            DataError: the file is damaged, or its model is not one of this family.
             MissingExtraError: a package that the format needs is not installed.
         """
         raise NotImplementedError(self.name)

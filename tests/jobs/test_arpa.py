@@ -16,7 +16,7 @@ from lmctl.errors import DataError, InputMissingError, LockedError, UsageError
 from lmctl.families.arpa.importing import ArpaReading
 from lmctl.families.arpa.words import SpecialWords
 from lmctl.jobs.export import export
-from lmctl.jobs.import_ import import_arpa
+from lmctl.jobs.import_arpa import import_arpa
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
 from lmctl.query.model import verify_model
@@ -284,9 +284,11 @@ def test_words_that_others_would_misread_come_back(tmp_path, caplog, unknown):
 
 
 def test_a_folder_is_no_arpa_file(counted, tmp_path):
-    with pytest.raises(InputMissingError, match=f"{counted}: is a model of lmctl already; expected an ARPA file"):
+    with pytest.raises(
+        InputMissingError, match=f"{counted}: is a model of lmctl already; expected a file of another program"
+    ):
         import_arpa(counted, tmp_path / "model", AUTO)
-    with pytest.raises(InputMissingError, match=f"{tmp_path}: is a folder; expected an ARPA file"):
+    with pytest.raises(InputMissingError, match=f"{tmp_path}: is a folder; expected a file of another program"):
         import_arpa(str(tmp_path), tmp_path / "model", AUTO)
 
 

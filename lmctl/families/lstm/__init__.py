@@ -9,10 +9,12 @@ from lmctl.families.network_family import NetworkFamily, describe_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from lmctl.arrays import Float32Array
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.exporting import ExportFigures, ExportOptions
+    from lmctl.families.family import ForeignModel
     from lmctl.families.network import Network, NetworkOptions
     from lmctl.families.onnx.network import OnnxNetwork
     from lmctl.layers.onnx.graph import Graph
@@ -36,6 +38,10 @@ class LSTM(NetworkFamily):
         "onnx-step": ONNX_STEP,
         "keras": ExportFormat("keras", is_checked=True, needs_tensorflow=True),
         "litert": ExportFormat("tflite", is_checked=True, needs_tensorflow=True),
+    }
+    import_formats: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "keras": (".keras", ".h5", ".hdf5"),
+        "pytorch": (".safetensors",),
     }
 
     @property
@@ -82,6 +88,16 @@ class LSTM(NetworkFamily):
         weights = checked_weights(bundle, self.weight_shapes(bundle.sizes))
         write = export_keras if format == "keras" else export_litert
         return write(bundle, weights, self.runtime(bundle.sizes, weights), file, options)
+
+    def read_foreign(self, path: Path, format: str) -> ForeignModel:
+        """See `Family.read_foreign`."""
+        if format == "pytorch":
+            from lmctl.families.lstm.foreign.pytorch_files import read_pytorch
+
+            return read_pytorch(path)
+        from lmctl.families.lstm.foreign.keras_files import read_keras
+
+        return read_keras(path)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

@@ -1,0 +1,1 @@
+"""LSTM language models of other programs: Keras files, and PyTorch's word-language-model example."""

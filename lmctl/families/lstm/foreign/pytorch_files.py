@@ -1,0 +1,68 @@
+"""Reading the state dict of PyTorch's word-language-model example from a safetensors file, without PyTorch.
+
+The example is a module with the parts `encoder` (nn.Embedding), `rnn` (nn.LSTM) and `decoder` (nn.Linear). With
+tied weights, encoder and decoder share one tensor, and a file may have it once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.errors import DataError
+from lmctl.families.lstm.foreign.network import ForeignLayer, ForeignLSTM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.arrays import Float32Array
+
+ENCODER, DECODER, DECODER_BIAS = "encoder.weight", "decoder.weight", "decoder.bias"
+PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def read_pytorch(path: Path) -> ForeignLSTM:
+    """Read a model.
+
+    Args:
+        path: a safetensors file.
+
+    Raises:
+        DataError: the file is damaged, or its tensors are not those of the example with an LSTM.
+        OSError: it cannot be read.
+    """
+    import safetensors
+    import safetensors.numpy
+
+    try:
+        tensors = safetensors.numpy.load(path.read_bytes())
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: expected a safetensors file with the state dict of a module: {error}") from None
+    count = sum(name.startswith("rnn.weight_ih_l") for name in tensors)
+    names = [ENCODER, DECODER_BIAS, *(f"rnn.{part}_l{layer}" for layer in range(count) for part in PARTS)]
+    missing = [name for name in names if name not in tensors]
+    unexpected = sorted(tensors.keys() - {*names, DECODER})
+    if missing or unexpected or not count:
+        name = (missing or unexpected or ["rnn.weight_ih_l0"])[0]
+        reason = "not one of them" if unexpected and not missing else "missing"
+        raise DataError(
+            f"{path}: expected the tensors of PyTorch's word-language-model example; {name[:60]} is {reason}"
+        )
+    if any(values.dtype.kind != "f" for values in tensors.values()):
+        raise DataError(f"{path}: expected floating-point tensors")
+    arrays = {name: values.astype(np.float32) for name, values in tensors.items()}
+    encoder = arrays[ENCODER]
+    decoder = arrays.get(DECODER, encoder)
+    if decoder.shape == encoder.shape and np.array_equal(decoder, encoder):
+        decoder = encoder
+    layers = [_layer([arrays[f"rnn.{part}_l{layer}"] for part in PARTS]) for layer in range(count)]
+    network = ForeignLSTM(encoder, layers, decoder, arrays[DECODER_BIAS])
+    network.check(path)
+    return network
+
+
+def _layer(parts: list[Float32Array]) -> ForeignLayer:
+    """PyTorch has the gates in Keras's order, as rows, and two biases that it adds."""
+    kernel, recurrent_kernel, *biases = parts
+    return ForeignLayer(kernel.T, recurrent_kernel.T, biases[0] + biases[1])
