@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.families.lstm.sizes import LSTMSizes
 from lmctl.layers.clusters import one_cluster
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # The logit of a word that the model does not have: its probability is about 10^-100, as an ARPA file without
 # `<unk>` gives it in KenLM.
 ABSENT_LOGIT = -100 * np.log(10)
+# A gate with this much more is exactly open, and with this much less exactly closed, in float32.
+SATURATING = np.float32(1e4)
 
 
 class ForeignLayer(NamedTuple):
@@ -84,8 +87,17 @@ class ForeignLSTM:
         """See `ForeignModel.in_own_form`.
 
         All layers of lmctl have the same number of units. Units that are added to a smaller layer have weights of
-        zeros, so their output is 0.
+        zeros, so their output is 0. If the network has no end of a sentence, reading one makes the state zeros, so
+        that a sentence starts as a text does in the other program.
         """
+        if rows[SENTENCE_END_ID] < 0:
+            sizes, config, weights = self._with_restart().in_own_form(np.where(rows < 0, 0, rows))
+            absent = np.flatnonzero(rows < 0)
+            weights["embedding"][absent] = 0
+            weights["embedding"][SENTENCE_END_ID, -1] = 1
+            weights["softmax.embedding"][absent] = 0
+            weights["softmax.bias"][absent] = ABSENT_LOGIT
+            return sizes, config, weights
         units = max(layer.units for layer in self.layers)
         is_tied = self.embedding is self.output and self.layers[-1].units == units
         weights = {}
@@ -117,6 +129,34 @@ class ForeignLSTM:
             "softmax": "full",
         }
         return sizes, config, {name: np.ascontiguousarray(values) for name, values in weights.items()}
+
+    def _with_restart(self) -> ForeignLSTM:
+        """The same network with one more element in each vector, last, that makes all states zeros where it is 1.
+
+        It closes the input and forget gates of a layer, and goes on to the next layer through a unit of its own.
+        """
+        layers = []
+        for layer in self.layers:
+            kernel, recurrent_kernel, bias = (
+                _with_unit(weights, more_rows)
+                for weights, more_rows in ((layer.kernel, 1), (layer.recurrent_kernel, 1), (layer.bias[None], 0))
+            )
+            entering, forget, candidate, output = range(4)
+            kernel[-1, entering, :-1] = kernel[-1, forget, :-1] = -SATURATING
+            kernel[-1, candidate, -1] = SATURATING
+            # The new unit copies its input, and forgets it at the next step.
+            bias[0, entering, -1] = bias[0, output, -1] = SATURATING
+            bias[0, forget, -1] = -SATURATING
+            flat = [values.reshape(len(values), -1) for values in (kernel, recurrent_kernel, bias)]
+            layers.append(ForeignLayer(flat[0], flat[1], flat[2][0]))
+        embedding, output_vectors = (np.pad(table, ((0, 0), (0, 1))) for table in (self.embedding, self.output))
+        return ForeignLSTM(embedding, layers, output_vectors, self.output_bias)
+
+
+def _with_unit(weights: Float32Array, more_rows: int) -> Float32Array:
+    """Weights (N, 4H) as (N + more_rows, 4, H + 1), with zeros in what is new."""
+    gates = weights.reshape(len(weights), 4, -1)
+    return np.pad(gates, ((0, more_rows), (0, 0), (0, 1)))
 
 
 def _rows(table: Float32Array, rows: IntArray) -> Float32Array:

@@ -53,6 +53,27 @@ def test_the_probabilities_are_those_of_keras(tmp_path, suffix, units):
         np.testing.assert_allclose(own_probs(path, text), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("units", [(4,), (4, 5), (6, 2, 4)])
+def test_without_an_end_of_sentences_a_sentence_starts_as_a_text_does_in_keras(tmp_path, units):
+    model = keras_model(*units)
+    model.save(tmp_path / "model.keras")
+    # Neither `<unk>` nor `</s>` is in the file; the others are its ids 1 to 6.
+    rows = np.array([-1, -1, 1, 2, 3, 4, 5, 6])
+    sizes, _, weights = read_keras(tmp_path / "model.keras").in_own_form(rows)
+    runtime = LSTMLanguageModel(sizes, weights)
+
+    state = runtime.initial_state(1)
+    # Each layer has one unit more, which has just passed the end on.
+    for values in (state.hidden, state.cell):
+        assert np.count_nonzero(values, axis=2).tolist() == [[1]] * len(units)
+    # A sentence, its end, and another sentence.
+    found = np.exp(runtime.log_probs(runtime.advance(state, np.array([[5], [2], [1], [3], [7], [4]])))[0])
+
+    expected = model.predict(np.array([[2, 6, 3]]), verbose=0)[0][1:]
+    assert not found[:2].any()
+    np.testing.assert_allclose(found[2:], expected / expected.sum(), rtol=0, atol=1e-6)
+
+
 def test_a_functional_model_is_read_too(tmp_path):
     import keras
 
