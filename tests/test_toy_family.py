@@ -103,12 +103,12 @@ def test_it_is_mixed_with_others_and_rolled_back(lmctl, model, tmp_path):
 def test_its_export_format_is_offered_for_its_models_alone(lmctl, model):
     help_text = " ".join(lmctl("export", "--help").split())
     assert "|arpa|tsv|" in help_text
-    assert "arpa: models of family ngram; tsv: models of family unigram; words, " in help_text
+    assert "arpa: models of family ngram or mixture; tsv: models of family unigram; words, " in help_text
     # (count + 1) / (9 tokens + 5 words), as `lmctl predict` has it
     assert lmctl("export", model, "--to", "tsv", "--unknown", "OTHER") == (
         "OTHER\t0.071429\n</s>\t0.285714\na\t0.285714\nb\t0.214286\nc\t0.142857\n"
     )
-    assert ": --to arpa takes a model of family ngram, got family unigram" in lmctl(
+    assert ": --to arpa takes a model of family ngram or mixture, got family unigram" in lmctl(
         "export", model, "--to", "arpa", code=2
     )
 

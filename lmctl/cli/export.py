@@ -52,6 +52,13 @@ def _families_of_formats() -> str:
     f"[default: {_DEFAULTS.unknown}]",
 )
 @click.option(
+    "--prune-entropy",
+    type=FiniteNumber(0),
+    metavar="SHARE",
+    help="arpa: leave out n-grams whose loss alone raises the perplexity by less than this share, such as 1e-7.  "
+    "[default: none are left out]",
+)
+@click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="K",
@@ -89,7 +96,8 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, *
 
     In arpa, the context `</s>`, from which a sentence starts, is written as `<s>`. Probabilities are log10; -99
     stands for a probability of 0. If these programs would misread a word, such as `<UNK>`, its first character is
-    written as \\xNN; `lmctl import` reads it back.
+    written as \\xNN; `lmctl import` reads it back. A mixture of n-gram models is written as one n-gram model
+    (docs/ngrams.md).
 
     Before an ONNX file is written, onnxruntime reads it, and its log probabilities of 1,000 tokens of the
     validation text are compared with lmctl's own. docs/exchange.md describes inputs, outputs and metadata.

@@ -64,6 +64,11 @@ class BundleFiles(Protocol):
         """The vocabulary: V words and their ids."""
         ...
 
+    @property
+    def vocabulary_sha256(self) -> str:
+        """The SHA-256 of the file of the vocabulary. Files with other counts have another one."""
+        ...
+
     def weights(self, most_numbers: int | None = None) -> dict[str, NDArray[Any]]:
         """Read all weights, by name.
 

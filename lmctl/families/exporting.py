@@ -18,7 +18,7 @@ class ExportFormat(NamedTuple):
 
     Attributes:
         suffix: the usual suffix of such a file, without the dot.
-        options: the options of `lmctl export` that apply to it: "unknown", "top", "quantize", "max_loss".
+        options: the fields of `ExportOptions` that apply to it, which are options of `lmctl export`.
         is_checked: whether another program reads the file before it is finished, and scores
             `ExportOptions.sentences`.
         needs_tensorflow: whether TensorFlow must be loaded before the export.
@@ -33,6 +33,7 @@ class ExportFormat(NamedTuple):
 # Formats of every model.
 OF_EVERY_MODEL = {"words": ExportFormat("txt"), "vocabulary": ExportFormat("txt"), "word2vec": ExportFormat("txt")}
 # Formats of several families.
+ARPA = ExportFormat("arpa", frozenset({"unknown", "prune_entropy"}))
 ONNX = ExportFormat("onnx", frozenset({"quantize", "max_loss"}), is_checked=True)
 # Tables of log probabilities are not rounded to 8 bits: it would change them by factors.
 ONNX_TABLES = ExportFormat("onnx", is_checked=True)
@@ -47,6 +48,7 @@ class ExportOptions(NamedTuple):
         unknown: the spelling of the unknown word in the file.
         top: number of most probable words that a step gives, too; 0: none.
         quantize: "int8": matrices are stored as 8-bit integers; None: nothing is rounded.
+        prune_entropy: n-grams are left out whose loss alone raises the perplexity by a smaller share; None: none.
         max_loss: the largest share by which rounding may raise the perplexity of `sentences`.
         sentences: sentences for the check, each (N,), without `</s>`. Empty unless the format is checked.
     """
@@ -54,6 +56,7 @@ class ExportOptions(NamedTuple):
     unknown: str = "<unk>"
     top: int = 0
     quantize: str | None = None
+    prune_entropy: float | None = None
     max_loss: float = 0.02
     sentences: Sequence[IntArray] = ()
 

@@ -13,13 +13,15 @@ import numpy as np
 from lmctl import families, files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
+from lmctl.families.joined import join_vocabulary
 from lmctl.jobs.figures import add_figures
-from lmctl.jobs.mixing import Mixture, write_mixture
+from lmctl.jobs.mixing import Mixture, joined_vocabulary, write_mixture
 from lmctl.jobs.train.kept_text import keep_text, kept_lines
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.train.validating import ValidFigures, ValidScores
 from lmctl.jobs.watching.events import CacheTuned, ignore_event
 from lmctl.jobs.watching.runs import Watched, logged
+from lmctl.perplexity import perplexity_of
 from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
 from lmctl.store.bundle import open_bundle
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.arrays import IntArray
+    from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.store.bundle import Bundle
     from lmctl.text.formats import TextFormat
 
@@ -96,7 +99,8 @@ def mix(
     """Tune a mixture of models on a text, and publish it as the next generation of a model.
 
     Args:
-        models: names of two or more models, as `-m` takes them, with the same vocabulary in the same order.
+        models: names of two or more models, as `-m` takes them, with the same text recipe. If their vocabularies
+            differ, the mixture has the words of all (families/joined.py).
         output: folder of the mixture's model.
         valid: path of the text, a sentence a line.
         state: "carry": read the text as one stream; "reset": read each line by itself.
@@ -105,7 +109,7 @@ def mix(
         text_format: where the text of the file stands; None: each line is a line of text.
 
     Raises:
-        UsageError: the vocabularies or the text recipes of the models differ, or a model fills gaps only.
+        UsageError: the text recipes of the models differ, or a model fills gaps only.
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
@@ -113,9 +117,8 @@ def mix(
     for each in named:
         families.check_predicts_next_word(each.bundle)
     _check_alike(models, named)
-    token_ids, kept = _read(
-        named[0], read_lines(valid, encoding=encoding, errors=errors, text_format=text_format), valid
-    )
+    lines = list(read_lines(valid, encoding=encoding, errors=errors, text_format=text_format))
+    _check_text(lines, valid)
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
@@ -124,25 +127,42 @@ def mix(
         loaded = list(map(Model, members))
         # A new generation of one of them may have been published meanwhile.
         _check_alike(models, loaded)
+        vocabulary = joined_vocabulary([model.vocabulary for model in loaded])
+        token_ids = _encoded(loaded[0], vocabulary, lines)
         scores = [
-            ValidScores(token_log_probs(model.language_model, token_ids, state=state), True, len(token_ids))
+            ValidScores(
+                token_log_probs(
+                    join_vocabulary(model.language_model, model.vocabulary, vocabulary), token_ids, state=state
+                ),
+                True,
+                len(token_ids),
+            )
             for model in loaded
         ]
         mixture = Mixture.tuned(scores)
+        if len(mixture.counting) == 1 and loaded[mixture.counting[0]].vocabulary.words != vocabulary.words:
+            # A single model is left, which keeps its own vocabulary.
+            left = loaded[mixture.counting[0]]
+            vocabulary = left.vocabulary
+            token_ids = _encoded(left, vocabulary, lines)
+            log_probs = token_log_probs(left.language_model, token_ids, state=state)
+            cross_entropy = float(-log_probs.mean())
+            mixture = Mixture(mixture.weights, cross_entropy, perplexity_of(cross_entropy))
         words = int(np.count_nonzero(token_ids != SENTENCE_END_ID))
         figures = ValidFigures(
             cross_entropy_nats=mixture.cross_entropy_nats,
             perplexity=mixture.perplexity,
             includes_oov=True,
             state=state,
-            vocabulary_size=len(loaded[0].vocabulary),
+            vocabulary_size=len(vocabulary),
             oov_rate=int(np.count_nonzero(token_ids == UNKNOWN_ID)) / words if words else 0.0,
             tokens=len(token_ids),
         )
-        bundle, metrics = _combine(models, members, mixture, figures, place)
+        bundle, metrics = _combine(models, members, mixture, figures, place, vocabulary)
         tuned = add_figures(bundle, metrics, token_ids, includes_oov=True)
         # Also if a single model is left: its figures are of this text, not of the text that it kept before.
-        keep_text(bundle.folder, kept)
+        content = [f"{line}\n".encode("utf-8", "surrogatepass") for line in lines]
+        keep_text(bundle.folder, kept_lines(content, sum(map(len, content))))
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
         remove(place)
@@ -164,7 +184,12 @@ def mix(
 
 
 def _combine(
-    models: Sequence[str], members: Sequence[Bundle], mixture: Mixture, figures: ValidFigures, place: Path
+    models: Sequence[str],
+    members: Sequence[Bundle],
+    mixture: Mixture,
+    figures: ValidFigures,
+    place: Path,
+    vocabulary: Vocabulary,
 ) -> tuple[Bundle, dict[str, Any]]:
     """Write the bundle of the members that have weight: a mixture of them, or a single member as it is.
 
@@ -174,6 +199,7 @@ def _combine(
         mixture: weights of all members.
         figures: figures of the text, for metrics.json.
         place: folder of the mixture.
+        vocabulary: of the mixture.
 
     Returns:
         The bundle, and the content of its metrics.json.
@@ -201,7 +227,15 @@ def _combine(
     shares = weights if len(weights) == len(members) else [weight / sum(weights) for weight in weights]
     metrics = {"valid": figures}
     of_kept = dataclasses.replace(mixture, weights=shares)
-    return write_mixture(place, kept, of_kept, metrics, corpus=corpus, training=None), metrics
+    written = write_mixture(
+        place, kept, of_kept, metrics, corpus=corpus, training=None, vocabulary=_unless_of(kept[0], vocabulary)
+    )
+    return written, metrics
+
+
+def _unless_of(member: Bundle, vocabulary: Vocabulary) -> Vocabulary | None:
+    """The vocabulary; None if it has the words of the member."""
+    return None if member.vocabulary().words == vocabulary.words else vocabulary
 
 
 def _places(models: Sequence[str]) -> list[str]:
@@ -209,14 +243,9 @@ def _places(models: Sequence[str]) -> list[str]:
 
 
 def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
-    """Check that the models have the same vocabulary and the same text recipe."""
+    """Check that the models have the same text recipe."""
     first = models[0]
     for name, other in zip(names[1:], models[1:], strict=True):
-        if other.vocabulary.words != first.vocabulary.words:
-            raise UsageError(
-                f"{name} and {names[0]} have different vocabularies; a mixture needs the same words in the same "
-                "order: train both models on one prepared folder"
-            )
         # Blank lines affect what is scored, not how words are cut, so this key may differ.
         recipe = msgspec.structs.replace(
             other.bundle.record.recipe, blank_lines=first.bundle.record.recipe.blank_lines
@@ -228,18 +257,18 @@ def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
             )
 
 
-def _read(model: Model, lines_read: Iterable[str], path: str) -> tuple[IntArray, bytes]:
-    """The token ids of a text, each sentence ending with `</s>`, and the part that is kept for later models."""
-    keep = model.bundle.record.recipe.blank_lines == "keep"
-    lines = list(lines_read)
-    texts = map(model.encode, lines)
-    sentences = ([*text.token_ids, SENTENCE_END_ID] for text in texts if text.words or keep)
-    token_ids = np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int64)
-    if not len(token_ids):
+def _check_text(lines: Sequence[str], path: str) -> None:
+    if not any(line.strip() for line in lines):
         name = "standard input" if path == STDIN else path
         raise DataError(f"{name}: nothing to tune on; expected text, a sentence a line")
-    content = [f"{line}\n".encode("utf-8", "surrogatepass") for line in lines]
-    return token_ids, kept_lines(content, sum(map(len, content)))
+
+
+def _encoded(model: Model, vocabulary: Vocabulary, lines: Iterable[str]) -> IntArray:
+    """The ids of a text in a vocabulary, cut as the model cuts it; each sentence ends with `</s>`."""
+    keep = model.bundle.record.recipe.blank_lines == "keep"
+    texts = (model.encode(line).words for line in lines)
+    sentences = ([*vocabulary.encode(words), SENTENCE_END_ID] for words in texts if words or keep)
+    return np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int64)
 
 
 def _copy(name: str, target: Path) -> Bundle:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl import families
+from lmctl.corpus.characters import CharacterUnigram
+from lmctl.corpus.vocabulary import SPECIALS, Vocabulary, choose_vocabulary
 from lmctl.deadline import NEVER
 from lmctl.families.interpolation import tune_weights
 from lmctl.perplexity import perplexity_of
@@ -64,6 +68,31 @@ class Mixture:
         return cls(weights, cross_entropy, perplexity_of(cross_entropy))
 
 
+def joined_vocabulary(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
+    """The words of all vocabularies, by falling sum of their counts; the first one if all have the same words."""
+    first, *others = vocabularies
+    if all(other.words == first.words for other in others):
+        return first
+    counts: Counter[str] = Counter()
+    for vocabulary in vocabularies:
+        for word, count in zip(vocabulary.words, vocabulary.counts, strict=True):
+            counts[word] += count
+    known = {word: count for word, count in counts.items() if count and word not in SPECIALS}
+    # The words of an imported model have no counts. They come last, in code-point order.
+    uncounted = sorted(counts.keys() - known.keys() - set(SPECIALS))
+    chosen = [*choose_vocabulary(known.items(), size=None, min_count=1), *((word, 0) for word in uncounted)]
+    words = (*SPECIALS, *(word for word, _ in chosen))
+    return Vocabulary(words, (*(counts[word] for word in SPECIALS), *(count for _, count in chosen)))
+
+
+def joined_characters(parts: Sequence[CharacterUnigram]) -> CharacterUnigram:
+    """The sum of the counts of characters."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+    return CharacterUnigram(counts, sum(part.words for part in parts))
+
+
 def write_mixture(
     folder: Path,
     members: Sequence[Bundle],
@@ -72,6 +101,7 @@ def write_mixture(
     *,
     corpus: CorpusSummary | None,
     training: TrainingSummary | None,
+    vocabulary: Vocabulary | None = None,
 ) -> Bundle:
     """Write the bundle of a mixture around its members.
 
@@ -82,11 +112,19 @@ def write_mixture(
         metrics: content of metrics.json.
         corpus: summary of the corpus of all members; None if their corpora differ.
         training: summary of the training of a network among the members; None if there is none.
+        vocabulary: the joined vocabulary of members with different ones; None: that of the first member.
     """
     first = members[0]
+    of_text, size = TextFiles.of_bundle(first), first.record.sizes.vocabulary_size
+    if vocabulary is not None:
+        characters = joined_characters([member.characters() for member in members])
+        of_text = dataclasses.replace(
+            of_text, vocabulary=vocabulary.to_tsv().encode(), characters=characters.to_tsv().encode()
+        )
+        size = len(vocabulary)
     draft = Draft(
-        TextFiles.of_bundle(first),
-        families.combining().combine(first.record.sizes.vocabulary_size, mixture.weights),
+        of_text,
+        families.combining().combine(size, mixture.weights),
         first.read(CONFIG),
         corpus=corpus,
         training=training,

@@ -79,6 +79,11 @@ class Bundle:
         """The name of its family."""
         return self.record.family
 
+    @property
+    def vocabulary_sha256(self) -> str:
+        """The SHA-256 of the file of the vocabulary."""
+        return self.record.files[VOCABULARY].sha256
+
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary: words and ids.
 
@@ -186,7 +191,7 @@ class Bundle:
         """Open the members of a mixture, in the order of their numbers; an empty list for other families.
 
         Raises:
-            DataError: a member is missing or damaged, or its vocabulary is not the vocabulary of the mixture.
+            DataError: a member is missing or damaged, or has words that the mixture does not have.
         """
         opened = []
         names = self.record.member_names
@@ -197,8 +202,8 @@ class Bundle:
             member = open_bundle(self.folder / name, self._depth + 1)
             # _named refuses a vocabulary that is missing.
             own, others = self._named(VOCABULARY)[1], member.record.files.get(VOCABULARY)
-            if others != own and member.vocabulary().words != self.vocabulary().words:
-                raise DataError(f"{member.folder}: has another vocabulary than the mixture that it is in")
+            if others != own and not set(member.vocabulary().words) <= set(self.vocabulary().words):
+                raise DataError(f"{member.folder}: has words that the mixture that it is in does not have")
             opened.append(member)
         return opened
 

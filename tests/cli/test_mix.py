@@ -65,11 +65,6 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
     ("arguments", "code", "message"),
     [
         (("{counted}", "--valid", "valid.txt"), 2, "a mixture needs two models or more, got 1"),
-        (
-            ("{counted}", "{bundle}", "--valid", "valid.txt"),
-            2,
-            "{bundle} and {counted} have different vocabularies",
-        ),
         (("{counted}", "{counted}", "--valid", "typo.txt"), 66, "typo.txt: no such file"),
         (("{counted}", "nowhere", "--valid", "valid.txt"), 66, "nowhere: no such model"),
         (("{counted}", "{counted}", "--valid", "empty.txt"), 65, "empty.txt: nothing to tune on; expected text"),

@@ -173,7 +173,7 @@ def test_a_member_of_another_vocabulary_is_refused(make_bundle, tmp_path, act):
     make_bundle(folder / "members/1", words=OTHER_WORDS)
     write_mixture(folder)
 
-    assert "has another vocabulary than the mixture" in refused(act, folder, "members/1")
+    assert "has words that the mixture that it is in does not have" in refused(act, folder, "members/1")
 
 
 def test_the_same_words_counted_otherwise_are_the_same_vocabulary(make_bundle, tmp_path):

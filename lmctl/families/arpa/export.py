@@ -13,13 +13,21 @@ written as -99, as in SRILM.
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import UsageError
 from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, WordSpelling
+from lmctl.families.ngram.entropy_pruning import prune
+from lmctl.families.ngram.keyed_tables import write_keyed
+from lmctl.families.ngram.merging import Member, interpolate
+from lmctl.families.ngram.runtime import NgramLanguageModel
+from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.families.ngram.tables import open_tables
 from lmctl.log10 import LOG10_ZERO, log10_of
 
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lmctl.families.base import BundleFiles
+    from lmctl.families.exporting import ExportOptions
     from lmctl.families.ngram.tables import NgramTables
 
 logger = logging.getLogger(__name__)
@@ -36,18 +45,70 @@ _LINES_AT_ONCE = 1 << 16
 KENLM_ORDERS = range(2, 7)
 
 
-def export_arpa(bundle: BundleFiles, file: IO[bytes], unknown: str) -> None:
-    """Write an n-gram model as ARPA text, and report progress to `lmctl.progress`.
+def export_arpa(bundle: BundleFiles, file: IO[bytes], options: ExportOptions) -> None:
+    """Write an n-gram model, or a mixture of n-gram models, as ARPA text, and report progress to `lmctl.progress`.
 
     Args:
-        bundle: a bundle whose files are n-gram tables.
+        bundle: a bundle whose files are n-gram tables, or a mixture of such bundles, nested or not.
         file: open for writing, at its beginning.
-        unknown: the spelling of the unknown word in the file.
+        options: see `Family.export`. With `prune_entropy`, n-grams are left out (ngram/entropy_pruning.py).
 
     Raises:
+        UsageError: a member of the mixture is of another family.
         DataError: a table is missing or damaged.
     """
-    sizes = bundle.sizes
+    members = weighted_members(bundle)
+    spelling = WordSpelling(bundle.vocabulary().words, options.unknown)
+    if escaped := spelling.escaped:
+        logger.warning(
+            "%s: wrote \\xNN in words that other programs would misread (%d, such as %s); import gives them back",
+            bundle.folder,
+            len(escaped),
+            ", ".join(map(repr, escaped[:3])),
+        )
+    if len(members) == 1 and options.prune_entropy is None:
+        _write(bundle, open_tables(bundle.folder, bundle.sizes), spelling, file)
+        return
+    vocabulary = bundle.vocabulary()
+    merged = interpolate(
+        [Member.of(NgramLanguageModel.from_bundle(each), each.vocabulary(), vocabulary) for each, _ in members],
+        [weight for _, weight in members],
+    )
+    if options.prune_entropy is not None:
+        before = [len(of_order) for of_order in merged.log_probs.values()]
+        prune(merged, options.prune_entropy)
+        after = [len(of_order) for of_order in merged.log_probs.values()]
+        logger.info(
+            "kept %s of %s n-grams", " + ".join(map("{:,}".format, after)), " + ".join(map("{:,}".format, before))
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = write_keyed(merged, Path(folder))
+        _write(bundle, open_tables(Path(folder), sizes), spelling, file)
+
+
+def weighted_members(bundle: BundleFiles, weight: float = 1.0) -> list[tuple[BundleFiles, float]]:
+    """The n-gram models that a bundle consists of, each with its weight; the bundle itself if it is one.
+
+    Raises:
+        UsageError: one of them is of another family.
+    """
+    if isinstance(bundle.sizes, NgramSizes):
+        return [(bundle, weight)]
+    members = bundle.members()
+    if not members:
+        raise UsageError(
+            f"{bundle.folder}: an ARPA file has n-grams alone, and this member of the mixture is of family "
+            f"{bundle.family}"
+        )
+    return [
+        found
+        for member, share in zip(members, bundle.sizes.weights, strict=True)
+        for found in weighted_members(member, weight * share)
+    ]
+
+
+def _write(bundle: BundleFiles, tables: NgramTables, spelling: WordSpelling, file: IO[bytes]) -> None:
+    sizes = tables.sizes
     if sizes.order not in KENLM_ORDERS:
         logger.warning(
             "%s: n-grams of up to %d words; KenLM, as it is usually built, reads orders of %d to %d",
@@ -55,14 +116,6 @@ def export_arpa(bundle: BundleFiles, file: IO[bytes], unknown: str) -> None:
             sizes.order,
             KENLM_ORDERS[0],
             KENLM_ORDERS[-1],
-        )
-    tables, spelling = open_tables(bundle.folder, sizes), WordSpelling(bundle.vocabulary().words, unknown)
-    if escaped := spelling.escaped:
-        logger.warning(
-            "%s: wrote \\xNN in words that other programs would misread (%d, such as %s); import gives them back",
-            bundle.folder,
-            len(escaped),
-            ", ".join(map(repr, escaped[:3])),
         )
     written, total = 0, sum(sizes.ngrams)
 

@@ -17,9 +17,7 @@ the context is added with the probability that backing off gives. This changes n
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,17 +25,17 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
 from lmctl.families.arpa.text import ArpaText
 from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
-from lmctl.families.ngram.continuations import write_continuations
+from lmctl.families.ngram.keyed_tables import write_keyed
 from lmctl.families.ngram.keys import KeyedNgrams, make_keys
-from lmctl.families.ngram.sizes import NgramSizes
-from lmctl.families.ngram.table_files import written_table
 from lmctl.log10 import LN_10, natural_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lmctl.arrays import Float32Array, IntArray
     from lmctl.families.arpa.text import ArpaSection
+    from lmctl.families.ngram.sizes import NgramSizes
 
 
 logger = logging.getLogger(__name__)
@@ -104,15 +102,7 @@ def read_arpa(
         put_in = _back_off(tables)
         logger.warning("%s: put in %d contexts that the file leaves out", text.source, put_in)
     del tables.backoffs[max(tables.log_probs)]
-    for kind, by_order in (("log_probs", tables.log_probs), ("backoffs", tables.backoffs)):
-        for order, values in by_order.items():
-            with written_table(folder, order, kind) as table:
-                table.append(values)
-    ngrams = [len(log_probs) for log_probs in tables.log_probs.values()]
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        for order, keys in tables.keys.items():
-            write_continuations(folder, order, [keys], ngrams[order - 2], len(vocabulary), Path(scratch))
-    return vocabulary, NgramSizes(vocabulary_size=len(vocabulary), smoothing="arpa", quantize=32, ngrams=ngrams)
+    return vocabulary, write_keyed(tables, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +217,11 @@ def _fill(tables: KeyedNgrams, rows: dict[int, _Rows], text: ArpaText) -> dict[i
     """
     missing: dict[int, list[IntArray]] = {}
     for order, of_order in rows.items():
-        contexts = _places(tables, of_order.words[:, :-1])
+        contexts = tables.places(of_order.words[:, :-1])
         there = contexts >= 0
         for length in range(2, order) if not there.all() else ():
             prefixes = np.unique(of_order.words[~there, :length], axis=0)
-            missing.setdefault(length, []).append(prefixes[_places(tables, prefixes) < 0])
+            missing.setdefault(length, []).append(prefixes[tables.places(prefixes) < 0])
         places = np.flatnonzero(there)
         keys = make_keys(contexts[there], of_order.words[there, -1], tables.word_bits)
         # A stable sort keeps an n-gram of the file before an added context with the same words.
@@ -255,22 +245,8 @@ def _back_off(tables: KeyedNgrams) -> int:
     put_in = 0
     for order, log_probs in tables.log_probs.items():
         places = np.flatnonzero(np.isnan(log_probs))
-        words = tables.words(order, places)
-        costs, found = np.zeros(len(words)), np.full(len(words), np.nan)
-        for first in range(1, order):
-            context = _places(tables, words[:, first - 1 : -1])
-            costs += np.where(context >= 0, tables.backoffs[order - first][np.maximum(context, 0)], 0.0)
-            shorter = _places(tables, words[:, first:])
-            new = np.isnan(found) & (shorter >= 0)
-            found[new] = tables.log_probs[order - first][shorter[new]] + costs[new]
+        # The n-grams themselves are not numbers yet, so shorter ones give their probabilities.
+        found = tables.log_probs_of(tables.words(order, places))
         log_probs[places] = np.minimum(found, 0.0)
         put_in += len(places)
     return put_in
-
-
-def _places(tables: KeyedNgrams, words: IntArray) -> IntArray:
-    """The places of n-grams, (ngrams,), given their word ids, (ngrams, order); `ABSENT` if not in the tables."""
-    places: IntArray = words[:, 0].astype(np.int64)
-    for order in range(2, words.shape[1] + 1):
-        places = tables.find(order, places, words[:, order - 1])
-    return places

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import DataError
+from lmctl.families.exporting import ARPA, ExportFormat
 from lmctl.families.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lmctl.families.base import BundleFiles, LanguageModel
+    from lmctl.families.exporting import ExportOptions
 
 
 class Mixture(Family):
@@ -19,6 +21,7 @@ class Mixture(Family):
     name = "mixture"
     title = "several models whose probabilities are weighted"
     combines = True
+    export_formats: ClassVar[Mapping[str, ExportFormat]] = {"arpa": ARPA}
 
     @property
     def sizes_type(self) -> type[Any]:
@@ -33,7 +36,27 @@ class Mixture(Family):
 
         if len(members) != len(bundle.sizes.weights):
             raise DataError(f"{bundle.folder}: {len(bundle.sizes.weights)} weights for {len(members)} members")
-        return MixtureLanguageModel(members, bundle.sizes.weights)
+        joined = members
+        if any(each.vocabulary_sha256 != bundle.vocabulary_sha256 for each in bundle.members()):
+            from lmctl.families.joined import join_vocabulary
+
+            joined = [
+                join_vocabulary(member, each.vocabulary(), bundle.vocabulary())
+                for member, each in zip(members, bundle.members(), strict=True)
+            ]
+        return MixtureLanguageModel(joined, bundle.sizes.weights)
+
+    def export(
+        self,
+        bundle: BundleFiles,
+        format: str,  # noqa: ARG002
+        file: IO[bytes],
+        options: ExportOptions,
+    ) -> None:
+        """See `Family.export`. A mixture of n-gram models becomes one n-gram model."""
+        from lmctl.families.arpa.export import export_arpa
+
+        export_arpa(bundle, file, options)
 
     def describe(self, sizes: Any) -> dict[str, str]:
         """See `Family.describe`."""

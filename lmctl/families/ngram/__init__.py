@@ -6,7 +6,7 @@ import logging
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
-from lmctl.families.exporting import ExportFormat
+from lmctl.families.exporting import ARPA, ExportFormat
 from lmctl.families.family import Estimated, Family
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ FULL_ORDER, FULL_ORDER_TOKENS, SMALLER_ORDER = 5, 100_000_000, 3
 # Scratch files, for each token of the text. Order 5 took about 50 bytes with a text of 200 million tokens.
 # An order takes 4 bytes for its places, and more for its counts, so no text needs less than this.
 SCRATCH_BYTES_PER_TOKEN = 16
-
-ARPA = ExportFormat("arpa", frozenset({"unknown"}))
 
 
 class Ngram(Family):
@@ -146,7 +144,7 @@ class Ngram(Family):
         """See `Family.export`. ARPA is the only format."""
         from lmctl.families.arpa.export import export_arpa
 
-        export_arpa(bundle, file, options.unknown)
+        export_arpa(bundle, file, options)
 
 
 FAMILY = Ngram()

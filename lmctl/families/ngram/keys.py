@@ -8,14 +8,16 @@ tables of a model (tables.py) hold the two parts of the keys separately.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl.families.ngram.sizes import word_bits
 
 if TYPE_CHECKING:
-    from lmctl.arrays import Float32Array, Int64Array, IntArray, UInt64Array
+    from numpy.typing import NDArray
+
+    from lmctl.arrays import Float64Array, Int64Array, IntArray, UInt64Array
 
 # The place of an n-gram that is not in the table.
 ABSENT = -1
@@ -29,13 +31,18 @@ class KeyedNgrams:
         vocabulary_size: V.
         keys: keys of the n-grams, rising, (ngrams,); from order 2.
         log_probs: natural log probabilities, (ngrams,).
-        backoffs: natural log back-off weights, (ngrams,).
+        backoffs: natural log back-off weights, (ngrams,); not for the highest order.
     """
 
     vocabulary_size: int
     keys: dict[int, UInt64Array]
-    log_probs: dict[int, Float32Array]
-    backoffs: dict[int, Float32Array]
+    log_probs: dict[int, NDArray[np.floating[Any]]]
+    backoffs: dict[int, NDArray[np.floating[Any]]]
+
+    @property
+    def order(self) -> int:
+        """Number of words of the longest n-grams."""
+        return max(self.log_probs)
 
     @property
     def word_bits(self) -> int:
@@ -52,6 +59,30 @@ class KeyedNgrams:
         there = places < len(keys)
         there[there] = keys[places[there]] == wanted[there]
         found.ravel()[known[there]] = places[there]
+        return found
+
+    def places(self, words: IntArray) -> Int64Array:
+        """The places of n-grams, (ngrams,), given their word ids, (ngrams, order); `ABSENT`: not in the tables."""
+        places: Int64Array = words[:, 0].astype(np.int64)
+        for order in range(2, words.shape[1] + 1):
+            places = self.find(order, places, words[:, order - 1])
+        return places
+
+    def log_probs_of(self, words: IntArray) -> Float64Array:
+        """Natural log probabilities of last words given the words before, (N,), by backing off, for (N, n) ids.
+
+        An n-gram whose log probability is NaN counts as not there.
+        """
+        costs, found = np.zeros(len(words)), np.full(len(words), np.nan)
+        for first in range(words.shape[1]):
+            length = words.shape[1] - first
+            if length in self.log_probs:
+                places = self.places(words[:, first:])
+                new = np.isnan(found) & (places >= 0)
+                found[new] = self.log_probs[length][places[new]] + costs[new]
+            if length > 1 and length - 1 in self.backoffs:
+                contexts = self.places(words[:, first:-1])
+                costs += np.where(contexts >= 0, self.backoffs[length - 1][np.maximum(contexts, 0)], 0.0)
         return found
 
     def words(self, order: int, places: IntArray) -> Int64Array:

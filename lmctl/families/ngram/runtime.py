@@ -74,6 +74,10 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         self._tables = tables
         self._arithmetic = Adding(tables) if tables.sizes.quantize == 8 else BackingOff(tables)
 
+    def words(self, order: int, places: IntArray) -> IntArray:
+        """The word ids of n-grams, (N, order), given their places in the table of their order, (N,)."""
+        return self._tables.words(order, places)
+
     def null_state(self, batch: int) -> NgramState:
         """The state without context, in which the unigrams give the probabilities."""
         return NgramState(np.full((self.sizes.order - 1, batch), ABSENT, dtype=np.int64))
