@@ -90,6 +90,8 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, *
         onnx-step   a network that reads on: x (N, L), states -> log_probs
                     (N, V), next states; states begin as zeros, and a
                     sentence begins with </s>
+        keras       a .keras file of Keras's own layers
+        litert      a .tflite file of one step, without TensorFlow's operators
         words       the words of the vocabulary, one on each line
         vocabulary  the same with <unk> and </s>; line n is token id n - 1
         word2vec    the vectors of words, as word2vec and gensim read them
@@ -99,8 +101,9 @@ def export(messages: Messages, /, model: str | None, format: str, output: str, *
     written as \\xNN; `lmctl import` reads it back. A mixture of n-gram models is written as one n-gram model
     (docs/ngrams.md).
 
-    Before an ONNX file is written, onnxruntime reads it, and its log probabilities of 1,000 tokens of the
-    validation text are compared with lmctl's own. docs/exchange.md describes inputs, outputs and metadata.
+    Before a network is written, onnxruntime, Keras or LiteRT reads the file, and its log probabilities of 1,000
+    tokens of the validation text are compared with lmctl's own. docs/exchange.md describes inputs, outputs and
+    metadata.
 
     MODEL is the folder of a model, MODEL@6 for its generation 6, or the folder of a bundle. By default it is
     $LMCTL_MODEL, else the only model under ./models.
