@@ -104,6 +104,8 @@ def import_(
     from lmctl.families.arpa.words import SpecialWords
     from lmctl.jobs.import_arpa import import_arpa
     from lmctl.jobs.import_network import import_network
+    from lmctl.text.file_types import described
+    from lmctl.text.sources import check_sources
 
     settings = read_settings(config_files, assignments, given_keys(flags))
     of_suffixes = families.import_formats().items()
@@ -114,7 +116,10 @@ def import_(
             if value:
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
         if vocabulary is None:
-            raise click.UsageError(f"{file}: the file has no words; give them with --vocabulary FILE")
+            check_sources([file])
+            raise click.UsageError(
+                f"{file}: {described(Path(file))}has no words; give them with --vocabulary FILE"
+            )
         echo(str(import_network(file, format, vocabulary, output, settings, unknown=unk, end=eos)))
         return
     if vocabulary is not None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The most bytes that recognition needs; the magic of a tar archive stands at byte 257.
 HEAD_BYTES = 1024
@@ -33,6 +37,8 @@ class FileType:
 _IRSTLM = "compile-lm --text=yes FILE FILE.arpa makes an ARPA file of it"
 _KENLM = "KenLM cannot turn it back: import the ARPA file that it was built from"
 _SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
+_KERAS = "lmctl import --from keras --vocabulary WORDS reads LSTM networks of Keras"
+_PYTORCH = "lmctl import --from pytorch --vocabulary WORDS reads PyTorch's word-language-model example"
 _TO_TEXT = "convert it to plain text"
 
 # The first pattern that matches the first bytes of a file decides. A comment gives the source of each pattern.
@@ -78,10 +84,10 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
     # fastText, src/fasttext.cc, FASTTEXT_FILEFORMAT_MAGIC_INT32 793712314.
     (rb"\xba\x16\x4f\x2f", FileType("a fastText model")),
     # HDF5 file format specification, III.A; Keras writes .h5 so.
-    (rb"\x89HDF\r\n\x1a\n", FileType("an HDF5 file, such as Keras weights")),
+    (rb"\x89HDF\r\n\x1a\n", FileType("an HDF5 file, such as Keras weights", _KERAS)),
     # PKWARE APPNOTE 4.3.7: the name of the first file stands at byte 30.
     (rb"PK\x03\x04.{26}[^\0]*?data\.pkl", FileType("a zip archive of PyTorch (.pt)")),
-    (rb"PK\x03\x04.{26}(?:metadata|config)\.json", FileType("a zip archive of Keras (.keras)")),
+    (rb"PK\x03\x04.{26}(?:metadata|config)\.json", FileType("a zip archive of Keras (.keras)", _KERAS)),
     (rb"PK\x03\x04.{26}[^\0]{0,200}?\.npy", FileType("a zip archive of NumPy arrays (.npz)")),
     (
         rb"PK\x03\x04.{26}(?:\[Content_Types\]|_rels/|word/|mimetype)",
@@ -95,7 +101,7 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
         FileType("a Python pickle", "lmctl never opens one: it can run code"),
     ),
     # safetensors: a little-endian length below 2**40, then JSON. GGUF and its forerunners: ggml's docs/gguf.md.
-    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file")),
+    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file", _PYTORCH)),
     (rb"(?:GGUF|lmgg|fmgg|tjgg)[\x01-\x1f]\0", FileType("a GGUF file")),
     # protobuf: the model's version is field 1, the producer's name field 2 (onnx.proto).
     (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model")),
@@ -173,6 +179,17 @@ def file_type(head: bytes) -> FileType | None:
         head: the first `HEAD_BYTES` bytes of the file or more, or all if it is shorter.
     """
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
+
+
+def described(path: Path) -> str:
+    """What a file is, for a message: "is a zip archive, "; "" if its kind is not in the table.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        kind = file_type(file.read(HEAD_BYTES))
+    return f"is {kind.name}, " if kind else ""
 
 
 def check_is_text(head: bytes, source: str) -> None:

@@ -121,7 +121,11 @@ def test_a_name_that_leads_nowhere_is_a_missing_input(tmp_path):
             b"mmap lm http://kheafield.com/code format version 5\n\0",
             "is a KenLM binary; expected a model",
         ),
-        ("x.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, such as Keras weights; expected a model folder$"),
+        (
+            "x.h5",
+            b"\x89HDF\r\n\x1a\n",
+            "is an HDF5 file, such as Keras weights; expected a model folder; lmctl import --from keras",
+        ),
         ("x.txt", b"the cat sat\n", "is a file; expected a model folder$"),
     ],
 )

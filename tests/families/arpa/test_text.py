@@ -193,7 +193,7 @@ def test_a_fault_is_named_with_its_line(parse, tmp_path, fault):
         (b"mmap lm http://kheafield.com/code format version 5\n\0", "is a KenLM binary, not an ARPA file; KenLM"),
         (
             b"\x89HDF\r\n\x1a\n\0\n\0",
-            "is an HDF5 file, such as Keras weights, not an ARPA file$",
+            "is an HDF5 file, such as Keras weights, not an ARPA file; lmctl import --from keras ",
         ),
     ],
 )

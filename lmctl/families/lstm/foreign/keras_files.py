@@ -17,6 +17,7 @@ import numpy as np
 
 from lmctl.errors import DataError, MissingExtraError
 from lmctl.families.lstm.foreign.network import ForeignLayer, ForeignLSTM
+from lmctl.text.file_types import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +65,7 @@ def read_keras(path: Path) -> ForeignLSTM:
     elif start == HDF5_START:
         layers = _read_hdf5(path)
     else:
-        raise DataError(f"{path}: expected a .keras or .h5 file of Keras")
+        raise DataError(f"{path}: {described(path)}expected a .keras or .h5 file of Keras")
     kinds = [layer.kind for layer in layers]
     if kinds != ["Embedding", *["LSTM"] * (len(kinds) - 2), "Dense"] or len(kinds) < 3:
         raise DataError(f"{path}: expected the layers Embedding, LSTM, Dense, got {', '.join(kinds) or 'none'}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from lmctl.errors import DataError
 from lmctl.families.lstm.foreign.network import ForeignLayer, ForeignLSTM
+from lmctl.text.file_types import described
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,9 @@ def read_pytorch(path: Path) -> ForeignLSTM:
     try:
         tensors = safetensors.numpy.load(path.read_bytes())
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: expected a safetensors file with the state dict of a module: {error}") from None
+        raise DataError(
+            f"{path}: {described(path)}expected a safetensors file with the state dict of a module: {error}"
+        ) from None
     count = sum(name.startswith("rnn.weight_ih_l") for name in tensors)
     names = [ENCODER, DECODER_BIAS, *(f"rnn.{part}_l{layer}" for layer in range(count) for part in PARTS)]
     missing = [name for name in names if name not in tensors]

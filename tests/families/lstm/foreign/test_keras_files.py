@@ -132,7 +132,12 @@ def test_a_cut_file_is_damaged(tmp_path, suffix):
 
 def test_another_file_is_named_as_what_it_is_not(tmp_path):
     (tmp_path / "model.keras").write_text("\\data\\\n")
+    (tmp_path / "zipped.keras").write_bytes(b"\x1f\x8b\x08\x00gzip")
 
+    with pytest.raises(
+        DataError, match=r"zipped\.keras: is a gzip stream, expected a \.keras or \.h5 file of Keras"
+    ):
+        read_keras(tmp_path / "zipped.keras")
     with pytest.raises(DataError, match=r"model\.keras: expected a \.keras or \.h5 file of Keras"):
         read_keras(tmp_path / "model.keras")
 
