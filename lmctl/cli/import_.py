@@ -117,8 +117,9 @@ def import_(
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
         if vocabulary is None:
             check_sources([file])
+            kind = described(Path(file))
             raise click.UsageError(
-                f"{file}: {described(Path(file))}has no words; give them with --vocabulary FILE"
+                f"{file}: {kind}{'and ' if kind else ''}has no words; give them with --vocabulary FILE"
             )
         echo(str(import_network(file, format, vocabulary, output, settings, unknown=unk, end=eos)))
         return

@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_no_folder(
 
 def test_files_are_read_as_their_names_or_an_option_say(call, network, words, tmp_path):
     for arguments, message in (
-        ((network,), f"{network}: is a safetensors file, has no words; give them with --vocabulary FILE"),
+        ((network,), f"{network}: is a safetensors file, and has no words; give them with --vocabulary FILE"),
         (
             (words, "--vocabulary", words),
             f"--vocabulary: an ARPA file has its words; {words} is read as one (--from)",
