@@ -118,7 +118,7 @@ def mix(
         families.check_predicts_next_word(each.bundle)
     _check_alike(models, named)
     lines = list(read_lines(valid, encoding=encoding, errors=errors, text_format=text_format))
-    _check_text(lines, valid)
+    sentences = _sentences(named[0], lines, valid)
     folder = ModelFolder.create(output)
     with locked(folder.folder), folder.working(), logged(Watched(folder, ignore_event)) as summary:
         repair(folder)
@@ -128,7 +128,7 @@ def mix(
         # A new generation of one of them may have been published meanwhile.
         _check_alike(models, loaded)
         vocabulary = joined_vocabulary([model.vocabulary for model in loaded])
-        token_ids = _encoded(loaded[0], vocabulary, lines)
+        token_ids = _encoded(vocabulary, sentences)
         scores = [
             ValidScores(
                 token_log_probs(
@@ -144,7 +144,7 @@ def mix(
             # A single model is left, which keeps its own vocabulary.
             left = loaded[mixture.counting[0]]
             vocabulary = left.vocabulary
-            token_ids = _encoded(left, vocabulary, lines)
+            token_ids = _encoded(vocabulary, sentences)
             log_probs = token_log_probs(left.language_model, token_ids, state=state)
             cross_entropy = float(-log_probs.mean())
             mixture = Mixture(mixture.weights, cross_entropy, perplexity_of(cross_entropy))
@@ -257,18 +257,25 @@ def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
             )
 
 
-def _check_text(lines: Sequence[str], path: str) -> None:
-    if not any(line.strip() for line in lines):
-        name = "standard input" if path == STDIN else path
-        raise DataError(f"{name}: nothing to tune on; expected text, a sentence a line")
+def _sentences(model: Model, lines: Iterable[str], path: str) -> list[list[str]]:
+    """The words of the sentences of a text, as the model cuts them.
 
-
-def _encoded(model: Model, vocabulary: Vocabulary, lines: Iterable[str]) -> IntArray:
-    """The ids of a text in a vocabulary, cut as the model cuts it; each sentence ends with `</s>`."""
+    Raises:
+        DataError: there are none.
+    """
     keep = model.bundle.record.recipe.blank_lines == "keep"
     texts = (model.encode(line).words for line in lines)
-    sentences = ([*vocabulary.encode(words), SENTENCE_END_ID] for words in texts if words or keep)
-    return np.fromiter(itertools.chain.from_iterable(sentences), dtype=np.int64)
+    sentences = [words for words in texts if words or keep]
+    if not sentences:
+        name = "standard input" if path == STDIN else path
+        raise DataError(f"{name}: nothing to tune on; expected text, a sentence a line")
+    return sentences
+
+
+def _encoded(vocabulary: Vocabulary, sentences: Iterable[Sequence[str]]) -> IntArray:
+    """The ids of sentences, each of which ends with `</s>`."""
+    ids = ([*vocabulary.encode(words), SENTENCE_END_ID] for words in sentences)
+    return np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int64)
 
 
 def _copy(name: str, target: Path) -> Bundle:

@@ -49,6 +49,25 @@ def test_a_mixture_has_the_words_of_all_members(counts):
     assert log_prob(model, "the judge sees the port .") > 7 * np.log(1 / 20)
 
 
+def test_a_single_member_that_is_left_keeps_its_vocabulary_and_has_its_own_figures(counts):
+    # Relative frequencies of the other domain give the words of this text nothing.
+    asked = ["preset=ngram", "model.order=3", "model.smoothing=mle", "validation.fraction=0"]
+    asked += ["vocabulary.min_count=1", "text.segmenter=space", "publishing.gate=false"]
+    settings = read_settings(assignments=asked)
+    for name in ("law", "sea"):
+        train([str(counts / f"{name}.txt")], counts / f"mle-{name}", settings)
+    members = [str(counts / "mle-law"), str(counts / "mle-sea")]
+
+    mixed = mix(members, counts / "mixture", str(counts / "law.txt"))
+
+    law, left = lmctl.load(counts / "mle-law"), lmctl.load(counts / "mixture")
+    assert mixed.members[1].weight < 5e-4
+    assert left.vocabulary.words == law.vocabulary.words
+    assert mixed.vocabulary_size == len(law.vocabulary)
+    scored = [law.score(line).log_probs for line in LAW.splitlines()]
+    assert mixed.perplexity == pytest.approx(np.exp(-np.concatenate(scored).mean()), rel=1e-6)
+
+
 def test_a_word_that_is_new_to_a_member_has_a_share_of_its_unknown_word(counts):
     mix([str(counts / "law"), str(counts / "sea")], counts / "mixture", str(counts / "both.txt"))
     model, law, sea = (lmctl.load(counts / name) for name in ("mixture", "law", "sea"))
