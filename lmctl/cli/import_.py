@@ -115,6 +115,8 @@ def import_(
         for option, value in given:
             if value:
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
+        if file == "-":
+            raise click.UsageError(f"a network of {format} is read from a file, not from standard input")
         if vocabulary is None:
             check_sources([file])
             kind = described(Path(file))

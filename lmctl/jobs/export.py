@@ -145,24 +145,23 @@ def _lines(bundle: Bundle, format: str) -> Iterator[str]:
 
 
 def _sentences(bundle: Bundle, tokens: int) -> list[IntArray]:
-    """The first sentences of the kept validation text, about `tokens` tokens; drawn ones if there is no text."""
+    """The first sentences of the kept validation text, about `tokens` tokens; drawn ones if it has none."""
     path = bundle.kept_text()
-    if path is None:
-        generator = np.random.default_rng(0)
-        drawn = generator.integers(bundle.sizes.vocabulary_size, size=(tokens // DRAWN_WORDS, DRAWN_WORDS))
-        return list(drawn)
     vocabulary = bundle.vocabulary()
     tokenizer = bundle.record.recipe.tokenizer(bundle.recipe_files())
     found: list[IntArray] = []
     count = 0
-    for line in read_lines(str(path)):
+    for line in () if path is None else read_lines(str(path)):
         words = tokenizer.segment(tokenizer.normalized(line))
         if words:
             found.append(np.array(vocabulary.encode(words[:MOST_WORDS]), dtype=np.int64))
             count += len(found[-1]) + 1
         if count >= tokens:
             break
-    return found
+    if found:
+        return found
+    generator = np.random.default_rng(0)
+    return list(generator.integers(len(vocabulary), size=(tokens // DRAWN_WORDS, DRAWN_WORDS)))
 
 
 def _tell(figures: ExportFigures) -> None:

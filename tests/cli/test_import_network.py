@@ -133,6 +133,10 @@ def test_files_are_read_as_their_names_or_an_option_say(call, network, words, tm
             f"--vocabulary: an ARPA file has its words; {words} is read as one (--from)",
         ),
         ((network, "--from", "keras", "--vocabulary", words), "expected a .keras or .h5 file of Keras"),
+        (
+            ("-", "--from", "keras", "--vocabulary", words),
+            "a network of keras is read from a file, not from standard",
+        ),
         ((tmp_path / "typo.keras", "--vocabulary", words), "typo.keras: no such file"),
     ):
         finished = call("import", *arguments, "-o", tmp_path / "model")

@@ -37,10 +37,13 @@ def test_the_kept_text_is_compared_and_the_difference_told(bundle, tmp_path, cap
     assert open_session((tmp_path / "model.onnx").read_bytes()).get_modelmeta().producer_name == "lmctl"
 
 
-def test_drawn_words_are_compared_if_no_text_is_kept(make_bundle, tmp_path, caplog):
+@pytest.mark.parametrize("kept", [{}, {"valid.txt": b"\n"}, {"valid.txt": b"mat mat\n"}], ids=str)
+def test_drawn_words_are_compared_if_no_text_is_kept(make_bundle, tmp_path, caplog, kept):
     caplog.set_level("INFO", "lmctl")
+    folder = make_bundle(tmp_path / "bundle", stop_words=("mat",))
+    amend_bundle(open_bundle(folder), kept)
 
-    export(str(make_bundle(tmp_path / "bundle")), "onnx", str(tmp_path / "model.onnx"))
+    export(str(folder), "onnx", str(tmp_path / "model.onnx"))
 
     # Fifty sentences of twenty words, and an end each.
     assert "(1050 tokens)" in caplog.text

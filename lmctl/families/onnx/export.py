@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from lmctl import progress
 from lmctl.errors import MissingExtraError, QualityGateError, UsageError
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
 # Packages of the extra `onnx`.
 PACKAGES = ("onnx", "onnxruntime")
-
-
-class MakesNetwork(Protocol):
-    """A function that adds the weights of a model to a graph."""
-
-    def __call__(self, graph: Graph) -> OnnxNetwork:
-        """Return the network in the graph."""
 
 
 def require_onnx() -> None:
@@ -46,7 +39,7 @@ def export_onnx(
     form: str,
     file: IO[bytes],
     options: ExportOptions,
-    make_network: MakesNetwork,
+    make_network: Callable[[Graph], OnnxNetwork],
     load: Callable[[], LanguageModel[Any]],
 ) -> ExportFigures:
     """Write a model, after its numbers were compared with those of the runtime.
