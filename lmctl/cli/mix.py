@@ -68,9 +68,10 @@ def mix(
     The probability that a mixture gives a word is the weighted mean of the probabilities that its members give it.
     The weights are those that make the text of --valid most probable. A member whose weight becomes 0 is left out.
 
-    The members must cut text in the same way. If their vocabularies differ, the mixture knows the words of all: a
-    word that is new to a member gets an equal share of the probability of its `<unk>`. The mixture holds copies of
-    its members. All commands take it like any other model.
+    If the vocabularies of the members differ, the mixture knows the words of all: a word that is new to a member
+    gets an equal share of the probability of its `<unk>`. The mixture cuts text as the first MODEL does. A warning
+    names members that were trained on text that was cut otherwise. Pieces of words can be mixed only with the same
+    pieces. The mixture holds copies of its members. All commands take it like any other model.
 
     \b
     Example:

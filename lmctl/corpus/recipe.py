@@ -53,6 +53,30 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             sentence_tags="strip" if tokenizer.strip_tags else "keep",
         )
 
+    def differences(self, other: TextRecipe) -> list[str]:
+        """How another recipe may cut a line into other tokens than this one: "segmenter char, not jieba".
+
+        `blank_lines` decides which lines are scored, not how a line is cut, so it is left out. The words in a list
+        of stop words are in a file beside the recipe.
+        """
+        found = []
+        if other.segmenter.name != self.segmenter.name:
+            found.append(f"segmenter {other.segmenter.name}, not {self.segmenter.name}")
+        elif other.segmenter.dictionary_sha256 != self.segmenter.dictionary_sha256:
+            found.append("another SentencePiece model" if self.has_pieces else "another user dictionary")
+        elif other.segmenter != self.segmenter:
+            found.append(f"another version of the segmenter {self.segmenter.name}")
+        for key in ("normalize", "lowercase", "stop_words", "sentence_tags"):
+            ours, theirs = (str(getattr(recipe, key)).lower() for recipe in (self, other))
+            if ours != theirs:
+                found.append(f"{key} {theirs}, not {ours}")
+        return found
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether the tokens are pieces of words."""
+        return self.segmenter.name == "sentencepiece"
+
     def tokenizer(self, files: Mapping[str, bytes]) -> Tokenizer:
         """Make the tokenizer.
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from lmctl import families, files
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
-from lmctl.errors import DataError, UsageError
+from lmctl.errors import DataError
 from lmctl.families.joined import join_vocabulary
 from lmctl.jobs.figures import add_figures
-from lmctl.jobs.mixing import Mixture, joined_vocabulary, write_mixture
+from lmctl.jobs.joining import check_joinable, joined_vocabulary, warn_of_other_tokens
+from lmctl.jobs.mixing import Mixture, write_mixture
 from lmctl.jobs.train.kept_text import keep_text, kept_lines
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.train.validating import ValidFigures, ValidScores
@@ -99,8 +100,9 @@ def mix(
     """Tune a mixture of models on a text, and publish it as the next generation of a model.
 
     Args:
-        models: names of two or more models, as `-m` takes them, with the same text recipe. If their vocabularies
-            differ, the mixture has the words of all (families/joined.py).
+        models: names of two or more models, as `-m` takes them. If their vocabularies differ, the mixture has the
+            words of all (families/joined.py). If their text recipes differ, the mixture has that of the first one:
+            the other members read the tokens into which it cuts a text.
         output: folder of the mixture's model.
         valid: path of the text, a sentence a line.
         state: "carry": read the text as one stream; "reset": read each line by itself.
@@ -109,14 +111,15 @@ def mix(
         text_format: where the text of the file stands; None: each line is a line of text.
 
     Raises:
-        UsageError: the text recipes of the models differ, or a model fills gaps only.
+        UsageError: one model predicts pieces of words and another one does not predict the same ones, or a model
+            fills gaps only.
         LmctlError: a model or the text is missing or damaged, or another run holds the lock.
     """
     check_sources([valid])
     named = list(map(load_named, models))
     for each in named:
         families.check_predicts_next_word(each.bundle)
-    _check_alike(models, named)
+    check_joinable(models, named)
     lines = list(read_lines(valid, encoding=encoding, errors=errors, text_format=text_format))
     sentences = _sentences(named[0], lines, valid)
     folder = ModelFolder.create(output)
@@ -126,7 +129,8 @@ def mix(
         members = [_copy(name, place / member) for name, member in zip(models, _places(models), strict=True)]
         loaded = list(map(Model, members))
         # A new generation of one of them may have been published meanwhile.
-        _check_alike(models, loaded)
+        check_joinable(models, loaded)
+        warn_of_other_tokens(models, loaded, sentences)
         vocabulary = joined_vocabulary([model.vocabulary for model in loaded])
         token_ids = _encoded(vocabulary, sentences)
         scores = [
@@ -240,21 +244,6 @@ def _unless_of(member: Bundle, vocabulary: Vocabulary) -> Vocabulary | None:
 
 def _places(models: Sequence[str]) -> list[str]:
     return [member_name(number) for number in range(len(models))]
-
-
-def _check_alike(names: Sequence[str], models: Sequence[Model]) -> None:
-    """Check that the models have the same text recipe."""
-    first = models[0]
-    for name, other in zip(names[1:], models[1:], strict=True):
-        # Blank lines affect what is scored, not how words are cut, so this key may differ.
-        recipe = msgspec.structs.replace(
-            other.bundle.record.recipe, blank_lines=first.bundle.record.recipe.blank_lines
-        )
-        if recipe != first.bundle.record.recipe or other.bundle.recipe_files() != first.bundle.recipe_files():
-            raise UsageError(
-                f"{name} and {names[0]} have different text recipes (`lmctl info` shows them); "
-                "a mixture needs the same one: train both models on one prepared folder"
-            )
 
 
 def _sentences(model: Model, lines: Iterable[str], path: str) -> list[list[str]]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmctl import families
-from lmctl.corpus.characters import CharacterUnigram
-from lmctl.corpus.vocabulary import SPECIALS, Vocabulary, choose_vocabulary
 from lmctl.deadline import NEVER
 from lmctl.families.interpolation import tune_weights
+from lmctl.jobs.joining import joined_characters
 from lmctl.perplexity import perplexity_of
 from lmctl.store.draft import Draft, TextFiles
 from lmctl.store.layout import CONFIG
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.deadline import Deadline
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.store.bundle import Bundle
@@ -66,31 +65,6 @@ class Mixture:
             weighted = [np.log(weight) + each.log_probs for weight, each in zip(weights, scores, strict=True)]
         cross_entropy = float(-np.logaddexp.reduce(weighted).mean())
         return cls(weights, cross_entropy, perplexity_of(cross_entropy))
-
-
-def joined_vocabulary(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
-    """The words of all vocabularies, by falling sum of their counts; the first one if all have the same words."""
-    first, *others = vocabularies
-    if all(other.words == first.words for other in others):
-        return first
-    counts: Counter[str] = Counter()
-    for vocabulary in vocabularies:
-        for word, count in zip(vocabulary.words, vocabulary.counts, strict=True):
-            counts[word] += count
-    known = {word: count for word, count in counts.items() if count and word not in SPECIALS}
-    # The words of an imported model have no counts. They come last, in code-point order.
-    uncounted = sorted(counts.keys() - known.keys() - set(SPECIALS))
-    chosen = [*choose_vocabulary(known.items(), size=None, min_count=1), *((word, 0) for word in uncounted)]
-    words = (*SPECIALS, *(word for word, _ in chosen))
-    return Vocabulary(words, (*(counts[word] for word in SPECIALS), *(count for _, count in chosen)))
-
-
-def joined_characters(parts: Sequence[CharacterUnigram]) -> CharacterUnigram:
-    """The sum of the counts of characters."""
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(part.counts)
-    return CharacterUnigram(counts, sum(part.words for part in parts))
 
 
 def write_mixture(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -82,3 +84,25 @@ def test_the_engine_is_made_again_too():
     tokenizer = Tokenizer(Normalization("nfc", False), make_segmenter("jieba", "jieba"), frozenset())
 
     assert made_again(tokenizer).segmenter.identity.engine == "jieba"
+
+
+def test_what_cuts_text_otherwise_is_named():
+    def recipe(name, user_dictionary=b"", *, blank_lines="drop", lowercase=False, stop_words=(), tags=False):
+        segmenter = make_segmenter(name, user_dictionary=user_dictionary)
+        tokenizer = Tokenizer(Normalization("nfc", lowercase), segmenter, frozenset(stop_words), strip_tags=tags)
+        return TextRecipe.of(tokenizer, blank_lines)
+
+    space = recipe("space")
+    assert space.differences(recipe("space", blank_lines="keep")) == []
+    assert space.differences(recipe("char", lowercase=True)) == [
+        "segmenter char, not space",
+        "lowercase true, not false",
+    ]
+    assert space.differences(recipe("space", stop_words=["the"], tags=True)) == [
+        "stop_words 1, not 0",
+        "sentence_tags strip, not keep",
+    ]
+    words = recipe("words")
+    assert words.differences(recipe("words", b"New York\t\t\n")) == ["another user dictionary"]
+    older = msgspec.structs.replace(words, segmenter=dataclasses.replace(words.segmenter, engine_version="0"))
+    assert words.differences(older) == ["another version of the segmenter words"]

@@ -193,9 +193,52 @@ def test_members_with_weight_are_mixed_without_members_without_weight(count, hel
     assert [member.folder.name for member in bundle.members()] == ["0", "1"]
 
 
-def test_models_that_read_a_text_differently_are_refused(count, held_out, tmp_path):
-    other = count("other", "a b\n", "text.lowercase=true")
+def test_the_first_member_decides_how_text_is_cut(count, held_out, tmp_path, caplog):
+    # P(a), P(b), P(</s>) are 1/2, 1/4, 1/4 and 1/3 each, as in the first test.
+    members = [count("one", "a a b\n"), count("other", "A B\n", "text.lowercase=true")]
 
-    with pytest.raises(UsageError, match=r"other and .*one have different text recipes"):
-        mix([count("one", "a a b\n"), other], tmp_path / "mixture", held_out)
+    mixed = mix(members, tmp_path / "mixture", held_out)
+
+    assert [member.weight for member in mixed.members] == pytest.approx([0.25, 0.75], abs=2e-3)
+    assert verify_bundle(Path(mixed.published)).record.recipe.lowercase is False
+    (warning,) = [record.message for record in caplog.records if "cut otherwise" in record.message]
+    assert warning == (
+        f"{members[1]} was trained on text that was cut otherwise (lowercase true, not false); the mixture cuts "
+        f"text as {members[0]} does, of whose words in the validation text it knows 100.0 %"
+    )
+    assert lmctl.load(tmp_path / "mixture").encode("A a").words == ["A", "a"]
+
+
+def test_words_and_characters_are_mixed_over_the_words_of_both(tmp_path, caplog):
+    text = tmp_path / "text.txt"
+    text.write_text("ab a\nab b\n")
+    for segmenter in ("space", "char"):
+        asked = ("preset=ngram", "model.order=1", "model.smoothing=mle", "vocabulary.min_count=1")
+        asked += ("validation.fraction=0", "publishing.gate=false", f"text.segmenter={segmenter}")
+        train([str(text)], tmp_path / segmenter, read_settings(assignments=asked))
+
+    mixed = mix([str(tmp_path / "space"), str(tmp_path / "char")], tmp_path / "mixture", str(text))
+
+    # Words: ab, a, b, <unk> and </s>. Of the four words, the characters know all but the two times ab.
+    assert mixed.vocabulary_size == 5
+    (warning,) = [record.message for record in caplog.records if "cut otherwise" in record.message]
+    assert "(segmenter char, not space)" in warning
+    assert warning.endswith("it knows 50.0 %")
+
+
+def test_pieces_and_words_are_refused(count, held_out, tmp_path):
+    lines = ["the cat sat on the mat", "a dog sat on the log"]
+    (tmp_path / "text.txt").write_text("\n".join(lines * 20))
+    asked = ("preset=ngram", "vocabulary.min_count=1", "validation.fraction=0", "publishing.gate=false")
+    asked += ("text.segmenter=sentencepiece", "text.subwords=40")
+    train([str(tmp_path / "text.txt")], tmp_path / "pieces", read_settings(assignments=asked))
+    members = [count("one", "a a b\n"), str(tmp_path / "pieces")]
+
+    with pytest.raises(UsageError) as refusal:
+        mix(members, tmp_path / "mixture", held_out)
+
+    assert str(refusal.value) == (
+        f"{members[1]} cannot be mixed with {members[0]}, because pieces of words must be the same in all members "
+        "(segmenter sentencepiece, not space); train both models on one prepared folder"
+    )
     assert not (tmp_path / "mixture/current").exists()
