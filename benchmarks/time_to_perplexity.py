@@ -1,7 +1,7 @@
-"""Seconds of training until `lmctl train` reaches the perplexity of another program after some epochs.
+"""Seconds of training until `lmctl train` reaches the perplexity of another program after some minutes.
 
     python -m benchmarks.time_to_perplexity train.txt valid.txt --yardstick "python torch_wordlm.py" \
-        --epochs 2 --set preset=medium --set training.epochs=3
+        --minutes 10 --set preset=medium --set training.epochs=3
 
 The goal is the yardstick's last validation perplexity, or one that was measured before (--target-perplexity and
 --target-seconds). The time includes TensorFlow's compilation, and excludes validation. Both texts should have the
@@ -17,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.yardstick import prepare_corpus, run_lmctl, run_yardstick, yardstick_steps_per_epoch
+from benchmarks.yardstick import prepare_corpus, run_lmctl, run_yardstick
 
 if TYPE_CHECKING:
     from lmctl.training.events import EpochDone
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("valid", type=Path)
     parser.add_argument("--yardstick", help="a program with torch_wordlm.py's command line")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs of the yardstick")
+    parser.add_argument("--minutes", type=float, default=10.0, help="minutes of training of the yardstick")
     parser.add_argument("--target-perplexity", type=float, help="perplexity of the yardstick, measured before")
     parser.add_argument(
         "--target-seconds", type=float, help="seconds of training in which the yardstick reached it"
@@ -39,22 +39,21 @@ def main() -> None:
     known = [arguments.target_perplexity is not None, arguments.target_seconds is not None]
     if any(known) != all(known) or any(known) == (arguments.yardstick is not None):
         parser.error("either --yardstick, or --target-perplexity and --target-seconds")
-    print("program\tepoch\tvalid perplexity\tseconds of training\tratio")
-    goal, seconds, epochs = arguments.target_perplexity, arguments.target_seconds, "measured before"
+    print("program\tended\tvalid perplexity\tseconds of training\tratio")
+    goal, seconds, ended = arguments.target_perplexity, arguments.target_seconds, "measured before"
     if arguments.yardstick is not None:
-        steps = arguments.epochs * yardstick_steps_per_epoch(arguments.train)
-        yardstick = run_yardstick(arguments.yardstick, arguments.train, arguments.valid, steps)
+        yardstick = run_yardstick(arguments.yardstick, arguments.train, arguments.valid, minutes=arguments.minutes)
         if yardstick.valid_perplexity is None:
             parser.error("--yardstick: the program printed no validation perplexity")
-        goal, seconds, epochs = yardstick.valid_perplexity, yardstick.seconds, str(arguments.epochs)
-    print(f"yardstick\t{epochs}\t{goal:.2f}\t{seconds:.1f}\t1.00", flush=True)
+        goal, seconds, ended = yardstick.valid_perplexity, yardstick.seconds, f"{arguments.minutes:g} minutes"
+    print(f"yardstick\t{ended}\t{goal:.2f}\t{seconds:.1f}\t1.00", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
         prepare_corpus(arguments.train, arguments.valid, corpus)
         history = run_lmctl(corpus, Path(folder) / "model", arguments.assignments).history
     epoch, perplexity, lmctl_seconds = reached(history, goal)
     note = "" if perplexity <= goal else " (best, goal not reached)"
-    print(f"lmctl\t{epoch}{note}\t{perplexity:.2f}\t{lmctl_seconds:.1f}\t{lmctl_seconds / seconds:.2f}")
+    print(f"lmctl\tepoch {epoch}{note}\t{perplexity:.2f}\t{lmctl_seconds:.1f}\t{lmctl_seconds / seconds:.2f}")
 
 
 def reached(history: list[EpochDone], goal: float) -> tuple[int, float, float]:

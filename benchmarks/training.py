@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument("valid", type=Path)
     parser.add_argument("--yardstick", required=True, help="a program with torch_wordlm.py's command line")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each program")
-    parser.add_argument(
-        "--steps", type=int, default=300, help="steps of a run of the yardstick, 20 x 35 tokens each"
-    )
+    parser.add_argument("--steps", type=int, default=300, help="steps of a run of the yardstick")
     parser.add_argument("--lmctl-steps", type=int, default=1000, help="steps of a run of lmctl")
     parser.add_argument(
         "--vocabulary", type=int, metavar="N", help="vocabulary size of both, <unk> and </s> included"
@@ -47,7 +45,7 @@ def main() -> None:
         prepare_corpus(train, valid, scratch / "corpus")
         assignments = [*arguments.assignments, f"training.steps={arguments.lmctl_steps}"]
         for _ in range(arguments.rounds):
-            runs["yardstick"].append(run_yardstick(arguments.yardstick, train, valid, arguments.steps))
+            runs["yardstick"].append(run_yardstick(arguments.yardstick, train, valid, steps=arguments.steps))
             runs["lmctl"].append(run_lmctl(scratch / "corpus", scratch / "model", assignments))
     _print_table(runs)
 

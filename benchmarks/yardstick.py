@@ -1,9 +1,9 @@
 """Train on the same text with lmctl and with a yardstick: a program with torch_wordlm.py's command line.
 
-The yardstick is called with TRAIN VALID --steps N. It cuts lines at white space, has every word of both texts in
-its vocabulary, and takes steps of 20 columns x 35 tokens. Every 100 steps it prints `step N S s T tokens`: the
-seconds of training, without validation, and the tokens so far. After each epoch, and after the last step, it
-prints `epoch N S s valid P`; the last line may be missing.
+The yardstick is called with TRAIN VALID --steps N, or with --minutes M of training. It cuts lines at white space,
+and has every word of both texts in its vocabulary. Every 100 steps it prints `step N S s T tokens`: the seconds of
+training, without validation, and the tokens so far. After each epoch, and after the last minute, it prints
+`epoch N S s valid P`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-COLUMNS, STEPS_OF_COLUMN = 20, 35
 FEWEST_STEPS = 200  # A speed needs at least two lines of progress.
 
 # Settings with which lmctl reads a text like the yardstick.
@@ -36,7 +35,7 @@ class YardstickRun:
     Attributes:
         progress: seconds of training and tokens, so far, after every 100 steps.
         seconds: seconds of training, in total.
-        valid_perplexity: validation perplexity after the last step; None: it was not printed.
+        valid_perplexity: validation perplexity at the end; None: it was not printed.
         peak_rss_bytes: largest resident memory.
     """
 
@@ -71,9 +70,20 @@ class LmctlRun:
         return self.history[-1].tokens / sum(epoch.seconds for epoch in self.history)
 
 
-def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> YardstickRun:
-    """Train with the yardstick; `command` is its command line without the texts."""
-    run = measure([*shlex.split(command), str(train), str(valid), "--steps", str(steps)])
+def run_yardstick(
+    command: str, train: Path, valid: Path, *, steps: int | None = None, minutes: float | None = None
+) -> YardstickRun:
+    """Train with the yardstick.
+
+    Args:
+        command: its command line, without the texts and the limit.
+        train: the training text.
+        valid: the validation text.
+        steps: number of steps of training.
+        minutes: minutes of training, in place of `steps`.
+    """
+    limit = ["--minutes", str(minutes)] if steps is None else ["--steps", str(steps)]
+    run = measure([*shlex.split(command), str(train), str(valid), *limit])
     progress = [
         (float(seconds), int(tokens))
         for seconds, tokens in re.findall(r"step \d+ ([\d.]+) s (\d+) tok", run.output)
@@ -85,13 +95,6 @@ def run_yardstick(command: str, train: Path, valid: Path, steps: int) -> Yardsti
         valid_perplexity=float(validated[-1][1]) if validated else None,
         peak_rss_bytes=run.peak_rss_bytes,
     )
-
-
-def yardstick_steps_per_epoch(train: Path) -> int:
-    """Number of steps in which the yardstick reads a text once. The end of a line is a token."""
-    with train.open(encoding="utf-8") as lines:
-        tokens = sum(len(line.split()) + 1 for line in lines)
-    return -(-(tokens // COLUMNS - 1) // STEPS_OF_COLUMN)
 
 
 def prepare_corpus(train: Path, valid: Path, folder: Path) -> None:
