@@ -15,7 +15,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError
 from lmctl.families.joined import join_vocabulary
 from lmctl.jobs.figures import add_figures
-from lmctl.jobs.joining import check_joinable, joined_vocabulary, warn_of_other_tokens
+from lmctl.jobs.joining import check_joinable, joined_characters, joined_vocabulary, warn_of_other_tokens
 from lmctl.jobs.mixing import Mixture, write_mixture
 from lmctl.jobs.train.kept_text import keep_text, kept_lines
 from lmctl.jobs.train.publish import generations_kept
@@ -27,6 +27,7 @@ from lmctl.query.model import Model, load_named
 from lmctl.query.scoring import token_log_probs
 from lmctl.store.bundle import open_bundle
 from lmctl.store.copies import repair
+from lmctl.store.draft import TextFiles
 from lmctl.store.generations import ModelFolder, remove
 from lmctl.store.layout import COMBINED, member_name
 from lmctl.store.lock import locked
@@ -144,11 +145,11 @@ def mix(
             for model in loaded
         ]
         mixture = Mixture.tuned(scores)
-        if len(mixture.counting) == 1 and loaded[mixture.counting[0]].vocabulary.words != vocabulary.words:
-            # A single model is left, which keeps its own vocabulary.
+        if len(mixture.counting) == 1:
+            # A single model is left, which keeps its own vocabulary and cuts text in its own way.
             left = loaded[mixture.counting[0]]
             vocabulary = left.vocabulary
-            token_ids = _encoded(vocabulary, sentences)
+            token_ids = _encoded(vocabulary, _sentences(left, lines, valid))
             log_probs = token_log_probs(left.language_model, token_ids, state=state)
             cross_entropy = float(-log_probs.mean())
             mixture = Mixture(mixture.weights, cross_entropy, perplexity_of(cross_entropy))
@@ -215,6 +216,8 @@ def _combine(
     if len(counting) == 1:
         bundle = members[counting[0]]
         return bundle, {**bundle.metrics(), "valid": figures}
+    # The weights were tuned on tokens of the first model, also if it is left out.
+    of_text = TextFiles.of_bundle(members[0])
     kept = []
     for number, source in enumerate(counting):
         target = place / member_name(number)
@@ -231,15 +234,12 @@ def _combine(
     shares = weights if len(weights) == len(members) else [weight / sum(weights) for weight in weights]
     metrics = {"valid": figures}
     of_kept = dataclasses.replace(mixture, weights=shares)
-    written = write_mixture(
-        place, kept, of_kept, metrics, corpus=corpus, training=None, vocabulary=_unless_of(kept[0], vocabulary)
-    )
-    return written, metrics
-
-
-def _unless_of(member: Bundle, vocabulary: Vocabulary) -> Vocabulary | None:
-    """The vocabulary; None if it has the words of the member."""
-    return None if member.vocabulary().words == vocabulary.words else vocabulary
+    if any(member.vocabulary().words != vocabulary.words for member in kept):
+        characters = joined_characters([member.characters() for member in kept])
+        of_text = dataclasses.replace(
+            of_text, vocabulary=vocabulary.to_tsv().encode(), characters=characters.to_tsv().encode()
+        )
+    return write_mixture(place, kept, of_kept, metrics, text=of_text, corpus=corpus, training=None), metrics
 
 
 def _places(models: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +10,18 @@ import numpy as np
 from lmctl import families
 from lmctl.deadline import NEVER
 from lmctl.families.interpolation import tune_weights
-from lmctl.jobs.joining import joined_characters
 from lmctl.perplexity import perplexity_of
-from lmctl.store.draft import Draft, TextFiles
+from lmctl.store.draft import Draft
 from lmctl.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lmctl.corpus.vocabulary import Vocabulary
     from lmctl.deadline import Deadline
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.store.bundle import Bundle
+    from lmctl.store.draft import TextFiles
     from lmctl.store.model_record import CorpusSummary, TrainingSummary
 
 # A member with less weight than this is left out: without it, the mixture answers the same.
@@ -73,33 +71,26 @@ def write_mixture(
     mixture: Mixture,
     metrics: dict[str, Any],
     *,
+    text: TextFiles,
     corpus: CorpusSummary | None,
     training: TrainingSummary | None,
-    vocabulary: Vocabulary | None = None,
 ) -> Bundle:
     """Write the bundle of a mixture around its members.
 
     Args:
         folder: folder of the bundle, with `members/0`, `members/1` and so on in it.
-        members: the members' bundles. Text recipe, spelling model and configuration are taken from the first one.
+        members: the members' bundles. The configuration is taken from the first one.
         mixture: the weights.
         metrics: content of metrics.json.
+        text: text recipe, vocabulary and spelling model of the mixture.
         corpus: summary of the corpus of all members; None if their corpora differ.
         training: summary of the training of a network among the members; None if there is none.
-        vocabulary: the joined vocabulary of members with different ones; None: that of the first member.
     """
-    first = members[0]
-    of_text, size = TextFiles.of_bundle(first), first.record.sizes.vocabulary_size
-    if vocabulary is not None:
-        characters = joined_characters([member.characters() for member in members])
-        of_text = dataclasses.replace(
-            of_text, vocabulary=vocabulary.to_tsv().encode(), characters=characters.to_tsv().encode()
-        )
-        size = len(vocabulary)
+    size = text.vocabulary.count(b"\n")  # A line for each word.
     draft = Draft(
-        of_text,
+        text,
         families.combining().combine(size, mixture.weights),
-        first.read(CONFIG),
+        members[0].read(CONFIG),
         corpus=corpus,
         training=training,
         metrics=metrics,

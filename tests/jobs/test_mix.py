@@ -209,6 +209,39 @@ def test_the_first_member_decides_how_text_is_cut(count, held_out, tmp_path, cap
     assert lmctl.load(tmp_path / "mixture").encode("A a").words == ["A", "a"]
 
 
+def test_a_single_model_that_is_left_is_measured_on_text_as_it_cuts_it(count, tmp_path):
+    # The first model has never seen an unknown word. The other one makes letters small.
+    members = [count("one", "a a b\n"), count("other", "A B\n", "text.lowercase=true")]
+    (tmp_path / "capitals.txt").write_text("A B\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "capitals.txt"))
+
+    assert [member.weight for member in mixed.members] == pytest.approx([0.0, 1.0], abs=1e-3)
+    assert mixed.perplexity == pytest.approx(3.0)
+    bundle = verify_bundle(Path(mixed.published))
+    assert bundle.record.recipe.lowercase is True
+    assert evaluate_file(lmctl.load(tmp_path / "mixture"), str(tmp_path / "capitals.txt")).perplexity == (
+        pytest.approx(3.0)
+    )
+
+
+def test_the_first_model_decides_how_text_is_cut_also_if_it_is_left_out(count, tmp_path):
+    # As in the first test, with a model before the two that is never the best.
+    first = count("first", "a a a a a a a\n", "text.lowercase=true")
+    members = [first, count("one", "a a b\n"), count("other", "a b\n")]
+    (tmp_path / "capitals.txt").write_text("A A A B B B B\n")
+
+    mixed = mix(members, tmp_path / "mixture", str(tmp_path / "capitals.txt"))
+
+    assert [member.weight for member in mixed.members] == pytest.approx([0.0, 0.25, 0.75], abs=2e-3)
+    bundle = verify_bundle(Path(mixed.published))
+    assert len(bundle.members()) == 2
+    assert bundle.record.recipe.lowercase is True
+    figures = evaluate_file(lmctl.load(tmp_path / "mixture"), str(tmp_path / "capitals.txt"))
+    assert figures.perplexity == pytest.approx(mixed.perplexity, rel=1e-6)
+    assert mixed.perplexity == pytest.approx(((3 / 8) ** 3 * (5 / 16) ** 5) ** (-1 / 8), rel=1e-6)
+
+
 def test_words_and_characters_are_mixed_over_the_words_of_both(tmp_path, caplog):
     text = tmp_path / "text.txt"
     text.write_text("ab a\nab b\n")

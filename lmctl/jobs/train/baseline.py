@@ -13,6 +13,7 @@ from lmctl.jobs.mixing import Mixture, write_mixture
 from lmctl.jobs.train.validating import valid_figures
 from lmctl.jobs.watching.events import Compared
 from lmctl.store.bundle import open_bundle
+from lmctl.store.draft import TextFiles
 from lmctl.store.generations import remove
 from lmctl.store.layout import COMBINED, MEMBERS, METRICS, member_name
 from lmctl.store.writing import amend_bundle, encode_metrics
@@ -108,5 +109,7 @@ def compare_with_baseline(
         cross_entropy_nats=mixture.cross_entropy_nats,
         perplexity=mixture.perplexity,
     )
-    record = network.record
-    return write_mixture(folder, members, mixture, metrics, corpus=record.corpus, training=record.training)
+    text, record = TextFiles.of_bundle(members[0]), network.record
+    return write_mixture(
+        folder, members, mixture, metrics, text=text, corpus=record.corpus, training=record.training
+    )
