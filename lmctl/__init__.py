@@ -1,8 +1,10 @@
 """lmctl: train neural next-word models on text, and query them.
 
 import lmctl
+model = lmctl.train("corpus.txt", "models/news")
 model = lmctl.load("models/news")
 model.predict("the cat sat on", k=3)
+lmctl.evaluate(model, "held-out.txt").perplexity
 """
 
 from lmctl.version import __version__
@@ -11,26 +13,19 @@ from lmctl.version import __version__
 # the current folder is first on the path, and its files could replace modules of the standard library.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
+    from lmctl.library import Model, evaluate, load, prepare, to_keras, train
 
-    from lmctl.query.model import Model
-
-__all__ = ["__version__", "load"]
+__all__ = ["Model", "__version__", "evaluate", "load", "prepare", "to_keras", "train"]
 
 
-def load(path: "str | os.PathLike[str]", *, cache: int = 0) -> "Model":
-    """Open a model for queries: predict, score, log_probs.
-
-    Args:
-        path: a model folder, `folder@6` for one of its generations, or a bundle folder.
-        cache: number of words in the cache of a text whose state is carried; 0: no cache.
-
-    Raises:
-        lmctl.errors.UsageError: a cache is asked for, but none was tuned for this model.
-        lmctl.errors.InputMissingError: there is no model at this path.
-        lmctl.errors.DataError: the model is damaged, or this version of lmctl does not read its format.
-    """
+def __getattr__(name: str) -> object:
     # Deferred so that importing lmctl costs nothing.
-    from lmctl.query.model import load as load_model
+    if name in __all__:
+        from lmctl import library
 
-    return load_model(path, cache=cache)
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -133,6 +133,29 @@ class Model(TextModel):
         state = self.contexts.states([[SENTENCE_END_ID, *self.encode(text).token_ids]])
         return self.language_model.log_probs(state)[0]  # type: ignore[no-any-return]
 
+    def word_vectors(self) -> Float32Array:
+        """Return the vectors of all words, (V, E); `vocabulary.encode` gives the rows of words.
+
+        Raises:
+            UsageError: the model has no such vectors.
+        """
+        from lmctl.query.vectors import word_vectors
+
+        return word_vectors(self)
+
+    def sentence_vectors(self, texts: Sequence[str]) -> Float32Array:
+        """Return a vector for each sentence, (N, D), as `lmctl embed` writes them.
+
+        Args:
+            texts: sentences, each a line without its end.
+
+        Raises:
+            UsageError: the model has no such vectors.
+        """
+        from lmctl.query.vectors import SentenceEncoder
+
+        return np.array([each.vector for each in SentenceEncoder(self).encode(texts)], dtype=np.float32)
+
 
 def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
     """Open a model for queries.

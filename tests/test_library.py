@@ -1,0 +1,122 @@
+"""lmctl as a Python library: docs/python.md, and the functions of `lmctl`."""
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lmctl
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
+from lmctl.errors import InputMissingError, UsageError
+from lmctl.training.events import EpochDone
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "preset": "tiny",
+    "training.epochs": 2,
+    "training.baseline": False,
+    "training.with_ngram": False,
+    "publishing.gate": False,
+    "device.placement": "cpu",
+}
+
+
+@pytest.fixture
+def in_a_folder_with_texts(tmp_path, monkeypatch):
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_session_of_the_page(in_a_folder_with_texts):
+    options = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+
+    results = doctest.testfile(str(ROOT / "docs/python.md"), module_relative=False, optionflags=options)
+
+    assert results.attempted >= 10
+    assert results.failed == 0
+
+
+def test_importing_lmctl_imports_nothing_else():
+    code = "import sys; before = set(sys.modules); import lmctl; print(sorted(set(sys.modules) - before))"
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "['lmctl', 'lmctl.version']"
+
+
+def test_every_name_is_there_and_others_are_not():
+    assert [getattr(lmctl, name).__name__ for name in lmctl.__all__ if name != "__version__"] == [
+        *("Model", "evaluate", "load", "prepare", "to_keras", "train")
+    ]
+    with pytest.raises(AttributeError, match="has no attribute 'predict'"):
+        _ = lmctl.predict
+
+
+def test_texts_and_files_of_settings_may_be_several(in_a_folder_with_texts):
+    Path("one.yaml").write_text("preset: ngram\nmodel: {order: 2}\n")
+    Path("a.txt").write_text("a b\n")
+    Path("b.txt").write_text("c d\n")
+    of_text = {"vocabulary.min_count": 1, "validation.fraction": 0}
+    settings = {"model.order": 3, "publishing.gate": False}
+
+    corpus = lmctl.prepare([Path("a.txt"), "b.txt"], "corpus", of_text)
+    model = lmctl.train("corpus", Path("model"), settings, configs=[Path("one.yaml")])
+
+    assert corpus.record.train.sentences == 2
+    assert set(model.vocabulary.words) == {"<unk>", "</s>", *"abcd"}
+    assert model.bundle.record.sizes.order == 3
+    again = lmctl.train("corpus", "model", settings, configs=["one.yaml"])
+    assert again.bundle.folder == model.bundle.folder
+
+
+def test_figures_by_hand(in_a_folder_with_texts):
+    # P(a), P(b) and P(</s>) are 1/2, 1/4 and 1/4.
+    Path("counted.txt").write_text("a a b\n")
+    Path("scored.txt").write_text("a b\n")
+    settings = {"preset": "ngram", "model.order": 1, "model.smoothing": "mle", "vocabulary.min_count": 1}
+    lmctl.train("counted.txt", "model", settings | {"validation.fraction": 0, "publishing.gate": False})
+
+    figures = lmctl.evaluate("model", Path("scored.txt"), state="carry", accuracy_at=[1])
+
+    assert figures.perplexity == pytest.approx(32 ** (1 / 3))
+    assert (figures.tokens, figures.state, figures.accuracy) == (3, "carry", {"1": pytest.approx(1 / 3)})
+
+
+def test_a_missing_model_or_text_is_named(in_a_folder_with_texts):
+    with pytest.raises(InputMissingError, match="models/none: no such model"):
+        lmctl.load("models/none")
+    with pytest.raises(InputMissingError, match=r"none\.txt"):
+        lmctl.train("none.txt", "models/new")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cpu")
+def test_a_network_is_trained_and_goes_on_as_a_keras_model(in_a_folder_with_texts):
+    epochs = []
+
+    model = lmctl.train(
+        "corpora/en.txt",
+        "model",
+        TINY,
+        on_event=lambda event: epochs.append(event.epoch) if isinstance(event, EpochDone) else None,
+    )
+
+    assert epochs == [1, 2]
+    size, dimensions = len(model.vocabulary), model.bundle.record.sizes.embedding_dim
+    assert model.word_vectors().shape == (size, dimensions)
+    assert model.sentence_vectors(["she opened the door .", "a"]).shape[0] == 2
+    network = lmctl.to_keras(model)
+    ids = [SENTENCE_END_ID, *model.encode("she opened the").token_ids]
+    probs = network.predict(np.array([ids]), verbose=0)[0, -1]
+    np.testing.assert_allclose(np.log(probs), model.log_probs("she opened the"), atol=1e-4)
+
+
+def test_counts_have_no_keras_model(in_a_folder_with_texts):
+    model = lmctl.train("corpora/en.txt", "model", {"preset": "ngram"})
+
+    with pytest.raises(UsageError, match="keras"):
+        lmctl.to_keras(model)
