@@ -50,11 +50,10 @@ def _suffixes() -> str:
 )
 @click.option("--encoding", metavar="NAME", help="arpa: character encoding, such as gb18030.  [default: utf-8]")
 @click.option(
-    "-i",
-    "--positive-log-probability",
-    "positive",
-    is_flag=True,
-    help="arpa: read log probabilities above 0 as 0, as KenLM's build_binary -i does.  [default: refuse the file]",
+    "--positive-log-probs",
+    type=click.Choice(["error", "zero"]),
+    help="arpa: what to do about log probabilities above 0, which a bug of IRSTLM writes. error: refuse the file; "
+    "zero: read them as 0, as KenLM's build_binary -i does.  [default: error]",
 )
 @configuration_options
 @message_options
@@ -72,7 +71,7 @@ def import_(
     bos: str | None,
     eos: str | None,
     encoding: str | None,
-    positive: bool,
+    positive_log_probs: str | None,
     **flags: object,
 ) -> None:
     """Publish a model of another program, and print its path.
@@ -111,7 +110,7 @@ def import_(
     of_suffixes = families.import_formats().items()
     format = format or next((name for name, ends in of_suffixes if Path(file).suffix.lower() in ends), ARPA)
     if format != ARPA:
-        given = (("--bos", bos), ("--encoding", encoding), ("--positive-log-probability", positive))
+        given = (("--bos", bos), ("--encoding", encoding), ("--positive-log-probs", positive_log_probs))
         for option, value in given:
             if value:
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
@@ -127,7 +126,7 @@ def import_(
         return
     if vocabulary is not None:
         raise click.UsageError(f"--vocabulary: an ARPA file has its words; {file} is read as one (--from)")
-    reading = ArpaReading(encoding or "utf-8", positive, SpecialWords(unk, bos, eos))
+    reading = ArpaReading(encoding or "utf-8", positive_log_probs == "zero", SpecialWords(unk, bos, eos))
     with reading_progress(messages, [file], after="making the model") as on_bytes:
         published = import_arpa(file, output, settings, reading, on_bytes)
     echo(str(published))

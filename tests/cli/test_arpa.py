@@ -99,11 +99,11 @@ def test_log_probabilities_above_0_are_read_if_asked(call, arpa, tmp_path):
     arpa.write_text(re.sub(r"^-[0-9.]+\tcat\t", "0.002\tcat\t", arpa.read_text(), flags=re.MULTILINE))
 
     refused = call("import", arpa, "-o", tmp_path / "model")
-    taken = call("import", arpa, "-o", tmp_path / "model", "-i")
+    taken = call("import", arpa, "-o", tmp_path / "model", "--positive-log-probs", "zero")
 
     assert (refused.code, taken.code) == (65, 0)
     assert refused.err.endswith(
-        "expected a log10 probability of 0 or less, got 0.002; -i takes those above as 0\n"
+        "expected a log10 probability of 0 or less, got 0.002; --positive-log-probs zero takes those above as 0\n"
     )
     assert "took 1 log10 probabilities of 1-grams above 0, of up to 0.002, as 0" in taken.err
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
 from lmctl.families.arpa.text import ArpaText
-from lmctl.families.arpa.words import ESCAPES_COMMENT, SENTENCE_START, SpecialWords, unescape
+from lmctl.families.arpa.words import SENTENCE_START, SpecialWords, unescape
 from lmctl.families.ngram.keyed_tables import write_keyed
 from lmctl.families.ngram.keys import KeyedNgrams, make_keys
 from lmctl.log10 import LN_10, natural_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.arrays import Float32Array, IntArray
-    from lmctl.families.arpa.text import ArpaSection
+    from lmctl.families.arpa.sections import NgramFile, Section
     from lmctl.families.ngram.sizes import NgramSizes
 
 
@@ -82,25 +82,25 @@ def read_arpa(
             there.
     """
     reading = reading or ArpaReading()
-    text = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
-    vocabulary, ids = _choose_ids(text, reading.specials)
+    file: NgramFile = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
+    vocabulary, ids = _choose_ids(file, reading.specials)
     tables = KeyedNgrams(len(vocabulary), {}, {}, {})
-    _fill_unigrams(tables, text, ids)
-    lines = sum(map(len, text.sections[1:]))
-    rows = {section.order: _Rows.of(section, ids, len(vocabulary)) for section in text.sections[1:]}
-    text.sections.clear()
+    _fill_unigrams(tables, file, ids)
+    lines = sum(map(len, file.sections[1:]))
+    rows = {section.order: _Rows.of(section, ids, len(vocabulary)) for section in file.sections[1:]}
+    file.sections.clear()
     if left_out := lines - sum(map(len, rows.values())):
         logger.warning(
             "%s: left out %d n-grams: <s> inside, </s> before the end, or a word that is empty or has white space",
-            text.source,
+            file.source,
             left_out,
         )
-    if missing := _fill(tables, rows, text):
+    if missing := _fill(tables, rows, file):
         for order, words in missing.items():
             rows[order] = rows[order].with_contexts(words)
-        _fill(tables, rows, text)
+        _fill(tables, rows, file)
         put_in = _back_off(tables)
-        logger.warning("%s: put in %d contexts that the file leaves out", text.source, put_in)
+        logger.warning("%s: put in %d contexts that the file leaves out", file.source, put_in)
     del tables.backoffs[max(tables.log_probs)]
     return vocabulary, write_keyed(tables, folder)
 
@@ -113,19 +113,19 @@ class _Rows:
         words: ids, (rows, order).
         log_probs: natural log probabilities, (rows,); NaN for contexts that the file does not have.
         backoffs: natural log back-off weights, (rows,).
-        line_numbers: numbers of the lines in the file, (rows,).
+        places: where they stand in the file, (rows,).
     """
 
     words: IntArray
     log_probs: Float32Array
     backoffs: Float32Array
-    line_numbers: IntArray
+    places: IntArray
 
     def __len__(self) -> int:
         return len(self.words)
 
     @classmethod
-    def of(cls, section: ArpaSection, ids: IntArray, vocabulary_size: int) -> _Rows:
+    def of(cls, section: Section, ids: IntArray, vocabulary_size: int) -> _Rows:
         """The n-grams of a section that can occur in a text.
 
         Args:
@@ -133,7 +133,7 @@ class _Rows:
             ids: the id of each word of the file (`_choose_ids`).
             vocabulary_size: V.
         """
-        words = ids[np.array(section.words, dtype=np.int64)].reshape(-1, section.order)
+        words = ids[section.words].reshape(-1, section.order)
         # In `ids`, V stands for `<s>`, and V + 1 for words that are left out.
         kept = (words[:, 1:] < vocabulary_size).all(axis=1) & (words[:, :-1] != SENTENCE_END_ID).all(axis=1)
         kept &= words[:, 0] <= vocabulary_size
@@ -143,7 +143,7 @@ class _Rows:
             words.astype(np.uint32),
             natural_of(section.log10_probs)[kept],
             natural_of(section.log10_backoffs)[kept],
-            np.array(section.line_numbers)[kept],
+            section.places[kept],
         )
 
     def with_contexts(self, words: IntArray) -> _Rows:
@@ -153,30 +153,28 @@ class _Rows:
             np.concatenate([self.words, words]),
             np.concatenate([self.log_probs, np.full(rows, np.nan, dtype=np.float32)]),
             np.concatenate([self.backoffs, np.zeros(rows, dtype=np.float32)]),
-            np.concatenate([self.line_numbers, np.zeros(rows, dtype=np.uint64)]),
+            np.concatenate([self.places, np.zeros(rows, dtype=np.uint64)]),
         )
 
 
-def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArray]:
+def _choose_ids(file: NgramFile, named: SpecialWords) -> tuple[Vocabulary, IntArray]:
     """Make the vocabulary.
 
     Returns:
         The vocabulary, and the id of each word of the file: V for `<s>`, and V + 1 for a word that is left out.
     """
-    unigrams = text.sections[0]
-    spelled = text.words
+    unigrams = file.sections[0]
+    spelled = file.words
     numbers = {word: number for number, word in enumerate(spelled)}
-    found = named.found_in(numbers, text.source)
+    found = named.found_in(numbers, file.source)
     for word, there, meaning in (
         (UNKNOWN, found.unknown, f"log10 {LOG10_UNKNOWN:g}"),
         (SENTENCE_START, found.start, "a back-off of 0"),
     ):
         if there is None:
-            logger.warning("%s: no %s among the unigrams; it has %s", text.source, word, meaning)
+            logger.warning("%s: no %s among the unigrams; it has %s", file.source, word, meaning)
     specials = {found.unknown, found.start, found.end}
-    # lmctl writes this comment into files with escaped words.
-    escaped = ESCAPES_COMMENT.encode() in text.preamble
-    words = [unescape(word) for word in spelled] if escaped else spelled
+    words = [unescape(word) for word in spelled] if file.is_escaped else spelled
     # A token of lmctl never has white space of any script inside.
     askable = [
         number for number, word in enumerate(words) if spelled[number] not in specials and word.split() == [word]
@@ -195,9 +193,9 @@ def _choose_ids(text: ArpaText, named: SpecialWords) -> tuple[Vocabulary, IntArr
     return Vocabulary(vocabulary, [0] * len(vocabulary)), ids
 
 
-def _fill_unigrams(tables: KeyedNgrams, text: ArpaText, ids: IntArray) -> None:
+def _fill_unigrams(tables: KeyedNgrams, file: NgramFile, ids: IntArray) -> None:
     size = tables.vocabulary_size
-    section = text.sections[0]
+    section = file.sections[0]
     # Two more places are for `<s>` and for words that are left out.
     log_probs = np.full(size + 2, LOG10_UNKNOWN * LN_10, dtype=np.float32)
     backoffs = np.zeros(size + 2, dtype=np.float32)
@@ -206,7 +204,7 @@ def _fill_unigrams(tables: KeyedNgrams, text: ArpaText, ids: IntArray) -> None:
     tables.log_probs[1], tables.backoffs[1] = log_probs[:size], backoffs[:size]
 
 
-def _fill(tables: KeyedNgrams, rows: dict[int, _Rows], text: ArpaText) -> dict[int, IntArray]:
+def _fill(tables: KeyedNgrams, rows: dict[int, _Rows], file: NgramFile) -> dict[int, IntArray]:
     """Sort n-grams into tables, from order 2 on.
 
     Returns:
@@ -229,7 +227,7 @@ def _fill(tables: KeyedNgrams, rows: dict[int, _Rows], text: ArpaText) -> dict[i
         keys, places = keys[rising], places[rising]
         again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
         if (twice := again[~np.isnan(of_order.log_probs[places[again]])]).size:
-            raise text.fault(of_order.line_numbers[places[twice[0]]], "this n-gram is in the file a second time")
+            raise file.fault(of_order.places[places[twice[0]]], "this n-gram is in the file a second time")
         tables.keys[order] = np.delete(keys, again)
         tables.log_probs[order] = np.delete(of_order.log_probs[places], again)
         tables.backoffs[order] = np.delete(of_order.backoffs[places], again)

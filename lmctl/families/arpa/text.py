@@ -7,48 +7,46 @@ is allocated only for lines that were read.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmctl.families.arpa.lines import ArpaLines, read_header, shown
-from lmctl.log10 import MOST_LOG10_BACKOFFS
+from lmctl.families.arpa.sections import Section, check, check_backoffs, checked
+from lmctl.families.arpa.words import ESCAPES_COMMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from lmctl.errors import DataError
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class ArpaSection:
-    """The n-grams of one order; a row for each line of the file.
-
-    Attributes:
-        order: number of words of the n-grams.
-        words: numbers of the words (their places among the unigrams), (rows * order,).
-        log10_probs: log10 probabilities, (rows,).
-        log10_backoffs: log10 back-off weights, (rows,); 0 if the line has none.
-        line_numbers: numbers of the lines, (rows,).
-    """
+class _Lines:
+    """The lines of one order while they are read; see `Section`, which they become."""
 
     order: int
     words: array[int] = field(default_factory=lambda: array("I"))
     log10_probs: array[float] = field(default_factory=lambda: array("d"))
     log10_backoffs: array[float] = field(default_factory=lambda: array("d"))
-    line_numbers: array[int] = field(default_factory=lambda: array("Q"))
+    numbers: array[int] = field(default_factory=lambda: array("Q"))
 
     def __len__(self) -> int:
         return len(self.log10_probs)
+
+    def section(self) -> Section:
+        """The n-grams of these lines, in the same memory. An n-gram's place is the number of its line."""
+        return Section(
+            self.order,
+            *(
+                np.frombuffer(column, dtype=column.typecode) if column else np.empty(0, dtype=column.typecode)
+                for column in (self.words, self.log10_probs, self.log10_backoffs, self.numbers)
+            ),
+        )
 
 
 class ArpaText:
@@ -63,7 +61,7 @@ class ArpaText:
 
     Attributes:
         source: name of the file for messages: the path, or "standard input".
-        preamble: the lines before `\data\`.
+        is_escaped: whether the lines before `\data\` have the comment that lmctl writes beside escaped words.
         words: the words of the unigrams. The number of a word is its place in this list.
         sections: the n-grams of each order, from order 1.
 
@@ -83,38 +81,41 @@ class ArpaText:
         on_bytes: Callable[[int], object] = lambda _bytes: None,
     ) -> None:
         self.words: list[str] = []
-        self.sections: list[ArpaSection] = []
-        self._positive = positive
+        self.sections: list[Section] = []
         self._numbers: dict[bytes, int] = {}
         self._lines = lines = ArpaLines(path, encoding, on_bytes)
         self.source = lines.source
-        self.preamble, claims = read_header(lines)
+        preamble, claims = read_header(lines)
+        self.is_escaped = ESCAPES_COMMENT.encode() in preamble
         for order, (claimed, claiming_line) in enumerate(claims, start=1):
             header = f"\\{order}-grams:".encode()
-            section = ArpaSection(order)
+            of_order = _Lines(order)
             if not claimed and order > 1 and lines.line != header:
                 # Some programs leave out a section without n-grams.
-                self.sections.append(section)
+                self.sections.append(of_order.section())
                 continue
             lines.expect(header)
-            self._read_section(section, claimed)
-            if len(section) != claimed:
+            self._read_section(of_order, claimed)
+            if len(of_order) != claimed:
                 raise self.fault(
                     lines.number,
-                    f"the {order}-grams end here after {len(section)}, but line {claiming_line} says {claimed}",
+                    f"the {order}-grams end here after {len(of_order)}, but line {claiming_line} says {claimed}",
                 )
-            self._check_numbers(section, highest=order == len(claims))
+            section = checked(self, of_order.section(), positive=positive)
+            if order == len(claims):
+                none = section.log10_backoffs == 0
+                check(self, section, section.log10_backoffs, none, "no back-off in the highest order")
             self.sections.append(section)
         lines.expect(b"\\end\\")
         if lines.next():
             raise self.fault(lines.number, f"expected nothing after \\end\\, got {shown(lines.line)}")
-        self._check_backoffs()
+        check_backoffs(self, self.sections)
 
-    def fault(self, line_number: int, message: str) -> DataError:
-        """Make the error for a line."""
-        return self._lines.fault(line_number, message)
+    def fault(self, place: int, message: str) -> DataError:
+        """Make the error for a line, given its number."""
+        return self._lines.fault(place, message)
 
-    def _read_section(self, section: ArpaSection, claimed: int) -> None:
+    def _read_section(self, section: _Lines, claimed: int) -> None:
         """Read the lines of one order, up to the next header."""
         words_stop = section.order + 1
         parse_words = self._add_word if section.order == 1 else self._number_words
@@ -140,7 +141,7 @@ class ArpaText:
             section.log10_backoffs.append(
                 self._number(number, fields[words_stop]) if len(fields) > words_stop else 0.0
             )
-            section.line_numbers.append(number)
+            section.numbers.append(number)
         self._lines.number, self._lines.line = number, b""
 
     def _add_word(self, line_number: int, words: list[bytes]) -> list[int]:
@@ -173,54 +174,6 @@ class ArpaText:
             if text == b"-1.#INF":
                 return -math.inf
         raise self.fault(line_number, f"expected a number, got {shown(text)}")
-
-    def _check_numbers(self, section: ArpaSection, *, highest: bool) -> None:
-        """Check that the numbers of a section can be logarithms of probabilities and of back-off weights."""
-        log10_probs, log10_backoffs = np.array(section.log10_probs), np.array(section.log10_backoffs)
-        if self._positive and (above := (log10_probs > 0) & (log10_probs < np.inf)).any():
-            logger.warning(
-                "%s: took %d log10 probabilities of %d-grams above 0, of up to %g, as 0",
-                self.source,
-                np.count_nonzero(above),
-                section.order,
-                log10_probs[above].max(),
-            )
-            log10_probs[above] = 0.0
-            section.log10_probs = array("d", log10_probs.tobytes())
-        self._check(
-            section,
-            log10_probs,
-            log10_probs <= 0,
-            "a log10 probability of 0 or less",
-            way_out="; -i takes those above as 0" if (log10_probs > 0).any() else "",
-        )
-        self._check(section, log10_backoffs, log10_backoffs < np.inf, "a log10 back-off")
-        if highest:
-            self._check(section, log10_backoffs, log10_backoffs == 0, "no back-off in the highest order")
-
-    def _check_backoffs(self) -> None:
-        """Check that the sum of the largest back-off weights of all orders fits into a float32."""
-        largest = [max(section.log10_backoffs, default=0.0) for section in self.sections]
-        if sum(max(0.0, backoff) for backoff in largest) > MOST_LOG10_BACKOFFS:
-            section = self.sections[int(np.argmax(largest))]
-            row = int(np.argmax(section.log10_backoffs))
-            raise self.fault(
-                section.line_numbers[row],
-                f"expected log10 back-offs of all orders that add up to {MOST_LOG10_BACKOFFS:g} at most, "
-                f"got {section.log10_backoffs[row]:g}",
-            )
-
-    def _check(
-        self,
-        section: ArpaSection,
-        values: NDArray[Any],
-        fits: NDArray[np.bool_],
-        expected: str,
-        way_out: str = "",
-    ) -> None:
-        if not fits.all():
-            row = int(np.argmin(fits))
-            raise self.fault(section.line_numbers[row], f"expected {expected}, got {values[row]:g}{way_out}")
 
 
 def _with_empty_words(line: bytes, order: int) -> list[bytes]:

@@ -59,7 +59,7 @@ def test_an_arpa_file_is_taken_apart(parse):
     arpa = parse(ARPA)
 
     assert contents(arpa) == EXPECTED
-    assert arpa.sections[1].line_numbers.tolist() == [12, 13, 14]
+    assert arpa.sections[1].places.tolist() == [12, 13, 14]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ FAULTS = {
     "Python's numbers": (ARPA.replace("-0.2\t", "-0_2\t"), "line 13: expected a number, got '-0_2'"),
     "a positive logarithm": (
         ARPA.replace("-0.2\t", "0.2\t"),
-        "line 13: expected a log10 probability of 0 or less, got 0.2; -i takes those above as 0",
+        "line 13: expected a log10 probability of 0 or less, got 0.2; --positive-log-probs zero takes those above",
     ),
     "not a number": (
         ARPA.replace("-0.2\t", "nan\t"),
