@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike
 
-    from lmctl.arrays import Float32Array, Float64Array
-
+    from lmctl.arrays import Float32Array, Float64Array, Int64Array
 
 # The log10 that stands for a probability of 0 (SRILM).
 LOG10_ZERO = -99.0
@@ -46,14 +47,33 @@ def log10_of(natural: Float32Array) -> Float64Array:
     """
     log10: Float64Array = natural.ravel().astype(np.float64) / LN_10
     log10[np.isneginf(log10)] = LOG10_ZERO
-    missing = np.flatnonzero((log10 != LOG10_ZERO) & (log10 != 0) & np.isfinite(log10))
-    exact, wanted = log10[missing], natural.ravel()[missing]
+    decimals = (log10 != LOG10_ZERO) & (log10 != 0) & np.isfinite(log10)
+    _shorten(log10, np.flatnonzero(decimals), natural.ravel(), natural_of)
+    return log10.reshape(natural.shape)
+
+
+def shortest_decimals(values: Float32Array) -> Float64Array:
+    """Return the shortest decimals, of 9 digits at most, whose nearest float32 are these values."""
+    with np.errstate(invalid="ignore"):
+        decimals: Float64Array = values.ravel().astype(np.float64)
+    missing = np.flatnonzero((decimals != 0) & np.isfinite(decimals))
+    _shorten(decimals, missing, values.ravel(), lambda found: found.astype(np.float32))
+    return decimals.reshape(values.shape)
+
+
+def _shorten(
+    values: Float64Array,
+    missing: Int64Array,
+    wanted: Float32Array,
+    convert: Callable[[Float64Array], Float32Array],
+) -> None:
+    """Replace the values at `missing` by the shortest decimals that are converted to the wanted float32."""
+    exact, wanted = values[missing], wanted[missing]
     for digits in range(_FEWEST_DIGITS, _MOST_DIGITS + 1):
         decimals = _rounded(exact, digits)
-        log10[missing] = decimals
-        wrong = natural_of(decimals) != wanted
+        values[missing] = decimals
+        wrong = convert(decimals) != wanted
         missing, exact, wanted = missing[wrong], exact[wrong], wanted[wrong]
-    return log10.reshape(natural.shape)
 
 
 def _rounded(values: Float64Array, digits: int) -> Float64Array:

@@ -79,7 +79,8 @@ def import_(
     An ARPA file has n-grams, of up to 20 words; it may come from SRILM, KenLM, IRSTLM, MITLM, HTK, the CMU
     toolkits or phonetisaurus. .gz, .bz2, .xz and .zst are decompressed; - is standard input. `<s>` becomes the
     context from which a sentence starts. If FILE has no `<unk>`, unknown words get log10 probability -100, as in
-    KenLM.
+    KenLM. FILE may also be a trie of KenLM (build_binary trie), quantised or not, which is recognised by its first
+    bytes. The hash tables of `build_binary probing` have no n-grams that could be read.
 
     A network has an embedding, LSTM layers and a softmax. FILE is a file of Keras, .keras or .h5, or the state
     dict of PyTorch's word-language-model example as a safetensors file. Nothing in it is run. It has no words, so
@@ -93,6 +94,7 @@ def import_(
     Example:
         lmctl import counts.arpa.gz -o models/counts
         lmctl import zh.arpa -o models/zh --segmenter jieba
+        lmctl import trie.binary -o models/counts
         lmctl import htk.lm -o models/htk --unk '!!UNK'
         lmctl import model.keras --vocabulary words.txt -o models/keras
     """

@@ -1,4 +1,4 @@
-"""`lmctl import` of an ARPA file of another n-gram toolkit."""
+"""`lmctl import` of an ARPA file of another n-gram toolkit, or of a KenLM trie."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def import_arpa(
     reading: ArpaReading | None = None,
     on_bytes: Callable[[int], object] = lambda _read: None,
 ) -> Path:
-    """Make a model of an ARPA file, and publish it as the next generation.
+    """Make a model of an ARPA file or a KenLM trie, and publish it as the next generation.
 
     Args:
-        path: path of the file, compressed or not; "-": standard input.
+        path: path of the file, compressed or not; "-": standard input. A trie is a file that is not compressed.
         output: the model folder.
         settings: see `publish_imported`.
         reading: how the file is read; None: it is found out from the words of the file.

@@ -36,6 +36,8 @@ class FileType:
 
 _IRSTLM = "compile-lm --text=yes FILE FILE.arpa makes an ARPA file of it"
 _KENLM = "KenLM cannot turn it back: import the ARPA file that it was built from"
+# The one binary file of n-grams that lmctl reads.
+KENLM_TRIE = FileType("a KenLM trie", "lmctl import FILE reads it, if it is not compressed and not in a pipe")
 _SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
 _KERAS = "lmctl import --from keras --vocabulary WORDS reads LSTM networks of Keras"
 _PYTORCH = "lmctl import --from pytorch --vocabulary WORDS reads PyTorch's word-language-model example"
@@ -43,7 +45,18 @@ _TO_TEXT = "convert it to plain text"
 
 # The first pattern that matches the first bytes of a file decides. A comment gives the source of each pattern.
 _TYPES: tuple[tuple[bytes, FileType], ...] = (
-    # KenLM, lm/binary_format.cc, kMagicBeforeVersion and kMagicIncomplete; lm/common/model_buffer.cc.
+    # KenLM, lm/binary_format.cc: kMagicBytes, then test values; at byte 96 the type of lm/model_type.hh, a uint32.
+    # Hash tables have only hashes of n-grams. kMagicBeforeVersion and kMagicIncomplete; lm/common/model_buffer.cc.
+    (rb"mmap lm http://kheafield\.com/code format version 5\n.{45}[\2-\5]\0\0\0", KENLM_TRIE),
+    (
+        rb"mmap lm http://kheafield\.com/code format version 5\n.{45}[\0\1]\0\0\0",
+        FileType("a KenLM binary of hash tables (probing)", _KENLM),
+    ),
+    (
+        rb"mmap lm http://kheafield\.com/code format version [0-4]\n",
+        FileType("a KenLM binary of an older version", _KENLM),
+    ),
+    (rb"mmap lm http://kheafield\.com/code incomplete", FileType("an unfinished KenLM binary", _KENLM)),
     (rb"mmap lm http://kheafield\.com/code", FileType("a KenLM binary", _KENLM)),
     (rb"KenLM intermediate binary file", FileType("an intermediate file of KenLM's lmplz", _KENLM)),
     # IRSTLM, src/lmtable.cpp, lmtable::load. The numbers of an iARPA file are not interpolated yet.

@@ -6,8 +6,11 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+
+KENLM = Path(__file__).parents[1] / "families/arpa/kenlm"
 
 
 @pytest.fixture
@@ -106,6 +109,19 @@ def test_log_probabilities_above_0_are_read_if_asked(call, arpa, tmp_path):
         "expected a log10 probability of 0 or less, got 0.002; --positive-log-probs zero takes those above as 0\n"
     )
     assert "took 1 log10 probabilities of 1-grams above 0, of up to 0.002, as 0" in taken.err
+
+
+def test_a_trie_of_kenlm_is_imported(call, tmp_path):
+    trie = KENLM / "both.trie"
+
+    imported = call("import", trie, "-o", tmp_path / "model", "--quiet")
+
+    assert (imported.code, imported.out) == (0, f"{tmp_path}/model/generations/000001\n")
+    assert dict(call("info", tmp_path / "model").rows)["family"] == "ngram, order 4, arpa"
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\n")
+    scores = call("eval", "-m", tmp_path / "model", tmp_path / "text.txt", "--level", "word", "--format", "tsv")
+    # kenlm 0.3.0, Model("both.trie").full_scores("the cat sat on the mat ."): the first two words.
+    assert [row[6] for row in scores.rows[1:3]] == ["-0.241319", "-0.285770"]
 
 
 def test_special_words_are_named(call, arpa, tmp_path):

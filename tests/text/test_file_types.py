@@ -37,7 +37,13 @@ def tarred():
 KINDS = {
     # KenLM, lm/binary_format.cc.
     b"mmap lm http://kheafield.com/code format version 5\n\0": "KenLM binary",
-    b"mmap lm http://kheafield.com/code incomplete\n": "KenLM binary",
+    b"mmap lm http://kheafield.com/code incomplete\n": "unfinished KenLM binary",
+    b"mmap lm http://kheafield.com/code format version 4\n\0": "KenLM binary of an older version",
+    # lm/model_type.hh: probing hash tables, and a trie with quantization and array-compressed pointers.
+    b"mmap lm http://kheafield.com/code format version 5\n"
+    + bytes(45)
+    + b"\0\0\0\0": "KenLM binary of hash tables",
+    b"mmap lm http://kheafield.com/code format version 5\n" + bytes(45) + b"\5\0\0\0": "KenLM trie",
     # IRSTLM, src/lmtable.cpp.
     b"blmt 3       103      30\n": "IRSTLM binary",
     b"QblmtI 3 10 20 30\n": "IRSTLM binary",

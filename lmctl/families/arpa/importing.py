@@ -1,4 +1,4 @@
-"""Importing an ARPA file: making a vocabulary and tables from it.
+"""Importing an ARPA file, or a KenLM trie that was built from one: making a vocabulary and tables from it.
 
 Words get ids by falling probability, ties in code-point order, after the two special tokens. These words are
 special:
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, SPECIALS, UNKNOWN, UNKNOWN_ID, Vocabulary
+from lmctl.families.arpa.kenlm.trie import KenlmTrie, is_kenlm_trie
 from lmctl.families.arpa.text import ArpaText
 from lmctl.families.arpa.words import SENTENCE_START, SpecialWords, unescape
 from lmctl.families.ngram.keyed_tables import write_keyed
@@ -46,7 +47,7 @@ LOG10_UNKNOWN = -100.0
 
 @dataclass(frozen=True, slots=True)
 class ArpaReading:
-    """Settings for reading an ARPA file.
+    """Settings for reading an ARPA file or a KenLM trie.
 
     Attributes:
         encoding: the encoding of the words.
@@ -65,10 +66,10 @@ def read_arpa(
     reading: ArpaReading | None = None,
     on_bytes: Callable[[int], object] = lambda _bytes: None,
 ) -> tuple[Vocabulary, NgramSizes]:
-    """Read an ARPA file, and write its tables into a folder.
+    """Read an ARPA file or a KenLM trie, and write its tables into a folder.
 
     Args:
-        path: the file, compressed or not; "-" for standard input.
+        path: the file, compressed or not; "-" for standard input. A trie is a file that is not compressed.
         folder: the folder for the tables.
         reading: settings; None: the defaults.
         on_bytes: called with the number of decompressed bytes that were read since the last call.
@@ -78,11 +79,12 @@ def read_arpa(
 
     Raises:
         InputMissingError: there is no such file.
-        DataError: the file is not an ARPA file, or damaged; the message states the line and what was expected
+        DataError: the file is neither of them, or damaged; the message states the line and what was expected
             there.
     """
     reading = reading or ArpaReading()
-    file: NgramFile = ArpaText(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
+    parse = KenlmTrie if is_kenlm_trie(path) else ArpaText
+    file: NgramFile = parse(path, encoding=reading.encoding, positive=reading.positive, on_bytes=on_bytes)
     vocabulary, ids = _choose_ids(file, reading.specials)
     tables = KeyedNgrams(len(vocabulary), {}, {}, {})
     _fill_unigrams(tables, file, ids)
