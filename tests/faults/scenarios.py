@@ -35,6 +35,7 @@ BIGRAMS = ("--set", "model.order=2")
 TRAIN = ("train", "text.txt", "-o", "model", *NETWORK)
 MIX = ("train", "text.txt", "-o", "model", *TINY, "--set", "training.with_ngram=true")
 COUNT = ("train", "text.txt", "-o", "model", *WORDS, *BIGRAMS, "--set", "model.family=ngram")
+EXPORT = ("export", "model", "--to", "arpa", "-o", "exported.arpa")
 PREPARE = ("prepare", "text.txt", "-o", "prepared", *WORDS)
 # The weights are multiplied by ten, so that the gate refuses the model.
 WORSE = (
@@ -133,6 +134,9 @@ SCENARIOS = {
     "refused": Scenario((TRAIN,), (*TRAIN, *WORSE), code=3),
     "rollback": Scenario((TRAIN, (*TRAIN, "--seed", "2", "--no-gate")), ("rollback", "model", "--to", "1")),
     "metrics": Scenario((TRAIN,), ("eval", "-m", "model", "text.txt", "-o", "metrics.json")),
+    "export": Scenario((COUNT,), EXPORT),
+    # An older file has other words.
+    "export again": Scenario((COUNT, (*EXPORT, "--unknown", "<UNK>")), EXPORT),
 }
 
 # Commands that publish without training. The bytes of their models follow from their input.
@@ -197,13 +201,15 @@ def answers(place: Path) -> dict[str, Any]:
         found["prepared"] = (corpus.record.files, corpus.train.tobytes(), corpus.valid.tobytes())
     if (place / "metrics.json").exists():
         found["metrics"] = json.loads((place / "metrics.json").read_bytes())
+    if (place / "exported.arpa").exists():
+        found["exported"] = (place / "exported.arpa").read_bytes()
     return found
 
 
 def listing(place: Path) -> list[str]:
-    """Every path in a world, except the work folder of the model and an unfinished file of `eval -o`."""
+    """Every path in a world, except the work folder of the model and unfinished files of `-o`."""
     paths = sorted(str(path.relative_to(place)) for path in place.rglob("*"))
-    return [path for path in paths if not path.startswith(("model/work/", ".metrics.json."))]
+    return [path for path in paths if not path.startswith(("model/work/", ".metrics.json.", ".exported.arpa."))]
 
 
 def outcomes(place: Path) -> list[str]:
