@@ -6,6 +6,7 @@ a family declares its own keys. `keys` checks values, `unknown_keys` and `messag
 `presets` and the defaults into a `Config`. `checks` refuses combinations of values that contradict each other.
 """
 
+from lmctl.config.checks import with_segmenter
 from lmctl.config.keys import SECTIONS, Key, all_keys, find_key, find_keys
 from lmctl.config.presets import choose_preset
 from lmctl.config.schema import (
@@ -46,4 +47,5 @@ __all__ = [
     "read_settings",
     "seconds_of",
     "to_yaml",
+    "with_segmenter",
 ]

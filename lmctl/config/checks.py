@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lmctl.config.keys import find_keys
 from lmctl.config.messages import shown
 from lmctl.config.schema import TextConfig, ValidationConfig, VocabularyConfig
@@ -36,6 +38,15 @@ TEXT_KEYS_OF_SEGMENTERS = {
     "subword_algorithm": ("sentencepiece",),
     "model_file": ("sentencepiece",),
 }
+
+
+def with_segmenter(text: TextConfig, segmenter: str) -> TextConfig:
+    """The section `text` after `auto` has chosen a segmenter: keys that it does not use have their defaults."""
+    defaults = TextConfig()
+    unused = {
+        name: getattr(defaults, name) for name, users in TEXT_KEYS_OF_SEGMENTERS.items() if segmenter not in users
+    }
+    return msgspec.structs.replace(text, segmenter=segmenter, **unused)
 
 
 def check_rate(training: TrainingConfig, explicit: Mapping[str, object]) -> None:

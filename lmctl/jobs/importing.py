@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lmctl.config import choose_preset, config_of
+from lmctl.config import choose_preset, config_of, with_segmenter
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SPECIALS
@@ -116,7 +116,7 @@ def publish_imported(
         made_by = msgspec.structs.replace(
             config,
             preset=choose_preset(model.family, 0),
-            text=msgspec.structs.replace(config.text, segmenter=tokenizer.segmenter.identity.name),
+            text=with_segmenter(config.text, tokenizer.segmenter.identity.name),
             model=config_of(model.family, **model.config),
         )
         check(Draft(of_text, model.sizes, made_by, weights=model.weights, tables=model.tables).write(place))

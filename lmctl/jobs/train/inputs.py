@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lmctl import files
+from lmctl.config import with_segmenter
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, UsageError, listed
@@ -196,7 +197,7 @@ def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldMod
     return replace(
         config,
         # The segmenter that `auto` chose.
-        text=replace(config.text, **text | {"segmenter": record.recipe.segmenter.name}),
+        text=with_segmenter(replace(config.text, **text), record.recipe.segmenter.name),
         vocabulary=replace(config.vocabulary, **vocabulary),
         validation=replace(config.validation, **validation | {"state": config.validation.state}),
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.config import config_from_yaml, read_settings
+from lmctl.config import TextConfig, config_from_yaml, read_settings
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import plan, train
@@ -28,6 +28,19 @@ def test_threads_cap_the_processes_of_preparation_too(
         plan([text], tmp_path / "model", settings(*assignments), jobs=7)
 
     assert seen == [expected, 7]
+
+
+@pytest.mark.parametrize("key", ["engine", "user_dictionary"])
+def test_a_key_that_the_chosen_segmenter_does_not_use_is_not_in_the_published_configuration(text, tmp_path, key):
+    (tmp_path / "words.txt").write_text("网易\n", encoding="utf-8")
+    value = {"engine": "jieba", "user_dictionary": tmp_path / "words.txt"}[key]
+    asked = read_settings(assignments=["preset=ngram", "validation.fraction=0", f"text.{key}={value}"])
+
+    published = Path(train([text], tmp_path / "model", asked).published)
+
+    config = config_from_yaml((published / "config.yaml").read_text(), "config.yaml")
+    assert (config.text.segmenter, getattr(config.text, key)) == ("space", getattr(TextConfig(), key))
+    assert train([text], tmp_path / "model", asked).outcome == "unchanged"
 
 
 @pytest.mark.usefixtures("eagerly")
