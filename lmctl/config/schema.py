@@ -57,7 +57,7 @@ class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     engine: Annotated[
         Literal["rjieba", "jieba"],
         Meta(
-            description="Implementation of jieba: rjieba: in Rust, fast; jieba: in Python.",
+            description="Implementation of jieba: rjieba: in Rust, fast; jieba: in Python; needs lmctl[jieba].",
         ),
     ] = "rjieba"
     normalize: Annotated[

@@ -85,7 +85,8 @@ class TextRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
         Raises:
             DataError: the recipe has impossible settings, or a dictionary is damaged.
-            LmctlError: the engine of the segmenter is not installed, or does not work.
+            MissingExtraError: the package of the segmenter is an extra that is not installed.
+            LmctlError: the engine of the segmenter does not work.
         """
         try:
             segmenter = make_segmenter(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lmctl.errors import DataError, UsageError
+from lmctl.errors import DataError, MissingExtraError, UsageError
 from lmctl.families import check_predicts_next_word, load_model, no_next_word
 from lmctl.families.gap_model import GapModel
 from lmctl.query.context_reader import ContextReader
@@ -94,12 +94,17 @@ class TextModel:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that the model was trained with."""
+        """The tokenizer that the model was trained with.
+
+        Raises:
+            DataError: the bundle's recipe or dictionaries are damaged.
+            MissingExtraError: the package that cuts the text is not installed.
+        """
         recipe = self.bundle.record.recipe
         try:
             tokenizer = recipe.tokenizer(self._recipe_files)
-        except DataError as error:
-            raise DataError(f"{self.bundle.folder}: {error}") from error
+        except (DataError, MissingExtraError) as error:
+            raise type(error)(f"{self.bundle.folder}: {error}") from error
         if tokenizer.segmenter.identity != recipe.segmenter:
             logger.warning(
                 "this model was trained with %s, but %s is installed: some words may be cut differently",

@@ -4,6 +4,9 @@ Metadata of installed packages do not identify an engine: jieba-py 0.46 writes i
 metadata stay. The identity of jieba is the version in the module, and a hash of its dictionary and of the tables
 of its hidden Markov model. rjieba has both compiled in; its identity is its version and a hash of its tokens of a
 fixed text.
+
+The package jieba is an extra. rjieba never cuts the text of a model in its place, because the two differ on some
+texts (`lmctl.text.segmentation`), and the model does not know a word that is cut otherwise.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmctl.errors import LmctlError
+from lmctl.errors import LmctlError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,12 +63,18 @@ def load_engine(name: str, user_words: Sequence[UserWord]) -> Engine:
         user_words: the words to add; each consists of characters that the engines join (`UserWord.is_joined`).
 
     Raises:
-        LmctlError: the engine is not installed, or does not work.
+        MissingExtraError: the engine is jieba, which is not installed.
+        LmctlError: the engine rjieba is not installed, or the engine does not work.
     """
     load = _load_rjieba if name == "rjieba" else _load_jieba
     try:
         return load(user_words)
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == name == "jieba":
+            raise MissingExtraError(
+                "the text is cut by jieba's Python engine (text.engine: jieba), and the package jieba is not "
+                "installed: pip install 'lmctl[jieba]'; the engine rjieba cuts some words otherwise"
+            ) from None
         raise LmctlError(f"{name} cannot be imported ({error}); install lmctl's requirements again") from error
     except MemoryError:
         raise

@@ -5,8 +5,8 @@
 jieba segments by a dictionary, and unknown words by a hidden Markov model (HMM).
 
 Two engines implement the segmenter jieba: rjieba (Rust, some ten times faster, the default) and jieba (Python, the
-reference). They have the same dictionary and the same HMM. The engine is part of the
-identity of a segmenter, because the two differ in these cases:
+reference; extra jieba). They have the same dictionary and the same HMM. The engine is part of the identity of a
+segmenter, because the two differ in these cases:
 
 - Latin letters, digits and ``. - _`` without space between them: rjieba keeps ``formula_1``, ``7-9`` and ``1.2.3``
   whole; jieba cuts them into ``formula _ 1``, ``7 - 9`` and ``1.2 . 3``.
@@ -88,8 +88,8 @@ def make_segmenter(
         UsageError: `name` or `engine` is unknown, or a segmenter without a dictionary is given one.
         DataError: the user dictionary has another format than `encode_user_dictionary` writes, or the model is not
             valid.
-        MissingExtraError: sentencepiece is not installed.
-        LmctlError: the engine is not installed, or does not work.
+        MissingExtraError: sentencepiece, or jieba as the engine, is not installed.
+        LmctlError: the engine rjieba is not installed, or the engine does not work.
     """
     if name not in SEGMENTERS:
         raise UsageError(f"{name}: unknown segmenter; expected space, words, jieba, char or sentencepiece")

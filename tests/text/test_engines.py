@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from lmctl.errors import LmctlError
+from lmctl.errors import LmctlError, MissingExtraError
 from lmctl.text.engines import load_engine
 from lmctl.text.user_dictionary import UserWord
 
@@ -79,3 +79,22 @@ def test_an_engine_that_is_not_installed_is_an_error_that_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "rjieba", None)
     with pytest.raises(LmctlError, match="rjieba cannot be imported"):
         load_engine("rjieba", [])
+
+
+def test_python_jieba_is_an_extra_and_the_message_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(MissingExtraError) as caught:
+        load_engine("jieba", [])
+    assert str(caught.value) == (
+        "the text is cut by jieba's Python engine (text.engine: jieba), and the package jieba is not installed: "
+        "pip install 'lmctl[jieba]'; the engine rjieba cuts some words otherwise"
+    )
+
+
+def test_python_jieba_that_lacks_a_part_is_an_error_and_no_missing_extra(monkeypatch):
+    monkeypatch.delitem(sys.modules, "jieba.finalseg", raising=False)
+    monkeypatch.delattr("jieba.finalseg", raising=False)
+    monkeypatch.setitem(sys.modules, "jieba.finalseg", None)
+    with pytest.raises(LmctlError, match="jieba cannot be imported") as caught:
+        load_engine("jieba", [])
+    assert not isinstance(caught.value, MissingExtraError)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from lmctl.store.generations import ModelFolder
 
 # Packages whose versions decide how a text is cut into words, and those that cut paragraphs into sentences.
-SEGMENTING_PACKAGES = ("jieba", "rjieba")
+SEGMENTING_PACKAGES = ("rjieba",)
+PYTHON_ENGINE_PACKAGES = ("jieba",)
 SENTENCE_PACKAGES = ("sentencex",)
 SUBWORD_PACKAGES = ("sentencepiece",)
 # Settings that name files. A changed file counts as a changed text.
@@ -195,8 +196,10 @@ def _stat(path: Path, sha256: str) -> InputFile:
 def _versions(settings: Settings) -> dict[str, str]:
     cuts_paragraphs = settings.explicit.get("text.line") == "paragraph"
     learns_subwords = settings.explicit.get("text.segmenter") == "sentencepiece"
+    cuts_by_python = settings.explicit.get("text.engine") == "jieba"
     packages = (
         *SEGMENTING_PACKAGES,
+        *(PYTHON_ENGINE_PACKAGES if cuts_by_python else ()),
         *(SENTENCE_PACKAGES if cuts_paragraphs else ()),
         *(SUBWORD_PACKAGES if learns_subwords else ()),
     )

@@ -127,3 +127,10 @@ def test_a_new_version_of_the_splitter_trains_again_on_paragraphs_alone(monkeypa
     assert "sentencex" not in request._versions(read_settings())
     settings = read_settings(assignments=["text.line=paragraph"])
     assert request._versions(settings)["sentencex"] == "sentencex 2"
+
+
+def test_python_jieba_is_asked_for_only_if_it_cuts_the_text(monkeypatch):
+    monkeypatch.setattr(request, "package_version", lambda name: f"{name} 2")
+    assert request._versions(read_settings()).keys() == {"lmctl", "rjieba"}
+    settings = read_settings(assignments=["text.engine=jieba"])
+    assert request._versions(settings)["jieba"] == "jieba 2"
