@@ -129,12 +129,15 @@ class LanguageModel(ABC, Generic[State]):
             `advance_with_features`.
         has_word_vectors: whether the model has a vector for each word. If so, it implements `word_vectors`.
         context_length: the largest number of preceding tokens on which a distribution depends; None: no limit.
+        forgets_at_sentence_end: whether no distribution depends on tokens before the last `</s>`. Then a sentence
+            has the same scores, to the last bit, alone and after other sentences.
     """
 
     vocabulary_size: int
     has_features: bool = False
     has_word_vectors: bool = False
     context_length: int | None = None
+    forgets_at_sentence_end: bool = False
 
     def for_many_columns(self) -> LanguageModel[State]:
         """The same model, faster for many columns, and slower for one.

@@ -126,31 +126,45 @@ class Continuations:
         Returns:
             Which of the N n-grams there are, and their places.
         """
-        places, lengths = first.copy(), stop - first
-        rows = np.flatnonzero(lengths > 1)
-        if len(rows) <= FEW_SEARCHES:
-            wanted = words.take(rows).astype(self.words.dtype)
-            bounds = zip(first.take(rows).tolist(), stop.take(rows).tolist(), wanted, strict=True)
+        lengths = stop - first
+        some = np.flatnonzero(lengths > 0)
+        places, wanted = first.take(some), words.take(some)
+        last = lengths.take(some)
+        last += places
+        last -= 1
+        several = np.flatnonzero(places < last)
+        if len(several) <= FEW_SEARCHES:
+            bounds = zip(
+                places.take(several).tolist(),
+                (last.take(several) + 1).tolist(),
+                wanted.take(several).astype(self.words.dtype),
+                strict=True,
+            )
             after = [self.words[start:end].searchsorted(word, "right") for start, end, word in bounds]
-            places[rows] += np.maximum(np.array(after, dtype=np.int64) - 1, 0)
+            places[several] += np.maximum(np.array(after, dtype=places.dtype) - 1, 0)
         else:
-            self._search(places, lengths, words)
-        found = np.flatnonzero(lengths)
-        there = places.take(found)
-        same = np.flatnonzero(self.words.take(there) == words.take(found))
-        return found.take(same), there.take(same)
+            places[several] = self._search(places.take(several), last.take(several), wanted.take(several))
+        same = np.flatnonzero(self.words.take(places) == wanted)
+        return some.take(same), places.take(same)
 
-    def _search(self, places: IntArray, lengths: IntArray, words: IntArray) -> None:
-        """Move `places` from the first n-gram of each context to the last one whose word is not greater."""
-        last = places + lengths - 1
-        step = 1 << (int(lengths.max()) - 1).bit_length() >> 1
+    def _search(self, places: IntArray, last: IntArray, words: IntArray) -> IntArray:
+        """The last n-gram of each context whose word is not greater than a word, else the first n-gram.
+
+        Args:
+            places: the first n-grams of the contexts.
+            last: the last n-grams.
+            words: the words.
+        """
+        step = 1 << int((last - places).max()).bit_length() >> 1
         # The place sought is among the 2 step - 1 that follow.
         while step:
-            rows = np.flatnonzero(lengths > step)
-            ahead = np.minimum(places.take(rows) + step, last.take(rows))
+            ahead = places + step
+            rows = np.flatnonzero(ahead <= last)
+            ahead = ahead.take(rows)
             there = np.flatnonzero(self.words.take(ahead) <= words.take(rows))
             places[rows.take(there)] = ahead.take(there)
             step >>= 1
+        return places
 
     def contexts_of(self, places: IntArray) -> Int64Array:
         """The contexts of n-grams, given their places, (ngrams,). The range from the first to the last is read."""

@@ -19,6 +19,7 @@ from lmctl.families.ngram.arithmetic import Adding, BackingOff
 from lmctl.families.ngram.keys import ABSENT
 from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.families.ngram.tables import open_tables
+from lmctl.families.ngram.unpacked import UnpackedTables, pays, unpacked
 from lmctl.layers.distributions import largest
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         tables: tables that `open_tables` has checked.
     """
 
+    forgets_at_sentence_end = True
+
     @classmethod
     def from_bundle(cls, bundle: BundleFiles) -> NgramLanguageModel:
         """Open the tables of a bundle.
@@ -71,6 +74,10 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         self.vocabulary_size = tables.sizes.vocabulary_size
         self.sizes = tables.sizes
         self.context_length = tables.sizes.order - 1
+        self._tokens_scored = 0
+        self._look_up_in(tables)
+
+    def _look_up_in(self, tables: NgramTables) -> None:
         self._tables = tables
         self._arithmetic = Adding(tables) if tables.sizes.quantize == 8 else BackingOff(tables)
 
@@ -133,6 +140,7 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         """See `LanguageModel.score`. The n-grams of an order are looked up all at once."""
         if features:
             self.features(state)
+        self._note_tokens(targets.size)
         present = np.arange(len(inputs))[:, None] < lengths
         contexts = np.empty((self.sizes.order - 1, *inputs.shape), dtype=np.int64)
         # A target is usually the next input, and is looked up once for both. `read_again` marks the other inputs.
@@ -168,6 +176,14 @@ class NgramLanguageModel(LanguageModel[NgramState]):
             ngram_terms=terms.reshape(len(terms), *inputs.shape),
         )
         return scores, _at_the_end(state, contexts, lengths)
+
+    def _note_tokens(self, tokens: int) -> None:
+        """Count the tokens that are scored, and unpack the tables if there are many."""
+        if isinstance(self._tables, UnpackedTables):
+            return
+        self._tokens_scored += tokens
+        if pays(self._tables, self._tokens_scored):
+            self._look_up_in(unpacked(self._tables))
 
     def _contexts_along(self, state: NgramState, token_ids: IntArray) -> IntArray:
         """The contexts (`NgramState.contexts`) after every token, (order - 1, T, B)."""

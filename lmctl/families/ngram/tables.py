@@ -90,7 +90,7 @@ class NgramTables:
         places.ravel()[found] = at
         return places
 
-    def continuations(self, order: int, contexts: IntArray) -> tuple[Int64Array, Int64Array]:
+    def continuations(self, order: int, contexts: IntArray) -> tuple[IntArray, IntArray]:
         """Find all n-grams of given contexts.
 
         Args:
