@@ -224,7 +224,7 @@ def evaluate(
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
                 text_format=text_format,
-                on_sentence=partial(printer.sentence, model, name),
+                on_sentence=partial(printer.sentence, model, name) if printer.reads_sentences else None,
                 # The program that sends the lines may wait for the result of one before it sends the next.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )

@@ -71,6 +71,11 @@ class Printer(Generic[Score, FiguresT]):
         # Number of the last sentence of the text that was printed.
         self._number = 0
 
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether `sentence` has to be called. A text is scored faster if no sentence is looked at."""
+        return self._shows_sentences
+
     def sentence(self, model: str, name: str, score: Score) -> None:
         """Print a sentence that has been scored."""
 
@@ -88,6 +93,11 @@ class KenLMPrinter(Printer["SentenceScore", "Figures"]):
     def __init__(self, level: str) -> None:
         super().__init__(level)
         self._tally = KenLMTally()
+
+    @property
+    def reads_sentences(self) -> bool:
+        """The tally adds up every sentence, as float32."""
+        return True
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:  # noqa: ARG002
         log10s = log10_probs(score, zero=LOG10_ZERO)

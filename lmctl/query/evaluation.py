@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lmctl.families.gap_model import GapModel
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.window_scoring import SentenceScore, WindowScores
     from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines
 
@@ -42,7 +42,7 @@ def evaluate_file(
     errors: str = "strict",
     text_format: TextFormat | None = None,
     threads: int = 0,
-    on_sentence: Callable[[SentenceScore], object] = lambda _score: None,
+    on_sentence: Callable[[SentenceScore], object] | None = None,
     on_pause: Callable[[], object] | None = None,
 ) -> Figures:
     """Score a text with one sentence a line, and return its figures.
@@ -57,7 +57,7 @@ def evaluate_file(
         errors: "strict", "replace" or "skip": what happens to invalid bytes.
         text_format: where the text of the file stands; None: each line is a line of text.
         threads: largest number of batches that are scored at once; 0: the number of cores.
-        on_sentence: called with the score of every sentence, in order.
+        on_sentence: called with the score of every sentence, in order; None: no sentence is looked at.
         on_pause: called after all lines that have arrived on standard input are scored. None: lines are scored in
             larger batches, which is faster.
 
@@ -66,7 +66,7 @@ def evaluate_file(
     """
     tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
 
-    def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[SentenceScore]]:
+    def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[WindowScores]:
         return score_batches(
             model,
             batches,
@@ -78,9 +78,10 @@ def evaluate_file(
         )
 
     for scores in _scored(model, path, score, _Reading(encoding, errors, text_format), on_pause):
-        for each in scores:
-            tally.add(each)
-            on_sentence(each)
+        tally.add_window(scores)
+        if on_sentence is not None:
+            for each in scores:
+                on_sentence(each)
     if not tally.sentences:
         raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary), state, model.cache, model.dynamic_rate)
@@ -189,5 +190,11 @@ class _LineCounter:
         for line in lines:
             self.lines += 1
             self.tagged += is_tagged(line)
-            self._meter.units_read += len(line.encode(self._encoding, "ignore")) + 1
+            self._meter.units_read += self._size_of(line) + 1
             yield line
+
+    def _size_of(self, line: str) -> int:
+        # Python knows whether a line is ASCII. Encoding the line takes longer.
+        if line.isascii() and self._encoding == "utf-8":
+            return len(line)
+        return len(line.encode(self._encoding, "ignore"))

@@ -7,6 +7,7 @@ them, and S the number of sentences. The perplexity including OOVs is 10^(-L / (
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,10 +20,13 @@ from lmctl.perplexity import perplexity_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lmctl.arrays import BoolArray, Float64Array, IntArray
     from lmctl.corpus.characters import CharacterUnigram
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.window_scoring import SentenceScore, WindowScores
 
 LN_2 = math.log(2.0)
+# So many spellings are remembered, because a few OOVs make up most of them.
+SPELLINGS = 1 << 14
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ class Tally:
     """
 
     def __init__(self, spelling: CharacterUnigram | None, accuracy_at: Sequence[int] = ()) -> None:
-        self._spelling = spelling
+        self._spelling_bits_of = None if spelling is None else lru_cache(SPELLINGS)(spelling.spelling_bits)
         self._hits = dict.fromkeys(accuracy_at, 0)
         self._reciprocal_ranks = 0.0
         self._spelling_bits = 0.0
@@ -98,29 +102,70 @@ class Tally:
 
     def add(self, score: SentenceScore) -> None:
         """Add the score of one sentence."""
-        self.sentences += 1
-        self.words += len(score.words)
+        self._add(
+            np.array(score.token_ids),
+            score.log_probs,
+            np.array([len(score.token_ids)]),
+            [score.words],
+            [score.ranks],
+        )
         self.characters += score.characters
-        self._total_nats -= score.total_log_prob
-        unknown = [place for place, token_id in enumerate(score.token_ids) if token_id == UNKNOWN_ID]
-        self.oov += len(unknown)
-        known = np.array(score.token_ids) != UNKNOWN_ID
-        self._known_nats -= float(score.log_probs[known].sum())
-        possible = known & (score.log_probs > -np.inf)
-        self.zeroprobs += int(np.count_nonzero(known & ~possible))
-        self._possible_nats -= float(score.log_probs[possible].sum())
-        if self._spelling is not None:
-            self._spelling_bits += sum(self._spelling.spelling_bits(score.words[place]) for place in unknown)
-        if score.ranks is not None:
-            # An OOV cannot be predicted. It counts as a miss, also if `<unk>` has rank 1.
-            ranks = [
-                rank
-                for token_id, rank in zip(score.token_ids, score.ranks.tolist(), strict=True)
-                if token_id != UNKNOWN_ID
-            ]
-            self._reciprocal_ranks += sum(1.0 / rank for rank in ranks)
-            for k in self._hits:
-                self._hits[k] += sum(rank <= k for rank in ranks)
+
+    def add_window(self, window: WindowScores) -> None:
+        """Add the scores of a window of sentences: the sums are those of `add` for one after the other."""
+        ranks = window.tokens.ranks
+        self._add(
+            window.token_ids,
+            window.tokens.log_probs,
+            np.diff(window.ends, prepend=0),
+            [line.text.words for line in window.lines],
+            [None] * len(window) if ranks is None else np.split(ranks, window.ends[:-1]),
+        )
+        self.characters += sum(line.text.characters + 1 for line in window.lines)
+
+    def _add(
+        self,
+        token_ids: IntArray,
+        log_probs: Float64Array,
+        lengths: IntArray,
+        words: Sequence[list[str]],
+        ranks: Sequence[IntArray | None],
+    ) -> None:
+        """Add sentences, given their tokens one after the other, (N,), and the tokens of each, (sentences,)."""
+        self.sentences += len(lengths)
+        self.words += len(token_ids) - len(lengths)
+        unknown = token_ids == UNKNOWN_ID
+        possible = ~unknown & (log_probs > -np.inf)
+        self._total_nats = _less(self._total_nats, sums_of_sentences(log_probs, lengths))
+        self._known_nats = _less(self._known_nats, sums_of_sentences(log_probs, lengths, ~unknown))
+        self._possible_nats = _less(self._possible_nats, sums_of_sentences(log_probs, lengths, possible))
+        oov = int(np.count_nonzero(unknown))
+        self.oov += oov
+        self.zeroprobs += len(token_ids) - oov - int(np.count_nonzero(possible))
+        ends = np.cumsum(lengths)
+        places = np.flatnonzero(unknown)
+        sentences = np.searchsorted(ends, places, side="right")
+        if self._spelling_bits_of is not None:
+            firsts = (places - (ends - lengths)[sentences]).tolist()
+            of_sentences: dict[int, list[float]] = {}
+            for sentence, first in zip(sentences.tolist(), firsts, strict=True):
+                bits = self._spelling_bits_of(words[sentence][first])
+                of_sentences.setdefault(sentence, []).append(bits)
+            for of_sentence in of_sentences.values():
+                self._spelling_bits += sum(of_sentence)
+        for place, of_sentence_ranks in enumerate(ranks):
+            if of_sentence_ranks is not None:
+                there = slice(int(ends[place] - lengths[place]), int(ends[place]))
+                self._add_ranks(of_sentence_ranks[~unknown[there]].tolist())
+
+    def _add_ranks(self, ranks: list[int]) -> None:
+        """Add the ranks of the known words of a sentence.
+
+        An OOV cannot be predicted. It counts as a miss, also if `<unk>` has rank 1.
+        """
+        self._reciprocal_ranks += sum(1.0 / rank for rank in ranks)
+        for k in self._hits:
+            self._hits[k] += sum(rank <= k for rank in ranks)
 
     @property
     def bits(self) -> float:
@@ -151,7 +196,7 @@ class Tally:
             if possible > self.sentences
             else math.inf,
             cross_entropy_nats=self._total_nats / tokens,
-            bits_per_character=None if self._spelling is None else self.bits / self.characters,
+            bits_per_character=None if self._spelling_bits_of is None else self.bits / self.characters,
             accuracy={str(k): hits / tokens for k, hits in self._hits.items()} if self._hits else None,
             mean_reciprocal_rank=self._reciprocal_ranks / tokens if self._hits else None,
             vocabulary_size=vocabulary_size,
@@ -166,3 +211,28 @@ def sentence_figures(score: SentenceScore) -> Figures:
     tally = Tally(None)
     tally.add(score)
     return tally.figures(vocabulary_size=0, state="")
+
+
+def _less(total: float, amounts: Float64Array) -> float:
+    """The total less the amounts, one after the other, so that the last digits do not depend on windows."""
+    for amount in amounts.tolist():
+        total -= amount
+    return total
+
+
+def sums_of_sentences(values: Float64Array, lengths: IntArray, there: BoolArray | None = None) -> Float64Array:
+    """The sum of the values of each sentence, (sentences,), with the last digits of `ndarray.sum`.
+
+    Args:
+        values: of the tokens of all sentences, (N,).
+        lengths: the number of tokens of each sentence, (sentences,).
+        there: whether each value is one of the sum, (N,); None: all are.
+    """
+    sentences = np.repeat(np.arange(len(lengths)), lengths)
+    if there is not None:
+        values, sentences = values[there], sentences[there]
+        lengths = np.bincount(sentences, minlength=len(lengths))
+    # `reduceat` starts from the first value and adds the sum of the others; `sum` starts from 0.
+    from_zero = np.zeros(len(values) + len(lengths))
+    from_zero[np.arange(1, len(values) + 1) + sentences] = values
+    return np.add.reduceat(from_zero, np.cumsum(lengths) - lengths + np.arange(len(lengths)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmctl.deadline import Deadline
     from lmctl.families.base import LanguageModel
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.window_scoring import SentenceScore, WindowScores
 
 # Fewest tokens that are scored at once if the time is limited; so many are scored even if it is over.
 FEWEST_TIMED_TOKENS = 512
@@ -60,7 +60,7 @@ def score_batches(
     ranks: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
-) -> Iterator[list[SentenceScore]]:
+) -> Iterator[WindowScores]:
     """Score a text whose lines come in batches. A batch is scored before the next one is read.
 
     Args:
@@ -100,7 +100,7 @@ def score_encoded(
     entropies: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
-) -> Iterator[list[SentenceScore]]:
+) -> Iterator[WindowScores]:
     """Score sentences that are encoded already; see `score_batches`.
 
     Args:
@@ -147,5 +147,5 @@ def token_log_probs(
     pieces = paced(
         sentences, lambda line: len(line.text.token_ids) + 1, deadline, FEWEST_TIMED_TOKENS, WINDOW_TOKENS
     )
-    found = [score.log_probs for piece in pieces for score in score_window(piece)]
+    found = [score_window(piece).tokens.log_probs for piece in pieces]
     return np.concatenate([np.zeros(0), *found])

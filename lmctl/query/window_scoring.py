@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -16,11 +18,11 @@ from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import batches_by_length, blocks_of_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from lmctl.arrays import Float32Array, Float64Array, IntArray
+    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
     from lmctl.families.base import LanguageModel
     from lmctl.progress import Meter
     from lmctl.query.text_model import EncodedText
@@ -75,6 +77,66 @@ class EncodedLine(NamedTuple):
     text: EncodedText
 
 
+class Tokens(NamedTuple):
+    """The results for all tokens of a window, one after the other; see the attributes of `SentenceScore`."""
+
+    log_probs: Float64Array
+    ranks: IntArray | None
+    ngram_lengths: IntArray | None
+    ngram_terms: Float32Array | None
+    entropies: Float64Array | None
+
+    def at(self, there: Any) -> Tokens:
+        """The results for some tokens, given what NumPy takes as an index: places, a slice, or (T, B) flags."""
+        others: Iterator[Any] = (None if each is None else each[..., there] for each in self[1:])
+        return Tokens(self.log_probs[there], *others)
+
+
+class WindowScores(Sequence[SentenceScore]):
+    """The scores of the sentences of a window. A `SentenceScore` is made only if it is asked for.
+
+    Args:
+        lines: the sentences.
+        token_ids: ids of all tokens of all sentences, each sentence with `</s>` at its end, (N,).
+        tokens: the results for these tokens.
+
+    Attributes:
+        ends: the place after the last token of each sentence, (sentences,).
+    """
+
+    def __init__(self, lines: list[EncodedLine], token_ids: IntArray, tokens: Tokens) -> None:
+        self.lines = lines
+        self.token_ids = token_ids
+        self.tokens = tokens
+        self.ends = np.cumsum(_lengths(lines))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, place: int) -> SentenceScore: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[SentenceScore]: ...
+
+    def __getitem__(self, place: int | slice) -> SentenceScore | list[SentenceScore]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        line, stop = self.lines[place], int(self.ends[place])
+        found = self.tokens.at(slice(stop - len(line.text.token_ids) - 1, stop))
+        return SentenceScore(
+            line.text.words,
+            [*line.text.token_ids, SENTENCE_END_ID],
+            found.log_probs,
+            found.ranks,
+            line.text.characters + 1,
+            line.number,
+            found.ngram_lengths,
+            found.ngram_terms,
+            found.entropies,
+        )
+
+
 def windows(lines: Iterable[EncodedLine]) -> Iterator[list[EncodedLine]]:
     """Yield windows of sentences; a window is scored together."""
     window: list[EncodedLine] = []
@@ -102,9 +164,9 @@ def scorer(
     wanted: Wanted,
     threads: int,
     meter: Meter,
-) -> Callable[[list[EncodedLine]], list[SentenceScore]]:
+) -> Callable[[list[EncodedLine]], WindowScores]:
     """A function that scores the windows of a text, one after the other."""
-    if state == "carry":
+    if state == "carry" or language_model.forgets_at_sentence_end:
         return _Carried(language_model, wanted, meter)
     return _Reset(language_model, wanted, threads, meter)
 
@@ -118,9 +180,13 @@ class _Reset:
         self._wanted = wanted
         self._threads = min(threads or scoring_threads(), scoring_threads())
 
-    def __call__(self, window: list[EncodedLine]) -> list[SentenceScore]:
-        scores: dict[int, SentenceScore] = {}
-        batches = list(batches_by_length([len(line.text.token_ids) + 1 for line in window]))
+    def __call__(self, window: list[EncodedLine]) -> WindowScores:
+        lengths = _lengths(window)
+        firsts = np.cumsum(lengths) - lengths
+        batches = list(batches_by_length(lengths.tolist()))
+        # The place of each result in the window.
+        places: list[IntArray] = []
+        results: list[Tokens] = []
         # NumPy releases Python's global lock, and batches are independent, so threads compute at the same time.
         with ThreadPoolExecutor(self._threads) as threads:
             score: Iterable[_Found]
@@ -129,12 +195,16 @@ class _Reset:
             except RuntimeError:
                 # No thread could be started (ulimit -u, or a container's limit of processes).
                 score = map(partial(self._score, window), batches)
-            for places, found in zip(batches, score, strict=True):
-                for column, place in enumerate(places):
-                    there = slice(0, len(window[place].text.token_ids) + 1)
-                    scores[place] = _sentence_score(window[place], found, there, column)
-                self._meter.done(sum(len(window[place].text.token_ids) + 1 for place in places))
-        return [scores[place] for place in range(len(window))]
+            for batch, found in zip(batches, score, strict=True):
+                steps = np.arange(lengths[batch].max())[:, None]
+                there = steps < lengths[batch]
+                places.append((firsts[batch] + steps)[there])
+                results.append(found.tokens(there))
+                self._meter.done(int(lengths[batch].sum()))
+        order = np.argsort(np.concatenate(places))
+        log_probs, *others = zip(*results, strict=True)
+        tokens = Tokens(np.concatenate(log_probs), *(_joined(each, -1) for each in others))
+        return WindowScores(window, _token_ids(window), tokens.at(order))
 
     def _score(self, window: list[EncodedLine], places: list[int]) -> _Found:
         """Score sentences in one batch, one in each column."""
@@ -158,20 +228,15 @@ class _Carried:
         self._wanted = wanted
         self._state: Any = language_model.null_state(1)
 
-    def __call__(self, window: list[EncodedLine]) -> list[SentenceScore]:
-        targets = np.array([token for line in window for token in (*line.text.token_ids, SENTENCE_END_ID)])[
-            :, None
-        ]
+    def __call__(self, window: list[EncodedLine]) -> WindowScores:
+        token_ids = _token_ids(window)
+        targets = token_ids[:, None]
         # `</s>` precedes the first word of every sentence: it is the end of the sentence before.
         inputs = np.concatenate([[[SENTENCE_END_ID]], targets[:-1]])
         found, self._state = _score_in_blocks(
             self._language_model, inputs, targets, np.array([len(targets)]), self._state, self._wanted, self._meter
         )
-        ends = np.cumsum([len(line.text.token_ids) + 1 for line in window]).tolist()
-        return [
-            _sentence_score(line, found, slice(start, end), 0)
-            for line, start, end in zip(window, [0, *ends], ends, strict=False)
-        ]
+        return WindowScores(window, token_ids, found.tokens(np.ones(targets.shape, dtype=bool)))
 
 
 class _Found(NamedTuple):
@@ -179,6 +244,14 @@ class _Found(NamedTuple):
 
     scores: Scores
     entropies: Float64Array | None
+
+    def tokens(self, there: BoolArray) -> Tokens:
+        """The results at some places, (T, B), step by step."""
+        found = self.scores
+        every = Tokens(
+            found.log_probs, found.ranks, found.ngram_lengths, found.ngram_terms, entropies=self.entropies
+        )
+        return every.at(there)
 
 
 def _side_by_side(sentences: list[list[int]], steps: int) -> tuple[IntArray, IntArray]:
@@ -245,16 +318,14 @@ def _joined(parts: Sequence[NDArray[Any] | None], axis: int = 0) -> NDArray[Any]
     return np.concatenate(there, axis) if there else None
 
 
-def _sentence_score(line: EncodedLine, of_batch: _Found, there: slice, column: int) -> SentenceScore:
-    found = of_batch.scores
-    return SentenceScore(
-        line.text.words,
-        [*line.text.token_ids, SENTENCE_END_ID],
-        found.log_probs[there, column],
-        None if found.ranks is None else found.ranks[there, column],
-        line.text.characters + 1,
-        line.number,
-        None if found.ngram_lengths is None else found.ngram_lengths[there, column],
-        None if found.ngram_terms is None else found.ngram_terms[:, there, column],
-        None if of_batch.entropies is None else of_batch.entropies[there, column],
+def _lengths(lines: Sequence[EncodedLine]) -> IntArray:
+    """The number of tokens of each sentence, `</s>` included."""
+    return np.array([len(line.text.token_ids) + 1 for line in lines])
+
+
+def _token_ids(lines: Sequence[EncodedLine]) -> IntArray:
+    """The ids of all tokens, the `</s>` of each sentence included."""
+    end = (SENTENCE_END_ID,)
+    return np.fromiter(
+        chain.from_iterable(chain.from_iterable((line.text.token_ids, end) for line in lines)), np.int64
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.corpus.characters import ALPHABET_SIZE, CharacterUnigram
-from lmctl.query.metrics import Tally
+from lmctl.query.metrics import Tally, sums_of_sentences
 from lmctl.query.window_scoring import SentenceScore
 
 OOV, END, KNOWN = 0, 1, 2
@@ -145,3 +145,17 @@ def test_an_oov_of_probability_0_makes_no_figure_of_the_others_nan():
     assert found.perplexity == math.inf
     assert found.perplexity_excluding_oov == pytest.approx(10.0)
     assert found.zeroprobs == 0
+
+
+@pytest.mark.parametrize("some", [False, True])
+def test_sums_of_sentences_have_the_bits_of_their_sums_alone(some):
+    generator = np.random.default_rng(5)
+    # NumPy sums up to 8 and up to 128 values in other ways than more values.
+    lengths = np.concatenate([np.arange(1, 300), [1, 1000]])
+    values = -generator.exponential(3.0, lengths.sum())
+    there = generator.random(len(values)) < 0.7 if some else np.ones(len(values), dtype=bool)
+    sentences = [slice(end - length, end) for length, end in zip(lengths, np.cumsum(lengths), strict=True)]
+
+    found = sums_of_sentences(values, lengths, there if some else None)
+
+    assert found.tolist() == [values[each][there[each]].sum() for each in sentences]

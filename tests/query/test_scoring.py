@@ -6,7 +6,7 @@ import pytest
 
 from lmctl.query import batching, window_scoring
 from lmctl.query.metrics import Tally
-from lmctl.query.scoring import score_sentences, token_log_probs
+from lmctl.query.scoring import score_batches, score_sentences, token_log_probs
 
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", ".", "unheard-of")
 
@@ -204,3 +204,16 @@ def test_batches_are_scored_in_parallel_if_blas_has_one_thread(model, monkeypatc
     assert window_scoring.scoring_threads() == 3
 
     np.testing.assert_array_equal(log_probs(score_sentences(model, lines)), one_after_another)
+
+
+@pytest.mark.parametrize("state", ["reset", "carry"])
+def test_the_figures_of_a_window_are_those_of_its_sentences(model, state):
+    sentences, windows = (Tally(model.characters, [1, 3]) for _ in range(2))
+    for window in score_batches(model, [make_lines(), make_lines(3)], state=state, ranks=True):
+        windows.add_window(window)
+        for place, score in enumerate(window):
+            sentences.add(score)
+            assert window[place].log_probs.tolist() == score.log_probs.tolist()
+
+    assert windows.oov > 0
+    assert windows.figures(9, state) == sentences.figures(9, state)
