@@ -11,6 +11,7 @@ from lmctl.layers.best_words import BestWords
 from lmctl.layers.distributions import check_log_probs, drawn, drawn_tokens, largest
 from lmctl.layers.embedding import WordVectors
 from lmctl.layers.products import ExactMatrix
+from lmctl.layers.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,6 +116,12 @@ class AdaptiveSoftmax:
         self._shortening = [ExactMatrix(each.T) for each in vectors.projections]
         self._words_within = [ExactMatrix(table.T) for table in vectors.tables[1:]]
         self._head_bias = np.concatenate([bias[: self._head_words], cluster_bias])
+        self._screens = [
+            Screen(projection, table, bias[self._ids(cluster)])
+            for cluster, (projection, table) in enumerate(
+                zip(vectors.projections, vectors.tables[1:], strict=True), 1
+            )
+        ]
 
     def log_probs(self, hidden: Float32Array) -> Float32Array:
         """Natural log probabilities, (N, V), of hidden vectors (N, H)."""
@@ -131,8 +138,9 @@ class AdaptiveSoftmax:
     def top_k(self, hidden: Float32Array, k: int, allowed: BoolArray | None) -> tuple[IntArray, Float32Array]:
         """The k most probable tokens of each row, (N, k), as `LanguageModel.top_k` has them.
 
-        No word of a cluster is more probable than the cluster. So a cluster is computed only for the rows in which
-        its probability reaches that of the k-th best word so far, for all of these rows at once.
+        No word of a cluster is more probable than the cluster. So a cluster is looked at only in the rows in which
+        its probability reaches that of the k-th best word so far. It is computed only in the rows in which a quick
+        bound of its words reaches it, too (`Screen`), for all of these rows at once.
         """
         k = min(k, len(self._bias) if allowed is None else int(np.count_nonzero(allowed)))
         best_ids = np.zeros((len(hidden), k), dtype=np.int64)
@@ -240,6 +248,13 @@ class AdaptiveSoftmax:
                 for row, clusters in enumerate(order)
                 if clusters[place] == cluster - 1 and not of_clusters[row][cluster - 1] < best[row].bar
             ]
+            if rows:
+                of_words = self._screens[cluster - 1].most_probable(projected[rows]).tolist()
+                rows = [
+                    row
+                    for row, of_word in zip(rows, of_words, strict=True)
+                    if not of_clusters[row][cluster - 1] + of_word < best[row].bar
+                ]
             if rows:
                 logits = self._logits_within(
                     projected if len(rows) == len(projected) else projected[rows], cluster
