@@ -30,7 +30,11 @@ _BYTE_ORDER_MARKS = re.compile("^\ufeff+", re.MULTILINE)
 # its last line. A mark before a blank is a word or the end of a word: the vocabulary of WikiText-2 counts its 36
 # marks.
 _MARKS_INSIDE = re.compile("\ufeff+(?=[^\\s\ufeff])", re.ASCII)
-_MARK_INSIDE_UTF8 = re.compile(rb"(?<=[^\n])(?<!\xef\xbb\xbf)(?:\xef\xbb\xbf)+(?=[^\s\xef]|\xef(?!\xbb\xbf))")
+# The pattern starts with the mark itself, which `re` finds quickly; what stands before it is checked then.
+_MARK_INSIDE_UTF8 = re.compile(
+    rb"\xef\xbb\xbf(?<=[^\n]\xef\xbb\xbf)(?<!\xef\xbb\xbf\xef\xbb\xbf)"
+    rb"(?:\xef\xbb\xbf)*(?=[^\s\xef]|\xef(?!\xbb\xbf))"
+)
 _BLANK = re.compile(rb"[ \t]")
 # Bytes of the end of a long line that are searched for a blank, so that the end starts with a whole word.
 _LOOK_FOR_BLANK_BYTES = 1 << 16
