@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.query.filling import Filling
     from lmctl.query.generation import GeneratedText
+    from lmctl.query.notebook import RankedWords
     from lmctl.query.prediction import Prediction
     from lmctl.query.window_scoring import SentenceScore
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Model(TextModel):
     """A trained model that answers queries in words. `lmctl.load` makes it."""
 
-    def predict(self, text: str, k: int = 5) -> list[Prediction]:
+    def predict(self, text: str, k: int = 5) -> RankedWords[Prediction]:
         """The k most probable next words after a text that starts a sentence, best first.
 
         `<unk>` and `</s>` are left out of the answer, but the probabilities are not rescaled.
@@ -38,11 +39,12 @@ class Model(TextModel):
         Raises:
             UsageError: the model fills gaps, and does not predict the next word.
         """
+        from lmctl.query.notebook import RankedWords
         from lmctl.query.prediction import Predictor
 
-        return Predictor(self, k=k).answer([text])[0].predictions
+        return RankedWords(Predictor(self, k=k).answer([text])[0].predictions)
 
-    def fill(self, text: str, k: int = 5, blank: str = "___") -> list[Filling]:
+    def fill(self, text: str, k: int = 5, blank: str = "___") -> RankedWords[Filling]:
         """Return the k most probable words for the gap of a sentence, best first; `<unk>` and `</s>` are left out.
 
         Args:
@@ -54,8 +56,9 @@ class Model(TextModel):
             DataError: the text does not have one gap.
         """
         from lmctl.query.filling import Filler
+        from lmctl.query.notebook import RankedWords
 
-        return Filler(self, k=k, blank=blank).answer(text).predictions
+        return RankedWords(Filler(self, k=k, blank=blank).answer(text).predictions)
 
     def generate(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.families.base import DISTRIBUTIONS_AT_ONCE, Scores
 from lmctl.layers.distributions import check_log_probs
 from lmctl.query.batching import batches_by_length, blocks_of_time
@@ -68,6 +68,11 @@ class SentenceScore:
     def total_log_prob(self) -> float:
         """Natural log probability of the sentence, its end included."""
         return float(self.log_probs.sum())
+
+    def _repr_html_(self) -> str:
+        from lmctl.query.notebook import shaded
+
+        return shaded([*self.words, SENTENCE_END], self.log_probs.tolist())
 
 
 class EncodedLine(NamedTuple):
