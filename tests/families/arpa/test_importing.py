@@ -90,17 +90,19 @@ def test_a_context_that_is_not_missing_after_all_keeps_its_own_line(load):
 
 
 def test_a_high_order_is_read(load):
-    # Of one sentence of nine words, every n-gram that starts with <s>; phonetisaurus-train asks for order 8.
-    order, words = 10, ["<s>", *"abcdefgh", "</s>"]
+    # Of one sentence of ten words, every n-gram that starts with <s>. phonetisaurus-train asks for order 8, models
+    # of characters for more.
+    order, words = 12, ["<s>", *"abcdefghij", "</s>"]
     sections = [
-        f"\\{n}-grams:\n-0.{n:02}\t{' '.join(words[:n])}\t{'' if n == order else -0.5}" for n in range(2, 11)
+        f"\\{n}-grams:\n-0.{n:02}\t{' '.join(words[:n])}\t{'' if n == order else -0.5}"
+        for n in range(2, order + 1)
     ]
     unigrams = "".join(f"-1\t{word}\t-0.25\n" for word in words)
-    counts = "".join(f"ngram {n}={10 if n == 1 else 1}\n" for n in range(1, 11))
+    counts = "".join(f"ngram {n}={order if n == 1 else 1}\n" for n in range(1, order + 1))
 
     vocabulary, model = load(f"\\data\\\n{counts}\\1-grams:\n{unigrams}" + "\n".join(sections) + "\n\\end\\\n")
 
-    assert model.sizes.order == 10
-    assert log10_prob(vocabulary, model, words[:9], "</s>") == pytest.approx(-0.10, abs=1e-6)
-    # Back-offs of the contexts of 9 words down to 2 do not apply: none of them ends in a, but h alone does.
-    assert log10_prob(vocabulary, model, words[:9], "a") == pytest.approx(-0.5 - 0.25 - 1, abs=1e-6)
+    assert model.sizes.order == 12
+    assert log10_prob(vocabulary, model, words[:11], "</s>") == pytest.approx(-0.12, abs=1e-6)
+    # Of the contexts, only the one of 11 words and the last word alone are in the file, each with its back-off.
+    assert log10_prob(vocabulary, model, words[:11], "a") == pytest.approx(-0.5 - 0.25 - 1, abs=1e-6)
