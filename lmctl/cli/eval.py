@@ -175,7 +175,7 @@ def evaluate(
     from lmctl.cli.reports import write_figures
     from lmctl.cli.scores import Scored, make_printer
     from lmctl.files import check_writable
-    from lmctl.query.evaluation import evaluate_file
+    from lmctl.jobs.evaluating import evaluate_text
     from lmctl.query.model import load_named
     from lmctl.text.sources import STDIN, check_sources
 
@@ -215,7 +215,7 @@ def evaluate(
     results = []
     with showing_activity(messages, "scoring"):
         for model, name in ((model, name) for name in names for model in models):
-            figures = evaluate_file(
+            figures = evaluate_text(
                 opened[model],
                 name,
                 state=state,

@@ -36,6 +36,13 @@ LARGEST_VOCABULARY_BYTES = 4 << 30
 _ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"\t\n"))
 
 
+class _Ids(dict[str, int]):
+    """The id of each word. A text is encoded without a Python operation for each known word."""
+
+    def __missing__(self, word: str) -> int:
+        return UNKNOWN_ID
+
+
 class Vocabulary:
     """Words and their ids, 0 to V - 1.
 
@@ -53,7 +60,7 @@ class Vocabulary:
         self._counts = tuple(counts)
         if self._words[:2] != SPECIALS:
             raise DataError(f"a vocabulary starts with {UNKNOWN} and {SENTENCE_END}, not {list(words[:2])}")
-        self._ids = dict(zip(self._words, range(len(self._words)), strict=True))
+        self._ids = _Ids(zip(self._words, range(len(self._words)), strict=True))
         if len(self._ids) != len(self._words) or len(self._counts) != len(self._words):
             raise DataError("a vocabulary has every word once, with its count")
         if " ".join(self._words).split() != list(self._words):
@@ -87,8 +94,7 @@ class Vocabulary:
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Ids of tokens. A token outside the vocabulary gets the id of `<unk>`."""
-        get = self._ids.get
-        return [get(token, UNKNOWN_ID) for token in tokens]
+        return list(map(self._ids.__getitem__, tokens))
 
     def decode(self, token_ids: Iterable[int]) -> list[str]:
         """Words of ids."""

@@ -64,7 +64,7 @@ def evaluate_file(
     Raises:
         DataError: the text has no sentences, or the file is not text.
     """
-    tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+    tally = new_tally(model, accuracy_at)
 
     def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[WindowScores]:
         return score_batches(
@@ -82,6 +82,20 @@ def evaluate_file(
         if on_sentence is not None:
             for each in scores:
                 on_sentence(each)
+    return figures_of(tally, model, path, state)
+
+
+def new_tally(model: TextModel, accuracy_at: Sequence[int] = ()) -> Tally:
+    """A tally for the figures of a text. If a model leaves out stop words, there are no bits per character."""
+    return Tally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+
+
+def figures_of(tally: Tally, model: TextModel, path: str, state: Literal["reset", "carry"]) -> Figures:
+    """The figures of a text, all of whose sentences have been added.
+
+    Raises:
+        DataError: the text has no sentences.
+    """
     if not tally.sentences:
         raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary), state, model.cache, model.dynamic_rate)
@@ -164,13 +178,18 @@ def _scored(
         yield scores
         if on_pause is not None:
             on_pause()
-    if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tags.tagged, tags.lines):
+    warn_of_tags(model, path, tags.tagged, tags.lines)
+
+
+def warn_of_tags(model: TextModel, path: str, tagged: int, lines: int) -> None:
+    """Log a warning if a text has so many lines between `<s>` and `</s>` that the tags mark sentences."""
+    if model.bundle.record.recipe.sentence_tags == "keep" and tags_matter(tagged, lines):
         logger.warning(
             "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; to leave "
             "them out, train with text.sentence_tags: strip",
             _name(path),
-            tags.tagged,
-            tags.lines,
+            tagged,
+            lines,
         )
 
 

@@ -7,6 +7,7 @@ them, and S the number of sentences. The perplexity including OOVs is 10^(-L / (
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,33 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_rate: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceSums:
+    """What the figures of a text need of some of its sentences. Can be sent from a worker process.
+
+    Attributes:
+        sentences: number of sentences.
+        words: number of words.
+        oov: number of OOVs.
+        zeroprobs: number of tokens of probability 0 that are not OOVs.
+        characters: of all sentences.
+        total: the natural log probability of each sentence, (sentences,).
+        known: the same without OOVs.
+        possible: the same without OOVs and zeroprobs.
+        spelling_bits: bits of spelling the OOVs of each sentence that has some.
+    """
+
+    sentences: int
+    words: int
+    oov: int
+    zeroprobs: int
+    characters: int
+    total: Float64Array
+    known: Float64Array
+    possible: Float64Array
+    spelling_bits: list[float]
+
+
 class Tally:
     """Adds up the scores of sentences; every sum is a float64.
 
@@ -102,61 +130,78 @@ class Tally:
 
     def add(self, score: SentenceScore) -> None:
         """Add the score of one sentence."""
-        self._add(
-            np.array(score.token_ids),
-            score.log_probs,
-            np.array([len(score.token_ids)]),
-            [score.words],
-            [score.ranks],
-        )
-        self.characters += score.characters
+        token_ids, lengths = np.array(score.token_ids), np.array([len(score.token_ids)])
+        self.add_sums(self._sums(token_ids, score.log_probs, lengths, [score.words], score.characters))
+        if score.ranks is not None:
+            self._add_ranks(score.ranks[token_ids != UNKNOWN_ID].tolist())
 
     def add_window(self, window: WindowScores) -> None:
-        """Add the scores of a window of sentences: the sums are those of `add` for one after the other."""
-        ranks = window.tokens.ranks
-        self._add(
+        """Add the scores of a window of sentences. The result is that of `add` for one after the other."""
+        self.add_sums(self.sums_of(window))
+        if window.tokens.ranks is not None:
+            known = window.token_ids != UNKNOWN_ID
+            for first, stop in zip([0, *window.ends[:-1].tolist()], window.ends.tolist(), strict=True):
+                self._add_ranks(window.tokens.ranks[first:stop][known[first:stop]].tolist())
+
+    def sums_of(self, window: WindowScores) -> SentenceSums:
+        """What `add_sums` needs of a window of sentences; nothing is added yet."""
+        return self._sums(
             window.token_ids,
             window.tokens.log_probs,
             np.diff(window.ends, prepend=0),
             [line.text.words for line in window.lines],
-            [None] * len(window) if ranks is None else np.split(ranks, window.ends[:-1]),
+            sum(line.text.characters + 1 for line in window.lines),
         )
-        self.characters += sum(line.text.characters + 1 for line in window.lines)
 
-    def _add(
+    def add_sums(self, sums: SentenceSums) -> None:
+        """Add sentences. The last digits do not depend on how a text is divided into windows."""
+        self.sentences += sums.sentences
+        self.words += sums.words
+        self.oov += sums.oov
+        self.zeroprobs += sums.zeroprobs
+        self.characters += sums.characters
+        self._total_nats = _less(self._total_nats, sums.total)
+        self._known_nats = _less(self._known_nats, sums.known)
+        self._possible_nats = _less(self._possible_nats, sums.possible)
+        for bits in sums.spelling_bits:
+            self._spelling_bits += bits
+
+    def _sums(
         self,
         token_ids: IntArray,
         log_probs: Float64Array,
         lengths: IntArray,
         words: Sequence[list[str]],
-        ranks: Sequence[IntArray | None],
-    ) -> None:
-        """Add sentences, given their tokens one after the other, (N,), and the tokens of each, (sentences,)."""
-        self.sentences += len(lengths)
-        self.words += len(token_ids) - len(lengths)
+        characters: int,
+    ) -> SentenceSums:
+        """The sums of sentences, given their tokens one after the other, (N,), and the tokens of each."""
         unknown = token_ids == UNKNOWN_ID
         possible = ~unknown & (log_probs > -np.inf)
-        self._total_nats = _less(self._total_nats, sums_of_sentences(log_probs, lengths))
-        self._known_nats = _less(self._known_nats, sums_of_sentences(log_probs, lengths, ~unknown))
-        self._possible_nats = _less(self._possible_nats, sums_of_sentences(log_probs, lengths, possible))
         oov = int(np.count_nonzero(unknown))
-        self.oov += oov
-        self.zeroprobs += len(token_ids) - oov - int(np.count_nonzero(possible))
+        return SentenceSums(
+            sentences=len(lengths),
+            words=len(token_ids) - len(lengths),
+            oov=oov,
+            zeroprobs=len(token_ids) - oov - int(np.count_nonzero(possible)),
+            characters=characters,
+            total=sums_of_sentences(log_probs, lengths),
+            known=sums_of_sentences(log_probs, lengths, ~unknown),
+            possible=sums_of_sentences(log_probs, lengths, possible),
+            spelling_bits=self._spelled(np.flatnonzero(unknown), lengths, words),
+        )
+
+    def _spelled(self, places: IntArray, lengths: IntArray, words: Sequence[list[str]]) -> list[float]:
+        """The bits of spelling the OOVs of each sentence that has some, given their places among all tokens."""
+        if self._spelling_bits_of is None:
+            return []
         ends = np.cumsum(lengths)
-        places = np.flatnonzero(unknown)
         sentences = np.searchsorted(ends, places, side="right")
-        if self._spelling_bits_of is not None:
-            firsts = (places - (ends - lengths)[sentences]).tolist()
-            of_sentences: dict[int, list[float]] = {}
-            for sentence, first in zip(sentences.tolist(), firsts, strict=True):
-                bits = self._spelling_bits_of(words[sentence][first])
-                of_sentences.setdefault(sentence, []).append(bits)
-            for of_sentence in of_sentences.values():
-                self._spelling_bits += sum(of_sentence)
-        for place, of_sentence_ranks in enumerate(ranks):
-            if of_sentence_ranks is not None:
-                there = slice(int(ends[place] - lengths[place]), int(ends[place]))
-                self._add_ranks(of_sentence_ranks[~unknown[there]].tolist())
+        bits: dict[int, list[float]] = {}
+        for sentence, place in zip(
+            sentences.tolist(), (places - (ends - lengths)[sentences]).tolist(), strict=True
+        ):
+            bits.setdefault(sentence, []).append(self._spelling_bits_of(words[sentence][place]))
+        return [sum(of_sentence) for of_sentence in bits.values()]
 
     def _add_ranks(self, ranks: list[int]) -> None:
         """Add the ranks of the known words of a sentence.

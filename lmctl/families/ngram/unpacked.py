@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float64Array, IntArray
 
+# Most contexts of all orders that are unpacked; they take 200 MB.
+MOST_CONTEXTS = 1 << 24
 # Unpacking a context takes about as long as this share of the time that it saves for a token.
 TOKENS_FOR_A_CONTEXT = 1 / 8
 
 
 def pays(tables: NgramTables, tokens: int) -> bool:
-    """Whether a text is so long that unpacking takes less time than looking its tokens up in packed tables."""
-    return tokens >= TOKENS_FOR_A_CONTEXT * sum(tables.sizes.ngrams[:-1])
+    """Whether a text is so long that unpacking saves time, and the tables so small that they may be unpacked."""
+    contexts = sum(tables.sizes.ngrams[:-1])
+    return contexts <= MOST_CONTEXTS and tokens >= TOKENS_FOR_A_CONTEXT * contexts
 
 
 @dataclass(frozen=True, slots=True)
