@@ -40,6 +40,15 @@ def test_a_model_goes_through_a_pipe_and_answers_as_before(lmctl, call, counted,
     assert len(before) == 21
 
 
+def test_the_list_of_words_has_the_unigrams_of_the_arpa_file(call, counted, arpa):
+    # pyctcdecode 0.5.0 takes a word of its list that is not a unigram for unknown.
+    unigrams = arpa.read_text().partition("\\1-grams:\n")[2].partition("\n\n")[0]
+    words = [line.split("\t")[1] for line in unigrams.splitlines()]
+
+    assert words[:3] == ["<s>", "<unk>", "</s>"]
+    assert call("export", counted, "--to", "words").lines == words[3:]
+
+
 def test_a_file_has_the_same_bytes_as_a_pipe(lmctl, counted, arpa):
     assert lmctl("export", counted, "--to", "arpa").out == arpa.read_text(encoding="utf-8")
 

@@ -67,17 +67,6 @@ def test_an_exported_and_imported_model_has_the_same_probabilities(text, tmp_pat
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_list_of_words_has_the_unigrams_of_the_arpa_file(counted, tmp_path):
-    # pyctcdecode 0.5.0 takes a word of its list that is not a unigram for unknown.
-    export_arpa(counted, str(tmp_path / "model.arpa"))
-    export(counted, "words", str(tmp_path / "words.txt"))
-
-    unigrams = (tmp_path / "model.arpa").read_text().partition("\\1-grams:\n")[2].partition("\n\n")[0]
-    words = [line.split("\t")[1] for line in unigrams.splitlines()]
-    assert (tmp_path / "words.txt").read_text().splitlines() == words[3:]
-    assert words[:3] == ["<s>", "<unk>", "</s>"]
-
-
 def test_the_same_model_gives_the_same_compressed_bytes(counted, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for name in ("one.arpa.gz", "elsewhere/other.arpa.gz", "plain.arpa"):
