@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Most logits (positions times words) in memory at once: 32 MiB as float64, 16 MiB as float32.
 LOGITS_AT_ONCE = 1 << 22
+# With more rows than this, arithmetic takes longer than reading a table, and a screen saves no time.
+MOST_SCREENED = 8
 
 
 class FullSoftmax:
@@ -248,12 +250,13 @@ class AdaptiveSoftmax:
                 for row, clusters in enumerate(order)
                 if clusters[place] == cluster - 1 and not of_clusters[row][cluster - 1] < best[row].bar
             ]
-            if rows:
-                of_words = self._screens[cluster - 1].most_probable(projected[rows]).tolist()
+            # A bound of all words says little of the few that are allowed.
+            if 0 < len(rows) <= MOST_SCREENED and (allowed_there is None or allowed_there.mean() > 0.5):
+                bounds = self._screens[cluster - 1].most_probable(projected[rows]).tolist()
                 rows = [
                     row
-                    for row, of_word in zip(rows, of_words, strict=True)
-                    if not of_clusters[row][cluster - 1] + of_word < best[row].bar
+                    for row, bound in zip(rows, bounds, strict=True)
+                    if not of_clusters[row][cluster - 1] + bound < best[row].bar
                 ]
             if rows:
                 logits = self._logits_within(
