@@ -4,13 +4,15 @@
 
 Both programs read the same words: lmctl cuts the texts, blank lines are dropped, and `<unk>` is renamed to an
 ordinary word, because lmplz refuses it. lmplz has discount fallback, like lmctl, and 1 GB for sorting. All
-programs are measured from start to end. lmctl runs in Python processes that import NumPy and read a prepared
-corpus.
+programs are measured from start to end. First, lmctl runs in Python processes that import NumPy and read a
+prepared corpus. Then `lmctl eval` and `query` score five million tokens in turn, each as a user runs it: the words
+of both texts, repeated. lmctl divides such a text among the cores; `query` has one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import re
 import shlex
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 CUT_TEXT = ("text.segmenter=space", "text.normalize=none", "vocabulary.size=null")
 UNKNOWN_RENAMED = "UNKNOWNWORD"
 
+LONG_TEXT_TOKENS = 5_000_000
+
 # Columns and steps that are scored at once. Their product is the number of positions in lmctl.query.
 COLUMNS, STEPS = 64, 128
 
@@ -51,6 +55,7 @@ def main() -> None:
     parser.add_argument("test", type=Path)
     parser.add_argument("--order", type=int, default=5)
     parser.add_argument("--segmenter", default="auto", help="how lmctl cuts the texts")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each program on the long text")
     arguments = parser.parse_args()
     for program in ("lmplz", "build_binary", "query"):
         if shutil.which(program) is None:
@@ -63,6 +68,7 @@ def main() -> None:
         corpus = [str(scratch / "train"), "--valid", str(scratch / "test"), "-o", str(scratch / "corpus")]
         measure([lmctl_program(), "prepare", *corpus, *settings])
         compare(scratch, arguments.order)
+        score_long_text(scratch, arguments.order, arguments.rounds)
 
 
 def cut_text(text: Path, cut: Path, segmenter: str) -> None:
@@ -94,6 +100,42 @@ def compare(scratch: Path, order: int) -> None:
     run = _python(scratch, "score_corpus()")
     perplexity, speed = map(float, run.output.split())
     _print_scoring("lmctl, lmctl's model", perplexity, tokens, run, speed)
+
+
+def score_long_text(scratch: Path, order: int, rounds: int) -> None:
+    """Score a long text with `query` and `lmctl eval` in turn, and print the fastest run of each."""
+    tokens = _write_long_text(scratch)
+    settings = [part for assignment in (*CUT_TEXT, f"model.order={order}") for part in ("--set", assignment)]
+    model = ["--preset", "ngram", "-o", str(scratch / "model"), "--valid", str(scratch / "test")]
+    measure([lmctl_program(), "train", str(scratch / "train"), *model, *settings])
+    evaluate = [lmctl_program(), "eval", "-m", str(scratch / "model"), str(scratch / "long")]
+    runs: dict[str, list[Measured]] = {"query": [], "lmctl eval": []}
+    for _ in range(rounds):
+        runs["query"].append(_shell(scratch, "query -v summary kenlm.binary < long"))
+        runs["lmctl eval"].append(measure(evaluate))
+    print("long text\ttokens\tseconds\ttokens/s\tCPU seconds\tpeak RSS", flush=True)
+    for program, of_program in runs.items():
+        seconds = min(run.seconds for run in of_program)
+        cpu_seconds = min(run.cpu_seconds for run in of_program)
+        rss = max(run.peak_rss_bytes for run in of_program)
+        print(
+            f"{program}\t{tokens:,}\t{seconds:.2f}\t{tokens / seconds:,.0f}\t{cpu_seconds:.2f}\t"
+            f"{rss / 1e6:.0f} MB",
+            flush=True,
+        )
+
+
+def _write_long_text(scratch: Path) -> int:
+    """Write the lines of both texts, again and again, and return the number of tokens."""
+    tokens, lines = 0, []
+    both = [(scratch / name).read_text(encoding="utf-8") for name in ("train", "test")]
+    for line in itertools.cycle("".join(both).splitlines(keepends=True)):
+        lines.append(line)
+        tokens += len(line.split()) + 1
+        if tokens >= LONG_TEXT_TOKENS:
+            break
+    (scratch / "long").write_text("".join(lines), encoding="utf-8")
+    return tokens
 
 
 def estimate_corpus(order: int) -> None:
