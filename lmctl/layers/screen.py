@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # An upper bound of the relative error of a rounding, with room for those of sums, exponentials and exact products.
 ROUNDING = 2.0**-21
+# Log probabilities that matter are not further from 0.
+LOG_PROBS = 64
 
 
 class Screen:
@@ -50,7 +52,8 @@ class Screen:
         most = logits.max(axis=1)
         sums = np.exp(logits - most[:, None]).sum(axis=1, dtype=np.float64)
         # log(sum(exp(logit))) has at most the error of a logit, too.
-        bounds: Float64Array = 2 * ROUNDING * (1 + error + np.abs(most)) - np.log(sums)
+        # The exact log probabilities, of up to some -60, are rounded to float32 in a few places.
+        bounds: Float64Array = 2 * ROUNDING * (LOG_PROBS + error + np.abs(most)) - np.log(sums)
         return bounds
 
     @cached_property
