@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import DataError, MissingExtraError
@@ -219,7 +220,10 @@ def _implementation(method: str, source: str) -> tuple[Callable[[], Any], tuple[
             return bz2.BZ2Decompressor, (OSError, ValueError)
         case "zstd":
             try:
-                from backports import zstd
+                if sys.version_info >= (3, 14):
+                    from compression import zstd
+                else:
+                    from backports import zstd
             except ImportError:
                 raise MissingExtraError(
                     f"{source}: zstd, which lmctl reads with a package that is not installed: "

@@ -6,9 +6,13 @@ import contextlib
 import importlib.util
 import logging
 import os
+import sys
 
 from lmctl.errors import MissingExtraError
 from lmctl.silence import silenced_stderr
+
+# TensorFlow 2.21 has packages up to this version. The markers of the extra `train` in pyproject.toml name it, too.
+NEWEST_PYTHON = (3, 13)
 
 
 def require_tensorflow(purpose: str = "training") -> None:
@@ -20,8 +24,15 @@ def require_tensorflow(purpose: str = "training") -> None:
     Raises:
         MissingExtraError: it is not installed.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingExtraError(f"{purpose} needs TensorFlow, which is not installed: pip install 'lmctl[train]'")
+    if importlib.util.find_spec("tensorflow") is not None:
+        return
+    if sys.version_info[:2] > NEWEST_PYTHON:
+        running, newest = (".".join(map(str, version)) for version in (sys.version_info[:2], NEWEST_PYTHON))
+        raise MissingExtraError(
+            f"{purpose} needs TensorFlow, which has no package for Python {running}: use Python 3.11 to {newest}, "
+            "and pip install 'lmctl[train]'"
+        )
+    raise MissingExtraError(f"{purpose} needs TensorFlow, which is not installed: pip install 'lmctl[train]'")
 
 
 def load_tensorflow(*, verbose: bool) -> None:

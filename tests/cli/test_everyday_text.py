@@ -11,7 +11,7 @@ import io
 import json
 
 import pytest
-from backports import zstd  # noqa: TID253
+from zstd_module import zstd
 
 CHAT = [
     "The meeting is at 3:30 今天下午, ok?",

@@ -7,8 +7,8 @@ import io
 import json
 
 import pytest
-from backports import zstd  # noqa: TID253
 from scored import summary
+from zstd_module import zstd
 
 from lmctl.corpus.prepared import PreparedCorpus
 

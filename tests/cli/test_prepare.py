@@ -9,7 +9,7 @@ import json
 import lzma
 
 import pytest
-from backports import zstd  # noqa: TID253
+from zstd_module import zstd
 
 from lmctl.corpus.prepared import PreparedCorpus
 

@@ -7,9 +7,9 @@ import sys
 import zlib
 
 import pytest
-from backports import zstd  # noqa: TID253
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zstd_module import zstd
 
 from lmctl.errors import DataError, MissingExtraError
 from lmctl.text.compression import decompressed
@@ -207,8 +207,8 @@ def test_a_zstd_frame_with_a_dictionary_is_refused():
 
 
 def test_without_its_package_a_zstd_file_is_refused_with_the_name_of_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "backports.zstd", None)
-    monkeypatch.delattr("backports.zstd")
+    monkeypatch.setitem(sys.modules, zstd.__name__, None)
+    monkeypatch.delattr(zstd.__name__)
     with pytest.raises(MissingExtraError) as caught:
         read(zstd_compress(b"a\n"))
     assert str(caught.value) == (
