@@ -75,6 +75,14 @@ if TYPE_CHECKING:
     help="Append each event of the run to FILE, as a JSON object on a line; - is standard error.",
 )
 @click.option(
+    "--curve-points",
+    type=click.IntRange(min=0, max=1000),
+    default=0,
+    metavar="N",
+    help="Divide the training into N parts, and score the beginning of the validation text (20,000 tokens) after "
+    "each of them but the last; --log-json has the scores.  [default: 0, only after each epoch]",
+)
+@click.option(
     "--status-file",
     type=PathName(path_type=Path),
     metavar="FILE.prom",
@@ -103,6 +111,7 @@ def train(
     dry_run: bool,
     as_json: bool,
     log_json: str | None,
+    curve_points: int,
     status_file: Path | None,
     nice: int,
     jobs: int | None,
@@ -160,7 +169,14 @@ def train(
             corpus,
             output,
             settings,
-            Policies(resume=resume, lock=lock, force=force, jobs=jobs or 0, verbose=messages.third_parties),
+            Policies(
+                resume=resume,
+                lock=lock,
+                force=force,
+                jobs=jobs or 0,
+                verbose=messages.third_parties,
+                curve_points=curve_points,
+            ),
             to_all(display.on_event, *listeners),
         )
     display.finish(trained)

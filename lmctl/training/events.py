@@ -40,6 +40,22 @@ class TrainingStarted:
     fills_gaps: bool = False
 
 
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A score of the beginning of the validation text in the midst of training (`Watch.curve_points`).
+
+    Point n of N is taken when the share n / N of the planned training is done; there is no point N, because
+    training ends with a validation. `tokens` counts the tokens since training began. For the figures see
+    `EpochDone`.
+    """
+
+    point: int
+    points: int
+    step: int
+    tokens: int
+    valid_perplexity: float | None
+    valid_masked_cross_entropy_nats: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class StepDone:
     """One optimizer update; `tokens` counts the tokens since training began; for figures see `EpochDone`.
@@ -118,7 +134,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     rate_factor: float
 
 
-TrainingEvent = TrainingStarted | StepDone | EpochDone
+TrainingEvent = TrainingStarted | StepDone | CurvePoint | EpochDone
 OnEvent = Callable[[TrainingEvent], None]
 
 
@@ -136,9 +152,13 @@ class Watch:
         save: called with a checkpoint: every `save_every_seconds`, after each epoch, and if training is
             interrupted.
         save_every_seconds: time between two checkpoints.
+        curve_points: number of parts of the planned training after each of which the beginning of the validation
+            text is scored; 0: it is scored only in full, after each epoch. The model does not depend on it, unless
+            a time limit leaves fewer steps.
     """
 
     on_event: OnEvent = ignore_event
     interrupted: Callable[[], bool] = lambda: False
     save: Callable[[Checkpoint], None] = lambda _checkpoint: None
     save_every_seconds: float = math.inf
+    curve_points: int = 0

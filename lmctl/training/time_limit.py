@@ -58,6 +58,7 @@ class TimeLimit:
     Attributes:
         seconds_needed: as given.
         validation_seconds: time that the validation at the end takes.
+        curve_seconds: time of the points of the curve, which is kept beside that of the validations.
         validation_deadline: the time at which a validation is cut short.
         clock: as given.
     """
@@ -82,6 +83,7 @@ class TimeLimit:
         self._last = self._began
         self._recent: deque[float] = deque(maxlen=MOST_MEASURED_STEPS)
         self.validation_seconds = 0.0
+        self.curve_seconds = 0.0
         self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (end - self._began))
 
     @property
@@ -129,7 +131,7 @@ class TimeLimit:
         """
         self.resume(validation_seconds)
         self._step_seconds = self.measured_step_seconds
-        left = self.left_seconds()
+        left = self.left_seconds() - self.curve_seconds
         self._last = self.clock()
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))
 
@@ -164,6 +166,7 @@ class TimeLimit:
         if len(self._recent) < FEWEST_MEASURED_STEPS:
             return planned
         left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self.seconds_after
+        left -= self.curve_seconds * max(0.0, 1 - step / planned) * self.slowdown
         validation = self.validation_seconds * self.slowdown
         possible = step + max(0, _fitting(left, statistics.fmean(self._recent), steps_per_epoch, validation))
         keeps = planned * (1 - LEAST_SHORTENING) <= possible <= planned * (1 + LEAST_LENGTHENING)

@@ -14,6 +14,7 @@ from lmctl.errors import DataError, DivergenceError, LmctlError
 from lmctl.perplexity import perplexity_of
 from lmctl.store.model_record import TrainingSummary
 from lmctl.training.checkpoint import Checkpoint, Progress
+from lmctl.training.curve import Curve
 from lmctl.training.events import EpochDone, StepDone, TrainingStarted, Watch
 from lmctl.training.plan import Plan, too_late
 from lmctl.training.result import TrainingResult
@@ -69,6 +70,7 @@ class Trainer:
             setup.validation.keep_to(self.progress.validation_tokens)
         self._schedule = Schedule(config.training, self.progress)
         self._plan = Plan(config.training, setup.batches.tokens, self.progress, time_limit)
+        self._curve = Curve(setup, self._watch.curve_points, self._plan.share_done)
 
     def run(self) -> TrainingResult | None:
         """Train until the plan is done, the time is over or early stopping ends it; None if it was interrupted."""
@@ -140,6 +142,10 @@ class Trainer:
             self._step(segment)
             self._report_step()
             plan.keep_to_limit()
+            if (point := self._curve.next_point(plan, progress)) is not None:
+                self._watch.on_event(point)
+                if plan.time_limit is not None:
+                    plan.time_limit.begin()
             if self._watch.interrupted():
                 self._save()
                 return False
@@ -201,6 +207,7 @@ class Trainer:
         )
         # A continued run scores the same part.
         self.progress.validation_tokens = validation.part
+        time_limit.curve_seconds = self._curve.seconds()
         self._plan.fit_to_limit(time_limit, steps_per_epoch, validation_seconds)
 
     def _report_step(self) -> None:

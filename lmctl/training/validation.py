@@ -7,14 +7,19 @@ import math
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lmctl.corpus.batches import carried_segments, sentence_segments
+from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.deadline import NEVER
 from lmctl.training.events import ValidationTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from lmctl.config import Config
     from lmctl.corpus.batches import Segment
@@ -60,6 +65,7 @@ class Validation:
         config: the keys validation.state, training.batch_size and training.num_steps are used.
         steps: compiled steps of the network.
         clock: a clock, in seconds.
+        most_tokens: only the first sentences are scored: the fewest that have this number of tokens. None: all.
 
     Attributes:
         part: number of tokens that `keep_to` was called with; None: the whole text is scored.
@@ -74,14 +80,16 @@ class Validation:
         config: Config,
         steps: Steps,
         clock: Callable[[], float] = time.perf_counter,
+        most_tokens: int | None = None,
     ) -> None:
         self._corpus = corpus
+        self._valid = corpus.valid if most_tokens is None else _first_sentences(corpus.valid, most_tokens)
         self._config = config
         self._steps = steps
         self._clock = clock
         self.part: int | None = None
         self.spread = False
-        self.tokens = len(corpus.valid)
+        self.tokens = len(self._valid)
 
     def keep_to(self, tokens: int) -> None:
         """Score only a part of the text from now on.
@@ -165,13 +173,20 @@ class Validation:
         return Validated(nats, counted, tokens, is_cut=False)
 
     def _segments(self) -> Iterator[Segment]:
-        training, valid = self._config.training, self._corpus.valid
+        training, valid = self._config.training, self._valid
         batch_size, num_steps = training.batch_size, training.num_steps
         if self._config.validation.state == "carry":
             segments = carried_segments(valid, batch_size=batch_size, num_steps=num_steps)
         else:
             segments = sentence_segments(valid, batch_size=batch_size, num_steps=num_steps, spread=self.spread)
         return segments if self.part is None else _until(segments, self.part)
+
+
+def _first_sentences(token_ids: NDArray[np.unsignedinteger[Any]], tokens: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the fewest sentences from the beginning that have this number of tokens; all if there are fewer."""
+    ends = np.flatnonzero(token_ids == SENTENCE_END_ID) + 1
+    last = min(int(np.searchsorted(ends, tokens)), len(ends) - 1)
+    return token_ids[: ends[last]] if len(ends) else token_ids
 
 
 def _until(segments: Iterator[Segment], tokens: int) -> Iterator[Segment]:

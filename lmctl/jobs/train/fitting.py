@@ -289,7 +289,9 @@ class NetworkFit:
             stream=None if start is None else start.reading.stream,
             resume_from=checkpoint,
             may_start_over=self._policies.resume != "require",
-            watch=Watch(self._watch.tell, self._signals.received, save, every_seconds),
+            watch=Watch(
+                self._watch.tell, self._signals.received, save, every_seconds, self._policies.curve_points
+            ),
         )
 
 

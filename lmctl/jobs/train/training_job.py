@@ -33,6 +33,8 @@ class Policies:
             shrunk.
         jobs: number of processes that prepare the text; 0: `device.threads`, or the number of cores if that is 0.
         verbose: whether to show the messages of TensorFlow.
+        curve_points: number of parts of training after each of which the run tells a point of its validation
+            curve; 0: it tells none.
     """
 
     resume: ResumePolicy = "auto"
@@ -40,6 +42,7 @@ class Policies:
     force: bool = False
     jobs: int = 0
     verbose: bool = False
+    curve_points: int = 0
 
 
 @dataclass(frozen=True)

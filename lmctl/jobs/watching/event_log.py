@@ -24,7 +24,7 @@ from lmctl.jobs.watching.events import (
     TextRead,
 )
 from lmctl.store.runs import now
-from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
+from lmctl.training.events import CurvePoint, Drift, EpochDone, StepDone, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ NAMES: dict[type, str] = {
     Drift: "drift",
     TrainingStarted: "training_started",
     StepDone: "progress",
+    CurvePoint: "curve_point",
     EpochDone: "epoch_done",
     CheckpointSaved: "checkpoint_saved",
     Compared: "compared",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from lmctl.store.runs import Changes, Outcome
-from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
+from lmctl.training.events import CurvePoint, Drift, EpochDone, StepDone, TrainingStarted
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +177,7 @@ RunEvent = (
     | Drift
     | TrainingStarted
     | StepDone
+    | CurvePoint
     | EpochDone
     | CheckpointSaved
     | Compared
