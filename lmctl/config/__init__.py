@@ -4,6 +4,7 @@
 a family declares its own keys. `keys` checks values, `unknown_keys` and `messages` make the error messages, and
 `documents` reads and writes YAML as plain values. `settings` merges the values that the user gave with a preset of
 `presets` and the defaults into a `Config`. `checks` refuses combinations of values that contradict each other.
+`spaces` reads files whose values are ranges, for tuning.
 """
 
 from lmctl.config.checks import with_segmenter
@@ -23,6 +24,7 @@ from lmctl.config.settings import (
     config_from_yaml,
     read_settings,
     seconds_of,
+    settings_to_yaml,
     to_yaml,
 )
 from lmctl.config.training_keys import TrainingConfig
@@ -46,6 +48,7 @@ __all__ = [
     "find_keys",
     "read_settings",
     "seconds_of",
+    "settings_to_yaml",
     "to_yaml",
     "with_segmenter",
 ]

@@ -104,15 +104,15 @@ def read_settings(
         key = key.strip()
         if not equals or not key:
             raise UsageError(f"--set: expected section.key=value, got {shown(assignment)}")
-        explicit |= _checked(_nested(key, parse(text, f"--set {key}")))
+        explicit |= check_document(_nested(key, parse(text, f"--set {key}")))
     for key, value in (flags or {}).items():
-        explicit |= _checked(_nested(key, os.fspath(value) if isinstance(value, os.PathLike) else value))
+        explicit |= check_document(_nested(key, os.fspath(value) if isinstance(value, os.PathLike) else value))
     return Settings(explicit)
 
 
 def read_file(path: str) -> dict[str, object]:
     """Return the checked values in a YAML file, by key."""
-    return _checked(parse(read_document(path), path), f"{one_line(path)}: ")
+    return check_document(parse(read_document(path), path), f"{one_line(path)}: ")
 
 
 def read_preset(name: str, family: Family) -> dict[str, object]:
@@ -127,6 +127,16 @@ def read_preset(name: str, family: Family) -> dict[str, object]:
 def seconds_of(time: str) -> float:
     """Return the seconds of a time in a configuration, such as 90s, 50m, 1.5h or 2d."""
     return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[time[-1]]
+
+
+def settings_to_yaml(values: Mapping[str, object]) -> str:
+    """Return the values of some keys as YAML, which `-c` reads."""
+    lines = [f"preset: {scalar(values['preset'])}"] if "preset" in values else []
+    for section in SECTIONS:
+        entries = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section}.")}
+        if entries:
+            lines += [f"{section}:", *(f"  {name}: {scalar(value)}" for name, value in entries.items())]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def to_yaml(config: Config) -> str:
@@ -149,7 +159,7 @@ def config_from_yaml(text: str, source: str = "config.yaml") -> Config:
     Raises:
         UsageError: it is not a valid configuration.
     """
-    return _config(_checked(parse(text, source), f"{one_line(source)}: "))
+    return _config(check_document(parse(text, source), f"{one_line(source)}: "))
 
 
 def _nested(key: str, value: object) -> dict[str, object]:
@@ -158,7 +168,7 @@ def _nested(key: str, value: object) -> dict[str, object]:
     return {section: {name: value}} if dot else {key: value}
 
 
-def _checked(document: object, where: str = "") -> dict[str, object]:
+def check_document(document: object, where: str = "") -> dict[str, object]:
     """Return the values of a document by key. Each key exists, and each value is checked."""
     if document is None:  # empty, or comments alone
         return {}
