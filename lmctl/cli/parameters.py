@@ -32,6 +32,22 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
+class TimeSpan(click.ParamType[float]):
+    """A time such as 90s, 50m, 1.5h or 2d, as configurations have it; converted to seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds of a text."""
+        from lmctl.config import seconds_of
+        from lmctl.config.training_keys import TIME, TIME_PATTERN
+
+        text = str(value).strip()
+        if not re.match(TIME_PATTERN, text) or not seconds_of(text):
+            self.fail(f"expected {TIME['expected']}, got {shortened(text, LONGEST_QUOTE)!r}", param, ctx)
+        return seconds_of(text)
+
+
 class FiniteNumber(click.ParamType[float]):
     """A finite number within bounds, which are included as a rule.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lmctl.jobs.mix import Mixed
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.train.run import Plan
+    from lmctl.jobs.tune.options import Tuned
     from lmctl.jobs.watching.events import CacheTuned
     from lmctl.store.bundle import Bundle
     from lmctl.store.listing import Generation
@@ -81,6 +82,14 @@ def trained(summary: Trained, as_json: bool) -> None:
         echo_json(summary)
     else:
         echo(summary.published)
+
+
+def tuned(summary: Tuned, *, as_json: bool, as_yaml: bool) -> None:
+    """Print the path of the generation that a study published, its settings as YAML, or a summary as JSON."""
+    if as_json:
+        echo_json(summary)
+    else:
+        echo(summary.yaml.rstrip("\n") if as_yaml else summary.trained.published)
 
 
 def mixed(summary: Mixed, as_json: bool) -> None:

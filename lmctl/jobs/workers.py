@@ -161,7 +161,7 @@ class _Worker:
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603  Python itself
-                    [sys.executable or "", *_flags(), "-c", START, str(theirs.fileno()), *_path()],
+                    [sys.executable or "", *python_flags(), "-c", START, str(theirs.fileno()), *import_path()],
                     # The kernel closes it when this process ends in any way; then the worker ends, too.
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
@@ -292,13 +292,13 @@ def _with_messages(workers: list[_Worker]) -> list[_Worker]:
     return [worker for worker in workers if worker.connection in ready]
 
 
-def _flags() -> list[str]:
-    """Return the flags of the worker's Python: those of this process, a safe path, and no warnings."""
+def python_flags() -> list[str]:
+    """Return flags for a Python that works for this process: its own, a safe path, and no warnings."""
     given = {"-E": sys.flags.ignore_environment, "-s": sys.flags.no_user_site, "-B": sys.dont_write_bytecode}
     return ["-P", "-W", "ignore", *(flag for flag, value in given.items() if value)]
 
 
-def _path() -> list[str]:
+def import_path() -> list[str]:
     """Return the folders to import from, without the current folder, unless lmctl itself is in it."""
     folders = [str(Path(folder).absolute()) for folder in sys.path if folder]
     here, home = str(Path.cwd()), str(Path(__file__).absolute().parents[2])

@@ -9,7 +9,7 @@ METRICS, HISTORY = "metrics.json", "history.jsonl"
 WEIGHTS, KEPT_TEXT, MEMBERS = "weights.safetensors", "valid.txt", "members"
 
 # In a model folder.
-CURRENT, GENERATIONS, WORK, PIN = "current", "generations", "work", "pin"
+CURRENT, GENERATIONS, WORK, PIN, TUNING = "current", "generations", "work", "pin", "tuning"
 RUNS, REQUEST, LOCK, HOLDER = "runs.jsonl", "request.json", "lock", "holder.json"
 GENERATION = re.compile(r"[0-9]{6,}")
 

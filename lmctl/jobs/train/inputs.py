@@ -47,12 +47,13 @@ DECIDED_BY_PREPARATION = (
 
 def check_inputs(sources: Sequence[str], config: Config) -> None:
     """Check that every input file exists, before anything is written."""
-    if not _is_prepared(sources):
+    if not is_prepared_folder(sources):
         check_sources([*sources, *files_named(config)])
     old_model_file(config.training.init_from)
 
 
-def _is_prepared(sources: Sequence[str]) -> bool:
+def is_prepared_folder(sources: Sequence[str]) -> bool:
+    """Whether the sources are one folder that `lmctl prepare` wrote."""
     return len(sources) == 1 and is_prepared(Path(sources[0]))
 
 
@@ -98,7 +99,7 @@ def check_owner(place: Path, sources: Sequence[str]) -> None:
 
 
 def _source_names(sources: Sequence[str]) -> list[str]:
-    if _is_prepared(sources):
+    if is_prepared_folder(sources):
         record = read_record(Path(sources[0]))
         return [source.name for source in record.sources if source.split == "train"]
     return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
@@ -152,7 +153,7 @@ def _opened_corpus(
 ) -> Iterator[PreparedCorpus]:
     """The training corpus: a prepared folder as it is, or the texts, prepared for this run only."""
     sources = job.sources
-    if _is_prepared(sources):
+    if is_prepared_folder(sources):
         decided = [key for key in job.settings.explicit if key.startswith(DECIDED_BY_PREPARATION)]
         if decided:
             raise UsageError(

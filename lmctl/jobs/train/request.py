@@ -135,20 +135,20 @@ def changes_since(folder: ModelFolder, request: Request | None) -> Changes | Non
     if request is None or known is None or folder.current() is None:
         return None
     before, now = ({file.path: file.sha256 for file in each.inputs} for each in (known, request))
-    inputs = _differing(before, now)
+    inputs = differing(before, now)
     if not inputs and [file.path for file in known.inputs] != [file.path for file in request.inputs]:
         inputs = list(now)
     return Changes(
         inputs=inputs,
-        settings=_differing(known.settings, request.settings),
+        settings=differing(known.settings, request.settings),
         versions=[
             f"{name} {known.versions.get(name)} -> {request.versions.get(name)}"
-            for name in _differing(known.versions, request.versions)
+            for name in differing(known.versions, request.versions)
         ],
     )
 
 
-def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+def differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """The names whose values differ, or that are in only one of the two."""
     names = sorted({*before, *now})
     return [name for name in names if name not in before or name not in now or before[name] != now[name]]

@@ -23,6 +23,7 @@ from lmctl.jobs.watching.events import (
     RunStarted,
     TextRead,
 )
+from lmctl.jobs.watching.tuning_events import StudyEnded, StudyStarted, TrialEnded, TrialPoint, TrialStarted
 from lmctl.store.runs import now
 from lmctl.training.events import CurvePoint, Drift, EpochDone, StepDone, TrainingStarted
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lmctl.jobs.watching.events import RunEvent
+    from lmctl.jobs.watching.tuning_events import TuningEvent
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,11 @@ NAMES: dict[type, str] = {
     CacheTuned: "cache_tuned",
     GateDone: "gate_done",
     RunEnded: "run_ended",
+    StudyStarted: "study_started",
+    TrialStarted: "trial_started",
+    TrialPoint: "trial_point",
+    TrialEnded: "trial_ended",
+    StudyEnded: "study_ended",
 }
 # Frequent events: one is written only if no line was written for PROGRESS_SECONDS.
 FREQUENT = (TextRead, StepDone)
@@ -78,7 +85,7 @@ class EventLog:
         self._torn = False
         self._warned = False
 
-    def __call__(self, event: RunEvent) -> None:
+    def __call__(self, event: RunEvent | TuningEvent) -> None:
         """Write the line of an event."""
         if isinstance(event, FREQUENT) and self._clock() - self._last < PROGRESS_SECONDS:
             return
@@ -117,6 +124,6 @@ def _open(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
 
-def _line(event: RunEvent) -> bytes:
+def _line(event: RunEvent | TuningEvent) -> bytes:
     content = msgspec.to_builtins(event, enc_hook=files.printable)
     return msgspec.json.encode({"time": now(), "event": NAMES[type(event)], **content}) + b"\n"

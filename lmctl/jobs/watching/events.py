@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -186,16 +186,17 @@ RunEvent = (
     | RunEnded
 )
 OnRunEvent = Callable[[RunEvent], None]
+Event = TypeVar("Event")
 
 
-def ignore_event(event: RunEvent) -> None:
+def ignore_event(event: object) -> None:
     """Ignore an event."""
 
 
-def to_all(*listeners: OnRunEvent) -> OnRunEvent:
+def to_all(*listeners: Callable[[Event], None]) -> Callable[[Event], None]:
     """A listener that passes every event to several listeners, in this order."""
 
-    def tell(event: RunEvent) -> None:
+    def tell(event: Event) -> None:
         for listener in listeners:
             listener(event)
 

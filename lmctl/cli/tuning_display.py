@@ -1,0 +1,176 @@
+"""The display of `lmctl tune` on standard error: a table of trials, then the display of the last training."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from lmctl.cli import tables
+from lmctl.cli.activity import duration
+from lmctl.cli.output import terminal_console
+from lmctl.cli.training_display import TrainingDisplay
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+
+    from lmctl.cli.output import Messages
+    from lmctl.jobs.tune.options import Tuned
+    from lmctl.jobs.watching.events import RunEvent
+    from lmctl.jobs.watching.tuning_events import StudyEnded, StudyStarted, TrialEnded, TrialStarted, TuningEvent
+
+# The table has the last trials and the best one, so that it fits a small terminal.
+SHOWN_TRIALS = 12
+STATES = {"done": "done", "cut": "cut off", "failed": "failed", "too_large": "over a limit"}
+COLUMNS = (
+    tables.Column("perplexity"),
+    tables.Column("", right=False),
+    tables.Column("time", optional=True),
+)
+
+
+@dataclass(slots=True)
+class _Row:
+    """A trial in the table."""
+
+    values: str
+    perplexity: float | None = None
+    state: str = ""
+    seconds: float | None = None
+    is_best: bool = False
+
+    def cells(self) -> tuple[str, str, str]:
+        return (
+            "" if self.perplexity is None else f"{self.perplexity:.2f}",
+            f"{self.state}{', best' if self.is_best else ''}",
+            "" if self.seconds is None else duration(self.seconds),
+        )
+
+
+class TuningDisplay:
+    """Shows the progress of a study: as a table that is redrawn, as plain lines, or not at all."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._console = terminal_console(stderr=True) if messages.live else None
+        self._rows: dict[int, _Row] = {}
+        self._too_large = 0
+        self._heading = "preparing the text"
+        self._live: Live | None = None
+        self._training: TrainingDisplay | None = None
+        self._inside = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._console is not None:
+            from rich.live import Live
+
+            self._inside.callback(self._console.file.close)
+            self._live = self._inside.enter_context(
+                Live(get_renderable=self._drawn, console=self._console, refresh_per_second=4, transient=True)
+            )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._training is not None:
+            self._training.__exit__(*error)
+        self._inside.close()
+
+    def on_event(self, event: TuningEvent | RunEvent) -> None:
+        """Show an event of the study, or of the last training."""
+        from lmctl.jobs.watching import tuning_events as events
+        from lmctl.jobs.watching.events import TextRead
+
+        if self._training is not None and not isinstance(event, events.TuningEvent):
+            self._training.on_event(event)
+        elif isinstance(event, TextRead):
+            self._heading = f"reading and cutting words  {event.bytes / 1e6:.1f} MB"
+        elif isinstance(event, events.StudyStarted):
+            self._study_started(event)
+        elif isinstance(event, events.TrialStarted):
+            self._trial_started(event)
+        elif isinstance(event, events.TrialPoint):
+            row = self._rows[event.trial]
+            row.perplexity, row.state = event.perplexity, f"{100 * event.point // event.points} % trained"
+        elif isinstance(event, events.TrialEnded):
+            self._trial_ended(event)
+        elif isinstance(event, events.StudyEnded):
+            self._study_ended(event)
+
+    def finish(self, tuned: Tuned) -> None:
+        """Show the end of the last training."""
+        if self._training is not None:
+            self._training.finish(tuned.trained)
+
+    def _study_started(self, event: StudyStarted) -> None:
+        earlier = f", after {event.decided} of earlier runs" if event.decided else ""
+        each = "" if event.trial_seconds is None else f" of {duration(event.trial_seconds)} at most"
+        time = f"{duration(event.search_seconds)} for trials{each}{earlier}"
+        text = f"space {event.space}: {len(event.keys)} keys; {time}"
+        self._heading = text
+        self._say(text)
+
+    def _trial_started(self, event: TrialStarted) -> None:
+        values = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in event.values.items())
+        self._rows[event.trial] = _Row(values, state="continued" if event.continued else "running")
+        self._say(f"trial {event.trial}: {values}")
+
+    def _trial_ended(self, event: TrialEnded) -> None:
+        row = self._rows[event.trial]
+        row.perplexity, row.state, row.seconds = event.perplexity, STATES[event.state], event.seconds
+        if event.best:
+            for other in self._rows.values():
+                other.is_best = False
+            row.is_best = True
+        if event.state == "too_large":
+            # There may be very many of these, and each takes next to no time.
+            self._too_large += 1
+            del self._rows[event.trial]
+        figures = "" if event.perplexity is None else f", perplexity {event.perplexity:.2f}"
+        why = "" if event.why is None else f": {event.why}"
+        self._say(f"trial {event.trial}: {row.state}{figures}{', best so far' if event.best else ''}{why}")
+
+    def _study_ended(self, event: StudyEnded) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._console is not None:
+            for line, is_heading in self._table(len(self._rows)):
+                self._console.print(line, style="bold" if is_heading else None, markup=False, crop=False)
+        counts = ", ".join(f"{number} {STATES[state]}" for state, number in event.trials.items())
+        lines = [f"trials: {counts}; trial {event.best} is the best, with perplexity {event.perplexity:.2f}"]
+        if event.importances:
+            shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in event.importances.items())
+            lines.append(f"what mattered: {shares}")
+        lines.append(f"to repeat it: lmctl train CORPUS -c {event.settings}")
+        for line in lines:
+            if self._console is not None:
+                self._console.print(line, markup=False)
+            self._say(line)
+        self._training = TrainingDisplay(self._messages)
+        self._training.__enter__()
+
+    def _table(self, most: int) -> list[tuple[str, bool]]:
+        """The lines of the table: the last trials, and the best one if it is not among them."""
+        if not self._rows or self._console is None:
+            return []
+        numbers = [*self._rows][-most:]
+        best = [number for number, row in self._rows.items() if row.is_best and number not in numbers]
+        rows = [
+            (f"{number}  {self._rows[number].values}", self._rows[number].cells()) for number in best + numbers
+        ]
+        return tables.layout("trial", COLUMNS, rows, self._console.width)
+
+    def _drawn(self) -> Group:
+        from rich.console import Group
+        from rich.text import Text
+
+        more = f"; {self._too_large} over a limit" if self._too_large else ""
+        lines = [Text(line, style="bold" if is_heading else "") for line, is_heading in self._table(SHOWN_TRIALS)]
+        return Group(*lines, Text(f"{self._heading}{more}", style="dim"))
+
+    def _say(self, text: str) -> None:
+        if self._messages.plain:
+            click.echo(f"lmctl: {text}", err=True)

@@ -1,0 +1,1 @@
+"""`lmctl tune`, from end to end."""

@@ -1,0 +1,123 @@
+"""The folder of a study, in the folder of its model, and the record by which it is continued.
+
+tuning/
+  study.json     what the study is of: texts, settings, space, limits, the plan of its time
+  study.db       its trials, in SQLite, as Optuna writes them
+  corpus/        the prepared text of all trials
+  trials/0003/   the model folder of a trial in progress, or of one that was cut off by a kill
+  best.yaml      the settings of the best trial, for `lmctl train -c`
+  lock           held by the run in progress
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lmctl import files
+from lmctl.config.spaces import Space
+from lmctl.errors import UsageError, listed
+from lmctl.jobs.train.request import Request, differing
+from lmctl.jobs.tune.limits import Limits
+from lmctl.jobs.tune.plan import TimePlan
+from lmctl.records import decode_record, read_regular
+from lmctl.store.layout import TUNING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESTART = "--restart begins a new study"
+
+
+class StudyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of study.json.
+
+    Attributes:
+        request: hashes of the texts, settings of the user, and versions.
+        space: the keys that vary.
+        limits: the limits of the model.
+        plan: the time of trials and of the last training.
+        random: whether configurations are drawn at random, without a model of the results.
+    """
+
+    request: Request
+    space: Space
+    limits: Limits
+    plan: TimePlan
+    random: bool = False
+
+
+class TuningFolder:
+    """The paths of a study.
+
+    Args:
+        model: the model folder.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self.path = model / TUNING
+        self.record_file = self.path / "study.json"
+        self.database = self.path / "study.db"
+        self.corpus = self.path / "corpus"
+        self.best = self.path / "best.yaml"
+        self._trials = self.path / "trials"
+
+    def trial(self, number: int) -> Path:
+        """The model folder of a trial."""
+        return self._trials / f"{number:04d}"
+
+    def clear(self) -> None:
+        """Remove a study. The record goes first: without it, the rest counts as nothing."""
+        self.record_file.unlink(missing_ok=True)
+        for path in self.path.glob(f"{self.database.name}*"):
+            path.unlink()
+        for folder in (self.corpus, self._trials):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def record(self) -> StudyRecord | None:
+        """The record of the study; None if there is no study.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        try:
+            content = read_regular(self.record_file)
+        except FileNotFoundError:
+            return None
+        return decode_record(content, StudyRecord, str(self.record_file))
+
+    def write_record(self, record: StudyRecord) -> None:
+        """Write the record, by which a study begins."""
+        files.write_bytes(self.record_file, msgspec.json.encode(record) + b"\n")
+
+
+def check_the_same(
+    known: StudyRecord, request: Request, space: Space | None, limits: Limits, folder: Path
+) -> None:
+    """Refuse to continue a study of something else.
+
+    Args:
+        known: the study.
+        request: texts and settings now.
+        space: the space file of the user now; None: the built-in space.
+        limits: the limits now.
+        folder: of the study, for the message.
+
+    Raises:
+        UsageError: texts, settings, space or limits differ.
+    """
+    before, now = ([file.sha256 for file in each.inputs] for each in (known.request, request))
+    if before != now:
+        raise UsageError(f"{folder}: is a study of another corpus; name another model with -o, or {RESTART}")
+    if changed := differing(known.request.settings, request.settings):
+        raise UsageError(f"{folder}: is a study with other settings ({listed(changed)}); {RESTART}")
+    if space is not None and space.dimensions != known.space.dimensions:
+        paths = differing(*({each.path: each for each in one.dimensions} for one in (known.space, space)))
+        raise UsageError(f"{folder}: is a study of another space ({listed(paths)}); {RESTART}")
+    if limits != known.limits:
+        names: dict[str, Any] = known.limits.values()
+        raise UsageError(
+            f"{folder}: is a study with other limits ({listed(differing(names, limits.values()))}); {RESTART}"
+        )

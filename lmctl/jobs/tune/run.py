@@ -1,0 +1,255 @@
+"""`lmctl tune`: prepare -> try configurations -> train the best one like `lmctl train`."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmctl import files
+from lmctl.config import Settings, seconds_of, settings_to_yaml
+from lmctl.config.spaces import built_in_space, read_space
+from lmctl.corpus.prepared import PreparedCorpus
+from lmctl.deadline import Deadline
+from lmctl.errors import UsageError
+from lmctl.jobs.prepare import prepare
+from lmctl.jobs.train.inputs import DECIDED_BY_PREPARATION, describe_corpus, is_prepared_folder
+from lmctl.jobs.train.request import describe_request
+from lmctl.jobs.train.run import train
+from lmctl.jobs.train.signals import listening_for_signals
+from lmctl.jobs.train.training_job import Policies, TrainingJob
+from lmctl.jobs.tune.folder import StudyRecord, TuningFolder, check_the_same
+from lmctl.jobs.tune.options import Tuned
+from lmctl.jobs.tune.plan import TimePlan, plan_study, seconds_reserved
+from lmctl.jobs.tune.search import Search, time_text
+from lmctl.jobs.tune.study import Study, require_optuna
+from lmctl.jobs.tune.trial_process import run_trial
+from lmctl.jobs.watching.events import TextRead, ignore_event
+from lmctl.jobs.watching.tuning_events import StudyEnded, StudyStarted
+from lmctl.store.generations import ModelFolder
+from lmctl.store.lock import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lmctl.config import Config
+    from lmctl.config.spaces import Space, Value
+    from lmctl.jobs.train.request import Request
+    from lmctl.jobs.tune.options import TuneOptions
+    from lmctl.jobs.tune.search import RunTrial
+    from lmctl.jobs.tune.study import Trial
+    from lmctl.jobs.watching.tuning_events import OnTuningEvent
+
+
+def tune(
+    sources: Sequence[str],
+    model: Path | None,
+    settings: Settings,
+    options: TuneOptions,
+    on_event: OnTuningEvent = ignore_event,
+    clock: Callable[[], float] = time.monotonic,
+    run: RunTrial = run_trial,
+) -> Tuned:
+    """Search the configuration with the lowest perplexity on the validation text, and train and publish it.
+
+    Args:
+        sources: paths of the texts, or one prepared folder.
+        model: the model folder; None: models/<name of the first source>.
+        settings: the settings of the user, which all trials share.
+        options: the space, the time and the limits.
+        on_event: receives the events of the study, and then those of the last training.
+        clock: a monotonic clock in seconds.
+        run: runs a trial.
+
+    Returns:
+        The result.
+
+    Raises:
+        LmctlError: a setting or the space is invalid, the folder has another study, no trial fits into the time or
+            the limits, the run was interrupted, or the gate refused the best model.
+    """
+    began = clock()
+    require_optuna()
+    space = None
+    if options.space_file is not None:
+        space, settings = read_space(options.space_file, settings)
+    job = TrainingJob.of(sources, model, settings, Policies(jobs=options.jobs))
+    job.check_inputs()
+    job.check_requirements()
+    _check(job.config, options)
+    request = describe_request(job.sources, settings)
+    if request is None:
+        raise UsageError(
+            "a study reads its texts again when it is continued, and standard input cannot be read twice; name "
+            "files, or a folder that lmctl prepare wrote"
+        )
+    folder = TuningFolder(job.model)
+    ModelFolder.create(job.model)
+    files.make_folder(folder.path)
+    with locked(folder.path, options.lock):
+        deadline = Deadline((clock() if options.lock == "wait" else began) + options.limit_seconds, clock)
+        with listening_for_signals() as signals:
+            record, corpus, is_new = _opened(job, folder, request, space, options, on_event)
+            if not len(corpus.valid):
+                raise UsageError(
+                    "tuning compares configurations on validation text, and the corpus has none; set --valid or "
+                    "--valid-fraction"
+                )
+            signals.raise_if_received("starts over" if is_new else "continues the study")
+            shared = _without_preparation(job)
+            with _study(folder, record, corpus, shared) as study:
+                trial_seconds, final_seconds = seconds_reserved(record.plan, 0.0)
+                on_event(
+                    StudyStarted(
+                        model=job.model,
+                        space=record.space.name,
+                        keys=[each.path for each in record.space.dimensions],
+                        decided=len(study.trials()),
+                        trial_seconds=trial_seconds or None,
+                        final_seconds=final_seconds or None,
+                        search_seconds=max(deadline.left() - final_seconds, 0.0),
+                        figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
+                    )
+                )
+                search = Search(
+                    study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, run
+                )
+                best = search.to_the_end()
+                trials, importances = study.trials(), study.importances()
+        counts = dict(collections.Counter(str(trial.state) for trial in trials))
+        yaml = _write_best(folder, job, record, best, len(trials))
+        on_event(
+            StudyEnded(
+                trials=counts,
+                best=best.number,
+                values=best.values,
+                perplexity=best.perplexity or 0.0,
+                importances=importances,
+                settings=folder.best,
+            )
+        )
+        explicit = {**shared.explicit, **best.values, **_time_limit(record)}
+        policies = Policies(lock="wait", jobs=options.jobs, verbose=options.verbose)
+        trained = train([str(corpus.folder)], job.model, Settings(explicit), policies, on_event, clock)
+    first = next((trial for trial in trials if trial.number == 0 and trial.state == "done"), None)
+    return Tuned(
+        trials=counts,
+        best=best.number,
+        values=best.values,
+        trial_perplexity=best.perplexity or 0.0,
+        first_perplexity=None if first is None else first.perplexity,
+        importances=importances,
+        settings=str(folder.best),
+        yaml=yaml,
+        trained=trained,
+    )
+
+
+def _check(config: Config, options: TuneOptions) -> None:
+    """Refuse what has no meaning for a study, before anything is written."""
+    if config.training.init_from is not None:
+        raise UsageError("training.init_from: trials start from random weights; leave it out")
+    if not config.family.trains_network and not config.family.estimates:
+        raise UsageError(f"model.family: models of family {config.family.name} are not trained; name another one")
+    options.limits.check_family(config)
+    _plan(config, options)
+
+
+def _plan(config: Config, options: TuneOptions) -> TimePlan:
+    """The plan of the time of a study."""
+    limit = config.training.time_limit
+    return plan_study(
+        options.limit_seconds,
+        None if limit is None else seconds_of(limit),
+        options.trials,
+        trains_network=config.family.trains_network,
+    )
+
+
+def _opened(
+    job: TrainingJob,
+    folder: TuningFolder,
+    request: Request,
+    space: Space | None,
+    options: TuneOptions,
+    on_event: OnTuningEvent,
+) -> tuple[StudyRecord, PreparedCorpus, bool]:
+    """The study of the model folder with its corpus: the one that there is, or a new one."""
+    if options.restart:
+        folder.clear()
+    known = folder.record()
+    if known is not None:
+        check_the_same(known, request, space, options.limits, folder.path)
+        corpus = _corpus(job, folder, on_event)
+        on_event(describe_corpus(corpus))
+        return known, corpus, False
+    folder.clear()
+    corpus = _corpus(job, folder, on_event)
+    on_event(describe_corpus(corpus))
+    record = StudyRecord(
+        request=request,
+        space=space or built_in_space(job.settings, corpus.record.train.tokens),
+        limits=options.limits,
+        plan=_plan(job.config, options),
+        random=options.random,
+    )
+    folder.write_record(record)
+    return record, corpus, True
+
+
+def _corpus(job: TrainingJob, folder: TuningFolder, on_event: OnTuningEvent) -> PreparedCorpus:
+    """The prepared text: the folder that the user named, that of the study, or one that is prepared now."""
+    if is_prepared_folder(job.sources):
+        return PreparedCorpus.open(Path(job.sources[0]))
+    if folder.record() is not None and is_prepared_folder([str(folder.corpus)]):
+        return PreparedCorpus.open(folder.corpus)
+    return prepare(
+        job.sources,
+        folder.corpus,
+        job.config,
+        jobs=job.policies.jobs or job.config.device.threads,
+        on_progress=lambda read: on_event(TextRead(bytes=read)),
+    )
+
+
+def _without_preparation(job: TrainingJob) -> Settings:
+    """The settings of the user, without those that the preparation of the text has applied."""
+    if is_prepared_folder(job.sources):
+        return job.settings
+    explicit = job.settings.explicit
+    return Settings({key: value for key, value in explicit.items() if not key.startswith(DECIDED_BY_PREPARATION)})
+
+
+@contextlib.contextmanager
+def _study(
+    folder: TuningFolder, record: StudyRecord, corpus: PreparedCorpus, settings: Settings
+) -> Iterator[Study]:
+    """The trials; the first one has the values that the preset and the settings give."""
+    config = settings.resolve(corpus.record.train.tokens)
+    first: dict[str, Value] = {}
+    for dimension in record.space.dimensions:
+        section, _, name = dimension.path.partition(".")
+        first[dimension.path] = getattr(getattr(config, section), name)
+    study = Study(folder.database, record.space, config.training.seed, first, random=record.random)
+    try:
+        yield study
+    finally:
+        study.close()
+
+
+def _time_limit(record: StudyRecord) -> dict[str, object]:
+    final = record.plan.final_seconds
+    return {} if final is None else {"training.time_limit": time_text(final)}
+
+
+def _write_best(folder: TuningFolder, job: TrainingJob, record: StudyRecord, best: Trial, trials: int) -> str:
+    """Write the settings of the best trial, by which `lmctl train -c` repeats its configuration."""
+    values = {**job.settings.explicit, **best.values, **_time_limit(record)}
+    text = (
+        f"# The best of {trials} trials of lmctl tune: trial {best.number}, perplexity {best.perplexity:.2f} on "
+        f"the validation text.\n{settings_to_yaml(values)}"
+    )
+    files.write_text(folder.best, text)
+    return text

@@ -1,0 +1,102 @@
+import json
+import os
+import signal
+
+import pytest
+from waiting import LONGEST_SECONDS
+
+from lmctl.jobs.tune import trial_process
+from lmctl.jobs.tune.trial_process import TrialCommand, run_trial
+from lmctl.store.generations import ModelFolder
+from lmctl.store.lock import is_locked
+
+
+@pytest.fixture
+def command(corpus, tmp_path):
+    """`command("model: ...")`: a trial with these settings."""
+
+    def make(settings="model: {family: ngram, order: 2}"):
+        (tmp_path / "trial.yaml").write_text(settings)
+        return TrialCommand(corpus.folder, tmp_path / "trial", tmp_path / "trial.yaml", curve_points=0)
+
+    return make
+
+
+def test_a_trial_is_an_ordinary_run(command):
+    events = []
+
+    def keep(event):
+        events.append(event)
+        return False
+
+    end = run_trial(command(), keep, lambda: False)
+
+    assert (end.exit_code, end.was_cut, end.was_stopped, end.message) == (0, False, False, None)
+    assert [events[0]["event"], events[-1]["event"]] == ["run_started", "run_ended"]
+    assert ModelFolder(command().model).current() is not None
+
+
+def test_the_message_of_a_trial_that_fails(command):
+    end = run_trial(command("model: {family: ngram, oder: 2}"), lambda _: False, lambda: False)
+    assert (end.exit_code, end.message) == (
+        2,
+        f"{command().settings}: model.oder: unknown key; did you mean model.order?",
+    )
+
+
+def test_a_trial_is_cut_at_an_event(command):
+    seen = []
+
+    def is_to_be_cut(event):
+        seen.append(event["event"])
+        return event["event"] == "prepared"
+
+    end = run_trial(command(), is_to_be_cut, lambda: False)
+
+    # It may have ended before the signal came.
+    assert end.was_cut
+    assert end.exit_code in (0, 128 + signal.SIGTERM)
+    assert seen[-1] == "prepared"
+
+
+def test_a_trial_is_stopped(command):
+    end = run_trial(command(), lambda _: False, lambda: True)
+    assert end.was_stopped
+    assert end.exit_code in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+
+
+def test_a_process_that_is_killed_is_named(command):
+    def kill(event):
+        if event["event"] == "run_started":
+            os.kill(event["pid"], signal.SIGKILL)
+        return False
+
+    end = run_trial(command(), kill, lambda: False)
+
+    assert end.exit_code == -signal.SIGKILL
+    assert end.message == (
+        "its process was killed by SIGKILL; the kernel ends a process like this if memory is short"
+    )
+
+
+def test_modules_of_the_current_folder_are_not_imported(command, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "msgspec.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path / "here")
+    assert run_trial(command(), lambda _: False, lambda: False).exit_code == 0
+
+
+def test_a_trial_ends_if_the_study_is_killed(corpus, tmp_path):
+    # A lock that this test holds keeps the trial waiting, as a long training would.
+    folder = tmp_path / "trial"
+    ModelFolder.create(folder)
+    (tmp_path / "trial.yaml").write_text("model: {family: ngram}")
+    command = TrialCommand(corpus.folder, folder, tmp_path / "trial.yaml", curve_points=0)
+    with trial_process._started(command.arguments()) as process:
+        event = json.loads(process.stderr.readline())
+        assert event["event"] == "run_started"
+        # The kernel closes the pipe in this way if this process is killed.
+        process.stdin.close()
+        process.wait(LONGEST_SECONDS)
+    assert process.returncode in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+    assert not is_locked(folder)
