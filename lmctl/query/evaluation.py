@@ -41,6 +41,7 @@ def evaluate_file(
     encoding: str = "utf-8",
     errors: str = "strict",
     text_format: TextFormat | None = None,
+    top_answers: bool = False,
     threads: int = 0,
     on_sentence: Callable[[SentenceScore], object] | None = None,
     on_pause: Callable[[], object] | None = None,
@@ -56,6 +57,7 @@ def evaluate_file(
         encoding: encoding of the text.
         errors: "strict", "replace" or "skip": what happens to invalid bytes.
         text_format: where the text of the file stands; None: each line is a line of text.
+        top_answers: whether `on_sentence` needs the most probable token in place of each token.
         threads: largest number of batches that are scored at once; 0: the number of cores.
         on_sentence: called with the score of every sentence, in order; None: no sentence is looked at.
         on_pause: called after all lines that have arrived on standard input are scored. None: lines are scored in
@@ -73,6 +75,7 @@ def evaluate_file(
             state=state,
             blank_lines=blank_lines,
             ranks=bool(accuracy_at),
+            top_answers=top_answers,
             threads=threads,
             meter=meter,
         )

@@ -33,6 +33,7 @@ def score_sentences(
     state: Literal["reset", "carry"] = "reset",
     blank_lines: Literal["drop", "keep"] | None = None,
     ranks: bool = False,
+    top_answers: bool = False,
     threads: int = 0,
 ) -> Iterator[SentenceScore]:
     """Score a text with one sentence a line, in order; see `score_batches`.
@@ -43,10 +44,17 @@ def score_sentences(
         state: "reset": every sentence starts from the initial state; "carry": from the state after the one before.
         blank_lines: whether a line without words is left out or is a sentence (only `</s>`); None: as in training.
         ranks: whether to compute the rank of each token.
+        top_answers: whether to compute the most probable token in place of each token.
         threads: largest number of batches that are scored at once; 0: the number of cores.
     """
     for scores in score_batches(
-        model, [lines], state=state, blank_lines=blank_lines, ranks=ranks, threads=threads
+        model,
+        [lines],
+        state=state,
+        blank_lines=blank_lines,
+        ranks=ranks,
+        top_answers=top_answers,
+        threads=threads,
     ):
         yield from scores
 
@@ -58,6 +66,7 @@ def score_batches(
     state: Literal["reset", "carry"] = "reset",
     blank_lines: Literal["drop", "keep"] | None = None,
     ranks: bool = False,
+    top_answers: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
 ) -> Iterator[WindowScores]:
@@ -69,6 +78,7 @@ def score_batches(
         state: "reset": every sentence starts from the initial state; "carry": from the state after the one before.
         blank_lines: whether a line without words is left out or is a sentence (only `</s>`); None: as in training.
         ranks: whether to compute the rank of each token.
+        top_answers: as in `score_sentences`.
         threads: largest number of batches that are scored at once; 0: the number of cores.
         meter: counts the tokens that are read and scored.
 
@@ -87,7 +97,13 @@ def score_batches(
                 yield found
 
     yield from score_encoded(
-        model.language_model, map(encoded, batches), state=state, ranks=ranks, threads=threads, meter=meter
+        model.language_model,
+        map(encoded, batches),
+        state=state,
+        ranks=ranks,
+        top_answers=top_answers,
+        threads=threads,
+        meter=meter,
     )
 
 
@@ -98,6 +114,7 @@ def score_encoded(
     state: Literal["reset", "carry"],
     ranks: bool = False,
     entropies: bool = False,
+    top_answers: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
 ) -> Iterator[WindowScores]:
@@ -109,11 +126,12 @@ def score_encoded(
         state: as in `score_batches`.
         ranks: as in `score_batches`.
         entropies: whether to compute the entropy of the distribution that predicts each token.
+        top_answers: as in `score_batches`.
         threads: as in `score_batches`.
         meter: as in `score_batches`.
     """
     meter = meter or Meter("scoring", None)
-    score_window = scorer(language_model, state, Wanted(ranks, entropies), threads, meter)
+    score_window = scorer(language_model, state, Wanted(ranks, entropies, top_answers), threads, meter)
     for batch in batches:
         for window in windows(batch):
             yield score_window(window)

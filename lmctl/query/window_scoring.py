@@ -47,6 +47,9 @@ class SentenceScore:
             n-grams.
         ngram_terms: the terms of each log probability, (N, tokens); see `Scores.ngram_terms`.
         entropies: entropy of the distribution that predicted each token, in nats. None: not computed.
+        top_ids: the most probable token in place of each token; of equally probable ones the smallest id. None:
+            not computed.
+        top_log_probs: natural log probability of each of them. None: not computed.
     """
 
     words: list[str]
@@ -58,6 +61,8 @@ class SentenceScore:
     ngram_lengths: IntArray | None = None
     ngram_terms: Float32Array | None = None
     entropies: Float64Array | None = None
+    top_ids: IntArray | None = None
+    top_log_probs: Float64Array | None = None
 
     @property
     def oov(self) -> int:
@@ -90,6 +95,8 @@ class Tokens(NamedTuple):
     ngram_lengths: IntArray | None
     ngram_terms: Float32Array | None
     entropies: Float64Array | None
+    top_ids: IntArray | None
+    top_log_probs: Float64Array | None
 
     def at(self, there: Any) -> Tokens:
         """The results for some tokens, given what NumPy takes as an index: places, a slice, or (T, B) flags."""
@@ -139,6 +146,8 @@ class WindowScores(Sequence[SentenceScore]):
             found.ngram_lengths,
             found.ngram_terms,
             found.entropies,
+            found.top_ids,
+            found.top_log_probs,
         )
 
 
@@ -161,6 +170,7 @@ class Wanted(NamedTuple):
 
     ranks: bool = False
     entropies: bool = False
+    top_answers: bool = False
 
 
 def scorer(
@@ -244,18 +254,27 @@ class _Carried:
         return WindowScores(window, token_ids, found.tokens(np.ones(targets.shape, dtype=bool)))
 
 
+class _Whole(NamedTuple):
+    """What whole distributions show, (T, B) each: entropies, and ids and log probabilities of top answers."""
+
+    entropies: Float64Array | None
+    top_ids: IntArray | None
+    top_log_probs: Float64Array | None
+
+
+_NOTHING = _Whole(None, None, None)
+
+
 class _Found(NamedTuple):
-    """The results for a batch of sentences: scores, and entropies of shape (T, B)."""
+    """The results for a batch of sentences."""
 
     scores: Scores
-    entropies: Float64Array | None
+    whole: _Whole
 
     def tokens(self, there: BoolArray) -> Tokens:
         """The results at some places, (T, B), step by step."""
         found = self.scores
-        every = Tokens(
-            found.log_probs, found.ranks, found.ngram_lengths, found.ngram_terms, entropies=self.entropies
-        )
+        every = Tokens(found.log_probs, found.ranks, found.ngram_lengths, found.ngram_terms, *self.whole)
         return every.at(there)
 
 
@@ -279,11 +298,11 @@ def _score_in_blocks(
     meter: Meter | None = None,
 ) -> tuple[_Found, Any]:
     """Score (T, B) in blocks of steps, so that a very long sentence needs no more memory."""
-    parts, entropies = [], []
+    parts, wholes = [], [_NOTHING]
     for block in blocks_of_time(*inputs.shape):
         there = np.clip(lengths - block.start, 0, block.stop - block.start)
-        if wanted.entropies:
-            entropies.append(_entropies(language_model, inputs[block], there, state))
+        if wanted.entropies or wanted.top_answers:
+            wholes.append(_of_distributions(language_model, inputs[block], there, state, wanted))
         part, state = language_model.score(inputs[block], targets[block], there, state, ranks=wanted.ranks)
         check_log_probs(part.log_probs)
         parts.append(part)
@@ -295,26 +314,33 @@ def _score_in_blocks(
         ngram_lengths=_joined([part.ngram_lengths for part in parts]),
         ngram_terms=_joined([part.ngram_terms for part in parts], axis=1),
     )
-    return _Found(scores, _joined(entropies)), state
+    entropies, top_ids, top_log_probs = map(_joined, zip(*wholes, strict=True))
+    return _Found(scores, _Whole(entropies, top_ids, top_log_probs)), state
 
 
-def _entropies(
-    language_model: LanguageModel[Any], inputs: IntArray, lengths: IntArray, state: Any
-) -> Float64Array:
-    """The entropy of the distribution after each input, in nats, (T, B); undefined after the end of a column.
+def _of_distributions(
+    language_model: LanguageModel[Any], inputs: IntArray, lengths: IntArray, state: Any, wanted: Wanted
+) -> _Whole:
+    """Entropies, in nats, and top answers of the distribution after each input; undefined after a column's end.
 
     H = - sum over all words of P ln P (Shannon 1948). A word of probability 0 adds nothing.
     """
-    found = np.zeros(inputs.shape)
+    entropies = np.zeros(inputs.shape) if wanted.entropies else None
+    top_ids = np.zeros(inputs.shape, dtype=np.int64) if wanted.top_answers else None
+    top_log_probs = np.zeros(inputs.shape) if wanted.top_answers else None
     at_once = max(1, DISTRIBUTIONS_AT_ONCE // (inputs.shape[1] * language_model.vocabulary_size))
     for first in range(0, len(inputs), at_once):
         block = slice(first, first + at_once)
         there = np.clip(lengths - first, 0, len(inputs[block]))
         log_probs, state = language_model.advance_with_log_probs(state, inputs[block], there)
-        terms = np.zeros(log_probs.shape)
-        np.multiply(np.exp(log_probs, dtype=np.float64), log_probs, out=terms, where=log_probs > -np.inf)
-        found[block] = -terms.sum(axis=2)
-    return found
+        if top_ids is not None and top_log_probs is not None:
+            top_ids[block] = log_probs.argmax(axis=2)
+            top_log_probs[block] = log_probs.max(axis=2)
+        if entropies is not None:
+            terms = np.zeros(log_probs.shape)
+            np.multiply(np.exp(log_probs, dtype=np.float64), log_probs, out=terms, where=log_probs > -np.inf)
+            entropies[block] = -terms.sum(axis=2)
+    return _Whole(entropies, top_ids, top_log_probs)
 
 
 def _joined(parts: Sequence[NDArray[Any] | None], axis: int = 0) -> NDArray[Any] | None:

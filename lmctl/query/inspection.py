@@ -1,0 +1,123 @@
+"""Looks closely at the scores of a text, in one pass: frequency bands, calibration, examples and a sample."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN_ID
+from lmctl.query.calibration import CalibrationTally
+from lmctl.query.examples import ExampleFinder
+from lmctl.query.frequency_bands import BandTally
+from lmctl.text.detokenization import Detokenizer
+
+if TYPE_CHECKING:
+    from lmctl.query.calibration import Calibration
+    from lmctl.query.examples import Example
+    from lmctl.query.frequency_bands import Band
+    from lmctl.query.text_model import TextModel
+    from lmctl.query.window_scoring import SentenceScore
+
+# Size of the sample in tokens, and number of examples of each kind.
+SAMPLE_TOKENS = 240
+EXAMPLES = 12
+_LN_2 = math.log(2)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledWord:
+    """A token of the sample.
+
+    Attributes:
+        text: the token as people write it, after a space if one stands before it; `</s>` for the end of a line.
+        bits: its surprisal; infinite if its probability is 0.
+        oov: whether it is out of vocabulary, so that the surprisal is that of `<unk>`.
+        ends_line: whether it is the end of a line.
+    """
+
+    text: str
+    bits: float
+    oov: bool
+    ends_line: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The result of an inspection.
+
+    Attributes:
+        tokens: number of tokens that were scored.
+        bands: bands of words by their frequency in the training text; None if their counts are not known.
+        calibration: calibration of the top answer; None if top answers were not computed.
+        best: words that gain most over their frequency, or that are most probable if counts are not known.
+        worst: words with the highest surprisal.
+        sample: the first tokens of the text.
+    """
+
+    tokens: int
+    bands: list[Band] | None
+    calibration: Calibration | None
+    best: list[Example]
+    worst: list[Example]
+    sample: list[SampledWord]
+
+
+class Inspector:
+    """Collects an inspection, sentence by sentence.
+
+    Args:
+        model: the model whose scores are added.
+    """
+
+    def __init__(self, model: TextModel) -> None:
+        counts = model.vocabulary.counts
+        self._bands = BandTally(counts) if any(counts) else None
+        self._calibration = CalibrationTally()
+        self._examples = ExampleFinder(model)
+        self._detokenizer = Detokenizer(model.bundle.record.recipe.segmenter.name)
+        self._sample: list[SampledWord] = []
+        self._tokens = 0
+
+    def add(self, score: SentenceScore) -> None:
+        """Add the score of the next sentence."""
+        token_ids = np.array(score.token_ids)
+        self._tokens += len(token_ids)
+        if self._bands is not None:
+            self._bands.add(token_ids, score.log_probs)
+        if score.top_ids is not None and score.top_log_probs is not None:
+            self._calibration.add(np.exp(score.top_log_probs), score.top_ids == token_ids)
+        self._examples.add(score)
+        self._add_to_sample(score)
+
+    def result(self) -> Inspection:
+        """Return the inspection of all sentences so far."""
+        return Inspection(
+            tokens=self._tokens,
+            bands=None if self._bands is None else self._bands.bands(),
+            calibration=self._calibration.calibration(),
+            best=self._examples.best(EXAMPLES),
+            worst=self._examples.worst(EXAMPLES),
+            sample=self._sample,
+        )
+
+    def _add_to_sample(self, score: SentenceScore) -> None:
+        """Add the tokens of a sentence to the sample, as far as it has room."""
+        room = SAMPLE_TOKENS - len(self._sample)
+        if room <= 0 or not score.words:
+            return
+        self._detokenizer.start_line()
+        texts = [*map(self._detokenizer.append, score.words[:room]), SENTENCE_END][:room]
+        self._sample += [
+            SampledWord(
+                text=text,
+                bits=0.0 - float(log_prob) / _LN_2,
+                oov=token_id == UNKNOWN_ID,
+                ends_line=place == len(score.words),
+            )
+            for place, (text, token_id, log_prob) in enumerate(
+                zip(texts, score.token_ids, score.log_probs, strict=False)
+            )
+        ]

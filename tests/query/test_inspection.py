@@ -1,0 +1,127 @@
+import math
+
+import numpy as np
+import pytest
+
+from lmctl.query.examples import ExampleFinder
+from lmctl.query.inspection import SAMPLE_TOKENS, Inspector
+from lmctl.query.scoring import score_sentences
+from lmctl.query.window_scoring import SentenceScore
+
+LINES = ["the cat sat", "on the zebra"]
+
+
+def inspected(model, lines=LINES, **settings):
+    inspector = Inspector(model)
+    for score in score_sentences(model, lines, **settings):
+        inspector.add(score)
+    return inspector.result()
+
+
+def score_of(model, text, probs, tops=None):
+    words = text.split()
+    return SentenceScore(
+        words,
+        [*model.vocabulary.encode(words), 1],
+        np.log(probs),
+        None,
+        len(text) + 1,
+        top_ids=None if tops is None else np.array([model.vocabulary.encode([word])[0] for word in tops]),
+        top_log_probs=None if tops is None else np.log(np.full(len(tops), 0.5)),
+    )
+
+
+def test_the_top_answer_is_the_most_probable_token(model):
+    (score,) = score_sentences(model, ["the cat"], top_answers=True)
+
+    for place, context in enumerate(["", "the", "the cat"]):
+        log_probs = model.log_probs(context)
+        assert score.top_ids[place] == log_probs.argmax()
+        assert score.top_log_probs[place] == pytest.approx(log_probs.max(), rel=1e-5)
+
+
+def test_top_answers_change_no_score(model):
+    (with_answers,) = score_sentences(model, ["the cat sat"], top_answers=True)
+    (without,) = score_sentences(model, ["the cat sat"])
+
+    assert (with_answers.log_probs == without.log_probs).all()
+    assert without.top_ids is None
+
+
+def test_all_parts_are_of_the_same_tokens(model):
+    found = inspected(model, top_answers=True)
+
+    assert found.tokens == found.calibration.answers == sum(band.tokens for band in found.bands) == 8
+    assert found.calibration.error <= 1
+
+
+def test_the_sample_shows_the_surprisal_of_each_token(uniform):
+    found = inspected(uniform)
+
+    assert [(word.text, word.oov) for word in found.sample] == [
+        ("the", False),
+        (" cat", False),
+        (" sat", False),
+        ("</s>", False),
+        ("on", False),
+        (" the", False),
+        (" zebra", True),
+        ("</s>", False),
+    ]
+    assert [word.bits for word in found.sample] == pytest.approx([math.log2(9)] * 8)
+    assert [word.ends_line for word in found.sample] == [False, False, False, True] * 2
+
+
+def test_a_sample_ends_inside_a_long_line(uniform):
+    found = inspected(uniform, ["the cat " * SAMPLE_TOKENS, "the"])
+
+    assert len(found.sample) == SAMPLE_TOKENS
+    assert not found.sample[-1].ends_line
+
+
+def test_without_top_answers_there_is_no_calibration(model):
+    assert inspected(model).calibration is None
+
+
+def test_the_best_words_gain_most_over_their_frequency(model):
+    counts = dict(zip(model.vocabulary.words, model.vocabulary.counts, strict=True))
+    total = sum(counts.values())
+    finder = ExampleFinder(model)
+    finder.add(
+        score_of(model, "the cat the mat", [0.5, 0.25, 0.125, 0.5, 1.0], ["the", "cat", "dog", "mat", "cat"])
+    )
+
+    best = {example.word: example for example in finder.best(9)}
+    assert set(best) == {"the", "cat", "mat"}
+    # The better one of the two predictions of `the`: 1 bit, where its frequency alone costs -log2 of its share.
+    assert best["the"].gain == pytest.approx(-1 - math.log2(counts["the"] / total))
+    assert best["the"].context == ()
+    assert [example.word for example in finder.worst(2)] == ["the", "cat"]
+    worst = finder.worst(1)[0]
+    assert (worst.bits, worst.context, worst.answer) == (pytest.approx(3), ("the", "cat"), "dog")
+    assert worst.confidence == pytest.approx(0.5)
+
+
+def test_unknown_words_and_ends_of_sentences_are_no_examples(model):
+    finder = ExampleFinder(model)
+    finder.add(score_of(model, "zebra", [0.001, 0.0001]))
+
+    assert finder.best(5) == finder.worst(5) == []
+
+
+def test_an_example_shows_the_end_of_a_long_context(model):
+    finder = ExampleFinder(model)
+    finder.add(score_of(model, "the " * 20 + "dog", [0.5] * 22))
+
+    (found,) = (example for example in finder.worst(9) if example.word == "dog")
+    assert (len(found.context), found.is_cut) == (12, True)
+
+
+def test_a_model_without_counts_has_no_bands(make_model, monkeypatch):
+    model = make_model()
+    monkeypatch.setattr(type(model.vocabulary), "counts", (0,) * len(model.vocabulary))
+    found = inspected(model)
+
+    assert found.bands is None
+    assert found.best[0].gain is None
+    assert found.best[0].bits <= found.worst[0].bits
