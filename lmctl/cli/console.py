@@ -12,7 +12,8 @@ from rich.live import Live  # noqa: TID253
 from rich.segment import Segment  # noqa: TID253
 from rich.status import Status  # noqa: TID253
 
-from lmctl.cli.terminal import VisibleText, visible
+from lmctl.cli.terminal import VisibleText
+from lmctl.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lmctl.cli import tsv
-from lmctl.cli.terminal import visible
+from lmctl.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -75,6 +75,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         drift: changes since the older model that training started from, with the fields of its event.
         compared: the network beside an n-gram model, with the fields of its event.
         cache: perplexities with and without a cache, with the fields of its event.
+        gate: the comparisons of the gate, with the fields of their events; None: there was no comparison.
     """
 
     start: Time
@@ -89,6 +90,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     drift: dict[str, Any] | None = None
     compared: dict[str, Any] | None = None
     cache: dict[str, Any] | None = None
+    gate: list[dict[str, Any]] | None = None
 
 
 class _Begun(msgspec.Struct, frozen=True):

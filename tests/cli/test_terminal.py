@@ -16,11 +16,12 @@ from waiting import LONGEST_SECONDS
 
 from lmctl.cli import tsv
 from lmctl.cli.console import VisibleConsole
-from lmctl.cli.terminal import LONGEST_MESSAGE, message_line, visible
+from lmctl.cli.terminal import LONGEST_MESSAGE, message_line
 from lmctl.config import read_settings
 from lmctl.jobs.train.run import train
 from lmctl.store.bundle import open_bundle
 from lmctl.store.writing import amend_bundle
+from lmctl.visible import visible
 
 TITLE = "\x1b]0;title\x07"
 

@@ -34,18 +34,19 @@ def kept_part(path: Path) -> bytes:
         return kept_lines(file, path.stat().st_size)
 
 
-def kept_lines(lines: Iterable[bytes], total_bytes: int) -> bytes:
+def kept_lines(lines: Iterable[bytes], total_bytes: int, most_bytes: int = KEPT_BYTES) -> bytes:
     """The part of a text that is kept.
 
     Args:
         lines: the lines, each with its line end; they are read one at a time.
         total_bytes: length of all lines together.
+        most_bytes: longest length of the part.
     """
-    stride = -(-total_bytes // KEPT_BYTES)
+    stride = -(-total_bytes // most_bytes)
     kept, start, length = list[bytes](), 0, 0
     for line in lines:
         chosen = stride <= 1 or (start // PIECE_BYTES) % stride == 0
-        if chosen and length + len(line) <= KEPT_BYTES:
+        if chosen and length + len(line) <= most_bytes:
             kept.append(line)
             length += len(line)
         start += len(line)

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lmctl import files
 from lmctl.errors import InterruptedRunError, LmctlError, LockedError, QualityGateError, StorageError
-from lmctl.jobs.watching.events import LockTaken, RunEnded, RunStarted
+from lmctl.jobs.watching.events import GateDone, LockTaken, RunEnded, RunStarted
 from lmctl.store.layout import RUNS
 from lmctl.store.published import is_model
 from lmctl.store.runs import Outcome, Run, RunLog, now
@@ -41,6 +43,7 @@ class Watched:
 
     Attributes:
         has_ended: whether the last event was sent.
+        gate: the comparisons of the gate so far.
     """
 
     def __init__(self, folder: ModelFolder, on_event: OnRunEvent) -> None:
@@ -48,9 +51,12 @@ class Watched:
         self._on_event = on_event
         self._began = time.monotonic()
         self.has_ended = False
+        self.gate: list[GateDone] = []
 
     def tell(self, event: RunEvent) -> None:
         """Send an event to the listener."""
+        if isinstance(event, GateDone):
+            self.gate.append(event)
         self._on_event(event)
 
     def end(self, run: Run) -> None:
@@ -121,6 +127,7 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
             generation=None if published is None else Path(published).name,
             message=None if message is None else files.printable(message),
             changes=changes,
+            gate=msgspec.to_builtins(watched.gate) or None,
             **_figures(summary),
         )
         # A full disk must not change the exit code of the run.

@@ -1,0 +1,234 @@
+"""`lmctl report`: all that is known of a model, as one page."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from lmctl import files
+from lmctl.jobs.reporting import past, reading, training
+from lmctl.jobs.reporting.repeating import command_to_repeat
+from lmctl.jobs.train.kept_text import kept_lines
+from lmctl.pages.elements import definitions, element, table
+from lmctl.pages.page import Section, details, page, paragraph
+from lmctl.pages.plots import require_matplotlib
+from lmctl.progress import Meter
+from lmctl.query.inspection import Inspector
+from lmctl.query.metrics import Tally
+from lmctl.query.model import load_named
+from lmctl.query.scoring import score_batches
+from lmctl.store.description import describe_bundle
+from lmctl.store.layout import CONFIG, GENERATIONS, KEPT_TEXT, RUNS
+from lmctl.store.listing import list_generations
+from lmctl.store.published import is_model
+from lmctl.store.runs import runs_in
+from lmctl.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lmctl.pages.elements import Child
+    from lmctl.query.inspection import Inspection
+    from lmctl.query.metrics import Figures
+    from lmctl.query.model import Model
+    from lmctl.store.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+# Of a longer kept text, a part of this length is scored, from all over the text: about 20,000 words of English.
+MOST_BYTES_SCORED = 100_000
+MOST_SOURCES = 50
+MADE_BY = f"Made by lmctl {__version__}. This page is one file: it loads nothing, and has no scripts."
+
+
+def check_report(path: Path) -> None:
+    """Check that a report can be made and written, before the work that it is about.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
+    require_matplotlib()
+    files.check_writable(path)
+
+
+def write_model_report(name: str | None, path: Path, more: Sequence[Section] = ()) -> None:
+    """Write the report of a model.
+
+    Args:
+        name: the model, as `-m` names it.
+        path: the page.
+        more: sections of the caller, which stand first: those of a search or of a comparison.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        InputMissingError: there is no model.
+        DataError: the model is damaged.
+    """
+    check_report(path)
+    model = load_named(name)
+    files.write_bytes(path, model_page(model, more))
+
+
+def model_page(model: Model, more: Sequence[Section] = ()) -> bytes:
+    """The page of a model; see `write_model_report`."""
+    bundle = model.bundle
+    folder = _model_folder(bundle)
+    sections, missing = list(more), list[str]()
+
+    def add(section: Section | None, otherwise: str) -> None:
+        if section is not None:
+            sections.append(section)
+        elif otherwise:
+            missing.append(otherwise)
+
+    metrics = bundle.metrics()
+    sections.append(_trained_on_what(bundle))
+    add(training.curves(_history(bundle)), "Curves of training: this model was not trained step by step.")
+    add(training.side_by_side(metrics), "Network, n-grams, mixture and cache: none of them was compared.")
+    add(training.drift(metrics), "")
+    scored = _score_kept_text(model)
+    if isinstance(scored, str):
+        missing.append(f"Bands of frequency, calibration, shaded words and examples: {scored}.")
+    else:
+        sections += _of_text(model, *scored)
+    number = int(bundle.folder.name) if folder is not None else None
+    add(None if folder is None else past.generations(list_generations(folder), number), "")
+    add(
+        None if folder is None else past.runs(list(runs_in(folder))),
+        f"Runs and decisions of the gate: there is no {RUNS}.",
+    )
+    sections.append(_to_repeat(bundle, folder))
+    if missing:
+        sections.append(Section("Not in this report", [element("ul", *(element("li", each) for each in missing))]))
+    name = _name(bundle, folder)
+    return page(f"Report of {name}", _lead(bundle, metrics), sections, MADE_BY)
+
+
+def _model_folder(bundle: Bundle) -> Path | None:
+    """The model folder that a bundle is a generation of; None if it stands alone."""
+    folder = bundle.folder.parent.parent
+    return folder if bundle.folder.parent.name == GENERATIONS and is_model(folder) else None
+
+
+def _name(bundle: Bundle, folder: Path | None) -> str:
+    if folder is None:
+        return files.printable(bundle.folder)
+    return f"{files.printable(folder)}, generation {int(bundle.folder.name)}"
+
+
+def _lead(bundle: Bundle, metrics: dict[str, Any]) -> str:
+    """The figure of a model in a sentence."""
+    valid, of_gaps = (metrics.get(name) or {} for name in ("valid", "valid_gaps"))
+    for found, figure in ((valid, "perplexity"), (of_gaps, "pseudo_perplexity")):
+        if found.get(figure) is not None:
+            return (
+                f"A model of family {bundle.family}. The {figure.replace('_', '-')} of its validation text is "
+                f"{found[figure]:,.2f}."
+            )
+    return f"A model of family {bundle.family}, without a figure of a validation text."
+
+
+def _trained_on_what(bundle: Bundle) -> Section:
+    rows = {name: value for name, value in describe_bundle(bundle).items() if name != "sources"}
+    content: list[Child] = [definitions(rows.items())]
+    corpus = bundle.record.corpus
+    if corpus is not None:
+        sources = corpus.sources[:MOST_SOURCES]
+        more = (
+            f", the first {MOST_SOURCES} of {len(corpus.sources):,}" if len(corpus.sources) > MOST_SOURCES else ""
+        )
+        content.append(
+            table(
+                f"Texts{more}",
+                ["text", "for", "bytes", "lines", "SHA-256"],
+                [
+                    (
+                        source.name,
+                        "training" if source.split == "train" else "validation",
+                        f"{source.bytes:,}",
+                        f"{source.sentences:,}",
+                        element("code", source.sha256[:16]),
+                    )
+                    for source in sources
+                ],
+                is_captioned=True,
+            )
+        )
+    return Section("Model and text", content)
+
+
+def _history(bundle: Bundle) -> list[dict[str, Any]]:
+    """The history of a network; of a mixture, that of its first member that has one."""
+    found = bundle.history()
+    for member in bundle.members():
+        found = found or _history(member)
+    return found
+
+
+def _score_kept_text(model: Model) -> tuple[Figures, Inspection, bool] | str:
+    """The figures and the inspection of the kept text, and whether it is a part; or why there are none."""
+    if model.gap_model is not None:
+        return "this model fills gaps, and does not predict the next word"
+    path = model.bundle.kept_text()
+    if path is None:
+        return "the model keeps no validation text"
+    whole = path.read_bytes()
+    part = kept_lines(whole.splitlines(keepends=True), len(whole), MOST_BYTES_SCORED)
+    lines = part.decode("utf-8", "replace").split("\n")
+    lines = lines[:-1] if lines[-1] == "" else lines
+    meter = Meter(f"scoring {KEPT_TEXT}", len(lines))
+    tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, (1,))
+    inspector = Inspector(model)
+    meter.units_read = len(lines)
+    for scores in score_batches(model, [lines], top_answers=True, meter=meter):
+        for score in scores:
+            tally.add(score)
+            inspector.add(score)
+    if not tally.sentences:
+        return f"{KEPT_TEXT} has no sentences"
+    return tally.figures(len(model.vocabulary), "reset"), inspector.result(), len(part) < len(whole)
+
+
+def _of_text(model: Model, figures: Figures, inspection: Inspection, is_part: bool) -> list[Section]:
+    said = (
+        f"{figures.tokens:,} tokens of the validation text that the model keeps ({KEPT_TEXT}"
+        f"{', pieces from all over it' if is_part else ''}), each line on its own (state reset): perplexity "
+        f"{figures.perplexity:,.2f} including OOVs, {figures.perplexity_excluding_oov:,.2f} without, "
+        f"{100 * figures.oov_rate:.2f} % OOV."
+    )
+    language = language_of(model)
+    return [
+        Section("Frequent and rare words", [paragraph(said), *reading.bands_and_calibration(inspection)]),
+        Section("Surprisal, word by word", reading.shaded(inspection.sample, language)),
+        Section("Best and worst predictions", reading.examples(inspection, language)),
+    ]
+
+
+def language_of(model: Model) -> str | None:
+    """The language of a model's text, as HTML names it, so that a browser chooses its font; None: not known."""
+    return "zh" if model.bundle.record.recipe.segmenter.name == "jieba" else None
+
+
+def _to_repeat(bundle: Bundle, folder: Path | None) -> Section:
+    command = command_to_repeat(bundle, folder)
+    content: list[Child] = (
+        [paragraph("It is not known which command made this model: it was mixed, imported or copied.")]
+        if command is None
+        else [
+            paragraph("This command trains the model again, in the folder in which it was trained."),
+            element("pre", element("code", command), class_="command"),
+        ]
+    )
+    if CONFIG in bundle.record.files:
+        configuration = bundle.read(CONFIG).decode("utf-8", "replace")
+        content.append(
+            details(
+                "The whole configuration",
+                element(
+                    "pre", element("code", configuration), tabindex="0", role="region", aria_label="Configuration"
+                ),
+            )
+        )
+    return Section("Configuration, and how to repeat it", content)

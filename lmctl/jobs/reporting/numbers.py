@@ -1,0 +1,38 @@
+"""How reports write numbers."""
+
+from __future__ import annotations
+
+import math
+
+# Longest text in a cell: a message, a path or a word of a foreign file may have any length.
+LONGEST_TEXT = 400
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed number of decimals; `-` for None."""
+    if value is None:
+        return "-"
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "∞"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent; `-` for None."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def count(value: int | None) -> str:
+    """A whole number; `-` for None."""
+    return "-" if value is None else f"{value:,}"
+
+
+def significant(value: float | None) -> str:
+    """A number with four significant digits, for values of any size; `-` for None."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """A time such as 1 h 05 min, 3 min 20 s or 12 s."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
