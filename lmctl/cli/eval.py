@@ -22,10 +22,9 @@ from lmctl.cli.options import (
     pass_messages,
     text_format_options,
 )
-from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName
+from lmctl.cli.parameters import FiniteNumber, PathName, ranks
 from lmctl.cli.queries import check_files
 from lmctl.errors import QualityGateError
-from lmctl.records import shortened
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -35,23 +34,10 @@ if TYPE_CHECKING:
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
 # Measured in docs/benchmarks.md, "Dynamic evaluation".
 DYNAMIC_RATE = 3e-5
+# Percent, of --interval.
+CONFIDENCE = 95.0
 # As the programs of these formats do: KenLM's query answers a blank line, SRILM's reader skips it.
 BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "drop"}
-
-
-def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """`1,5,10` -> (1, 5, 10)."""
-    if value is None:
-        return ()
-    try:
-        ranks = tuple(sorted({int(part) for part in value.split(",")}))
-    except ValueError:
-        ranks = ()
-    if not ranks or ranks[0] < 1:
-        raise click.BadParameter(
-            f"expected whole numbers from 1, such as 1,5,10, got {shortened(value, LONGEST_QUOTE)!r}"
-        )
-    return ranks
 
 
 @click.command(name="eval")
@@ -93,8 +79,20 @@ def _ranks(_context: click.Context, _parameter: click.Parameter, value: str | No
 @json_option
 @header_option
 @click.option(
+    "--interval",
+    is_flag=True,
+    help="Also report an interval of the perplexity: where it would be with other lines of the same kind, by "
+    "resampling the lines (bootstrap).",
+)
+@click.option(
+    "--confidence",
+    type=FiniteNumber(0, 100, above_low=True),
+    metavar="PERCENT",
+    help="Confidence of --interval.  [default: 95]",
+)
+@click.option(
     "--accuracy-at",
-    callback=_ranks,
+    callback=ranks,
     metavar="K,K,...",
     help="Also report the share of tokens that were among the K most probable ones, and the mean reciprocal rank."
     "  [default: not reported]",
@@ -134,6 +132,8 @@ def evaluate(
     level: str,
     format: str | None,
     header: bool,
+    interval: bool,
+    confidence: float | None,
     accuracy_at: tuple[int, ...],
     blank_lines: Literal["drop", "keep"] | None,
     output: Path | None,
@@ -162,6 +162,7 @@ def evaluate(
     """
     check_cache(cache, state)
     _check_dynamic(dynamic, dynamic_rate, state, accuracy_at)
+    _check_interval(interval, confidence, format)
     from lmctl.store.naming import default_model, names_model
 
     if files and not models and names_model(files[0]):
@@ -176,6 +177,7 @@ def evaluate(
     from lmctl.cli.scores import Scored, make_printer
     from lmctl.files import check_writable
     from lmctl.jobs.evaluating import evaluate_text
+    from lmctl.query.bootstrap import Resampling
     from lmctl.query.model import load_named
     from lmctl.text.sources import STDIN, check_sources
 
@@ -196,7 +198,7 @@ def evaluate(
     if any(model.gap_model is not None for model in opened.values()):
         from lmctl.cli.eval_gaps import check_gap_options, evaluate_gap_models
 
-        check_gap_options(opened, format, state, blank_lines, max_perplexity)
+        check_gap_options(opened, format, state, blank_lines, max_perplexity, interval=interval)
         evaluate_gap_models(
             messages,
             opened,
@@ -224,6 +226,7 @@ def evaluate(
                 encoding=encoding or "utf-8",
                 errors=errors or "strict",
                 text_format=text_format,
+                interval=Resampling(confidence or CONFIDENCE) if interval else None,
                 on_sentence=partial(printer.sentence, model, name) if printer.reads_sentences else None,
                 # The program that sends the lines may wait for the result of one before it sends the next.
                 on_pause=None if level == "summary" else sys.stdout.flush,
@@ -252,6 +255,14 @@ def _check_dynamic(dynamic: bool, rate: float | None, state: str, accuracy_at: t
         )
     if dynamic and accuracy_at:
         raise click.UsageError("--dynamic computes the probabilities of the text alone; leave out --accuracy-at")
+
+
+def _check_interval(interval: bool, confidence: float | None, format: str | None) -> None:
+    """Refuse --confidence without an interval, and formats that have no place for one."""
+    if confidence is not None and not interval:
+        raise click.UsageError("--confidence needs --interval")
+    if interval and format in ("kenlm", "srilm"):
+        raise click.UsageError(f"--format {format} has no interval; with --interval use table, tsv or jsonl")
 
 
 def _check_comparison(files: tuple[str, ...], format: str | None) -> None:

@@ -31,6 +31,8 @@ def check_gap_options(
     state: str,
     blank_lines: str | None,
     max_perplexity: float | None,
+    *,
+    interval: bool,
 ) -> None:
     """Refuse options that have no meaning for a model that fills gaps, and a comparison with another model.
 
@@ -40,6 +42,7 @@ def check_gap_options(
         state: the value of --state.
         blank_lines: the value of --blank-lines; None: not given.
         max_perplexity: the value of --max-perplexity; None: not given.
+        interval: whether --interval was given.
 
     Raises:
         click.UsageError: an option has no meaning, or models of both kinds were named.
@@ -59,6 +62,8 @@ def check_gap_options(
         raise click.UsageError(f"--blank-lines {blank_lines}: {has} of words alone, not of </s>; leave it out")
     if max_perplexity is not None:
         raise click.UsageError(f"--max-perplexity: {has}, no perplexity; leave it out")
+    if interval:
+        raise click.UsageError(f"--interval: {has}, no perplexity; leave it out")
 
 
 def evaluate_gap_models(

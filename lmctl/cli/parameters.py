@@ -92,3 +92,18 @@ class FiniteNumber(click.ParamType[float]):
         if math.isfinite(self._low):
             return f"a number of at least {self._low:g}"
         return f"a number of at most {self._high:g}" if math.isfinite(self._high) else "a number"
+
+
+def ranks(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """`1,5,10` -> (1, 5, 10); not given: none."""
+    if value is None:
+        return ()
+    try:
+        found = tuple(sorted({int(part) for part in value.split(",")}))
+    except ValueError:
+        found = ()
+    if not found or found[0] < 1:
+        raise click.BadParameter(
+            f"expected whole numbers from 1, such as 1,5,10, got {shortened(value, LONGEST_QUOTE)!r}"
+        )
+    return found

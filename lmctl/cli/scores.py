@@ -264,10 +264,14 @@ def print_object(scored: Scored[Any]) -> None:
 
 
 def _flat_row(figures: msgspec.Struct) -> dict[str, Any]:
-    """Return figures as one row, with a column for the accuracy at each k."""
+    """Return figures as one row, with a column for the accuracy at each k, and for the ends of an interval."""
     row: dict[str, Any] = msgspec.to_builtins(figures)
     accuracy = row.pop("accuracy") or {}
     row |= {f"accuracy@{k}": share for k, share in accuracy.items()}
+    interval = row.pop("interval", None)
+    if interval is not None:
+        row |= {f"perplexity_{end}": interval[end] for end in ("low", "high")}
+        row["confidence"] = interval["confidence"]
     return row
 
 

@@ -25,6 +25,7 @@ from lmctl.text.tokenization import is_tagged
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lmctl.query.bootstrap import Resampling
     from lmctl.query.metrics import Figures, SentenceSums
     from lmctl.query.window_scoring import SentenceScore
     from lmctl.text.formats import TextFormat
@@ -45,6 +46,7 @@ def evaluate_text(
     encoding: str = "utf-8",
     errors: str = "strict",
     text_format: TextFormat | None = None,
+    interval: Resampling | None = None,
     on_sentence: Callable[[SentenceScore], object] | None = None,
     on_pause: Callable[[], object] | None = None,
 ) -> Figures:
@@ -59,13 +61,14 @@ def evaluate_text(
         encoding: encoding of the text.
         errors: what happens to invalid bytes.
         text_format: where the text of the file stands.
+        interval: how the interval of the perplexity is computed.
         on_sentence: called with the score of every sentence.
         on_pause: called after all lines that have arrived are scored.
 
     Raises:
         LmctlError: as raised by `evaluate_file`, or a worker process was killed.
     """
-    if on_sentence is None and not accuracy_at and _is_divided(model, path, text_format):
+    if on_sentence is None and not accuracy_at and interval is None and _is_divided(model, path, text_format):
         return _evaluate_in_processes(model, path, state, blank_lines, encoding, errors)
     return evaluate_file(
         model,
@@ -76,6 +79,7 @@ def evaluate_text(
         encoding=encoding,
         errors=errors,
         text_format=text_format,
+        interval=interval,
         on_sentence=on_sentence,
         on_pause=on_pause,
     )

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+import numpy as np
+from msgspec.structs import replace
+
 from lmctl.errors import DataError
 from lmctl.progress import Meter
+from lmctl.query.bootstrap import check_units, perplexity_interval
 from lmctl.query.gap_scoring import GapScore, score_lines
 from lmctl.query.metrics import Figures, Tally
 from lmctl.query.pseudo_metrics import PseudoFigures, PseudoTally
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lmctl.families.gap_model import GapModel
+    from lmctl.query.bootstrap import Resampling
     from lmctl.query.text_model import TextModel
     from lmctl.query.window_scoring import SentenceScore, WindowScores
     from lmctl.text.formats import TextFormat
@@ -43,6 +48,7 @@ def evaluate_file(
     text_format: TextFormat | None = None,
     top_answers: bool = False,
     threads: int = 0,
+    interval: Resampling | None = None,
     on_sentence: Callable[[SentenceScore], object] | None = None,
     on_pause: Callable[[], object] | None = None,
 ) -> Figures:
@@ -59,14 +65,16 @@ def evaluate_file(
         text_format: where the text of the file stands; None: each line is a line of text.
         top_answers: whether `on_sentence` needs the most probable token in place of each token.
         threads: largest number of batches that are scored at once; 0: the number of cores.
+        interval: how the interval of the perplexity is computed; None: it is not.
         on_sentence: called with the score of every sentence, in order; None: no sentence is looked at.
         on_pause: called after all lines that have arrived on standard input are scored. None: lines are scored in
             larger batches, which is faster.
 
     Raises:
-        DataError: the text has no sentences, or the file is not text.
+        DataError: the text has no sentences, or one and an interval is asked for, or the file is not text.
     """
     tally = new_tally(model, accuracy_at)
+    sums: list[tuple[float, int]] = []
 
     def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[WindowScores]:
         return score_batches(
@@ -82,10 +90,16 @@ def evaluate_file(
 
     for scores in _scored(model, path, score, _Reading(encoding, errors, text_format), on_pause):
         tally.add_window(scores)
+        if interval is not None:
+            sums.extend((-each.total_log_prob, len(each.token_ids)) for each in scores)
         if on_sentence is not None:
             for each in scores:
                 on_sentence(each)
-    return figures_of(tally, model, path, state)
+    figures = figures_of(tally, model, path, state)
+    if interval is None:
+        return figures
+    check_units(len(sums), _name(path), "line")
+    return replace(figures, interval=perplexity_interval(np.array(sums, dtype=np.float64), interval))
 
 
 def new_tally(model: TextModel, accuracy_at: Sequence[int] = ()) -> Tally:

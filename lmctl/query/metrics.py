@@ -17,6 +17,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.log10 import LN_10
 from lmctl.perplexity import perplexity_of
+from lmctl.query.bootstrap import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         state: "reset" or "carry".
         cache: number of words in the cache; 0: no cache.
         dynamic_rate: size of a step of dynamic evaluation; None: the weights did not change.
+        interval: of `perplexity`, by resampling lines; None: not computed.
     """
 
     sentences: int
@@ -81,6 +83,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     cache: int
     dynamic_rate: float | None = None
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

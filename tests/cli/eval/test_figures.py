@@ -44,6 +44,7 @@ def test_json_summary_has_every_figure_of_the_scores(call, bundle, text, scores)
         "state": "reset",
         "cache": 0,
         "dynamic_rate": None,
+        "interval": None,
     }
     assert found["bits_per_character"] > -total / math.log(2) / found["characters"]
 
