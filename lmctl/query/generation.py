@@ -1,7 +1,8 @@
 """Generates texts: prompts in, continuations out, by sampling (`lmctl.query.sampling`) or by beam search.
 
 Samples grow side by side, one token a step. Each has random numbers of its own, from (seed, number of the prompt,
-number of the sample), so a text depends neither on the other texts of its batch nor on their number.
+number of the sample), so a text depends neither on the other texts of its batch nor on their number. Prompts of
+several callers, each with a seed of its own, may grow in one batch.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from lmctl.query.beam_search import BeamSearch
 from lmctl.query.growing_text import GrowingText, Limits
 from lmctl.query.sampling import LARGEST_SEED, Sampler, Sampling
 from lmctl.query.stop_texts import StopTexts
-from lmctl.text.detokenization import Detokenizer, detokenize
+from lmctl.query.text_writer import TextWriter
+from lmctl.text.detokenization import detokenize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +46,7 @@ class Prompt:
         words: its tokens.
         token_ids: their ids.
         oov: the tokens that are out of vocabulary.
+        seed: the seed of its random numbers.
     """
 
     line: int
@@ -51,6 +54,7 @@ class Prompt:
     words: list[str]
     token_ids: list[int]
     oov: list[str]
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class TextGenerator:
         sentences: a text ends with this many sentence ends; None: 1, or, if `words` is given, as many as `words`.
         sampling: how the next token is drawn.
         beam: K of the beam search that takes the place of sampling; None: sampling.
-        seed: seed of the random numbers, from 0 to 2^32 - 1; None: a random seed.
+        seed: seed of the random numbers, from 0 to 2^32 - 1; None: a random seed. A prompt may have another one.
         stop: texts that end a text; they belong to it.
         no_repeat_ngram: N; no N tokens of a sentence occur twice in a text. None: they may.
         tokens: whether `GeneratedText.text` has tokens with spaces between them.
@@ -124,8 +128,7 @@ class TextGenerator:
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise UsageError(f"{name} is {count}; expected a whole number of at least 1")
-        if seed is not None and not 0 <= seed <= LARGEST_SEED:
-            raise UsageError(f"the seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+        _check_seed(seed)
         self._model = model
         self._language_model = model.language_model
         self._samples = samples
@@ -151,12 +154,19 @@ class TextGenerator:
         self._sampler = Sampler(self._language_model, sampling or Sampling(), has_bans=no_repeat_ngram is not None)
         self.prompts = 0
 
-    def read(self, text: str) -> Prompt:
-        """Cut the next prompt into tokens. Prompts are numbered in the order in which they are read.
+    def read(self, text: str, *, line: int | None = None, seed: int | None = None) -> Prompt:
+        """Cut a prompt into tokens.
+
+        Args:
+            text: the prompt.
+            line: its number, from 1; None: prompts are numbered in the order in which they are read.
+            seed: the seed of its random numbers; None: that of the generator.
 
         Raises:
+            UsageError: the seed is outside its range.
             DataError: the prompt has words, and none of them is in the vocabulary.
         """
+        _check_seed(seed)
         encoded = self._model.encode(text)
         oov = [
             word for word, token_id in zip(encoded.words, encoded.token_ids, strict=True) if token_id == UNKNOWN_ID
@@ -167,7 +177,14 @@ class TextGenerator:
                 "words, or an empty one"
             )
         self.prompts += 1
-        return Prompt(self.prompts, " ".join(text.split()), encoded.words, encoded.token_ids, oov)
+        return Prompt(
+            self.prompts if line is None else line,
+            " ".join(text.split()),
+            encoded.words,
+            encoded.token_ids,
+            oov,
+            self.seed if seed is None else seed,
+        )
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[list[GeneratedText]]:
         """Yield the texts of the prompts, in the order of prompts and samples, in batches that end together."""
@@ -204,7 +221,7 @@ class TextGenerator:
         """
         if self._search is not None:
             raise UsageError("the texts of a beam search cannot be streamed: they are certain only at its end")
-        writer = _Writer(self._model, self._tokens)
+        writer = TextWriter(self._model, self._tokens)
         yield writer.prompt(prompt)
         text = self._new_text(prompt)
         written = 0
@@ -245,11 +262,11 @@ class TextGenerator:
         return GrowingText(self._limits, prompt.token_ids)
 
     def _random(self, prompt: Prompt, sample: int) -> np.random.Generator:
-        sequence = np.random.SeedSequence((self.seed, prompt.line, sample))
+        sequence = np.random.SeedSequence((prompt.seed, prompt.line, sample))
         return np.random.Generator(np.random.PCG64(sequence))
 
     def _answer(self, prompt: Prompt, sample: int, text: GrowingText) -> GeneratedText:
-        writer = _Writer(self._model, self._tokens)
+        writer = TextWriter(self._model, self._tokens)
         pieces = [writer.prompt(prompt), *map(writer.append, text.token_ids)]
         return GeneratedText(
             prompt.line,
@@ -260,7 +277,7 @@ class TextGenerator:
             self._model.vocabulary.decode(text.token_ids),
             text.log_prob,
             text.ended_by or "words",
-            None if self._search is not None else self.seed,
+            None if self._search is not None else prompt.seed,
         )
 
     def _checked_beam(self, beam: int) -> int:
@@ -299,43 +316,10 @@ class TextGenerator:
         return tuple(encoded.token_ids)
 
 
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"the seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+
+
 def _without_words(stop: str) -> UsageError:
     return UsageError(f"the stop {quoted(stop)} has no words; expected one or more")
-
-
-class _Writer:
-    """Writes a text in pieces.
-
-    Args:
-        model: the model, for its words and its segmenter.
-        tokens: whether tokens have spaces between them; else they are joined as people write.
-    """
-
-    def __init__(self, model: TextModel, tokens: bool) -> None:
-        self._words = model.vocabulary.words
-        self._detokenizer = None if tokens else Detokenizer(model.tokenizer.segmenter.identity.name)
-        # Line ends and the space before the next token.
-        self._before = ""
-
-    def prompt(self, prompt: Prompt) -> str:
-        """Return the prompt, as it was given, or as tokens."""
-        if self._detokenizer is None:
-            self._before = " " if prompt.words else ""
-            return " ".join(prompt.words)
-        for word in prompt.words:
-            self._detokenizer.append(word)
-        return prompt.text
-
-    def append(self, token_id: int) -> str:
-        """Return the next piece. A line end is written with the word after it."""
-        if token_id == SENTENCE_END_ID:
-            self._before = self._before.rstrip(" ") + "\n"
-            if self._detokenizer is not None:
-                self._detokenizer.start_line()
-            return ""
-        word, before = self._words[token_id], self._before
-        if self._detokenizer is None:
-            self._before = " "
-            return before + word
-        self._before = ""
-        return before + self._detokenizer.append(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,8 @@ from lmctl.families.gap_model import GapModel
 from lmctl.query.context_reader import ContextReader
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from lmctl.families.base import LanguageModel
     from lmctl.families.family import Runtime
     from lmctl.store.bundle import Bundle
@@ -111,6 +114,12 @@ class TextModel:
                 *_versions(recipe.segmenter, tokenizer.segmenter.identity),
             )
         return tokenizer
+
+    def for_another_thread(self) -> Self:
+        """The same model for a thread of its own. Both use one runtime, and one store of states of contexts."""
+        other = copy.copy(self)
+        other.__dict__["contexts"] = ContextReader(self.language_model, self.contexts.store)
+        return other
 
     def encode(self, text: str) -> EncodedText:
         """Cut a line of text into words and look up their ids, as in training."""

@@ -130,6 +130,17 @@ def test_prompts_are_answered_alike_one_after_the_other_and_together(model, samp
     assert flat(apart) == together
 
 
+def test_prompts_with_seeds_of_their_own_are_answered_alike_alone_and_together(model):
+    asked = [("the", 1, 7), ("cat sat on", 1, 8), ("the", 2, 7)]
+    generator = TextGenerator(model, words=9, samples=2)
+    together = flat(generator.generate([generator.read(text, line=line, seed=seed) for text, line, seed in asked]))
+
+    assert [(text.line, text.seed) for text in together[::2]] == [(1, 7), (1, 8), (2, 7)]
+    for (prompt, line, seed), first in zip(asked, together[::2], strict=True):
+        others = TextGenerator(model, words=9, samples=2, seed=seed)
+        assert flat(others.generate([others.read(prompt, line=line)]))[0] == first
+
+
 # The distribution
 
 
