@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 FAILED_BY_ITS_VALUES = 1
 # Trials in a row that may fail, and that may be over a limit, before the study gives up.
 MOST_FAILURES, MOST_TOO_LARGE = 5, 100
+# A network keeps to its time limit as long as nothing starves it: compiling cannot be cut short. After this
+# multiple of the limit it is ended, so that it does not take the time of the other trials.
+LONGEST_OVERRUN = 1.5
 # Settings of a trial: it is compared by itself, so nothing is mixed in, and it publishes for itself alone.
 OF_TRIALS: dict[str, object] = {
     "training.baseline": False,
@@ -142,9 +145,12 @@ class Search:
             settings=settings_file,
             curve_points=CURVE_POINTS if self._trains_network else 0,
         )
-        end = self._run(command, lambda event: self._is_cut(trial, event), self._must_stop)
+        end = self._run(command, lambda event: self._is_cut(trial, event), lambda: self._must_stop(began))
         self._signals.raise_if_received("continues the study")
-        if end.was_stopped:
+        if end.was_stopped and self._trains_network:
+            limit = self._record.plan.trial_seconds or 0.0
+            self._end(trial, "failed", began, why=f"not done after {LONGEST_OVERRUN:g} times its {limit:.0f} s")
+        elif end.was_stopped:
             # The trial continues if the study does.
             if self._study.best() is None:
                 raise OutOfTimeError(
@@ -152,7 +158,7 @@ class Search:
                     "has ended; the study is kept, and the same command continues it; set a longer --time-limit"
                 )
             return
-        if end.was_cut:
+        elif end.was_cut:
             self._end(trial, "cut", began)
         elif end.exit_code:
             if end.exit_code > FAILED_BY_ITS_VALUES:
@@ -163,13 +169,15 @@ class Search:
         shutil.rmtree(place, ignore_errors=True)
         settings_file.unlink(missing_ok=True)
 
-    def _must_stop(self) -> bool:
-        """Whether the trial in progress is ended for another reason than its curve."""
+    def _must_stop(self, began: float) -> bool:
+        """Whether the trial that began at this time is ended for another reason than its curve."""
         if self._signals.received():
             return True
-        # A network keeps to a limit of its own.
+        limit = self._record.plan.trial_seconds
+        if limit is not None:
+            return self._deadline.clock() - began > LONGEST_OVERRUN * limit
         _, final = seconds_reserved(self._record.plan, self._longest)
-        return not self._trains_network and self._deadline.left() < final
+        return self._deadline.left() < final
 
     def _is_cut(self, trial: Trial, event: Mapping[str, Any]) -> bool:
         """Record a point of the curve that an event is, and return whether halving ends the trial."""

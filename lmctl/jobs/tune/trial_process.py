@@ -108,7 +108,7 @@ def run_trial(
         command: the trial.
         is_to_be_cut: called with every event of the run, as --log-json writes it; the trial is ended if it returns
             true.
-        is_over: called all the time; the trial is ended if it returns true.
+        is_over: called all the time; if it returns true, the trial is asked to write a checkpoint and to end.
 
     Raises:
         LmctlError: no process can be started.
@@ -123,7 +123,8 @@ def run_trial(
                 end.was_stopped = is_over()
             if (end.was_cut or end.was_stopped) and asked is None:
                 asked = time.monotonic()
-                process.send_signal(signal.SIGTERM)
+                # A trial that is cut off needs no checkpoint; one that is stopped continues from its checkpoint.
+                process.send_signal(signal.SIGKILL if end.was_cut else signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > SECONDS_TO_END:
                 process.kill()
         end.exit_code = process.wait()

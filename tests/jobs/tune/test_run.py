@@ -248,7 +248,7 @@ def test_a_killed_study_is_continued(sentences, held_out, tmp_path):
 def test_networks_are_tuned(sentences, held_out, tmp_path):
     (tmp_path / "space.yaml").write_text(
         "model: {hidden_units: {min: 4, max: 16, step: 4}, embedding_dim: 8}\n"
-        "training: {epochs: 3, learning_rate: {min: 0.001, max: 0.1, log: true}}\n"
+        "training: {epochs: 3, with_ngram: false, learning_rate: {min: 0.001, max: 0.1, log: true}}\n"
     )
     finished = subprocess.run(
         [

@@ -182,6 +182,26 @@ def test_a_trial_of_estimated_models_is_stopped_when_the_time_is_over(search, tr
         made.to_the_end()
 
 
+def test_a_network_that_is_starved_does_not_take_the_time_of_the_others(search, trials, clock):
+    made, study, events = search(seconds=200.0, most=2)
+    run = trials.__call__
+
+    def starved(command, is_to_be_cut, is_over):
+        if command.model.name == "0000":
+            clock.seconds += 15.0
+            assert not is_over()
+            clock.seconds += 0.1
+            assert is_over()
+            return TrialEnd(was_stopped=True, exit_code=143, message="interrupted")
+        return run(command, is_to_be_cut, is_over)
+
+    made._run = starved
+    made.to_the_end()
+
+    assert ended(events) == [(0, "failed"), (1, "done")]
+    assert study.trials()[0].why == "not done after 1.5 times its 10 s"
+
+
 def test_no_trial_fits_into_the_time(search, trials):
     made, _, _ = search(seconds=29.0)
     with pytest.raises(OutOfTimeError, match="a trial needs 10 s, and the last training 20 s; set a longer"):
