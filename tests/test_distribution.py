@@ -81,7 +81,12 @@ def test_the_wheel_holds_the_package_with_its_presets_and_types(built):
 
     package = {name for name in names_in_sdist(built[0]) if name.startswith("lmctl/")}
     assert names == package
-    assert {"lmctl/py.typed", "lmctl/configs/ngram.yaml", "lmctl/configs/schema.json"} <= names
+    assert {
+        "lmctl/py.typed",
+        "lmctl/configs/ngram.yaml",
+        "lmctl/configs/spaces/ngram.yaml",
+        "lmctl/configs/schema.json",
+    } <= names
 
 
 def interpreter(version):

@@ -137,8 +137,8 @@ def tune(
     \b
     Example:
         lmctl tune corpus.txt --time-limit 2h
-        lmctl tune news.txt -o models/news --time-limit 8h --at-most p50=2ms --at-most bytes=20MB
-        lmctl tune news.txt -o models/news --time-limit 8h --space space.yaml --set training.batch_size=32
+        lmctl tune news.txt --time-limit 8h --at-most p50=2ms --at-most bytes=20MB
+        lmctl tune news.txt --time-limit 8h --space space.yaml --preset small
     """
     from lmctl.cli import reports
     from lmctl.cli.tuning_display import TuningDisplay
