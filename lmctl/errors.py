@@ -97,6 +97,12 @@ class InputMissingError(LmctlError):
     exit_code = 66
 
 
+class AddressError(LmctlError):
+    """A server cannot listen on an address: it is taken, or is not one of this machine."""
+
+    exit_code = 69
+
+
 class StorageError(LmctlError):
     """A file could not be read or written: disk full, permissions."""
 
@@ -107,6 +113,12 @@ class LockedError(LmctlError):
     """Another process holds the lock; a later attempt may succeed."""
 
     exit_code = 75
+
+
+class UnsafeFileError(LmctlError):
+    """A file with a secret can be read by others."""
+
+    exit_code = 77
 
 
 class DivergenceError(LmctlError):

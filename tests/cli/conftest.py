@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pty
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from serving import Running
 from waiting import LONGEST_SECONDS
 
 from lmctl import cli
@@ -226,6 +228,29 @@ def converse(
         return answers
 
     return run
+
+
+@pytest.fixture
+def start(
+    command: tuple[str, ...], clean_environment: Callable[..., dict[str, str]]
+) -> Iterator[Callable[..., Running]]:
+    """`start(*arguments)`: a running `lmctl serve` on any free port; it is killed at the end of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def run(*arguments: object) -> Running:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [*command, "serve", "--port", "0", *map(str, arguments)],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env=clean_environment(),
+                )
+            )
+            stack.callback(process.kill)
+            return Running(process)
+
+        yield run
 
 
 @pytest.fixture

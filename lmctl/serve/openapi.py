@@ -1,0 +1,102 @@
+"""The description of the server for programs, in OpenAPI 3.1; `lmctl.serve.reference` shows it to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lmctl.serve.bodies import LONGEST_TEXT, MOST_CHARACTERS, MOST_TEXTS, Failure, Health
+from lmctl.serve.endpoints import ENDPOINTS
+from lmctl.version import __version__
+
+_ERRORS = {
+    "400": "The body is not JSON.",
+    "401": "The token is missing or wrong.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is too large.",
+    "415": "The body is not declared as application/json.",
+    "421": "The header Host names another machine.",
+    "422": "The body is JSON, but no request: a key, a value or a length is wrong, or the model cannot answer it.",
+    "500": "A bug in lmctl.",
+    "503": "Too many requests wait, or the answer took too long. Retry-After says when to ask again.",
+}
+_REF = "#/components/schemas/{name}"
+
+
+def document(*, needs_token: bool) -> dict[str, Any]:
+    """The OpenAPI document.
+
+    Args:
+        needs_token: whether the server asks for a token.
+    """
+    bodies = [each for endpoint in ENDPOINTS for each in (endpoint.request, endpoint.response)]
+    schemas, components = msgspec.json.schema_components([*bodies, Health, Failure], ref_template=_REF)
+    references = dict(zip([*bodies, Health, Failure], schemas, strict=True))
+    failure = {"application/json": {"schema": references[Failure]}}
+    errors = {code: {"description": text, "content": failure} for code, text in _ERRORS.items()}
+    errors["503"]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    if not needs_token:
+        del errors["401"]
+    paths: dict[str, Any] = {}
+    for endpoint in ENDPOINTS:
+        paths[endpoint.path] = {
+            "post": {
+                "operationId": endpoint.name,
+                "summary": endpoint.summary,
+                "description": " ".join(str(endpoint.request.__doc__).split()),
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": references[endpoint.request],
+                            "example": endpoint.example,
+                        }
+                    },
+                },
+                "responses": {
+                    "200": {
+                        "description": " ".join(str(endpoint.response.__doc__).split()),
+                        "content": {"application/json": {"schema": references[endpoint.response]}},
+                    },
+                    **errors,
+                },
+            }
+        }
+    paths["/healthz"] = {
+        "get": {
+            "operationId": "healthz",
+            "summary": "Whether the server answers, and with which generation.",
+            "security": [],
+            "responses": {
+                "200": {
+                    "description": "It does.",
+                    "content": {"application/json": {"schema": references[Health]}},
+                }
+            },
+        }
+    }
+    paths["/metrics"] = {
+        "get": {
+            "operationId": "metrics",
+            "summary": "Metrics for Prometheus.",
+            "responses": {"200": {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
+        }
+    }
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "lmctl serve",
+            "version": __version__,
+            "description": (
+                "Queries of a model. A request has at most "
+                f"{MOST_TEXTS} texts, of {LONGEST_TEXT:,} characters each and {MOST_CHARACTERS:,} in all."
+            ),
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+    if needs_token:
+        found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        found["security"] = [{"token": []}]
+    return found

@@ -1,0 +1,117 @@
+"""Generations that are published while a server answers."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lmctl.errors import DataError, InputMissingError
+from lmctl.serve import live_model
+from lmctl.serve.live_model import LiveModel
+
+
+def test_a_new_generation_answers(published):
+    folder = published(1)
+    opened = []
+    live = LiveModel(str(folder.folder), opens=lambda found: opened.append(found.generation))
+    live.refresh()
+    assert opened == [1]
+
+    published(2)
+    live.refresh()
+    assert opened == [1, 2]
+    assert (live.current.generation, live.current.place) == (2, folder.generation(2))
+    folder.roll_back(1)
+    live.refresh()
+    assert opened == [1, 2, 1]
+
+
+def test_a_generation_that_was_named_stays(published):
+    folder = published(1)
+    live = LiveModel(f"{folder.folder}@1")
+    published(2)
+    live.refresh()
+
+    assert live.current.generation == 1
+
+
+def test_a_generation_that_cannot_be_opened_does_not_answer(published, messages, monkeypatch):
+    folder = published(1)
+    failures = []
+    live = LiveModel(str(folder.folder), fails=lambda: failures.append(1))
+    published(2)
+    damaged = folder.generation(2) / "weights.safetensors"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-1])
+    live.refresh()
+    live.refresh()
+
+    # It is not tried again at once, and the second failure would not be told.
+    assert (live.current.generation, failures) == (1, [1])
+    assert sum("generation 1 goes on answering" in message for message in messages) == 1
+    monkeypatch.setattr(live_model, "RETRY_SECONDS", 0.0)
+    live.refresh()
+    assert failures == [1, 1]
+    assert sum("generation 1 goes on answering" in message for message in messages) == 1
+    damaged.write_bytes(content)
+    live.refresh()
+    assert live.current.generation == 2
+
+
+def test_a_model_that_vanishes_goes_on_answering(published):
+    folder = published(1)
+    live = LiveModel(str(folder.folder))
+    shutil.rmtree(folder.folder)
+    live.refresh()
+
+    assert live.current.model.predict("the")
+
+
+def test_a_model_must_be_there_at_the_start(tmp_path, published):
+    with pytest.raises(InputMissingError):
+        LiveModel(str(tmp_path / "missing"))
+    folder = published(1)
+    (folder.generation(1) / "model.json").write_text("{}")
+    with pytest.raises(DataError):
+        LiveModel(str(folder.folder))
+
+
+def test_no_request_is_lost_while_generations_are_published(published, serving, many):
+    """Each answer is that of the generation that it names."""
+    publishes, requests = (50, 1000) if many else (10, 200)
+    folder = published(1)
+    client = serving(folder.folder)
+    body = {"contexts": ["the cat sat on the"], "k": 1}
+    done = threading.Semaphore(0)
+
+    def ask(_number):
+        response = client.post("/v1/predict", json=body)
+        done.release()
+        return response
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(ask, number) for number in range(requests)]
+        expected = {1: LiveModel(f"{folder.folder}@1").current.model.predict("the cat sat on the", 1)}
+        for seed in range(2, publishes + 2):
+            for _ in range(requests // publishes - 1):
+                done.acquire()
+            published(seed)
+            live = LiveModel(f"{folder.folder}@{seed}")
+            expected[seed] = live.current.model.predict("the cat sat on the", 1)
+        responses = [each.result() for each in asked]
+
+    assert [response.status_code for response in responses] == [200] * requests
+    seen = set()
+    for response in responses:
+        answered = response.json()
+        (found,) = answered["answers"][0]["predictions"]
+        (right,) = expected[answered["generation"]]
+        assert (found["word"], found["logprob"]) == (right.word, right.logprob)
+        seen.add(answered["generation"])
+    assert len(seen) > 1
+    # The watching thread takes over the last one soon.
+    while client.get("/healthz").json()["generation"] != publishes + 1:
+        threading.Event().wait(0.02)
