@@ -186,6 +186,10 @@ class LanguageModel(ABC, Generic[State]):
     def log_probs(self, state: State) -> Float32Array:
         """Natural log probability of every word as the next token, (B, V). The probabilities of a row sum to 1."""
 
+    def ngram_model(self) -> LanguageModel[Any] | None:
+        """The n-gram model that this one is or contains; None: none. Its `score` gives `Scores.ngram_lengths`."""
+        return None
+
     def top_k(self, state: State, k: int, allowed: BoolArray | None = None) -> tuple[IntArray, Float32Array]:
         """Find the k most probable next tokens, best first. Of equally probable tokens the smaller id comes first.
 

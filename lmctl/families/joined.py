@@ -48,6 +48,11 @@ class JoinedLanguageModel(LanguageModel[Any]):
         """See `LanguageModel.for_many_columns`."""
         return JoinedLanguageModel(self.model.for_many_columns(), self.own_ids)
 
+    def ngram_model(self) -> LanguageModel[Any] | None:
+        """That of the model, over the other vocabulary."""
+        ngrams = self.model.ngram_model()
+        return None if ngrams is None else JoinedLanguageModel(ngrams, self.own_ids)
+
     def null_state(self, batch: int) -> Any:
         """See `LanguageModel.null_state`."""
         return self.model.null_state(batch)
@@ -86,7 +91,7 @@ class JoinedLanguageModel(LanguageModel[Any]):
         )
         present = np.arange(len(inputs))[:, None] < lengths
         log_probs = scores.log_probs + np.where(present, self._log_shares[targets], 0.0)
-        return Scores(log_probs, None, scores.features), state
+        return Scores(log_probs, None, scores.features, ngram_lengths=scores.ngram_lengths), state
 
     def advance_with_log_probs(
         self, state: Any, token_ids: IntArray, lengths: IntArray | None = None

@@ -129,6 +129,11 @@ class Bundle:
         own = families.find(self.family).count_parameters(self.sizes)
         return sum(member.parameters() for member in self.members()) if own is None else own
 
+    def size_bytes(self) -> int:
+        """Return the bytes of all files that model.json lists, and of those of the members."""
+        own = sum(file.bytes for file in self.record.files.values())
+        return own + sum(member.size_bytes() for member in self.members())
+
     def config(self) -> Config:
         """Return the resolved configuration that the model was trained with.
 

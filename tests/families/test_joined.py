@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from lmctl.corpus.vocabulary import Vocabulary
+from lmctl.families.cached.parameters import CacheParameters
+from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.families.joined import JoinedLanguageModel, join_vocabulary
 from lmctl.families.mixture.runtime import MixtureLanguageModel
+from lmctl.families.ngram.runtime import NgramLanguageModel
 
 OWN = ("<unk>", "</s>", "a", "b", "c", "d", "e", "f", "g")
 # Two words are new, and the others are in another order.
@@ -86,3 +89,27 @@ def test_vectors_and_features_are_those_of_the_model(make_lstm):
     np.testing.assert_array_equal(
         joined.features(state), model.features(model.advance(model.initial_state(1), np.array([[5]])))
     )
+
+
+def test_the_n_grams_of_a_member_are_found_through_mixture_and_vocabulary(make_lstm, estimate_text):
+    own, tables = estimate_text("a b\nb a b\n", order=3)
+    words = (*own.words, "new")
+    counted, network = NgramLanguageModel(tables), make_lstm(3)
+    mixture = MixtureLanguageModel(
+        [
+            join_vocabulary(network, vocabulary(OWN), vocabulary(OWN)),
+            join_vocabulary(counted, own, vocabulary(words)),
+        ],
+        [0.5, 0.5],
+    )
+    a, b, new = (words.index(word) for word in ("a", "b", "new"))
+    inputs, targets = np.array([[1], [b], [a], [b], [new]]), np.array([[b], [a], [b], [new], [1]])
+
+    ngrams = mixture.ngram_model()
+    scores, _ = ngrams.score(inputs, targets, np.array([5]), ngrams.null_state(1))
+
+    # `</s> b`, `</s> b a` and `b a b` came; nothing came before or after an unknown word.
+    assert scores.ngram_lengths.ravel().tolist() == [2, 3, 3, 1, 1]
+    assert network.ngram_model() is None
+    assert counted.ngram_model() is counted
+    assert CachedLanguageModel(counted, CacheParameters(weight=0.5, theta=1.0), 10).ngram_model() is counted

@@ -59,6 +59,10 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         """See `LanguageModel.for_many_columns`: the form for many columns of the model, with the same cache."""
         return CachedLanguageModel(self.model.for_many_columns(), self.parameters, self.size)
 
+    def ngram_model(self) -> LanguageModel[Any] | None:
+        """That of the model, without the cache."""
+        return self.model.ngram_model()
+
     def null_state(self, batch: int) -> CacheState:
         """The null state of the model, with empty memories."""
         state = self.model.null_state(batch)

@@ -52,6 +52,10 @@ class MixtureLanguageModel(LanguageModel[MixtureState]):
         """See `LanguageModel.for_many_columns`: a mixture of the members' forms for many columns."""
         return MixtureLanguageModel([member.for_many_columns() for member in self.members], self.weights)
 
+    def ngram_model(self) -> LanguageModel[Any] | None:
+        """That of the first member that has one."""
+        return next(filter(None, (member.ngram_model() for member in self.members)), None)
+
     def null_state(self, batch: int) -> MixtureState:
         """The null state of every member."""
         return tuple(member.null_state(batch) for member in self.members)

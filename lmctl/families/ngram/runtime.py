@@ -81,6 +81,10 @@ class NgramLanguageModel(LanguageModel[NgramState]):
         self._tables = tables
         self._arithmetic = Adding(tables) if tables.sizes.quantize == 8 else BackingOff(tables)
 
+    def ngram_model(self) -> NgramLanguageModel:
+        """See `LanguageModel.ngram_model`."""
+        return self
+
     def words(self, order: int, places: IntArray) -> IntArray:
         """The word ids of n-grams, (N, order), given their places in the table of their order, (N,)."""
         return self._tables.words(order, places)
