@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from lmctl.training.loading import NEWEST_PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -87,6 +90,7 @@ def test_the_wheel_holds_the_package_with_its_presets_and_types(built):
         "lmctl/configs/spaces/ngram.yaml",
         "lmctl/configs/schema.json",
     } <= names
+    assert {f"lmctl/corpora/{name}.txt" for name in ("en", "zh", "four-sentences")} <= names
 
 
 def interpreter(version):
@@ -109,25 +113,38 @@ def interpreter(version):
 
 
 def first_day(lmctl, folder):
-    """Train n-grams, predict and show the model, in a new folder."""
-    (folder / "text.txt").write_text("我爱编程。\n编程是一种艺术。\n", encoding="utf-8")
-    printed = run(lmctl, "train", "text.txt", "--quiet", "--set", "preset=ngram", "--min-count", "1", cwd=folder)
-    assert printed == "models/text/generations/000001\n"
-    assert run(lmctl, "predict", "一种", "-k", "1", "--format", "words", cwd=folder) == "艺术\n"
-    assert run(lmctl, "verify", cwd=folder) == "models/text/generations/000001: ok\n"
+    """Train n-grams of a text of the package with a preset of the package, and query them, in a new folder."""
+    folder.mkdir()
+    versions = dict(line.split(" ", 1) for line in run(lmctl, "--version", cwd=folder).splitlines())
+    assert versions["lmctl"] == built_version()
+    package = Path(versions["package"])
+    assert package.is_relative_to(lmctl.parents[1])
+    asked = ("train", package / "corpora/four-sentences.txt", "-c", package / "configs/ngram.yaml", "--quiet")
+    printed = run(lmctl, *asked, "--min-count", "1", cwd=folder)
+    assert printed == "models/four-sentences/generations/000001\n"
+    assert run(lmctl, "predict", "编程", "-k", "1", "--format", "words", cwd=folder) == "是\n"
+    assert run(lmctl, "verify", cwd=folder) == "models/four-sentences/generations/000001: ok\n"
+
+
+def built_version():
+    """The version that the checkout states."""
+    return re.search(r'__version__ = "(.*)"', (ROOT / "lmctl/version.py").read_text(encoding="utf-8"))[1]
 
 
 @pytest.mark.parametrize(
     "version",
-    [SUPPORTED[0], pytest.param(SUPPORTED[-1], marks=pytest.mark.long)],
+    dict.fromkeys([SUPPORTED[0], NEWEST_PYTHON, SUPPORTED[-1]]),
     ids=lambda version: ".".join(map(str, version)),
 )
-def test_the_wheel_works_on_the_oldest_and_the_newest_python(built, tmp_path, version):
+def test_wheel_and_sdist_work_on_the_oldest_and_the_newest_python(built, tmp_path, version):
+    sdist, wheel = built
     run(interpreter(version), "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     pip = (tmp_path / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    run(*pip, "-c", ROOT / "constraints.txt", built[1], cwd=tmp_path)
 
-    first_day(tmp_path / "venv/bin/lmctl", tmp_path)
+    run(*pip, "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    first_day(tmp_path / "venv/bin/lmctl", tmp_path / "wheel")
+    run(*pip, "--force-reinstall", "--no-deps", sdist, cwd=tmp_path)
+    first_day(tmp_path / "venv/bin/lmctl", tmp_path / "sdist")
 
 
 @pytest.fixture(scope="module")

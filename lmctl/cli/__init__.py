@@ -15,7 +15,7 @@ from lmctl import files
 from lmctl.cli.streams import take_over_streams
 from lmctl.cli.terminal import message_line, show_control_characters
 from lmctl.errors import LmctlError
-from lmctl.version import __version__
+from lmctl.version import package_folder, versions
 
 # Command -> (module of lmctl.cli, name in it); a module is imported when its command is run.
 COMMANDS = {
@@ -101,6 +101,18 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(SUMMARIES.items()))
 
 
+def _print_versions() -> None:
+    for name, version in versions().items():
+        click.echo(f"{name} {version}")
+    click.echo(f"package {package_folder()}")
+
+
+def _show_versions(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        _print_versions()
+        context.exit()
+
+
 @click.group(
     cls=_LazyGroup,
     no_args_is_help=False,
@@ -108,7 +120,15 @@ class _LazyGroup(click.Group):
     subcommand_metavar="COMMAND [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, "-V", "--version", message="lmctl %(version)s")
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of lmctl and of the packages that it uses, and exit.",
+)
 @click.pass_context
 def lmctl(context: click.Context) -> None:
     """Train next-word models on English or Chinese text, and query them.
@@ -143,8 +163,8 @@ def _help(context: click.Context, command: str | None) -> None:
 
 @click.command(name="version")
 def _version() -> None:
-    """Show the version."""
-    click.echo(f"lmctl {__version__}")
+    """Show the versions of lmctl and of the packages that it uses."""
+    _print_versions()
 
 
 # Commands that do the same as the options --help and --version.

@@ -1,10 +1,15 @@
-"""--help, --version and the completion of commands."""
+"""--help and --version."""
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+
 import pytest
 
+import lmctl
 from lmctl.cli import COMMANDS
+from lmctl.text.engines import installed_version
 
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
@@ -33,13 +38,25 @@ def test_no_line_of_help_is_wider_than_a_terminal(call, name):
     assert max(map(len, call(name, "--help").lines)) <= 80
 
 
-def test_version_is_the_packages(call):
-    from lmctl import __version__
+def test_the_first_line_of_the_versions_is_that_of_lmctl_and_the_last_the_folder_of_the_package(call):
+    lines = call("--version").lines
 
-    assert call("--version").out == f"lmctl {__version__}\n"
+    assert lines[:2] == [f"lmctl {lmctl.__version__}", f"python {platform.python_version()}"]
+    package, _, folder = lines[-1].partition(" ")
+    assert (package, Path(folder)) == ("package", Path(lmctl.__file__).parent)
+    assert (Path(folder) / "corpora/en.txt").is_file()
+    assert (Path(folder) / "configs/reference.yaml").is_file()
 
 
-def test_a_shell_can_complete_commands(lmctl):
-    finished = lmctl(env={"_LMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "lmctl pre", "COMP_CWORD": "1"})
+def test_packages_have_the_versions_that_they_state_themselves(call):
+    import numpy as np
 
-    assert finished.lines == ["plain,prepare", "plain,predict"]
+    shown = dict(line.split(" ", 1) for line in call("--version").lines)
+
+    assert (shown["numpy"], shown["rjieba"]) == (np.__version__, installed_version("rjieba"))
+
+
+def test_packages_that_are_not_installed_have_no_line(call, monkeypatch):
+    monkeypatch.setattr("lmctl.version.PACKAGES", ("numpy", "no-such-package"))
+
+    assert [line.split()[0] for line in call("--version").lines] == ["lmctl", "python", "numpy", "package"]

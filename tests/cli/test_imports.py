@@ -112,12 +112,16 @@ def test_only_training_a_network_imports_tensorflow(
     ("arguments", "banned"),
     [
         (("--help",), {"numpy", "msgspec", "yaml", "rich", "jieba", "rjieba", "tensorflow", "multiprocessing"}),
+        (
+            ("--version",),
+            {"numpy", "msgspec", "yaml", "rich", "jieba", "rjieba", "sentencex", "tensorflow", "keras"},
+        ),
         (("predict", "-m", "{bundle}", "the cat"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
         (("eval", "-m", "{bundle}", "{text}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
         (("info", "{bundle}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
         (("prepare", "{text}", "-o", "{text}.prepared", "-q"), {"yaml", "rich", "jieba", "rjieba", "tensorflow"}),
     ],
-    ids=["help", "predict", "eval", "info", "prepare"],
+    ids=["help", "version", "predict", "eval", "info", "prepare"],
 )
 def test_a_command_imports_only_what_it_needs(clean_environment, bundle, write, arguments, banned):
     text = write("text.txt", b"the cat sat on the mat .\n")
