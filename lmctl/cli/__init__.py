@@ -236,6 +236,9 @@ def run(arguments: list[str]) -> int:
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         from click.shell_completion import shell_complete
 
+        from lmctl.cli import shells
+
+        shells.register()
         return shell_complete(lmctl, {}, "lmctl", COMPLETION_VARIABLE, instruction)
     try:
         # Command.main would turn a closed pipe into exit code 1 and Ctrl-C into a blank line.

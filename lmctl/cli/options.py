@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from lmctl.cli.completion import complete_files, complete_models
+from lmctl.cli.completion import complete_assignments, complete_files, complete_models
 from lmctl.cli.output import Messages, configure_messages
 from lmctl.cli.parameters import PathName
 
@@ -289,6 +289,7 @@ def configuration_options(command: F) -> F:
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=complete_assignments,
         help="Set a configuration key, such as training.epochs=3; repeatable; wins over -c.",
     )(command)
     return click.option(

@@ -8,7 +8,7 @@ a family declares its own keys. `keys` checks values, `unknown_keys` and `messag
 """
 
 from lmctl.config.checks import with_segmenter
-from lmctl.config.keys import SECTIONS, Key, all_keys, find_key, find_keys
+from lmctl.config.keys import FAMILY_KEY, SECTIONS, Key, all_keys, find_key, find_keys
 from lmctl.config.presets import choose_preset
 from lmctl.config.schema import (
     Config,
@@ -30,6 +30,7 @@ from lmctl.config.settings import (
 from lmctl.config.training_keys import TrainingConfig
 
 __all__ = [
+    "FAMILY_KEY",
     "SECTIONS",
     "Config",
     "DeviceConfig",
