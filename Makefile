@@ -5,13 +5,14 @@
 #                     every family; the sessions of README and docs/concepts.md
 # make check          run every check except the tests (pre-commit runs the same)
 # make docs           rewrite the generated references
+# make man            write man pages to build/man: man -l build/man/lmctl.1
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-portable faults check docs clean
+.PHONY: setup demo test test-portable faults check docs man clean
 
 setup: $(STAMP)
 
@@ -51,5 +52,8 @@ faults: setup
 docs: setup
 	$(BIN)/python -m tools.generate_docs
 
+man: setup
+	$(BIN)/python -m tools.man_pages build/man
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache models
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache models
