@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -151,6 +152,8 @@ class Server:
                 body = await self._body(request)
         except TimeoutError:
             raise _Refusal(408, f"the body did not arrive within {self._limits.seconds:g} seconds") from None
+        except ClientDisconnect:
+            raise _Refusal(400, "the body ended early") from None
         asked = _decoded(decode, body)
         try:
             async with asyncio.timeout(end - time.monotonic()):

@@ -22,6 +22,7 @@ MOST_WORDS = 1000
 MOST_SAMPLES = 16
 LARGEST_BEAM = 16
 MOST_STOPS = 8
+MOST_ACCURACIES = 8
 
 Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Texts: TypeAlias = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MOST_TEXTS)]
@@ -53,9 +54,10 @@ class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     level: Annotated[Literal["sentence", "word"], Meta(description="word: each answer has its tokens.")] = (
         "sentence"
     )
-    ranks: Annotated[bool, Meta(description="Compute the rank of each token, for its answer with level word.")] = (
-        False
-    )
+    accuracy_at: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=MOST_ANSWERS)], ...],
+        Meta(max_length=MOST_ACCURACIES, description="Values of k for accuracy@k; with any, tokens have ranks."),
+    ] = ()
 
 
 class SurprisalRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -112,7 +114,7 @@ class ContextAnswer(Struct, frozen=True, kw_only=True):
 
 
 class TokenScore(Struct, frozen=True, kw_only=True):
-    """A token of a sentence; `logprob` is the natural log; null: a probability of 0, or a rank not asked for."""
+    """A token of a sentence; `logprob` is the natural log. Null: a probability of 0; no `accuracy_at`."""
 
     position: int
     word: str

@@ -125,13 +125,15 @@ def predict(opened: OpenedModel, requests: Sequence[PredictRequest]) -> list[Fie
 def score(opened: OpenedModel, requests: Sequence[ScoreRequest]) -> list[Fields]:
     """The log probabilities of sentences, and the figures of the texts of each request."""
     model, asked = opened.model, requests[0]
-    found = score_sentences(model, _all_texts(requests), blank_lines="keep", ranks=asked.ranks, threads=1)
+    found = score_sentences(
+        model, _all_texts(requests), blank_lines="keep", ranks=bool(asked.accuracy_at), threads=1
+    )
     return [_scored(model, request, list(itertools.islice(found, len(request.texts)))) for request in requests]
 
 
 def _scored(model: TextModel, request: ScoreRequest, scores: Sequence[SentenceScore]) -> Fields:
     recipe = model.bundle.record.recipe
-    tally = Tally(None if recipe.stop_words else model.characters)
+    tally = Tally(None if recipe.stop_words else model.characters, request.accuracy_at)
     answers = []
     for line, (text, found) in enumerate(zip(request.texts, scores, strict=True), start=1):
         tally.add(found)

@@ -152,6 +152,8 @@ class LiveModel:
         )
 
     def _note_failure(self, place: Path, error: LmctlError | OSError) -> None:
+        if self._is_too_early(place):
+            return
         is_new = self._failed is None or self._failed[0] != place
         self._failed = place, time.monotonic()
         self._fails()

@@ -103,7 +103,15 @@ def test_many_clients_are_answered_alike(start, bundle):
 
 def test_a_client_that_sends_no_http_disturbs_nothing(start, bundle):
     server = start("-m", bundle)
-    for sent in (b"\x16\x03\x01garbage\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b""):
+    head = ("POST /v1/predict HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 99")
+    unfinished = "".join(f"{line}\r\n" for line in head).encode()
+    for sent in (
+        b"\x16\x03\x01garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"",
+        unfinished,
+        unfinished + b"\r\n{",
+    ):
         with socket.create_connection((server.address.hostname, server.address.port), LONGEST_SECONDS) as stranger:
             stranger.sendall(sent)
     assert server.ask("/healthz")[0] == 200

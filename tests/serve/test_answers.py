@@ -26,7 +26,7 @@ def test_the_next_words_of_a_uniform_model_each_have_a_ninth(serving, uniform):
 
 
 def test_a_sentence_of_a_uniform_model_has_the_sum_of_its_tokens(serving, uniform):
-    asked = {"texts": ["the cat sat", ""], "level": "word", "ranks": True}
+    asked = {"texts": ["the cat sat", ""], "level": "word", "accuracy_at": [1, 9]}
     answered = serving(uniform).post("/v1/score", json=asked).json()
 
     first, empty = answered["answers"]
@@ -39,6 +39,7 @@ def test_a_sentence_of_a_uniform_model_has_the_sum_of_its_tokens(serving, unifor
     assert first["tokens"][0]["rank"] == 9
     assert (empty["words"], len(empty["tokens"])) == (0, 1)
     assert answered["summary"]["tokens"] == 5
+    assert answered["summary"]["accuracy"] == {"1": 0, "9": 1}
     assert answered["summary"]["perplexity"] == pytest.approx(9, rel=1e-6)
 
 

@@ -63,11 +63,14 @@ def test_a_generation_that_cannot_be_opened_does_not_answer(published, messages,
 
 def test_a_model_that_vanishes_goes_on_answering(published):
     folder = published(1)
-    live = LiveModel(str(folder.folder))
+    failures = []
+    live = LiveModel(str(folder.folder), fails=lambda: failures.append(1))
     shutil.rmtree(folder.folder)
+    live.refresh()
     live.refresh()
 
     assert live.current.model.predict("the")
+    assert failures == [1]
 
 
 def test_a_model_must_be_there_at_the_start(tmp_path, published):
