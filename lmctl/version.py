@@ -1,6 +1,9 @@
 """The version of lmctl, which its files store, and those of the packages that decide its answers."""
 
-from pathlib import Path
+# Not imported from typing: this module must not import the standard library (lmctl/__init__.py).
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __version__ = "0.1.0"
 
@@ -40,6 +43,8 @@ def versions() -> dict[str, str]:
     return {"lmctl": __version__, "python": platform.python_version()} | present
 
 
-def package_folder() -> Path:
+def package_folder() -> "Path":
     """The folder of the package, which also has configs/ and corpora/."""
+    from pathlib import Path
+
     return Path(__file__).resolve().parent

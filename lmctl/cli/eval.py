@@ -20,6 +20,7 @@ from lmctl.cli.options import (
     message_options,
     models_option,
     pass_messages,
+    report_option,
     text_format_options,
 )
 from lmctl.cli.parameters import FiniteNumber, PathName, ranks
@@ -27,7 +28,13 @@ from lmctl.cli.queries import check_files
 from lmctl.errors import QualityGateError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lmctl.cli.output import Messages
+    from lmctl.cli.scores import Scored
+    from lmctl.jobs.reporting.text_report import TextReport
+    from lmctl.query.metrics import Figures
+    from lmctl.query.window_scoring import SentenceScore
     from lmctl.store.figures import State
     from lmctl.text.formats import TextFormat
 
@@ -116,6 +123,7 @@ BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "dr
     metavar="X",
     help="Exit with 3 if the perplexity of a text, OOVs included, is above X.  [default: no limit]",
 )
+@report_option("figures, frequency bands, calibration and words shaded by surprisal")
 @text_format_options
 @encoding_options
 @message_options
@@ -138,6 +146,7 @@ def evaluate(
     blank_lines: Literal["drop", "keep"] | None,
     output: Path | None,
     max_perplexity: float | None,
+    report_file: Path | None,
     text_format: TextFormat,
     encoding: str | None,
     errors: str | None,
@@ -185,6 +194,7 @@ def evaluate(
     check_sources(names)
     if output is not None and str(output) != STDOUT:
         check_writable(output)
+    report = _begun_report(report_file)
     models = models or (default_model(),)
     opened = {model: load_named(model, cache=cache) for model in models}
     if dynamic:
@@ -199,7 +209,7 @@ def evaluate(
         from lmctl.cli.eval_gaps import check_gap_options, evaluate_gap_models
 
         check_gap_options(opened, format, state, blank_lines, max_perplexity, interval=interval)
-        evaluate_gap_models(
+        of_gaps = evaluate_gap_models(
             messages,
             opened,
             names,
@@ -212,11 +222,14 @@ def evaluate(
             errors=errors or "strict",
             text_format=text_format,
         )
+        if report is not None:
+            report.finish(opened, of_gaps)
         return
     printer = make_printer(format, level, header=header)
     results = []
     with showing_activity(messages, "scoring"):
         for model, name in ((model, name) for name in names for model in models):
+            on_sentence: Callable[[SentenceScore], object] = partial(printer.sentence, model, name)
             figures = evaluate_text(
                 opened[model],
                 name,
@@ -227,7 +240,13 @@ def evaluate(
                 errors=errors or "strict",
                 text_format=text_format,
                 interval=Resampling(confidence or CONFIDENCE) if interval else None,
-                on_sentence=partial(printer.sentence, model, name) if printer.reads_sentences else None,
+                # Dynamic evaluation computes the probabilities of the text alone.
+                top_answers=report is not None and not dynamic,
+                on_sentence=report.listening(opened[model], on_sentence)
+                if report is not None
+                else on_sentence
+                if printer.reads_sentences
+                else None,
                 # The program that sends the lines may wait for the result of one before it sends the next.
                 on_pause=None if level == "summary" else sys.stdout.flush,
             )
@@ -236,13 +255,29 @@ def evaluate(
     printer.end(results)
     if output is not None:
         write_figures(output, {model: opened[model].bundle.folder for model in models}, results)
+    if report is not None:
+        report.finish(opened, results)
+    _check_perplexities(results, max_perplexity)
+
+
+def _check_perplexities(results: list[Scored[Figures]], most: float | None) -> None:
+    """End with an error if the perplexity of a text is above --max-perplexity."""
+    has_several = len({scored.model for scored in results}) > 1
     for model, name, figures in results:
-        if max_perplexity is not None and not figures.perplexity <= max_perplexity:
-            of_model = f" under {model}" if len(models) > 1 else ""
+        if most is not None and not figures.perplexity <= most:
+            of_model = f" under {model}" if has_several else ""
             raise QualityGateError(
-                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above --max-perplexity "
-                f"{max_perplexity:g}"
+                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above --max-perplexity {most:g}"
             )
+
+
+def _begun_report(path: Path | None) -> TextReport | None:
+    """The report of the texts, after the check that it can be written; None: none is wanted."""
+    if path is None:
+        return None
+    from lmctl.jobs.reporting.text_report import TextReport
+
+    return TextReport(path)
 
 
 def _check_dynamic(dynamic: bool, rate: float | None, state: str, accuracy_at: tuple[int, ...]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lmctl.cli.output import Messages
     from lmctl.query.model import Model
+    from lmctl.query.pseudo_metrics import PseudoFigures
     from lmctl.text.formats import TextFormat
 
 FORMATS = ("table", "tsv", "jsonl")
@@ -79,8 +80,8 @@ def evaluate_gap_models(
     encoding: str,
     errors: str,
     text_format: TextFormat,
-) -> None:
-    """Score texts, and print their figures.
+) -> list[Scored[PseudoFigures]]:
+    """Score texts, print their figures, and return them.
 
     Args:
         messages: which messages are shown.
@@ -119,3 +120,4 @@ def evaluate_gap_models(
     printer.end(results)
     if output is not None:
         write_figures(output, {name: model.bundle.folder for name, model in opened.items()}, results)
+    return results

@@ -220,6 +220,17 @@ def cache_option(command: F) -> F:
     )(command)
 
 
+def report_option(subject: str) -> Callable[[F], F]:
+    """Add --report, a page about the subject, which the command calls `report_file`."""
+    return click.option(
+        "--report",
+        "report_file",
+        type=PathName(path_type=Path),
+        metavar="FILE.html",
+        help=f"Also write {subject} as a page for a browser; needs lmctl[report].",
+    )
+
+
 def check_cache(cache: int, state: str) -> None:
     """Refuse a cache if the state is reset at every line."""
     if cache and state != "carry":

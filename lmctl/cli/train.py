@@ -11,7 +11,7 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
-from lmctl.cli.options import configuration_options, message_options, pass_messages
+from lmctl.cli.options import configuration_options, message_options, pass_messages, report_option
 from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
@@ -88,6 +88,13 @@ if TYPE_CHECKING:
     metavar="FILE.prom",
     help="Write metrics of the run to FILE.prom for the node exporter of Prometheus; needs lmctl[train].",
 )
+@click.option(
+    "--tensorboard",
+    type=PathName(path_type=Path),
+    metavar="DIR",
+    help="Write the figures of the run to an event file in DIR, for TensorBoard; needs lmctl[train].",
+)
+@report_option("the model")
 @key_option("device.threads", "--threads")
 @click.option(
     "--nice",
@@ -113,6 +120,8 @@ def train(
     log_json: str | None,
     curve_points: int,
     status_file: Path | None,
+    tensorboard: Path | None,
+    report_file: Path | None,
     nice: int,
     jobs: int | None,
     config_files: tuple[str, ...],
@@ -143,16 +152,21 @@ def train(
         lmctl train news.txt -o models/news --init-from current --grow-vocabulary
     """
     from lmctl.cli import reports
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.training_display import TrainingDisplay
     from lmctl.config import read_settings
+    from lmctl.jobs.reporting.model_report import check_report, write_model_report
     from lmctl.jobs.train import run as job
     from lmctl.jobs.train.training_job import Policies
     from lmctl.jobs.watching.event_log import STANDARD_ERROR, EventLog
     from lmctl.jobs.watching.events import to_all
     from lmctl.jobs.watching.status_file import StatusFile
+    from lmctl.jobs.watching.tensorboard import TensorBoardLog
 
-    if dry_run and (log_json is not None or status_file is not None):
-        raise click.UsageError("--dry-run starts no run; leave out --log-json and --status-file")
+    if dry_run and any(asked is not None for asked in (log_json, status_file, tensorboard, report_file)):
+        raise click.UsageError(
+            "--dry-run starts no run; leave out --log-json, --status-file, --tensorboard and --report"
+        )
     # Threads and processes inherit the niceness, so it is set before any is started.
     os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))
@@ -162,6 +176,10 @@ def train(
     listeners: list[OnRunEvent] = [EventLog(log_json)] if log_json is not None else []
     if status_file is not None:
         listeners.append(StatusFile(status_file))
+    if tensorboard is not None:
+        listeners.append(TensorBoardLog(tensorboard))
+    if report_file is not None:
+        check_report(report_file)
     # A progress line cannot be redrawn between the events on standard error.
     messages = replace(messages, live=messages.live and log_json != STANDARD_ERROR)
     with TrainingDisplay(messages) as display:
@@ -180,4 +198,7 @@ def train(
             to_all(display.on_event, *listeners),
         )
     display.finish(trained)
+    if report_file is not None:
+        with showing_activity(messages, "reading the model"):
+            write_model_report(trained.published, report_file)
     reports.trained(trained, as_json)

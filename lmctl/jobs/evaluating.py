@@ -46,6 +46,7 @@ def evaluate_text(
     encoding: str = "utf-8",
     errors: str = "strict",
     text_format: TextFormat | None = None,
+    top_answers: bool = False,
     interval: Resampling | None = None,
     on_sentence: Callable[[SentenceScore], object] | None = None,
     on_pause: Callable[[], object] | None = None,
@@ -61,6 +62,7 @@ def evaluate_text(
         encoding: encoding of the text.
         errors: what happens to invalid bytes.
         text_format: where the text of the file stands.
+        top_answers: whether `on_sentence` needs the most probable tokens.
         interval: how the interval of the perplexity is computed.
         on_sentence: called with the score of every sentence.
         on_pause: called after all lines that have arrived are scored.
@@ -79,6 +81,7 @@ def evaluate_text(
         encoding=encoding,
         errors=errors,
         text_format=text_format,
+        top_answers=top_answers,
         interval=interval,
         on_sentence=on_sentence,
         on_pause=on_pause,

@@ -36,7 +36,12 @@ def element(tag: str, /, *children: Child, **attributes: str | None) -> Element:
 
 
 def table(
-    label: str, header: Sequence[str], rows: Iterable[Sequence[Child]], *, is_captioned: bool = False
+    label: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Child]],
+    *,
+    is_captioned: bool = False,
+    is_wide: bool = False,
 ) -> Element:
     """Make a table whose first column names the rows. Columns of numbers are set to the right.
 
@@ -45,6 +50,7 @@ def table(
         header: the names of the columns.
         rows: the cells.
         is_captioned: whether the label also stands above the table.
+        is_wide: whether the last column has sentences, which need room on a narrow screen.
     """
     of_rows = list(rows)
     classes = [
@@ -68,6 +74,7 @@ def table(
         element("caption", label) if is_captioned else None,
         element("thead", head),
         element("tbody", body),
+        class_="wide" if is_wide else None,
     )
     # A wide table scrolls by itself, also with the keyboard; the page does not.
     return element("div", made, class_="scroll", tabindex="0", role="group", aria_label=label)

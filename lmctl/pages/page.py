@@ -116,10 +116,17 @@ def _figure(shown: Figure) -> Element:
 
 
 def _name_plots(body: Element) -> None:
-    """Number the plots of a page, and refer from each to its title and description."""
+    """Give the parts of each plot names of their own, and refer from it to its title and description."""
     numbers = itertools.count(1)
     for plot in body.iter("svg"):
         name = f"plot-{next(numbers)}"
+        # Plots have the same names for their parts.
+        for part in plot.iter():
+            for key, value in part.attrib.items():
+                if key == "id":
+                    part.set(key, f"{name}-{value}")
+                elif key == "href" or value.startswith("url(#"):
+                    part.set(key, value.replace("#", f"#{name}-"))
         title, description = plot.find("title"), plot.find("desc")
         if title is not None and description is not None:
             title.set("id", f"{name}-title")

@@ -11,7 +11,7 @@ import importlib.util
 import io
 import math
 import re
-import zlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -128,19 +128,27 @@ def plot_lines(panels: Sequence[Panel], x_label: str) -> Element:
 
 
 def plot_bars(bars: Sequence[tuple[str, float]], label: str, *, logarithmic: bool = False) -> Element:
-    """Draw horizontal bars, the first one at the top, each with its value. An infinite value has no bar."""
+    """Draw horizontal bars, the first one at the top, each with its value.
+
+    Args:
+        bars: name and value of each bar. An infinite value has no bar.
+        label: of the axis.
+        logarithmic: whether the axis is; it begins at 1.
+    """
     with _drawing() as (plt_figure, ticks):
         figure = plt_figure(figsize=(_WIDTH_INCHES, 0.7 + 0.28 * len(bars)), layout="constrained")
         axis = figure.subplots()
-        values = [value if math.isfinite(value) else 0.0 for _, value in bars]
+        # Where the axis begins.
+        least = 1.0 if logarithmic else 0.0
+        values = [value if math.isfinite(value) else least for _, value in bars]
         drawn = axis.barh([name for name, _ in bars], values, color=_SERIES[0], height=0.6)
         axis.bar_label(drawn, labels=[_number(value) for _, value in bars], padding=3)
         axis.invert_yaxis()
         axis.margins(x=0.18)
         axis.grid(axis="y", visible=False)
         axis.set_xlabel(label)
-        if logarithmic and any(value > 0 for value in values):
-            axis.set_xlim(1, max(values) ** 1.25 + 1)
+        if logarithmic:
+            axis.set_xlim(least, max(values) ** 1.25 + 1)
         _set_ticks(axis.xaxis, ticks, logarithmic=logarithmic)
         return _svg(figure)
 
@@ -186,7 +194,9 @@ def _drawing() -> Iterator[tuple[Any, Any]]:
     from matplotlib import ticker
     from matplotlib.figure import Figure
 
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # The browser has a font for the characters that the font of matplotlib does not have.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         yield Figure, ticker
@@ -215,7 +225,7 @@ def _number(value: float) -> str:
 
 
 def _svg(figure: Any) -> Element:
-    """The SVG of a figure, to stand inside a page: without fonts, sizes, identifiers and styles of its own."""
+    """The SVG of a figure, to stand inside a page: without fonts, sizes and styles of its own."""
     written = io.StringIO()
     figure.savefig(
         written,
@@ -233,27 +243,25 @@ def _svg(figure: Any) -> Element:
         for child in list(parent):
             if child.tag in (f"{_SVG}style", f"{_SVG}metadata") or not isinstance(child.tag, str):
                 parent.remove(child)
-    named = {reference for each in root.iter() for reference in _references(each)}
-    # Two plots of a page may not have one identifier.
-    prefix = f"p{zlib.crc32(text.encode()):08x}-"
     for each in root.iter():
         each.tag = each.tag.removeprefix(_SVG)
         each.text, each.tail = ((space or "").strip() or None for space in (each.text, each.tail))
-        if (identifier := each.attrib.pop("id", None)) in named:
-            each.set("id", f"{prefix}{identifier}")
         if link := each.attrib.pop(_LINK, None):
-            each.set("href", f"#{prefix}{link[1:]}")
+            each.set("href", link)
         for name, value in each.attrib.items():
             # A hundredth of a point is finer than any screen.
-            rounded = re.sub(r"(\d+\.\d\d)\d+", r"\1", value)
-            each.set(name, rounded.replace("url(#", f"url(#{prefix}"))
+            each.set(name, re.sub(r"(\d+\.\d\d)\d+", r"\1", value))
+    named = {reference for each in root.iter() for reference in _references(each)}
+    for each in root.iter():
+        if each.get("id") not in named:
+            each.attrib.pop("id", None)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     return root
 
 
 def _references(element: Element) -> list[str]:
-    """The identifiers that an element refers to."""
+    """Return the identifiers that an element of a plot refers to."""
     found = [value[5:-1] for value in element.attrib.values() if value.startswith("url(#")]
-    link = element.get(_LINK)
+    link = element.get("href")
     return [*found, *([link[1:]] if link else [])]

@@ -108,6 +108,7 @@ def runs(newest_first: Sequence[Run]) -> Section | None:
                 "Runs, the latest one first",
                 ["start (UTC)", "outcome", "generation", "took", "gate", "message"],
                 rows,
+                is_wide=True,
             ),
         ],
     )

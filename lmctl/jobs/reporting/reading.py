@@ -170,4 +170,4 @@ def _examples(found: Sequence[Example], caption: str, language: str | None, *, h
             row.append([words(example.answer or ""), f" {percent(example.confidence)}"])
         before = ("…", *example.context) if example.is_cut else example.context
         rows.append([*row, words(*before) if before else "(start of the line)"])
-    return table(caption, header, rows, is_captioned=True)
+    return table(caption, header, rows, is_captioned=True, is_wide=True)

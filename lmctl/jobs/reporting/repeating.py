@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmctl import families
 from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.jobs.train.request import FILE_SETTINGS, Request
 from lmctl.store.layout import CONFIG, MODEL_FILE, REQUEST
@@ -38,6 +39,8 @@ def command_to_repeat(bundle: Bundle, model: Path | None) -> str | None:
             settings[_STEPS] = steps
         options = [part for key, value in settings.items() for part in ("--set", f"{key}={_written(value)}")]
         return shlex.join(["lmctl", "train", *_texts(request), *_output(model), *options])
+    if training is None and families.find(bundle.family).combines:
+        return None
     texts = [] if corpus is None else [source.name for source in corpus.sources if source.split == "train"]
     if not texts or CONFIG not in bundle.record.files:
         return None

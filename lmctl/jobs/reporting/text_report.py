@@ -1,0 +1,194 @@
+"""`lmctl eval --report`: the scores of texts under models, as one page."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from lmctl import files
+from lmctl.jobs.reporting import reading
+from lmctl.jobs.reporting.model_report import MADE_BY, check_report, language_of
+from lmctl.jobs.reporting.numbers import count, decimal, percent
+from lmctl.pages.elements import table
+from lmctl.pages.page import Section, page, paragraph
+from lmctl.query.inspection import Inspector
+from lmctl.store.description import describe_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from lmctl.pages.elements import Child
+    from lmctl.query.inspection import Inspection
+    from lmctl.query.metrics import Figures
+    from lmctl.query.model import Model
+    from lmctl.query.pseudo_metrics import PseudoFigures
+    from lmctl.query.window_scoring import SentenceScore
+
+# Texts whose words are shown, each with sections of its own; of the others, the figures are.
+MOST_INSPECTED = 6
+
+# The figures of the table, by their names in `lmctl eval --json`: name of the column, and how it is written.
+_SHOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "tokens": ("tokens", count),
+    "words": ("words", count),
+    "oov_rate": ("OOV", percent),
+    "perplexity": ("perplexity", decimal),
+    "perplexity_excluding_oov": ("without OOVs", decimal),
+    "pseudo_perplexity": ("pseudo-perplexity", decimal),
+    "pseudo_perplexity_excluding_oov": ("without OOVs", decimal),
+    "cross_entropy_nats": ("nats per token", lambda value: decimal(value, 4)),
+    "pseudo_cross_entropy_nats": ("nats per word", lambda value: decimal(value, 4)),
+    "bits_per_character": ("bits per character", lambda value: decimal(value, 4)),
+    "pseudo_bits_per_character": ("bits per character", lambda value: decimal(value, 4)),
+    "mean_reciprocal_rank": ("mean reciprocal rank", lambda value: decimal(value, 4)),
+}
+
+
+class ScoredText(NamedTuple):
+    """The scores of a text under a model.
+
+    Attributes:
+        name: the model as it was named.
+        model: the model.
+        file: the text as it was named; "-" is standard input.
+        figures: its figures.
+        inspection: of its words; None if they are not shown.
+    """
+
+    name: str
+    model: Model
+    file: str
+    figures: Figures | PseudoFigures
+    inspection: Inspection | None
+
+
+class TextReport:
+    """Collects the scores of texts, and writes their page.
+
+    Args:
+        path: the page.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_report(path)
+        self._path = path
+        self._inspectors: list[Inspector] = []
+
+    def listening(
+        self, model: Model, on_sentence: Callable[[SentenceScore], object]
+    ) -> Callable[[SentenceScore], object]:
+        """Begin the next text, and return a listener that takes note of a score and passes it on.
+
+        Args:
+            model: the model that scores the text, which predicts the next word.
+            on_sentence: called with each score first.
+        """
+        if len(self._inspectors) >= MOST_INSPECTED:
+            return on_sentence
+        inspector = Inspector(model)
+        self._inspectors.append(inspector)
+
+        def listen(score: SentenceScore) -> None:
+            on_sentence(score)
+            inspector.add(score)
+
+        return listen
+
+    def finish(
+        self, models: Mapping[str, Model], scored: Sequence[tuple[str, str, Figures | PseudoFigures]]
+    ) -> None:
+        """Write the page.
+
+        Args:
+            models: the models by their names.
+            scored: name of the model, name of the text and figures of each text, in the order of scoring.
+        """
+        inspectors = itertools.chain(self._inspectors, itertools.repeat(None))
+        texts = [
+            ScoredText(name, models[name], file, figures, None if inspector is None else inspector.result())
+            for (name, file, figures), inspector in zip(scored, inspectors, strict=False)
+        ]
+        files.write_bytes(self._path, text_page(texts))
+
+
+def text_page(texts: Sequence[ScoredText]) -> bytes:
+    """The page of the scores of texts, in order."""
+    models = {text.name: text.model for text in texts}
+    sections = [_figures(texts), _models(models)]
+    has_many = len(texts) > 1
+    for text in texts:
+        if text.inspection is not None:
+            of_model = f" under {files.printable(text.name)}" if len(models) > 1 else ""
+            sections += _of_text(text, f": {_file(text.file)}{of_model}" if has_many else "")
+    left_out = sum(text.inspection is None for text in texts if text.model.gap_model is None)
+    if left_out:
+        sections[0] = Section(
+            sections[0].heading,
+            [*sections[0].content, paragraph(f"Words are shown of the first {MOST_INSPECTED} texts.")],
+        )
+    names = sorted({_file(text.file) for text in texts})
+    title = f"Scores of {names[0]}" if len(names) == 1 else f"Scores of {len(names)} texts"
+    lead = f"{', '.join(map(files.printable, models))}, on {', '.join(names)}."
+    return page(title, lead, sections, MADE_BY)
+
+
+def _figures(texts: Sequence[ScoredText]) -> Section:
+    found = [msgspec.to_builtins(text.figures) for text in texts]
+    shown = [key for key in _SHOWN if any(figures.get(key) is not None for figures in found)]
+    ranks = sorted({int(k) for figures in found for k in figures.get("accuracy") or {}})
+    header = ["text", "model", *(_SHOWN[key][0] for key in shown), *(f"accuracy@{k}" for k in ranks)]
+    rows = [
+        [
+            _file(text.file),
+            files.printable(text.name),
+            *(_SHOWN[key][1](figures.get(key)) for key in shown),
+            *(percent((figures.get("accuracy") or {}).get(str(k))) for k in ranks),
+        ]
+        for text, figures in zip(texts, found, strict=True)
+    ]
+    terms = sorted({_terms(figures) for figures in found})
+    return Section("Figures", [table("Figures of each text", header, rows), paragraph(f"{'; '.join(terms)}.")])
+
+
+def _terms(figures: dict[str, Any]) -> str:
+    """The conditions of a figure, without which it compares with nothing."""
+    parts = [f"vocabulary {figures['vocabulary_size']:,}"]
+    if "state" in figures:
+        parts.append(f"state {figures['state']}")
+    if figures.get("cache"):
+        parts.append(f"cache {figures['cache']:,}")
+    if figures.get("dynamic_rate") is not None:
+        parts.append(f"dynamic evaluation with rate {figures['dynamic_rate']:g}")
+    return ", ".join([*parts, "perplexity includes OOVs as <unk>"])
+
+
+def _models(models: dict[str, Model]) -> Section:
+    shown = ("family", "parameters", "vocabulary", "segmenter")
+    rows = []
+    for name, model in models.items():
+        described = describe_bundle(model.bundle)
+        rows.append([files.printable(name), *(described[key] for key in shown)])
+    return Section("Models", [table("Models", ["model", *shown], rows)])
+
+
+def _of_text(text: ScoredText, named: str) -> list[Section]:
+    found, language = text.inspection, language_of(text.model)
+    if found is None:
+        return []
+    parts: list[tuple[str, list[Child]]] = [
+        ("Frequent and rare words", reading.bands_and_calibration(found)),
+        ("Surprisal, word by word", reading.shaded(found.sample, language)),
+        ("Best and worst predictions", reading.examples(found, language)),
+    ]
+    return [Section(f"{heading}{named}", content) for heading, content in parts]
+
+
+def _file(name: str) -> str:
+    return "standard input" if name == "-" else files.printable(name)
