@@ -12,7 +12,7 @@ tuning/
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,10 +23,13 @@ from lmctl.jobs.train.request import Request, differing
 from lmctl.jobs.tune.limits import Limits
 from lmctl.jobs.tune.plan import TimePlan
 from lmctl.records import decode_record, read_regular
+from lmctl.store.generations import remove
 from lmctl.store.layout import TUNING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lmctl.jobs.tune.options import TuneOptions
 
 RESTART = "--restart begins a new study"
 
@@ -68,6 +71,21 @@ class TuningFolder:
         """The model folder of a trial."""
         return self._trials / f"{number:04d}"
 
+    def settings_file(self, number: int) -> Path:
+        """The settings of a trial."""
+        return self._trials / f"{number:04d}.yaml"
+
+    def sweep(self, number: int | None) -> None:
+        """Remove what killed runs left of trials, apart from the model folder of the trial that is continued.
+
+        Args:
+            number: of that trial; None: there is none.
+        """
+        kept = None if number is None else self.trial(number)
+        for path in self._trials.iterdir() if self._trials.is_dir() else ():
+            if path != kept:
+                remove(path)
+
     def clear(self) -> None:
         """Remove a study. The record goes first: without it, the rest counts as nothing."""
         self.record_file.unlink(missing_ok=True)
@@ -94,19 +112,19 @@ class TuningFolder:
 
 
 def check_the_same(
-    known: StudyRecord, request: Request, space: Space | None, limits: Limits, folder: Path
+    known: StudyRecord, request: Request, space: Space | None, options: TuneOptions, folder: Path
 ) -> None:
     """Refuse to continue a study of something else.
 
     Args:
         known: the study.
         request: texts and settings now.
-        space: the space file of the user now; None: the built-in space.
-        limits: the limits now.
+        space: the space file of the user now; None: the space of the study.
+        options: the limits and the way to search now.
         folder: of the study, for the message.
 
     Raises:
-        UsageError: texts, settings, space or limits differ.
+        UsageError: texts, settings, space, limits or the way to search differ.
     """
     before, now = ([file.sha256 for file in each.inputs] for each in (known.request, request))
     if before != now:
@@ -116,8 +134,7 @@ def check_the_same(
     if space is not None and space.dimensions != known.space.dimensions:
         paths = differing(*({each.path: each for each in one.dimensions} for one in (known.space, space)))
         raise UsageError(f"{folder}: is a study of another space ({listed(paths)}); {RESTART}")
-    if limits != known.limits:
-        names: dict[str, Any] = known.limits.values()
-        raise UsageError(
-            f"{folder}: is a study with other limits ({listed(differing(names, limits.values()))}); {RESTART}"
-        )
+    if changed := differing(known.limits.values(), options.limits.values()):
+        raise UsageError(f"{folder}: is a study with other limits ({listed(changed)}); {RESTART}")
+    if options.random != known.random:
+        raise UsageError(f"{folder}: is a study with --search {'random' if known.random else 'tpe'}; {RESTART}")

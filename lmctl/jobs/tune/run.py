@@ -79,6 +79,9 @@ def tune(
     job.check_inputs()
     job.check_requirements()
     _check(job.config, options)
+    if space is None:
+        # The size of the text chooses the space, but that there is one is known before the text is read.
+        built_in_space(settings, 0)
     request = describe_request(job.sources, settings)
     if request is None:
         raise UsageError(
@@ -90,34 +93,32 @@ def tune(
     files.make_folder(folder.path)
     with locked(folder.path, options.lock):
         deadline = Deadline((clock() if options.lock == "wait" else began) + options.limit_seconds, clock)
-        with listening_for_signals() as signals:
-            record, corpus, is_new = _opened(job, folder, request, space, options, on_event)
-            if not len(corpus.valid):
-                raise UsageError(
-                    "tuning compares configurations on validation text, and the corpus has none; set --valid or "
-                    "--valid-fraction"
+        record, corpus = _opened(job, folder, request, space, options, on_event)
+        if not len(corpus.valid):
+            raise UsageError(
+                "tuning compares configurations on validation text, and the corpus has none; set --valid or "
+                "--valid-fraction"
+            )
+        shared = _without_preparation(job)
+        with listening_for_signals() as signals, _study(folder, record, corpus, shared) as study:
+            _, final_seconds = seconds_reserved(record.plan, 0.0)
+            on_event(
+                StudyStarted(
+                    model=job.model,
+                    space=record.space.name,
+                    keys=[each.path for each in record.space.dimensions],
+                    decided=len(study.trials()),
+                    trial_seconds=record.plan.trial_seconds,
+                    final_seconds=record.plan.final_seconds,
+                    search_seconds=max(deadline.left() - final_seconds, 0.0),
+                    figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
                 )
-            signals.raise_if_received("starts over" if is_new else "continues the study")
-            shared = _without_preparation(job)
-            with _study(folder, record, corpus, shared) as study:
-                trial_seconds, final_seconds = seconds_reserved(record.plan, 0.0)
-                on_event(
-                    StudyStarted(
-                        model=job.model,
-                        space=record.space.name,
-                        keys=[each.path for each in record.space.dimensions],
-                        decided=len(study.trials()),
-                        trial_seconds=trial_seconds or None,
-                        final_seconds=final_seconds or None,
-                        search_seconds=max(deadline.left() - final_seconds, 0.0),
-                        figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
-                    )
-                )
-                search = Search(
-                    study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, run
-                )
-                best = search.to_the_end()
-                trials, importances = study.trials(), study.importances()
+            )
+            search = Search(
+                study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, run
+            )
+            best = search.to_the_end()
+            trials, importances = study.trials(), study.importances()
         counts = dict(collections.Counter(str(trial.state) for trial in trials))
         yaml = _write_best(folder, job, record, best, len(trials))
         on_event(
@@ -175,16 +176,16 @@ def _opened(
     space: Space | None,
     options: TuneOptions,
     on_event: OnTuningEvent,
-) -> tuple[StudyRecord, PreparedCorpus, bool]:
+) -> tuple[StudyRecord, PreparedCorpus]:
     """The study of the model folder with its corpus: the one that there is, or a new one."""
     if options.restart:
         folder.clear()
     known = folder.record()
     if known is not None:
-        check_the_same(known, request, space, options.limits, folder.path)
+        check_the_same(known, request, space, options, folder.path)
         corpus = _corpus(job, folder, on_event)
         on_event(describe_corpus(corpus))
-        return known, corpus, False
+        return known, corpus
     folder.clear()
     corpus = _corpus(job, folder, on_event)
     on_event(describe_corpus(corpus))
@@ -196,7 +197,7 @@ def _opened(
         random=options.random,
     )
     folder.write_record(record)
-    return record, corpus, True
+    return record, corpus
 
 
 def _corpus(job: TrainingJob, folder: TuningFolder, on_event: OnTuningEvent) -> PreparedCorpus:

@@ -93,6 +93,8 @@ class Search:
             InterruptedRunError: a signal has arrived.
             LmctlError: every trial fails, or none is within the limits.
         """
+        interrupted = self._study.interrupted()
+        self._folder.sweep(None if interrupted is None else interrupted.number)
         while self._fits():
             trial = self._study.interrupted()
             continued = trial is not None
@@ -135,9 +137,8 @@ class Search:
         if self._is_over(before):
             self._end(trial, "too_large", began, figures=before)
             return
-        place = self._folder.trial(trial.number)
+        place, settings_file = self._folder.trial(trial.number), self._folder.settings_file(trial.number)
         files.make_folder(place.parent)
-        settings_file = place.parent / f"{place.name}.yaml"
         files.write_text(settings_file, settings_to_yaml(settings.explicit))
         command = TrialCommand(
             corpus=self._corpus.folder,

@@ -116,6 +116,7 @@ def test_the_text_is_prepared_once(study, tmp_path):
         ({"assignments": ("model.quantize=32",)}, r"is a study with other settings (model.quantize); --restart"),
         ({"assignments": ("training.seed=5",)}, r"is a study with other settings (training.seed); --restart"),
         ({"limits": "bytes=1GB"}, "is a study with other limits (bytes); --restart begins a new study"),
+        ({"random": True}, "is a study with --search tpe; --restart begins a new study"),
         ({"space_file": "model: {order: {min: 2, max: 3}}"}, "is a study of another space (model.order and"),
     ],
 )
