@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,7 +119,7 @@ def tune(
             )
             best = search.to_the_end()
             trials, importances = study.trials(), study.importances()
-        counts = dict(collections.Counter(str(trial.state) for trial in trials))
+        counts = dict(Counter(str(trial.state) for trial in trials))
         yaml = _write_best(folder, job, record, best, len(trials))
         on_event(
             StudyEnded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lmctl import files
@@ -89,7 +90,7 @@ class Search:
         """Run trials until the time is over, and return the best of the study.
 
         Raises:
-            OutOfTimeError: the time was over before the first trial ended.
+            OutOfTimeError: the time was over before the first trial began or ended.
             InterruptedRunError: a signal has arrived.
             LmctlError: every trial fails, or none is within the limits.
         """
@@ -106,12 +107,27 @@ class Search:
         best = self._study.best()
         if best is not None:
             return best
+        raise self._nothing_done()
+
+    def _nothing_done(self) -> LmctlError:
+        """The error for a search after which no trial was trained to its end."""
+        trials = self._study.trials()
+        if trials:
+            counts = ", ".join(
+                f"{number} {state}" for state, number in Counter(each.state for each in trials).items()
+            )
+            why = next((f"; the last message: {each.why}" for each in reversed(trials) if each.why), "")
+            return LmctlError(
+                f"no trial was trained to its end ({counts}); the same command continues the study{why}"
+            )
         trial_seconds, final_seconds = seconds_reserved(self._record.plan, self._longest)
-        raise OutOfTimeError(
-            "--time-limit is over before a trial ended; the study is kept, and the same command continues it; set "
-            "a longer --time-limit"
-            if not self._longest and not trial_seconds
-            else f"no trial fits into --time-limit: a trial needs {trial_seconds:.0f} s, and the last training "
+        if not trial_seconds:
+            return OutOfTimeError(
+                "--time-limit is over before a trial began; the same command continues the study; set a longer "
+                "--time-limit"
+            )
+        return OutOfTimeError(
+            f"no trial fits into --time-limit: a trial needs {trial_seconds:.0f} s, and the last training "
             f"{final_seconds:.0f} s; set a longer --time-limit"
         )
 

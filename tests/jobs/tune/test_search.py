@@ -42,7 +42,7 @@ def test_a_trial_is_trained_alone_and_has_a_time_limit(search, trials, monkeypat
         return FAILED
 
     made._run = run
-    with pytest.raises(OutOfTimeError):
+    with pytest.raises(LmctlError, match=r"no trial was trained to its end \(1 failed\); .* training diverged"):
         made.to_the_end()
 
     (explicit,) = written
