@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lmctl.records import shortened
+
+if TYPE_CHECKING:
+    from lmctl.query.units import Unit
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 # The most characters of a value that a message quotes.
@@ -107,3 +110,21 @@ def ranks(_context: click.Context, _parameter: click.Parameter, value: str | Non
             f"expected whole numbers from 1, such as 1,5,10, got {shortened(value, LONGEST_QUOTE)!r}"
         )
     return found
+
+
+def ranks_or_none(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """As `ranks`, and `none` -> ()."""
+    return ranks(context, parameter, None if value == "none" else value)
+
+
+def unit_of_resamples(_context: click.Context, _parameter: click.Parameter, value: str) -> Unit:
+    """`line`, `document`, or `20` -> 20."""
+    names: tuple[Literal["line", "document"], ...] = ("line", "document")
+    for name in names:
+        if value == name:
+            return name
+    if value.isdecimal() and value.isascii() and len(value) < 10 and int(value) > 0:
+        return int(value)
+    raise click.BadParameter(
+        f"expected line, document or a number of lines, got {shortened(value, LONGEST_QUOTE)!r}"
+    )

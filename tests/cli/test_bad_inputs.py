@@ -23,6 +23,7 @@ READERS = {
     "train --dry-run": ("train", "{}", "-o", "model", "--dry-run"),
     "predict": ("predict", "-m", "bundle", "-f", "{}"),
     "eval": ("eval", "-m", "bundle", "{}"),
+    "compare": ("compare", "-m", "bundle", "-m", "./bundle", "{}"),
     "validation": ("prepare", "good.txt", "-o", "prepared", "--valid", "{}"),
 }
 NOTHING_TO_SAY_OF = {

@@ -81,6 +81,7 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("embed", "-m", "{bundle}", "the cat"),
         ("neighbors", "-m", "{bundle}", "cat"),
         ("eval", "-m", "{bundle}", "{text}"),
+        ("compare", "{counted}@1", "{counted}@2", "{text}"),
         ("info", "{bundle}"),
         ("verify", "{bundle}"),
         ("prepare", "{text}", "-o", "prepared", "-q"),
@@ -96,7 +97,7 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
 def test_only_training_a_network_imports_tensorflow(
     lmctl, without_tensorflow, bundle, counted, mixture, write, tmp_path, arguments
 ):
-    text = write("text.txt", b"the cat sat on the mat .\n")
+    text = write("text.txt", b"the cat sat on the mat .\nthe cat sat .\n")
 
     finished = lmctl(
         *(part.format(bundle=bundle, counted=counted, mixture=mixture, text=text) for part in arguments),

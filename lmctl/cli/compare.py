@@ -1,0 +1,220 @@
+"""`lmctl compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from lmctl.cli.completion import complete_files, complete_models
+from lmctl.cli.options import (
+    cache_option,
+    check_cache,
+    encoding_options,
+    header_option,
+    json_option,
+    message_options,
+    pass_messages,
+    text_format_options,
+)
+from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName, ranks_or_none, unit_of_resamples
+from lmctl.records import shortened
+
+if TYPE_CHECKING:
+    from lmctl.cli.output import Messages
+    from lmctl.query.units import Unit
+    from lmctl.store.figures import State
+    from lmctl.text.formats import TextFormat
+
+FORMATS = ("table", "tsv", "jsonl")
+LEVELS = ("summary", "group", "word")
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=PathName(), metavar="[MODEL]... FILE...", shell_complete=complete_files)
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    type=PathName(),
+    metavar="MODEL",
+    shell_complete=complete_models,
+    help="A model to compare: its folder, MODEL@6 for its generation 6, or folder of a bundle; repeatable. "
+    "[default: those that stand before the first FILE]",
+)
+@click.option(
+    "--state",
+    type=click.Choice(["reset", "carry"]),
+    default="reset",
+    show_default=True,
+    help="reset: each line stands alone; carry: each line continues the one before.",
+)
+@cache_option
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    help="summary: a result for each model; group: also for each group of tokens; word: also the tokens that "
+    "differ most. tsv has the rows of this level alone.  [default: word; for tsv summary]",
+)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="table: for a terminal; tsv: tab-separated; jsonl: a JSON object on each line.  [default: table on a "
+    "terminal, else tsv]",
+)
+@json_option
+@header_option
+@click.option(
+    "--tokens",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Number of tokens that are printed for each model.  [default: 100; for table 10]",
+)
+@click.option(
+    "--accuracy-at",
+    callback=ranks_or_none,
+    default="1",
+    show_default=True,
+    metavar="K,K,...",
+    help="Report the share of tokens that were among the K most probable ones; none: report no accuracy, which is "
+    "several times as fast.",
+)
+@click.option(
+    "--blank-lines",
+    type=click.Choice(["drop", "keep"]),
+    help="Lines without words: drop: skip them; keep: score the </s> that ends each.  [default: as in training]",
+)
+@click.option(
+    "--unit",
+    callback=unit_of_resamples,
+    default="line",
+    show_default=True,
+    metavar="UNIT",
+    help="What is drawn to compute intervals: line; document: the lines between blank lines; N: N lines one after "
+    "the other, as lines of one article are alike.",
+)
+@click.option(
+    "--confidence",
+    type=FiniteNumber(0, 100, above_low=True),
+    default=95.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Confidence of the intervals.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 10_000_000),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Number of resamples.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Seed of the resamples.",
+)
+@text_format_options
+@encoding_options
+@message_options
+@pass_messages
+def compare(
+    messages: Messages,
+    /,
+    files: tuple[str, ...],
+    models: tuple[str, ...],
+    state: State,
+    cache: int,
+    level: str | None,
+    format: str | None,
+    header: bool,
+    tokens: int | None,
+    accuracy_at: tuple[int, ...],
+    blank_lines: Literal["drop", "keep"] | None,
+    unit: Unit,
+    confidence: float,
+    samples: int,
+    seed: int,
+    text_format: TextFormat,
+    encoding: str | None,
+    errors: str | None,
+) -> None:
+    """Compare models on each FILE: figures, whether a difference is more than chance, and where they differ.
+
+    Each line of FILE is a sentence. With --field, FILE is JSON Lines; with --column, it is CSV or TSV. Two
+    models or more stand before the first FILE, or are named with -m. The first model is the one that the others
+    are compared with. Models of the same words are compared by perplexity, others by bits per character.
+    Models that fill gaps are refused.
+
+    Intervals and p-values are computed by drawing the lines again (paired bootstrap). Groups of tokens are made
+    by frequency (count in the training text of the first model), position in the sentence, frequency and length,
+    and by the longest n-gram of the training text that ends in the token, if a model has n-grams.
+
+    \b
+    Columns of tsv, and keys of jsonl (docs/comparing.md defines them):
+        summary: file measure tokens oov_rate characters perplexity
+            perplexity_excluding_oov bits_per_character accuracy@K low high
+            difference difference_low difference_high p confidence samples
+            seed unit units tokens_per_second bytes parameters
+            vocabulary_size model
+        group: file by group tokens bits bits_per_token difference_bits
+            share model
+        word: file line position before word after bits baseline_bits
+            difference_bits model
+    jsonl also has level, and in a summary baseline, reason and notes.
+
+    \b
+    Example:
+        lmctl compare models/counts models/network test.txt
+        lmctl compare -m models/news@6 -m models/news@7 --unit 20 test.txt
+    """
+    check_cache(cache, state)
+    from lmctl.cli.activity import showing_activity
+    from lmctl.cli.comparisons import make_printer
+    from lmctl.query.bootstrap import Resampling
+    from lmctl.query.common_pieces import TextSource
+    from lmctl.query.comparison import compare_models
+    from lmctl.query.model import load_named
+    from lmctl.text.sources import check_sources
+
+    models, files = _models_and_files(models, files)
+    check_sources(files)
+    printer = make_printer(format, level, header=header)
+    opened = {model: load_named(model, cache=cache) for model in models}
+    for file in files:
+        with showing_activity(messages, "scoring"):
+            comparison = compare_models(
+                opened,
+                TextSource(file, encoding or "utf-8", errors or "strict", text_format),
+                state=state,
+                blank_lines=blank_lines,
+                accuracy_at=accuracy_at,
+                unit=unit,
+                resampling=Resampling(confidence, samples, seed),
+                tokens=printer.most_tokens if tokens is None else tokens,
+            )
+        printer.print(comparison)
+
+
+def _models_and_files(models: tuple[str, ...], files: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the models and of the texts. Models may also stand before the first text."""
+    from lmctl.store.naming import names_model
+
+    first_text = next((place for place, name in enumerate(files) if not names_model(name)), len(files))
+    models, files = models + files[:first_text], files[first_text:]
+    if len(models) < 2:
+        found = f"got {models[0]} alone" if models else "got none"
+        no_model = f"; {shortened(files[0], LONGEST_QUOTE)} is no model" if files else ""
+        raise click.UsageError(f"a comparison needs two models or more, {found}{no_model}")
+    for name in models:
+        if models.count(name) > 1:
+            raise click.UsageError(f"{name} is named twice; expected different models")
+    if not files:
+        raise click.UsageError("no FILE given; expected a text to compare the models on")
+    if "-" in files:
+        raise click.UsageError("standard input can be read only once; give FILE to compare models")
+    return models, files
