@@ -217,7 +217,7 @@ def test_a_type_checker_sees_the_interface(installed, tmp_path):
         line.partition('Revealed type is "')[2].rstrip('"') for line in checked.splitlines() if "Reveal" in line
     ]
     assert revealed[0] == "list[lmctl.query.prediction.Prediction]"
-    assert revealed[1] == "lmctl.query.window_scoring.SentenceScore"
+    assert revealed[1] == "lmctl.query.sentence_scores.SentenceScore"
     assert revealed[2].startswith("numpy.ndarray["), checked
     errors = [line for line in checked.splitlines() if ": error: " in line]
     assert len(errors) == 1, checked

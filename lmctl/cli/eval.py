@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lmctl.cli.scores import Scored
     from lmctl.jobs.reporting.text_report import TextReport
     from lmctl.query.metrics import Figures
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.store.figures import State
     from lmctl.text.formats import TextFormat
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lmctl.cli.scores import Scored
     from lmctl.query.metrics import Figures
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
 
 # 40 cells; the rest of a line shows the sentence.
 _SENTENCE = "{:>5}  {:>5}  {:>3}  {:>9}  {:>10}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.query.metrics import Figures
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
 
 # The score of a sentence, and the figures of a text: of a model of the next word, or of one that fills gaps.
 Score = TypeVar("Score")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lmctl.query.bootstrap import Resampling
     from lmctl.query.metrics import Figures, SentenceSums
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import SourceChunk
 

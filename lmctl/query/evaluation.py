@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from lmctl.families.gap_model import GapModel
     from lmctl.query.bootstrap import Resampling
+    from lmctl.query.sentence_scores import SentenceScore, WindowScores
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore, WindowScores
     from lmctl.text.formats import TextFormat
     from lmctl.text.source_chunks import LongLines
 

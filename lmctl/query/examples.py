@@ -19,8 +19,8 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
 
 CONTEXT_WORDS = 12
 _LN_2 = math.log(2)

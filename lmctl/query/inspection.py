@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lmctl.query.calibration import Calibration
     from lmctl.query.examples import Example
     from lmctl.query.frequency_bands import Band
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
 
 # Size of the sample in tokens, and number of examples of each kind.
 SAMPLE_TOKENS = 240

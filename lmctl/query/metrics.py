@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import BoolArray, Float64Array, IntArray
     from lmctl.corpus.characters import CharacterUnigram
-    from lmctl.query.window_scoring import SentenceScore, WindowScores
+    from lmctl.query.sentence_scores import SentenceScore, WindowScores
 
 LN_2 = math.log(2.0)
 # So many spellings are remembered, because a few OOVs make up most of them.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lmctl.query.generation import GeneratedText
     from lmctl.query.notebook import RankedWords
     from lmctl.query.prediction import Prediction
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
 
 
 class Model(TextModel):

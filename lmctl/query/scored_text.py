@@ -10,8 +10,8 @@ import numpy as np
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.query.metrics import LN_2
 from lmctl.query.scoring import score_encoded
+from lmctl.query.sentence_scores import EncodedLine
 from lmctl.query.text_model import EncodedText
-from lmctl.query.window_scoring import EncodedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float64Array, Int64Array, IntArray
     from lmctl.corpus.characters import CharacterUnigram
     from lmctl.families.base import LanguageModel
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
 
 
 @dataclass(frozen=True, slots=True)

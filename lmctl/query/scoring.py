@@ -10,8 +10,9 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.deadline import NEVER, paced
 from lmctl.progress import Meter
+from lmctl.query.sentence_scores import EncodedLine
 from lmctl.query.text_model import EncodedText
-from lmctl.query.window_scoring import WINDOW_TOKENS, EncodedLine, Wanted, scorer, windows
+from lmctl.query.window_scoring import WINDOW_TOKENS, Wanted, scorer, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float64Array, IntArray
     from lmctl.deadline import Deadline
     from lmctl.families.base import LanguageModel
+    from lmctl.query.sentence_scores import SentenceScore, WindowScores
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore, WindowScores
 
 # Fewest tokens that are scored at once if the time is limited; so many are scored even if it is over.
 FEWEST_TIMED_TOKENS = 512

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from lmctl.corpus.vocabulary import SENTENCE_END, SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.query.scoring import score_encoded
+from lmctl.query.sentence_scores import EncodedLine
 from lmctl.query.text_model import EncodedText
-from lmctl.query.window_scoring import EncodedLine
 from lmctl.text.alignment import locate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
     from lmctl.text.alignment import LocatedToken
 
 _NATS_PER_BIT = math.log(2)

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lmctl.query.prefixes import Prefixes
+    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.surprisal import Words
     from lmctl.query.text_model import TextModel
-    from lmctl.query.window_scoring import SentenceScore
     from lmctl.serve.live_model import OpenedModel
 
 # The fields of a response beside the model and its generation.

@@ -6,7 +6,7 @@ import pytest
 from lmctl.query.examples import ExampleFinder
 from lmctl.query.inspection import SAMPLE_TOKENS, Inspector
 from lmctl.query.scoring import score_sentences
-from lmctl.query.window_scoring import SentenceScore
+from lmctl.query.sentence_scores import SentenceScore
 
 LINES = ["the cat sat", "on the zebra"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from lmctl.corpus.characters import ALPHABET_SIZE, CharacterUnigram
 from lmctl.query.metrics import Tally, sums_of_sentences
-from lmctl.query.window_scoring import SentenceScore
+from lmctl.query.sentence_scores import SentenceScore
 
 OOV, END, KNOWN = 0, 1, 2
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lmctl.query.notebook import RankedWords, shaded
 from lmctl.query.prediction import Prediction
-from lmctl.query.window_scoring import SentenceScore
+from lmctl.query.sentence_scores import SentenceScore
 
 
 class Page(HTMLParser):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lmctl.log10 import natural_of
+from lmctl.query.sentence_scores import SentenceScore
 from lmctl.query.toolkits import KenLMTally, log10_probs, ngram_lengths
-from lmctl.query.window_scoring import SentenceScore
 
 
 def scored(terms, token_ids, lengths):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
     from lmctl.query.pseudo_metrics import PseudoFigures
-    from lmctl.query.window_scoring import SentenceScore
+    from lmctl.query.sentence_scores import SentenceScore
 
 # Texts whose words are shown, each with sections of its own; of the others, the figures are.
 MOST_INSPECTED = 6
