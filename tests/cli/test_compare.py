@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -251,3 +252,18 @@ def test_models_that_read_blank_lines_otherwise_need_an_answer(call, counted, bu
 
     assert_refused(call("compare", bundle, tmp_path / "kept", corpus), 2, "scores blank lines", "--blank-lines")
     assert call("compare", bundle, tmp_path / "kept", "--blank-lines", "drop", *FAST, corpus).code == 0
+
+
+def test_every_key_is_documented(call, bundle, uniform, text, documents):
+    documented = set(re.findall(r"`([a-z_]+)`", (documents / "comparing.md").read_text()))
+    shown = call("help", "compare").out.split()
+
+    for level, rows in objects(call, bundle, uniform, text).items():
+        assert {*rows[0]} - documented == set(), level
+        columns = call("compare", bundle, uniform, *FAST, "--format", "tsv", "--level", level, text).rows[0]
+        assert {column.replace("@1", "@K") for column in columns} - {*shown} == set(), level
+
+
+@pytest.fixture
+def documents(corpora):
+    return corpora.parent / "docs"

@@ -92,7 +92,7 @@ def test_vectors_and_features_are_those_of_the_model(make_lstm):
 
 
 def test_the_n_grams_of_a_member_are_found_through_mixture_and_vocabulary(make_lstm, estimate_text):
-    own, tables = estimate_text("a b\nb a b\n", order=3)
+    own, tables = estimate_text("a b\nb a b\n", order=3, smoothing="mle")
     words = (*own.words, "new")
     counted, network = NgramLanguageModel(tables), make_lstm(3)
     mixture = MixtureLanguageModel(

@@ -106,12 +106,13 @@ def side_by_side(metrics: Mapping[str, Any]) -> Section | None:
         rows = [
             (compared.get("baseline") or "n-grams", compared["ngram_perplexity"], compared["weights"][1]),
             ("network", compared["network_perplexity"], compared["weights"][0]),
-            ("mixture", compared["mixture_perplexity"], None),
+            ("both, mixed", compared["mixture_perplexity"], None),
         ]
         tokens = compared.get("tokens")
+        chosen = "The model is their mixture." if compared["mixture_is_chosen"] else "The model is the network."
         described = (
             f"Perplexity of the validation text{'' if tokens is None else f' ({tokens:,} tokens)'}, "
-            f"{_terms(compared)}. The model is the {'mixture' if compared['mixture_is_chosen'] else 'network'}."
+            f"{_terms(compared)}. {chosen}"
         )
         numbers = table(
             "Perplexity of each model",
