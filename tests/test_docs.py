@@ -142,6 +142,6 @@ def test_a_document_names_options_that_there_are(document):
     known = {option for each in options for option in (*each.opts, *each.secondary_opts)}
     named = re.findall(r"(?<![-\w])--[a-z]+(?:-[a-z]+)*", text)
 
-    foreign = {"--collector"}  # the node exporter's
+    foreign = {"--collector", "--logdir"}  # the node exporter's, TensorBoard's
     assert named
     assert sorted({*named} - known - foreign) == []

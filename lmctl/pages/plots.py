@@ -123,7 +123,7 @@ def plot_lines(panels: Sequence[Panel], x_label: str) -> Element:
             if len(panel.lines) > 1:
                 axis.legend()
         axes[-1].set_xlabel(x_label)
-        _set_ticks(axes[-1].xaxis, ticks)
+        _set_ticks(axes[-1].xaxis, ticks, are_whole=_are_whole(panels))
         return _svg(figure)
 
 
@@ -174,7 +174,7 @@ def plot_reliability(bins: Sequence[tuple[float, float, float, int]]) -> Element
         )
         upper.plot([0, 1], [0, 1], "--", color=_SERIES[1], label="perfect calibration")
         upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
-        upper.legend(loc="upper left")
+        upper.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         lower.bar(starts, [count for *_, count in bins], widths, align="edge", color=_SERIES[0], edgecolor=_GRID)
         lower.set(ylabel="answers", xlabel="probability of the answer")
         lower.yaxis.set_major_locator(ticks.MaxNLocator(2))
@@ -202,7 +202,12 @@ def _drawing() -> Iterator[tuple[Any, Any]]:
         yield Figure, ticker
 
 
-def _set_ticks(axis: Any, ticks: Any, *, logarithmic: bool = False) -> None:
+def _are_whole(panels: Sequence[Panel]) -> bool:
+    """Whether every x is a whole number, as steps and generations are."""
+    return all(float(x).is_integer() for panel in panels for line in panel.lines for x, _ in line.points)
+
+
+def _set_ticks(axis: Any, ticks: Any, *, logarithmic: bool = False, are_whole: bool = False) -> None:
     if logarithmic:
         (axis.axes.set_yscale if axis.axis_name == "y" else axis.axes.set_xscale)("log")
         low, high = axis.get_view_interval()
@@ -210,13 +215,13 @@ def _set_ticks(axis: Any, ticks: Any, *, logarithmic: bool = False) -> None:
         axis.set_major_locator(ticks.LogLocator(subs=(1, 2, 5) if has_room else (1,), numticks=7))
         axis.set_minor_locator(ticks.NullLocator())
     else:
-        axis.set_major_locator(ticks.MaxNLocator(5))
+        axis.set_major_locator(ticks.MaxNLocator(5, integer=are_whole))
     axis.set_major_formatter(_tick)
 
 
 def _tick(value: float, _place: int) -> str:
     """A number at a tick of an axis."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 
 def _number(value: float) -> str:

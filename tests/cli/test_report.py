@@ -171,7 +171,7 @@ def test_curves_drift_and_comparisons(bundle, read_report, tmp_path):
     assert "3 epochs, 300 steps, 1 min 30 s of training. Epoch 3 is the best one" in page.text
     assert page.cells("22001 min 00 s") == ["200.00250.000.0015yes"]
     assert page.cells("5-grams") == ["235.200.2500"]
-    assert page.cells("both, mixed") == ["92.50-"]
+    assert page.cells("mixture") == ["92.50-"]
     assert page.cells("cache of 2,000 words") == ["64.50"]
     assert page.cells(HOSTILE) == ["7"]
     assert page.cells("新词") == ["5"]

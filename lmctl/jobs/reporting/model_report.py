@@ -39,6 +39,10 @@ logger = logging.getLogger(__name__)
 # Of a longer kept text, a part of this length is scored, from all over the text: about 20,000 words of English.
 MOST_BYTES_SCORED = 100_000
 MOST_SOURCES = 50
+_STARTED_FROM = (
+    "Training started from the weights of an older model, which the section about drift names. The result is the "
+    "same only if training.init_from leads to this model."
+)
 MADE_BY = f"Made by lmctl {__version__}. This page is one file: it loads nothing, and has no scripts."
 
 
@@ -218,6 +222,7 @@ def _to_repeat(bundle: Bundle, folder: Path | None) -> Section:
         if command is None
         else [
             paragraph("This command trains the model again, in the folder in which it was trained."),
+            None if bundle.metrics().get("drift") is None else paragraph(_STARTED_FROM),
             element("pre", element("code", command), class_="command"),
         ]
     )

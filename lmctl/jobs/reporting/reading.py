@@ -141,7 +141,9 @@ def _shaded(text: str, word: SampledWord) -> list[Child]:
 
 def examples(found: Inspection, language: str | None) -> list[Child]:
     """The content of a section: the words that the model predicts best and worst."""
-    by_gain = bool(found.best) and found.best[0].gain is not None
+    if not found.best:
+        return [paragraph("No word of the text is in the vocabulary.")]
+    by_gain = found.best[0].gain is not None
     best = (
         "Best: words that gain most over their frequency in the training text, in bits"
         if by_gain

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from lmctl import files
+from lmctl.errors import joined
 from lmctl.jobs.reporting import reading
 from lmctl.jobs.reporting.model_report import MADE_BY, check_report, language_of
 from lmctl.jobs.reporting.numbers import count, decimal, percent
-from lmctl.pages.elements import table
+from lmctl.pages.elements import element, table
 from lmctl.pages.page import Section, page, paragraph
 from lmctl.query.inspection import Inspector
 from lmctl.store.description import describe_bundle
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from lmctl.pages.elements import Child
     from lmctl.query.inspection import Inspection
     from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
@@ -33,7 +33,6 @@ MOST_INSPECTED = 6
 # The figures of the table, by their names in `lmctl eval --json`: name of the column, and how it is written.
 _SHOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "tokens": ("tokens", count),
-    "words": ("words", count),
     "oov_rate": ("OOV", percent),
     "perplexity": ("perplexity", decimal),
     "perplexity_excluding_oov": ("without OOVs", decimal),
@@ -122,11 +121,11 @@ def text_page(texts: Sequence[ScoredText]) -> bytes:
     """The page of the scores of texts, in order."""
     models = {text.name: text.model for text in texts}
     sections = [_figures(texts), _models(models)]
-    has_many = len(texts) > 1
     for text in texts:
-        if text.inspection is not None:
-            of_model = f" under {files.printable(text.name)}" if len(models) > 1 else ""
-            sections += _of_text(text, f": {_file(text.file)}{of_model}" if has_many else "")
+        of_model = f" under {files.printable(text.name)}" if len(models) > 1 else ""
+        of_text = _of_text(text, f"{_file(text.file)}{of_model}")
+        if of_text is not None:
+            sections.append(of_text)
     left_out = sum(text.inspection is None for text in texts if text.model.gap_model is None)
     if left_out:
         sections[0] = Section(
@@ -153,20 +152,23 @@ def _figures(texts: Sequence[ScoredText]) -> Section:
         ]
         for text, figures in zip(texts, found, strict=True)
     ]
-    terms = sorted({_terms(figures) for figures in found})
-    return Section("Figures", [table("Figures of each text", header, rows), paragraph(f"{'; '.join(terms)}.")])
+    return Section(
+        "Figures", [table("Figures of each text", header, rows), paragraph(f"{_terms(found)}, OOVs as <unk>.")]
+    )
 
 
-def _terms(figures: dict[str, Any]) -> str:
-    """The conditions of a figure, without which it compares with nothing."""
-    parts = [f"vocabulary {figures['vocabulary_size']:,}"]
-    if "state" in figures:
-        parts.append(f"state {figures['state']}")
-    if figures.get("cache"):
-        parts.append(f"cache {figures['cache']:,}")
-    if figures.get("dynamic_rate") is not None:
-        parts.append(f"dynamic evaluation with rate {figures['dynamic_rate']:g}")
-    return ", ".join([*parts, "perplexity includes OOVs as <unk>"])
+def _terms(found: Sequence[dict[str, Any]]) -> str:
+    """The conditions of the figures, without which they compare with nothing."""
+    sizes = sorted({figures["vocabulary_size"] for figures in found})
+    parts = [f"Vocabulary {joined([f'{size:,}' for size in sizes])}"]
+    first = found[0]
+    if "state" in first:
+        parts.append(f"state {first['state']}")
+    if first.get("cache"):
+        parts.append(f"cache of {first['cache']:,} words")
+    if first.get("dynamic_rate") is not None:
+        parts.append(f"dynamic evaluation with rate {first['dynamic_rate']:g}")
+    return ", ".join(parts)
 
 
 def _models(models: dict[str, Model]) -> Section:
@@ -178,16 +180,22 @@ def _models(models: dict[str, Model]) -> Section:
     return Section("Models", [table("Models", ["model", *shown], rows)])
 
 
-def _of_text(text: ScoredText, named: str) -> list[Section]:
+def _of_text(text: ScoredText, heading: str) -> Section | None:
+    """The words of a text under a model; None if they are not shown."""
     found, language = text.inspection, language_of(text.model)
     if found is None:
-        return []
-    parts: list[tuple[str, list[Child]]] = [
-        ("Frequent and rare words", reading.bands_and_calibration(found)),
-        ("Surprisal, word by word", reading.shaded(found.sample, language)),
-        ("Best and worst predictions", reading.examples(found, language)),
-    ]
-    return [Section(f"{heading}{named}", content) for heading, content in parts]
+        return None
+    return Section(
+        heading,
+        [
+            element("h3", "Frequent and rare words"),
+            *reading.bands_and_calibration(found),
+            element("h3", "Surprisal, word by word"),
+            *reading.shaded(found.sample, language),
+            element("h3", "Best and worst predictions"),
+            *reading.examples(found, language),
+        ],
+    )
 
 
 def _file(name: str) -> str:

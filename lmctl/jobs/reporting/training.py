@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from lmctl import families
 from lmctl.jobs.reporting.numbers import count, decimal, duration, percent, significant
 from lmctl.pages.elements import definitions, element, table
 from lmctl.pages.page import Figure, Section, figures, paragraph
@@ -58,7 +59,8 @@ def curves(history: Sequence[Mapping[str, Any]]) -> Section | None:
         f"{label.capitalize()} of the training text (dropout on, while the weights change) and of the validation "
         f"text after each epoch, and the learning rate below."
     )
-    said = f"{len(history):,} epochs, {count(history[-1].get('step'))} steps, {duration(ends[-1])} of training."
+    epochs = f"{len(history):,} epoch{'s' if len(history) > 1 else ''}"
+    said = f"{epochs}, {count(history[-1].get('step'))} steps, {duration(ends[-1])} of training."
     if best is not None:
         said += f" Epoch {best['epoch']:,} is the best one, whose weights were published."
     drawn = [
@@ -103,16 +105,16 @@ def side_by_side(metrics: Mapping[str, Any]) -> Section | None:
     compared, cache = metrics.get("compared"), metrics.get("cache")
     shown = []
     if compared is not None:
+        mixed = families.combining().name
         rows = [
             (compared.get("baseline") or "n-grams", compared["ngram_perplexity"], compared["weights"][1]),
             ("network", compared["network_perplexity"], compared["weights"][0]),
-            ("both, mixed", compared["mixture_perplexity"], None),
+            (mixed, compared["mixture_perplexity"], None),
         ]
         tokens = compared.get("tokens")
-        chosen = "The model is their mixture." if compared["mixture_is_chosen"] else "The model is the network."
         described = (
             f"Perplexity of the validation text{'' if tokens is None else f' ({tokens:,} tokens)'}, "
-            f"{_terms(compared)}. {chosen}"
+            f"{_terms(compared)}. The model is the {mixed if compared['mixture_is_chosen'] else 'network'}."
         )
         numbers = table(
             "Perplexity of each model",
