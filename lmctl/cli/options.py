@@ -220,6 +220,13 @@ def cache_option(command: F) -> F:
     )(command)
 
 
+def _page_file(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse standard output, which has the results of the command."""
+    if str(path) == "-":
+        raise click.BadParameter("expected a file; standard output has the results of this command")
+    return path
+
+
 def report_option(subject: str) -> Callable[[F], F]:
     """Add --report, a page about the subject, which the command calls `report_file`."""
     return click.option(
@@ -227,6 +234,7 @@ def report_option(subject: str) -> Callable[[F], F]:
         "report_file",
         type=PathName(path_type=Path),
         metavar="FILE.html",
+        callback=_page_file,
         help=f"Also write {subject} as a page for a browser; needs lmctl[report].",
     )
 

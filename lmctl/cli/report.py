@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     required=True,
     type=PathName(path_type=Path),
     metavar="FILE.html",
-    help="The page; a file of this name is replaced.",
+    help="The page; a file of this name is replaced; - is standard output.",
 )
 @message_options
 @pass_messages
@@ -42,7 +42,12 @@ def report(messages: Messages, /, model: str | None, output: Path) -> None:
         lmctl report models/news -o news.html
     """
     from lmctl.cli.activity import showing_activity
-    from lmctl.jobs.reporting.model_report import write_model_report
+    from lmctl.cli.output import STDOUT, echo
+    from lmctl.jobs.reporting.model_report import model_report, write_model_report
 
     with showing_activity(messages, "reading the model"):
-        write_model_report(model, output)
+        if str(output) != STDOUT:
+            write_model_report(model, output)
+            return
+        page = model_report(model)
+    echo(page.decode().removesuffix("\n"))

@@ -87,6 +87,12 @@ def test_the_command_repeats_the_training(chinese, read_report, corpora):
     assert page.texts["code"][-1] == (chinese / "current" / "config.yaml").read_text()
 
 
+def test_a_page_on_standard_output(bundle, call, tmp_path):
+    assert call("report", bundle, "-o", tmp_path / "page.html").code == 0
+
+    assert call("report", bundle, "-o", "-").out == (tmp_path / "page.html").read_text()
+
+
 def test_a_bundle_that_stands_alone(bundle, read_report):
     page = read_report("report", bundle)
 
@@ -256,6 +262,8 @@ def test_the_gate_is_part_of_the_runs(read_report, call, tmp_path):
         (("report", "nothing-here", "-o", "page.html"), 66, "no such model"),
         (("report", "bundle", "-o", "missing/page.html"), 74, "missing"),
         (("report", "bundle"), 2, "-o FILE.html"),
+        (("train", "good.txt", "--report", "-"), 2, "expected a file"),
+        (("train", "good.txt", "--tensorboard", "good.txt"), 74, "expected a folder"),
         (("train", "good.txt", "--dry-run", "--report", "page.html"), 2, "--dry-run starts no run"),
         (("train", "good.txt", "--report", "missing/page.html"), 74, "missing"),
         (("eval", "-m", "bundle", "good.txt", "--report", "missing/page.html"), 74, "missing"),

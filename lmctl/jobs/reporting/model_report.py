@@ -71,12 +71,16 @@ def write_model_report(name: str | None, path: Path, more: Sequence[Section] = (
         DataError: the model is damaged.
     """
     check_report(path)
-    model = load_named(name)
-    files.write_bytes(path, model_page(model, more))
+    files.write_bytes(path, model_report(name, more))
 
 
-def model_page(model: Model, more: Sequence[Section] = ()) -> bytes:
-    """The page of a model; see `write_model_report`."""
+def model_report(name: str | None, more: Sequence[Section] = ()) -> bytes:
+    """The report of a model as a page in UTF-8; see `write_model_report`."""
+    require_matplotlib()
+    return _page(load_named(name), more)
+
+
+def _page(model: Model, more: Sequence[Section]) -> bytes:
     bundle = model.bundle
     folder = _model_folder(bundle)
     sections, missing = list(more), list[str]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import time
@@ -56,6 +57,8 @@ class TensorBoardLog:
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         require_tensorflow("an event file for TensorBoard")
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "expected a folder, got a file", str(folder))
         folder.mkdir(parents=True, exist_ok=True)
         files.check_writable(folder / "events.out.tfevents")
         self._folder = folder

@@ -114,7 +114,7 @@ def test_a_run_without_figures_writes_no_file(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_an_error_before_the_run(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(OSError, match="expected a folder"):
         TensorBoardLog(tmp_path / "file")
 
 
