@@ -83,6 +83,8 @@ def test_the_poison_works(lmctl, without_tensorflow, corpora, tmp_path):
         ("eval", "-m", "{bundle}", "{text}"),
         ("compare", "{counted}@1", "{counted}@2", "{text}"),
         ("info", "{bundle}"),
+        ("report", "{mixture}", "-o", "-"),
+        ("eval", "-m", "{bundle}", "{text}", "--report", "page.html"),
         ("verify", "{bundle}"),
         ("prepare", "{text}", "-o", "prepared", "-q"),
         ("prepare", "--stdout", "{text}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from lmctl import files
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
     from lmctl.store.bundle import Bundle
-
-logger = logging.getLogger(__name__)
 
 # Of a longer kept text, a part of this length is scored, from all over the text: about 20,000 words of English.
 MOST_BYTES_SCORED = 100_000
