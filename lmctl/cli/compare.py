@@ -15,6 +15,7 @@ from lmctl.cli.options import (
     json_option,
     message_options,
     pass_messages,
+    state_option,
     text_format_options,
 )
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName, ranks_or_none, unit_of_resamples
@@ -43,13 +44,7 @@ LEVELS = ("summary", "group", "word")
     help="A model to compare: its folder, MODEL@6 for its generation 6, or folder of a bundle; repeatable. "
     "[default: those that stand before the first FILE]",
 )
-@click.option(
-    "--state",
-    type=click.Choice(["reset", "carry"]),
-    default="reset",
-    show_default=True,
-    help="reset: each line stands alone; carry: each line continues the one before.",
-)
+@state_option
 @cache_option
 @click.option(
     "--level",

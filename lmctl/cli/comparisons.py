@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,7 +30,7 @@ TOKEN = (
 )
 
 
-class Printer:
+class Printer(ABC):
     """Prints comparisons, one for each text.
 
     Args:
@@ -47,9 +48,9 @@ class Printer:
         if not self._shows_words:
             self.most_tokens = 0
 
+    @abstractmethod
     def print(self, comparison: Comparison) -> None:
         """Print a comparison."""
-        raise NotImplementedError
 
 
 def make_printer(format: str | None, level: str | None, *, header: bool) -> Printer:

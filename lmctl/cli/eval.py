@@ -21,6 +21,7 @@ from lmctl.cli.options import (
     models_option,
     pass_messages,
     report_option,
+    state_option,
     text_format_options,
 )
 from lmctl.cli.parameters import FiniteNumber, PathName, ranks
@@ -50,13 +51,7 @@ BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "dr
 @click.command(name="eval")
 @click.argument("files", nargs=-1, type=PathName(), metavar="[FILE|-]...", shell_complete=complete_files)
 @models_option
-@click.option(
-    "--state",
-    type=click.Choice(["reset", "carry"]),
-    default="reset",
-    show_default=True,
-    help="reset: each line stands alone; carry: each line continues the one before.",
-)
+@state_option
 @cache_option
 @click.option(
     "--dynamic",

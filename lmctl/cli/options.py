@@ -208,6 +208,17 @@ def answers_options(command: F) -> F:
     return command
 
 
+def state_option(command: F) -> F:
+    """Add --state, of texts whose lines are scored."""
+    return click.option(
+        "--state",
+        type=click.Choice(["reset", "carry"]),
+        default="reset",
+        show_default=True,
+        help="reset: each line stands alone; carry: each line continues the one before.",
+    )(command)
+
+
 def cache_option(command: F) -> F:
     """Add --cache."""
     return click.option(

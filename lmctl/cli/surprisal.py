@@ -16,6 +16,7 @@ from lmctl.cli.options import (
     json_option,
     message_options,
     model_option,
+    state_option,
 )
 from lmctl.cli.parameters import PathName
 from lmctl.cli.queries import arriving_queries, check_files, only_lines
@@ -54,13 +55,7 @@ WORDS: dict[str, Words] = {"attach": "given", "separate": "given_without_punctua
 @click.option(
     "--eos/--no-eos", default=True, help="Print a row for </s>, the end of each sentence.  [default: --eos]"
 )
-@click.option(
-    "--state",
-    type=click.Choice(["reset", "carry"]),
-    default="reset",
-    show_default=True,
-    help="reset: each line stands alone; carry: each line continues the one before.",
-)
+@state_option
 @cache_option
 @click.option(
     "--context-file",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
 from lmctl.cli.options import configuration_options, message_options, pass_messages, report_option
 from lmctl.cli.parameters import PathName
+from lmctl.cli.run_options import corpus_options, lock_option, log_json_option, nice_option
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument(
-    "corpus", nargs=-1, required=True, type=PathName(), metavar="CORPUS...", shell_complete=complete_files
-)
-@click.option(
-    "-o",
-    "--output",
-    type=PathName(path_type=Path),
-    metavar="MODEL",
-    help="Folder of the model; it is made if it is missing.  [default: models/<name of the first CORPUS>]",
-)
+@corpus_options
 @key_option("preset", "--preset")
 @family_key_options
 @key_option("training.epochs", "--epochs")
@@ -50,14 +41,7 @@ if TYPE_CHECKING:
     help="What to do if a run was cut off: auto: continue from its checkpoint if text and settings are unchanged, "
     "else start over; never: start over; require: continue, or fail if that is impossible.",
 )
-@click.option(
-    "--lock",
-    type=click.Choice(["fail", "wait"]),
-    default="fail",
-    show_default=True,
-    help="What to do if another run is training this model: fail: exit with 75 at once; wait: start when it has "
-    "ended.",
-)
+@lock_option("training")
 @key_option("publishing.gate", "--gate/--no-gate")
 @click.option(
     "--force",
@@ -68,12 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a summary of the run as one JSON object in place of the path."
 )
-@click.option(
-    "--log-json",
-    type=PathName(),
-    metavar="FILE",
-    help="Append each event of the run to FILE, as a JSON object on a line; - is standard error.",
-)
+@log_json_option("each event of the run")
 @click.option(
     "--curve-points",
     type=click.IntRange(min=0, max=1000),
@@ -96,13 +75,7 @@ if TYPE_CHECKING:
 )
 @report_option("the model")
 @key_option("device.threads", "--threads")
-@click.option(
-    "--nice",
-    type=click.IntRange(0, 19),
-    default=0,
-    metavar="N",
-    help="Add N, from 0 to 19, to the niceness: other processes go first.  [default: 0]",
-)
+@nice_option
 @text_options
 @configuration_options
 @message_options

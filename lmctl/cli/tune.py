@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,23 +12,17 @@ from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, key_option, text_options
 from lmctl.cli.options import configuration_options, message_options, pass_messages
 from lmctl.cli.parameters import PathName, TimeSpan
+from lmctl.cli.run_options import corpus_options, lock_option, log_json_option, nice_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lmctl.cli.output import Messages
     from lmctl.store.lock import LockPolicy
 
 
 @click.command()
-@click.argument(
-    "corpus", nargs=-1, required=True, type=PathName(), metavar="CORPUS...", shell_complete=complete_files
-)
-@click.option(
-    "-o",
-    "--output",
-    type=PathName(path_type=Path),
-    metavar="MODEL",
-    help="Folder of the model; it is made if it is missing.  [default: models/<name of the first CORPUS>]",
-)
+@corpus_options
 @click.option(
     "--time-limit",
     required=True,
@@ -72,34 +65,16 @@ if TYPE_CHECKING:
 @key_option("training.seed", "--seed")
 @key_option("device.placement", "--device")
 @key_option("publishing.gate", "--gate/--no-gate")
-@click.option(
-    "--lock",
-    type=click.Choice(["fail", "wait"]),
-    default="fail",
-    show_default=True,
-    help="What to do if another run tunes this model: fail: exit with 75 at once; wait: start when it has ended.",
-)
+@lock_option("tuning")
 @click.option(
     "--yaml", "as_yaml", is_flag=True, help="Print the settings of the best trial as YAML in place of the path."
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a summary of the study as one JSON object in place of the path."
 )
-@click.option(
-    "--log-json",
-    type=PathName(),
-    metavar="FILE",
-    help="Append each event of the study and of the last training to FILE, as a JSON object on a line; - is "
-    "standard error.",
-)
+@log_json_option("each event of the study and of the last training")
 @key_option("device.threads", "--threads")
-@click.option(
-    "--nice",
-    type=click.IntRange(0, 19),
-    default=0,
-    metavar="N",
-    help="Add N, from 0 to 19, to the niceness: other processes go first.  [default: 0]",
-)
+@nice_option
 @text_options
 @configuration_options
 @message_options

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END
+from lmctl.query.bands import COUNTS, OOV, band_names, bands_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 By = Literal["frequency", "position", "frequency_length", "ngram_length"]
 
-OOV = "oov"
-# The least value of each band; a band reaches to the value before the next one.
-COUNTS = (0, 1, 2, 10, 100, 1_000, 10_000)
+# The least value of each band (bands.py).
 POSITIONS = (1, 2, 3, 5, 9, 17, 33, 65)
 CLASS_COUNTS = (0, 10, 1_000)
 CLASS_LENGTHS = (1, 2, 3, 5, 9)
@@ -62,33 +60,20 @@ class Grouping(NamedTuple):
 def groupings(traits: Traits) -> Iterator[Grouping]:
     """Yield all groupings that the traits allow. In each, every token is in one group."""
     if traits.counts is not None:
-        names = [*_names(COUNTS), OOV, SENTENCE_END]
-        group = _bands(COUNTS, traits.counts)
+        names = [*band_names(COUNTS), OOV, SENTENCE_END]
+        group = bands_of(COUNTS, traits.counts)
         group[traits.is_oov] = len(names) - 2
         group[traits.is_end] = len(names) - 1
         yield Grouping("frequency", names, group)
-    yield Grouping("position", _names(POSITIONS), _bands(POSITIONS, traits.positions))
+    yield Grouping("position", band_names(POSITIONS), bands_of(POSITIONS, traits.positions))
     if traits.counts is not None:
-        classes, lengths = [*_names(CLASS_COUNTS), OOV], _names(CLASS_LENGTHS)
-        of_count = _bands(CLASS_COUNTS, traits.counts)
+        classes, lengths = [*band_names(CLASS_COUNTS), OOV], band_names(CLASS_LENGTHS)
+        of_count = bands_of(CLASS_COUNTS, traits.counts)
         of_count[traits.is_oov] = len(classes) - 1
-        group = of_count * len(lengths) + _bands(CLASS_LENGTHS, np.maximum(traits.lengths, 1))
+        group = of_count * len(lengths) + bands_of(CLASS_LENGTHS, np.maximum(traits.lengths, 1))
         names = [f"{count} x {length}" for count in classes for length in lengths] + [SENTENCE_END]
         group[traits.is_end] = len(names) - 1
         yield Grouping("frequency_length", names, group)
     if traits.ngrams is not None:
         longest = int(traits.ngrams.max())
         yield Grouping("ngram_length", [str(length) for length in range(1, longest + 1)], traits.ngrams - 1)
-
-
-def _bands(least: Sequence[int], values: IntArray) -> IntArray:
-    """The band of each value, from 0."""
-    return np.searchsorted(np.array(least), values, side="right") - 1
-
-
-def _names(least: Sequence[int]) -> list[str]:
-    """`1` for a band of one value, `2-9` for several, `10-` for the last."""
-    found = []
-    for low, following in itertools.pairwise(least):
-        found.append(str(low) if following == low + 1 else f"{low}-{following - 1}")
-    return [*found, f"{least[-1]}-"]
