@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     Weights = dict[str, Float32Array]
 
 
+# The bias of a word that training has made improbable is above this. An import gives a word that the network did
+# not have the log of 1e-100.
+_LEAST_BIAS = -100.0
+
+
 @dataclass(frozen=True, slots=True)
 class RowCounts:
     """Numbers of words of a warm start.
@@ -62,11 +67,16 @@ def carry_over(
         The weights in the order of `names`, and the numbers of words that were kept, moved, new and gone.
     """
     carried: Weights = {}
-    vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, old_ids)
+    # A word that the old network could not predict, because another program trained it without that word, is new
+    # to the softmax. Training would take very long to raise such a bias.
+    is_possible = (old_ids >= 0) & (weights["softmax.bias"][old_ids] > _LEAST_BIAS)
+    predicted_ids = np.where(is_possible, old_ids, -1)
+    input_ids = predicted_ids if new.tied else old_ids
+    vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, input_ids)
     carried |= vectors.weights
     output = vectors
     if not new.tied:
-        output = _Rows("softmax.embedding", old.clusters, new.clusters, weights, old_ids)
+        output = _Rows("softmax.embedding", old.clusters, new.clusters, weights, predicted_ids)
         carried |= output.weights
     carried["softmax.bias"] = _biases(weights["softmax.bias"], output)
     if len(new.clusters) > 1:
@@ -77,9 +87,10 @@ def carry_over(
             # With this bias, a cluster is as probable at the start as all its words together.
             bias = np.array([np.log(cluster.words) for cluster in new.clusters[1:]], dtype=np.float32)
         carried |= {"softmax.clusters": clusters, "softmax.clusters.bias": bias}
-    known = int(np.count_nonzero(old_ids >= 0))
+    known = int(np.count_nonzero(predicted_ids >= 0))
     kept = sum(int(np.count_nonzero(stays)) for stays in output.stays)
-    counts = RowCounts(kept=kept, moved=known - kept, new=len(old_ids) - known, gone=old.vocabulary_size - known)
+    gone = old.vocabulary_size - int(np.count_nonzero(old_ids >= 0))
+    counts = RowCounts(kept=kept, moved=known - kept, new=len(old_ids) - known, gone=gone)
     return {name: carried[name] if name in carried else weights[name] for name in names}, counts
 
 
@@ -113,9 +124,12 @@ class _Rows:
             ids, is_known = old_ids[there], old_ids[there] >= 0
             vectors = np.empty((cluster.words, new[0].width), dtype=np.float32)
             vectors[is_known] = before(ids[is_known])
-            # If all words of a cluster are new, their vectors start as the mean of all known words.
-            mean = vectors[is_known].mean(axis=0) if is_known.any() else before(old_ids[old_ids >= 0]).mean(axis=0)
-            vectors[~is_known] = mean
+            # If all words of a cluster are new, their vectors start as the mean of all known words; if no word is
+            # known, as that of all old words.
+            all_known = (
+                old_ids[old_ids >= 0] if (old_ids >= 0).any() else np.arange(sum(part.words for part in old))
+            )
+            vectors[~is_known] = (vectors[is_known] if is_known.any() else before(all_known)).mean(axis=0)
             stays = self.cluster_before[there] == index
             if not index:
                 rows, projection = vectors, None

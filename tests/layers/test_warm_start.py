@@ -70,6 +70,35 @@ def test_a_word_that_is_gone_leaves_the_others_their_odds():
     assert (rows.kept, rows.new, rows.gone) == (9, 0, 3)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_word_that_the_old_network_could_not_predict_is_new_to_the_softmax(tied):
+    sizes = sizes_of(one_cluster(4, 6), tied=tied)
+    weights = random_weights(sizes)
+    # As an import does with the end of a sentence that a network of Keras did not have.
+    weights["softmax.bias"] = np.array([1, -230.26, 3, 5], dtype=np.float32)
+
+    carried, rows = carry_over(weights, sizes, sizes, np.arange(4))
+
+    np.testing.assert_array_equal(carried["softmax.bias"], np.float32([1, 3, 3, 5]))
+    table = "embedding" if tied else "softmax.embedding"
+    np.testing.assert_allclose(carried[table][1], weights[table][[0, 2, 3]].mean(axis=0), atol=1e-6)
+    if not tied:
+        # What reading it does stays: it may start a sentence from zeros.
+        np.testing.assert_array_equal(carried["embedding"], weights["embedding"])
+    assert (rows.kept, rows.moved, rows.new, rows.gone) == (3, 0, 1, 0)
+
+
+def test_words_of_which_the_old_network_knows_none_start_as_the_mean_of_all():
+    old, new = sizes_of(one_cluster(4, 6)), sizes_of(one_cluster(2, 6))
+    weights = random_weights(old)
+
+    carried, rows = carry_over(weights, old, new, np.array([-1, -1]))
+
+    np.testing.assert_allclose(carried["embedding"], np.tile(weights["embedding"].mean(axis=0), (2, 1)), atol=1e-6)
+    np.testing.assert_array_equal(carried["softmax.bias"], np.float32([0, 0]))
+    assert (rows.kept, rows.new, rows.gone) == (0, 2, 4)
+
+
 def test_a_new_word_starts_as_the_mean_of_its_cluster():
     old, new = sizes_of(one_cluster(4, 6)), sizes_of(one_cluster(5, 6))
     weights = random_weights(old)
