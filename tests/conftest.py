@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # A failed assertion of a helper then shows its values.
-pytest.register_assert_rewrite("html_pages", "refusals", "scored", "serving", "streams_of_ids")
+pytest.register_assert_rewrite("html_pages", "refusals", "scored", "serving", "sessions", "streams_of_ids")
 
 # The time of an example depends on the machine, so there is no deadline. Examples are the same in every run.
 settings.register_profile("lmctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

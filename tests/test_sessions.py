@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import re
 import shutil
 import subprocess
@@ -10,30 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import LONGEST_SECONDS
+from sessions import (
+    COUNTED_TOLERANCE,
+    EARLY_STOPPING_TOLERANCE,
+    NETWORK_TOLERANCE,
+    Shell,
+    assert_alike,
+    python_blocks,
+    sessions,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 CONCEPTS = ROOT / "docs/concepts.md"
-# With another processor, or another number of threads, the figures of a network differed by up to 0.3 %.
-NETWORK_TOLERANCE = 0.02
-# Training on a part of a small corpus may also stop at another epoch.
-EARLY_STOPPING_TOLERANCE = 0.2
-# Figures of n-grams are the same everywhere; the last printed digit may be rounded the other way.
-COUNTED_TOLERANCE = 1e-3
-NUMBER = re.compile(r"-?\d+\.\d+")
-
-
-def sessions(text):
-    """Every `$ command` of the console blocks in Markdown, with the lines printed after it."""
-    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *printed = part.removesuffix("\n").split("\n")
-            yield command, printed
-
-
-def python_blocks(text):
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 def demo():
@@ -41,59 +29,6 @@ def demo():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"^demo: setup\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     return [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
-
-
-def without_numbers(lines):
-    """Text with every decimal number as `#`, and runs of spaces, which align columns, as one space."""
-    return re.sub(" +", " ", NUMBER.sub("#", "\n".join(lines))).rstrip()
-
-
-def assert_alike(lines, printed, tolerance):
-    """Compare words and whole numbers exactly, and numbers with a decimal point within a relative tolerance."""
-    shown, expected = "\n".join(lines), "\n".join(printed)
-    assert without_numbers(lines) == without_numbers(printed)
-    numbers = [float(number) for number in NUMBER.findall(shown)]
-    assert numbers == pytest.approx([float(number) for number in NUMBER.findall(expected)], rel=tolerance)
-
-
-class Shell:
-    """One shell that runs commands one after the other.
-
-    Args:
-        folder: the folder in which it starts.
-        temporary: the folder for temporary files.
-    """
-
-    def __init__(self, folder, temporary):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LMCTL_"))}
-        # The shell finds lmctl only in the folder of the document.
-        kept["PATH"] = os.defpath
-        kept["TMPDIR"] = str(temporary)
-        self._shell = subprocess.Popen(
-            ["bash"],
-            cwd=folder,
-            env=kept,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
-
-    def run(self, command):
-        """Run a command, which has to succeed; return the lines that it prints."""
-        self._shell.stdin.write(f'{command}\necho "--- $?"\n')
-        self._shell.stdin.flush()
-        lines = []
-        while not (line := self._shell.stdout.readline()).startswith("--- "):
-            assert line, f"the shell ended: {command}"
-            lines.append(line.rstrip("\n"))
-        assert line == "--- 0\n", (command, lines)
-        return lines
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._shell.communicate(timeout=LONGEST_SECONDS)
 
 
 @pytest.mark.slow
@@ -122,7 +57,8 @@ def test_the_session_after_the_demo_has_the_output_of_the_readme(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_session_of_concepts_has_the_output_of_the_page(tmp_path, many):
+@pytest.mark.parametrize("trains", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_the_session_of_concepts_has_the_output_of_the_page(trains, tmp_path):
     counted, heading, network = CONCEPTS.read_text(encoding="utf-8").partition(
         "\n## n-grams, LSTMs and mixtures\n"
     )
@@ -133,8 +69,7 @@ def test_the_session_of_concepts_has_the_output_of_the_page(tmp_path, many):
     with Shell(tmp_path / "repository", tmp_path) as shell:
         for command, printed in sessions(counted):
             assert_alike(shell.run(command), printed, COUNTED_TOLERANCE)
-        # Training takes long: `make faults`.
-        if many:
+        if trains:
             for command, printed in sessions(network):
                 assert_alike(shell.run(command), printed, EARLY_STOPPING_TOLERANCE)
 
