@@ -53,14 +53,22 @@ def test_the_files_that_documents_name_exist():
     folders = ("benchmarks", "corpora", "docs", "findings", "lmctl", "tests", "tools")
     files = [path for folder in folders for path in (root / folder).rglob("*.*")] + [*root.glob("*.*")]
     there = [f"/{path.relative_to(root).as_posix()}" for path in files]
+    documents = {
+        document.name: document.read_text(encoding="utf-8")
+        for document in (*root.glob("*.md"), *root.glob("docs/**/*.md"))
+    }
     named = {
-        (document.name, name.lstrip("./"))
-        for document in (*root.glob("*.md"), *root.glob("docs/*.md"))
-        for name in re.findall(r"(?<![\w/.])[\w./-]*\w\.(?:py|md|sh)\b", document.read_text(encoding="utf-8"))
+        (document, name.lstrip("./"))
+        for document, text in documents.items()
+        for name in re.findall(r"(?<![\w/.])[\w./-]*\w\.(?:py|md|sh)\b", text)
     }
 
-    # A placeholder, and programs that the benchmarks are compared with.
+    # Files that a page writes, a placeholder, and programs that the benchmarks are compared with.
     others = {
+        (document, name)
+        for document, text in documents.items()
+        for name in re.findall(r"^```python\n# (\w+\.py)$", text, re.MULTILINE)
+    } | {
         ("ARCHITECTURE.md", "families/FAMILY/config.py"),
         ("benchmarks.md", "torch_wordlm.py"),
         ("benchmarks.md", "torch_strong.py"),
