@@ -2,17 +2,18 @@
 # make test           set everything up, run every check and test
 # make test-portable  run the tests with fewer processor instructions, and on one core
 # make faults         run the long versions: kills, power cuts, full disks, damaged files, concurrent runs; trainings of
-#                     every family; the sessions of README and docs/concepts.md
+#                     every family; the sessions of README and docs/ that train networks
 # make check          run every check except the tests (pre-commit runs the same)
 # make docs           rewrite the generated references
 # make man            write man pages to build/man: man -l build/man/lmctl.1
+# make site           build the site of docs/ in build/site
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-portable faults check docs man clean
+.PHONY: setup demo test test-portable faults check docs man site clean
 
 setup: $(STAMP)
 
@@ -47,13 +48,17 @@ faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
 	  tests/training/test_checkpoint.py tests/families/contract
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal -m long tests/cli tests/jobs tests/training \
-	  tests/families/vae tests/test_sessions.py tests/test_distribution.py
+	  tests/families/vae tests/test_sessions.py tests/test_pages.py tests/test_distribution.py
 
 docs: setup
 	$(BIN)/python -m tools.generate_docs
 
 man: setup
 	$(BIN)/python -m tools.man_pages build/man
+
+# Warnings are errors; among them are links to a page or a heading that does not exist. Nothing is fetched.
+site: setup
+	$(BIN)/python -m sphinx --fail-on-warning --fresh-env --write-all --quiet docs build/site
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache models
