@@ -98,7 +98,7 @@ class InputMissingError(LmctlError):
 
 
 class AddressError(LmctlError):
-    """A server cannot listen on an address: it is taken, or is not one of this machine."""
+    """A program cannot listen on an address: it is taken, or is not one of this machine."""
 
     exit_code = 69
 
@@ -111,6 +111,12 @@ class StorageError(LmctlError):
 
 class LockedError(LmctlError):
     """Another process holds the lock; a later attempt may succeed."""
+
+    exit_code = 75
+
+
+class WorkerLostError(LmctlError):
+    """A worker of a training on several hosts is missing, or has stopped; the same commands continue."""
 
     exit_code = 75
 

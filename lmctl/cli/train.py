@@ -74,6 +74,19 @@ if TYPE_CHECKING:
     help="Write the figures of the run to an event file in DIR, for TensorBoard; needs lmctl[train].",
 )
 @report_option("the model")
+@click.option(
+    "--workers",
+    metavar="HOST:PORT,...",
+    help="Train on several hosts: each runs this command on the same prepared CORPUS, with the addresses of all "
+    "workers. The first is the chief, which saves and publishes. tf-config and slurm: take addresses and number "
+    "from TF_CONFIG or from a Slurm step (docs/cluster.md).",
+)
+@click.option(
+    "--worker",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The number of this process in --workers, from 0.",
+)
 @key_option("device.threads", "--threads")
 @nice_option
 @text_options
@@ -95,6 +108,8 @@ def train(
     status_file: Path | None,
     tensorboard: Path | None,
     report_file: Path | None,
+    workers: str | None,
+    worker: int | None,
     nice: int,
     jobs: int | None,
     config_files: tuple[str, ...],
@@ -130,11 +145,13 @@ def train(
     from lmctl.config import read_settings
     from lmctl.jobs.reporting.model_report import check_report, write_model_report
     from lmctl.jobs.train import run as job
+    from lmctl.jobs.train.assisting import assist
     from lmctl.jobs.train.training_job import Policies
     from lmctl.jobs.watching.event_log import STANDARD_ERROR, EventLog
     from lmctl.jobs.watching.events import to_all
     from lmctl.jobs.watching.status_file import StatusFile
     from lmctl.jobs.watching.tensorboard import TensorBoardLog
+    from lmctl.training.hosts.cluster import cluster_of
 
     if dry_run and any(asked is not None for asked in (log_json, status_file, tensorboard, report_file)):
         raise click.UsageError(
@@ -143,8 +160,22 @@ def train(
     # Threads and processes inherit the niceness, so it is set before any is started.
     os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))
+    cluster = cluster_of(workers, worker, os.environ)
     if dry_run:
         reports.plan(job.plan(corpus, output, settings, jobs=jobs or 0), as_json)
+        return
+    policies = Policies(
+        resume=resume,
+        lock=lock,
+        force=force,
+        jobs=jobs or 0,
+        verbose=messages.third_parties,
+        curve_points=curve_points,
+        cluster=cluster,
+    )
+    if cluster is not None and not cluster.is_chief:
+        with showing_activity(messages, "starting"):
+            assist(corpus, output, settings, policies)
         return
     listeners: list[OnRunEvent] = [EventLog(log_json)] if log_json is not None else []
     if status_file is not None:
@@ -160,14 +191,7 @@ def train(
             corpus,
             output,
             settings,
-            Policies(
-                resume=resume,
-                lock=lock,
-                force=force,
-                jobs=jobs or 0,
-                verbose=messages.third_parties,
-                curve_points=curve_points,
-            ),
+            policies,
             to_all(display.on_event, *listeners),
         )
     display.finish(trained)

@@ -223,6 +223,15 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "1,000,000 weights on a processor that has instructions for it (AMX), else float32.",
         ),
     ] = "auto"
+    timeout: Annotated[
+        str,
+        Meta(
+            pattern=TIME_PATTERN,
+            extra=TIME,
+            description="Longest wait for another worker, if several hosts train together (--workers): for its "
+            "start, and before each step. Then the training ends, and can be continued.",
+        ),
+    ] = "5m"
 
 
 class PublishingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -90,6 +90,7 @@ class TrainingBatches:
         seed: int = 0,
     ) -> None:
         self._stream = stream
+        self._read: range | None = None
         self._starts = column_starts(stream, batch_size, num_steps)
         self._ends = np.append(self._starts[1:], len(stream))
         self._reset_probability = reset_probability
@@ -103,6 +104,10 @@ class TrainingBatches:
         """Number of targets in an epoch."""
         return len(self._stream)
 
+    def read_only(self, columns: range) -> None:
+        """Read the tokens of these columns alone; the others get padding. The lengths are those of all columns."""
+        self._read = columns
+
     def segments(self, epoch: int, first_step: int = 0) -> Iterator[Segment]:
         """The segments of one epoch, from `first_step` on.
 
@@ -110,7 +115,12 @@ class TrainingBatches:
         tokens.
         """
         walk = _ColumnWalk(
-            self._stream, self._starts, self._ends, self.num_steps, lambda step: self._draw(epoch, step)
+            self._stream,
+            self._starts,
+            self._ends,
+            self.num_steps,
+            lambda step: self._draw(epoch, step),
+            self._read,
         )
         for _ in range(first_step):
             walk.skip()
@@ -235,6 +245,7 @@ class _ColumnWalk:
         ends: the place after each column, (B,).
         num_steps: T.
         draw: given the number of the step, draws which columns restart after it, (B,) bool.
+        read: the columns whose tokens are read; None: all.
     """
 
     def __init__(
@@ -244,7 +255,9 @@ class _ColumnWalk:
         ends: Positions,
         num_steps: int,
         draw: Callable[[int], NDArray[np.bool_] | bool],
+        read: range | None = None,
     ) -> None:
+        self._columns = range(len(starts)) if read is None else read
         self._stream = stream
         self._positions = starts.copy()
         self._ends = ends
@@ -285,7 +298,8 @@ class _ColumnWalk:
         shape = (len(positions), self._num_steps)
         inputs = np.full(shape, SENTENCE_END_ID, dtype=np.int32)
         targets = np.full(shape, SENTENCE_END_ID, dtype=np.int32)
-        for column, (position, length) in enumerate(zip(positions.tolist(), lengths.tolist(), strict=True)):
+        for column in self._columns:
+            position, length = int(positions[column]), int(lengths[column])
             targets[column, :length] = self._stream[position : position + length]
             # The input before the first token of the stream is `</s>`, as for every sentence.
             skipped = int(position == 0)

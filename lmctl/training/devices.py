@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmctl.config import DeviceConfig
+    from lmctl.training.hosts.link import Link
 
 # Fewest weights of a network whose factors precision `auto` rounds. In smaller networks products take too small
 # a part of a step.
@@ -32,6 +33,7 @@ class Device:
         is_gpu: whether it is a GPU, where keras.layers.LSTM uses cuDNN.
         precision: "float32" or "mixed_bfloat16".
         strategy: a strategy of tf.distribute; with several devices, it keeps a copy of the network on each.
+        link: the other workers of a training on several hosts; None: this process trains alone.
     """
 
     placement: str
@@ -39,6 +41,7 @@ class Device:
     is_gpu: bool
     precision: str
     strategy: Any
+    link: Link | None = None
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -53,7 +56,7 @@ class Device:
                 yield
 
 
-def use_device(device: DeviceConfig, weights: int = 0) -> Device:
+def use_device(device: DeviceConfig, weights: int = 0, *, alone: bool = True) -> Device:
     """Set up TensorFlow for this process, which is possible only once.
 
     Operations become deterministic, GPU memory is allocated on demand, and unused GPUs are hidden.
@@ -61,6 +64,7 @@ def use_device(device: DeviceConfig, weights: int = 0) -> Device:
     Args:
         device: placement, threads and precision.
         weights: number of weights of the network whose products are rounded; 0: there are none.
+        alone: False: this process trains with others; they choose the strategy, before any other is made.
 
     Raises:
         DeviceError: a GPU was asked for and TensorFlow does not find it.
@@ -84,17 +88,19 @@ def use_device(device: DeviceConfig, weights: int = 0) -> Device:
     rounded = ", bfloat16" if precision == "mixed_bfloat16" else ""
     if not gpus:
         description = f"CPU, {threads} thread{'s' if threads > 1 else ''}{rounded}"
-        strategy = tf.distribute.get_strategy()
+        strategy = tf.distribute.get_strategy() if alone else None
         return Device("/CPU:0", description, is_gpu=False, precision=precision, strategy=strategy)
     for gpu in gpus:
         _configure(lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True))
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "unknown") for gpu in gpus]
     if len(gpus) == 1:
         description = f"GPU {there.index(gpus[0])} ({names[0]}){rounded}"
-        strategy = tf.distribute.get_strategy()
     else:
         description = f"{len(gpus)} GPUs ({', '.join(names)}){rounded}"
-        strategy = mirrored([f"/GPU:{number}" for number in range(len(gpus))])
+    strategy = None
+    if alone:
+        several = [f"/GPU:{number}" for number in range(len(gpus))]
+        strategy = mirrored(several) if len(gpus) > 1 else tf.distribute.get_strategy()
     return Device("/GPU:0", description, is_gpu=True, precision=precision, strategy=strategy)
 
 

@@ -43,7 +43,8 @@ class Schedule:
             return rate * left
         if training.schedule == "cosine":
             return rate * 0.5 * (1.0 - math.cos(math.pi * left))
-        return rate / training.decay_factor**self._progress.decays
+        # A power with a negative exponent becomes 0 in the end. One with a positive exponent would overflow.
+        return rate * training.decay_factor**-self._progress.decays
 
     @property
     def is_out_of_patience(self) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.families.network import Network
     from lmctl.training.devices import Device
+    from lmctl.training.hosts.link import Link
 
 # Fewest positions, T x B, in a group of columns. Smaller groups save little: a step of the preset tiny on
 # corpora/en.txt takes 2.3 ms instead of 2.6.
@@ -42,6 +43,7 @@ class Setup:
         optimizer: optimizer of the network's variables.
         average: averaged weights; None if training.average_decay is 0.
         steps: compiled steps of training and validation.
+        link: the other workers of a training on several hosts; None: this process trains alone.
         validation: scores the validation text.
     """
 
@@ -54,6 +56,7 @@ class Setup:
     optimizer: Optimizer
     average: AveragedWeights | None
     steps: Steps
+    link: Link | None
     validation: Validation
 
     @classmethod
@@ -93,11 +96,20 @@ class Setup:
             unknown_rates=unknown_rates(corpus.vocabulary.counts, training.rare_as_unknown),
             seed=training.seed,
         )
+        if device.link is not None:
+            batches.read_only(device.link.columns(batches.batch_size))
         positions = batches.batch_size * batches.num_steps
         groups = 1 if device.is_gpu else max(1, min(network.column_groups, positions // SMALLEST_GROUP))
         # If no training token is <unk>, the probability of <unk> falls without end and would alone decide which
         # epoch is best. OOVs are then left out of validation.
-        steps = Steps(network, optimizer, device.strategy, scores_oov=corpus.record.train.oov > 0, groups=groups)
+        steps = Steps(
+            network,
+            optimizer,
+            device.strategy,
+            scores_oov=corpus.record.train.oov > 0,
+            groups=groups,
+            link=device.link,
+        )
         return cls(
             corpus=corpus,
             config=config,
@@ -108,6 +120,7 @@ class Setup:
             optimizer=optimizer,
             average=AveragedWeights(variables, training.average_decay) if training.average_decay else None,
             steps=steps,
+            link=device.link,
             validation=Validation(corpus, config, steps, clock),
         )
 

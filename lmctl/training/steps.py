@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.training.optimizers import summed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from lmctl.corpus.batches import Segment
     from lmctl.families.network import Network
+    from lmctl.training.hosts.link import Link
     from lmctl.training.optimizers import Optimizer
 
 
@@ -36,10 +38,18 @@ class Steps:
         strategy: strategy of tf.distribute that places the copies.
         scores_oov: whether validation counts targets that are `<unk>`.
         groups: number of groups of columns of a copy; fewer if there are fewer columns.
+        link: the other workers, each with copies of its own; None: this process trains alone.
     """
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, strategy: Any, *, scores_oov: bool, groups: int = 1
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        strategy: Any,
+        *,
+        scores_oov: bool,
+        groups: int = 1,
+        link: Link | None = None,
     ) -> None:
         self._network = network
         self._most_groups = groups
@@ -47,6 +57,7 @@ class Steps:
         self._strategy = strategy
         self.scores_oov = scores_oov
         self._copies = strategy.num_replicas_in_sync
+        self._link = link
 
     def null_state(self, columns: int) -> Any:
         """Return the null state for segments with this number of columns."""
@@ -55,6 +66,11 @@ class Steps:
 
     def export_state(self, state: Any) -> dict[str, NDArray[Any]]:
         """Return the tensors of a state by their positions in tf.nest order, with the columns of all copies."""
+        if self._link is not None:
+            axis = self._network.batch_axis
+            with self._link.together("gathering the state"):
+                leaves = [self._link.gathered(leaf, axis) for leaf in tf.nest.flatten(state)]
+            return {str(place): leaf.numpy() for place, leaf in enumerate(leaves)}
         parts = [tf.nest.flatten(part) for part in self._strategy.experimental_local_results(state)]
         return {
             str(place): np.concatenate([tensor.numpy() for tensor in tensors], axis=self._network.batch_axis)
@@ -102,19 +118,46 @@ class Steps:
         """
         numbers = (tf.constant([seed, step], tf.int32), tf.constant(rate, tf.float32))
         positions = tf.constant(float(segment.targets.size))
-        nats, state = self._train(self._shares(segment), state, *numbers, positions)
-        return float(nats), state
+        with self._together("training") as pulse:
+            nats, state, beat = self._train(self._shares(segment), state, *numbers, positions, pulse)
+            total_nats = float(nats)
+        self._take_note(beat)
+        return total_nats, state
 
     def validate(self, segment: Segment, state: Any) -> tuple[float, int, Any]:
         """Return the summed cross-entropy in nats, the number of targets, and the state after the segment."""
-        nats, targets, state = self._validate(self._shares(segment), state)
-        return float(nats), int(targets), state
+        with self._together("validating") as pulse:
+            nats, targets, state, beat = self._validate(self._shares(segment), state, pulse)
+            total_nats, counted = float(nats), int(targets)
+        self._take_note(beat)
+        return total_nats, counted, state
+
+    @contextlib.contextmanager
+    def _together(self, what: str) -> Iterator[Any]:
+        """Compute when all workers are there, and yield what this one tells the others; None if it is alone."""
+        if self._link is None:
+            yield None
+            return
+        with self._link.together(what):
+            yield self._link.pulse()
+
+    def _take_note(self, beat: Any) -> None:
+        if self._link is not None:
+            self._link.beat(beat)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def _train(self, share: Any, state: Any, seed: Any, rate: Any, positions: Any) -> tuple[Any, Any]:
+    def _train(
+        self, share: Any, state: Any, seed: Any, rate: Any, positions: Any, pulse: Any
+    ) -> tuple[Any, Any, Any]:
         arguments = (share, state, seed, rate, positions)
         nats, state = self._strategy.run(self._train_copy, args=arguments)
-        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, nats, axis=None), state
+        return self._total(nats), state, self._total(pulse)
+
+    def _total(self, of_copies: Any) -> Any:
+        """The sum of a tensor over all copies; None if there is none."""
+        if of_copies is None:
+            return None
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, of_copies, axis=None)
 
     def _train_copy(self, share: Any, state: Any, seed: Any, rate: Any, positions: Any) -> tuple[Any, Any]:
         variables = self._network.named_weights()
@@ -127,21 +170,16 @@ class Steps:
             loss = total_nats / positions
         found = tape.gradient(loss, list(variables.values()))
         if self._copies > 1:
-            found = replica.all_reduce(tf.distribute.ReduceOp.SUM, found)
+            found = _summed_over_copies(replica, found)
         gradients = {name: summed_rows(gradient) for name, gradient in zip(variables, found, strict=True)}
         self._optimizer.apply(gradients, rate, seed[1] + 1)
         return total_nats, state
 
     # Batches of sentences have many lengths. Without reduce_retracing, each length would be compiled again.
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
-    def _validate(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
+    def _validate(self, share: Any, state: Any, pulse: Any) -> tuple[Any, Any, Any, Any]:
         nats, targets, state = self._strategy.run(self._validate_copy, args=(share, state))
-        total = tf.distribute.ReduceOp.SUM
-        return (
-            self._strategy.reduce(total, nats, axis=None),
-            self._strategy.reduce(total, targets, axis=None),
-            state,
-        )
+        return self._total(nats), self._total(targets), state, self._total(pulse)
 
     def _validate_copy(self, share: Any, state: Any) -> tuple[Any, Any, Any]:
         return self._sums(share, state, None)
@@ -205,6 +243,22 @@ class Steps:
         return self._strategy.experimental_distribute_values_from_function(
             lambda context: make(int(context.replica_id_in_sync_group))
         )
+
+
+def _summed_over_copies(replica: Any, gradients: list[Any]) -> list[Any]:
+    """The sum of each gradient over all copies.
+
+    Collective operations do not sum row-wise and dense gradients in one call.
+    """
+    summed = dict[int, Any]()
+    for is_row_wise in (False, True):
+        places = [
+            place for place, each in enumerate(gradients) if isinstance(each, tf.IndexedSlices) == is_row_wise
+        ]
+        if places:
+            parts = replica.all_reduce(tf.distribute.ReduceOp.SUM, [gradients[place] for place in places])
+            summed |= dict(zip(places, parts, strict=True))
+    return [summed[place] for place in range(len(gradients))]
 
 
 def _numbered(seed: Any, number: Any) -> Any:

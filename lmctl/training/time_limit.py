@@ -87,6 +87,11 @@ class TimeLimit:
         self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (end - self._began))
 
     @property
+    def terms(self) -> tuple[float, float, float]:
+        """The end, and the times after training of which this limit was made, all and those needed, in seconds."""
+        return self._end, self._wanted_after, self.seconds_needed
+
+    @property
     def measured(self) -> bool:
         """Whether enough steps have been measured."""
         steps = len(self._seconds) - UNTYPICAL_STEPS

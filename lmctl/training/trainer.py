@@ -23,6 +23,8 @@ from lmctl.training.speed import Speed
 from lmctl.training.time_limit import EPOCH_VALIDATION_SHARE, VALIDATION_SHARE, TimeLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lmctl.arrays import Float32Array
     from lmctl.corpus.batches import Segment
     from lmctl.training.setup import Setup
@@ -62,7 +64,11 @@ class Trainer:
         self._best_weights: dict[str, Float32Array] = {}
         self._state = self._null_state()
         self._speed = Speed()
-        self._saved = time.monotonic()
+        # On several hosts, all workers must take the same decisions at the same step.
+        link = setup.link
+        self._clock: Callable[[], float] = time.monotonic if link is None else link.now
+        self._interrupted = self._watch.interrupted if link is None else link.interrupted
+        self._saved = self._clock()
         if resume_from is not None:
             self._restore(resume_from)
         setup.validation.spread = time_limit is not None
@@ -95,7 +101,7 @@ class Trainer:
             else:
                 self._measure(plan.time_limit)
             # If training was interrupted during the measurement, the measured speed is not reliable.
-            if self._watch.interrupted():
+            if self._interrupted():
                 return None
         # An epoch that was interrupted after its last step still needs its validation.
         while progress.epoch_steps or not (self._schedule.is_out_of_patience or plan.is_done()):
@@ -146,10 +152,10 @@ class Trainer:
                 self._watch.on_event(point)
                 if plan.time_limit is not None:
                     plan.time_limit.begin()
-            if self._watch.interrupted():
+            if self._interrupted():
                 self._save()
                 return False
-            if time.monotonic() - self._saved >= self._watch.save_every_seconds:
+            if self._clock() - self._saved >= self._watch.save_every_seconds:
                 self._save()
         progress.tokens += progress.epoch_tokens
         return True
@@ -194,9 +200,9 @@ class Trainer:
             time_limit.step_took(time_limit.clock() - began)
             tokens += segment.tokens
             steps += 1
-            if time_limit.measured or time_limit.is_over() or self._watch.interrupted():
+            if time_limit.measured or time_limit.is_over() or self._interrupted():
                 break
-        if time_limit.is_over() and not self._watch.interrupted():
+        if time_limit.is_over() and not self._interrupted():
             raise too_late(time_limit)
         self._setup.optimizer.reset()
         steps_per_epoch = self._plan.tokens_per_epoch * steps / tokens
@@ -296,12 +302,15 @@ class Trainer:
 
     def _save(self) -> None:
         """Make a checkpoint, and pass it to `watch.save`."""
-        now = time.monotonic()
+        now = self._clock()
         self.progress.seconds += now - self._saved
         self._saved = now
         setup = self._setup
+        weights = setup.network.export_weights()
+        if setup.link is not None:
+            setup.link.check_equal("the weights", weights)
         groups = {
-            "weights": setup.network.export_weights(),
+            "weights": weights,
             "slots": setup.optimizer.export_slots(),
             "average": setup.average.export() if setup.average is not None else {},
             "best": self._best_weights,

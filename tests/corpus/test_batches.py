@@ -93,6 +93,22 @@ def test_restarts_are_at_starts_of_sentences(lengths, num_steps, seed):
         assert (part.inputs[0, part.restart] == END).all()
 
 
+def test_columns_that_are_not_read_are_padding_and_keep_their_lengths():
+    stream = stream_of([3, 1, 4, 1, 5, 9, 2, 6])
+    settings = {"batch_size": 4, "num_steps": 5, "reset_probability": 0.5}
+    part = TrainingBatches(stream, **settings)
+    part.read_only(range(1, 3))
+
+    for whole, read in zip(TrainingBatches(stream, **settings).segments(0), part.segments(0), strict=True):
+        np.testing.assert_array_equal(read.lengths, whole.lengths)
+        np.testing.assert_array_equal(read.restart, whole.restart)
+        np.testing.assert_array_equal(read.inputs[:, 1:3], whole.inputs[:, 1:3])
+        np.testing.assert_array_equal(read.targets[:, 1:3], whole.targets[:, 1:3])
+        for columns in ([0], [3]):
+            assert (read.inputs[:, columns] == END).all()
+            assert (read.targets[:, columns] == END).all()
+
+
 def test_without_resets_only_the_first_segment_starts_afresh():
     segments = list(carried_segments(stream_of([3] * 20), batch_size=4, num_steps=5))
 

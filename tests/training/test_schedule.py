@@ -73,6 +73,15 @@ def test_plateau_divides_the_rate_after_every_epoch_that_did_not_improve():
     assert rates == [8.0, 8.0, 2.0, 2.0, 0.5, 0.125]
 
 
+def test_plateau_ends_at_rate_zero_after_very_many_epochs():
+    """4 ** 1000 is no floating-point number."""
+    schedule = make_schedule("plateau", decay_factor=4.0, patience=5000)
+    for _ in range(1001):
+        schedule.epoch_done(1.0)
+
+    assert schedule.learning_rate(100, 0.5) == 0.0
+
+
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine"])
 def test_other_schedules_do_not_look_at_validation(name):
     watched, unwatched = make_schedule(name), make_schedule(name)

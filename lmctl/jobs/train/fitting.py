@@ -12,6 +12,7 @@ from lmctl.config import seconds_of
 from lmctl.deadline import NEVER
 from lmctl.errors import LmctlError, OutOfTimeError
 from lmctl.jobs.figures import add_figures
+from lmctl.jobs.train.assisting import joined_device
 from lmctl.jobs.train.baseline import compare_with_baseline
 from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.comparison import SCORING_SHARE
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from lmctl.jobs.watching.runs import Watched
     from lmctl.store.bundle import Bundle
     from lmctl.training.checkpoint import Checkpoint
+    from lmctl.training.devices import Device
     from lmctl.training.result import TrainingResult
     from lmctl.training.time_limit import TimeLimit
 
@@ -150,12 +152,13 @@ class NetworkFit:
             start = self._old_model.warm_start(self._corpus, self._config, budget.share(SCORING_SHARE))
         if start is not None:
             self._watch.tell(start.drift)
+        device = joined_device(self._corpus, self._config, self._policies, self._signals)
         ngram = self._count_baseline()
         result = None
         # A signal may have arrived while the current generation was scored.
         if not self._signals.received():
             try:
-                result = self._train(budget.training_limit(standard, checkpoint), checkpoint, start)
+                result = self._train(budget.training_limit(standard, checkpoint), checkpoint, start, device)
             except OutOfTimeError as error:
                 if ngram is None or not self._config.training.with_ngram:
                     raise
@@ -163,6 +166,8 @@ class NetworkFit:
                 return self._ngram_alone(*ngram)
         there = self._run.path.exists()
         self._signals.raise_if_received(f"continues from {self._run.path}" if there else "starts over")
+        if result is None and device is not None and device.link is not None:
+            device.link.check_not_interrupted()
         if result is None:
             raise RuntimeError("training stopped, although no signal came")
         folder = self._scratch / FINISHED
@@ -269,7 +274,11 @@ class NetworkFit:
         return None if scores is None else (ngram, scores)
 
     def _train(
-        self, time_limit: TimeLimit | None, checkpoint: Checkpoint | None, start: WarmStart | None
+        self,
+        time_limit: TimeLimit | None,
+        checkpoint: Checkpoint | None,
+        start: WarmStart | None,
+        device: Device | None,
     ) -> TrainingResult | None:
         # Deferred: TensorFlow is loaded after the configuration has been checked and the text has been prepared.
         progress.tell("loading TensorFlow")
@@ -289,6 +298,7 @@ class NetworkFit:
             stream=None if start is None else start.reading.stream,
             resume_from=checkpoint,
             may_start_over=self._policies.resume != "require",
+            device=device,
             watch=Watch(
                 self._watch.tell, self._signals.received, save, every_seconds, self._policies.curve_points
             ),

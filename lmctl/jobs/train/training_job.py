@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lmctl.errors import UsageError
-from lmctl.jobs.train.inputs import check_inputs, check_owner, choose_folder
+from lmctl.errors import UsageError, listed
+from lmctl.jobs.train.inputs import check_inputs, check_owner, choose_folder, is_prepared_folder
 from lmctl.jobs.train.overlap import without_validation
 from lmctl.training.loading import require_tensorflow
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmctl.config import Config, Settings
     from lmctl.jobs.train.resume import ResumePolicy
     from lmctl.store.lock import LockPolicy
+    from lmctl.training.hosts.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Policies:
         verbose: whether to show the messages of TensorFlow.
         curve_points: number of parts of training after each of which the run tells a point of its validation
             curve; 0: it tells none.
+        cluster: the workers that train together; None: this process trains alone.
     """
 
     resume: ResumePolicy = "auto"
@@ -43,6 +45,7 @@ class Policies:
     jobs: int = 0
     verbose: bool = False
     curve_points: int = 0
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,11 @@ class TrainingJob:
 
         Raises:
             MissingExtraError: the family is a network, and TensorFlow is not installed.
-            UsageError: `resume` is "require", and the family has no checkpoints.
+            UsageError: `resume` is "require", and the family has no checkpoints; or several workers cannot train
+                this model together.
         """
+        if self.policies.cluster is not None:
+            self._check_workers()
         if self.config.family.trains_network:
             require_tensorflow()
         elif self.policies.resume == "require":
@@ -109,3 +115,18 @@ class TrainingJob:
                 f"--resume require: training a model of family {self.config.family.name} leaves no checkpoint to "
                 "continue from; leave out --resume require"
             )
+
+    def _check_workers(self) -> None:
+        """Check that several workers can train this model together."""
+        if not self.config.family.trains_network:
+            raise UsageError(
+                f"--workers: a model of family {self.config.family.name} is estimated by one process; leave out "
+                "--workers"
+            )
+        if not is_prepared_folder(self.sources):
+            raise UsageError(
+                f"--workers: expected one folder that lmctl prepare wrote, which all workers can read; got "
+                f"{listed(self.sources)}"
+            )
+        if self.config.training.init_from is not None:
+            raise UsageError("--workers: training starts from random weights; leave out --init-from")
