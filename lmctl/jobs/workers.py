@@ -156,7 +156,7 @@ class _Worker:
         self._less_memory = less_memory
         self.is_ready = False
         self.number: int | None = None
-        self._has_function = False
+        self._function: Callable[[Any], Any] | None = None
         self.connection, theirs = Pipe()
         try:
             with theirs:
@@ -178,9 +178,10 @@ class _Worker:
         Raises:
             LmctlError: the worker was killed.
         """
-        # The function contains dictionaries, so it is sent only once.
-        content = pickle.dumps((None if self._has_function else function, item), pickle.HIGHEST_PROTOCOL)
-        self._has_function, self.number = True, number
+        # The function may contain dictionaries, so it is sent only once, unless there is another one.
+        is_known = self._function is function
+        content = pickle.dumps((None if is_known else function, item), pickle.HIGHEST_PROTOCOL)
+        self._function, self.number = function, number
         try:
             self.connection.send_bytes(content)
         except OSError as error:

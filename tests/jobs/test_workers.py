@@ -24,6 +24,15 @@ def test_results_are_in_the_order_of_the_items(started):
     assert all(process.returncode is not None for process in started)
 
 
+def test_workers_of_a_block_apply_one_function_after_the_other(started):
+    with workers(2) as ordered_map:
+        negative = list(ordered_map(operator.neg, [1, 2, 3]))
+        positive = list(ordered_map(operator.pos, [1, 2, 3]))
+
+    assert (negative, positive) == ([-1, -2, -3], [1, 2, 3])
+    assert len(started) <= 2
+
+
 def test_one_job_is_done_in_this_process(started):
     with workers(1) as ordered_map:
         assert list(ordered_map(lambda _: os.getpid(), range(2))) == [os.getpid()] * 2
