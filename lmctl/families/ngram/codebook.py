@@ -45,6 +45,22 @@ class ShareCounts:
         self._sums += np.bincount(places, shares, minlength=_CLASSES)
         self._least = min(self._least, float(shares.min()))
 
+    def counted(self) -> tuple[Int64Array, Int64Array, Float64Array, Float64Array]:
+        """What was counted, in few bytes if few classes have shares, for `add_counted`.
+
+        Returns:
+            The classes that have shares, (classes,), the number of their shares, the sum of these, and the least
+            share, (1,).
+        """
+        there = np.flatnonzero(self._counts)
+        return there, self._counts[there], self._sums[there], np.array([self._least])
+
+    def add_counted(self, there: Int64Array, counts: Int64Array, sums: Float64Array, least: Float64Array) -> None:
+        """Add the shares that another object has counted (`counted`)."""
+        self._counts[there] += counts
+        self._sums[there] += sums
+        self._least = min(self._least, float(least[0]))
+
     def codebook(self, size: int) -> Float64Array:
         """Choose the values.
 

@@ -1,31 +1,24 @@
 """Interpolated modified Kneser-Ney smoothing, as KenLM's lmplz estimates it (Heafield et al. 2013).
 
 The formulas are in Chen & Goodman 1998, An Empirical Study of Smoothing Techniques for Language Modeling,
-TR-10-98, section 3; equation 26 gives the discounts. Below the highest order, the adjusted count of an n-gram is
-the number of distinct words before it. An n-gram at the start of a sentence has no word before it, so its adjusted
-count is its count.
+TR-10-98, section 3; equation 26 gives the discounts. They are computed from adjusted counts (adjusting.py).
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.ngram.columns import Column
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lmctl.arrays import Float64Array, IntArray
-    from lmctl.families.ngram.counts import OrderCounts
+    from lmctl.families.ngram.columns import Pieces
 
 
 logger = logging.getLogger(__name__)
@@ -46,7 +39,7 @@ class Discounts:
     amounts: tuple[float, float, float, float]
 
     @classmethod
-    def of(cls, order: int, counts: Column) -> Discounts:
+    def of(cls, order: int, counts: Pieces) -> Discounts:
         """Estimate the discounts of an order from the numbers of its n-grams with a count of 1, 2, 3 and 4."""
         having = np.zeros(5, dtype=np.int64)
         for stretch in counts.stretches():
@@ -98,28 +91,3 @@ def _closed_form(having: Sequence[int]) -> tuple[float, float, float, float]:
         if not 0 <= amounts[count] <= count:
             raise _DegenerateError(f"the discount of a count of {count} would be {amounts[count]:.2f}")
     return amounts[0], amounts[1], amounts[2], amounts[3]
-
-
-def adjusted_counts(counts: Sequence[OrderCounts], bits: int, scratch: Path) -> list[Column]:
-    """Compute the adjusted counts of each order.
-
-    Args:
-        counts: the n-grams of every order, with their counts in the text.
-        bits: number of bits for a word id in a key.
-        scratch: the folder for the new columns.
-    """
-    adjusted = []
-    # N-grams at the start of a sentence have `</s>` as first word, so they are neighbours in the sorted tables.
-    start, stop = SENTENCE_END_ID, SENTENCE_END_ID + 1
-    for order, (lower, higher) in enumerate(itertools.pairwise(counts), start=1):
-        column = Column(scratch / f"adjusted.{order}", lower.counts.dtype)
-        column.grow_to(len(lower))
-        different = column.map()
-        for suffixes in higher.suffixes.stretches():
-            np.add.at(different, suffixes, different.dtype.type(1))
-        if order > 1:
-            bounds = np.array([start, stop], dtype=np.uint64) << np.uint64(bits)
-            start, stop = np.searchsorted(lower.keys.map(), bounds).tolist()
-            different[start:stop] = lower.counts.read(start, stop)
-        adjusted.append(column)
-    return [*adjusted, counts[-1].counts]

@@ -29,12 +29,13 @@ from lmctl.families.ngram.sizes import share_bits, table_name
 from lmctl.families.ngram.table_files import BYTES, PartsReader, PartsWriter, TableFile, index_dtype, written_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lmctl.arrays import Float32Array, Float64Array, Int64Array, IntArray
+    from lmctl.families.ngram.columns import Piece
 
 # The weight of a context with more n-grams than this is stored; else the shares are summed when it is asked for.
 MOST_SUMMED = 8
@@ -93,41 +94,29 @@ class Shares:
 
 
 def write_shares(
-    folder: Path,
-    order: int,
-    contexts: int,
-    blocks: Callable[[], Iterable[tuple[IntArray, Float32Array]]],
+    folder: Path, order: int, contexts: int, codebook: Float64Array, blocks: Sequence[Sequence[Piece]]
 ) -> None:
-    """Choose the codebook of an order, and write its shares and the weights of its contexts.
+    """Write the shares of an order, and the weights of its contexts.
 
     Args:
         folder: the folder for the tables.
         order: number of words of the n-grams.
         contexts: the number of n-grams of the lower order.
-        blocks: yields the places of the contexts of n-grams, and their shares; each block has whole contexts.
+        codebook: the values of the codes, (2^bits,).
+        blocks: what `coded_shares` returns for all n-grams, in blocks of whole contexts.
     """
-    bits = share_bits(order)
-    counted = codebooks.ShareCounts()
-    for _, shares in blocks():
-        counted.add(shares)
-    codebook = counted.codebook(1 << bits)
-    large: list[IntArray] = [np.empty(0, dtype=np.int64)]
-    weights = [np.empty(0)]
-    for of_block, shares in blocks():
-        _, firsts, _, left = _coded(codebook, of_block, shares)
-        many = np.diff(firsts, append=len(of_block)) > MOST_SUMMED
-        large.append(of_block[firsts[many]])
-        weights.append(left[many])
     with written_table(folder, order, "shares", BYTES) as table:
         parts = PartsWriter(table)
-        parts.part(np.array([sum(map(len, large))], dtype=np.uint64))
+        parts.part(np.array([sum(len(large) for _, large, _ in blocks)], dtype=np.uint64))
         parts.part(codebook.astype(np.float32))
-        parts.part(np.concatenate(large).astype(index_dtype(contexts)))
-        parts.part(np.concatenate(weights).astype(np.float32))
+        for column, dtype in ((1, index_dtype(contexts)), (2, np.dtype(np.float32))):
+            for block in blocks:
+                parts.append(block[column].read().astype(dtype))
+            parts.end()
         rest = np.empty(0, dtype=np.uint8)
-        for of_block, shares in blocks():
-            codes = np.concatenate([rest, _coded(codebook, of_block, shares)[0].astype(np.uint8)])
-            if bits == 4:
+        for of_block, _, _ in blocks:
+            codes = np.concatenate([rest, of_block.read()])
+            if share_bits(order) == 4:
                 # An odd code waits for the next block.
                 rest = codes[len(codes) // 2 * 2 :]
                 codes = codes[:-1:2] | codes[1::2] << np.uint8(4)
@@ -135,6 +124,25 @@ def write_shares(
         if len(rest):
             parts.append(rest)
         parts.end()
+
+
+def coded_shares(
+    codebook: Float64Array, contexts: IntArray, shares: Float32Array
+) -> tuple[NDArray[np.uint8], IntArray, Float32Array]:
+    """Put the shares of whole contexts into codes.
+
+    Args:
+        codebook: the values of the codes.
+        contexts: places of the contexts of n-grams, rising, (ngrams,).
+        shares: their shares, (ngrams,).
+
+    Returns:
+        The codes, (ngrams,); the contexts with more than `MOST_SUMMED` n-grams, and the weights that the codes
+        leave to the lower order in these contexts.
+    """
+    codes, firsts, _, left = _coded(codebook, contexts, shares)
+    many = np.diff(firsts, append=len(contexts)) > MOST_SUMMED
+    return codes.astype(np.uint8), contexts[firsts[many]], left[many].astype(np.float32)
 
 
 def _coded(

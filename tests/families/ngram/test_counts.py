@@ -1,5 +1,6 @@
 import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.families.ngram import columns
-from lmctl.families.ngram.columns import Column
-from lmctl.families.ngram.counts import _parts_of_like_keys, count_ngrams
-from lmctl.families.ngram.estimation import _whole_contexts
+from lmctl.families.ngram.columns import Pieces, write_pieces
+from lmctl.families.ngram.counts import count_ngrams, part_bounds
+from lmctl.families.ngram.estimation import whole_contexts
 from lmctl.families.ngram.sizes import word_bits
 
 VOCABULARY_SIZE = 6
@@ -32,15 +33,15 @@ def as_tuples(counted):
     """The same from the tables of counts."""
     bits = word_bits(VOCABULARY_SIZE)
     words = [(word,) for word in range(VOCABULARY_SIZE)]
-    found = [{word: int(count) for word, count in zip(words, counted[0].counts.map(), strict=True) if count}]
+    found = [{word: int(count) for word, count in zip(words, counted[0].counts.read(), strict=True) if count}]
     suffixes_fit = True
     for of_order in counted[1:]:
-        keys = of_order.keys.map().tolist()
+        keys = of_order.keys.read().tolist()
         shorter, words = words, [(*words[key >> bits], key & ((1 << bits) - 1)) for key in keys]
-        suffixes = [shorter[place] for place in of_order.suffixes.map().tolist()]
+        suffixes = [shorter[place] for place in of_order.suffixes.read().tolist()]
         suffixes_fit &= [word[1:] for word in words] == suffixes
         assert words == sorted(words)
-        found.append(dict(zip(words, of_order.counts.map().tolist(), strict=True)))
+        found.append(dict(zip(words, of_order.counts.read().tolist(), strict=True)))
     return found, suffixes_fit
 
 
@@ -73,19 +74,18 @@ def test_keys_beyond_2_to_the_53_are_divided_at_the_ends_of_contexts(tmp_path, m
     monkeypatch.setattr(columns, "VALUES_AT_ONCE", 4)
     contexts = np.repeat(np.array([2**60, 2**60 + 1, 2**60 + 2], dtype=np.uint64), 3)
     keys = contexts << np.uint64(2) | np.tile(np.arange(3, dtype=np.uint64), 3)
-    runs = []
-    for number, some in enumerate((keys, keys[::2], keys[1::2])):
-        runs.append(Column(tmp_path / str(number), np.uint64))
-        runs[-1].append(some)
+    of_runs = (keys, keys[::2], keys[1::2])
+    runs = [write_pieces(tmp_path, "keys", of_run)[0] for of_run in of_runs]
 
-    blocks = [(start, block.tolist()) for start, block in _whole_contexts(runs[0], 2)]
+    blocks = list(whole_contexts(Pieces(runs[:1], np.uint64), 2))
+    bounds = part_bounds(runs, of_runs, map).T.tolist()
     parts = [
-        [set(run.read(start, stop).tolist()) for run, (start, stop) in zip(runs, part, strict=True)]
-        for part in _parts_of_like_keys(runs)
+        set().union(*(of_run[start:stop].tolist() for of_run, (start, stop) in zip(of_runs, part, strict=True)))
+        for part in zip(*map(pairwise, bounds), strict=True)
     ]
 
-    assert blocks == [(start, keys[start : start + 3].tolist()) for start in (0, 3, 6)]
+    assert blocks == [(0, 3), (3, 6), (6, 9)]
     # Equal keys of all runs are in one part, and no key is missing.
-    of_parts = [set().union(*part) for part in parts]
-    assert sum(map(len, of_parts)) == len(keys)
-    assert set().union(*of_parts) == set(keys.tolist())
+    assert len(parts) > 1
+    assert sum(map(len, parts)) == len(keys)
+    assert set().union(*parts) == set(keys.tolist())

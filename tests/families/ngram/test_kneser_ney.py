@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmctl.families.ngram.columns import Column
+from lmctl.families.ngram.columns import Pieces, write_pieces
 from lmctl.families.ngram.kneser_ney import Discounts
 
 CORPUS = Path(__file__).parents[3] / "corpora/en.txt"
@@ -126,8 +126,8 @@ def test_the_tables_of_a_text_with_discounts_of_its_own_are_those_of_lmplz(estim
 def test_discounts_follow_from_counts_of_counts(tmp_path):
     # Chen & Goodman 1998, equation 26: Y = n1 / (n1 + 2 n2); D1 = 1 - 2 Y n2/n1, D2 = 2 - 3 Y n3/n2,
     # D3+ = 3 - 4 Y n4/n3. With n = 10, 5, 4, 3: Y = 1/2, D = 1/2, 4/5, 3/2.
-    column = Column(tmp_path / "counts", np.uint32)
-    column.append(np.repeat([0, 1, 2, 3, 4, 7], [9, 10, 5, 4, 3, 2]))
+    counts = np.repeat([0, 1, 2, 3, 4, 7], [9, 10, 5, 4, 3, 2])
+    column = Pieces(write_pieces(tmp_path, "counts", counts), counts.dtype)
 
     assert Discounts.of(2, column).amounts == pytest.approx((0, 1 / 2, 4 / 5, 3 / 2))
 
@@ -144,8 +144,7 @@ def test_discounts_follow_from_counts_of_counts(tmp_path):
     ],
 )
 def test_degenerate_counts_of_counts_fall_back_to_the_discounts_of_lmplz(tmp_path, caplog, counts, reason):
-    column = Column(tmp_path / "counts", np.uint32)
-    column.append(np.array(counts))
+    column = Pieces(write_pieces(tmp_path, "counts", np.array(counts)), np.int64)
     caplog.set_level("DEBUG")
 
     assert Discounts.of(4, column).amounts == (0, 0.5, 1, 1.5)
