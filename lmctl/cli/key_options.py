@@ -143,7 +143,8 @@ def text_options(command: F) -> F:
                 "--jobs",
                 type=click.IntRange(min=1),
                 metavar="N",
-                help="Number of processes that read and cut text.  [default: one for each core]",
+                help="Number of processes that read and cut text, and count n-grams in training.  "
+                "[default: one for each core]",
             ),
             key_option("text.encoding", "--encoding"),
             key_option("text.errors", "--errors"),

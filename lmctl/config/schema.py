@@ -211,8 +211,8 @@ class DeviceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         int,
         Meta(
             ge=0,
-            description="Number of CPU threads, and of processes for preparation unless --jobs is given; 0 "
-            "takes one for each core that this process may use.",
+            description="Number of CPU threads, and of processes for preparation and counting unless --jobs is "
+            "given; 0 takes one for each core that this process may use.",
         ),
     ] = 0
     precision: Annotated[

@@ -22,9 +22,11 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from lmctl.arrays import Float32Array, IntArray
+    from lmctl.corpus.preparation import OrderedMap
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.exporting import ExportFigures, ExportFormat, ExportOptions
     from lmctl.families.gap_model import GapModel
@@ -268,7 +270,13 @@ class Family(ABC):
         return config
 
     def estimate(
-        self, token_ids: IntArray, vocabulary_size: int, folder: Path, config: Any, scratch: Path
+        self,
+        token_ids: IntArray,
+        vocabulary_size: int,
+        folder: Path,
+        config: Any,
+        scratch: Path,
+        workers: AbstractContextManager[OrderedMap],
     ) -> Estimated:
         """Estimate a model from the training text, and write its files. Called only if `estimates`.
 
@@ -278,6 +286,9 @@ class Family(ABC):
             folder: the folder for the files of the model.
             config: of type `config_type`.
             scratch: an empty folder for temporary files, deleted afterwards.
+            workers: a context that provides a map, perhaps over other processes, or over machines that share
+                `scratch`; `contextlib.nullcontext(map)` works in this process. Starting processes takes a part of
+                a second, so a family enters the context, at most once, only if its work takes longer.
         """
         raise NotImplementedError(self.name)
 

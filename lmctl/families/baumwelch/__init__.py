@@ -9,9 +9,11 @@ from lmctl.families.family import Estimated, Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from lmctl.arrays import Float32Array, IntArray
+    from lmctl.corpus.preparation import OrderedMap
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.exporting import ExportFigures, ExportOptions
     from lmctl.families.hmm.sizes import HMMSizes
@@ -90,6 +92,7 @@ class BaumWelch(Family):
         folder: Path,  # noqa: ARG002
         config: Any,
         scratch: Path,  # noqa: ARG002
+        workers: AbstractContextManager[OrderedMap],  # noqa: ARG002
     ) -> Estimated:
         """See `Family.estimate`."""
         import numpy as np

@@ -11,9 +11,11 @@ from lmctl.families.family import Estimated, Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from lmctl.arrays import IntArray
+    from lmctl.corpus.preparation import OrderedMap
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.exporting import ExportOptions
 
@@ -35,7 +37,7 @@ class Ngram(Family):
     automatic_presets: ClassVar[Mapping[str, int | None]] = {"ngram": None}
     estimates = True
     is_baseline = True
-    # A seed has no effect here, but is accepted.
+    # A seed has no effect here, but is accepted. Threads are processes that count.
     also_uses = frozenset({"training.seed", "device.threads"})
     export_formats: ClassVar[Mapping[str, ExportFormat]] = {"arpa": ARPA}
 
@@ -108,7 +110,13 @@ class Ngram(Family):
         return msgspec.structs.replace(config, order=order, pruning=pruning)
 
     def estimate(
-        self, token_ids: IntArray, vocabulary_size: int, folder: Path, config: Any, scratch: Path
+        self,
+        token_ids: IntArray,
+        vocabulary_size: int,
+        folder: Path,
+        config: Any,
+        scratch: Path,
+        workers: AbstractContextManager[OrderedMap],
     ) -> Estimated:
         """See `Family.estimate`."""
         from lmctl.families.ngram.estimation import estimate
@@ -123,6 +131,7 @@ class Ngram(Family):
             pruning=[int(count) for count in settled.pruning.split()],
             quantize=settled.quantize,
             scratch=scratch,
+            workers=workers,
         )
         logger.info("n-grams of order 1 to %d: %s", sizes.order, " + ".join(map("{:,}".format, sizes.ngrams)))
         return Estimated(sizes, settled, sizes.table_names())

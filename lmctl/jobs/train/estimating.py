@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from lmctl import families
 from lmctl.config import config_of
 from lmctl.jobs.train.disk_space import check_room_to_estimate
+from lmctl.jobs.workers import workers
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from lmctl.store.bundle import Bundle
 
 
-def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path) -> Bundle:
+def estimate_bundle(
+    folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path, *, jobs: int = 0
+) -> Bundle:
     """Estimate the model that is configured, or the baseline beside a network, and write its bundle.
 
     Args:
@@ -28,15 +32,19 @@ def estimate_bundle(folder: Path, corpus: PreparedCorpus, config: Config, scratc
         corpus: the corpus to estimate from.
         config: the resolved configuration. If `model` is a network, the baseline has its default keys.
         scratch: folder for data that does not fit in memory.
+        jobs: number of processes for a long text; 0: `device.threads`, or the number of cores if that is 0. The
+            model does not depend on it.
 
     Raises:
         UsageError: the keys of the model do not fit together.
+        LmctlError: a process was killed or ran out of memory.
         StorageError: there is not enough room on the disk.
     """
     family, keys = estimated_family(config), estimation_config(config, len(corpus.train))
     check_room_to_estimate(scratch, family, len(corpus.train))
     folder.mkdir(parents=True)
-    estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch)
+    processes = jobs or config.device.threads or len(os.sched_getaffinity(0))
+    estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch, workers(processes))
     draft = Draft(
         TextFiles.of_corpus(corpus),
         estimated.sizes,

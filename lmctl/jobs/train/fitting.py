@@ -85,12 +85,14 @@ class EstimationFit:
     Args:
         watch: the run.
         inputs: corpus and configuration.
+        policies: options of the run.
         signals: the signals that end the run.
     """
 
-    def __init__(self, watch: Watched, inputs: Inputs, signals: Signals) -> None:
+    def __init__(self, watch: Watched, inputs: Inputs, policies: Policies, signals: Signals) -> None:
         self._watch = watch
         self._inputs = inputs
+        self._policies = policies
         self._signals = signals
 
     def run(self, standard: Standard | None) -> Path:  # noqa: ARG002
@@ -98,7 +100,7 @@ class EstimationFit:
         corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.scratch
         folder = scratch / FINISHED
         remove(folder)
-        bundle = estimate_bundle(folder, corpus, config, scratch)
+        bundle = estimate_bundle(folder, corpus, config, scratch, jobs=self._policies.jobs)
         scores = score_valid(bundle, corpus, config)
         metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
         metrics |= {"own": own_figures(bundle, corpus)}
@@ -259,7 +261,9 @@ class NetworkFit:
         until = self._budget.share(LONGEST_COUNTING)
         try:
             with until.enforced("training.time_limit leaves no time for it"):
-                ngram = estimate_bundle(folder, self._corpus, self._config, self._scratch)
+                ngram = estimate_bundle(
+                    folder, self._corpus, self._config, self._scratch, jobs=self._policies.jobs
+                )
             scores = score_valid(ngram, self._corpus, self._config, until)
         except (LmctlError, OSError) as error:
             # The baseline is only a comparison here: its failure does not stop the training of the network.

@@ -171,7 +171,7 @@ def _choose_fit(watch: Watched, inputs: Inputs, policies: Policies, signals: Sig
     """The fit for the configured family: training of a network, or estimation."""
     if inputs.config.family.trains_network:
         return NetworkFit(watch, inputs, policies, signals, deadline)
-    return EstimationFit(watch, inputs, signals)
+    return EstimationFit(watch, inputs, policies, signals)
 
 
 def _save_refusal(folder: ModelFolder, request: Request | None, fit: Fit, why: str) -> None:

@@ -32,7 +32,8 @@ class Policies:
         lock: if another run trains this model, "fail" at once, or "wait" for its end.
         force: train even if texts, settings and lmctl are those of the current generation, or if the text has
             shrunk.
-        jobs: number of processes that prepare the text; 0: `device.threads`, or the number of cores if that is 0.
+        jobs: number of processes that prepare the text, and that count n-grams; 0: `device.threads`, or the number
+            of cores if that is 0.
         verbose: whether to show the messages of TensorFlow.
         curve_points: number of parts of training after each of which the run tells a point of its validation
             curve; 0: it tells none.

@@ -75,7 +75,7 @@ class Unigram(Family):
     def sizes_type(self) -> type[Any]:
         return UnigramSizes
 
-    def estimate(self, token_ids, vocabulary_size, folder, config, scratch):
+    def estimate(self, token_ids, vocabulary_size, folder, config, scratch, workers):
         counts = np.bincount(token_ids, minlength=vocabulary_size) + config.added
         np.save(folder / TABLE, np.log(counts / counts.sum()).astype(np.float32))
         return Estimated(UnigramSizes(vocabulary_size), config, [TABLE])
