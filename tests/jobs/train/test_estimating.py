@@ -11,6 +11,7 @@ from waiting import LONGEST_SECONDS
 import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import DataError, QualityGateError, UsageError
+from lmctl.families.ngram import columns
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train.estimating import estimation_config
@@ -39,6 +40,25 @@ def ngrams(*assignments):
     validates = any(text.startswith("validation.") for text in assignments)
     without = [] if validates else ["validation.fraction=0", "publishing.gate=false"]
     return read_settings(assignments=["preset=ngram", *without, *assignments])
+
+
+@pytest.mark.parametrize(
+    ("jobs", "threads", "processes"), [(2, 3, 2), (0, 3, 3), (1, 3, 0)], ids=["jobs", "threads", "one"]
+)
+def test_jobs_or_threads_decide_how_many_processes_count(
+    text, tmp_path, monkeypatch, started, jobs, threads, processes
+):
+    one = train([text], tmp_path / "one", ngrams(), Policies(jobs=1))
+    assert not started  # The text is a single stretch.
+    monkeypatch.setattr(columns, "VALUES_AT_ONCE", 10)
+
+    several = train([text], tmp_path / "several", ngrams(f"device.threads={threads}"), Policies(jobs=jobs))
+
+    assert len(started) == processes
+    tables = list(Path(one.published).glob("ngrams.*"))
+    assert tables
+    for path in tables:
+        assert (Path(several.published) / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 @pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])
