@@ -103,6 +103,12 @@ class AddressError(LmctlError):
     exit_code = 69
 
 
+class UnavailableError(LmctlError):
+    """A cluster or a host does not answer, or the workers of a cluster cannot do the work."""
+
+    exit_code = 69
+
+
 class StorageError(LmctlError):
     """A file could not be read or written: disk full, permissions."""
 

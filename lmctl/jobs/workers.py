@@ -205,7 +205,7 @@ class _Worker:
         if isinstance(raised, MemoryError):
             raise LmctlError(f"a worker process ran out of memory; {self._less_memory}") from raised
         if raised is not None:
-            raise raised from _InWorkerError(trace)
+            raise raised from InWorkerError(trace)
         number, self.number = self.number, None
         return {} if number is None else {number: result}
 
@@ -237,7 +237,7 @@ class _Worker:
         return LmctlError(f"a worker process ended with exit code {code} before its work was done")
 
 
-class _InWorkerError(Exception):
+class InWorkerError(Exception):
     """The place in a worker at which an exception was raised."""
 
     def __str__(self) -> str:
@@ -265,11 +265,12 @@ def spawn_main(descriptor: int) -> None:
                 function = sent or function
                 answer = pickle.dumps((function(item), None, ""), pickle.HIGHEST_PROTOCOL)
             except BaseException as error:  # noqa: BLE001
-                answer = _pickled_error(error)
+                answer = pickled_error(error)
             connection.send_bytes(answer)
 
 
-def _pickled_error(error: BaseException) -> bytes:
+def pickled_error(error: BaseException) -> bytes:
+    """Return what a worker sends in place of a result, pickled: None, the exception, and its trace."""
     trace = "".join(traceback.format_exception(error))
     try:
         answer = pickle.dumps((None, error, trace))
