@@ -128,6 +128,18 @@ def header_option(command: F) -> F:
     )(command)
 
 
+def scheduler_option(command: F) -> F:
+    """Add --scheduler."""
+    return click.option(
+        "--scheduler",
+        envvar="LMCTL_SCHEDULER",
+        metavar="ADDRESS",
+        help="Cut the text on a Dask cluster in place of --jobs processes: the address of its scheduler, such as "
+        "tcp://host:8786, or local:N, which starts N workers on this machine (docs/cluster.md).  "
+        "[default: LMCTL_SCHEDULER, or none]",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Add --json, which is the same as --format jsonl, to a command with --format."""
 

@@ -10,7 +10,13 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, text_options
-from lmctl.cli.options import configuration_options, header_option, message_options, pass_messages
+from lmctl.cli.options import (
+    configuration_options,
+    header_option,
+    message_options,
+    pass_messages,
+    scheduler_option,
+)
 from lmctl.cli.parameters import PathName
 
 if TYPE_CHECKING:
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary of the corpus as one JSON object.")
 @header_option
 @text_options
+@scheduler_option
 @configuration_options
 @message_options
 @pass_messages
@@ -48,6 +55,7 @@ def prepare(
     as_json: bool,
     header: bool,
     jobs: int | None,
+    scheduler: str | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
     **flags: object,
@@ -71,7 +79,11 @@ def prepare(
     if stdout:
         if output is not None:
             raise click.UsageError("--stdout prints text and -o writes a corpus; use one of them")
-        for option, value in {"--json": as_json or None, "--jobs": jobs, **_of_corpus(flags)}.items():
+        # The environment variable may be set for other commands.
+        source = click.get_current_context().get_parameter_source("scheduler")
+        asked = scheduler if source is click.core.ParameterSource.COMMANDLINE else None
+        given = {"--json": as_json or None, "--jobs": jobs, "--scheduler": asked, **_of_corpus(flags)}
+        for option, value in given.items():
             if value is not None:
                 raise click.UsageError(
                     f"{option} does not change the segmented text that --stdout prints; leave {option} out"
@@ -82,7 +94,7 @@ def prepare(
     if output is None:
         raise click.UsageError("missing -o DIR (or --stdout to print segmented text)")
     with reading_progress(messages, inputs) as on_progress:
-        corpus = job.prepare(inputs, output, config, jobs=jobs or 0, on_progress=on_progress)
+        corpus = job.prepare(inputs, output, config, jobs=jobs or 0, scheduler=scheduler, on_progress=on_progress)
     corpus_summary(corpus.record, as_json, header=header)
 
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from lmctl.cli.key_options import family_key_options, given_keys, key_option, text_options
-from lmctl.cli.options import configuration_options, message_options, pass_messages, report_option
+from lmctl.cli.options import (
+    configuration_options,
+    message_options,
+    pass_messages,
+    report_option,
+    scheduler_option,
+)
 from lmctl.cli.parameters import PathName
 from lmctl.cli.run_options import corpus_options, lock_option, log_json_option, nice_option
 
@@ -90,6 +96,7 @@ if TYPE_CHECKING:
 @key_option("device.threads", "--threads")
 @nice_option
 @text_options
+@scheduler_option
 @configuration_options
 @message_options
 @pass_messages
@@ -112,6 +119,7 @@ def train(
     worker: int | None,
     nice: int,
     jobs: int | None,
+    scheduler: str | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
     **flags: object,
@@ -169,6 +177,7 @@ def train(
         lock=lock,
         force=force,
         jobs=jobs or 0,
+        scheduler=scheduler,
         verbose=messages.third_parties,
         curve_points=curve_points,
         cluster=cluster,

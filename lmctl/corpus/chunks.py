@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import secrets
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -132,6 +133,11 @@ class ChunkEncoder:
     rules: SplitRules
     scratch: Path
 
+    def versions(self) -> dict[str, str]:
+        """What cuts the text, by name; on every worker it must be the same."""
+        identity = self.rules.tokenizer.segmenter.identity
+        return {f"segmenter {identity.name}": f"{identity.engine_version} {identity.tables_sha256[:16]}".strip()}
+
     def __call__(self, numbered: tuple[int, tuple[SourceChunk, Split]]) -> EncodedChunk:
         """Cut a chunk into tokens, and write its words, counts and local ids to the scratch folder.
 
@@ -186,11 +192,11 @@ class ChunkEncoder:
         _save(stem.with_suffix(".ids.npy"), ids)
         _save(stem.with_suffix(".valid.npy"), token_is_valid)
         _save(stem.with_suffix(".counts.npy"), np.stack(counts)[:, LOCAL_SENTENCE_END + 1 :])
-        stem.with_suffix(".words").write_bytes("\n".join(local_id).encode("utf-8", "surrogatepass"))
+        _write(stem.with_suffix(".words"), "\n".join(local_id).encode("utf-8", "surrogatepass"))
         # A line without words is written as an empty line, as `valid_text` does for those at the start of a chunk.
         shown = (line if tokens else "" for line, tokens in zip(as_they_came, sentences, strict=False))
         valid_text = "".join(f"{line}\n" for line in itertools.compress(shown, is_valid & ~leading))
-        stem.with_suffix(".valid.txt").write_bytes(valid_text.encode("utf-8", "surrogatepass"))
+        _write(stem.with_suffix(".valid.txt"), valid_text.encode("utf-8", "surrogatepass"))
 
         if self.rules.compare_lines:
             keys = np.fromiter(map(_line_key, lines), dtype=np.uint64, count=len(lines))
@@ -245,4 +251,11 @@ def _save(path: Path, array: NDArray[Any]) -> None:
     """Save like np.save, but raise the usual OSError if the disk is full."""
     content = io.BytesIO()
     np.save(content, array)
-    path.write_bytes(content.getbuffer())
+    _write(path, content.getbuffer())
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """Write a file by one rename: a cluster may do a chunk twice, while the result of the first time is read."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -71,7 +71,7 @@ def prepare_corpus(
     split_rules: SplitRules,
     vocabulary_rules: VocabularyRules,
     *,
-    workers: AbstractContextManager[OrderedMap],
+    workers: Callable[[Path], AbstractContextManager[OrderedMap]],
     sources: Callable[[Sequence[int]], Sequence[SourceRecord]],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     training_text: str = "the text",
@@ -85,8 +85,9 @@ def prepare_corpus(
             replaces it.
         split_rules: the rules for tokens and splits.
         vocabulary_rules: the rules for choosing the vocabulary.
-        workers: a context that provides the map over chunks; `contextlib.nullcontext(map)` works in this process.
-            When its block ends, all work must have ended, because the scratch folder is removed.
+        workers: a function that returns a context, which provides the map over chunks, given the scratch folder;
+            `contextlib.nullcontext(map)` works in this process. When its block ends, all work must have ended,
+            because the scratch folder is removed.
         sources: a function that returns the records of the inputs, given the number of sentences of every chunk
             in its split; called when all chunks have been read.
         settings: the sections of the configuration for corpus.json.
@@ -99,9 +100,10 @@ def prepare_corpus(
     files.make_folder(folder)
     replaced = _files_of(folder)
     with files.named_in_errors(folder), scratch_folder(folder) as unfinished:
-        scratch = unfinished.path
+        # Workers on other hosts have other current folders.
+        scratch = unfinished.path.absolute()
         encode = ChunkEncoder(split_rules, scratch)
-        with workers as ordered_map:
+        with workers(scratch) as ordered_map:
             encoded = list(_in_order(ordered_map(encode, enumerate(chunks))))
         train = sum((chunk.train for chunk in encoded), SplitCounts())
         valid = sum((chunk.valid for chunk in encoded), SplitCounts())

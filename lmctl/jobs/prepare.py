@@ -19,6 +19,7 @@ from lmctl.corpus.chunks import Split, SplitRules
 from lmctl.corpus.counts import SourceRecord
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
+from lmctl.jobs.cluster.addresses import check_scheduler
 from lmctl.jobs.subwords import subword_model
 from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
@@ -34,8 +35,10 @@ from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from lmctl.config import Config, TextConfig
+    from lmctl.corpus.preparation import OrderedMap
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.tokenizing import ReadPieces
     from lmctl.text.source_chunks import SourceChunk
@@ -55,6 +58,7 @@ def prepare(
     config: Config,
     *,
     jobs: int = 0,
+    scheduler: str | None = None,
     old_words: Sequence[str] | None = None,
     old_sources: Sequence[SourceRecord] = (),
     on_progress: OnProgress = lambda _bytes: None,
@@ -68,10 +72,13 @@ def prepare(
         old_words: vocabulary of the model that training starts from; None if it starts from random weights.
         old_sources: the texts that this model was trained on.
         jobs: number of processes; 0: the number of cores. The result does not depend on it.
+        scheduler: name of a cluster, whose workers cut the text in place of `jobs` processes; see
+            `lmctl.jobs.cluster.scheduled`. The result does not depend on it.
         on_progress: called with the number of bytes read so far.
 
     Raises:
         LmctlError: an input is missing, is not text or is empty; or `folder` is a model or a bundle.
+        UnavailableError: the cluster does not answer, or its workers cannot do the work.
         LockedError: another process prepares a corpus in this folder.
         StorageError: the disk has not enough room, or `folder` is a file.
         OSError: the folder cannot be written.
@@ -82,6 +89,8 @@ def prepare(
         raise UsageError(f"{folder}: is a model's bundle, which never changes; name another folder with -o")
     if is_model(folder):
         raise UsageError(f"{folder}: is a model; name another folder with -o")
+    if scheduler is not None:
+        check_scheduler(scheduler)
     held_out = [config.validation.file] if config.validation.file else []
     check_sources([*sources, *files_named(config)])
     sources = without_validation(sources, config.validation.file)
@@ -107,7 +116,7 @@ def prepare(
                 folder,
                 SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
                 vocabulary_rules,
-                workers=workers(jobs),
+                workers=_workers(jobs, scheduler if len(first) > 1 else None),
                 sources=reader.records,
                 settings={
                     "text": msgspec.to_builtins(config.text),
@@ -117,6 +126,22 @@ def prepare(
                 training_text=_in_messages(sources),
                 validation_text=_in_messages(held_out),
             )
+
+
+def _workers(jobs: int, scheduler: str | None) -> Callable[[Path], AbstractContextManager[OrderedMap]]:
+    """The context in which chunks are worked on, given the scratch folder."""
+    if scheduler is None:
+        return lambda _scratch: workers(jobs)
+    from lmctl.jobs.cluster.scheduled import scheduled
+
+    return lambda scratch: scheduled(scheduler, scratch, _lines_of)
+
+
+def _lines_of(numbered: tuple[int, tuple[SourceChunk, Split]]) -> str:
+    """The source of a chunk and its lines, for a message."""
+    chunk = numbered[1][0]
+    last = max(chunk.content.count(b"\n") - chunk.content.endswith(b"\n"), 0)
+    return f"{chunk.source}: lines {chunk.line_number(0)} to {chunk.line_number(last)}"
 
 
 def _in_messages(sources: Sequence[str]) -> str:

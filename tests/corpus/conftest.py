@@ -54,7 +54,7 @@ def prepare_texts(
             grow,
             keep,
         ),
-        workers=contextlib.nullcontext(map),
+        workers=lambda _scratch: contextlib.nullcontext(map),
         sources=lambda _sentences: records,
         training_text="text",
         validation_text="held out",

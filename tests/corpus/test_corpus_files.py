@@ -113,7 +113,7 @@ def test_workers_are_gone_before_their_scratch_folder_is(tmp_path, failing):
             tmp_path,
             SplitRules(Tokenizer(Normalization("nfc", False), Segmenter(), frozenset()), "drop", 0.0),
             VocabularyRules(),
-            workers=workers(),
+            workers=lambda _scratch: workers(),
             sources=lambda _sentences: [],
         )
 

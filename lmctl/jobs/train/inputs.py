@@ -175,6 +175,7 @@ def _opened_corpus(
                 folder,
                 job.config,
                 jobs=job.policies.jobs or job.config.device.threads,
+                scheduler=job.policies.scheduler,
                 old_words=None if old_model is None else old_model.vocabulary.words,
                 old_sources=() if old_model is None else old_model.sources,
                 on_progress=lambda read: on_event(TextRead(bytes=read)),
