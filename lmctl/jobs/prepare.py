@@ -20,11 +20,11 @@ from lmctl.corpus.counts import SourceRecord
 from lmctl.corpus.preparation import prepare_corpus, sweep, warn_of_tags
 from lmctl.errors import DataError, StorageError, UsageError, listed, quoted
 from lmctl.jobs.cluster.addresses import check_scheduler
+from lmctl.jobs.spreading import chunk_workers
 from lmctl.jobs.subwords import subword_model
 from lmctl.jobs.tokenizing import choose_segmenter, format_of, make_tokenizer, read_list
 from lmctl.jobs.train.disk_space import check_room_to_prepare
 from lmctl.jobs.train.overlap import warn_of_repeated, without_validation
-from lmctl.jobs.workers import workers
 from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
 from lmctl.store.published import is_model
@@ -35,10 +35,8 @@ from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from lmctl.config import Config, TextConfig
-    from lmctl.corpus.preparation import OrderedMap
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.jobs.tokenizing import ReadPieces
     from lmctl.text.source_chunks import SourceChunk
@@ -116,7 +114,7 @@ def prepare(
                 folder,
                 SplitRules(tokenizer, config.text.blank_lines, fraction, compare_lines=bool(held_out)),
                 vocabulary_rules,
-                workers=_workers(jobs, scheduler if len(first) > 1 else None),
+                workers=chunk_workers(jobs, scheduler if len(first) > 1 else None),
                 sources=reader.records,
                 settings={
                     "text": msgspec.to_builtins(config.text),
@@ -126,22 +124,6 @@ def prepare(
                 training_text=_in_messages(sources),
                 validation_text=_in_messages(held_out),
             )
-
-
-def _workers(jobs: int, scheduler: str | None) -> Callable[[Path], AbstractContextManager[OrderedMap]]:
-    """The context in which chunks are worked on, given the scratch folder."""
-    if scheduler is None:
-        return lambda _scratch: workers(jobs)
-    from lmctl.jobs.cluster.scheduled import scheduled
-
-    return lambda scratch: scheduled(scheduler, scratch, _lines_of)
-
-
-def _lines_of(numbered: tuple[int, tuple[SourceChunk, Split]]) -> str:
-    """The source of a chunk and its lines, for a message."""
-    chunk = numbered[1][0]
-    last = max(chunk.content.count(b"\n") - chunk.content.endswith(b"\n"), 0)
-    return f"{chunk.source}: lines {chunk.line_number(0)} to {chunk.line_number(last)}"
 
 
 def _in_messages(sources: Sequence[str]) -> str:
