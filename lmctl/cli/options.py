@@ -134,7 +134,7 @@ def scheduler_option(command: F) -> F:
         "--scheduler",
         envvar="LMCTL_SCHEDULER",
         metavar="ADDRESS",
-        help="Cut the text on a Dask cluster in place of --jobs processes: the address of its scheduler, such as "
+        help="Do the work of --jobs on a Dask cluster: the address of its scheduler, such as "
         "tcp://host:8786, or local:N, which starts N workers on this machine (docs/cluster.md).  "
         "[default: LMCTL_SCHEDULER, or none]",
     )(command)

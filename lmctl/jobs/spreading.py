@@ -1,4 +1,4 @@
-"""The processes that chunks of text are spread over: on this machine, or on a cluster."""
+"""The processes that work is spread over: on this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ def chunk_workers(jobs: int, scheduler: str | None) -> Callable[[Path], Abstract
     from lmctl.jobs.cluster.scheduled import scheduled
 
     return lambda scratch: scheduled(scheduler, scratch, _lines_of)
+
+
+def estimation_workers(jobs: int, scheduler: str | None, scratch: Path) -> AbstractContextManager[OrderedMap]:
+    """The context in which the steps of an estimation are done.
+
+    Args:
+        jobs: number of processes on this machine.
+        scheduler: name of a cluster in place of them; None: none.
+        scratch: an absolute path that the workers of the cluster see.
+    """
+    if scheduler is None:
+        return workers(jobs)
+    from lmctl.jobs.cluster.scheduled import scheduled
+
+    return scheduled(scheduler, scratch, lambda _item: "a step of counting n-grams")
 
 
 def _lines_of(numbered: tuple[int, tuple[SourceChunk, Split]]) -> str:

@@ -9,8 +9,8 @@ import msgspec
 
 from lmctl import families
 from lmctl.config import config_of
+from lmctl.jobs.spreading import estimation_workers
 from lmctl.jobs.train.disk_space import check_room_to_estimate
-from lmctl.jobs.workers import workers
 from lmctl.store.draft import Draft, TextFiles, corpus_summary
 
 if TYPE_CHECKING:
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def estimate_bundle(
-    folder: Path, corpus: PreparedCorpus, config: Config, scratch: Path, *, jobs: int = 0
+    folder: Path,
+    corpus: PreparedCorpus,
+    config: Config,
+    scratch: Path,
+    *,
+    jobs: int = 0,
+    scheduler: str | None = None,
 ) -> Bundle:
     """Estimate the model that is configured, or the baseline beside a network, and write its bundle.
 
@@ -34,8 +40,10 @@ def estimate_bundle(
         scratch: folder for data that does not fit in memory.
         jobs: number of processes for a long text; 0: `device.threads`, or the number of cores if that is 0. The
             model does not depend on it.
+        scheduler: name of a cluster in place of them, which sees the corpus and `scratch`; None: none.
 
     Raises:
+        UnavailableError: the cluster does not answer, or a worker cannot do the work.
         UsageError: the keys of the model do not fit together.
         LmctlError: a process was killed or ran out of memory.
         StorageError: there is not enough room on the disk.
@@ -44,7 +52,8 @@ def estimate_bundle(
     check_room_to_estimate(scratch, family, len(corpus.train))
     folder.mkdir(parents=True)
     processes = jobs or config.device.threads or len(os.sched_getaffinity(0))
-    estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch, workers(processes))
+    spread = estimation_workers(processes, scheduler, scratch.absolute())
+    estimated = family.estimate(corpus.train, len(corpus.vocabulary), folder, keys, scratch, spread)
     draft = Draft(
         TextFiles.of_corpus(corpus),
         estimated.sizes,

@@ -100,7 +100,9 @@ class EstimationFit:
         corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.scratch
         folder = scratch / FINISHED
         remove(folder)
-        bundle = estimate_bundle(folder, corpus, config, scratch, jobs=self._policies.jobs)
+        bundle = estimate_bundle(
+            folder, corpus, config, scratch, jobs=self._policies.jobs, scheduler=self._policies.scheduler
+        )
         scores = score_valid(bundle, corpus, config)
         metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
         metrics |= {"own": own_figures(bundle, corpus)}
@@ -262,7 +264,12 @@ class NetworkFit:
         try:
             with until.enforced("training.time_limit leaves no time for it"):
                 ngram = estimate_bundle(
-                    folder, self._corpus, self._config, self._scratch, jobs=self._policies.jobs
+                    folder,
+                    self._corpus,
+                    self._config,
+                    self._scratch,
+                    jobs=self._policies.jobs,
+                    scheduler=self._policies.scheduler,
                 )
             scores = score_valid(ngram, self._corpus, self._config, until)
         except (LmctlError, OSError) as error:

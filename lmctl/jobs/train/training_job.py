@@ -34,7 +34,7 @@ class Policies:
             shrunk.
         jobs: number of processes that prepare the text, and that count n-grams; 0: `device.threads`, or the number
             of cores if that is 0.
-        scheduler: name of the cluster that prepares the text in place of them.
+        scheduler: name of the cluster that prepares the text, and counts n-grams, in place of them.
         verbose: whether to show the messages of TensorFlow.
         curve_points: number of parts of training after each of which the run tells a point of its validation
             curve; 0: it tells none.
