@@ -209,7 +209,8 @@ EXIT_CODES = {
     "taken, or its address is not one of this machine",
     "70": "a bug, with its traceback",
     "74": "could not read or write: disk full, permissions",
-    "75": "another run holds the model's lock; try again later",
+    "75": "another run holds the model's lock, or a worker of a training on several hosts is missing; try again "
+    "later",
     "77": "others can read a file with a secret",
     "129, 130, 143": "interrupted by SIGHUP (a closed terminal), SIGINT, SIGTERM, after writing a checkpoint; a "
     "second SIGINT or SIGTERM stops at once",
