@@ -13,7 +13,7 @@ files, and send each other only descriptions of a few bytes (`Piece`, `Pieces`).
 
 from __future__ import annotations
 
-import secrets
+import os
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -156,7 +156,7 @@ def write_pieces(folder: Path, name: str, *arrays: NDArray[Any]) -> list[Piece]:
         name: the start of its name. The rest is random.
         arrays: the arrays, of any types.
     """
-    path = folder / f"{name}.{secrets.token_hex(8)}"
+    path = folder / f"{name}.{os.urandom(8).hex()}"
     pieces = []
     with files.named_in_errors(path), path.open("xb") as file:
         for values in arrays:
@@ -167,7 +167,7 @@ def write_pieces(folder: Path, name: str, *arrays: NDArray[Any]) -> list[Piece]:
 
 def joined(column: Pieces, folder: Path, name: str) -> Piece:
     """Copy the pieces of a column into one file, which can be mapped, and remove the pieces."""
-    path = folder / f"{name}.{secrets.token_hex(8)}"
+    path = folder / f"{name}.{os.urandom(8).hex()}"
     with files.named_in_errors(path), path.open("xb") as file:
         for part in column.parts:
             file.write(part.read().data)
