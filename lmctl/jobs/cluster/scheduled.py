@@ -122,7 +122,10 @@ class _Cluster:
         self._wait_for_workers()
         call = _Call(self._client, self._folder, function)
         self._calls.append(call)
-        call.check_workers(self._address)
+        try:
+            call.check_workers(self._address)
+        except OSError as error:
+            raise self._lost() from error
         waiting: deque[tuple[Future[bytes], str]] = deque()
         rest = iter(items)
         while True:
@@ -161,7 +164,8 @@ class _Cluster:
                 f"{described}: {error.allowed_failures + 1} workers died with this part of the work; the kernel "
                 f"and Dask end a worker if memory runs out; {_LESS_MEMORY}"
             ) from error
-        except CancelledError as error:
+        # Dask cancels the items if it cannot connect again; until then, the wait ends with the lost connection.
+        except (CancelledError, OSError) as error:
             raise self._lost() from error
         except (ImportError, AttributeError, RuntimeError) as error:
             raise UnavailableError(

@@ -134,8 +134,8 @@ def _of_tf_config(environment: Mapping[str, str]) -> Cluster:
 def _of_slurm(environment: Mapping[str, str]) -> Cluster:
     """The cluster of the tasks of a Slurm step: one worker for each task, in the order of their ranks.
 
-    TensorFlow's SlurmClusterResolver is not used: it sorts hosts by name, so that node10 comes before node2, and
-    fails on hosts without a GPU (TensorFlow 2.21).
+    TensorFlow's SlurmClusterResolver is not used: it sorts hosts by name, so that node10 comes before node2
+    (TensorFlow 2.21).
     """
     try:
         rank = int(environment["SLURM_PROCID"])
