@@ -1,6 +1,6 @@
 """Throughput and memory of `lmctl prepare` on a large input, made by repeating a text.
 
-python -m benchmarks.prepare wikitext-2/train.txt zh-wiki/train.txt --megabytes 1000
+python -m benchmarks.prepare wikitext-2/train.txt zh-wiki/train.txt --megabytes 1000 --jobs 1 2 4 --workers 1 2 4
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("texts", nargs="+", type=Path)
     parser.add_argument("--megabytes", type=int, default=200, help="size of the input")
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--jobs", type=int, nargs="*", default=[1, 2])
+    parser.add_argument(
+        "--workers", type=int, nargs="*", default=[], help="workers of a Dask cluster on this machine"
+    )
     arguments = parser.parse_args()
-    print("text\tMB\tprocesses\tseconds\tMB/s a core\tpeak RSS, all processes")
+    print("text\tMB\tprocesses\tseconds\tCPU seconds\tMB/s a process\tpeak RSS, all processes")
     with tempfile.TemporaryDirectory() as scratch:
         for text in arguments.texts:
             large = Path(scratch) / "large.txt"
             repeat(text, large, arguments.megabytes * 1_000_000)
             megabytes = large.stat().st_size / 1e6
-            for jobs in arguments.jobs:
+            runs = [(jobs, "--jobs", str(jobs)) for jobs in arguments.jobs]
+            runs += [(workers, "--scheduler", f"local:{workers}") for workers in arguments.workers]
+            for processes, option, value in runs:
                 folder = Path(scratch) / "prepared"
-                run = measure([lmctl_program(), "prepare", str(large), "-o", str(folder), "--jobs", str(jobs)])
+                run = measure([lmctl_program(), "prepare", str(large), "-o", str(folder), option, value])
                 print(
-                    f"{text}\t{megabytes:.0f}\t{jobs}\t{run.seconds:.1f}\t{megabytes / run.seconds / jobs:.1f}\t"
-                    f"{run.peak_rss_bytes / 1e6:.0f} MB",
+                    f"{text}\t{megabytes:.0f}\t{option} {value}\t{run.seconds:.1f}\t{run.cpu_seconds:.1f}\t"
+                    f"{megabytes / run.seconds / processes:.1f}\t{run.peak_rss_bytes / 1e6:.0f} MB",
                     flush=True,
                 )
 
