@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lmctl.query.model import Model, load
+from lmctl.text.addresses import forget, known_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ def prepare(
     """Segment, count and encode texts, as `lmctl prepare` does.
 
     Args:
-        texts: a path or several, with a sentence a line.
+        texts: a path or an address such as s3://bucket/corpus.txt, or several, with a sentence a line.
         folder: folder of the prepared corpus, which `train` takes in place of texts.
         settings: values by key, such as `{"vocabulary.size": 10_000}`.
         configs: paths of YAML files; `settings` win over them.
@@ -50,7 +51,8 @@ def prepare(
     """
     from lmctl.jobs.prepare import prepare as job
 
-    return job(_paths(texts), Path(folder), _settings(configs, settings).resolve(), jobs=jobs)
+    names, checked = _inputs(texts, configs, settings)
+    return job(names, Path(folder), checked.resolve(), jobs=jobs)
 
 
 def train(
@@ -67,7 +69,7 @@ def train(
     """Train a model, publish it as a new generation, and open it, as `lmctl train` does.
 
     Args:
-        texts: a path or several, with a sentence a line; or one folder that `prepare` wrote.
+        texts: a path or an address, or several, with a sentence a line; or one folder that `prepare` wrote.
         model: the model folder; it is made if it is missing.
         settings: values by key, such as `{"preset": "small", "training.epochs": 3}`.
         configs: paths of YAML files; `settings` win over them.
@@ -88,7 +90,8 @@ def train(
     from lmctl.jobs.watching.events import ignore_event
 
     policies = Policies(resume=resume, lock=lock, force=force)
-    trained = job(_paths(texts), Path(model), _settings(configs, settings), policies, on_event or ignore_event)
+    names, checked = _inputs(texts, configs, settings)
+    trained = job(names, Path(model), checked, policies, on_event or ignore_event)
     return load(trained.published)
 
 
@@ -104,7 +107,7 @@ def evaluate(
 
     Args:
         model: a model, or the path of one.
-        text: path of a file with a sentence a line.
+        text: path or address of a file with a sentence a line.
         state: "reset": every line stands alone; "carry": it continues the line before.
         blank_lines: whether a line without words is left out or is a sentence; None: as in training.
         accuracy_at: the values of k for accuracy@k.
@@ -114,9 +117,10 @@ def evaluate(
     """
     from lmctl.query.evaluation import evaluate_file
 
+    forget([os.fspath(text)])
     return evaluate_file(
         model if isinstance(model, Model) else load(model),
-        os.fspath(text),
+        known_name(os.fspath(text)),
         state=state,
         blank_lines=blank_lines,
         accuracy_at=accuracy_at,
@@ -149,9 +153,13 @@ def to_keras(model: Model | str | os.PathLike[str]) -> keras.Model:
     return network
 
 
-def _paths(texts: Paths) -> list[str]:
-    """The paths as text."""
-    return [os.fspath(path) for path in ([texts] if isinstance(texts, str | os.PathLike) else texts)]
+def _inputs(
+    texts: Paths, configs: Sequence[str | os.PathLike[str]], settings: Mapping[str, object] | None
+) -> tuple[list[str], Settings]:
+    """The names of the texts, and the settings."""
+    names = [os.fspath(path) for path in ([texts] if isinstance(texts, str | os.PathLike) else texts)]
+    forget([*names, *(value for value in (settings or {}).values() if isinstance(value, str))])
+    return [known_name(name) for name in names], _settings(configs, settings)
 
 
 def _settings(configs: Sequence[str | os.PathLike[str]], settings: Mapping[str, object] | None) -> Settings:

@@ -105,6 +105,7 @@ def import_(
     from lmctl.families.arpa.words import SpecialWords
     from lmctl.jobs.import_arpa import import_arpa
     from lmctl.jobs.import_network import import_network
+    from lmctl.text.addresses import is_address
     from lmctl.text.file_types import described
     from lmctl.text.sources import check_sources
 
@@ -116,8 +117,9 @@ def import_(
         for option, value in given:
             if value:
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
-        if file == "-":
-            raise click.UsageError(f"a network of {format} is read from a file, not from standard input")
+        if file == "-" or is_address(file):
+            place = "standard input" if file == "-" else f"{file}, an address; download it"
+            raise click.UsageError(f"a network of {format} is read from a file, not from {place}")
         if vocabulary is None:
             check_sources([file])
             kind = described(Path(file))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lmctl.records import shortened
+from lmctl.text.addresses import is_address, known_name
 
 if TYPE_CHECKING:
     from lmctl.query.units import Unit
@@ -23,7 +24,8 @@ class PathName(click.Path):
     """The path of a file or a folder, or the name of a model.
 
     The empty text, which a shell passes for a variable that is not set, is refused: Path("") is the working
-    folder.
+    folder. The address of a text, such as s3://bucket/corpus.txt, becomes its public name. If the value is a Path,
+    which commands write to, an address is refused.
     """
 
     def convert(
@@ -32,6 +34,15 @@ class PathName(click.Path):
         """Return the path, as text or as a Path."""
         if not os.fspath(value):
             self.fail("expected a path, got ''; is a variable of the shell not set?", param, ctx)
+        if isinstance(value, str):
+            value = known_name(value)
+            if self.type is not None and is_address(value):
+                self.fail(
+                    f"expected a path of this machine, got {shortened(value, LONGEST_QUOTE)}; a file of this name "
+                    f"is ./{shortened(value, LONGEST_QUOTE)}",
+                    param,
+                    ctx,
+                )
         return super().convert(value, param, ctx)
 
 

@@ -18,6 +18,7 @@ from lmctl.config.messages import families_named, is_large_whole_number, plain, 
 from lmctl.config.schema import DEFAULT_FAMILY, Config
 from lmctl.config.training_keys import LARGEST_WHOLE_NUMBER
 from lmctl.errors import UsageError
+from lmctl.text.addresses import has_kept, known_name
 
 if TYPE_CHECKING:
     from lmctl.families.family import Family
@@ -90,7 +91,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             where: beginning of the message, such as `"configs/x.yaml: "`.
 
         Returns:
-            The value; a whole number becomes a float if the key is a float.
+            The value. A whole number becomes a float if the key is a float, and the address of a text its public
+            name.
 
         Raises:
             UsageError: the value is of another type, out of range or not finite.
@@ -102,6 +104,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
                 expected = f"a whole number of at most {LARGEST_WHOLE_NUMBER}"
             elif isinstance(checked, str) and _UNCLEAN.search(checked):
                 expected = "text without control characters or broken Unicode"
+            elif isinstance(checked, str) and self.metavar == "FILE":
+                return checked if has_kept(checked) else known_name(checked)
             elif not isinstance(checked, float) or math.isfinite(checked):
                 return checked
         except (msgspec.ValidationError, UnicodeEncodeError):

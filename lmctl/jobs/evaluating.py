@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lmctl.progress import tell
@@ -18,12 +17,14 @@ from lmctl.query.evaluation import evaluate_file, figures_of, new_tally, warn_of
 from lmctl.query.model import Model
 from lmctl.query.scoring import score_batches
 from lmctl.store.bundle import open_bundle
+from lmctl.text.addresses import file_name
 from lmctl.text.reading import read_chunks
 from lmctl.text.sources import STDIN, size_of_text
 from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lmctl.query.bootstrap import Resampling
     from lmctl.query.metrics import Figures, SentenceSums
@@ -109,7 +110,7 @@ def _evaluate_in_processes(
     from lmctl.jobs.workers import workers
 
     tally, lines, tagged = new_tally(model), 0, 0
-    size, done, activity = size_of_text(path), 0, f"scoring {Path(path).name}"
+    size, done, activity = size_of_text(path), 0, f"scoring {file_name(path)}"
     score = _ChunkScorer(model.bundle.folder.absolute(), blank_lines)
     chunks = read_chunks([path], encoding=encoding, errors=errors, chunk_bytes=CHUNK_BYTES)
     with workers(len(os.sched_getaffinity(0)), "text on standard input is scored in one process") as of_chunks:

@@ -34,7 +34,7 @@ from lmctl.store.lock import locked
 from lmctl.store.naming import opened
 from lmctl.store.verification import verify_bundle
 from lmctl.text.reading import read_lines
-from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.sources import check_sources, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -256,8 +256,7 @@ def _sentences(model: Model, lines: Iterable[str], path: str) -> list[list[str]]
     texts = (model.encode(line).words for line in lines)
     sentences = [words for words in texts if words or keep]
     if not sentences:
-        name = "standard input" if path == STDIN else path
-        raise DataError(f"{name}: nothing to tune on; expected text, a sentence a line")
+        raise DataError(f"{source_name(path)}: nothing to tune on; expected text, a sentence a line")
     return sentences
 
 

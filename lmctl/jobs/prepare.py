@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,12 +28,13 @@ from lmctl.store.lock import locked
 from lmctl.store.model_record import has_record
 from lmctl.store.published import is_model
 from lmctl.text.reading import read_chunks
-from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.sources import check_sources, recorded_name, source_name
 from lmctl.text.subwords import SubwordSegmenter
 from lmctl.text.tokenization import is_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from lmctl.config import Config, TextConfig
     from lmctl.corpus.prepared import PreparedCorpus
@@ -64,7 +64,7 @@ def prepare(
     """Segment, count and encode texts.
 
     Args:
-        sources: paths of the texts, or "-" for standard input, in the order of reading.
+        sources: paths or addresses of the texts, or "-" for standard input, in the order of reading.
         folder: folder of the prepared corpus.
         config: the configuration; only the sections text, vocabulary and validation matter here.
         old_words: vocabulary of the model that training starts from; None if it starts from random weights.
@@ -76,7 +76,7 @@ def prepare(
 
     Raises:
         LmctlError: an input is missing, is not text or is empty; or `folder` is a model or a bundle.
-        UnavailableError: the cluster does not answer, or its workers cannot do the work.
+        UnavailableError: the cluster or the store of a text does not answer, or workers cannot do the work.
         LockedError: another process prepares a corpus in this folder.
         StorageError: the disk has not enough room, or `folder` is a file.
         OSError: the folder cannot be written.
@@ -128,7 +128,7 @@ def prepare(
 
 def _in_messages(sources: Sequence[str]) -> str:
     """The names of texts for a message, as the user typed them."""
-    return listed(["standard input" if source == STDIN else source for source in sources])
+    return listed([source_name(source) for source in sources])
 
 
 def files_named(config: Config) -> list[str]:
@@ -196,8 +196,7 @@ def _vocabulary_rules(config: Config, tokenizer: Tokenizer, old_words: Sequence[
         if word.split() != [word]:
             raise DataError(f"{vocabulary.file}: {quoted(word)}, as normalized, is not one word")
     if not words:
-        source = "standard input" if vocabulary.file == STDIN else vocabulary.file
-        raise DataError(f"{source}: no words; expected one a line")
+        raise DataError(f"{source_name(vocabulary.file)}: no words; expected one a line")
     _warn_of_no_pieces(vocabulary.file, words, tokenizer)
     return VocabularyRules(words=words, known=known)
 
@@ -253,7 +252,7 @@ class _Reader:
     def chunks(self, sources: Sequence[str], split: Split) -> Iterator[tuple[SourceChunk, Split]]:
         """The chunks of all sources, each with its split."""
         for path in sources:
-            name = STDIN if path == STDIN else files.printable(Path(path).resolve())
+            name = recorded_name(path)
             is_valid = split == "valid"
             source = _Source(name, "valid" if is_valid else "train", () if is_valid else self._old_sources)
             self._sources.append(source)

@@ -14,7 +14,7 @@ from lmctl.errors import DataError, listed
 from lmctl.jobs.tokenizing import format_of, make_tokenizer
 from lmctl.jobs.workers import workers
 from lmctl.text.reading import read_chunks
-from lmctl.text.sources import STDIN
+from lmctl.text.sources import source_name
 from lmctl.text.spooling import Spool
 from lmctl.text.subword_training import LineSample, train_subwords
 from lmctl.text.subwords import sentencepiece_module
@@ -88,7 +88,7 @@ def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPiec
         try:
             (model,) = ordered_map(_Training(text), [list(sample)])
         except DataError as error:
-            names = listed(["standard input" if source == STDIN else source for source in sources])
+            names = listed([source_name(source) for source in sources])
             raise DataError(f"{names}: nothing to train on; {error}") from None
     return model
 

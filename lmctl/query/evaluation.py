@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -17,8 +16,9 @@ from lmctl.query.gap_scoring import GapScore, score_lines
 from lmctl.query.metrics import Figures, Tally
 from lmctl.query.pseudo_metrics import PseudoFigures, PseudoTally
 from lmctl.query.scoring import score_batches
+from lmctl.text.addresses import file_name
 from lmctl.text.reading import LineStream, read_lines
-from lmctl.text.sources import STDIN, size_of_text
+from lmctl.text.sources import STDIN, size_of_text, source_name
 from lmctl.text.tokenization import is_tagged, tags_matter
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def evaluate_file(
 
     Args:
         model: the model.
-        path: a file, or "-" for standard input.
+        path: a file, an address, or "-" for standard input.
         state: "reset": every line starts from the initial state; "carry": from the state after the line before.
         blank_lines: whether a line without words is left out or is a sentence; None: as in training.
         accuracy_at: the values of k for accuracy@k; empty: no ranks are computed.
@@ -98,7 +98,7 @@ def evaluate_file(
     figures = figures_of(tally, model, path, state)
     if interval is None:
         return figures
-    check_units(len(sums), _name(path), "line")
+    check_units(len(sums), source_name(path), "line")
     return replace(figures, interval=perplexity_interval(np.array(sums, dtype=np.float64), interval))
 
 
@@ -114,7 +114,7 @@ def figures_of(tally: Tally, model: TextModel, path: str, state: Literal["reset"
         DataError: the text has no sentences.
     """
     if not tally.sentences:
-        raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
+        raise DataError(f"{source_name(path)}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary), state, model.cache, model.dynamic_rate)
 
 
@@ -158,7 +158,7 @@ def evaluate_gaps(
             tally.add(each)
             on_sentence(each)
     if not tally.words:
-        raise DataError(f"{_name(path)}: nothing to score; expected text, a sentence a line")
+        raise DataError(f"{source_name(path)}: nothing to score; expected text, a sentence a line")
     return tally.figures(len(model.vocabulary))
 
 
@@ -182,7 +182,7 @@ def _scored(
     encoding, errors, text_format = reading.encoding, reading.errors, reading.text_format
     # Of records, the bytes of the file are not those of its text.
     size = None if path == STDIN or (text_format and text_format.has_records) else size_of_text(path)
-    meter = Meter("scoring" if path == STDIN else f"scoring {Path(path).name}", size)
+    meter = Meter("scoring" if path == STDIN else f"scoring {file_name(path)}", size)
     tags = _LineCounter(meter, encoding)
     # With on_pause, each line gets one answer. The score of a part of a long line would be a wrong answer.
     long_lines: LongLines = "cut" if on_pause is None else "refuse"
@@ -204,14 +204,10 @@ def warn_of_tags(model: TextModel, path: str, tagged: int, lines: int) -> None:
         logger.warning(
             "%s: %d of %d lines stand between <s> and </s>, which this model reads as unknown words; to leave "
             "them out, train with text.sentence_tags: strip",
-            _name(path),
+            source_name(path),
             tagged,
             lines,
         )
-
-
-def _name(path: str) -> str:
-    return "standard input" if path == STDIN else path
 
 
 class _LineCounter:

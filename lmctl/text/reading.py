@@ -9,7 +9,7 @@ from lmctl.text.compression import decompressed
 from lmctl.text.file_types import check_is_text
 from lmctl.text.formats.unpacking import ChunkReader
 from lmctl.text.limits import LONGEST_LINE_BYTES
-from lmctl.text.sources import STDIN, read_pieces, unreadable
+from lmctl.text.sources import read_pieces, source_name, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ def read_chunks(
     The places at which an overlong line is cut do not depend on `chunk_bytes`.
 
     Args:
-        paths: files, compressed by gzip, bzip2, xz or zstd or not, and "-" for standard input.
+        paths: files and addresses, compressed by gzip, bzip2, xz or zstd or not, and "-" for standard input.
         encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip"; see `SourceChunk`.
         chunk_bytes: approximate length of a chunk.
@@ -52,7 +52,7 @@ def read_chunks(
             a line is too long, a source is not text, or its records are not valid.
     """
     for path in paths:
-        source = "standard input" if path == STDIN else path
+        source = source_name(path)
         reader = ChunkReader(source, encoding, errors, chunk_bytes, long_lines, text_format)
         for number, piece in enumerate(read(path, source)):
             if number == 0:
@@ -74,7 +74,7 @@ def read_lines(
     """Read the decoded lines of one source, in constant memory.
 
     Args:
-        path: a file or "-"; see `read_chunks` for this and the other arguments.
+        path: a file, an address or "-"; see `read_chunks` for this and the other arguments.
         encoding: any text encoding that Python has.
         errors: "strict", "replace" or "skip".
         long_lines: treatment of overlong lines.

@@ -3,22 +3,19 @@
 The sample consists of pieces ("places") of equal length at equal distances in all sources, as if they were one
 text in the order of their names. So the share of a source in the sample is its share of the bytes, and the order
 of the sources does not matter. A pipe cannot be read twice, so its sampled bytes are kept for the reader of the
-source.
+source; so are those of a server of HTTP that sends a text only from its start.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmctl.text.compression import LONGEST_START, compression_of
 from lmctl.text.encodings import resolve_encoding
 from lmctl.text.formats.unpacking import unpacked_start
-from lmctl.text.sources import STDIN, read_pieces, unreadable
+from lmctl.text.sources import can_seek, is_compressed, read_pieces, read_places, source_name, stored_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,31 +57,25 @@ class _Source:
             return [self.text.encode()[:wanted]]
         if not self.seekable:
             head = (
-                self.head if self.head is not None else _read_start(read_pieces(self.path, self.path), wanted)[0]
+                self.head
+                if self.head is not None
+                else _read_start(read_pieces(self.path, source_name(self.path)), wanted)[0]
             )
             return [head[:wanted]]
         if self.head is not None:
             if wanted >= self.size:
                 return [self.head]
             return [self.head[offset : offset + PLACE_BYTES] for offset in offsets]
-        try:
-            with Path(self.path).open("rb") as file:
-                if wanted >= self.size:
-                    return [file.read(wanted)]
-                places = []
-                for offset in offsets:
-                    file.seek(offset)
-                    places.append(file.read(PLACE_BYTES))
-                return places
-        except OSError as error:
-            raise unreadable(self.path, error) from error
+        if wanted >= self.size:
+            return read_places(self.path, [0], wanted)
+        return read_places(self.path, offsets, PLACE_BYTES)
 
 
 class SampledSources:
     """Sources that can be sampled, and afterwards read whole.
 
     Args:
-        paths: files, compressed or not, and "-" for standard input.
+        paths: files and addresses, compressed or not, and "-" for standard input.
         encoding: the encoding of the text.
         errors: "strict", "replace" or "skip": treatment of invalid bytes in records.
         text_format: where the text of a source stands; None: each line is a line of text.
@@ -136,24 +127,24 @@ class SampledSources:
         """Find the size of each source, and read ahead from pipes; the sources in the order of their names."""
         sources, room = [], PIPE_BYTES
         for path in paths:
-            if path == STDIN or not _is_regular(path):
+            source = source_name(path)
+            # A server that sends a text only from its start is read like a pipe, so that it sends it once.
+            if not can_seek(path):
                 # A pipe is opened only after the pipes before it have ended: one process may write all of them,
                 # one after the other.
                 if room <= 0 or path in self._kept:
                     continue
-                pieces = read_pieces(path, "standard input" if path == STDIN else path)
+                pieces = read_pieces(path, source)
                 head, at_end = _read_start(pieces, room)
                 self._kept[path] = head, pieces
                 room = room - len(head) if at_end else 0
                 text = self._text_of_records(_in_pieces(head), path, are_all=at_end)
                 sources.append(_Source(path, len(head), seekable=self._from_start is None, head=head, text=text))
-            elif _is_compressed(path) or self._from_start:
-                scale = _COMPRESSION if _is_compressed(path) else 1
-                text = self._text_of_records(read_pieces(path, path), path)
-                sources.append(_Source(path, Path(path).stat().st_size * scale, seekable=False, text=text))
             else:
-                text = self._text_of_records(read_pieces(path, path), path)
-                sources.append(_Source(path, Path(path).stat().st_size, seekable=True, text=text))
+                scale = _COMPRESSION if is_compressed(path) else 1
+                text = self._text_of_records(read_pieces(path, source), path)
+                seekable = scale == 1 and not self._from_start
+                sources.append(_Source(path, stored_bytes(path) * scale, seekable=seekable, text=text))
         return sorted(sources, key=lambda source: source.path)
 
     def _text_of_records(self, pieces: Iterable[bytes], path: str, *, are_all: bool = True) -> str | None:
@@ -161,7 +152,7 @@ class SampledSources:
         encoding, errors, text_format = self._reading
         if text_format is None:
             return None
-        source = "standard input" if path == STDIN else path
+        source = source_name(path)
         wanted = PLACES * PLACE_BYTES
         return unpacked_start(pieces, source, encoding, errors, text_format, wanted, are_all=are_all)
 
@@ -201,18 +192,3 @@ def _read_start(pieces: Iterator[bytes], wanted: int) -> tuple[bytes, bool]:
         if len(start) >= wanted:
             return bytes(start), False
     return bytes(start), True
-
-
-def _is_regular(path: str) -> bool:
-    try:
-        return stat.S_ISREG(Path(path).stat().st_mode)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
-
-
-def _is_compressed(path: str) -> bool:
-    try:
-        with Path(path).open("rb") as file:
-            return compression_of(file.read(LONGEST_START)) is not None
-    except OSError as error:
-        raise unreadable(path, error) from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from lmctl.errors import StorageError
+from lmctl.text.addresses import local_path
 from lmctl.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class Spool:
-    """Reads files as often as is asked, and pipes twice: the second reading gets the bytes of the first.
+    """Reads files and addresses as often as is asked, and pipes twice: then it gives the bytes of the first time.
 
     The temporary files have no name, so nothing is left after a kill. They are in the folder that TMPDIR names.
 
@@ -48,7 +48,8 @@ class Spool:
             LmctlError: raised by the function that reads.
             StorageError: the temporary file cannot be made, or there is no room for it.
         """
-        if path != STDIN and Path(path).is_file():
+        # A text at an address is asked for twice: there may be no room for a copy of it.
+        if path != STDIN and ((local := local_path(path)) is None or local.is_file()):
             yield from self._read(path, source)
         elif path in self._kept:
             file = self._kept[path]

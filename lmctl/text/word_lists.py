@@ -12,7 +12,7 @@ from lmctl.errors import DataError, quoted
 from lmctl.text.encodings import UndecodableError
 from lmctl.text.limits import LARGEST_WORD_LIST_BYTES, check_word
 from lmctl.text.reading import read_chunks
-from lmctl.text.sources import STDIN, read_pieces
+from lmctl.text.sources import STDIN, read_pieces, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def read_list_lines(path: str, *, encoding: str = "utf-8", errors: str = "strict
     """Read the lines of a word list, without checking them.
 
     Args:
-        path: a file, compressed or not, or "-" for standard input.
+        path: a file or an address, compressed or not, or "-" for standard input.
         encoding: the encoding of the text, any that Python has.
         errors: treatment of invalid bytes: "strict", "replace" or "skip".
 
@@ -66,7 +66,7 @@ def read_word_list(path: str, *, encoding: str = "utf-8", errors: str = "strict"
         LmctlError: as raised by `read_list_lines`.
         DataError: a line holds more than one word, or one that is too long.
     """
-    source = "standard input" if path == STDIN else path
+    source = source_name(path)
     words: dict[str, None] = {}
     for number, line in enumerate(read_list_lines(path, encoding=encoding, errors=errors), start=1):
         word = line.split("\t", maxsplit=1)[0].strip()

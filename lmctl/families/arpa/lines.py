@@ -14,7 +14,7 @@ from lmctl.errors import DataError
 from lmctl.text.encodings import Transcoder, resolve_encoding
 from lmctl.text.file_types import HEAD_BYTES, file_type
 from lmctl.text.line_ends import LineEnds
-from lmctl.text.sources import STDIN, read_pieces
+from lmctl.text.sources import read_pieces, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,7 +59,7 @@ class ArpaLines:
     def __init__(
         self, path: str, encoding: str = "utf-8", on_bytes: Callable[[int], object] = lambda _bytes: None
     ) -> None:
-        self.source = "standard input" if path == STDIN else path
+        self.source = source_name(path)
         self.encoding, _, transcode = resolve_encoding(encoding, "strict")
         pieces = _told(read_pieces(path, self.source), on_bytes)
         if transcode:

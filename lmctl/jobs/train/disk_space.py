@@ -8,15 +8,15 @@ the disk.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import StorageError
 from lmctl.jobs.train.network_size import configured_parameters
-from lmctl.text.sources import STDIN
+from lmctl.text.sources import stored_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lmctl.config import Config, TrainingConfig
     from lmctl.corpus.prepared import PreparedCorpus
@@ -35,14 +35,13 @@ def check_room_to_prepare(folder: Path, sources: Sequence[str]) -> None:
 
     Args:
         folder: the folder of the corpus; it must exist.
-        sources: paths of the texts. A compressed file counts with its compressed size; standard input and pipes
-            count as 0.
+        sources: paths or addresses of the texts. A compressed file counts with its compressed size; standard
+            input, pipes and texts of unknown size count as 0.
 
     Raises:
         StorageError: there is not enough room.
     """
-    paths = [Path(source) for source in sources if source != STDIN]
-    _check(folder, sum(path.stat().st_size for path in paths if path.is_file()), "preparation")
+    _check(folder, sum(map(stored_bytes, sources)), "preparation")
 
 
 def check_room_to_train(work: Path, checkpoint: Path, corpus: PreparedCorpus, config: Config) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lmctl import files
 from lmctl.config import with_segmenter
 from lmctl.corpus.prepared import PreparedCorpus, is_prepared, read_record
 from lmctl.deadline import NEVER
@@ -22,7 +21,8 @@ from lmctl.jobs.watching.events import Prepared, TextRead
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.naming import DEFAULT_FOLDER
-from lmctl.text.sources import STDIN, check_sources
+from lmctl.text.addresses import file_name, local_path
+from lmctl.text.sources import STDIN, check_sources, recorded_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,10 +67,10 @@ def choose_folder(sources: Sequence[str], model: Path | None) -> Path:
         return model
     if sources[0] == STDIN:
         raise UsageError("a model trained on standard input needs a name: -o MODEL")
-    first = Path(sources[0]).resolve()
-    name = first.name.lstrip(".").split(".")[0]
+    first = local_path(sources[0])
+    name = file_name(sources[0] if first is None else str(first.resolve())).lstrip(".").split(".")[0]
     # A missing file has a name, too; a later check reports it.
-    if not name or (first.exists() and not (first.is_file() or first.is_dir())):
+    if not name or (first is not None and first.exists() and not (first.is_file() or first.is_dir())):
         raise UsageError(f"a model trained on {sources[0]} needs a name: -o MODEL")
     return DEFAULT_FOLDER / name
 
@@ -102,7 +102,7 @@ def _source_names(sources: Sequence[str]) -> list[str]:
     if is_prepared_folder(sources):
         record = read_record(Path(sources[0]))
         return [source.name for source in record.sources if source.split == "train"]
-    return [STDIN if source == STDIN else files.printable(Path(source).resolve()) for source in sources]
+    return [recorded_name(source) for source in sources]
 
 
 @dataclass(frozen=True, slots=True)

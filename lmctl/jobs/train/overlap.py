@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.errors import UsageError
-from lmctl.text.sources import STDIN
+from lmctl.text.sources import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -18,19 +17,20 @@ logger = logging.getLogger(__name__)
 def without_validation(sources: Sequence[str], validation: str | None) -> list[str]:
     """The sources without the validation file, which a pattern such as `text/*.txt` may have matched.
 
-    Two paths are the same file if their device and inode are the same.
+    Two paths are the same file if their device and inode are the same, and two addresses if their canonical forms
+    are.
 
     Args:
-        sources: paths of the training texts.
-        validation: path of the validation text; None: there is none.
+        sources: paths or addresses of the training texts.
+        validation: path or address of the validation text; None: there is none.
 
     Raises:
         UsageError: the validation file is the only source.
     """
-    held_out = None if validation is None else _identity(validation)
+    held_out = None if validation is None else identity(validation)
     if held_out is None:
         return list(sources)
-    kept = [source for source in sources if _identity(source) != held_out]
+    kept = [source for source in sources if identity(source) != held_out]
     if not kept and sources:
         raise UsageError(
             f"{validation}: the validation text is the only training text; name another training text"
@@ -44,9 +44,9 @@ def without_validation(sources: Sequence[str], validation: str | None) -> list[s
 
 def warn_of_repeated(sources: Sequence[str]) -> None:
     """Warn of sources that are the same file."""
-    first: dict[tuple[int, int], str] = {}
+    first: dict[Hashable, str] = {}
     for source in sources:
-        known = _identity(source)
+        known = identity(source)
         if known is None:
             continue
         if known in first:
@@ -56,15 +56,3 @@ def warn_of_repeated(sources: Sequence[str]) -> None:
 
 def _under(first: str, source: str) -> str:
     return "" if first == source else f", once as {first}"
-
-
-def _identity(source: str) -> tuple[int, int] | None:
-    """Device and inode of a regular file; None if the path is no regular file, or is missing."""
-    if source == STDIN:
-        return None
-    try:
-        path = Path(source)
-        found = path.stat()
-        return (found.st_dev, found.st_ino) if path.is_file() else None
-    except (OSError, ValueError):
-        return None

@@ -14,6 +14,8 @@ from lmctl.store.generations import remove_own
 from lmctl.store.layout import REJECTED, REJECTION, REQUEST
 from lmctl.store.notes import read_note, write_note
 from lmctl.store.runs import Changes
+from lmctl.text import remote
+from lmctl.text.addresses import is_address, local_path, public_name
 from lmctl.version import __version__, package_version
 
 if TYPE_CHECKING:
@@ -38,7 +40,15 @@ FILE_SETTINGS = (
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of an input file when it was read; `modified_ns` is its modification time in nanoseconds."""
+    """The state of an input when it was read.
+
+    Attributes:
+        path: its absolute path, or the public name of an address.
+        bytes: its size.
+        inode: of a file; 0 of an address.
+        modified_ns: time of modification of a file in nanoseconds; 0 of an address.
+        sha256: of the content; of an address it may be that of the store's statement (`remote.fingerprint`).
+    """
 
     path: str
     bytes: int
@@ -75,11 +85,12 @@ def describe_request(sources: Sequence[str], settings: Settings) -> Request | No
 
     Raises:
         OSError: an input cannot be read.
+        LmctlError: an input at an address cannot be read.
     """
-    paths = _inputs(sources, settings)
-    if not all(path.is_file() for path in paths):
+    named = _inputs(sources, settings)
+    if not all(is_address(name) or Path(name).is_file() for name in named):
         return None
-    inputs = [_stat(path, files.sha256_of(path)) for path in paths]
+    inputs = [_state(name) for name in named]
     return Request(generation="", settings=settings.plain_values(), versions=_versions(settings), inputs=inputs)
 
 
@@ -114,7 +125,8 @@ def earlier_rejection(folder: ModelFolder, sources: Sequence[str], settings: Set
 def unchanged_generation(folder: ModelFolder, sources: Sequence[str], settings: Settings) -> Path | None:
     """The current generation, if a run would only repeat it; else None.
 
-    A file is unchanged if its size, inode and modification time are unchanged, or if its size and hash are.
+    A file is unchanged if its size, inode and modification time are unchanged, or if its size and hash are; a text
+    at an address, if its size and fingerprint are.
     """
     current = folder.current()
     known = read_note(folder.folder / REQUEST, Request)
@@ -156,22 +168,31 @@ def differing(before: Mapping[str, object], now: Mapping[str, object]) -> list[s
 
 def _is_the_same(known: Request, sources: Sequence[str], settings: Settings) -> bool:
     """Whether a run with these sources and settings would repeat a known one."""
-    paths = _inputs(sources, settings)
-    asked = (settings.plain_values(), _versions(settings), [files.printable(path) for path in paths])
+    named = _inputs(sources, settings)
+    asked = (settings.plain_values(), _versions(settings), [files.printable(name) for name in named])
     if asked != (known.settings, known.versions, [file.path for file in known.inputs]):
         return False
-    return all(_is_same_file(path, file) for path, file in zip(paths, known.inputs, strict=True))
+    return all(_is_same_file(name, file) for name, file in zip(named, known.inputs, strict=True))
 
 
-def _inputs(sources: Sequence[str], settings: Settings) -> list[Path]:
+def _inputs(sources: Sequence[str], settings: Settings) -> list[str]:
+    """The absolute paths of all inputs, and the public names of addresses."""
     named = [str(settings.explicit[key]) for key in FILE_SETTINGS if settings.explicit.get(key) is not None]
     old_model = old_model_file(settings.explicit.get("training.init_from"))
-    paths = [*map(Path, (*sources, *named)), *([] if old_model is None else [old_model])]
+    return [*map(_input, (*sources, *named)), *([] if old_model is None else [_input(str(old_model))])]
+
+
+def _input(name: str) -> str:
+    if (path := local_path(name)) is None:
+        return public_name(name)
     # The record of a prepared folder has the hashes of its other files.
-    return [(path / CORPUS_FILE if path.is_dir() else path).absolute() for path in paths]
+    return str((path / CORPUS_FILE if path.is_dir() else path).absolute())
 
 
-def _is_same_file(path: Path, known: InputFile) -> bool:
+def _is_same_file(name: str, known: InputFile) -> bool:
+    if is_address(name):
+        return _state(name) == known
+    path = Path(name)
     if not path.is_file():
         return False
     found = path.stat()
@@ -182,8 +203,12 @@ def _is_same_file(path: Path, known: InputFile) -> bool:
     return files.sha256_of(path) == known.sha256
 
 
-def _stat(path: Path, sha256: str) -> InputFile:
-    found = path.stat()
+def _state(name: str) -> InputFile:
+    if is_address(name):
+        size, sha256 = remote.fingerprint(name)
+        return InputFile(path=files.printable(name), bytes=size, inode=0, modified_ns=0, sha256=sha256)
+    path = Path(name)
+    sha256, found = files.sha256_of(path), path.stat()
     return InputFile(
         path=files.printable(path),
         bytes=found.st_size,
