@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 _PROTOCOL = r"[a-z][a-z0-9+.-]*"
 _ADDRESS = re.compile(rf"(?:{_PROTOCOL}::)*({_PROTOCOL})://", re.IGNORECASE)
 _LINKS = re.compile(rf"::(?={_PROTOCOL}://)", re.IGNORECASE)
-_IN_TEXT = re.compile(rf"{_PROTOCOL}://[^\s'\"<>]+", re.IGNORECASE)
+# In a sentence, without the punctuation after it.
+_IN_TEXT = re.compile(rf"{_PROTOCOL}://[^\s'\"<>]*[^\s'\"<>;,.:)]", re.IGNORECASE)
 # Of S3: which version of an object. It is no secret, and without it another text would be read.
 _VERSION = re.compile(r"versionId=[\w.-]+")
 _LOCAL = ("file", "local")
-_WEB = ("http", "https")
+
+WEB = ("http", "https")
 
 # The whole addresses, by their public names.
 _whole: dict[str, str] = {}
@@ -64,7 +66,7 @@ def file_name(name: str) -> str:
     link = next(link for link in _LINKS.split(public_name(name)) if "://" in link)
     protocol, _, place = link.partition("://")
     # Other stores, such as memory:// and zip://, have no host.
-    return PurePosixPath(place.partition("/")[2] if protocol.lower() in _WEB else place).name
+    return PurePosixPath(place.partition("/")[2] if protocol.lower() in WEB else place).name
 
 
 def public_name(name: str) -> str:
@@ -125,7 +127,7 @@ def _public_link(link: str) -> str:
     if not mark or protocol.lower() in _LOCAL:
         return link
     place, _, query = rest.partition("?")
-    if protocol.lower() in _WEB:
+    if protocol.lower() in WEB:
         place = place.partition("#")[0]
     host, slash, path = place.partition("/")
     host = host.rpartition("@")[2]

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmctl import progress
-from lmctl.errors import InputMissingError, LmctlError, MissingExtraError, StorageError, UsageError, quoted
-from lmctl.text.addresses import file_name, is_chain, protocol_of, public_name, whole_address
+from lmctl.errors import InputMissingError, LmctlError, StorageError
+from lmctl.text.addresses import WEB, file_name, is_chain, protocol_of, public_name, whole_address
+from lmctl.text.file_systems import file_system
 from lmctl.text.remote_errors import ANY_ERROR, failure
 
 if TYPE_CHECKING:
@@ -23,12 +24,9 @@ if TYPE_CHECKING:
 # Most stores answer a request after some 50 ms, so larger pieces are not much faster.
 _REQUEST_BYTES = 8 << 20
 _PIECE_BYTES = 1 << 20
-# A server that sends nothing for so long is not waited for.
-_SILENCE_SECONDS = 60
 # The statements of stores that change with every change of the content: of S3, Azure and HTTP; of Google; of
 # Hugging Face. A time of modification is not among them, since many servers round it to a second.
 _VERSIONS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "blob_id")
-_WEB = ("http", "https")
 
 
 @dataclass(slots=True)
@@ -79,7 +77,7 @@ def size_of(address: str) -> int | None:
 def canonical(address: str) -> str:
     """The address as fsspec writes it, such as s3:// for s3a://, without user and query."""
     text = _known(address)
-    return public_name(address if protocol_of(address) in _WEB else text.system.unstrip_protocol(text.path))
+    return public_name(address if protocol_of(address) in WEB else text.system.unstrip_protocol(text.path))
 
 
 def can_seek(address: str) -> bool:
@@ -91,7 +89,7 @@ def can_seek(address: str) -> bool:
     text = _known(address)
     if text.can_seek is None:
         text.can_seek = text.size is not None
-        if text.size is not None and protocol_of(address) in _WEB and text.size > 1:
+        if text.size is not None and protocol_of(address) in WEB and text.size > 1:
             # fsspec refuses a server that answers with the whole text, without reading it.
             with contextlib.suppress(ValueError):
                 text.can_seek = False
@@ -138,7 +136,7 @@ def read(address: str) -> Iterator[bytes]:
     if announced is not None and done != announced:
         raise StorageError(f"{name}: cut off after {done:,} of {announced:,} bytes; run the command again")
     # Of HTTP, the text is one answer of the server.
-    if protocol_of(address) not in _WEB and _find(address).version != text.version:
+    if protocol_of(address) not in WEB and _find(address).version != text.version:
         raise StorageError(f"{name}: was replaced while it was read; run the command again")
 
 
@@ -171,7 +169,7 @@ def _find(address: str) -> _Text:
     """Ask the store for a text."""
     whole, name = whole_address(address), public_name(address)
     with _errors(address):
-        system, path = _system(whole, name)
+        system, path = file_system(whole, name)
         system.invalidate_cache(path)
         info = system.info(path)
         if info.get("type") == "directory":
@@ -184,67 +182,6 @@ def _find(address: str) -> _Text:
     return text
 
 
-def _system(whole: str, name: str) -> tuple[Any, str]:
-    """The file system of an address, and its path there."""
-    try:
-        import fsspec
-    except ImportError:
-        raise MissingExtraError(
-            f"{name}: an address, which lmctl reads with a package that is not installed: pip install "
-            f"'lmctl[remote]'; a file of this name is ./{name}"
-        ) from None
-    protocol = protocol_of(whole)
-    # Protocols are written in small letters, in fsspec too.
-    whole = whole if is_chain(whole) else f"{protocol}://{whole.partition('://')[2]}"
-    try:
-        system, path = fsspec.url_to_fs(whole, **(_web_options(whole) if protocol in _WEB else {}))
-    except ImportError as error:
-        raise MissingExtraError(f"{name}: {_missing_package(protocol, error)}") from error
-    except ValueError as error:
-        if "Protocol not known" not in str(error):
-            raise
-        raise UsageError(
-            f"{name}: fsspec knows no protocol {quoted(protocol)}; expected one such as s3, gs, hf or https; a "
-            f"file of this name is ./{name}"
-        ) from error
-    return system, path
-
-
-def _missing_package(protocol: str, error: ImportError) -> str:
-    """The end of a message: which package is missing."""
-    from fsspec.registry import known_implementations
-
-    module = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
-    missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
-    package = missing if module in ("", "fsspec") else module
-    if not package:
-        return f"{protocol}:// needs a package that is not installed: {error}"
-    return f"{protocol}:// is read with the package {package}, which is not installed: pip install {package}"
-
-
-def _web_options(whole: str) -> dict[str, Any]:
-    """Options for HTTP. Those of the user, in the configuration of fsspec, win.
-
-    fsspec's own end a download after five minutes, and read proxies and netrc not at all.
-    """
-    import aiohttp
-    from fsspec.config import conf
-
-    client = {
-        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE_SECONDS, sock_read=_SILENCE_SECONDS),
-        "trust_env": True,
-        # The bytes as they are stored: lmctl itself decompresses.
-        "auto_decompress": False,
-    }
-    given = conf.get("http", {}) | conf.get("https", {})
-    return {
-        "client_kwargs": client | given.get("client_kwargs", {}),
-        "headers": {"Accept-Encoding": "identity"} | given.get("headers", {}),
-        # An address that has escapes is sent as it is; a signature depends on it.
-        "encoded": "%" in whole and whole.isascii(),
-    }
-
-
 def _opened(text: _Text, *, in_places: bool = False) -> Any:
     """Open a text.
 
@@ -254,7 +191,7 @@ def _opened(text: _Text, *, in_places: bool = False) -> Any:
     """
     if in_places:
         return text.system.open(text.path, "rb", cache_type="none")
-    is_web = protocol_of(text.path) in _WEB
+    is_web = protocol_of(text.path) in WEB
     # A block size of 0 makes one request for the whole text.
     return text.system.open(text.path, "rb", block_size=0 if is_web else _REQUEST_BYTES)
 

@@ -36,7 +36,8 @@ NOT_FOR_QUERIES = {
     "lmctl.store.generations", "lmctl.store.lock", "lmctl.store.other_files", "lmctl.store.runs",
     "lmctl.store.verification", "lmctl.text.compression", "lmctl.text.dictionary_segmentation",
     "lmctl.text.encodings", "lmctl.text.engines", "lmctl.text.file_types", "lmctl.text.formats",
-    "lmctl.text.literals", "lmctl.text.reading", "lmctl.text.sources", "lmctl.text.user_dictionary",
+    "lmctl.text.literals", "lmctl.text.reading", "lmctl.text.remote", "lmctl.text.sources",
+    "lmctl.text.user_dictionary",
     "lmctl.text.word_lists", "lmctl.training",
 }  # fmt: skip
 
@@ -120,9 +121,15 @@ def test_only_training_a_network_imports_tensorflow(
             {"numpy", "msgspec", "yaml", "rich", "jieba", "rjieba", "sentencex", "tensorflow", "keras"},
         ),
         (("predict", "-m", "{bundle}", "the cat"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
-        (("eval", "-m", "{bundle}", "{text}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
+        (
+            ("eval", "-m", "{bundle}", "{text}"),
+            {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras", "fsspec"},
+        ),
         (("info", "{bundle}"), {"yaml", "rich", "jieba", "rjieba", "tensorflow", "keras"}),
-        (("prepare", "{text}", "-o", "{text}.prepared", "-q"), {"yaml", "rich", "jieba", "rjieba", "tensorflow"}),
+        (
+            ("prepare", "{text}", "-o", "{text}.prepared", "-q"),
+            {"yaml", "rich", "jieba", "rjieba", "tensorflow", "fsspec", "aiohttp"},
+        ),
     ],
     ids=["help", "version", "predict", "eval", "info", "prepare"],
 )

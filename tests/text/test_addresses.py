@@ -70,8 +70,8 @@ def test_the_public_name_has_no_user_and_no_query(address, shown):
 
 
 def test_addresses_in_a_message_are_shown_by_their_public_names():
-    message = "403, url='https://u:p@h/a?sig=1' and \"s3://b/k?token=2\", at 12:30"
-    assert public_text(message) == "403, url='https://h/a' and \"s3://b/k\", at 12:30"
+    message = "403, url='https://u:p@h/a?sig=1' and \"s3://b/k?token=2\", at 12:30; (https://u@h/b?c); see x"
+    assert public_text(message) == "403, url='https://h/a' and \"s3://b/k\", at 12:30; (https://h/b); see x"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from web_texts import Page, serving_texts
 
 from lmctl.errors import InputMissingError, MissingExtraError, StorageError, UnavailableError, UsageError
-from lmctl.text import addresses, remote
+from lmctl.text import addresses, file_systems, remote
 from lmctl.text.addresses import known_name
 from lmctl.text.remote_errors import failure
 from lmctl.text.sampling import SampledSources
@@ -155,7 +155,7 @@ def test_a_server_that_is_not_there_does_not_answer(web):
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(web, monkeypatch):
-    monkeypatch.setattr(remote, "_SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(file_systems, "SILENCE_SECONDS", 0.1)
     web.pages["/a.txt"] = Page(TEXT, silent=True)
 
     with pytest.raises(UnavailableError, match="the store does not answer"):
