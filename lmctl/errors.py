@@ -104,13 +104,13 @@ class AddressError(LmctlError):
 
 
 class UnavailableError(LmctlError):
-    """A cluster or a host does not answer, or the workers of a cluster cannot do the work."""
+    """A cluster, a host or the store of a text does not answer, or the workers of a cluster cannot do the work."""
 
     exit_code = 69
 
 
 class StorageError(LmctlError):
-    """A file could not be read or written: disk full, permissions."""
+    """A file could not be read or written: disk full, permissions. Or a text at an address did not come whole."""
 
     exit_code = 74
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from web_texts import Page, serving_texts
 
 import lmctl
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
@@ -84,6 +85,24 @@ def test_figures_by_hand(in_a_folder_with_texts):
 
     assert figures.perplexity == pytest.approx(32 ** (1 / 3))
     assert (figures.tokens, figures.state, figures.accuracy) == (3, "carry", {"1": pytest.approx(1 / 3)})
+
+
+def test_texts_may_be_at_addresses_whose_signatures_change(in_a_folder_with_texts):
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe_file("/a.txt", b"a b\n")
+    settings = {"vocabulary.min_count": 1, "validation.fraction": 0}
+
+    with serving_texts() as web:
+        web.pages["/b.txt"] = Page(b"c d\n")
+        # Each call has another signature, as addresses that are signed for some minutes have.
+        lmctl.prepare(f"{web.url}/b.txt?signature=1", "corpus", settings)
+        corpus = lmctl.prepare(["memory://a.txt", f"{web.url}/b.txt?signature=2"], "corpus", settings)
+
+        assert [path for _, path, _ in web.requests][-1] == "/b.txt?signature=2"
+        assert [source.name for source in corpus.record.sources] == ["memory://a.txt", f"{web.url}/b.txt"]
+        with pytest.raises(UsageError, match="is named twice, with different users or queries"):
+            lmctl.prepare([f"{web.url}/b.txt?signature=1", f"{web.url}/b.txt?signature=2"], "corpus", settings)
+    assert corpus.record.train.sentences == 2
 
 
 def test_a_missing_model_or_text_is_named(in_a_folder_with_texts):

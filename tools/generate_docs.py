@@ -205,10 +205,10 @@ EXIT_CODES = {
     "3": "a quality gate was not met: a model is worse, nothing says whether it is, or its text shrank",
     "65": "bad data: undecodable text, empty corpus, damaged bundle",
     "66": "an input or a model is missing, or is a folder where a file belongs; there are no models yet",
-    "69": "a cluster does not answer, or its workers cannot do the work; a server cannot listen: its port is "
-    "taken, or its address is not one of this machine",
+    "69": "a cluster or the store of a text does not answer, or the workers of a cluster cannot do the work; a "
+    "server cannot listen: its port is taken, or its address is not one of this machine",
     "70": "a bug, with its traceback",
-    "74": "could not read or write: disk full, permissions",
+    "74": "could not read or write: disk full, permissions, a text at an address that is cut off",
     "75": "another run holds the model's lock, or a worker of a training on several hosts is missing; try again "
     "later",
     "77": "others can read a file with a secret",

@@ -140,10 +140,10 @@ def compare(
 ) -> None:
     """Compare models on each FILE: figures, whether a difference is more than chance, and where they differ.
 
-    Each line of FILE is a sentence. With --field, FILE is JSON Lines; with --column, it is CSV or TSV. Two
-    models or more stand before the first FILE, or are named with -m. The first model is the one that the others
-    are compared with. Models of the same words are compared by perplexity, others by bits per character.
-    Models that fill gaps are refused.
+    FILE may be an address such as s3://bucket/test.txt (docs/text.md). Each line is a sentence. With --field,
+    FILE is JSON Lines; with --column, it is CSV or TSV. Two models or more stand before the first FILE, or are
+    named with -m. The first model is the one that the others are compared with. Models of the same words are
+    compared by perplexity, others by bits per character. Models that fill gaps are refused.
 
     Intervals and p-values are computed by drawing the lines again (paired bootstrap). Groups of tokens are made
     by frequency (count in the training text of the first model), position in the sentence, frequency and length,

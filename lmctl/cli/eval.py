@@ -148,10 +148,10 @@ def evaluate(
 ) -> None:
     """Measure how well a model predicts each FILE: perplexity, cross-entropy, bits per character, OOV rate.
 
-    Each line of FILE is a sentence. With --field, FILE is JSON Lines; with --column, it is CSV or TSV. Without
-    FILE, the text is read from standard input; with --level sentence or word, each line is scored as soon as it
-    arrives. With several -m, each model scores every FILE. If -m is not given and the first FILE is the folder of
-    a model, it names the model.
+    FILE may be an address such as s3://bucket/test.txt (docs/text.md). Each line is a sentence. With --field,
+    FILE is JSON Lines; with --column, it is CSV or TSV. Without FILE, the text is read from standard input; with
+    --level sentence or word, each line is scored as soon as it arrives. With several -m, each model scores every
+    FILE. If -m is not given and the first FILE is the folder of a model, it names the model.
 
     Of a model that fills gaps, each word is hidden in turn and scored by all other words of its line. The figures
     are then pseudo-perplexities, which do not compare with perplexities; formats are table, tsv and jsonl.

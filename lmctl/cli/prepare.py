@@ -62,12 +62,14 @@ def prepare(
 ) -> None:
     """Segment texts, choose their vocabulary, and write them as ids, for `lmctl train DIR`.
 
-    INPUT is a file (.gz, .bz2, .xz and .zst are decompressed) or - for standard input; each line is a sentence.
-    With --field, it is JSON Lines; with --column, it is CSV or TSV (docs/text.md).
+    INPUT is a file (.gz, .bz2, .xz and .zst are decompressed), an address such as s3://bucket/news.txt or - for
+    standard input; each line is a sentence. With --field, it is JSON Lines; with --column, it is CSV or TSV
+    (docs/text.md).
 
     \b
     Example:
         lmctl prepare news.txt.gz -o prepared/news --vocab-size 30000
+        lmctl prepare s3://texts/news.txt.gz -o prepared/news
         lmctl prepare --stdout --segmenter jieba zh.txt > zh.words.txt
     """
     from lmctl.cli.progress import reading_progress

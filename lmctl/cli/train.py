@@ -127,8 +127,8 @@ def train(
     """Train a model on CORPUS, publish it as a new generation, and print its path.
 
     CORPUS is one text or several, or one folder that `lmctl prepare` wrote. A text is a file (.gz, .bz2, .xz
-    and .zst are decompressed) or - for standard input; each line is a sentence. With --field, it is JSON Lines;
-    with --column, it is CSV or TSV (docs/text.md).
+    and .zst are decompressed), an address such as s3://bucket/news.txt or - for standard input; each line is a
+    sentence. With --field, it is JSON Lines; with --column, it is CSV or TSV (docs/text.md).
 
     The current generation answers queries until the new one is complete; then it is kept as an older generation.
     If texts, settings and the version of lmctl have not changed since the current generation was trained, nothing

@@ -19,7 +19,9 @@ from lmctl.config.training_keys import TIME, TIME_PATTERN, TrainingConfig
 if TYPE_CHECKING:
     from lmctl.families.family import Family
 
-FilePath = Annotated[str, Meta(min_length=1, extra={"expected": "the path of a file", "metavar": "FILE"})]
+FilePath = Annotated[
+    str, Meta(min_length=1, extra={"expected": "the path or address of a file", "metavar": "FILE"})
+]
 
 
 class TextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
