@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import click
+import msgspec
 
 from lmctl.cli.completion import complete_files, complete_models
 from lmctl.cli.options import (
@@ -15,6 +16,7 @@ from lmctl.cli.options import (
     json_option,
     message_options,
     pass_messages,
+    report_option,
     state_option,
     text_format_options,
 )
@@ -22,7 +24,11 @@ from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName, ranks_or
 from lmctl.records import shortened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lmctl.cli.output import Messages
+    from lmctl.jobs.reporting.comparison_report import ComparisonReport
+    from lmctl.query.compared import Comparison, TokenDifference
     from lmctl.query.units import Unit
     from lmctl.store.figures import State
     from lmctl.text.formats import TextFormat
@@ -113,6 +119,7 @@ LEVELS = ("summary", "group", "word")
     metavar="N",
     help="Seed of the resamples.",
 )
+@report_option("figures, differences, groups as plots and the tokens that differ most")
 @text_format_options
 @encoding_options
 @message_options
@@ -134,6 +141,7 @@ def compare(
     confidence: float,
     samples: int,
     seed: int,
+    report_file: Path | None,
     text_format: TextFormat,
     encoding: str | None,
     errors: str | None,
@@ -178,7 +186,9 @@ def compare(
 
     models, files = _models_and_files(models, files)
     check_sources(files)
+    report = _begun_report(report_file)
     printer = make_printer(format, level, header=header)
+    printed_tokens = printer.most_tokens if tokens is None else tokens
     opened = {model: load_named(model, cache=cache) for model in models}
     for file in files:
         with showing_activity(messages, "scoring"):
@@ -190,9 +200,30 @@ def compare(
                 accuracy_at=accuracy_at,
                 unit=unit,
                 resampling=Resampling(confidence, samples, seed),
-                tokens=printer.most_tokens if tokens is None else tokens,
+                tokens=printed_tokens if report is None else max(printed_tokens, report.most_tokens),
             )
-        printer.print(comparison)
+        printer.print(_with_tokens(comparison, printed_tokens))
+        if report is not None:
+            report.add(comparison)
+    if report is not None:
+        report.finish(opened)
+
+
+def _begun_report(path: Path | None) -> ComparisonReport | None:
+    """The report of the comparison, after the check that it can be written; None: none is wanted."""
+    if path is None:
+        return None
+    from lmctl.jobs.reporting.comparison_report import ComparisonReport
+
+    return ComparisonReport(path)
+
+
+def _with_tokens(comparison: Comparison, most: int) -> Comparison:
+    """The comparison with at most so many tokens of each model."""
+    kept: list[TokenDifference] = []
+    for difference in comparison.differences:
+        kept += [token for token in comparison.tokens if token.model == difference.model][:most]
+    return msgspec.structs.replace(comparison, tokens=kept)
 
 
 def _models_and_files(models: tuple[str, ...], files: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,8 +11,9 @@ from lmctl.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# A number as reports write them, perhaps with a unit.
-_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:e[-+][0-9]+)?|∞)(?: %)?")
+# A number as reports write them, perhaps with a unit, or both ends of an interval.
+_ONE_NUMBER = r"[-+]?(?:[0-9][0-9,]*(?:\.[0-9]+)?(?:e[-+][0-9]+)?|∞)(?: %)?"
+_NUMBER = re.compile(rf"{_ONE_NUMBER}(?: to {_ONE_NUMBER})?")
 
 Element: TypeAlias = "ElementTree.Element[str]"
 Child: TypeAlias = "str | Element | Iterable[Child] | None"

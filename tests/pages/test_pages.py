@@ -5,9 +5,10 @@ import pytest
 from html_pages import Page, check_is_whole
 
 from lmctl.errors import MissingExtraError
+from lmctl.pages.drawing import require_matplotlib
 from lmctl.pages.elements import element, table, to_html
 from lmctl.pages.page import Figure, Section, figures, page, paragraph
-from lmctl.pages.plots import Line, Panel, plot_bars, plot_lines, plot_reliability, require_matplotlib
+from lmctl.pages.plots import Estimates, Line, Panel, plot_bars, plot_intervals, plot_lines, plot_reliability
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\x00\u202e\udcff"
 
@@ -59,16 +60,34 @@ def test_plots_of_one_page_share_no_identifier_and_have_texts_for_those_who_do_n
         plot_lines(panels, "step"),
         plot_bars([("network", 97.7), ("编程", math.inf)], "perplexity", logarithmic=True),
         plot_reliability([(0.0, 0.5, 0.25, 4), (0.5, 1.0, 0.75, 8)]),
+        plot_intervals(
+            ["rare", "编程", "none"],
+            [
+                Estimates("2 less 1", [(1.0, 0.5, 2.0), (-1.0, math.nan, math.inf), None]),
+                # The value lies outside its interval, as it may.
+                Estimates("3 less 1", [(3.0, 1.0, 2.0), (0.5, 0.5, 0.5), None]),
+            ],
+            "bits",
+            from_zero=True,
+        ),
     )
 
     check_is_whole(read)
     labels = [value for tag, name, value in read.attributes if tag == "svg" and name == "aria-labelledby"]
-    assert labels == [f"plot-{number}-title" for number in (1, 2, 3, 4)]
-    assert read.texts["title"][1:] == [f"plot {number}" for number in range(4)]
-    assert read.texts["desc"] == ["described"] * 4
-    assert {"training", "validation", "perplexity", "编程", "97.7", "∞", "perfect calibration"} <= set(
-        read.texts["text"]
-    )
+    assert labels == [f"plot-{number}-title" for number in range(1, 6)]
+    assert read.texts["title"][1:] == [f"plot {number}" for number in range(5)]
+    assert read.texts["desc"] == ["described"] * 5
+    assert {
+        "training",
+        "validation",
+        "perplexity",
+        "编程",
+        "97.7",
+        "∞",
+        "perfect calibration",
+        "rare",
+        "3 less 1",
+    } <= set(read.texts["text"])
 
 
 def test_colours_are_those_of_the_page():

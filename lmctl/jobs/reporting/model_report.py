@@ -8,9 +8,9 @@ from lmctl import files
 from lmctl.jobs.reporting import past, reading, training
 from lmctl.jobs.reporting.repeating import command_to_repeat
 from lmctl.jobs.train.kept_text import kept_lines
+from lmctl.pages.drawing import require_matplotlib
 from lmctl.pages.elements import definitions, element, table
 from lmctl.pages.page import Section, details, page, paragraph
-from lmctl.pages.plots import require_matplotlib
 from lmctl.progress import Meter
 from lmctl.query.inspection import Inspector
 from lmctl.query.metrics import Tally

@@ -15,6 +15,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return f"{value:,.{digits}f}" if math.isfinite(value) else "∞"
 
 
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference with its sign; `-` for None."""
+    return f"+{decimal(value, digits)}" if value is not None and value > 0 else decimal(value, digits)
+
+
 def percent(share: float | None) -> str:
     """A share in percent; `-` for None."""
     return "-" if share is None else f"{100 * share:.2f} %"

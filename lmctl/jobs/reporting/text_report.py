@@ -120,10 +120,11 @@ class TextReport:
 def text_page(texts: Sequence[ScoredText]) -> bytes:
     """The page of the scores of texts, in order."""
     models = {text.name: text.model for text in texts}
-    sections = [_figures(texts), _models(models)]
+    printable = {files.printable(name): model for name, model in models.items()}
+    sections = [_figures(texts), models_section(printable)]
     for text in texts:
         of_model = f" under {files.printable(text.name)}" if len(models) > 1 else ""
-        of_text = _of_text(text, f"{_file(text.file)}{of_model}")
+        of_text = _of_text(text, f"{file_name(text.file)}{of_model}")
         if of_text is not None:
             sections.append(of_text)
     left_out = sum(text.inspection is None for text in texts if text.model.gap_model is None)
@@ -132,7 +133,7 @@ def text_page(texts: Sequence[ScoredText]) -> bytes:
             sections[0].heading,
             [*sections[0].content, paragraph(f"Words are shown of the first {MOST_INSPECTED} texts.")],
         )
-    names = sorted({_file(text.file) for text in texts})
+    names = sorted({file_name(text.file) for text in texts})
     title = f"Scores of {names[0]}" if len(names) == 1 else f"Scores of {len(names)} texts"
     lead = f"{', '.join(map(files.printable, models))}, on {', '.join(names)}."
     return page(title, lead, sections, MADE_BY)
@@ -145,7 +146,7 @@ def _figures(texts: Sequence[ScoredText]) -> Section:
     header = ["text", "model", *(_SHOWN[key][0] for key in shown), *(f"accuracy@{k}" for k in ranks)]
     rows = [
         [
-            _file(text.file),
+            file_name(text.file),
             files.printable(text.name),
             *(_SHOWN[key][1](figures.get(key)) for key in shown),
             *(percent((figures.get("accuracy") or {}).get(str(k))) for k in ranks),
@@ -153,11 +154,11 @@ def _figures(texts: Sequence[ScoredText]) -> Section:
         for text, figures in zip(texts, found, strict=True)
     ]
     return Section(
-        "Figures", [table("Figures of each text", header, rows), paragraph(f"{_terms(found)}, OOVs as <unk>.")]
+        "Figures", [table("Figures of each text", header, rows), paragraph(f"{terms_of(found)}, OOVs as <unk>.")]
     )
 
 
-def _terms(found: Sequence[dict[str, Any]]) -> str:
+def terms_of(found: Sequence[dict[str, Any]]) -> str:
     """The conditions of the figures, without which they compare with nothing."""
     sizes = sorted({figures["vocabulary_size"] for figures in found})
     parts = [f"Vocabulary {joined([f'{size:,}' for size in sizes])}"]
@@ -171,12 +172,13 @@ def _terms(found: Sequence[dict[str, Any]]) -> str:
     return ", ".join(parts)
 
 
-def _models(models: dict[str, Model]) -> Section:
+def models_section(models: Mapping[str, Model]) -> Section:
+    """A section with a row for each model, by the names that the page gives them."""
     shown = ("family", "parameters", "vocabulary", "segmenter")
     rows = []
     for name, model in models.items():
         described = describe_bundle(model.bundle)
-        rows.append([files.printable(name), *(described[key] for key in shown)])
+        rows.append([name, *(described[key] for key in shown)])
     return Section("Models", [table("Models", ["model", *shown], rows)])
 
 
@@ -198,5 +200,6 @@ def _of_text(text: ScoredText, heading: str) -> Section | None:
     )
 
 
-def _file(name: str) -> str:
+def file_name(name: str) -> str:
+    """The name of a text, which may be standard input."""
     return "standard input" if name == "-" else files.printable(name)
