@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from lmctl.cli.completion import complete_files, complete_models
+from lmctl.cli.dynamic import check_dynamic, dynamic_rate_option, follow
 from lmctl.cli.options import (
     cache_option,
     check_cache,
@@ -53,6 +55,17 @@ LEVELS = ("summary", "group", "word")
 @state_option
 @cache_option
 @click.option(
+    "--dynamic",
+    "dynamic_models",
+    multiple=True,
+    type=PathName(),
+    metavar="MODEL",
+    shell_complete=complete_models,
+    help="A further model to compare, whose network goes on learning from the text while it scores it (dynamic "
+    "evaluation); it may also be named without; needs --state carry and the extra lmctl[train]; repeatable.",
+)
+@dynamic_rate_option
+@click.option(
     "--level",
     type=click.Choice(LEVELS),
     help="summary: a result for each model; group: also for each group of tokens; word: also the tokens that "
@@ -79,7 +92,7 @@ LEVELS = ("summary", "group", "word")
     show_default=True,
     metavar="K,K,...",
     help="Report the share of tokens that were among the K most probable ones; none: report no accuracy, which is "
-    "several times as fast.",
+    "several times as fast, and is so with --dynamic.",
 )
 @click.option(
     "--blank-lines",
@@ -131,6 +144,8 @@ def compare(
     models: tuple[str, ...],
     state: State,
     cache: int,
+    dynamic_models: tuple[str, ...],
+    dynamic_rate: float | None,
     level: str | None,
     format: str | None,
     header: bool,
@@ -153,19 +168,23 @@ def compare(
     named with -m. The first model is the one that the others are compared with. Models of the same words are
     compared by perplexity, others by bits per character. Models that fill gaps are refused.
 
-    Intervals and p-values are computed by drawing the lines again (paired bootstrap). Groups of tokens are made
-    by frequency (count in the training text of the first model), position in the sentence, frequency and length,
-    and by the longest n-gram of the training text that ends in the token, if a model has n-grams.
+    Intervals and p-values are computed by drawing the lines again (paired bootstrap). p_holm is the p-value,
+    corrected for the number of models that are compared with the first one (Holm's method). Groups of tokens are
+    made by frequency (count in the training text of the first model), position in the sentence, frequency and
+    length, and by the longest n-gram of the training text that ends in the token, if a model has n-grams.
+
+    With --dynamic, a model is compared as `lmctl eval --dynamic` scores it; its name is MODEL (dynamic). So a
+    model can be compared with itself.
 
     \b
     Columns of tsv, and keys of jsonl (docs/comparing.md defines them):
         summary: file measure tokens oov_rate characters perplexity
             perplexity_excluding_oov bits_per_character accuracy@K low high
-            difference difference_low difference_high p confidence samples
-            seed unit units tokens_per_second bytes parameters
-            vocabulary_size model
+            difference difference_low difference_high p p_holm confidence
+            samples seed unit units tokens_per_second bytes parameters
+            vocabulary_size dynamic_rate model
         group: file by group tokens bits bits_per_token difference_bits
-            share model
+            difference_low difference_high units share model
         word: file line position before word after bits baseline_bits
             difference_bits model
     jsonl also has level, and in a summary baseline, reason and notes.
@@ -174,8 +193,11 @@ def compare(
     Example:
         lmctl compare models/counts models/network test.txt
         lmctl compare -m models/news@6 -m models/news@7 --unit 20 test.txt
+        lmctl compare models/news --dynamic models/news --state carry test.txt
     """
     check_cache(cache, state)
+    is_asked = click.get_current_context().get_parameter_source("accuracy_at") is ParameterSource.COMMANDLINE
+    check_dynamic(bool(dynamic_models), dynamic_rate, state, has_ranks=is_asked and bool(accuracy_at))
     from lmctl.cli.activity import showing_activity
     from lmctl.cli.comparisons import make_printer
     from lmctl.query.bootstrap import Resampling
@@ -184,12 +206,16 @@ def compare(
     from lmctl.query.model import load_named
     from lmctl.text.sources import check_sources
 
-    models, files = _models_and_files(models, files)
+    models, files = _models_and_files(models, files, dynamic_models)
     check_sources(files)
     report = _begun_report(report_file)
     printer = make_printer(format, level, header=header)
     printed_tokens = printer.most_tokens if tokens is None else tokens
     opened = {model: load_named(model, cache=cache) for model in models}
+    following = {f"{model} (dynamic)": load_named(model, cache=cache) for model in dynamic_models}
+    if following:
+        follow(messages, following.values(), dynamic_rate)
+        opened |= following
     for file in files:
         with showing_activity(messages, "scoring"):
             comparison = compare_models(
@@ -197,9 +223,10 @@ def compare(
                 TextSource(file, encoding or "utf-8", errors or "strict", text_format),
                 state=state,
                 blank_lines=blank_lines,
-                accuracy_at=accuracy_at,
+                accuracy_at=() if dynamic_models else accuracy_at,
                 unit=unit,
                 resampling=Resampling(confidence, samples, seed),
+                group_intervals=printer.shows_groups or report is not None,
                 tokens=printed_tokens if report is None else max(printed_tokens, report.most_tokens),
             )
         printer.print(_with_tokens(comparison, printed_tokens))
@@ -226,19 +253,29 @@ def _with_tokens(comparison: Comparison, most: int) -> Comparison:
     return msgspec.structs.replace(comparison, tokens=kept)
 
 
-def _models_and_files(models: tuple[str, ...], files: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the models and of the texts. Models may also stand before the first text."""
+def _models_and_files(
+    models: tuple[str, ...], files: tuple[str, ...], dynamic: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the models and of the texts. Models may also stand before the first text.
+
+    Args:
+        models: those that are named with -m.
+        files: the arguments.
+        dynamic: models that follow the text, which are compared, too.
+    """
     from lmctl.store.naming import names_model
 
     first_text = next((place for place, name in enumerate(files) if not names_model(name)), len(files))
     models, files = models + files[:first_text], files[first_text:]
-    if len(models) < 2:
-        found = f"got {models[0]} alone" if models else "got none"
+    if len(models) + len(dynamic) < 2:
+        alone = (*models, *(f"{name} with --dynamic" for name in dynamic))
+        found = f"got {alone[0]} alone" if alone else "got none"
         no_model = f"; {shortened(files[0], LONGEST_QUOTE)} is no model" if files else ""
         raise click.UsageError(f"a comparison needs two models or more, {found}{no_model}")
-    for name in models:
-        if models.count(name) > 1:
-            raise click.UsageError(f"{name} is named twice; expected different models")
+    for named in (models, dynamic):
+        for name in named:
+            if named.count(name) > 1:
+                raise click.UsageError(f"{name} is named twice; expected different models")
     if not files:
         raise click.UsageError("no FILE given; expected a text to compare the models on")
     if "-" in files:

@@ -11,6 +11,7 @@ from lmctl.cli.output import terminal_console
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lmctl.query.bootstrap import Interval
     from lmctl.query.compared import Comparison, Difference, ModelFigures, TokenDifference
 
 # Of groups; models are named by their numbers.
@@ -73,6 +74,7 @@ class TablePrinter(Printer):
             columns += [
                 tables.Column(str(number)),
                 tables.Column(f"{number} less 1"),
+                tables.Column("interval", optional=True),
                 tables.Column("share", optional=True),
             ]
         for by in dict.fromkeys(group.by for group in comparison.groups):
@@ -84,6 +86,7 @@ class TablePrinter(Printer):
                     if group.model != comparison.models[0].model:
                         difference, share = group.difference_bits, group.share
                         cells.append("" if difference is None else f"{difference:+.3f}")
+                        cells.append(_both_ends(group.interval))
                         cells.append("" if share is None else f"{100 * share:.1f} %")
             self._console.print()
             self._text(TITLES[by], bold=True)
@@ -132,11 +135,17 @@ def _in_words(number: int, difference: Difference, comparison: Comparison) -> st
         return f"{number} less 1: none, as both have a word of probability 0"
     digits = 2 if comparison.measure == "perplexity" else 4
     unit = f"{comparison.unit}s" if isinstance(comparison.unit, str) else f"blocks of {comparison.unit} lines"
+    # Of one comparison, there is nothing to correct.
+    holm = f", {difference.p_holm:.4f} by Holm's method" if len(comparison.differences) > 1 else ""
     return (
         f"{number} less 1: {measure} {difference.difference:+.{digits}f}, {interval.confidence:g} % interval "
-        f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}, p = {difference.p:.4f} "
+        f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}, p = {difference.p:.4f}{holm} "
         f"({interval.samples:,} resamples of {interval.units:,} {unit}, seed {interval.seed})"
     )
+
+
+def _both_ends(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:+.3f} to {interval.high:+.3f}"
 
 
 def _in_context(token: TokenDifference, room: int) -> str:

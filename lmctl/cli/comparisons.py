@@ -14,16 +14,20 @@ from lmctl.cli.scores import chosen_format, echo_line, echo_object
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmctl.query.compared import Comparison
+    from lmctl.query.compared import Comparison, Group
 
 # Columns of the level `summary`; those of accuracies follow `bits_per_character`.
 SUMMARY = (
     *("file", "measure", "tokens", "oov_rate", "characters", "perplexity", "perplexity_excluding_oov"),
     *("bits_per_character", "accuracy", "low", "high", "difference", "difference_low", "difference_high", "p"),
+    "p_holm",
     *("confidence", "samples", "seed", "unit", "units", "tokens_per_second", "bytes", "parameters"),
-    *("vocabulary_size", "model"),
+    *("vocabulary_size", "dynamic_rate", "model"),
 )
-GROUP = ("file", "by", "group", "tokens", "bits", "bits_per_token", "difference_bits", "share", "model")
+GROUP = (
+    *("file", "by", "group", "tokens", "bits", "bits_per_token", "difference_bits", "difference_low"),
+    *("difference_high", "units", "share", "model"),
+)
 TOKEN = (
     *("file", "line", "position", "before", "word", "after", "bits", "baseline_bits", "difference_bits"),
     "model",
@@ -47,6 +51,11 @@ class Printer(ABC):
         self._shows_words = level == "word"
         if not self._shows_words:
             self.most_tokens = 0
+
+    @property
+    def shows_groups(self) -> bool:
+        """Whether groups are printed."""
+        return self._shows_groups
 
     @abstractmethod
     def print(self, comparison: Comparison) -> None:
@@ -83,7 +92,7 @@ class TSVPrinter(Printer):
         if self._shows_words:
             columns, rows = TOKEN, map(msgspec.to_builtins, comparison.tokens)
         elif self._shows_groups:
-            columns, rows = GROUP, map(msgspec.to_builtins, comparison.groups)
+            columns, rows = GROUP, map(group_row, comparison.groups)
         else:
             columns, rows = _with_accuracies(comparison), map(_flat, summaries(comparison))
         if self._header:
@@ -103,7 +112,7 @@ class JSONLPrinter(Printer):
         for summary in summaries(comparison):
             echo_object({"level": "summary", **summary})
         for group in comparison.groups if self._shows_groups else ():
-            echo_object({"level": "group", "file": comparison.file, **msgspec.to_builtins(group)})
+            echo_object({"level": "group", "file": comparison.file, **group_row(group)})
         for token in comparison.tokens:
             echo_object({"level": "word", "file": comparison.file, **msgspec.to_builtins(token)})
         sys.stdout.flush()
@@ -137,6 +146,7 @@ def summaries(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "difference_low": None if of_difference is None else of_difference.low,
             "difference_high": None if of_difference is None else of_difference.high,
             "p": None if difference is None else difference.p,
+            "p_holm": None if difference is None else difference.p_holm,
             "confidence": interval.confidence,
             "samples": interval.samples,
             "seed": interval.seed,
@@ -146,7 +156,20 @@ def summaries(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "bytes": each.bytes,
             "parameters": each.parameters,
             "vocabulary_size": figures.vocabulary_size,
+            "dynamic_rate": figures.dynamic_rate,
         }
+
+
+def group_row(group: Group) -> dict[str, Any]:
+    """A group by key, with both ends of its interval, and the number of units that have its tokens."""
+    row: dict[str, Any] = msgspec.to_builtins(group)
+    interval = group.interval
+    del row["interval"]
+    return row | {
+        "difference_low": None if interval is None else interval.low,
+        "difference_high": None if interval is None else interval.high,
+        "units": None if interval is None else interval.units,
+    }
 
 
 def _with_accuracies(comparison: Comparison) -> tuple[str, ...]:

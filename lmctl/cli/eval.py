@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from lmctl.cli.completion import complete_files
+from lmctl.cli.dynamic import check_dynamic, dynamic_rate_option, follow
 from lmctl.cli.options import (
     cache_option,
     check_cache,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from lmctl.text.formats import TextFormat
 
 FORMATS = ("table", "kenlm", "srilm", "tsv", "jsonl")
-# Measured in docs/benchmarks.md, "Dynamic evaluation".
-DYNAMIC_RATE = 3e-5
 # Percent, of --interval.
 CONFIDENCE = 95.0
 # As the programs of these formats do: KenLM's query answers a blank line, SRILM's reader skips it.
@@ -59,12 +58,7 @@ BLANK_LINES: dict[str, Literal["drop", "keep"]] = {"kenlm": "keep", "srilm": "dr
     help="Dynamic evaluation: a network goes on learning from the text while it scores it; needs --state carry "
     "and the extra lmctl[train]. The model on disk does not change.",
 )
-@click.option(
-    "--dynamic-rate",
-    type=FiniteNumber(0, above_low=True),
-    metavar="X",
-    help=f"Size of a step of --dynamic.  [default: {DYNAMIC_RATE:g}]",
-)
+@dynamic_rate_option
 @click.option(
     "--level",
     type=click.Choice(["summary", "sentence", "word"]),
@@ -165,7 +159,7 @@ def evaluate(
         lmctl eval -m models/news --format kenlm < test.txt
     """
     check_cache(cache, state)
-    _check_dynamic(dynamic, dynamic_rate, state, accuracy_at)
+    check_dynamic(dynamic, dynamic_rate, state, has_ranks=bool(accuracy_at))
     _check_interval(interval, confidence, format)
     from lmctl.store.naming import default_model, names_model
 
@@ -193,11 +187,7 @@ def evaluate(
     models = models or (default_model(),)
     opened = {model: load_named(model, cache=cache) for model in models}
     if dynamic:
-        from lmctl.jobs.dynamic_evaluation import follow_text
-
-        with showing_activity(messages, "measuring gradients"):
-            for each in opened.values():
-                follow_text(each, dynamic_rate or DYNAMIC_RATE)
+        follow(messages, opened.values(), dynamic_rate)
     # A progress line cannot be redrawn between rows that scroll.
     messages = replace(messages, live=messages.live and (level == "summary" or not sys.stdout.isatty()))
     if any(model.gap_model is not None for model in opened.values()):
@@ -273,18 +263,6 @@ def _begun_report(path: Path | None) -> TextReport | None:
     from lmctl.jobs.reporting.text_report import TextReport
 
     return TextReport(path)
-
-
-def _check_dynamic(dynamic: bool, rate: float | None, state: str, accuracy_at: tuple[int, ...]) -> None:
-    """Refuse options that contradict --dynamic, or that have no effect without it."""
-    if rate is not None and not dynamic:
-        raise click.UsageError("--dynamic-rate needs --dynamic")
-    if dynamic and state != "carry":
-        raise click.UsageError(
-            "--dynamic needs --state carry; with --state reset, lines do not depend on each other"
-        )
-    if dynamic and accuracy_at:
-        raise click.UsageError("--dynamic computes the probabilities of the text alone; leave out --accuracy-at")
 
 
 def _check_interval(interval: bool, confidence: float | None, format: str | None) -> None:

@@ -20,6 +20,8 @@ from lmctl.perplexity import perplexity_of
 from lmctl.progress import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmctl.arrays import Float64Array
 
 # Lines that are drawn at once: 32 MiB of places, and as much of counts.
@@ -122,6 +124,21 @@ def p_value(differences: Float64Array) -> float:
     """
     not_above, not_below = np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0)
     return min(1.0, 2 * (1 + min(int(not_above), int(not_below))) / (len(differences) + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number.
+
+    The smallest of m is multiplied by m, the next one by m - 1, and so on; none becomes smaller than the one
+    before it, or larger than 1 (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
+    Journal of Statistics 6). If values below 0.05 are taken for differences, the probability that one of them is
+    none is below 0.05, however the tests depend on each other.
+    """
+    found, least = [0.0] * len(p_values), 0.0
+    for done, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - done) * p_values[place]))
+        found[place] = least
+    return found
 
 
 def check_units(units: int, name: str, unit: str) -> None:

@@ -40,6 +40,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         difference: of the figures; below 0 if the model is better. None: both are infinite.
         interval: of the difference; None: there is no difference.
         p: two-sided p-value of no difference; None: there is no difference.
+        p_holm: `p`, corrected for the number of models that are compared with the first one.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None
     interval: Interval | None
     p: float | None
+    p_holm: float | None
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         bits: sum of their bits.
         bits_per_token: the mean.
         difference_bits: the mean, less that of the first model; None for the first model.
+        interval: of `difference_bits`; its units are those that have tokens of the group. None: there is only one,
+            or no difference, or no intervals were asked for.
         share: part of the difference of all tokens that is in this group; below 0 if the group differs the other
             way. None for the first model, or if there is no difference.
     """
@@ -71,6 +75,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     bits: float
     bits_per_token: float
     difference_bits: float | None
+    interval: Interval | None
     share: float | None
 
 

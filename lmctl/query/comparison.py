@@ -9,14 +9,16 @@ import math
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
-from lmctl.query.bootstrap import Resampling, check_units, interval_of, p_value, resampled
+from lmctl.query.bootstrap import Resampling, check_units, holm, interval_of, p_value, resampled
 from lmctl.query.common_pieces import TextSource, common_pieces, tokens_as_pieces
-from lmctl.query.compared import Comparison, Difference, Group, ModelFigures
+from lmctl.query.compared import Comparison, Difference, ModelFigures
 from lmctl.query.evaluation import evaluate_file
+from lmctl.query.group_differences import groups_of, sums_of_units
 from lmctl.query.groups import Traits, groupings
 from lmctl.query.largest_differences import largest_differences
 from lmctl.query.likeness import blank_lines_of, likeness
@@ -24,7 +26,7 @@ from lmctl.query.scored_text import Collector
 from lmctl.query.units import unit_of_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lmctl.arrays import Float64Array, Int64Array
     from lmctl.query.common_pieces import Pieces
@@ -45,6 +47,7 @@ def compare_models(
     threads: int = 0,
     unit: Unit = "line",
     resampling: Resampling | None = None,
+    group_intervals: bool = True,
     tokens: int = 100,
 ) -> Comparison:
     """Compare models of the next word on a text.
@@ -61,6 +64,7 @@ def compare_models(
         threads: as in `evaluate_file`.
         unit: what is drawn in resamples; see `unit_of_sentences`.
         resampling: of the intervals and p-values; None: the defaults.
+        group_intervals: whether the differences of groups have intervals.
         tokens: largest number of tokens whose differences are reported for each model.
 
     Raises:
@@ -81,11 +85,19 @@ def compare_models(
     unit_of = unit_of_sentences(texts[0], unit)
     units = int(unit_of[-1]) + 1
     check_units(units, source.path, unit if isinstance(unit, str) else f"block of {unit} lines")
-    resamples = _resamples(alike.measure, texts, unit_of, resampling)
     pieces = tokens_as_pieces(texts[0], len(texts)) if alike.cut_alike else common_pieces(every, texts, source)
     spelling = alike.measure == "bits_per_character"
     bits = np.array([pieces.sums(text.bits(spelling=spelling), place) for place, text in enumerate(texts)])
     traits, notes = _traits(models, texts, pieces, state, threads)
+    divided = list(groupings(traits))
+    sums = _sums_of_units(alike.measure, texts, unit_of)
+    own = sums.shape[1]
+    if group_intervals:
+        # One drawing for both, so that groups are compared on the resamples of the whole text.
+        of_groups = sums_of_units(divided, bits, unit_of[pieces.sentences])
+        sums = np.concatenate([sums, of_groups], axis=1)
+    drawn = resampled(sums, resampling)
+    resamples = _measured(alike.measure, drawn[:, :own].T)
     figures = [
         ModelFigures(
             model=name,
@@ -101,11 +113,19 @@ def compare_models(
         file=source.path,
         measure=alike.measure,
         reason=alike.reason,
-        notes=[*alike.notes, *notes],
+        notes=[*alike.notes, *_dynamic_notes(models), *notes],
         unit=unit,
         models=figures,
-        differences=list(_differences(alike.measure, figures, resamples, resampling)),
-        groups=list(_groups(names, bits, traits)),
+        differences=_differences(alike.measure, figures, resamples, resampling),
+        groups=list(
+            groups_of(
+                names,
+                divided,
+                bits,
+                (sums[:, own:], drawn[:, own:]) if group_intervals else None,
+                resampling,
+            )
+        ),
         tokens=largest_differences(names, every[0], texts[0], pieces, bits, source, tokens),
     )
 
@@ -158,10 +178,14 @@ def _check_same_lines(names: Sequence[str], texts: Sequence[ScoredText], source:
             )
 
 
-def _resamples(
-    measure: Measure, texts: Sequence[ScoredText], unit_of: Int64Array, resampling: Resampling
-) -> Float64Array:
-    """The figure that compares the models, of each resample, (M, samples); `unit_of` is of each sentence, (S,)."""
+def _sums_of_units(measure: Measure, texts: Sequence[ScoredText], unit_of: Int64Array) -> Float64Array:
+    """For each model, the costs and the sizes whose quotient compares the models, by unit, (U, 2 M).
+
+    Args:
+        measure: the figure.
+        texts: the text under each model.
+        unit_of: the unit of each sentence, from 0, (S,).
+    """
     sums = []
     for text in texts:
         if measure == "perplexity":
@@ -169,7 +193,11 @@ def _resamples(
         else:
             costs, sizes = text.bits(spelling=True), text.characters
         sums += [np.bincount(unit_of, np.add.reduceat(costs, text.starts)), np.bincount(unit_of, sizes)]
-    drawn = resampled(np.array(sums, dtype=np.float64).T, resampling).T
+    return np.array(sums, dtype=np.float64).T
+
+
+def _measured(measure: Measure, drawn: Float64Array) -> Float64Array:
+    """The figure of each model in each resample, (M, samples), given its sums, (2 M, samples)."""
     means: Float64Array = drawn[::2] / drawn[1::2]
     if measure == "bits_per_character":
         return means
@@ -179,23 +207,34 @@ def _resamples(
 
 def _differences(
     measure: Measure, figures: Sequence[ModelFigures], resamples: Float64Array, resampling: Resampling
-) -> Iterator[Difference]:
+) -> list[Difference]:
     """The difference of each model from the first one, in the text and in resamples, (M, samples)."""
     first, *others = (getattr(each.figures, measure) for each in figures)
+    found = []
     for each, value, drawn in zip(figures[1:], others, resamples[1:], strict=True):
-        difference = value - first
-        if math.isnan(difference):
-            # Both are infinite.
-            yield Difference(model=each.model, baseline=figures[0].model, difference=None, interval=None, p=None)
-            continue
+        # Not a number: both are infinite.
+        is_none = math.isnan(value - first)
         differences = drawn - resamples[0]
-        yield Difference(
-            model=each.model,
-            baseline=figures[0].model,
-            difference=difference,
-            interval=interval_of(differences, resampling, each.interval.units),
-            p=p_value(differences),
+        found.append(
+            Difference(
+                model=each.model,
+                baseline=figures[0].model,
+                difference=None if is_none else value - first,
+                interval=None if is_none else interval_of(differences, resampling, each.interval.units),
+                p=None if is_none else p_value(differences),
+                p_holm=None,
+            )
         )
+    corrected = iter(holm([each.p for each in found if each.p is not None]))
+    return [each if each.p is None else msgspec.structs.replace(each, p_holm=next(corrected)) for each in found]
+
+
+def _dynamic_notes(models: Mapping[str, TextModel]) -> list[str]:
+    return [
+        f"{name} goes on learning from the text (dynamic evaluation, rate {model.dynamic_rate:g})"
+        for name, model in models.items()
+        if model.dynamic_rate is not None
+    ]
 
 
 def _traits(
@@ -232,27 +271,3 @@ def _traits(
         lengths=pieces.lengths,
         ngrams=ngrams,
     ), notes
-
-
-def _groups(names: Sequence[str], bits: Float64Array, traits: Traits) -> Iterator[Group]:
-    """The cost of each group that has tokens under each model, given the bits of pieces, (M, P)."""
-    with np.errstate(invalid="ignore"):
-        differences = bits.sum(axis=1) - bits[0].sum()
-    for by, of_group, group in groupings(traits):
-        sizes = np.bincount(group, minlength=len(of_group)).tolist()
-        sums = [np.bincount(group, own, minlength=len(of_group)) for own in bits]
-        for place in (place for place, size in enumerate(sizes) if size):
-            for model, own in enumerate(sums):
-                with np.errstate(invalid="ignore"):
-                    more = float(own[place] - sums[0][place])
-                whole = float(differences[model])
-                yield Group(
-                    by=by,
-                    group=of_group[place],
-                    model=names[model],
-                    tokens=sizes[place],
-                    bits=float(own[place]),
-                    bits_per_token=float(own[place]) / sizes[place],
-                    difference_bits=more / sizes[place] if model else None,
-                    share=more / whole if model and whole and np.isfinite(whole) else None,
-                )

@@ -11,6 +11,7 @@ from refusals import assert_refused
 from scored import TEXT, summary
 
 FAST = ("--samples", "200")
+OF_GROUP = "difference_bits difference_low difference_high units"
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_perplexity_and_its_interval_are_those_of_eval(call, counted, mixture, t
         assert each["baseline"] == f"{counted}@1"
         assert each["difference"] == each["perplexity"] - first["perplexity"]
         assert each["difference_low"] <= each["difference"] <= each["difference_high"]
-        assert 0 < each["p"] <= 1
+        assert 0 < each["p"] <= each["p_holm"] <= 1
 
 
 def test_n_grams_say_which_contexts_the_training_text_has(call, counted, mixture, write):
@@ -83,11 +84,20 @@ def test_the_table_shows_models_differences_groups_and_tokens(on_terminal, count
 
     lines = shown.splitlines()
     assert code == 0
+    assert "Holm" not in shown
     assert any(line.startswith("2 less 1: perplexity ") for line in lines)
     assert "bits per token, by count in the training text of 1" in lines
     assert "tokens whose bits differ most between 1 and 2" in lines
     # The first line is the progress, which is drawn over.
     assert max(map(len, lines[1:])) <= 80
+
+
+def test_the_table_has_intervals_of_groups_and_corrected_p_values(on_terminal, counted, mixture, text):
+    code, shown = on_terminal("compare", f"{counted}@1", counted, mixture, *FAST, text, columns=160)
+
+    assert code == 0
+    assert shown.count("by Holm's method") == 2
+    assert re.search(r"[-+]\d\.\d{3} to [-+]\d\.\d{3}", shown)
 
 
 def test_the_table_says_in_one_sentence_why_perplexities_are_left_out(call, bundle, make_bundle, tmp_path, text):
@@ -108,7 +118,7 @@ def test_the_table_says_in_one_sentence_why_perplexities_are_left_out(call, bund
 @pytest.mark.parametrize(
     ("level", "columns"),
     [
-        ("group", "file by group tokens bits bits_per_token difference_bits share model"),
+        ("group", f"file by group tokens bits bits_per_token {OF_GROUP} share model"),
         ("word", "file line position before word after bits baseline_bits difference_bits model"),
     ],
 )
@@ -216,6 +226,24 @@ def test_models_with_and_without_a_cache(call, cached, bundle, text):
         (("bundle", "other", "--unit", "page", "good.txt"), 2, "expected line, document or a number of lines"),
         (("bundle", "other", "--accuracy-at", "x", "good.txt"), 2, "expected whole numbers"),
         (("bundle", "other", "--samples", "0", "good.txt"), 2, "--samples"),
+        (("--dynamic", "bundle", "good.txt"), 2, "--dynamic needs --state carry"),
+        (("bundle", "other", "--dynamic-rate", "0.1", "good.txt"), 2, "--dynamic-rate needs --dynamic"),
+        (
+            (*("bundle", "--dynamic", "bundle", "--state", "carry", "--accuracy-at", "2"), "good.txt"),
+            2,
+            "--dynamic computes the probabilities of the text alone",
+        ),
+        (("--dynamic", "bundle", "--state", "carry", "good.txt"), 2, "got bundle with --dynamic alone"),
+        (
+            (*("other", "--dynamic", "bundle", "--dynamic", "bundle", "--state", "carry"), "good.txt"),
+            2,
+            "bundle is named twice",
+        ),
+        (
+            ("other", "--dynamic", "bundle", "--state", "carry", "good.txt"),
+            2,
+            "--dynamic: bundle keeps no validation text",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

@@ -227,7 +227,7 @@ def test_compare_reports_what_it_prints(counted, mixture, bundle, read_report, c
         _, of_figures, *of_difference = page.cells(f"{number} {each['model']}")
         assert of_figures.startswith(f"{each['perplexity']:,.2f}{each['low']:,.2f} to {each['high']:,.2f}")
         if number > 1:
-            assert of_difference[0].endswith(f"{each['p']:.4f}")
+            assert of_difference[0].endswith(f"{each['p']:.4f}{each['p_holm']:.4f}")
     # Each group has its numbers, beside the plots.
     assert sum(bool(page.cells(f"{each['group']}{each['tokens']}")) for each in groups) == len(groups)
     assert {"2 less 1", "3 less 1"} <= set(page.texts["text"])

@@ -10,6 +10,8 @@ from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.jobs.dynamic_evaluation import follow_text
 from lmctl.jobs.mix import mix
 from lmctl.jobs.train.run import train
+from lmctl.query.common_pieces import TextSource
+from lmctl.query.comparison import compare_models
 from lmctl.query.evaluation import evaluate_file
 
 REPEATED = "the dog sat on a log\n" * 20
@@ -47,6 +49,17 @@ def test_a_network_follows_the_text(good, perplexity):
     model = lmctl.load(good.published)
     follow_text(model, 1e-2)
     assert perplexity(model) < 0.9 * unchanged
+
+
+def test_a_network_is_compared_with_itself(good, perplexity, write):
+    still, follows = lmctl.load(good.published), lmctl.load(good.published)
+    follow_text(follows, 1e-2)
+    source = TextSource(write("repeated.txt", REPEATED))
+    found = compare_models({"still": still, "follows": follows}, source, state="carry", accuracy_at=())
+
+    assert [each.figures.perplexity for each in found.models] == [perplexity(still), perplexity(follows)]
+    assert found.differences[0].difference < 0
+    assert "follows goes on learning from the text (dynamic evaluation, rate 0.01)" in found.notes
 
 
 def test_the_figures_say_so_and_the_bundle_stays_as_it_is(good, text):

@@ -12,6 +12,7 @@ from lmctl.query import bootstrap
 from lmctl.query.bootstrap import (
     Resampling,
     check_units,
+    holm,
     interval_of,
     p_value,
     perplexity_interval,
@@ -108,6 +109,15 @@ def test_a_line_of_probability_zero_makes_the_resamples_with_it_infinite():
     assert np.count_nonzero(np.isinf(found[:, 0])) / 40_000 == pytest.approx(0.75, abs=0.01)
     interval = interval_of(found[:, 0], Resampling(), 2)
     assert (interval.low, interval.high) == (4.0, np.inf)
+
+
+def test_p_values_are_corrected_for_their_number_as_holm_does():
+    # multipletests(p, method="holm") of statsmodels 0.15.0.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    # 3 x 0.4 is above 1, and the larger ones are not smaller.
+    assert holm([0.9, 0.4, 0.5]) == [1.0, 1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
 
 
 def test_a_text_of_one_line_has_no_interval():

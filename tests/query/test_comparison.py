@@ -7,7 +7,7 @@ import math
 import pytest
 
 from lmctl.errors import DataError, UsageError
-from lmctl.query.bootstrap import Resampling
+from lmctl.query.bootstrap import Resampling, holm
 from lmctl.query.common_pieces import TextSource
 from lmctl.query.comparison import compare_models
 from lmctl.query.evaluation import evaluate_file
@@ -108,6 +108,55 @@ def test_the_bits_of_groups_are_those_of_the_text(model, uniform, text):
         group for group in found.groups if (group.by, group.group, group.model) == ("frequency", "oov", "one")
     )
     assert oov.tokens == 1
+
+
+def test_the_difference_of_a_group_has_an_interval(model, uniform, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat\ndog\n")
+    found = compared({"one": model, "other": uniform}, str(path))
+
+    more = [
+        [math.log2(9) + log_prob / math.log(2) for log_prob in model.score(line).log_probs.tolist()]
+        for line in ("the cat sat", "dog")
+    ]
+    groups = {(group.by, group.group): group for group in found.groups if group.model == "other"}
+    # The first line twice, each line once, or the second line twice, at 1 : 2 : 1.
+    first = groups["position", "1"]
+    assert first.difference_bits == pytest.approx((more[0][0] + more[1][0]) / 2)
+    assert [first.interval.low, first.interval.high] == pytest.approx(sorted([more[0][0], more[1][0]]))
+    assert (first.interval.units, first.interval.confidence, first.interval.samples) == (2, 95.0, 500)
+    # `cat` and an end of a sentence.
+    second = groups["position", "2"]
+    assert [second.interval.low, second.interval.high] == pytest.approx(sorted([more[0][1], more[1][1]]))
+    # One line alone has them.
+    third = groups["position", "3-4"]
+    assert (third.tokens, third.interval) == (2, None)
+    assert {group.interval for group in found.groups if group.model == "one"} == {None}
+    (difference,) = found.differences
+    without = compared({"one": model, "other": uniform}, str(path), group_intervals=False)
+    assert without.differences[0] == difference
+    assert {group.interval for group in without.groups} == {None}
+
+
+def test_resamples_without_the_group_say_nothing_about_it(model, uniform, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat\nthe dog sat\n\ndog\n")
+    found = compared({"one": model, "other": uniform}, str(path), blank_lines="drop")
+
+    (third,) = (group for group in found.groups if (group.group, group.model) == ("3-4", "other"))
+    # A resample may have the line `dog` alone, which has no third token.
+    assert third.interval.units == 2
+    assert third.interval.low <= third.difference_bits <= third.interval.high
+
+
+def test_p_values_are_corrected_for_the_number_of_models(model, make_model, uniform, text):
+    found = compared({"one": model, "other": uniform, "same": make_model(), "third": make_model(seed=5)}, text)
+
+    values = [difference.p for difference in found.differences]
+    assert [difference.p_holm for difference in found.differences] == holm(values)
+    assert found.differences[1].p == 1.0
+    (alone,) = compared({"one": model, "other": uniform}, text).differences
+    assert alone.p_holm == alone.p == values[0]
 
 
 def test_the_tokens_that_differ_most_stand_in_their_text(model, uniform, text):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lmctl.pages.elements import Child, Element
+    from lmctl.query.bootstrap import Interval
     from lmctl.query.compared import Comparison, Group, TokenDifference
     from lmctl.query.groups import By
 
@@ -54,6 +55,12 @@ _GROUPINGS: dict[By, _Titles] = {
 }
 
 
+def interval_text(interval: Interval, digits: int, *, is_signed: bool = False) -> str:
+    """Both ends of an interval."""
+    written = signed if is_signed else decimal
+    return f"{written(interval.low, digits)} to {written(interval.high, digits)}"
+
+
 def numbered(comparison: Comparison, place: int) -> str:
     """A model by its number and its name."""
     return f"{place + 1} {files.printable(comparison.models[place].model)}"
@@ -65,7 +72,12 @@ def groups_section(comparison: Comparison, heading: str) -> Section:
     for group in comparison.groups:
         by.setdefault(group.by, {}).setdefault(group.group, []).append(group)
     shown = [_grouping(of, groups) for of, groups in by.items()]
-    said = "Each token is in one group of each grouping. Left of zero, a model is better than model 1."
+    confidence = f"{comparison.models[0].interval.confidence:g} %"
+    said = (
+        "Each token is in one group of each grouping. Left of zero, a model is better than model 1. The line at "
+        f"a point is its {confidence} interval; it is missing if one line, block or document of the text has all "
+        "tokens of the group. Of many intervals, some leave out zero by chance."
+    )
     if len(comparison.models) - 1 > MOST_SERIES:
         said += f" Plots show the models 2 to {MOST_SERIES + 1}; the numbers below each are of all models."
     return Section(heading, [paragraph(said), figures(*shown)])
@@ -80,7 +92,7 @@ def _grouping(by: By, groups: Mapping[str, Sequence[Group]]) -> Figure:
     ]
     header = [titles.group, "tokens", "bits per token, 1"]
     for place in others:
-        header += [str(place + 1), f"{place + 1} less 1", "share"]
+        header += [str(place + 1), f"{place + 1} less 1", "interval", "share"]
     rows = []
     for name, of_group in groups.items():
         row = [name, count(of_group[0].tokens), decimal(of_group[0].bits_per_token, 3)]
@@ -88,6 +100,7 @@ def _grouping(by: By, groups: Mapping[str, Sequence[Group]]) -> Figure:
             row += [
                 decimal(each.bits_per_token, 3),
                 signed(_finite_or_none(each.difference_bits), 3),
+                "-" if each.interval is None else interval_text(each.interval, 3, is_signed=True),
                 percent(each.share),
             ]
         rows.append(row)
@@ -106,7 +119,9 @@ def _finite_or_none(value: float | None) -> float | None:
 
 def _estimate(group: Group) -> tuple[float, float, float] | None:
     found = _finite_or_none(group.difference_bits)
-    return None if found is None else (found, found, found)
+    if found is None:
+        return None
+    return (found, found, found) if group.interval is None else (found, group.interval.low, group.interval.high)
 
 
 def tokens_section(comparison: Comparison, heading: str, most: int, language: str | None) -> Section:

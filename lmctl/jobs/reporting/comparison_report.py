@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lmctl import files
-from lmctl.jobs.reporting.comparison_groups import groups_section, numbered, tokens_section
+from lmctl.jobs.reporting.comparison_groups import groups_section, interval_text, numbered, tokens_section
 from lmctl.jobs.reporting.model_report import MADE_BY, check_report, language_of
 from lmctl.jobs.reporting.numbers import count, decimal, percent, signed
 from lmctl.jobs.reporting.text_report import file_name, models_section, terms_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmctl.pages.elements import Element
     from lmctl.query.bootstrap import Interval
-    from lmctl.query.compared import Comparison, Difference, ModelFigures
+    from lmctl.query.compared import Comparison, ModelFigures
     from lmctl.query.model import Model
 
 # Groups and tokens are shown of the first texts, as long as they are of so many models, all texts together.
@@ -173,6 +173,8 @@ def _models(comparison: Comparison) -> Element:
 def _differences(comparison: Comparison) -> Element:
     digits = DIGITS[comparison.measure]
     first = comparison.models[0]
+    # Of one comparison, there is nothing to correct.
+    has_several = len(comparison.differences) > 1
     header = [
         "model",
         f"{MEASURES[comparison.measure]}, less that of 1",
@@ -183,18 +185,15 @@ def _differences(comparison: Comparison) -> Element:
             numbered(comparison, place),
             "none" if each.difference is None else signed(each.difference, digits),
             "-" if each.interval is None else interval_text(each.interval, digits, is_signed=True),
-            _p(each),
+            _p(each.p),
+            *([_p(each.p_holm)] if has_several else []),
         ]
         for place, each in enumerate(comparison.differences, start=1)
     ]
-    return table("Differences from model 1", [*header, "p"], rows)
+    return table(
+        "Differences from model 1", [*header, "p", *(["p by Holm's method"] if has_several else [])], rows
+    )
 
 
-def _p(difference: Difference) -> str:
-    return "-" if difference.p is None else decimal(difference.p, 4)
-
-
-def interval_text(interval: Interval, digits: int, *, is_signed: bool = False) -> str:
-    """Both ends of an interval."""
-    written = signed if is_signed else decimal
-    return f"{written(interval.low, digits)} to {written(interval.high, digits)}"
+def _p(value: float | None) -> str:
+    return "-" if value is None else decimal(value, 4)
