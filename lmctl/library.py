@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from lmctl.config import Settings
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.jobs.watching.events import OnRunEvent
+    from lmctl.jobs.watching.events import OnRunEvent, RunEvent
     from lmctl.query.metrics import Figures
+    from lmctl.showing import Progress
 
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -35,6 +36,7 @@ def prepare(
     *,
     configs: Sequence[str | os.PathLike[str]] = (),
     jobs: int = 0,
+    progress: Progress = None,
 ) -> PreparedCorpus:
     """Segment, count and encode texts, as `lmctl prepare` does.
 
@@ -44,15 +46,20 @@ def prepare(
         settings: values by key, such as `{"vocabulary.size": 10_000}`.
         configs: paths of YAML files; `settings` win over them.
         jobs: number of processes; 0: the number of cores.
+        progress: None: in a notebook, a line shows how far the work is, else nothing does; True: it is also shown
+            elsewhere, as lines on standard error; False: nothing is shown; or a function that is called with the
+            name of the activity, the amount done and the total amount, which may be None.
 
     Raises:
         lmctl.errors.LmctlError: a setting is wrong, or an input is missing, is not text or is empty.
         OSError: the folder cannot be written.
     """
     from lmctl.jobs.prepare import prepare as job
+    from lmctl.showing import READING, showing
 
     names, checked = _inputs(texts, configs, settings)
-    return job(names, Path(folder), checked.resolve(), jobs=jobs)
+    with showing(progress, READING) as shown:
+        return job(names, Path(folder), checked.resolve(), jobs=jobs, on_progress=shown.on_bytes)
 
 
 def train(
@@ -65,6 +72,7 @@ def train(
     lock: Literal["fail", "wait"] = "fail",
     force: bool = False,
     on_event: OnRunEvent | None = None,
+    progress: Progress = None,
 ) -> Model:
     """Train a model, publish it as a new generation, and open it, as `lmctl train` does.
 
@@ -78,6 +86,7 @@ def train(
         lock: what happens if another run trains this model: "fail": an error; "wait": it is waited for.
         force: train even if nothing has changed since the last run, or if the text has shrunk.
         on_event: called with each event of the run (docs/watching.md), such as `EpochDone`.
+        progress: as in `prepare`.
 
     Returns:
         The model that was published; or the current one, if texts and settings have not changed.
@@ -87,11 +96,20 @@ def train(
     """
     from lmctl.jobs.train.run import train as job
     from lmctl.jobs.train.training_job import Policies
-    from lmctl.jobs.watching.events import ignore_event
+    from lmctl.jobs.watching.events import TextRead, ignore_event, to_all
+    from lmctl.showing import showing
 
     policies = Policies(resume=resume, lock=lock, force=force)
     names, checked = _inputs(texts, configs, settings)
-    trained = job(names, Path(model), checked, policies, on_event or ignore_event)
+    with showing(progress, "starting") as shown:
+
+        def show(event: RunEvent) -> None:
+            if isinstance(event, TextRead):
+                shown.on_bytes(event.bytes)
+            else:
+                shown.on_event(event)
+
+        trained = job(names, Path(model), checked, policies, to_all(show, on_event or ignore_event))
     return load(trained.published)
 
 
@@ -102,6 +120,7 @@ def evaluate(
     state: Literal["reset", "carry"] = "reset",
     blank_lines: Literal["drop", "keep"] | None = None,
     accuracy_at: Sequence[int] = (),
+    progress: Progress = None,
 ) -> Figures:
     """Score a text and return its figures (docs/metrics.md), as `lmctl eval` does.
 
@@ -111,20 +130,23 @@ def evaluate(
         state: "reset": every line stands alone; "carry": it continues the line before.
         blank_lines: whether a line without words is left out or is a sentence; None: as in training.
         accuracy_at: the values of k for accuracy@k.
+        progress: as in `prepare`.
 
     Raises:
         lmctl.errors.LmctlError: the model or the text is missing or damaged, or the text has no sentences.
     """
     from lmctl.query.evaluation import evaluate_file
+    from lmctl.showing import showing
 
     forget([os.fspath(text)])
-    return evaluate_file(
-        model if isinstance(model, Model) else load(model),
-        known_name(os.fspath(text)),
-        state=state,
-        blank_lines=blank_lines,
-        accuracy_at=accuracy_at,
-    )
+    with showing(progress, "scoring"):
+        return evaluate_file(
+            model if isinstance(model, Model) else load(model),
+            known_name(os.fspath(text)),
+            state=state,
+            blank_lines=blank_lines,
+            accuracy_at=accuracy_at,
+        )
 
 
 def to_keras(model: Model | str | os.PathLike[str]) -> keras.Model:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shlex
 import time
 from typing import TYPE_CHECKING, Self
@@ -12,10 +11,12 @@ import click
 
 from lmctl import families
 from lmctl.cli import tables
-from lmctl.cli.activity import PLAIN_PROGRESS_SECONDS, Estimate, duration
+from lmctl.cli.activity import PLAIN_PROGRESS_SECONDS
 from lmctl.cli.output import terminal_console
 from lmctl.cli.progress import PlainReading
 from lmctl.cli.reports import cache_line
+from lmctl.estimates import Estimate
+from lmctl.jobs.watching.live_line import comparable, figures_of, live_line
 from lmctl.progress import listening
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from lmctl.cli.output import Messages
     from lmctl.jobs.train.publish import Trained
     from lmctl.jobs.watching.events import CacheTuned, Compared, RunEvent
-    from lmctl.training.events import Drift, EpochDone, StepDone, TrainingStarted
+    from lmctl.training.events import Drift, EpochDone, TrainingStarted
 
 
 class TrainingDisplay:
@@ -86,7 +87,7 @@ class TrainingDisplay:
                 self._tell([cache_line(event)])
         elif isinstance(event, StepDone) and time.monotonic() - self._last >= self._interval():
             self._last = time.monotonic()
-            self._say(_live_line(event))
+            self._say(live_line(event))
 
     def finish(self, trained: Trained) -> None:
         """Show the table of epochs, the comparison and the command that queries the model."""
@@ -159,7 +160,7 @@ class TrainingDisplay:
         if self._messages.plain:
             self._say(
                 f"epoch {event.epoch}  {event.tokens_per_second:,.0f} tokens/s  "
-                f"{_figures(event, digits=2)}{'  best' if event.best else ''}"
+                f"{figures_of(event, digits=2)}{'  best' if event.best else ''}"
             )
 
     def _tell(self, lines: Sequence[str]) -> None:
@@ -229,24 +230,6 @@ def _drift_lines(drift: Drift) -> list[str]:
     return lines
 
 
-def _figures(event: StepDone | EpochDone, digits: int) -> str:
-    """Return the figures of training: perplexities, or masked cross-entropies of a network that fills gaps."""
-    name, train, valid = "perplexity", event.train_perplexity, event.valid_perplexity
-    if event.train_masked_cross_entropy_nats is not None:
-        name, digits = "masked cross-entropy (nats)", 3
-        train, valid = event.train_masked_cross_entropy_nats, event.valid_masked_cross_entropy_nats
-    of_valid = "" if valid is None else f", valid {valid:.{digits}f}"
-    return f"{name}: train {_figure(train):.{digits}f}{of_valid}"
-
-
-def _live_line(event: StepDone) -> str:
-    left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
-    return (
-        f"epoch {event.epoch}/{event.epochs}  {100 * event.epoch_tokens / event.tokens_per_epoch:3.0f} %  "
-        f"{event.tokens_per_second:,.0f} tokens/s  {_figures(event, digits=1)}{left}"
-    )
-
-
 def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
     """Show a row for each epoch; the best by its validation figure, or else by its training figure, is marked."""
     fills_gaps = any(epoch.train_masked_cross_entropy_nats is not None for epoch in epochs)
@@ -265,7 +248,7 @@ def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
         *([tables.Column(f"valid\n{unit}")] if validated else []),
         tables.Column("", right=False),
     ]
-    best = min(epochs, key=lambda epoch: _figure(figures[epoch.epoch][validated]))
+    best = min(epochs, key=lambda epoch: comparable(figures[epoch.epoch][validated]))
     published = [epoch for epoch in epochs if epoch.best][-1:] or [best]
     rows = []
     for epoch in epochs:
@@ -275,13 +258,8 @@ def _show_epochs(console: Console, epochs: list[EpochDone]) -> None:
         cells = [
             f"{epoch.tokens_per_second:,.0f}",
             f"{epoch.learning_rate:.4g}",
-            *(f"{_figure(value):.{digits}f}" for value in figures[epoch.epoch][: 1 + validated]),
+            *(f"{comparable(value):.{digits}f}" for value in figures[epoch.epoch][: 1 + validated]),
             ", ".join(marks),
         ]
         rows.append((str(epoch.epoch), cells))
     tables.show(console, "epoch", columns, rows)
-
-
-def _figure(value: float | None) -> float:
-    """Return a figure that can be compared: infinity if it is missing or not a number."""
-    return math.inf if value is None or math.isnan(value) else value

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from lmctl.cli import tables
-from lmctl.cli.activity import duration
 from lmctl.cli.output import terminal_console
 from lmctl.cli.training_display import TrainingDisplay
+from lmctl.estimates import duration
 
 if TYPE_CHECKING:
     from rich.console import Group

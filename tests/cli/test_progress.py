@@ -155,7 +155,7 @@ def test_weights_of_0_and_1_are_no_mixture(capfd, monkeypatch, trained):
 
 def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatch):
     clock = iter(range(1000))
-    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("lmctl.estimates.time.monotonic", lambda: next(clock))
     monkeypatch.setattr("lmctl.cli.activity.REDRAW_SECONDS", 0.0)
     monkeypatch.setenv("TERM", "dumb")
     described = []
@@ -175,7 +175,7 @@ def test_an_activity_is_drawn_with_its_share_and_the_time_left(capfd, monkeypatc
 
 
 def test_a_new_activity_is_drawn_however_soon_it_follows(monkeypatch, trained):
-    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("lmctl.estimates.time.monotonic", lambda: 0.0)
     monkeypatch.setenv("TERM", "dumb")
     described = []
     monkeypatch.setattr("rich.status.Status.update", lambda _self, text: described.append(text))
@@ -194,7 +194,7 @@ def test_a_new_activity_is_drawn_however_soon_it_follows(monkeypatch, trained):
 
 def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(capfd, monkeypatch):
     clock = iter(range(0, 10_000, 2))
-    monkeypatch.setattr("lmctl.cli.activity.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("lmctl.estimates.time.monotonic", lambda: next(clock))
     for plain in (False, True):
         with showing_activity(Messages(live=False, plain=plain, third_parties=False), "opening"):
             for done in range(12):
