@@ -24,7 +24,8 @@ from lmctl.errors import DataError
 
 if TYPE_CHECKING:
     from lmctl.cli.output import Messages
-    from lmctl.query.generation import Prompt, TextGenerator
+    from lmctl.query.generated_text import Prompt
+    from lmctl.query.generation import TextGenerator
 
 
 @click.command()

@@ -12,7 +12,7 @@ from lmctl.cli.output import encode_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lmctl.query.generation import GeneratedText
+    from lmctl.query.generated_text import GeneratedText
 
 GENERATED_FORMATS = ("plain", "tsv", "jsonl")
 COLUMNS = ("line", "sample", "logprob", "ended_by", "text")

@@ -87,7 +87,7 @@ def serve(
 
     \b
     Endpoints:
-        POST /v1/predict /v1/score /v1/surprisal /v1/generate
+        POST /v1/predict /v1/score /v1/surprisal /v1/fill /v1/generate
         GET  /healthz /metrics /openapi.json
 
     \b

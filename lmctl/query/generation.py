@@ -8,7 +8,6 @@ several callers, each with a seed of its own, may grow in one batch.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from lmctl.errors import DataError, UsageError, quoted
 from lmctl.progress import tell
 from lmctl.query.batching import LARGEST_BATCH
 from lmctl.query.beam_search import BeamSearch
+from lmctl.query.generated_text import GeneratedText, Piece, Prompt
 from lmctl.query.growing_text import GrowingText, Limits
 from lmctl.query.sampling import LARGEST_SEED, Sampler, Sampling
 from lmctl.query.stop_texts import StopTexts
@@ -25,65 +25,14 @@ from lmctl.query.text_writer import TextWriter
 from lmctl.text.detokenization import detokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from lmctl.query.growing_text import EndedBy
     from lmctl.query.text_model import TextModel
 
 # The most words of a sentence, if no other limit is given.
 WORDS_A_SENTENCE = 100
 # Columns times words of the distributions that are in memory at once.
 NUMBERS_AT_ONCE = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A text to continue.
-
-    Attributes:
-        line: its number, from 1.
-        text: the text, with single spaces in place of other white space.
-        words: its tokens.
-        token_ids: their ids.
-        oov: the tokens that are out of vocabulary.
-        seed: the seed of its random numbers.
-    """
-
-    line: int
-    text: str
-    words: list[str]
-    token_ids: list[int]
-    oov: list[str]
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedText:
-    """A prompt and its continuation.
-
-    Attributes:
-        line: number of the prompt, from 1.
-        sample: number among the texts of the prompt, from 1; of a beam search, the rank.
-        prompt: the prompt.
-        oov: its tokens that are out of vocabulary.
-        text: the prompt and the continuation as people write them, or as tokens with spaces between them, if so
-            asked; a line for each sentence.
-        tokens: the tokens of the continuation, with `</s>` at the end of each sentence.
-        logprob: the natural log of the probability that the model gives to `tokens` after the prompt.
-        ended_by: the limit that ended the text: "words", "sentences" or "stop"; or "dead end": the model gave no
-            further token a probability above 0.
-        seed: the seed of the random numbers; None: beam search has none.
-    """
-
-    line: int
-    sample: int
-    prompt: str
-    oov: list[str]
-    text: str
-    tokens: list[str]
-    logprob: float
-    ended_by: EndedBy
-    seed: int | None
 
 
 class TextGenerator:
@@ -193,6 +142,89 @@ class TextGenerator:
                 found = self._search.run(self._state([prompt]), self._new_text(prompt), self._samples)
                 yield [self._answer(prompt, sample, text) for sample, text in enumerate(found, start=1)]
             return
+        for pairs, texts, steps in self._batches(prompts):
+            for step, _ in enumerate(steps, start=1):
+                tell(f"generating, {step:,} words")
+            yield [
+                self._answer(prompts[place], sample, text)
+                for (place, sample), text in zip(pairs, texts, strict=True)
+            ]
+
+    def stream(self, prompt: Prompt, sample: int = 1) -> Iterator[str]:
+        """Yield the text of one sample in pieces: the prompt, then each word as it comes.
+
+        The pieces together are `GeneratedText.text`.
+
+        Raises:
+            UsageError: the texts are those of a beam search, which are certain only at its end.
+        """
+        if self._search is not None:
+            raise _not_streamed()
+        writer = TextWriter(self._model, self._tokens)
+        yield writer.prompt(prompt)
+        text = self._new_text(prompt)
+        written = 0
+        for _ in self._steps([text], [self._random(prompt, sample)], self._state([prompt])):
+            for token_id in text.token_ids[written:]:
+                yield writer.append(token_id)
+            written = len(text.token_ids)
+
+    def stream_all(
+        self, prompts: Sequence[Prompt], is_wanted: Callable[[int], bool] = lambda _place: True
+    ) -> Generator[list[Piece], None, list[GeneratedText | None]]:
+        """Yield the texts of all samples of prompts in pieces, after every step those of all texts that grow.
+
+        The pieces of a text together are `GeneratedText.text`; the first one is the prompt.
+
+        Args:
+            prompts: the prompts.
+            is_wanted: says after each step whether the texts of a prompt, by its place in `prompts`, are still
+                wanted; otherwise they end there.
+
+        Returns:
+            The texts, in the order of prompts and samples; None: it was not wanted any more.
+
+        Raises:
+            UsageError: the texts are those of a beam search, which are certain only at its end.
+        """
+        if self._search is not None:
+            raise _not_streamed()
+        found: list[GeneratedText | None] = []
+        for pairs, texts, steps in self._batches(prompts):
+            writers = [TextWriter(self._model, self._tokens) for _ in pairs]
+            written, given_up = [0] * len(pairs), set[int]()
+            yield [
+                Piece(place, sample, writer.prompt(prompts[place]))
+                for (place, sample), writer in zip(pairs, writers, strict=True)
+            ]
+            for step, _ in enumerate(steps, start=1):
+                tell(f"generating, {step:,} words")
+                pieces: list[Piece] = []
+                for column, ((place, sample), text) in enumerate(zip(pairs, texts, strict=True)):
+                    if column not in given_up and not is_wanted(place):
+                        given_up.add(column)
+                        text.ended_by = text.ended_by or "words"
+                    pieces += [
+                        Piece(place, sample, writers[column].append(token_id))
+                        for token_id in text.token_ids[written[column] :]
+                    ]
+                    written[column] = len(text.token_ids)
+                yield pieces
+            found += [
+                None if column in given_up else self._answer(prompts[place], sample, text)
+                for column, ((place, sample), text) in enumerate(zip(pairs, texts, strict=True))
+            ]
+        return found
+
+    def _batches(
+        self, prompts: Sequence[Prompt]
+    ) -> Iterator[tuple[list[tuple[int, int]], list[GrowingText], Iterator[None]]]:
+        """Yield batches of samples that grow side by side.
+
+        Yields:
+            The place of the prompt and the number of the sample of each text, the texts, and the steps in which
+            they grow.
+        """
         columns = max(1, min(LARGEST_BATCH, NUMBERS_AT_ONCE // self._language_model.vocabulary_size))
         at_once = max(1, columns // self._samples)
         for first in range(0, len(prompts), at_once):
@@ -204,31 +236,11 @@ class TextGenerator:
                 state = self._language_model.select_columns(read, np.array([place for place, _ in some]))
                 texts = [self._new_text(group[place]) for place, _ in some]
                 randoms = [self._random(group[place], sample) for place, sample in some]
-                for step, _ in enumerate(self._steps(texts, randoms, state), start=1):
-                    tell(f"generating, {step:,} words")
-                yield [
-                    self._answer(group[place], sample, text)
-                    for (place, sample), text in zip(some, texts, strict=True)
-                ]
-
-    def stream(self, prompt: Prompt, sample: int = 1) -> Iterator[str]:
-        """Yield the text of one sample in pieces: the prompt, then each word as it comes.
-
-        The pieces together are `GeneratedText.text`.
-
-        Raises:
-            UsageError: the texts are those of a beam search, which are certain only at its end.
-        """
-        if self._search is not None:
-            raise UsageError("the texts of a beam search cannot be streamed: they are certain only at its end")
-        writer = TextWriter(self._model, self._tokens)
-        yield writer.prompt(prompt)
-        text = self._new_text(prompt)
-        written = 0
-        for _ in self._steps([text], [self._random(prompt, sample)], self._state([prompt])):
-            for token_id in text.token_ids[written:]:
-                yield writer.append(token_id)
-            written = len(text.token_ids)
+                yield (
+                    [(first + place, sample) for place, sample in some],
+                    texts,
+                    self._steps(texts, randoms, state),
+                )
 
     def _steps(self, texts: list[GrowingText], randoms: list[np.random.Generator], state: Any) -> Iterator[None]:
         """Let texts grow until they end; yield after every step.
@@ -319,6 +331,10 @@ class TextGenerator:
 def _check_seed(seed: int | None) -> None:
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise UsageError(f"the seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+
+
+def _not_streamed() -> UsageError:
+    return UsageError("the texts of a beam search cannot be streamed: they are certain only at its end")
 
 
 def _without_words(stop: str) -> UsageError:

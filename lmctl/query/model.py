@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array
     from lmctl.query.filling import Filling
-    from lmctl.query.generation import GeneratedText
+    from lmctl.query.generated_text import GeneratedText
     from lmctl.query.notebook import RankedWords
     from lmctl.query.prediction import Prediction
     from lmctl.query.sentence_scores import SentenceScore

@@ -60,15 +60,7 @@ class TextModel:
         self.vocabulary = bundle.vocabulary()
         self.runtime: Runtime = load_model(bundle)
         if cache:
-            check_predicts_next_word(bundle)
-            if bundle.record.cache is None:
-                raise UsageError(
-                    f"{bundle.folder}: no cache was tuned for this model, because it had no validation text, or a "
-                    "cache did not help on that text; leave out the cache"
-                )
-            from lmctl.families.cached.runtime import CachedLanguageModel
-
-            self.runtime = CachedLanguageModel(self.language_model, bundle.record.cache, cache)
+            self.runtime = self._with_cache(cache)
 
     @property
     def language_model(self) -> LanguageModel[Any]:
@@ -118,8 +110,35 @@ class TextModel:
     def for_another_thread(self) -> Self:
         """The same model for a thread of its own. Both use one runtime, and one store of states of contexts."""
         other = copy.copy(self)
-        other.__dict__["contexts"] = ContextReader(self.language_model, self.contexts.store)
+        if self.gap_model is None:
+            other.__dict__["contexts"] = ContextReader(self.language_model, self.contexts.store)
         return other
+
+    def with_cache(self, words: int) -> Self:
+        """The same model with a cache of the last words of the text.
+
+        Args:
+            words: number of words in the cache, above 0.
+
+        Raises:
+            UsageError: no cache was tuned for this model, or it has no next word.
+        """
+        other = copy.copy(self)
+        other.cache, other.runtime = words, self._with_cache(words)
+        # Its states are others.
+        other.__dict__.pop("contexts", None)
+        return other
+
+    def _with_cache(self, words: int) -> LanguageModel[Any]:
+        check_predicts_next_word(self.bundle)
+        if self.bundle.record.cache is None:
+            raise UsageError(
+                f"{self.bundle.folder}: no cache was tuned for this model, because it had no validation text, or "
+                "a cache did not help on that text; leave out the cache"
+            )
+        from lmctl.families.cached.runtime import CachedLanguageModel
+
+        return CachedLanguageModel(self.language_model, self.bundle.record.cache, words)
 
     def encode(self, text: str) -> EncodedText:
         """Cut a line of text into words and look up their ids, as in training."""

@@ -8,7 +8,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.text.detokenization import Detokenizer
 
 if TYPE_CHECKING:
-    from lmctl.query.generation import Prompt
+    from lmctl.query.generated_text import Prompt
     from lmctl.query.text_model import TextModel
 
 

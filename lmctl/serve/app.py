@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from lmctl.errors import LmctlError
 from lmctl.query.window_scoring import scoring_threads
-from lmctl.serve.bodies import Failure, Health
+from lmctl.serve.answers import Failure, Health
 from lmctl.serve.decoding import BodyDecoder, NoJSONError, NoRequestError
 from lmctl.serve.endpoints import ENDPOINTS
 from lmctl.serve.lanes import Lanes
@@ -25,6 +25,7 @@ from lmctl.serve.live_model import LiveModel
 from lmctl.serve.metrics import Metrics
 from lmctl.serve.openapi import document
 from lmctl.serve.reference import reference_page
+from lmctl.serve.streaming import EventStream
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Server:
         live: the model.
 
     Raises:
-        UsageError: no model was named and there are several, or the model has no next word.
+        UsageError: no model was named and there are several.
         InputMissingError: there is no model.
         DataError: the model is damaged.
     """
@@ -124,17 +125,25 @@ class Server:
             began = time.monotonic()
             self._open_requests += 1
             self._metrics.waiting.inc()
-            code = 500
+            code: int | None = 500
+
+            def finish(code: int) -> None:
+                self._open_requests -= 1
+                self._metrics.waiting.dec()
+                self._metrics.answered(endpoint.name, code, time.monotonic() - began)
+
             try:
                 response = await self._answer(endpoint, decode, request, began + self._limits.seconds)
                 code = response.status_code
+                if isinstance(response, EventStream):
+                    # It is still to be sent.
+                    response.finish, code = finish, None
             except _Refusal as refusal:
                 code = refusal.code
                 return _failure(code, str(refusal), refusal.headers)
             finally:
-                self._open_requests -= 1
-                self._metrics.waiting.dec()
-                self._metrics.answered(endpoint.name, code, time.monotonic() - began)
+                if code is not None:
+                    finish(code)
             return response
 
         return handle
@@ -157,7 +166,11 @@ class Server:
         asked = _decoded(decode, body)
         try:
             async with asyncio.timeout(end - time.monotonic()):
-                answer = await self._lanes.answer(endpoint, asked, end)
+                if endpoint.stream is None or not asked.stream:
+                    return _json(await self._lanes.answer(endpoint, asked, end))
+                pieces = self._lanes.stream(endpoint, asked, end)
+                # Until the first pieces are there, a refusal has a code of its own.
+                return EventStream(await anext(pieces), pieces, end, _ANSWER_HEADERS)
         except TimeoutError:
             raise _Refusal(
                 503,
@@ -169,7 +182,6 @@ class Server:
         except Exception as error:
             # The thread that answers has logged it.
             raise _Refusal(500, "a bug in lmctl; its log has the details") from error
-        return _json(answer)
 
     async def _body(self, request: Request) -> bytes:
         most = self._limits.body_bytes
@@ -211,6 +223,7 @@ class Server:
                 model=current.name,
                 generation=current.generation,
                 segmenter=current.model.tokenizer.segmenter.identity.name,
+                fills_gaps=current.model.gap_model is not None,
                 needs_token=self._access.needs_token,
                 lmctl=__version__,
             )

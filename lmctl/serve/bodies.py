@@ -1,4 +1,4 @@
-"""The bodies of requests and answers. Answers have the keys of the command line's jsonl.
+"""The bodies of requests, whose keys are options of the command line; `lmctl.serve.answers` has those of answers.
 
 A request that breaks a bound here is refused with 422, and the message names the key.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from lmctl.query.metrics import Figures
-from lmctl.query.prediction import Prediction
 from lmctl.query.sampling import LARGEST_SEED
 
 # Lengths in characters (code points).
@@ -23,9 +21,21 @@ MOST_SAMPLES = 16
 LARGEST_BEAM = 16
 MOST_STOPS = 8
 MOST_ACCURACIES = 8
+MOST_CANDIDATES = 1000
+LARGEST_CACHE = 10_000
+# Unfinished words that are read for a context, or candidates that are scored for a gap.
+LARGEST_LIMIT = 100_000
 
 Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Texts: TypeAlias = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MOST_TEXTS)]
+Candidates: TypeAlias = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...],
+    Meta(min_length=1, max_length=MOST_CANDIDATES, description="The only words that may be answers."),
+]
+Cache: TypeAlias = Annotated[
+    int, Meta(ge=0, le=LARGEST_CACHE, description="With `state` carry: make so many last words more probable.")
+]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LARGEST_LIMIT)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -45,6 +55,22 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         bool, Meta(description="With `prefix`: divide by the probability of all of these.")
     ] = False
     ignore_case: Annotated[bool, Meta(description="With `prefix`: capital and small letters are equal.")] = False
+    candidates: Candidates | None = None
+    words: Annotated[
+        bool, Meta(description="For a model whose tokens are pieces of words: answer with whole words.")
+    ] = False
+    limit: (
+        Annotated[Limit, Meta(description="With `words`: read at most so many unfinished words; null: 1000.")]
+        | None
+    ) = None
+    state: Annotated[
+        Literal["reset", "carry"],
+        Meta(description="carry: each context of the request continues the one before; reset: each stands alone."),
+    ] = "reset"
+    cache: Cache = 0
+    peek: Annotated[
+        bool, Meta(description="With `state` carry: a context that does not end in white space is not continued.")
+    ] = False
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +84,11 @@ class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         tuple[Annotated[int, Meta(ge=1, le=MOST_ANSWERS)], ...],
         Meta(max_length=MOST_ACCURACIES, description="Values of k for accuracy@k; with any, tokens have ranks."),
     ] = ()
+    state: Annotated[
+        Literal["reset", "carry"],
+        Meta(description="carry: each text of the request continues the one before; reset: each stands alone."),
+    ] = "reset"
+    cache: Cache = 0
 
 
 class SurprisalRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -70,6 +101,28 @@ class SurprisalRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = "attach"
     entropy: Annotated[bool, Meta(description="Add the entropy of the distribution before each word.")] = False
     eos: Annotated[bool, Meta(description="Add `</s>`, the end of each sentence.")] = True
+    state: Annotated[
+        Literal["reset", "carry"],
+        Meta(description="carry: each text of the request continues the one before; reset: each stands alone."),
+    ] = "reset"
+    cache: Cache = 0
+
+
+class FillRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sentences with one gap each, and which words may fill it; the keys are options of `lmctl fill`."""
+
+    texts: Annotated[Texts, Meta(description="Sentences, each with one gap.")]
+    k: Annotated[int, Meta(ge=1, le=MOST_ANSWERS, description="Number of words for each gap.")] = 5
+    blank: Annotated[str, Meta(max_length=100, description="The characters that mark the gap.")] = "___"
+    allow_unk: Annotated[bool, Meta(description="Allow `<unk>` as an answer.")] = False
+    allow_eos: Annotated[bool, Meta(description="Allow `</s>` as an answer.")] = False
+    candidates: Candidates | None = None
+    limit: (
+        Annotated[Limit, Meta(description="Score at most so many words for each gap; null: as many as it takes.")]
+        | None
+    ) = None
+    full: Annotated[bool, Meta(description="Score every word, so that probabilities are exact.")] = False
+    mid_sentence: Annotated[bool, Meta(description="Texts are parts of sentences.")] = False
 
 
 class GenerateRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,126 +151,12 @@ class GenerateRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Annotated[int, Meta(ge=1, le=MOST_WORDS, description="Never repeat so many words of a sentence.")] | None
     ) = None
     tokens: Annotated[bool, Meta(description="Write tokens with spaces between them.")] = False
+    stream: Annotated[
+        bool, Meta(description="Answer in pieces as the texts grow, as server-sent events; not with `beam`.")
+    ] = False
 
 
-Request: TypeAlias = PredictRequest | ScoreRequest | SurprisalRequest | GenerateRequest
-
-
-class ContextAnswer(Struct, frozen=True, kw_only=True):
-    """The words that may follow a context, best first; `logprob` is the natural log."""
-
-    line: int
-    context: str
-    oov: list[str]
-    predictions: list[Prediction]
-    prefix: str | UnsetType = UNSET
-
-
-class TokenScore(Struct, frozen=True, kw_only=True):
-    """A token of a sentence; `logprob` is the natural log. Null: a probability of 0; no `accuracy_at`."""
-
-    position: int
-    word: str
-    oov: bool
-    logprob: float | None
-    surprisal_bits: float | None
-    rank: int | None
-
-
-class SentenceAnswer(Struct, frozen=True, kw_only=True):
-    """The score of a sentence, its end included; `words` and `oov` are numbers of words."""
-
-    line: int
-    text: str
-    words: int
-    oov: int
-    characters: int
-    logprob: float | None
-    tokens: list[TokenScore] | UnsetType = UNSET
-
-
-class SurprisalWord(Struct, frozen=True, kw_only=True):
-    """A word; `start` and `end` are its places in the text, in code points; null bits: a probability of 0."""
-
-    index: int
-    word: str
-    start: int
-    end: int
-    bits: float | None
-    entropy: float | UnsetType = UNSET
-    oov: bool
-
-
-class SurprisalAnswer(Struct, frozen=True, kw_only=True):
-    """The surprisals of a sentence."""
-
-    line: int
-    text: str
-    words: list[SurprisalWord]
-
-
-class GeneratedAnswer(Struct, frozen=True, kw_only=True):
-    """A prompt and its continuation; docs/generate.md explains the keys."""
-
-    line: int
-    sample: int
-    prompt: str
-    oov: list[str]
-    text: str
-    tokens: list[str]
-    logprob: float | None
-    ended_by: str
-    seed: int | None
-
-
-class PredictResponse(Struct, frozen=True, kw_only=True):
-    """The model and the generation of it that answered, and an answer for each context."""
-
-    model: str
-    generation: int | None
-    answers: list[ContextAnswer]
-
-
-class ScoreResponse(Struct, frozen=True, kw_only=True):
-    """The model and its generation, an answer for each text, and the figures of all texts: docs/metrics.md."""
-
-    model: str
-    generation: int | None
-    answers: list[SentenceAnswer]
-    summary: Figures
-
-
-class SurprisalResponse(Struct, frozen=True, kw_only=True):
-    """The model and the generation of it that answered, and an answer for each text."""
-
-    model: str
-    generation: int | None
-    answers: list[SurprisalAnswer]
-
-
-class GenerateResponse(Struct, frozen=True, kw_only=True):
-    """The model and the generation of it that answered, and the texts of each prompt."""
-
-    model: str
-    generation: int | None
-    answers: list[GeneratedAnswer]
-
-
-class Health(Struct, frozen=True, kw_only=True):
-    """The server answers, with this generation; `segmenter` says how the model cuts text into words."""
-
-    status: Literal["ok"]
-    model: str
-    generation: int | None
-    segmenter: str
-    needs_token: bool
-    lmctl: str
-
-
-class Failure(Struct, frozen=True, kw_only=True):
-    """Why a request was refused: one line."""
-
-    error: str
+Request: TypeAlias = PredictRequest | ScoreRequest | SurprisalRequest | FillRequest | GenerateRequest
 
 
 def texts_of(request: Any) -> tuple[str, ...]:

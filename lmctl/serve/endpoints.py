@@ -6,46 +6,40 @@ Models compute in exact products, so an answer is the same to the last bit which
 from __future__ import annotations
 
 import itertools
-import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN_ID
 from lmctl.query.metrics import LN_2, Tally
-from lmctl.query.prediction import Predictor
 from lmctl.query.scoring import score_sentences
 from lmctl.query.surprisal import Item, surprisals
-from lmctl.serve.bodies import (
-    ContextAnswer,
-    GeneratedAnswer,
-    GenerateRequest,
+from lmctl.serve.answers import (
+    FillResponse,
     GenerateResponse,
-    PredictRequest,
     PredictResponse,
-    ScoreRequest,
     ScoreResponse,
     SentenceAnswer,
     SurprisalAnswer,
-    SurprisalRequest,
     SurprisalResponse,
     SurprisalWord,
     TokenScore,
-    texts_of,
 )
+from lmctl.serve.batches import all_texts, by_state, check_state
+from lmctl.serve.bodies import FillRequest, GenerateRequest, PredictRequest, ScoreRequest, SurprisalRequest
+from lmctl.serve.generating import generate, stream
+from lmctl.serve.words import fill, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lmctl.query.prefixes import Prefixes
     from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.surprisal import Words
     from lmctl.query.text_model import TextModel
+    from lmctl.serve.batches import Fields
     from lmctl.serve.live_model import OpenedModel
 
-# The fields of a response beside the model and its generation.
-Fields = dict[str, Any]
 _WORDS: dict[str, Words] = {"attach": "given", "separate": "given_without_punctuation"}
 
 
@@ -60,6 +54,7 @@ class Endpoint:
         response: the type of the answer.
         answer: computes the fields of the responses to requests with the same settings.
         example: a body, for the reference.
+        stream: as `answer`, and tells pieces before; see `lmctl.serve.generating.stream`. None: no pieces.
     """
 
     path: str
@@ -68,6 +63,7 @@ class Endpoint:
     response: type[Any]
     answer: Callable[[OpenedModel, Sequence[Any]], list[Fields]]
     example: Fields
+    stream: Callable[..., list[Fields]] | None = None
 
     @property
     def name(self) -> str:
@@ -75,60 +71,25 @@ class Endpoint:
         return self.path.rpartition("/")[2]
 
 
-def settings_of(request: Any) -> Any:
-    """A request without its texts; requests with equal settings are answered as one batch."""
-    if isinstance(request, PredictRequest):
-        return msgspec.structs.replace(request, contexts=())
-    if isinstance(request, GenerateRequest):
-        # Sampled prompts have seeds of their own. Beside a beam, a seed is a mistake, which the search reports.
-        return msgspec.structs.replace(request, prompts=(), seed=request.seed if request.beam else None)
-    return msgspec.structs.replace(request, texts=())
-
-
-def predict(opened: OpenedModel, requests: Sequence[PredictRequest]) -> list[Fields]:
-    """The next words after contexts."""
-    asked = requests[0]
-    settings: dict[str, Any] = {
-        "k": asked.k,
-        "threshold": asked.threshold,
-        "allow_unknown": asked.allow_unk,
-        "allow_sentence_end": asked.allow_eos,
-        "mid_sentence": asked.mid_sentence,
-    }
-    if asked.prefix:
-        from lmctl.query.prefixes import PrefixPredictor
-
-        prefixes: Prefixes = opened.prefixes(ignore_case=asked.ignore_case)
-        predictor: Predictor = PrefixPredictor(
-            opened.model, prefixes=prefixes, given_prefix=asked.given_prefix, **settings
-        )
-    else:
-        predictor = Predictor(opened.model, **settings)
-    found = iter(predictor.answer(_all_texts(requests)))
-    return [
-        {
-            "answers": [
-                ContextAnswer(
-                    line=line,
-                    context=answer.context,
-                    oov=answer.oov,
-                    predictions=answer.predictions,
-                    prefix=getattr(answer, "prefix", msgspec.UNSET),
-                )
-                for line, answer in enumerate(itertools.islice(found, len(request.contexts)), start=1)
-            ]
-        }
-        for request in requests
-    ]
-
-
 def score(opened: OpenedModel, requests: Sequence[ScoreRequest]) -> list[Fields]:
     """The log probabilities of sentences, and the figures of the texts of each request."""
-    model, asked = opened.model, requests[0]
-    found = score_sentences(
-        model, _all_texts(requests), blank_lines="keep", ranks=bool(asked.accuracy_at), threads=1
-    )
-    return [_scored(model, request, list(itertools.islice(found, len(request.texts)))) for request in requests]
+    asked = requests[0]
+    check_state(asked)
+    model = opened.with_cache(asked.cache)
+    answered = []
+    for some in by_state(requests):
+        found = score_sentences(
+            model,
+            all_texts(some),
+            state=asked.state,
+            blank_lines="keep",
+            ranks=bool(asked.accuracy_at),
+            threads=1,
+        )
+        answered += [
+            _scored(model, request, list(itertools.islice(found, len(request.texts)))) for request in some
+        ]
+    return answered
 
 
 def _scored(model: TextModel, request: ScoreRequest, scores: Sequence[SentenceScore]) -> Fields:
@@ -148,7 +109,7 @@ def _scored(model: TextModel, request: ScoreRequest, scores: Sequence[SentenceSc
                 tokens=_tokens(found) if request.level == "word" else msgspec.UNSET,
             )
         )
-    return {"answers": answers, "summary": tally.figures(len(model.vocabulary), "reset")}
+    return {"answers": answers, "summary": tally.figures(len(model.vocabulary), request.state, request.cache)}
 
 
 def _tokens(found: SentenceScore) -> list[TokenScore]:
@@ -169,12 +130,18 @@ def _tokens(found: SentenceScore) -> list[TokenScore]:
 
 def surprisal(opened: OpenedModel, requests: Sequence[SurprisalRequest]) -> list[Fields]:
     """The surprisal of each word of sentences."""
+    check_state(requests[0])
+    return [found for some in by_state(requests) for found in _surprising(opened, some)]
+
+
+def _surprising(opened: OpenedModel, requests: Sequence[SurprisalRequest]) -> list[Fields]:
     asked = requests[0]
     items = [Item(line, text) for request in requests for line, text in enumerate(request.texts, start=1)]
     found = itertools.chain.from_iterable(
         surprisals(
-            opened.model,
+            opened.with_cache(asked.cache),
             [items],
+            state=asked.state,
             words=_WORDS[asked.punctuation] if asked.words_given else "tokens",
             sentence_end=asked.eos,
             entropy=asked.entropy,
@@ -206,43 +173,6 @@ def surprisal(opened: OpenedModel, requests: Sequence[SurprisalRequest]) -> list
     ]
 
 
-def generate(opened: OpenedModel, requests: Sequence[GenerateRequest]) -> list[Fields]:
-    """Continuations of prompts. Those of all requests grow side by side, each with the seed of its request."""
-    from lmctl.query.generation import TextGenerator
-    from lmctl.query.sampling import Sampling
-
-    asked = requests[0]
-    generator = TextGenerator(
-        opened.model,
-        samples=asked.samples,
-        words=asked.words,
-        sentences=asked.sentences,
-        sampling=Sampling(asked.temperature, asked.top_k, asked.top_p, asked.min_p),
-        beam=asked.beam,
-        seed=asked.seed if asked.beam else None,
-        stop=asked.stop,
-        no_repeat_ngram=asked.no_repeat_ngram,
-        tokens=asked.tokens,
-    )
-    prompts = []
-    for request in requests:
-        seed = secrets.randbits(32) if request.seed is None else request.seed
-        prompts.append(
-            [generator.read(text, line=line, seed=seed) for line, text in enumerate(request.prompts, start=1)]
-        )
-    if asked.beam:
-        # A search runs prompt by prompt, and may find fewer texts than it was asked for.
-        found = [list(itertools.chain.from_iterable(generator.generate(some))) for some in prompts]
-    else:
-        texts = itertools.chain.from_iterable(generator.generate([*itertools.chain.from_iterable(prompts)]))
-        found = [list(itertools.islice(texts, len(some) * asked.samples)) for some in prompts]
-    return [{"answers": [GeneratedAnswer(**asdict(text)) for text in some]} for some in found]
-
-
-def _all_texts(requests: Sequence[Any]) -> list[str]:
-    return [text for request in requests for text in texts_of(request)]
-
-
 ENDPOINTS = (
     Endpoint(
         "/v1/predict",
@@ -269,11 +199,20 @@ ENDPOINTS = (
         {"texts": ["the cat sat on the mat ."], "eos": False},
     ),
     Endpoint(
+        "/v1/fill",
+        "The most probable words for the gap in each text.",
+        FillRequest,
+        FillResponse,
+        fill,
+        {"texts": ["the cat ___ on the mat ."], "k": 3},
+    ),
+    Endpoint(
         "/v1/generate",
         "Continuations of prompts, drawn from the model or searched.",
         GenerateRequest,
         GenerateResponse,
         generate,
         {"prompts": ["the cat"], "words": 8, "seed": 1},
+        stream,
     ),
 )

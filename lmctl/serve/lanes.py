@@ -14,22 +14,24 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import LmctlError
 from lmctl.progress import listening
-from lmctl.serve.bodies import GenerateRequest, texts_of
-from lmctl.serve.endpoints import settings_of
+from lmctl.serve.batches import settings_of
+from lmctl.serve.bodies import FillRequest, GenerateRequest, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from lmctl.serve.endpoints import Endpoint, Fields
+    from lmctl.serve.batches import Fields
+    from lmctl.serve.endpoints import Endpoint
     from lmctl.serve.live_model import LiveModel, OpenedModel
 
 logger = logging.getLogger(__name__)
 
-# Requests with more characters are long ones, and so is every request to generate.
+# Requests with more characters are long ones, and so is every request to generate or to fill gaps.
 SHORT_CHARACTERS = 2_000
 
 
@@ -46,12 +48,16 @@ class Job:
         request: its body.
         end: when the client is told that the time is over, in seconds of `time.monotonic`.
         answer: gets the response, or an error.
+        pieces: gets the pieces of the answer after each step, and None at its end; None: it is given as a whole.
+        has_begun: whether a piece has been told.
     """
 
     endpoint: Endpoint
     request: Any
     end: float
     answer: asyncio.Future[Any]
+    pieces: asyncio.Queue[list[Any] | None] | None = None
+    has_begun: bool = False
 
     @property
     def is_waiting(self) -> bool:
@@ -100,9 +106,39 @@ class Lanes:
             LmctlError: the request cannot be answered.
         """
         job = Job(endpoint, request, end, asyncio.get_running_loop().create_future())
-        is_long = isinstance(request, GenerateRequest) or sum(map(len, texts_of(request))) > SHORT_CHARACTERS
+        is_long = (
+            isinstance(request, GenerateRequest | FillRequest)
+            or sum(map(len, texts_of(request))) > SHORT_CHARACTERS
+        )
         (self._long if is_long else self._short).put(job)
         return await job.answer
+
+    async def stream(self, endpoint: Endpoint, request: Any, end: float) -> AsyncGenerator[list[Any], None]:
+        """Yield the pieces of the answer to a request, and at last the response.
+
+        If the iterator is closed early, the work on the request ends with its next step.
+
+        Args:
+            endpoint: its endpoint, which streams.
+            request: its body.
+            end: as in `answer`.
+
+        Raises:
+            LmctlError: the request cannot be answered.
+        """
+        pieces: asyncio.Queue[list[Any] | None] = asyncio.Queue()
+        job = Job(endpoint, request, end, asyncio.get_running_loop().create_future(), pieces)
+        # Pieces that were told before the answer are in the queue already.
+        job.answer.add_done_callback(lambda _: pieces.put_nowait(None))
+        self._long.put(job)
+        try:
+            while (some := await pieces.get()) is not None:
+                yield some
+            yield [job.answer.result()]
+        finally:
+            if not job.answer.cancel() and not job.answer.cancelled():
+                # Otherwise asyncio logs an error that nobody has asked for.
+                job.answer.exception()
 
 
 class _Queue:
@@ -183,19 +219,42 @@ def _answered(opened: OpenedModel, jobs: Sequence[Job]) -> list[tuple[Job, Any]]
     try:
         # Long work reports its progress after each step.
         with listening(check):
-            found: list[Fields] = endpoint.answer(opened, [job.request for job in jobs])
+            found = _computed(opened, jobs)
     except _NobodyWaitsError:
         return []
     except Exception as error:
-        if len(jobs) > 1:
+        # What has been told cannot be told again.
+        if len(jobs) > 1 and not any(job.has_begun for job in jobs):
             return [each for job in jobs for each in _answered(opened, [job])]
         if not isinstance(error, LmctlError):
             logger.exception("%s: a request failed; this is a bug in lmctl", endpoint.path)
-        return [(jobs[0], error)]
+        return [(job, error) for job in jobs]
     return [
         (job, endpoint.response(model=opened.name, generation=opened.generation, **fields))
         for job, fields in zip(jobs, found, strict=True)
     ]
+
+
+def _computed(opened: OpenedModel, jobs: Sequence[Job]) -> list[Fields]:
+    """The fields of the response to each request, whose pieces are told before, if they are asked for."""
+    endpoint, requests = jobs[0].endpoint, [job.request for job in jobs]
+    if jobs[0].pieces is None or endpoint.stream is None:
+        return endpoint.answer(opened, requests)
+    return endpoint.stream(
+        opened, requests, [partial(_tell, job) for job in jobs], [partial(_is_waiting, job) for job in jobs]
+    )
+
+
+def _is_waiting(job: Job) -> bool:
+    return job.is_waiting
+
+
+def _tell(job: Job, some: list[Any]) -> None:
+    """Hand pieces to the event loop."""
+    job.has_begun = True
+    if job.pieces is not None and job.is_waiting:
+        with contextlib.suppress(RuntimeError):
+            job.answer.get_loop().call_soon_threadsafe(job.pieces.put_nowait, some)
 
 
 def _deliver(answers: Sequence[tuple[Job, Any]]) -> None:

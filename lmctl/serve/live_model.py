@@ -54,6 +54,10 @@ class OpenedModel:
             found = self._prefixes[ignore_case] = Prefixes(self.model.vocabulary.words, ignore_case=ignore_case)
         return found
 
+    def with_cache(self, words: int) -> TextModel:
+        """The model with a cache of so many words; 0: without one."""
+        return self.model.with_cache(words) if words else self.model
+
     def for_another_thread(self) -> OpenedModel:
         """The same generation for a thread of its own."""
         model = self.model.for_another_thread()
@@ -75,7 +79,7 @@ class LiveModel:
         fails: is called each time when one cannot be opened.
 
     Raises:
-        UsageError: no model was named and there are several, or the model has no next word.
+        UsageError: no model was named and there are several.
         InputMissingError: there is no model.
         DataError: the model is damaged.
     """
@@ -134,10 +138,11 @@ class LiveModel:
 
     def _open(self) -> OpenedModel:
         found = opened(self._name, lambda folder: Model(open_bundle(folder)))
-        # What the first query would load is loaded now. A model without a next word is refused.
-        if self._many_columns:
-            found.runtime = found.language_model.for_many_columns()
-        found.contexts  # noqa: B018
+        # What the first query would load is loaded now.
+        if found.gap_model is None:
+            if self._many_columns:
+                found.runtime = found.language_model.for_many_columns()
+            found.contexts  # noqa: B018
         found.encode("")
         _ = found.vocabulary.words
         place = found.bundle.folder

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from lmctl.serve.bodies import LONGEST_TEXT, MOST_CHARACTERS, MOST_TEXTS, Failure, Health
+from lmctl.serve.answers import Failure, GeneratedPiece, GenerateResponse, Health
+from lmctl.serve.bodies import LONGEST_TEXT, MOST_CHARACTERS, MOST_TEXTS
 from lmctl.serve.endpoints import ENDPOINTS
 from lmctl.version import __version__
 
@@ -21,6 +22,10 @@ _ERRORS = {
     "500": "A bug in lmctl.",
     "503": "Too many requests wait, or the answer took too long. Retry-After says when to ask again.",
 }
+_STREAM = (
+    "With `stream`: events `data: {...}`, each with a GeneratedPiece; the last but one has the whole answer, and "
+    "the last one is `data: [DONE]`. If the answer fails after its first piece, an event `error` has a Failure."
+)
 _REF = "#/components/schemas/{name}"
 
 
@@ -31,13 +36,17 @@ def document(*, needs_token: bool) -> dict[str, Any]:
         needs_token: whether the server asks for a token.
     """
     bodies = [each for endpoint in ENDPOINTS for each in (endpoint.request, endpoint.response)]
-    schemas, components = msgspec.json.schema_components([*bodies, Health, Failure], ref_template=_REF)
-    references = dict(zip([*bodies, Health, Failure], schemas, strict=True))
+    others = [GeneratedPiece, Health, Failure]
+    schemas, components = msgspec.json.schema_components([*bodies, *others], ref_template=_REF)
+    references = dict(zip([*bodies, *others], schemas, strict=True))
     failure = {"application/json": {"schema": references[Failure]}}
     errors = {code: {"description": text, "content": failure} for code, text in _ERRORS.items()}
     errors["503"]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     if not needs_token:
         del errors["401"]
+    data = {"anyOf": [references[kind] for kind in (GeneratedPiece, GenerateResponse, Failure)]}
+    of_stream = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    streamed = {"text/event-stream": {"schema": {**of_stream, "description": _STREAM}}}
     paths: dict[str, Any] = {}
     for endpoint in ENDPOINTS:
         paths[endpoint.path] = {
@@ -57,7 +66,10 @@ def document(*, needs_token: bool) -> dict[str, Any]:
                 "responses": {
                     "200": {
                         "description": " ".join(str(endpoint.response.__doc__).split()),
-                        "content": {"application/json": {"schema": references[endpoint.response]}},
+                        "content": {
+                            "application/json": {"schema": references[endpoint.response]},
+                            **(streamed if endpoint.stream else {}),
+                        },
                     },
                     **errors,
                 },

@@ -50,9 +50,13 @@ def _operation(path: str, method: str, operation: dict[str, Any], found: dict[st
         ]
     answer = operation["responses"]["200"]
     schema = answer["content"].get("application/json", {}).get("schema")
+    stream = answer["content"].get("text/event-stream", {}).get("schema")
     parts.append(f"<p>{_code(answer['description'])}</p>")
     if schema:
         parts += _table(schema, found, "Answer")
+    if stream:
+        parts.append(f"<p>{_code(stream['description'])}</p>")
+        parts += _table(stream["contentSchema"]["anyOf"][0], found, "Event")
     errors = [
         f"<li><code>{code}</code>: {html.escape(each['description'])}</li>"
         for code, each in operation["responses"].items()

@@ -66,7 +66,7 @@ def start(serving: Serving, announce: Callable[[str], None]) -> None:
         UnsafeFileError: others can read the file of the token.
         DataError: the file has no token, or the model is damaged.
         InputMissingError: there is no model, or no file of the token.
-        UsageError: no model was named and there are several, or the model has no next word.
+        UsageError: no model was named and there are several.
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from waiting import LONGEST_SECONDS
+from waiting import LONGEST_SECONDS, wait_until
 
 pytest.importorskip("uvicorn", reason="needs the extra serve")
 
@@ -151,11 +151,25 @@ def test_mistakes_are_refused_in_one_line(call, workplace, monkeypatch, argument
     assert message in finished.err
 
 
-def test_a_model_that_fills_gaps_is_refused(call, make_bundle, tmp_path):
-    finished = call("serve", "--port", "0", "-m", make_bundle(tmp_path / "bundle", family="masked"))
+def test_a_model_that_fills_gaps_is_asked_for_them(start, make_bundle, tmp_path):
+    server = start("-m", make_bundle(tmp_path / "bundle", family="masked"))
+    code, content = server.ask("/v1/fill", {"texts": ["the ___ sat"], "k": 2})
 
-    assert (finished.code, finished.out, len(finished.err.splitlines())) == (2, "", 1)
-    assert "lmctl fill" in finished.err
+    assert code == 200
+    assert len(json.loads(content)["answers"][0]["predictions"]) == 2
+    assert server.ask("/v1/predict", {"contexts": ["the"]})[0] == 422
+
+
+def test_a_client_that_leaves_a_stream_is_counted_and_the_next_one_is_answered(start, bundle):
+    server = start("-m", bundle)
+    body = {"prompts": ["the"], "words": 1000, "sentences": 10, "samples": 16, "stream": True}
+    with contextlib.closing(server.connect()) as connection:
+        connection.request("POST", "/v1/generate", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        assert b'"piece":"the"' in connection.getresponse().readline()
+
+    assert server.ask("/v1/generate", {"prompts": ["the"], "words": 2, "seed": 1})[0] == 200
+    wait_until(lambda: b"lmctl_serve_waiting_requests 0.0" in server.ask("/metrics")[1])
+    assert b'code="499",endpoint="generate"} 1.0' in server.ask("/metrics")[1]
 
 
 def test_a_missing_package_is_named_with_its_extra(call, bundle, monkeypatch):

@@ -25,7 +25,7 @@ def test_the_document_is_whole(client):
     found = client.get("/openapi.json").json()
 
     assert found["openapi"].startswith("3.1")
-    paths = {"/v1/predict", "/v1/score", "/v1/surprisal", "/v1/generate", "/healthz", "/metrics"}
+    paths = {"/v1/predict", "/v1/score", "/v1/surprisal", "/v1/fill", "/v1/generate", "/healthz", "/metrics"}
     assert set(found["paths"]) == paths
     there = {f"#/components/schemas/{name}" for name in found["components"]["schemas"]}
     assert set(references(found)) == there

@@ -296,6 +296,12 @@ async function begin() {
     const health = await (await fetch("healthz")).json();
     state.segmenter = health.segmenter;
     showModel(health);
+    if (health.fills_gaps) {
+      for (const each of document.querySelectorAll("main textarea, main input, main button")) each.disabled = true;
+      byId("status").textContent =
+        "This model fills gaps, so it has no next word. Programs ask it at v1/fill; the reference has an example.";
+      return;
+    }
     if (health.needs_token) {
       askForToken();
       return;
