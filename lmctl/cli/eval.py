@@ -206,6 +206,7 @@ def evaluate(
             encoding=encoding or "utf-8",
             errors=errors or "strict",
             text_format=text_format,
+            report=report,
         )
         if report is not None:
             report.finish(opened, of_gaps)

@@ -15,10 +15,12 @@ from lmctl.cli.scores_of_gaps import make_gap_printer
 from lmctl.query.evaluation import evaluate_gaps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from lmctl.cli.output import Messages
+    from lmctl.jobs.reporting.text_report import TextReport
+    from lmctl.query.gap_scoring import GapScore
     from lmctl.query.model import Model
     from lmctl.query.pseudo_metrics import PseudoFigures
     from lmctl.text.formats import TextFormat
@@ -80,6 +82,7 @@ def evaluate_gap_models(
     encoding: str,
     errors: str,
     text_format: TextFormat,
+    report: TextReport | None,
 ) -> list[Scored[PseudoFigures]]:
     """Score texts, print their figures, and return them.
 
@@ -95,6 +98,7 @@ def evaluate_gap_models(
         encoding: encoding of the texts.
         errors: strict, replace or skip.
         text_format: where the texts of the files stand.
+        report: takes note of the scores; None: no report is wanted.
     """
     printer = make_gap_printer(format, level, header=header)
     results = []
@@ -103,6 +107,7 @@ def evaluate_gap_models(
             for model_name, model in opened.items():
                 if model.gap_model is None:
                     raise TypeError(model_name)
+                on_sentence: Callable[[GapScore], object] = partial(printer.sentence, model_name, name)
                 figures = evaluate_gaps(
                     model,
                     model.gap_model,
@@ -111,7 +116,7 @@ def evaluate_gap_models(
                     encoding=encoding,
                     errors=errors,
                     text_format=text_format,
-                    on_sentence=partial(printer.sentence, model_name, name),
+                    on_sentence=on_sentence if report is None else report.listening_to_gaps(model, on_sentence),
                     # The program that sends the lines may wait for one result before it sends the next line.
                     on_pause=None if level == "summary" else sys.stdout.flush,
                 )

@@ -41,6 +41,8 @@ _SETTINGS: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    # Lines of the grid would cross bars and their numbers.
+    "axes.axisbelow": True,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
     "xtick.color": GRID,
@@ -97,7 +99,10 @@ def set_ticks(axis: Any, ticks: Any, *, logarithmic: bool = False, are_whole: bo
 
 
 def tick_label(value: float, _place: int) -> str:
-    """A number at a tick of an axis."""
+    """A number at a tick of an axis: short, or those of a logarithmic axis would touch each other."""
+    for least, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= least:
+            return f"{value / (1e3 if unit == 'k' else least):g}{unit}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 

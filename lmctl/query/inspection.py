@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmctl.query.calibration import Calibration
     from lmctl.query.examples import Example
     from lmctl.query.frequency_bands import Band
+    from lmctl.query.gap_scoring import GapScore
     from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.text_model import TextModel
 
@@ -63,6 +64,27 @@ class Inspection:
     best: list[Example]
     worst: list[Example]
     sample: list[SampledWord]
+
+
+class GapInspector:
+    """Collects the bands of a text under a model that fills gaps, sentence by sentence.
+
+    Args:
+        model: the model whose scores are added.
+    """
+
+    def __init__(self, model: TextModel) -> None:
+        counts = model.vocabulary.counts
+        self._bands = BandTally(counts) if any(counts) else None
+
+    def add(self, score: GapScore) -> None:
+        """Add the score of the next sentence."""
+        if self._bands is not None:
+            self._bands.add(np.array(score.token_ids), score.log_probs)
+
+    def bands(self) -> list[Band] | None:
+        """Return the bands of all sentences so far; None if counts of words are not known."""
+        return None if self._bands is None else self._bands.bands()
 
 
 class Inspector:

@@ -100,6 +100,15 @@ def test_the_page_asks_for_a_token(start, bigrams, tmp_path):
     assert console == []
 
 
+def test_the_page_of_a_model_that_fills_gaps_says_so(start, make_bundle, tmp_path):
+    page, console = shown(start("-m", make_bundle(tmp_path / "masked", family="masked")), tmp_path, "the ")
+
+    assert "This model fills gaps, so it has no next word." in page
+    assert re.findall(r"<section[^>]*>", page)[1:] == re.findall(r'<section[^>]* hidden="">', page)
+    assert bars(page) == []
+    assert console == []
+
+
 def test_the_reference_needs_no_script(start, bigrams, tmp_path):
     page, console = shown(start("-m", bigrams), tmp_path, "", path="docs")
 

@@ -74,9 +74,9 @@ def groups_section(comparison: Comparison, heading: str) -> Section:
     shown = [_grouping(of, groups) for of, groups in by.items()]
     confidence = f"{comparison.models[0].interval.confidence:g} %"
     said = (
-        "Each token is in one group of each grouping. Left of zero, a model is better than model 1. The line at "
-        f"a point is its {confidence} interval; it is missing if one line, block or document of the text has all "
-        "tokens of the group. Of many intervals, some leave out zero by chance."
+        "Each token is in one group of each grouping. Left of zero, a model is better than model 1. The line "
+        f"through a point is its {confidence} interval; it is missing if one line, block or document of the text "
+        "has all tokens of the group. Of many intervals, some leave out zero by chance."
     )
     if len(comparison.models) - 1 > MOST_SERIES:
         said += f" Plots show the models 2 to {MOST_SERIES + 1}; the numbers below each are of all models."

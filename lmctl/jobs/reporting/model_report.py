@@ -12,9 +12,11 @@ from lmctl.pages.drawing import require_matplotlib
 from lmctl.pages.elements import definitions, element, table
 from lmctl.pages.page import Section, details, page, paragraph
 from lmctl.progress import Meter
-from lmctl.query.inspection import Inspector
+from lmctl.query.gap_scoring import score_lines
+from lmctl.query.inspection import GapInspector, Inspector
 from lmctl.query.metrics import Tally
 from lmctl.query.model import load_named
+from lmctl.query.pseudo_metrics import PseudoTally
 from lmctl.query.scoring import score_batches
 from lmctl.store.description import describe_bundle
 from lmctl.store.layout import CONFIG, GENERATIONS, KEPT_TEXT, RUNS
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.families.gap_model import GapModel
     from lmctl.pages.elements import Child
     from lmctl.query.inspection import Inspection
     from lmctl.query.metrics import Figures
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 # Of a longer kept text, a part of this length is scored, from all over the text: about 20,000 words of English.
 MOST_BYTES_SCORED = 100_000
+# Of a model that fills gaps: about 5,000 words, each of which costs as much as its line.
+MOST_BYTES_OF_GAPS = 25_000
 MOST_SOURCES = 50
 _STARTED_FROM = (
     "Training started from the weights of an older model, which the section about drift names. The result is the "
@@ -94,7 +99,11 @@ def _page(model: Model, more: Sequence[Section]) -> bytes:
     add(training.side_by_side(metrics), "Network, n-grams, mixture and cache: none of them was compared.")
     add(training.drift(metrics), "")
     scored = _score_kept_text(model)
-    if isinstance(scored, str):
+    if model.gap_model is not None:
+        hidden = _score_kept_gaps(model, model.gap_model)
+        add(hidden, "Bands of frequency: the model keeps no validation text with words.")
+        missing.append(f"Calibration, shaded words and examples: {scored}.")
+    elif isinstance(scored, str):
         missing.append(f"Bands of frequency, calibration, shaded words and examples: {scored}.")
     else:
         sections += _of_text(model, *scored)
@@ -194,6 +203,32 @@ def _score_kept_text(model: Model) -> tuple[Figures, Inspection, bool] | str:
     if not tally.sentences:
         return f"{KEPT_TEXT} has no sentences"
     return tally.figures(len(model.vocabulary), "reset"), inspector.result(), len(part) < len(whole)
+
+
+def _score_kept_gaps(model: Model, gap_model: GapModel) -> Section | None:
+    """The bands of the kept text of a model that fills gaps; None: there is no such text."""
+    path = model.bundle.kept_text()
+    if path is None:
+        return None
+    whole = path.read_bytes()
+    part = kept_lines(whole.splitlines(keepends=True), len(whole), MOST_BYTES_OF_GAPS)
+    lines = part.decode("utf-8", "replace").split("\n")
+    meter = Meter(f"scoring {KEPT_TEXT}", len(lines))
+    meter.units_read = len(lines)
+    tally, inspector = PseudoTally(None), GapInspector(model)
+    for scores in score_lines(model, gap_model, [lines], meter=meter):
+        for score in scores:
+            tally.add(score)
+            inspector.add(score)
+    if not tally.words:
+        return None
+    figures = tally.figures(len(model.vocabulary))
+    said = (
+        f"{figures.words:,} words of the validation text that the model keeps ({KEPT_TEXT}"
+        f"{', pieces from all over it' if len(part) < len(whole) else ''}), each hidden in turn: "
+        f"pseudo-perplexity {figures.pseudo_perplexity:,.2f} including OOVs, {100 * figures.oov_rate:.2f} % OOV."
+    )
+    return Section("Frequent and rare words", [paragraph(said), *reading.bands_of_gaps(inspector.bands())])
 
 
 def _of_text(model: Model, figures: Figures, inspection: Inspection, is_part: bool) -> list[Section]:

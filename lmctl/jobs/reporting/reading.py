@@ -38,12 +38,33 @@ def bands_and_calibration(found: Inspection) -> list[Child]:
     return [figures(*shown), None if found.bands is not None else paragraph(_WITHOUT_COUNTS)]
 
 
-def _bands(bands: Sequence[Band]) -> Figure:
+def bands_of_gaps(bands: Sequence[Band] | None) -> list[Child]:
+    """The content of a section: pseudo-perplexity by frequency, of words that were hidden in turn."""
+    if bands is None:
+        return [paragraph(_WITHOUT_COUNTS)]
+    return [
+        figures(
+            _bands(
+                bands,
+                "pseudo-perplexity",
+                "Words of the text, each hidden in turn, by how often they occur in the training text; oov: not "
+                "in the vocabulary. The bands add up to the text. The axis is logarithmic.",
+            )
+        )
+    ]
+
+
+def _bands(
+    bands: Sequence[Band],
+    figure: str = "perplexity",
+    described: str = "Words of the text, by how often they occur in the training text; oov: not in the "
+    "vocabulary; </s>: ends of sentences. The bands add up to the text. The axis is logarithmic.",
+) -> Figure:
     total = sum(band.tokens for band in bands)
     nats = sum(band.nats for band in bands)
     numbers = table(
         "Bands of frequency",
-        ["occurrences in training", "tokens", "share of tokens", "perplexity", "share of the surprisal"],
+        ["occurrences in training", "tokens", "share of tokens", figure, "share of the surprisal"],
         [
             (
                 band.name,
@@ -56,10 +77,9 @@ def _bands(bands: Sequence[Band]) -> Figure:
         ],
     )
     return Figure(
-        "Perplexity by frequency",
-        "Words of the text, by how often they occur in the training text; oov: not in the vocabulary; </s>: ends "
-        "of sentences. The bands add up to the text. The axis is logarithmic.",
-        plot_bars([(band.name, band.perplexity) for band in bands], "perplexity", logarithmic=True),
+        f"{figure.capitalize()} by frequency",
+        described,
+        plot_bars([(band.name, band.perplexity) for band in bands], figure, logarithmic=True),
         numbers,
     )
 

@@ -14,13 +14,15 @@ from lmctl.jobs.reporting.model_report import MADE_BY, check_report, language_of
 from lmctl.jobs.reporting.numbers import count, decimal, percent
 from lmctl.pages.elements import element, table
 from lmctl.pages.page import Section, page, paragraph
-from lmctl.query.inspection import Inspector
+from lmctl.query.inspection import GapInspector, Inspector
 from lmctl.store.description import describe_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from lmctl.query.frequency_bands import Band
+    from lmctl.query.gap_scoring import GapScore
     from lmctl.query.inspection import Inspection
     from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
@@ -54,7 +56,8 @@ class ScoredText(NamedTuple):
         model: the model.
         file: the text as it was named; "-" is standard input.
         figures: its figures.
-        inspection: of its words; None if they are not shown.
+        inspection: of its words; None if they are not shown, or if the model fills gaps.
+        bands: of its words, if the model fills gaps.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ScoredText(NamedTuple):
     file: str
     figures: Figures | PseudoFigures
     inspection: Inspection | None
+    bands: list[Band] | None = None
 
 
 class TextReport:
@@ -78,7 +82,7 @@ class TextReport:
     def __init__(self, path: Path) -> None:
         check_report(path)
         self._path = path
-        self._inspectors: list[Inspector] = []
+        self._inspectors: list[Inspector | GapInspector] = []
 
     def listening(
         self, model: Model, on_sentence: Callable[[SentenceScore], object]
@@ -100,6 +104,21 @@ class TextReport:
 
         return listen
 
+    def listening_to_gaps(
+        self, model: Model, on_sentence: Callable[[GapScore], object]
+    ) -> Callable[[GapScore], object]:
+        """As `listening`, for a model that fills gaps."""
+        if len(self._inspectors) >= MOST_INSPECTED:
+            return on_sentence
+        inspector = GapInspector(model)
+        self._inspectors.append(inspector)
+
+        def listen(score: GapScore) -> None:
+            on_sentence(score)
+            inspector.add(score)
+
+        return listen
+
     def finish(
         self, models: Mapping[str, Model], scored: Sequence[tuple[str, str, Figures | PseudoFigures]]
     ) -> None:
@@ -111,7 +130,14 @@ class TextReport:
         """
         inspectors = itertools.chain(self._inspectors, itertools.repeat(None))
         texts = [
-            ScoredText(name, models[name], file, figures, None if inspector is None else inspector.result())
+            ScoredText(
+                name,
+                models[name],
+                file,
+                figures,
+                inspector.result() if isinstance(inspector, Inspector) else None,
+                inspector.bands() if isinstance(inspector, GapInspector) else None,
+            )
             for (name, file, figures), inspector in zip(scored, inspectors, strict=False)
         ]
         files.write_bytes(self._path, text_page(texts))
@@ -185,6 +211,8 @@ def models_section(models: Mapping[str, Model]) -> Section:
 def _of_text(text: ScoredText, heading: str) -> Section | None:
     """The words of a text under a model; None if they are not shown."""
     found, language = text.inspection, language_of(text.model)
+    if text.bands is not None:
+        return Section(heading, [element("h3", "Frequent and rare words"), *reading.bands_of_gaps(text.bands)])
     if found is None:
         return None
     return Section(

@@ -297,7 +297,8 @@ async function begin() {
     state.segmenter = health.segmenter;
     showModel(health);
     if (health.fills_gaps) {
-      for (const each of document.querySelectorAll("main textarea, main input, main button")) each.disabled = true;
+      text.disabled = true;
+      for (const each of document.querySelectorAll("main section ~ section")) each.hidden = true;
       byId("status").textContent =
         "This model fills gaps, so it has no next word. Programs ask it at v1/fill; the reference has an example.";
       return;
