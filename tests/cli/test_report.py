@@ -262,6 +262,18 @@ def test_compare_reports_what_it_prints(counted, mixture, bundle, read_report, c
     assert "<img src=x> dog sat" in page.text
 
 
+def test_plots_have_three_models_and_tables_all(counted, mixture, bundle, uniform, read_report, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat .\nthe dog sat\n")
+    models = (f"{counted}@1", counted, mixture, bundle, uniform)
+    page = read_report("compare", *models, "--samples", "50", text)
+
+    assert "Plots show the models 2 to 4; the numbers below each are of all models." in page.text
+    plotted = {label for label in page.texts["text"] if "less 1" in label}
+    assert plotted == {"2 less 1", "3 less 1", "4 less 1"}
+    assert "5 less 1" in page.texts["th"]
+
+
 def test_compare_prints_as_many_tokens_as_without_a_report(counted, read_report, call, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("the cat sat on the mat .\nthe dog sat\n")

@@ -83,6 +83,22 @@ def test_a_stream_that_cannot_begin_is_refused_with_a_code(client, body, message
     assert message in response.json()["error"]
 
 
+def test_a_stream_that_does_not_begin_in_time_is_refused(serving, monkeypatch):
+    # No thread answers.
+    monkeypatch.setattr(Lanes, "start", lambda _: None)
+    client = serving(limits=Limits(seconds=0.05))
+    response = client.post(GENERATE.path, json={"prompts": ["the"], "stream": True})
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "lmctl_serve_waiting_requests 0.0" in client.get("/metrics").text
+
+
+def test_a_stream_among_too_many_requests_is_refused(serving):
+    response = serving(limits=Limits(requests=0)).post(GENERATE.path, json={"prompts": ["the"], "stream": True})
+
+    assert response.status_code == 503
+
+
 def test_streams_of_a_batch_have_the_texts_that_each_has_alone(bundle):
     sizes = []
     bodies = [
