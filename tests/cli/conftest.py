@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from html_pages import Page, check_is_whole
 from serving import Running
 from waiting import LONGEST_SECONDS
 
@@ -263,3 +264,17 @@ def write(tmp_path: Path) -> Callable[[str, bytes], Path]:
         return path
 
     return write_file
+
+
+@pytest.fixture
+def read_report(call: Callable[..., Finished], tmp_path: Path) -> Callable[..., Page]:
+    """`read_report(*arguments)`: the page that the command wrote."""
+
+    def read(*arguments: object) -> Page:
+        done = call(*arguments, "-o" if arguments[0] == "report" else "--report", tmp_path / "page.html")
+        assert done.code == 0, done.err
+        page = Page((tmp_path / "page.html").read_bytes())
+        check_is_whole(page)
+        return page
+
+    return read
