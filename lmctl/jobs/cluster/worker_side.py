@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # Packages that do not take part in the work that is spread.
 _WITHOUT_PART = ("tensorflow", "keras")
 _TICK_SECONDS = 0.05
+# Beginning of the name of a file with a function.
+FUNCTION_FILE = "function-"
 
 _lock = threading.Lock()
 _functions: dict[str, Callable[[Any], Any]] = {}
