@@ -125,13 +125,13 @@ class Connection:
             )
         return workers
 
-    def wait_for_workers(self) -> None:
-        """Wait until there is a worker.
+    def wait_for_workers(self, fewest: int = 1) -> None:
+        """Wait until there are so many workers.
 
         Raises:
             UnavailableError: there is none for a long time.
         """
-        while not self.workers():
+        while len(self.workers()) < fewest:
             time.sleep(TICK_SECONDS / 4)
 
     def lost(self) -> UnavailableError:

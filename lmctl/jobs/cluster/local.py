@@ -34,6 +34,8 @@ SECONDS_TO_START, SECONDS_TO_END, SECONDS_TO_RESTART = 120.0, 10.0, 0.5
 # A task whose worker has died so often is done once more; the next death ends the work.
 ALLOWED_FAILURES = 2
 HOST = "127.0.0.1"
+# Beginning of the name of a folder for the files of Dask.
+CLUSTER_FOLDER = "cluster-"
 
 
 @contextlib.contextmanager
@@ -49,7 +51,7 @@ def local_cluster(workers: int, folder: Path) -> Iterator[str]:
         UnavailableError: the cluster does not start.
     """
     process: subprocess.Popen[bytes] | None = None
-    own = tempfile.mkdtemp(prefix="cluster-", dir=folder)
+    own = tempfile.mkdtemp(prefix=CLUSTER_FOLDER, dir=folder)
     try:
         try:
             # The processes inherit that the signals are blocked.

@@ -10,6 +10,7 @@ Nothing of Dask is imported here but inside functions.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import pickle
@@ -25,7 +26,7 @@ from lmctl.jobs.workers import pickled_error
 from lmctl.version import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 # Packages that do not take part in the work that is spread.
 _WITHOUT_PART = ("tensorflow", "keras")
@@ -34,7 +35,7 @@ _TICK_SECONDS = 0.05
 FUNCTION_FILE = "function-"
 
 _lock = threading.Lock()
-_functions: dict[str, Callable[[Any], Any]] = {}
+_functions: dict[str, Callable[..., Any]] = {}
 _running: Counter[str] = Counter()
 
 
@@ -42,12 +43,13 @@ class UnsuitableError(Exception):
     """This worker cannot do the work. The message goes on after the name of the worker: "has rjieba 0.2.1"."""
 
 
-def write_function(place: Path, function: Callable[[Any], Any]) -> None:
+def write_function(place: Path, function: Callable[..., Any]) -> None:
     """Write the file that the workers read.
 
     Args:
         place: path of the file, whose name is used once.
-        function: the function. If it has a method `versions`, the result is compared with that on each worker.
+        function: the function. If it has a method `versions`, the result is compared with that on each worker. If
+            it has a method `folders`, each worker must see these folders.
     """
     content = {
         "versions": _versions_here(),
@@ -80,14 +82,24 @@ def apply(place: str, token: str, item: bytes) -> bytes:
         Pickled: the result, the exception that was raised or None, and its trace. So Dask does not log exceptions,
         whose texts may have parts of the user's text.
     """
-    with _lock:
-        _running[token] += 1
     collects = gc.isenabled()
     # Tokens make no cycles of references, and the search for them halves the speed.
     gc.disable()
     try:
+        return applied(place, token, item)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def applied(place: str, token: str, item: bytes, *more: object) -> bytes:
+    """Apply the function to an item and more arguments; see `apply`."""
+    with _lock:
+        _running[token] += 1
+    try:
         check(place, token)
-        return pickle.dumps((_functions[token](pickle.loads(item)), None, ""), pickle.HIGHEST_PROTOCOL)  # noqa: S301
+        result = _functions[token](pickle.loads(item), *more)  # noqa: S301
+        return pickle.dumps((result, None, ""), pickle.HIGHEST_PROTOCOL)
     except UnsuitableError as error:
         from distributed import get_worker
 
@@ -95,8 +107,6 @@ def apply(place: str, token: str, item: bytes) -> bytes:
     except BaseException as error:  # noqa: BLE001
         return pickled_error(error)
     finally:
-        if collects:
-            gc.enable()
         with _lock:
             _running[token] -= 1
 
@@ -115,20 +125,29 @@ async def end(token: str, seconds: float) -> None:
             del _running[token]
 
 
-def _read_function(place: Path) -> Callable[[Any], Any]:
+def _read_function(place: Path) -> Callable[..., Any]:
     folder = place.parent
-    try:
+    with _seeing(folder):
         content = pickle.loads(place.read_bytes())  # noqa: S301  the client wrote it
+    if not os.access(folder, os.W_OK):
+        raise UnsuitableError(f"may not write to the folder {folder}")
+    _check_versions(content["versions"], _versions_here())
+    function: Callable[..., Any] = pickle.loads(content["function"])  # noqa: S301
+    _check_versions(content["of_function"], _versions_of(function))
+    for each in getattr(function, "folders", list)():
+        with _seeing(each):
+            next(each.iterdir(), None)
+    return function
+
+
+@contextlib.contextmanager
+def _seeing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UnsuitableError(
             f"cannot read the folder {folder} ({error.strerror}), which all workers must see under this path"
         ) from None
-    if not os.access(folder, os.W_OK):
-        raise UnsuitableError(f"may not write to the folder {folder}")
-    _check_versions(content["versions"], _versions_here())
-    function: Callable[[Any], Any] = pickle.loads(content["function"])  # noqa: S301
-    _check_versions(content["of_function"], _versions_of(function))
-    return function
 
 
 def _check_versions(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
@@ -145,6 +164,6 @@ def _versions_here() -> dict[str, str]:
     return here
 
 
-def _versions_of(function: Callable[[Any], Any]) -> dict[str, str]:
+def _versions_of(function: Callable[..., Any]) -> dict[str, str]:
     find = getattr(function, "versions", None)
     return {} if find is None else dict(find())

@@ -1,0 +1,34 @@
+"""A long task for the tests of clusters, which the workers import."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lmctl.jobs.cluster.steered_side import Steering
+
+
+class UntilOrdered:
+    """Reports its item and its process, and returns the first order; divides if the item is a number.
+
+    Args:
+        folders: that its workers must see.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+
+    def folders(self) -> list[Path]:
+        return list(self._folders)
+
+    def __call__(self, item: str | int, steering: Steering) -> object:
+        if isinstance(item, int):
+            return 1 / item
+        steering.report((item, os.getpid()))
+        while (order := steering.order()) is None:
+            time.sleep(0.02)
+        return order
