@@ -128,16 +128,15 @@ def header_option(command: F) -> F:
     )(command)
 
 
-def scheduler_option(command: F) -> F:
-    """Add --scheduler."""
+def scheduler_option(work: str) -> Callable[[F], F]:
+    """Add --scheduler, given the work that a cluster does."""
     return click.option(
         "--scheduler",
         envvar="LMCTL_SCHEDULER",
         metavar="ADDRESS",
-        help="Do the work of --jobs on a Dask cluster: the address of its scheduler, such as "
-        "tcp://host:8786, or local:N, which starts N workers on this machine (docs/cluster.md).  "
-        "[default: LMCTL_SCHEDULER, or none]",
-    )(command)
+        help=f"{work} on a Dask cluster: the address of its scheduler, such as tcp://host:8786, or local:N, which "
+        "starts N workers on this machine (docs/cluster.md).  [default: LMCTL_SCHEDULER, or none]",
+    )
 
 
 def json_option(command: F) -> F:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary of the corpus as one JSON object.")
 @header_option
 @text_options
-@scheduler_option
+@scheduler_option("Do the work of --jobs")
 @configuration_options
 @message_options
 @pass_messages

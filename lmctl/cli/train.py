@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 @key_option("device.threads", "--threads")
 @nice_option
 @text_options
-@scheduler_option
+@scheduler_option("Do the work of --jobs")
 @configuration_options
 @message_options
 @pass_messages

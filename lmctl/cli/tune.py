@@ -10,7 +10,7 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, key_option, text_options
-from lmctl.cli.options import configuration_options, message_options, pass_messages
+from lmctl.cli.options import configuration_options, message_options, pass_messages, scheduler_option
 from lmctl.cli.parameters import PathName, TimeSpan
 from lmctl.cli.run_options import corpus_options, lock_option, log_json_option, nice_option
 
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 @key_option("device.threads", "--threads")
 @nice_option
 @text_options
+@scheduler_option("Prepare the text, and run a trial on each worker,")
 @configuration_options
 @message_options
 @pass_messages
@@ -96,6 +97,7 @@ def tune(
     log_json: str | None,
     nice: int,
     jobs: int | None,
+    scheduler: str | None,
     config_files: tuple[str, ...],
     assignments: tuple[str, ...],
     **flags: object,
@@ -107,7 +109,7 @@ def tune(
     perplexity on the validation text is trained once more, and passes the gate. Needs lmctl[tune].
 
     The study is kept in MODEL/tuning. If a signal, a kill or a power cut ends a run, or if more trials are wanted,
-    the same command continues it.
+    the same command continues it. With --scheduler, trials run on the workers of a cluster at the same time.
 
     \b
     Example:
@@ -138,6 +140,7 @@ def tune(
         restart=restart,
         lock=lock,
         jobs=jobs or 0,
+        scheduler=scheduler,
         verbose=messages.third_parties,
     )
     listeners = [EventLog(log_json)] if log_json is not None else []

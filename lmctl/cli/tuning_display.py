@@ -108,14 +108,16 @@ class TuningDisplay:
         earlier = f", after {event.decided} of earlier runs" if event.decided else ""
         each = "" if event.trial_seconds is None else f" of {duration(event.trial_seconds)} at most"
         time = f"{duration(event.search_seconds)} for trials{each}{earlier}"
-        text = f"space {event.space}: {len(event.keys)} keys; {time}"
+        at_once = f", {event.at_once} at a time" if event.at_once > 1 else ""
+        text = f"space {event.space}: {len(event.keys)} keys; {time}{at_once}"
         self._heading = text
         self._say(text)
 
     def _trial_started(self, event: TrialStarted) -> None:
         values = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in event.values.items())
         self._rows[event.trial] = _Row(values, state="continued" if event.continued else "running")
-        self._say(f"trial {event.trial}: {values}")
+        place = "" if event.worker is None else f" on {event.worker}"
+        self._say(f"trial {event.trial}{place}: {values}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
         row = self._rows[event.trial]
@@ -153,13 +155,16 @@ class TuningDisplay:
         self._training.__enter__()
 
     def _table(self, most: int) -> list[tuple[str, bool]]:
-        """The lines of the table: the last trials, and the best one if it is not among them."""
+        """The lines of the table: the trials that run, the best one, and the last ones."""
         if not self._rows or self._console is None:
             return []
-        numbers = [*self._rows][-most:]
-        best = [number for number, row in self._rows.items() if row.is_best and number not in numbers]
+        running = [number for number, row in self._rows.items() if row.seconds is None]
+        ended = [number for number, row in self._rows.items() if row.seconds is not None]
+        best = {number for number in ended if self._rows[number].is_best}
+        last = ended[-max(most - len(running), 0) :] if most > len(running) else []
         rows = [
-            (f"{number}  {self._rows[number].values}", self._rows[number].cells()) for number in best + numbers
+            (f"{number}  {self._rows[number].values}", self._rows[number].cells())
+            for number in sorted({*running, *best, *last})
         ]
         return tables.layout("trial", COLUMNS, rows, self._console.width)
 

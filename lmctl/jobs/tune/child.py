@@ -10,6 +10,8 @@ import threading
 
 def main() -> None:
     """Run the command lmctl with the arguments of this process."""
+    # The worker of a cluster on this machine has blocked them, and a child inherits this.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     runpy.run_module("lmctl", run_name="__main__", alter_sys=True)
 

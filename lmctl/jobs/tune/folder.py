@@ -19,6 +19,8 @@ import msgspec
 from lmctl import files
 from lmctl.config.spaces import Space
 from lmctl.errors import UsageError, listed
+from lmctl.jobs.cluster.local import CLUSTER_FOLDER
+from lmctl.jobs.cluster.worker_side import FUNCTION_FILE
 from lmctl.jobs.train.request import Request, differing
 from lmctl.jobs.tune.limits import Limits
 from lmctl.jobs.tune.plan import TimePlan
@@ -27,6 +29,7 @@ from lmctl.store.generations import remove
 from lmctl.store.layout import TUNING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from lmctl.jobs.tune.options import TuneOptions
@@ -75,15 +78,21 @@ class TuningFolder:
         """The settings of a trial."""
         return self._trials / f"{number:04d}.yaml"
 
-    def sweep(self, number: int | None) -> None:
-        """Remove what killed runs left of trials, apart from the model folder of the trial that is continued.
+    def sweep(self, kept: Collection[int]) -> None:
+        """Remove what killed runs left of trials, apart from the model folders of the trials that are continued.
 
         Args:
-            number: of that trial; None: there is none.
+            kept: numbers of these trials.
         """
-        kept = None if number is None else self.trial(number)
+        continued = {self.trial(number) for number in kept}
         for path in self._trials.iterdir() if self._trials.is_dir() else ():
-            if path != kept:
+            if path not in continued:
+                remove(path)
+
+    def sweep_clusters(self) -> None:
+        """Remove what clusters of killed runs left. None must run now."""
+        for name in (f"{FUNCTION_FILE}*", f"{CLUSTER_FOLDER}*"):
+            for path in self.path.glob(name):
                 remove(path)
 
     def clear(self) -> None:

@@ -22,6 +22,7 @@ class TuneOptions(msgspec.Struct, frozen=True, kw_only=True):
         restart: whether an earlier study of the model is removed.
         lock: if another run works on this study, "fail" at once, or "wait" for its end.
         jobs: number of processes that prepare the text; 0: the number of cores.
+        scheduler: name of the cluster that prepares the text and runs the trials; None: this machine does.
         verbose: whether to show the messages of TensorFlow in the last training.
     """
 
@@ -33,6 +34,7 @@ class TuneOptions(msgspec.Struct, frozen=True, kw_only=True):
     restart: bool = False
     lock: LockPolicy = "fail"
     jobs: int = 0
+    scheduler: str | None = None
     verbose: bool = False
 
 

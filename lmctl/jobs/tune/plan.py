@@ -3,11 +3,15 @@
 A quarter of the time limit is for the last training, and the rest for trials. A trial gets as much time as the
 last training, so that its schedule is the same, but at most a sixth of the time for trials. So six trials fit if
 all run to their end; halving ends most of them at a quarter or at half of it, which makes room for about twelve.
+On a cluster, trials run at the same time. Then a trial gets at most the part of the time in which six trials fit
+beside and after each other: a third on two workers, all of it on six.
 
 The plan is made when the study begins, and kept when it is continued: results of longer trials would not compare.
 """
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
@@ -35,7 +39,12 @@ class TimePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_study(
-    limit_seconds: float, training_seconds: float | None, trials: int | None, *, trains_network: bool
+    limit_seconds: float,
+    training_seconds: float | None,
+    trials: int | None,
+    *,
+    trains_network: bool,
+    at_once: int = 1,
 ) -> TimePlan:
     """Plan a study.
 
@@ -44,6 +53,7 @@ def plan_study(
         training_seconds: training.time_limit; None: it is not set.
         trials: largest number of trials; None: as many as fit.
         trains_network: whether the models are networks.
+        at_once: number of trials that run at the same time.
 
     Raises:
         OutOfTimeError: no trial fits.
@@ -52,7 +62,7 @@ def plan_study(
         return TimePlan()
     final = FINAL_SHARE * limit_seconds if training_seconds is None else training_seconds
     search = limit_seconds - final
-    trial = min(final, search / min(trials or FULL_TRIALS, FULL_TRIALS))
+    trial = min(final, search / math.ceil(min(trials or FULL_TRIALS, FULL_TRIALS) / at_once))
     if trial < SHORTEST_TRIAL_SECONDS:
         raise OutOfTimeError(
             f"no trial fits into --time-limit: {limit_seconds:g} s less {final:g} s for the last training leave "

@@ -14,6 +14,7 @@ from lmctl.config.spaces import built_in_space, read_space
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.deadline import Deadline
 from lmctl.errors import UsageError
+from lmctl.jobs.cluster.addresses import check_scheduler
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.inputs import DECIDED_BY_PREPARATION, describe_corpus, is_prepared_folder
 from lmctl.jobs.train.request import describe_request
@@ -22,7 +23,8 @@ from lmctl.jobs.train.signals import listening_for_signals
 from lmctl.jobs.train.training_job import Policies, TrainingJob
 from lmctl.jobs.tune.folder import StudyRecord, TuningFolder, check_the_same
 from lmctl.jobs.tune.options import Tuned
-from lmctl.jobs.tune.plan import TimePlan, plan_study, seconds_reserved
+from lmctl.jobs.tune.places import OnePlace
+from lmctl.jobs.tune.plan import FULL_TRIALS, TimePlan, plan_study, seconds_reserved
 from lmctl.jobs.tune.search import Search, time_text
 from lmctl.jobs.tune.study import Study, require_optuna
 from lmctl.jobs.tune.trial_process import run_trial
@@ -33,12 +35,14 @@ from lmctl.store.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from lmctl.config import Config
     from lmctl.config.spaces import Space, Value
+    from lmctl.jobs.cluster.connection import Connection
     from lmctl.jobs.train.request import Request
     from lmctl.jobs.tune.options import TuneOptions
-    from lmctl.jobs.tune.search import RunTrial
+    from lmctl.jobs.tune.places import Places, RunTrial
     from lmctl.jobs.tune.study import Trial
     from lmctl.jobs.watching.tuning_events import OnTuningEvent
 
@@ -61,24 +65,27 @@ def tune(
         options: the space, the time and the limits.
         on_event: receives the events of the study, and then those of the last training.
         clock: a monotonic clock in seconds.
-        run: runs a trial.
+        run: runs a trial on this machine.
 
     Returns:
         The result.
 
     Raises:
         LmctlError: a setting or the space is invalid, the folder has another study, no trial fits into the time or
-            the limits, the run was interrupted, or the gate refused the best model.
+            the limits, the run was interrupted, the cluster does not answer, its workers cannot run trials, or
+            the gate refused the best model.
     """
     began = clock()
     require_optuna()
+    here = None if options.scheduler is None else check_scheduler(options.scheduler)
     space = None
     if options.space_file is not None:
         space, settings = read_space(options.space_file, settings)
     job = TrainingJob.of(sources, model, settings, Policies(jobs=options.jobs))
     job.check_inputs()
     job.check_requirements()
-    _check(job.config, options)
+    # The number of workers is known only when a scheduler has been asked.
+    _check(job.config, options, here or (1 if options.scheduler is None else FULL_TRIALS))
     if space is None:
         # The size of the text chooses the space, but that there is one is known before the text is read.
         built_in_space(settings, 0)
@@ -93,32 +100,41 @@ def tune(
     files.make_folder(folder.path)
     with locked(folder.path, options.lock):
         deadline = Deadline((clock() if options.lock == "wait" else began) + options.limit_seconds, clock)
-        record, corpus = _opened(job, folder, request, space, options, on_event)
-        if not len(corpus.valid):
-            raise UsageError(
-                "tuning compares configurations on validation text, and the corpus has none; set --valid or "
-                "--valid-fraction"
-            )
-        shared = _without_preparation(job)
-        with listening_for_signals() as signals, _study(folder, record, corpus, shared) as study:
-            _, final_seconds = seconds_reserved(record.plan, 0.0)
-            on_event(
-                StudyStarted(
-                    model=job.model,
-                    space=record.space.name,
-                    keys=[each.path for each in record.space.dimensions],
-                    decided=len(study.trials()),
-                    trial_seconds=record.plan.trial_seconds,
-                    final_seconds=record.plan.final_seconds,
-                    search_seconds=max(deadline.left() - final_seconds, 0.0),
-                    figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
+        folder.sweep_clusters()
+        with _cluster(options.scheduler, here or 1, folder) as cluster:
+            at_once = 1 if cluster is None else len(cluster.workers())
+            plan = _plan(job.config, options, at_once)
+            record, corpus = _opened(job, folder, request, space, options, plan, cluster, on_event)
+            if not len(corpus.valid):
+                raise UsageError(
+                    "tuning compares configurations on validation text, and the corpus has none; set --valid or "
+                    "--valid-fraction"
                 )
-            )
-            search = Search(
-                study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, run
-            )
-            best = search.to_the_end()
-            trials, importances = study.trials(), study.importances()
+            shared = _without_preparation(job)
+            with (
+                listening_for_signals() as signals,
+                _study(folder, record, corpus, shared) as study,
+                _places(cluster, folder, corpus, job.config, run) as places,
+            ):
+                _, final_seconds = seconds_reserved(record.plan, 0.0)
+                on_event(
+                    StudyStarted(
+                        model=job.model,
+                        space=record.space.name,
+                        keys=[each.path for each in record.space.dimensions],
+                        decided=len(study.trials()),
+                        trial_seconds=record.plan.trial_seconds,
+                        final_seconds=record.plan.final_seconds,
+                        search_seconds=max(deadline.left() - final_seconds, 0.0),
+                        at_once=at_once,
+                        figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
+                    )
+                )
+                search = Search(
+                    study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, places
+                )
+                best = search.to_the_end()
+                trials, importances = study.trials(), study.importances()
         counts = dict(Counter(str(trial.state) for trial in trials))
         yaml = _write_best(folder, job, record, best, len(trials))
         on_event(
@@ -148,17 +164,42 @@ def tune(
     )
 
 
-def _check(config: Config, options: TuneOptions) -> None:
+@contextlib.contextmanager
+def _cluster(scheduler: str | None, fewest: int, folder: TuningFolder) -> Iterator[Connection | None]:
+    """The connection to the cluster that the user named, if there is one, with so many workers at least."""
+    if scheduler is None:
+        yield None
+        return
+    # Imported here, because it needs an extra.
+    from lmctl.jobs.cluster.connection import connected
+
+    with connected(scheduler, folder.path.absolute()) as connection:
+        connection.wait_for_workers(fewest)
+        yield connection
+
+
+def _places(
+    cluster: Connection | None, folder: TuningFolder, corpus: PreparedCorpus, config: Config, run: RunTrial
+) -> AbstractContextManager[Places]:
+    """The places where trials run: the workers of a cluster, or this machine."""
+    if cluster is None:
+        return contextlib.nullcontext(OnePlace(run))
+    from lmctl.jobs.tune.on_cluster import cluster_places
+
+    return cluster_places(cluster, folder.path, corpus.folder, config.device.threads)
+
+
+def _check(config: Config, options: TuneOptions, at_once: int) -> None:
     """Refuse what has no meaning for a study, before anything is written."""
     if config.training.init_from is not None:
         raise UsageError("training.init_from: trials start from random weights; leave it out")
     if not config.family.trains_network and not config.family.estimates:
         raise UsageError(f"model.family: models of family {config.family.name} are not trained; name another one")
     options.limits.check_family(config)
-    _plan(config, options)
+    _plan(config, options, at_once)
 
 
-def _plan(config: Config, options: TuneOptions) -> TimePlan:
+def _plan(config: Config, options: TuneOptions, at_once: int) -> TimePlan:
     """The plan of the time of a study."""
     limit = config.training.time_limit
     return plan_study(
@@ -166,6 +207,7 @@ def _plan(config: Config, options: TuneOptions) -> TimePlan:
         None if limit is None else seconds_of(limit),
         options.trials,
         trains_network=config.family.trains_network,
+        at_once=at_once,
     )
 
 
@@ -175,6 +217,8 @@ def _opened(
     request: Request,
     space: Space | None,
     options: TuneOptions,
+    plan: TimePlan,
+    cluster: Connection | None,
     on_event: OnTuningEvent,
 ) -> tuple[StudyRecord, PreparedCorpus]:
     """The study of the model folder with its corpus: the one that there is, or a new one."""
@@ -183,24 +227,26 @@ def _opened(
     known = folder.record()
     if known is not None:
         check_the_same(known, request, space, options, folder.path)
-        corpus = _corpus(job, folder, on_event)
+        corpus = _corpus(job, folder, cluster, on_event)
         on_event(describe_corpus(corpus))
         return known, corpus
     folder.clear()
-    corpus = _corpus(job, folder, on_event)
+    corpus = _corpus(job, folder, cluster, on_event)
     on_event(describe_corpus(corpus))
     record = StudyRecord(
         request=request,
         space=space or built_in_space(job.settings, corpus.record.train.tokens),
         limits=options.limits,
-        plan=_plan(job.config, options),
+        plan=plan,
         random=options.random,
     )
     folder.write_record(record)
     return record, corpus
 
 
-def _corpus(job: TrainingJob, folder: TuningFolder, on_event: OnTuningEvent) -> PreparedCorpus:
+def _corpus(
+    job: TrainingJob, folder: TuningFolder, cluster: Connection | None, on_event: OnTuningEvent
+) -> PreparedCorpus:
     """The prepared text: the folder that the user named, that of the study, or one that is prepared now."""
     if is_prepared_folder(job.sources):
         return PreparedCorpus.open(Path(job.sources[0]))
@@ -211,6 +257,7 @@ def _corpus(job: TrainingJob, folder: TuningFolder, on_event: OnTuningEvent) -> 
         folder.corpus,
         job.config,
         jobs=job.policies.jobs or job.config.device.threads,
+        scheduler=None if cluster is None else cluster.address,
         on_progress=lambda read: on_event(TextRead(bytes=read)),
     )
 

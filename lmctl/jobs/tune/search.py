@@ -1,18 +1,18 @@
-"""The search: trials one after the other, until the time for them is over."""
+"""The search: trials, as many at once as there are places for them, until the time for them is over."""
 
 from __future__ import annotations
 
 import logging
 import math
 import shutil
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmctl import files
 from lmctl.config import Settings, settings_to_yaml
 from lmctl.errors import LmctlError, OutOfTimeError, UsageError
-from lmctl.jobs.train.validating import score_valid
-from lmctl.jobs.tune.limits import shown
+from lmctl.jobs.tune.outcome import compared_perplexity, error_of, none_within, nothing_done, over_limits
 from lmctl.jobs.tune.plan import seconds_reserved
 from lmctl.jobs.tune.study import CURVE_POINTS
 from lmctl.jobs.tune.trial_process import TrialCommand
@@ -21,17 +21,16 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from lmctl.corpus.prepared import PreparedCorpus
     from lmctl.deadline import Deadline
     from lmctl.jobs.train.signals import Signals
     from lmctl.jobs.tune.folder import StudyRecord, TuningFolder
+    from lmctl.jobs.tune.places import Places
     from lmctl.jobs.tune.study import Study, Trial
     from lmctl.jobs.tune.trial_process import TrialEnd
     from lmctl.jobs.watching.tuning_events import OnTuningEvent, TrialState
-
-    RunTrial = Callable[[TrialCommand, Callable[[dict[str, Any]], bool], Callable[[], bool]], TrialEnd]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,8 @@ logger = logging.getLogger(__name__)
 FAILED_BY_ITS_VALUES = 1
 # Trials in a row that may fail, and that may be over a limit, before the study gives up.
 MOST_FAILURES, MOST_TOO_LARGE = 5, 100
+# If so many workers die with a trial, it has failed: its network may need more memory than there is.
+MOST_DEATHS = 3
 # A network keeps to its time limit as long as nothing starves it: compiling cannot be cut short. After this
 # multiple of the limit it is ended, so that it does not take the time of the other trials.
 LONGEST_OVERRUN = 1.5
@@ -48,6 +49,14 @@ OF_TRIALS: dict[str, object] = {
     "training.baseline": False,
     "training.with_ngram": False,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A trial that runs, and the time when it began."""
+
+    trial: Trial
+    began: float
 
 
 class Search:
@@ -63,7 +72,7 @@ class Search:
         most_trials: largest number of trials of the study; None: as many as fit.
         signals: the signals that end the run.
         on_event: receives the events.
-        run: runs a trial.
+        places: where trials run.
     """
 
     def __init__(
@@ -77,14 +86,20 @@ class Search:
         most_trials: int | None,
         signals: Signals,
         on_event: OnTuningEvent,
-        run: RunTrial,
+        places: Places,
     ) -> None:
         self._study, self._record, self._folder, self._corpus = study, record, folder, corpus
         self._settings, self._deadline, self._most_trials = settings, deadline, most_trials
-        self._signals, self._tell, self._run = signals, on_event, run
+        self._signals, self._tell, self._places = signals, on_event, places
         self._trains_network = settings.family.trains_network
         self._longest = max((trial.seconds for trial in study.trials() if trial.state == "done"), default=0.0)
         self._failures = self._too_large = 0
+        # Trials that are to be continued, the next one first; and those that run, by number.
+        self._waiting: deque[Trial] = deque()
+        self._running: dict[int, _Running] = {}
+        self._deaths: Counter[int] = Counter()
+        self._is_exhausted = False
+        self._out_of_time: OutOfTimeError | None = None
 
     def to_the_end(self) -> Trial:
         """Run trials until the time is over, and return the best of the study.
@@ -94,64 +109,60 @@ class Search:
             InterruptedRunError: a signal has arrived.
             LmctlError: every trial fails, or none is within the limits.
         """
-        interrupted = self._study.interrupted()
-        self._folder.sweep(None if interrupted is None else interrupted.number)
-        while self._fits():
-            trial = self._study.interrupted()
-            continued = trial is not None
-            trial = trial or self._study.next()
-            if trial is None:
-                logger.info("the space has no other configuration")
+        self._waiting.extend(self._study.interrupted())
+        self._folder.sweep([trial.number for trial in self._waiting])
+        while True:
+            self._begin_others()
+            if not self._running:
                 break
-            self._one(trial, continued=continued)
+            if (ended := self._places.wait(self._is_cut, self._must_stop)) is not None:
+                self._ended(*ended)
+        self._signals.raise_if_received("continues the study")
         best = self._study.best()
         if best is not None:
             return best
-        raise self._nothing_done()
+        raise self._out_of_time or nothing_done(self._study.trials(), self._record.plan, self._longest)
 
-    def _nothing_done(self) -> LmctlError:
-        """The error for a search after which no trial was trained to its end."""
-        trials = self._study.trials()
-        if trials:
-            counts = ", ".join(
-                f"{number} {state}" for state, number in Counter(each.state for each in trials).items()
-            )
-            why = next((f"; the last message: {each.why}" for each in reversed(trials) if each.why), "")
-            return LmctlError(
-                f"no trial was trained to its end ({counts}); the same command continues the study{why}"
-            )
-        trial_seconds, final_seconds = seconds_reserved(self._record.plan, self._longest)
-        if not trial_seconds:
-            return OutOfTimeError(
-                "--time-limit is over before a trial began; the same command continues the study; set a longer "
-                "--time-limit"
-            )
-        return OutOfTimeError(
-            f"no trial fits into --time-limit: a trial needs {trial_seconds:.0f} s, and the last training "
-            f"{final_seconds:.0f} s; set a longer --time-limit"
-        )
+    def _begin_others(self) -> None:
+        """Begin trials as long as there is room for them, and time."""
+        while not self._signals.received() and self._places.has_room() and self._fits():
+            continued = bool(self._waiting)
+            trial = self._waiting.popleft() if continued else self._next()
+            if trial is None:
+                break
+            self._begin(trial, continued=continued)
+
+    def _next(self) -> Trial | None:
+        """The next configuration, as a trial; None if the space has no other."""
+        if self._is_exhausted:
+            return None
+        trial = self._study.next()
+        if trial is None:
+            self._is_exhausted = True
+            logger.info("the space has no other configuration")
+        return trial
 
     def _fits(self) -> bool:
         """Whether another trial may begin."""
-        decided = [trial for trial in self._study.trials() if trial.state != "too_large"]
-        if self._most_trials is not None and len(decided) >= self._most_trials:
+        begun = len(self._running) + len([each for each in self._study.trials() if each.state != "too_large"])
+        if self._most_trials is not None and begun >= self._most_trials:
             return False
         return self._deadline.left() >= sum(seconds_reserved(self._record.plan, self._longest))
 
-    def _one(self, trial: Trial, *, continued: bool) -> None:
-        """Run one trial, and record its end."""
-        clock = self._deadline.clock
-        began = clock()
-        self._tell(TrialStarted(trial=trial.number, values=trial.values, continued=continued))
+    def _begin(self, trial: Trial, *, continued: bool) -> None:
+        """Begin one trial; one that needs no training ends at once."""
+        began = self._deadline.clock()
         settings = trial_settings(self._settings, trial.values, self._record.plan.trial_seconds)
         try:
             config = settings.resolve(self._corpus.record.train.tokens)
         except UsageError as error:
+            self._tell(TrialStarted(trial=trial.number, values=trial.values, continued=continued))
             self._end(trial, "failed", began, why=str(error))
             return
-        before = self._record.limits.of_configured(self._corpus, config)
-        if self._is_over(before):
-            self._end(trial, "too_large", began, figures=before)
+        figures = self._record.limits.of_configured(self._corpus, config)
+        if self._is_over(figures):
+            self._tell(TrialStarted(trial=trial.number, values=trial.values, continued=continued))
+            self._end(trial, "too_large", began, figures=figures)
             return
         place, settings_file = self._folder.trial(trial.number), self._folder.settings_file(trial.number)
         files.make_folder(place.parent)
@@ -162,42 +173,59 @@ class Search:
             settings=settings_file,
             curve_points=CURVE_POINTS if self._trains_network else 0,
         )
-        end = self._run(command, lambda event: self._is_cut(trial, event), lambda: self._must_stop(began))
-        self._signals.raise_if_received("continues the study")
-        if end.was_stopped and self._trains_network:
+        self._running[trial.number] = _Running(trial, began)
+        worker = self._places.start(trial.number, command)
+        self._tell(TrialStarted(trial=trial.number, values=trial.values, continued=continued, worker=worker))
+
+    def _ended(self, number: int, end: TrialEnd) -> None:
+        """Record how a trial ended, unless it is to be continued."""
+        running = self._running.pop(number)
+        trial, began = running.trial, running.began
+        if self._signals.received() and not end.was_cut:
+            # The same command continues it.
+            return
+        if end.was_cut:
+            self._end(trial, "cut", began)
+        elif end.was_lost:
+            self._deaths[number] += end.has_killed
+            if self._deaths[number] < MOST_DEATHS:
+                logger.warning("trial %d: %s; the trial is continued", number, end.message)
+                self._waiting.appendleft(trial)
+                return
+            self._end(trial, "failed", began, why=f"{MOST_DEATHS} workers died with it; the last: {end.message}")
+        elif end.was_stopped and self._trains_network:
             limit = self._record.plan.trial_seconds or 0.0
             self._end(trial, "failed", began, why=f"not done after {LONGEST_OVERRUN:g} times its {limit:.0f} s")
         elif end.was_stopped:
             # The trial continues if the study does.
-            if self._study.best() is None:
-                raise OutOfTimeError(
-                    f"--time-limit is over after {clock() - began:.0f} s of trial {trial.number}, and no trial "
-                    "has ended; the study is kept, and the same command continues it; set a longer --time-limit"
-                )
+            self._out_of_time = OutOfTimeError(
+                f"--time-limit is over after {self._deadline.clock() - began:.0f} s of trial {number}, and no "
+                "trial has ended; the study is kept, and the same command continues it; set a longer --time-limit"
+            )
             return
-        elif end.was_cut:
-            self._end(trial, "cut", began)
+        elif end.exit_code > FAILED_BY_ITS_VALUES:
+            raise error_of(end, number)
         elif end.exit_code:
-            if end.exit_code > FAILED_BY_ITS_VALUES:
-                raise _error_of(end, trial.number)
             self._end(trial, "failed", began, why=end.message)
         else:
             self._finished(trial, began)
-        shutil.rmtree(place, ignore_errors=True)
-        settings_file.unlink(missing_ok=True)
+        shutil.rmtree(self._folder.trial(number), ignore_errors=True)
+        self._folder.settings_file(number).unlink(missing_ok=True)
 
-    def _must_stop(self, began: float) -> bool:
-        """Whether the trial that began at this time is ended for another reason than its curve."""
+    def _must_stop(self, number: int) -> bool:
+        """Whether a trial is ended for another reason than its curve."""
         if self._signals.received():
             return True
+        began = self._running[number].began
         limit = self._record.plan.trial_seconds
         if limit is not None:
             return self._deadline.clock() - began > LONGEST_OVERRUN * limit
         _, final = seconds_reserved(self._record.plan, self._longest)
         return self._deadline.left() < final
 
-    def _is_cut(self, trial: Trial, event: Mapping[str, Any]) -> bool:
+    def _is_cut(self, number: int, event: Mapping[str, Any]) -> bool:
         """Record a point of the curve that an event is, and return whether halving ends the trial."""
+        trial = self._running[number].trial
         if event.get("event") != "curve_point" or event["point"] in trial.points:
             return False
         nats, perplexity = event.get("valid_masked_cross_entropy_nats"), event.get("valid_perplexity")
@@ -216,17 +244,7 @@ class Search:
             self._end(trial, "failed", began, why="it published nothing")
             return
         bundle = open_bundle(current)
-        metrics = bundle.metrics()
-        of_gaps = metrics.get("valid_gaps")
-        if of_gaps is not None:
-            perplexity = of_gaps["pseudo_perplexity"]
-        else:
-            valid = metrics.get("valid")
-            perplexity = None if valid is None else valid["perplexity"]
-            if valid is not None and valid["tokens"] < len(self._corpus.valid):
-                # The time of the trial was over before all was scored, and the parts of two trials do not compare.
-                scores = score_valid(bundle, self._corpus, bundle.config())
-                perplexity = None if scores is None else scores.perplexity
+        perplexity = compared_perplexity(bundle, self._corpus)
         if perplexity is None:
             self._end(trial, "failed", began, why="none of its validation text was scored")
             return
@@ -251,8 +269,7 @@ class Search:
         limits, found = self._record.limits, dict(figures or {})
         excess = limits.excess(found)
         if state == "too_large":
-            over = [name for name, share in excess.items() if share > 0]
-            why = ", ".join(f"{shown(name, found[name])} {_NOUNS[name]}".strip() for name in over)
+            why = over_limits(limits, found)
         seconds = self._deadline.clock() - began
         best = self._study.best()
         ended = self._study.end(
@@ -277,21 +294,7 @@ class Search:
         if self._failures >= MOST_FAILURES:
             raise LmctlError(f"{MOST_FAILURES} trials in a row failed, the last one with: {why}")
         if self._too_large >= MOST_TOO_LARGE and self._study.best() is None:
-            raise UsageError(
-                f"--at-most: {self._too_large} configurations in a row were over it; {self._smallest()}"
-            )
-
-    def _smallest(self) -> str:
-        """The least figures of all trials, for a message."""
-        trials = [trial.figures for trial in self._study.trials()]
-        limits = self._record.limits.values()
-        least = {name: min(each[name] for each in trials if name in each) for name in limits}
-        return "the least values were " + ", ".join(
-            f"{name} {shown(name, value)} (limit {shown(name, limits[name])})" for name, value in least.items()
-        )
-
-
-_NOUNS = {"parameters": "parameters", "bytes": "", "p50": "for a query"}
+            raise none_within(limits, self._study.trials(), self._too_large)
 
 
 def trial_settings(settings: Settings, values: Mapping[str, object], seconds: float | None) -> Settings:
@@ -311,9 +314,3 @@ def trial_settings(settings: Settings, values: Mapping[str, object], seconds: fl
 def time_text(seconds: float) -> str:
     """A time as a configuration has it, to a tenth of a second."""
     return f"{seconds:.1f}s"
-
-
-def _error_of(end: TrialEnd, number: int) -> LmctlError:
-    error = LmctlError(f"trial {number}: {end.message}")
-    error.exit_code = end.exit_code
-    return error

@@ -121,21 +121,29 @@ class Study:
             if is_new and (known := self._contained(first)):
                 self._study.enqueue_trial(known)
 
-    def interrupted(self) -> Trial | None:
-        """The trial that a kill or a signal interrupted; None if there is none."""
+    def interrupted(self) -> list[Trial]:
+        """The trials that a kill or a signal interrupted, in their order. None must run now."""
+        found = []
         with self._checked():
             for frozen in self._found("RUNNING"):
                 if self._dimensions.keys() <= frozen.params.keys():
-                    return self._trial(frozen)
-                # A kill came before all values were chosen.
-                self._set_aside(frozen.number)
-        return None
+                    found.append(self._trial(frozen))
+                else:
+                    # A kill came before all values were chosen.
+                    self._set_aside(frozen.number)
+        return found
 
     def next(self) -> Trial | None:
-        """Choose the next configuration, and begin its trial; None if the space has no other."""
+        """Choose the next configuration, and begin its trial; None if the space has no other.
+
+        Trials may run at the same time. The choice then counts the running ones as bad, so that it does not
+        fall next to them (`constant_liar`).
+        """
         import optuna
 
-        known = [trial.values for trial in self.trials()]
+        with self._checked():
+            running = [self._trial(frozen) for frozen in self._found("RUNNING")]
+        known = [trial.values for trial in [*self.trials(), *running]]
         for _ in range(MOST_REPEATS):
             with self._checked(), _quietly():
                 # The choice depends on the trials so far, not on the process that makes it.
@@ -143,7 +151,9 @@ class Study:
                 self._study.sampler = (
                     optuna.samplers.RandomSampler(seed=seed)
                     if self._random
-                    else optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
+                    else optuna.samplers.TPESampler(
+                        seed=seed, n_startup_trials=RANDOM_TRIALS, constant_liar=bool(running)
+                    )
                 )
                 asked = self._study.ask(self._distributions)
                 trial = Trial(asked.number, self._rounded(asked.params))

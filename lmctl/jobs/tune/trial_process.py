@@ -32,6 +32,8 @@ START = (
     "import sys; end = 2 + int(sys.argv[1]); sys.path += sys.argv[2:end]; sys.argv[1:end] = []; "
     "from lmctl.jobs.tune.child import main; main()"
 )
+# Environment variables of the study that a trial must not see: the workers of the cluster run trials already.
+NOT_INHERITED = ("LMCTL_SCHEDULER",)
 # Seconds between two looks at signals and at the end of time, and for which a process may write its checkpoint.
 TICK_SECONDS, SECONDS_TO_END = 0.2, 60.0
 # The last lines of standard error are kept for the message about a process that ended without an event.
@@ -47,12 +49,14 @@ class TrialCommand:
         model: model folder of the trial.
         settings: YAML file of its settings.
         curve_points: see `lmctl train --curve-points`.
+        threads: number of its threads; None: as its settings say.
     """
 
     corpus: Path
     model: Path
     settings: Path
     curve_points: int
+    threads: int | None = None
 
     def arguments(self) -> list[str]:
         """The command line, without `lmctl`."""
@@ -65,6 +69,7 @@ class TrialCommand:
             str(self.settings.absolute()),
             "--curve-points",
             str(self.curve_points),
+            *([] if self.threads is None else ["--threads", str(self.threads)]),
             # A process that outlived the last run for a moment still holds the lock.
             "--lock",
             "wait",
@@ -81,12 +86,16 @@ class TrialEnd:
     Attributes:
         was_cut: whether a listener asked for its end.
         was_stopped: whether the study's own end came first.
+        was_lost: whether its worker died, or did not hear of the study; the trial is to be run again.
+        has_killed: whether its worker died.
         exit_code: of the process; negative: minus the number of the signal that killed it.
         message: its error message; None if it published.
     """
 
     was_cut: bool = False
     was_stopped: bool = False
+    was_lost: bool = False
+    has_killed: bool = False
     exit_code: int = 0
     message: str | None = None
 
@@ -100,7 +109,10 @@ class _Output:
 
 
 def run_trial(
-    command: TrialCommand, is_to_be_cut: Callable[[dict[str, Any]], bool], is_over: Callable[[], bool]
+    command: TrialCommand,
+    is_to_be_cut: Callable[[dict[str, Any]], bool],
+    is_over: Callable[[], bool],
+    is_cut: Callable[[], bool] = lambda: False,
 ) -> TrialEnd:
     """Run a trial to its end, or until it is cut or stopped.
 
@@ -109,6 +121,7 @@ def run_trial(
         is_to_be_cut: called with every event of the run, as --log-json writes it; the trial is ended if it returns
             true.
         is_over: called all the time; if it returns true, the trial is asked to write a checkpoint and to end.
+        is_cut: called all the time; the trial is ended if it returns true.
 
     Raises:
         LmctlError: no process can be started.
@@ -119,6 +132,8 @@ def run_trial(
         for line in _lines(process.stderr):
             if line is not None and (event := _event(line, output)) is not None and asked is None:
                 end.was_cut = is_to_be_cut(event)
+            if asked is None and not end.was_cut:
+                end.was_cut = is_cut()
             if asked is None and not end.was_cut:
                 end.was_stopped = is_over()
             if (end.was_cut or end.was_stopped) and asked is None:
@@ -143,6 +158,7 @@ def _started(arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
             # Ctrl-C reaches this process alone, which passes on one signal. A second one would end the trial
             # before its checkpoint is written.
             process_group=0,

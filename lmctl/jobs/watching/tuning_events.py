@@ -26,6 +26,7 @@ class StudyStarted(msgspec.Struct, frozen=True, kw_only=True):
         trial_seconds: time limit of a trial; None: there is none.
         final_seconds: time limit of the training of the best configuration; None: there is none.
         search_seconds: time for trials.
+        at_once: number of trials that run at the same time.
         figure: the figure that is compared.
     """
 
@@ -36,15 +37,24 @@ class StudyStarted(msgspec.Struct, frozen=True, kw_only=True):
     trial_seconds: float | None
     final_seconds: float | None
     search_seconds: float
+    at_once: int
     figure: Literal["perplexity", "pseudo_perplexity"]
 
 
 class TrialStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A trial begins, or is continued after its process was killed."""
+    """A trial begins, or is continued after its process or its worker was killed.
+
+    Attributes:
+        trial: its number, from 0.
+        values: the values of the keys that vary.
+        continued: whether it was begun before.
+        worker: address of the worker of a cluster that runs it; None: it runs on this machine.
+    """
 
     trial: int
     values: Values
     continued: bool
+    worker: str | None = None
 
 
 class TrialPoint(msgspec.Struct, frozen=True, kw_only=True):

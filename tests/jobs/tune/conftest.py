@@ -15,6 +15,7 @@ from lmctl.jobs.train.run import train
 from lmctl.jobs.train.signals import Signals
 from lmctl.jobs.tune.folder import StudyRecord, TuningFolder
 from lmctl.jobs.tune.limits import Limits
+from lmctl.jobs.tune.places import OnePlace
 from lmctl.jobs.tune.plan import TimePlan
 from lmctl.jobs.tune.search import Search
 from lmctl.jobs.tune.study import Study
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from lmctl.config import Settings
     from lmctl.corpus.prepared import PreparedCorpus
+    from lmctl.jobs.tune.places import Places
     from lmctl.jobs.tune.trial_process import TrialCommand
 
 SENTENCES = [
@@ -138,6 +140,7 @@ def search(
         most: int | None = None,
         signals: Signals | None = None,
         space: Space | None = None,
+        places: Places | None = None,
     ) -> tuple[Search, Study, list[Any]]:
         settings: Settings = read_settings(assignments=[*NETWORK, *assignments])
         request = describe_request([sentences], settings)
@@ -162,7 +165,7 @@ def search(
             most,
             signals or Signals(),
             events.append,
-            trials,
+            places or OnePlace(trials),
         )
         return made, study, events
 

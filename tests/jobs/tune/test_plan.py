@@ -31,6 +31,29 @@ def test_models_that_are_estimated_take_as_long_as_the_longest_one():
 
 
 @pytest.mark.parametrize(
+    ("at_once", "trials", "trial"),
+    [
+        # A quarter of 4800 s is for the last training. In the rest, six trials come in three rounds of two, two
+        # rounds of three or four, or one round.
+        (1, None, 600),
+        (2, None, 1200),
+        (2, 3, 1200),
+        (2, 4, 1200),
+        (3, None, 1200),
+        (6, None, 1200),
+        (99, None, 1200),
+    ],
+)
+def test_the_plan_of_trials_at_the_same_time(at_once, trials, trial):
+    plan = plan_study(4800, None, trials, trains_network=True, at_once=at_once)
+    assert plan == TimePlan(trial_seconds=trial, final_seconds=1200)
+    longer = plan_study(4800, 2400, trials, trains_network=True, at_once=at_once)
+    # The last training has half of the time, and the rounds share 2400 s.
+    rounds = {(1, None): 6, (2, None): 3, (2, 3): 2, (2, 4): 2, (3, None): 2, (6, None): 1, (99, None): 1}
+    assert longer.trial_seconds == 2400 / rounds[at_once, trials]
+
+
+@pytest.mark.parametrize(
     ("limit", "training", "left"), [(100, None, "12.5 s"), (600, 590, "1.67 s"), (600, 900, "0 s")]
 )
 def test_a_time_limit_that_no_trial_fits_into(limit, training, left):

@@ -92,13 +92,34 @@ def test_a_study_that_is_opened_again_continues_its_trial_with_its_curve(studies
     assert not studies().report(before, 1, 45)
 
     study = studies()
-    trial = study.interrupted()
+    (trial,) = study.interrupted()
 
     assert (trial.number, trial.values, trial.points, trial.state) == (before.number, before.values, {1: 45}, None)
     # The better one of {40, 41} is 40.
     assert study.report(trial, 2, 41)
     assert study.end(trial, "cut").points == {1: 45, 2: 41}
-    assert study.interrupted() is None
+    assert study.interrupted() == []
+
+
+def test_trials_at_the_same_time_are_different_and_all_are_continued(studies):
+    study = studies()
+    for value in (50.0, 40.0, 60.0, 45.0, 55.0):
+        run(study, [], value)
+    # From here on, the results choose.
+    begun = [study.next() for _ in range(3)]
+    study.report(begun[1], 1, 45)
+    study.close()
+
+    again = studies()
+    found = again.interrupted()
+
+    assert len({tuple(trial.values.values()) for trial in begun}) == 3
+    assert [(trial.number, trial.values, trial.points) for trial in found] == [
+        (5, begun[0].values, {}),
+        (6, begun[1].values, {1: 45}),
+        (7, begun[2].values, {}),
+    ]
+    assert len(again.trials()) == 5
 
 
 def test_choices_do_not_depend_on_interruptions(studies, tmp_path):

@@ -1,12 +1,16 @@
 import json
 import os
+import re
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from waiting import LONGEST_SECONDS
 
 from lmctl.jobs.tune import trial_process
 from lmctl.jobs.tune.trial_process import TrialCommand, run_trial
+from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import is_locked
 
@@ -57,6 +61,34 @@ def test_a_trial_is_cut_at_an_event(command):
     assert end.was_cut
     assert end.exit_code in (0, -signal.SIGKILL)
     assert seen[-1] == "prepared"
+
+
+def test_a_trial_is_cut_by_an_order(command):
+    end = run_trial(command(), lambda _: False, lambda: False, is_cut=lambda: True)
+    assert (end.was_cut, end.was_stopped) == (True, False)
+    assert end.exit_code in (0, -signal.SIGKILL)
+
+
+def test_a_trial_starts_no_cluster_of_its_own_and_hears_signals(command, monkeypatch):
+    # A cluster of this name would be refused.
+    monkeypatch.setenv("LMCTL_SCHEDULER", "none")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    seen = []
+
+    def read_mask(event):
+        if event["event"] == "run_started":
+            status = Path(f"/proc/{event['pid']}/status").read_text()
+            seen.append(int(re.search("SigBlk:\t([0-9a-f]+)", status)[1], 16))
+        return False
+
+    try:
+        end = run_trial(replace(command(), threads=3), read_mask, lambda: False)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    assert (end.exit_code, end.message) == (0, None)
+    assert seen == [0]
+    assert open_bundle(ModelFolder(command().model).current()).config().device.threads == 3
 
 
 def test_a_trial_is_stopped(command):
