@@ -10,7 +10,13 @@ import click
 
 from lmctl.cli.completion import complete_files
 from lmctl.cli.key_options import given_keys, key_option, text_options
-from lmctl.cli.options import configuration_options, message_options, pass_messages, scheduler_option
+from lmctl.cli.options import (
+    configuration_options,
+    message_options,
+    pass_messages,
+    report_option,
+    scheduler_option,
+)
 from lmctl.cli.parameters import PathName, TimeSpan
 from lmctl.cli.run_options import corpus_options, lock_option, log_json_option, nice_option
 
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="Print a summary of the study as one JSON object in place of the path."
 )
 @log_json_option("each event of the study and of the last training")
+@report_option("the study and the model")
 @key_option("device.threads", "--threads")
 @nice_option
 @text_options
@@ -95,6 +102,7 @@ def tune(
     as_yaml: bool,
     as_json: bool,
     log_json: str | None,
+    report_file: Path | None,
     nice: int,
     jobs: int | None,
     scheduler: str | None,
@@ -116,10 +124,14 @@ def tune(
         lmctl tune corpus.txt --time-limit 2h
         lmctl tune news.txt --time-limit 8h --at-most p50=2ms --at-most bytes=20MB
         lmctl tune news.txt --time-limit 8h --space space.yaml --preset small
+        lmctl tune news.txt --time-limit 8h --scheduler tcp://host:8786 --report news.html
     """
     from lmctl.cli import reports
+    from lmctl.cli.activity import showing_activity
     from lmctl.cli.tuning_display import TuningDisplay
     from lmctl.config import read_settings
+    from lmctl.jobs.reporting.model_report import check_report, write_model_report
+    from lmctl.jobs.reporting.study import study_sections
     from lmctl.jobs.tune import run as job
     from lmctl.jobs.tune.limits import Limits
     from lmctl.jobs.tune.options import TuneOptions
@@ -143,10 +155,15 @@ def tune(
         scheduler=scheduler,
         verbose=messages.third_parties,
     )
+    if report_file is not None:
+        check_report(report_file)
     listeners = [EventLog(log_json)] if log_json is not None else []
     # A table cannot be redrawn between the events on standard error.
     messages = replace(messages, live=messages.live and log_json != STANDARD_ERROR)
     with TuningDisplay(messages) as display:
         tuned = job.tune(corpus, output, settings, options, to_all(display.on_event, *listeners))
     display.finish(tuned)
+    if report_file is not None:
+        with showing_activity(messages, "reading the model"):
+            write_model_report(tuned.trained.published, report_file, study_sections(tuned))
     reports.tuned(tuned, as_json=as_json, as_yaml=as_yaml)

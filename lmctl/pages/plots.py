@@ -26,7 +26,7 @@ class Line:
     """A line of a panel. Points whose y is not finite are left out.
 
     Attributes:
-        name: for the legend.
+        name: for the legend. Lines of a panel with the same name look alike.
         points: (x, y), by rising x.
     """
 
@@ -40,7 +40,7 @@ class Panel:
 
     Attributes:
         label: of the y axis.
-        lines: three at most.
+        lines: of three names at most.
         logarithmic: whether the y axis is.
     """
 
@@ -71,7 +71,10 @@ def plot_lines(panels: Sequence[Panel], x_label: str) -> Element:
             len(panels), sharex=True, squeeze=False, height_ratios=[3, *[1] * (len(panels) - 1)]
         )[:, 0]
         for panel, axis in zip(panels, axes, strict=True):
-            for place, line in enumerate(panel.lines):
+            names = [*dict.fromkeys(line.name for line in panel.lines)]
+            unnamed = set(names)
+            for line in panel.lines:
+                place = names.index(line.name)
                 points = [(x, y) for x, y in line.points if math.isfinite(y)]
                 axis.plot(
                     [x for x, _ in points],
@@ -80,11 +83,13 @@ def plot_lines(panels: Sequence[Panel], x_label: str) -> Element:
                     color=SERIES[place],
                     marker=_MARKERS[place] if len(points) <= _MOST_MARKERS else "",
                     markersize=3,
-                    label=line.name,
+                    # A name that begins with _ has no entry in the legend.
+                    label=line.name if line.name in unnamed else "_",
                 )
+                unnamed.discard(line.name)
             axis.set_ylabel(panel.label)
             set_ticks(axis.yaxis, ticks, logarithmic=panel.logarithmic)
-            if len(panel.lines) > 1:
+            if len(names) > 1:
                 axis.legend()
         axes[-1].set_xlabel(x_label)
         set_ticks(axes[-1].xaxis, ticks, are_whole=_are_whole(panels))

@@ -249,6 +249,26 @@ def test_train_reports_the_generation_that_it_published(call, read_report, tmp_p
     assert "unchanged" in again.text
 
 
+def test_tune_reports_the_study_and_the_model(call, read_report, tmp_path):
+    text, valid = tmp_path / "text.txt", tmp_path / "valid.txt"
+    text.write_text("the cat sat on the mat .\nthe dog sat on the cat .\n" * 40)
+    valid.write_text("the cat sat on the cat .\n" * 5)
+    arguments = ("tune", text, "-o", tmp_path / "model", "--valid", valid, "--time-limit", "1h", "--trials", "2")
+    page = read_report(*arguments, "--preset", "ngram")
+
+    assert page.headings[:3] == ["Trials", "The best configuration", "Model and text"]
+    summary = json.loads(call(*arguments, "--preset", "ngram", "--json").out)
+    for trial in summary["study"]:
+        best = ", the best" if trial["number"] == summary["best"] else ""
+        order, pruning = (trial["values"][f"model.{key}"] for key in ("order", "pruning"))
+        (cells,) = page.cells(f"{trial['number']}{trial['perplexity']:.2f}")
+        # The time is between them.
+        assert cells.endswith(f"done{best}{order}{pruning}")
+    assert "Trials: 2 done. Together they took" in page.text
+    assert f"lmctl train CORPUS -c {tmp_path / 'model' / 'tuning' / 'best.yaml'}" in page.text
+    assert summary["yaml"] in page.text
+
+
 def test_the_gate_is_part_of_the_runs(read_report, call, tmp_path):
     text, valid = tmp_path / "text.txt", tmp_path / "valid.txt"
     text.write_text("the cat sat on the mat .\nthe dog sat on the cat .\n" * 20)
@@ -278,6 +298,7 @@ def test_the_gate_is_part_of_the_runs(read_report, call, tmp_path):
         (("train", "good.txt", "--tensorboard", "good.txt"), 74, "expected a folder"),
         (("train", "good.txt", "--dry-run", "--report", "page.html"), 2, "--dry-run starts no run"),
         (("train", "good.txt", "--report", "missing/page.html"), 74, "missing"),
+        (("tune", "good.txt", "--time-limit", "1h", "--report", "missing/page.html"), 74, "missing"),
         (("eval", "-m", "bundle", "good.txt", "--report", "missing/page.html"), 74, "missing"),
         (("compare", "bundle", "bundle@1", "good.txt", "--report", "-"), 2, "expected a file"),
         (("compare", "bundle", "other", "good.txt", "--report", "missing/page.html"), 74, "missing"),

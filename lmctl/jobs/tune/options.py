@@ -6,6 +6,7 @@ import msgspec
 
 from lmctl.jobs.train.publish import Trained
 from lmctl.jobs.tune.limits import Limits
+from lmctl.jobs.tune.study import Trial
 from lmctl.jobs.watching.tuning_events import Values
 from lmctl.store.lock import LockPolicy
 
@@ -52,6 +53,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         settings: YAML file that repeats the best configuration.
         yaml: its content.
         trained: the result of the last training.
+        study: the trials that have ended, in their order.
     """
 
     trials: dict[str, int]
@@ -63,3 +65,4 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     settings: str
     yaml: str
     trained: Trained
+    study: list[Trial]

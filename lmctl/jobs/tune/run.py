@@ -161,6 +161,7 @@ def tune(
         settings=str(folder.best),
         yaml=yaml,
         trained=trained,
+        study=trials,
     )
 
 

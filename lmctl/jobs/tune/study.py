@@ -52,6 +52,7 @@ class Trial:
         seconds: the time that it took; 0 if it is not known.
         why: a message about a trial that failed or is too large.
         figures: the figures that are limited.
+        ended: when it ended, in seconds since the epoch; 0 if it is in progress.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Trial:
     seconds: float = 0.0
     why: str | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    ended: float = 0.0
 
 
 def require_optuna() -> None:
@@ -276,6 +278,7 @@ class Study:
             seconds=attributes.get(_SECONDS, 0.0),
             why=attributes.get(_WHY),
             figures=attributes.get(_FIGURES, {}),
+            ended=0.0 if frozen.datetime_complete is None else frozen.datetime_complete.timestamp(),
         )
 
     def _rounded(self, values: Mapping[str, Any]) -> dict[str, Value]:
