@@ -128,15 +128,22 @@ class SteeredTasks:
         return [worker for worker in self._connection.workers() if worker not in busy]
 
     def cores_of(self, worker: str) -> int:
-        """The number of cores that a worker may use: workers of a host with the same cores share them."""
+        """The number of cores that a worker may use: workers of a host with the same cores share them.
+
+        Raises:
+            UnavailableError: the scheduler does not answer.
+        """
         workers = self._connection.workers()
         if worker not in self._cores or self._cores.keys() != workers.keys():
-            found: dict[str, Any] = self._connection.client.sync(
-                self._connection.client.run,
-                steered_side.cores,
-                on_error="return",
-                callback_timeout=SECONDS_TO_ANSWER,
-            )
+            try:
+                found: dict[str, Any] = self._connection.client.sync(
+                    self._connection.client.run,
+                    steered_side.cores,
+                    on_error="return",
+                    callback_timeout=SECONDS_TO_ANSWER,
+                )
+            except OSError as error:
+                raise self._connection.lost() from error
             sharing = Counter(each for each in found.values() if isinstance(each, tuple))
             self._cores = {
                 name: max(len(each[1]) // sharing[each], 1)
