@@ -265,6 +265,19 @@ class Family(ABC):
         """
         raise NotImplementedError(self.name)
 
+    def carried_rows(self, old: Any, new: Any, old_ids: IntArray) -> dict[str, IntArray]:
+        """For each weight with a row for each word, which old row each row is. Called if `inherited_sizes`.
+
+        Args:
+            old: the sizes of the old model.
+            new: the sizes of the network to be trained.
+            old_ids: as in `carry_over`.
+
+        Returns:
+            By name, the old rows (rows,); -1: the row was made anew.
+        """
+        raise NotImplementedError(self.name)
+
     def settle_config(self, config: Any, training_tokens: int) -> Any:  # noqa: ARG002
         """Fill in the keys whose values follow from the number of training tokens. By default there are none."""
         return config

@@ -126,6 +126,12 @@ class NetworkFamily(Family):
 
         return carry_over(weights, old.word_layers, new.word_layers, self.weight_shapes(new), old_ids)
 
+    def carried_rows(self, old: HasWordLayers, new: HasWordLayers, old_ids: IntArray) -> dict[str, IntArray]:
+        """See `Family.carried_rows`."""
+        from lmctl.layers.warm_start import carried_rows
+
+        return carried_rows(old.word_layers, new.word_layers, old_ids)
+
 
 def describe_softmax(clusters: Sequence[Cluster]) -> str:
     """The kind of a softmax, for `lmctl info`."""

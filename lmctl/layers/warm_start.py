@@ -94,6 +94,37 @@ def carry_over(
     return {name: carried[name] if name in carried else weights[name] for name in names}, counts
 
 
+def carried_rows(old: WordLayers, new: WordLayers, old_ids: IntArray) -> dict[str, IntArray]:
+    """For each weight with a row for each word, which row of the older weight each row is.
+
+    Args:
+        old: the word layers of the old network.
+        new: those of the network to be trained.
+        old_ids: as in `carry_over`.
+
+    Returns:
+        By name, the old rows (rows,); -1: the row was made anew.
+    """
+    rows = {"softmax.bias": old_ids}
+    tables = [("embedding", old.input_clusters, new.input_clusters)]
+    if not new.tied:
+        tables.append(("softmax.embedding", old.clusters, new.clusters))
+    for name, before, after in tables:
+        for index, (cluster, first) in enumerate(zip(after, first_ids(after), strict=True)):
+            origin = np.full(cluster.words, -1)
+            if len(before) == len(after) and before[index].width == cluster.width:
+                places = old_ids[first : first + cluster.words] - first_ids(before)[index]
+                stays = (places >= 0) & (places < before[index].words)
+                origin[stays] = places[stays]
+            rows[_table(name, index, after)] = origin
+    return rows
+
+
+def _table(name: str, index: int, clusters: Sequence[Cluster]) -> str:
+    """The name of the table of a cluster."""
+    return name if len(clusters) == 1 else f"{name}.{index}"
+
+
 class _Rows:
     """The word vectors of an embedding or a softmax, by the new ids.
 
@@ -144,7 +175,7 @@ class _Rows:
                     before.tables[index][ids[stays] - before.first_ids[index]] if same_shape else rows[stays]
                 )
                 self.weights[f"{name}.{index}.projection"] = projection
-            self.weights[name if len(new) == 1 else f"{name}.{index}"] = rows
+            self.weights[_table(name, index, new)] = rows
             self.stays.append(stays)
             self.effective.append(vectors)
 

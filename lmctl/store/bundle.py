@@ -5,6 +5,7 @@ model.json            format version, family and sizes, text recipe, corpus and 
 vocabulary.tsv        word TAB count; line n is id n
 characters.tsv        character counts, for the spelling of out-of-vocabulary words
 weights.safetensors   of a network
+moments.safetensors   of a network: what a warm start needs of the optimizer; no query reads it
 ngrams.*.npy          of an n-gram model; see families/ngram/tables.py
 members/0 1 ...       of a mixture: whole bundles
 config.yaml           the resolved configuration
@@ -28,7 +29,17 @@ from lmctl.corpus.stored_vocabulary import open_vocabulary
 from lmctl.corpus.vocabulary import LONGEST_LINE_BYTES
 from lmctl.errors import DataError
 from lmctl.records import LARGEST_RECORD_BYTES, decode_record, open_regular, shortened
-from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, KEPT_TEXT, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
+from lmctl.store.layout import (
+    CHARACTERS,
+    CONFIG,
+    HISTORY,
+    KEPT_TEXT,
+    METRICS,
+    MODEL_FILE,
+    MOMENTS,
+    VOCABULARY,
+    WEIGHTS,
+)
 from lmctl.store.model_record import read_record
 from lmctl.store.tensors import tensors_in
 
@@ -123,6 +134,25 @@ class Bundle:
                     f"{self.weights_path}: damaged; weight {shortened(name)} has values that are NaN or infinite"
                 )
         return weights
+
+    def moments(self) -> dict[str, NDArray[Any]] | None:
+        """Return the second moments of the optimizer (`training.moments`); None: the bundle has none.
+
+        Raises:
+            DataError: the file is damaged, or a value is negative, NaN or infinite.
+        """
+        if MOMENTS not in self.record.files:
+            return None
+        path = self.folder / MOMENTS
+        # There are fewer numbers than weights: two weights or more share one.
+        content = self.read(MOMENTS, 8 * self.parameters() + LARGEST_SAFETENSORS_HEADER_BYTES)
+        moments = tensors_in(content, str(path))
+        for name, moment in sorted(moments.items()):
+            if not (moment >= 0).all() or not _all_finite(moment):
+                raise DataError(
+                    f"{path}: damaged; {shortened(name)} has values that are negative, NaN or infinite"
+                )
+        return moments
 
     def parameters(self) -> int:
         """Return the number of parameters, as its family counts them; for a mixture, the sum over its members."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmctl.config import to_yaml
 from lmctl.store.bundle import open_bundle
-from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, METRICS, MODEL_FILE, VOCABULARY, WEIGHTS
+from lmctl.store.layout import CHARACTERS, CONFIG, HISTORY, METRICS, MODEL_FILE, MOMENTS, VOCABULARY, WEIGHTS
 from lmctl.store.model_record import CorpusSummary, ModelRecord, TrainingSummary
 from lmctl.store.writing import encode_history, encode_metrics, weights_file, write_bundle
 
@@ -68,6 +68,7 @@ class Draft:
         training: summary of the training of a network; None for other families.
         metrics: the figures that are known so far.
         weights: the weights of a network, by name.
+        moments: second moments of the optimizer of a network, for a warm start; None: there are none.
         history: a record for each epoch of a network.
         tables: names of the files that are already in the bundle's folder.
         members: number of the bundles that are already in `members/`.
@@ -81,6 +82,7 @@ class Draft:
     training: TrainingSummary | None = None
     metrics: Mapping[str, Any] = field(default_factory=lambda: {"valid": None})
     weights: Mapping[str, NDArray[np.float32]] | None = None
+    moments: Mapping[str, NDArray[Any]] | None = None
     history: Sequence[Any] | None = None
     tables: Sequence[str] = ()
     members: int = 0
@@ -108,6 +110,8 @@ class Draft:
         }
         if self.weights is not None:
             contents[WEIGHTS] = weights_file(self.weights)
+        if self.moments is not None:
+            contents[MOMENTS] = weights_file(self.moments)
         if self.history is not None:
             contents[HISTORY] = encode_history(self.history)
         there = [*self.tables, *(f"{name}/{MODEL_FILE}" for name in record.member_names)]

@@ -6,7 +6,8 @@ import re
 MODEL_FILE = "model.json"
 VOCABULARY, CHARACTERS, CONFIG = "vocabulary.tsv", "characters.tsv", "config.yaml"
 METRICS, HISTORY = "metrics.json", "history.jsonl"
-WEIGHTS, KEPT_TEXT, MEMBERS = "weights.safetensors", "valid.txt", "members"
+WEIGHTS, MOMENTS = "weights.safetensors", "moments.safetensors"
+KEPT_TEXT, MEMBERS = "valid.txt", "members"
 
 # In a model folder.
 CURRENT, GENERATIONS, WORK, PIN, TUNING = "current", "generations", "work", "pin", "tuning"

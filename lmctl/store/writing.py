@@ -68,8 +68,8 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **
     return open_bundle(bundle.folder)
 
 
-def weights_file(weights: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """Return the content of weights.safetensors."""
+def weights_file(weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the content of weights.safetensors or moments.safetensors."""
     import safetensors.numpy
 
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in weights.items()})

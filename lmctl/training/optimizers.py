@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
+
+from lmctl.training import moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,35 +30,39 @@ class _Rule:
 
     Attributes:
         slots: initial values of the slots, the further numbers that are kept for each weight.
-        change: (gradient, slots, rate, step from 1) -> the amount to subtract from the weights, and the new slots.
+        change: (gradient, slots, rate, steps) -> the amount to subtract from the weights, and the new slots.
+            `steps` is (2,): the number of this update, from 1, and the number of updates that `second_moment` is
+            a mean of.
+        second_moment: the slot with the running mean of squared gradients, from which a later training goes on;
+            None: there is none.
     """
 
     slots: tuple[float, ...]
     change: Callable[[Any, Sequence[Any], Any, Any], tuple[Any, list[Any]]]
+    second_moment: int | None = None
 
 
-def _sgd(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+def _sgd(gradient: Any, slots: Sequence[Any], rate: Any, steps: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
     return rate * gradient, []
 
 
-def _adam(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:
+def _adam(gradient: Any, slots: Sequence[Any], rate: Any, steps: Any) -> tuple[Any, list[Any]]:
     """Kingma & Ba 2015, arXiv:1412.6980: the variant before section 2.1, as Keras has it."""
     first_decay, second_decay, epsilon = 0.9, 0.999, 1e-7
     first, second = slots
     first += (1 - first_decay) * (gradient - first)
     second += (1 - second_decay) * (gradient * gradient - second)
-    step = tf.cast(step, tf.float32)
-    rate *= tf.sqrt(1 - second_decay**step) / (1 - first_decay**step)
+    rate *= tf.sqrt(1 - second_decay ** steps[1]) / (1 - first_decay ** steps[0])
     return rate * first / (tf.sqrt(second) + epsilon), [first, second]
 
 
-def _adagrad(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+def _adagrad(gradient: Any, slots: Sequence[Any], rate: Any, steps: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
     """Duchi, Hazan & Singer 2011."""
     total = slots[0] + gradient * gradient
     return rate * gradient / tf.sqrt(total + 1e-7), [total]
 
 
-def _rmsprop(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
+def _rmsprop(gradient: Any, slots: Sequence[Any], rate: Any, steps: Any) -> tuple[Any, list[Any]]:  # noqa: ARG001
     """Tieleman & Hinton 2012."""
     mean = 0.9 * slots[0] + 0.1 * gradient * gradient
     return rate * gradient / tf.sqrt(mean + 1e-7), [mean]
@@ -63,7 +70,7 @@ def _rmsprop(gradient: Any, slots: Sequence[Any], rate: Any, step: Any) -> tuple
 
 _RULES = {
     "sgd": _Rule((), _sgd),
-    "adam": _Rule((0.0, 0.0), _adam),
+    "adam": _Rule((0.0, 0.0), _adam, second_moment=1),
     "adagrad": _Rule((0.1,), _adagrad),
     "rmsprop": _Rule((0.0,), _rmsprop),
 }
@@ -93,6 +100,9 @@ class Optimizer:
             ]
             for name, variable in self.variables.items()
         }
+        # The second moments that training starts from, and the number of steps that they are of.
+        self._moments: Mapping[str, Any] | None = None
+        self._steps_before = tf.Variable(0.0, trainable=False, name="steps_before")
         self._updated = tf.function(self._update, jit_compile=compiled or None, autograph=False)
 
     def apply(self, gradients: Mapping[str, Any], rate: Any, step: Any) -> None:
@@ -104,33 +114,58 @@ class Optimizer:
             step: number of this update, from 1.
         """
         scale = self._scale(gradients)
+        number = tf.cast(step, tf.float32)
+        steps = tf.stack([number, number + self._steps_before])
         replica = tf.distribute.get_replica_context()
         for name, variable in self.variables.items():
             gradient, slots = gradients[name], self.slots[name]
             if replica.num_replicas_in_sync == 1:
-                self._assign(variable, gradient, slots, rate, step, scale)
+                self._assign(variable, gradient, slots, rate, steps, scale)
             else:
-                replica.merge_call(self._assign_replicas, args=(variable, gradient, slots, rate, step, scale))
+                replica.merge_call(self._assign_replicas, args=(variable, gradient, slots, rate, steps, scale))
+
+    def start_from(self, kept: Mapping[str, Any]) -> None:
+        """Go on from the second moments of an older training (`moments.carry_over`), if the rule has any."""
+        if self._rule.second_moment is not None:
+            self._moments = kept
+            self.reset()
 
     def reset(self) -> None:
-        """Set all slots to their initial values."""
+        """Set all slots to the values that training started from."""
         for slots in self.slots.values():
             for slot, initial in zip(slots, self._rule.slots, strict=True):
                 slot.assign(tf.fill(slot.shape, initial))
+        if self._moments is not None and self._rule.second_moment is not None:
+            self._steps_before.assign(float(self._moments[moments.STEPS][0]))
+            for name, slots in self.slots.items():
+                slots[self._rule.second_moment].assign(moments.expand(self._moments, name))
+
+    def second_moments(self, steps: int) -> dict[str, Any] | None:
+        """Return what a later training needs of the second moments (`moments.summarize`); None: there are none.
+
+        Args:
+            steps: number of updates of this training.
+        """
+        if (place := self._rule.second_moment) is None:
+            return None
+        found = {name: slots[place].numpy() for name, slots in self.slots.items()}
+        return moments.summarize(found, steps + int(self._steps_before.numpy()))
 
     def export_slots(self) -> dict[str, Any]:
-        """Return every slot, by the name of its variable and its number: `name/0`."""
-        return {
+        """Return every slot, by the name of its variable and its number: `name/0`; and `steps_before`."""
+        exported = {
             f"{name}/{index}": slot.numpy()
             for name, slots in self.slots.items()
             for index, slot in enumerate(slots)
         }
+        return exported | {"steps_before": np.array([self._steps_before.numpy()])}
 
     def import_slots(self, values: Mapping[str, Any]) -> None:
         """Set the slots to values from `export_slots`."""
         for name, slots in self.slots.items():
             for index, slot in enumerate(slots):
                 slot.assign(values[f"{name}/{index}"])
+        self._steps_before.assign(values["steps_before"][0])
 
     def _scale(self, gradients: Mapping[str, Any]) -> Any:
         """Return the factor that scales the global norm of the gradient down to its limit."""
@@ -142,10 +177,10 @@ class Optimizer:
         """Update the copies of a variable. They stay equal, because all get the same gradient."""
         strategy.extended.update(variable, self._assign, args=arguments)
 
-    def _assign(self, variable: Any, gradient: Any, slots: Any, rate: Any, step: Any, scale: Any) -> None:
+    def _assign(self, variable: Any, gradient: Any, slots: Any, rate: Any, steps: Any, scale: Any) -> None:
         if not isinstance(gradient, tf.IndexedSlices):
             before = [slot.read_value() for slot in slots]
-            values, new_slots = self._updated(variable.read_value(), gradient, before, rate, step, scale)
+            values, new_slots = self._updated(variable.read_value(), gradient, before, rate, steps, scale)
             variable.assign(values)
             for slot, new in zip(slots, new_slots, strict=True):
                 slot.assign(new)
@@ -153,14 +188,14 @@ class Optimizer:
         rows = gradient.indices
         seen = [tf.gather(part, rows) for part in (variable, *slots)]
         # Not compiled by XLA, which would compile again for every number of rows.
-        values, new_slots = self._update(seen[0], gradient.values, seen[1:], rate, step, scale)
+        values, new_slots = self._update(seen[0], gradient.values, seen[1:], rate, steps, scale)
         for part, new in zip((variable, *slots), (values, *new_slots), strict=True):
             part.scatter_update(tf.IndexedSlices(new, rows))
 
     def _update(
-        self, values: Any, gradient: Any, slots: Sequence[Any], rate: Any, step: Any, scale: Any
+        self, values: Any, gradient: Any, slots: Sequence[Any], rate: Any, steps: Any, scale: Any
     ) -> tuple[Any, list[Any]]:
-        change, new_slots = self._rule.change(gradient * scale, slots, rate, step)
+        change, new_slots = self._rule.change(gradient * scale, slots, rate, steps)
         if self._decay and len(values.shape) > 1:
             change += rate * self._decay * values
         return values - change, new_slots

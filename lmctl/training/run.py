@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -18,6 +18,8 @@ from lmctl.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
@@ -38,6 +40,7 @@ def train_network(
     *,
     time_limit: TimeLimit | None = None,
     initial_weights: Mapping[str, Float32Array] | None = None,
+    initial_moments: Mapping[str, NDArray[Any]] | None = None,
     stream: TokenStream | None = None,
     resume_from: Checkpoint | None = None,
     may_start_over: bool = True,
@@ -51,6 +54,8 @@ def train_network(
         config: the resolved configuration.
         time_limit: the time limit; None: there is none.
         initial_weights: weights to start from, by the names that they have in a bundle; None: random weights.
+        initial_moments: second moments to start from (`training.moments`), if this process trains alone; None: the
+            optimizer starts anew.
         stream: the text of an epoch, in the ids of the corpus; None: the training text of the corpus.
         resume_from: checkpoint of a run with the same corpus and configuration. The result is then, byte for byte,
             the result of a run without interruption.
@@ -92,7 +97,7 @@ def train_network(
     try:
         with device.scope():
             clock = time.monotonic if start.time_limit is None else start.time_limit.clock
-            setup = Setup.of(corpus, config, device, start.initial_weights, clock, stream)
+            setup = Setup.of(corpus, config, device, start.initial_weights, clock, stream, initial_moments)
             return Trainer(setup, watch, start.time_limit, start.resume_from).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LmctlError(

@@ -16,6 +16,8 @@ from lmctl.training.validation import Validation
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from lmctl.arrays import Float32Array
     from lmctl.config import Config
     from lmctl.corpus.batches import TokenStream
@@ -68,6 +70,7 @@ class Setup:
         initial_weights: Mapping[str, Float32Array] | None = None,
         clock: Callable[[], float] = time.monotonic,
         stream: TokenStream | None = None,
+        initial_moments: Mapping[str, NDArray[Any]] | None = None,
     ) -> Setup:
         """Make the objects that a configuration asks for. The caller has entered the scope of the device.
 
@@ -88,6 +91,8 @@ class Setup:
             network.import_weights(initial_weights)
         variables = network.named_weights()
         optimizer = Optimizer(variables, training, compiled=not device.is_gpu)
+        if initial_moments is not None:
+            optimizer.start_from(initial_moments)
         batches = TrainingBatches(
             corpus.train if stream is None else stream,
             batch_size=training.batch_size,

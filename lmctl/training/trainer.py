@@ -129,6 +129,7 @@ class Trainer:
             summary=summary,
             sizes=self._setup.sizes,
             weights=self._best_weights,
+            moments=self._setup.optimizer.second_moments(progress.step),
             history=progress.history,
             valid_cross_entropy_nats=progress.best_nats,
             valid_tokens=progress.best_tokens,

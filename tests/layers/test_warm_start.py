@@ -190,3 +190,27 @@ def test_weights_that_belong_to_no_word_are_copied():
 
     for name in ("lstm.0.kernel", "lstm.0.recurrent_kernel", "lstm.0.bias", "softmax.projection"):
         assert carried[name].tobytes() == weights[name].tobytes()
+
+
+def test_rows_that_stay_in_their_cluster_are_numbered_within_its_table():
+    sizes = sizes_of(CLUSTERS)
+    # Word 2 is new, word 5 was in the head, and word 9 was in the second cluster.
+    old_ids = np.array([0, 1, -1, 2, 4, 3, 6, 7, 8, 5, 11, 10])
+
+    rows = warm_start.carried_rows(sizes.word_layers, sizes.word_layers, old_ids)
+
+    assert {name: found.tolist() for name, found in rows.items()} == {
+        "softmax.bias": old_ids.tolist(),
+        "embedding.0": [0, 1, -1, 2],
+        "embedding.1": [0, -1, 2],
+        "embedding.2": [0, 1, -1, 4, 3],
+    }
+
+
+def test_tables_of_other_clusters_have_no_rows_of_the_older_ones():
+    old, new = sizes_of(CLUSTERS, tied=False), sizes_of(one_cluster(12, 6), tied=False)
+
+    rows = warm_start.carried_rows(old.word_layers, new.word_layers, np.arange(12))
+
+    assert rows["softmax.embedding"].tolist() == [-1] * 12
+    assert rows["softmax.bias"].tolist() == list(range(12))

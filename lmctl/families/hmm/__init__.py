@@ -131,5 +131,9 @@ class HMM(NetworkFamily):
 
         return carry_over(weights, old, new, old_ids)
 
+    def carried_rows(self, old: Any, new: Any, old_ids: IntArray) -> dict[str, IntArray]:  # noqa: ARG002
+        """See `Family.carried_rows`."""
+        return dict.fromkeys(("words", "words.bias"), old_ids)
+
 
 FAMILY = HMM()

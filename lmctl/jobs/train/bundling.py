@@ -39,6 +39,7 @@ def bundle_result(
             "drift": drift,
         },
         weights=result.weights,
+        moments=result.moments,
         history=result.history,
     )
     return draft.write(folder)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from msgspec.structs import replace
-
 from lmctl import families, progress
 from lmctl.config import seconds_of
 from lmctl.deadline import NEVER
@@ -36,9 +34,7 @@ from lmctl.training.loading import load_tensorflow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lmctl.config import Config
     from lmctl.corpus.prepared import PreparedCorpus
-    from lmctl.corpus.rehearsal import Reading
     from lmctl.deadline import Deadline
     from lmctl.jobs.train.comparison import Standard
     from lmctl.jobs.train.initial_weights import WarmStart
@@ -303,9 +299,10 @@ class NetworkFit:
         every_seconds = seconds_of(self._config.publishing.checkpoint_every)
         return train_network(
             self._corpus,
-            self._config if start is None else _shortened(self._config, start.reading),
+            self._config if start is None else start.shortened(self._config),
             time_limit=time_limit,
             initial_weights=None if start is None else start.weights,
+            initial_moments=None if start is None else start.moments,
             stream=None if start is None else start.reading.stream,
             resume_from=checkpoint,
             may_start_over=self._policies.resume != "require",
@@ -314,13 +311,6 @@ class NetworkFit:
                 self._watch.tell, self._signals.received, save, every_seconds, self._policies.curve_points
             ),
         )
-
-
-def _shortened(config: Config, reading: Reading) -> Config:
-    """The configuration with the length and the learning rate of a warm start that reads a part of the text."""
-    training = config.training
-    rate = training.learning_rate * reading.share
-    return replace(config, training=replace(training, epochs=reading.epochs, learning_rate=rate))
 
 
 def _add_figures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -25,8 +25,10 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.layout import MODEL_FILE
 from lmctl.store.naming import find_bundle, opened
 from lmctl.training.events import Drift
+from lmctl.training.moments import carry_over
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,13 +55,22 @@ class WarmStart:
 
     Attributes:
         weights: weights for the new vocabulary, by name.
+        moments: second moments of the optimizer (`training.moments`); None: the optimizer starts anew.
         drift: changes of the text since the old model was trained.
         reading: the text that is read.
     """
 
     weights: dict[str, NDArray[np.float32]]
+    moments: dict[str, NDArray[Any]] | None
     drift: Drift
     reading: Reading
+
+    def shortened(self, config: Config) -> Config:
+        """The configuration with the length and the learning rate of a training that reads a part of the text."""
+        training = config.training
+        rate = training.learning_rate * self.reading.share
+        training = msgspec.structs.replace(training, epochs=self.reading.epochs, learning_rate=rate)
+        return msgspec.structs.replace(config, training=training)
 
 
 class OldModel:
@@ -170,18 +181,15 @@ class OldModel:
         old_ids = self._ids_here(corpus.vocabulary)
         # Loading checks names, shapes and values, as for a query.
         families.load_model(self.bundle)
-        weights, rows = self.family.carry_over(
-            self.bundle.weights(),
-            self.sizes,
-            configured_sizes(corpus, config),
-            old_ids,
-        )
+        new_sizes = configured_sizes(corpus, config)
+        weights, rows = self.family.carry_over(self.bundle.weights(), self.sizes, new_sizes, old_ids)
         new_words = corpus.record.new_words or _new_words(corpus, old_ids)
         before = self._evaluate(corpus, config, deadline)
         words = corpus.record.train.words
         reading = self._reading(corpus, config)
         return WarmStart(
             weights,
+            self._moments(weights, new_sizes, old_ids),
             Drift(
                 model_sha256=self.bundle.record.sha256,
                 oov_rate=new_words.oov / words if words else 0.0,
@@ -199,6 +207,18 @@ class OldModel:
             ),
             reading,
         )
+
+    def _moments(
+        self, weights: Mapping[str, NDArray[Any]], new_sizes: Any, old_ids: IntArray
+    ) -> dict[str, NDArray[Any]] | None:
+        """The second moments for the new vocabulary; None: this model has none that fit, as if it was imported."""
+        kept = self.bundle.moments()
+        if kept is None:
+            return None
+        # A weight that is not trained has none.
+        fixed = {name for name in self.bundle.weights() if not {name, f"{name}/rows"} & kept.keys()}
+        shapes = {name: weight.shape for name, weight in weights.items() if name not in fixed}
+        return carry_over(kept, shapes, self.family.carried_rows(self.sizes, new_sizes, old_ids))
 
     def _ids_here(self, vocabulary: Vocabulary) -> IntArray:
         """The id that each word of a vocabulary has in this model, (V,); -1 if it has none."""

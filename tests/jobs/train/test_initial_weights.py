@@ -15,6 +15,7 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.model_record import FORMAT_VERSION
 from lmctl.store.runs import RunLog
+from lmctl.store.writing import amend_bundle
 from lmctl.training.events import Drift, StepDone
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -257,6 +258,32 @@ def test_a_warm_start_that_was_cut_off_is_continued_to_the_same_bytes(old, grown
 
     weights = [Path(run.published, "weights.safetensors").read_bytes() for run in (whole, resumed)]
     assert weights[0] == weights[1]
+
+
+def test_a_warm_start_goes_on_with_the_second_moments_of_the_optimizer(old, grown, tmp_path, settings):
+    keys = ("training.optimizer=adam", f"training.init_from={old.model}", "training.grow_vocabulary=true")
+    before = open_bundle(Path(old.published))
+    new = train([grown], tmp_path / "new", settings(*NO_TRAINING, *keys))
+    after = open_bundle(Path(new.published))
+
+    moments = [bundle.moments() for bundle in (before, after)]
+    assert [moment["steps"].tolist() for moment in moments] == [[old.steps], [old.steps + new.steps]]
+    # Each step keeps 0.999 of a mean, and adds to it.
+    rows = [moment["embedding/rows"] for moment in moments]
+    known = len(before.vocabulary())
+    assert len(rows[1]) == known + 2
+    assert (rows[1][:known] >= 0.999 * 0.999**new.steps * rows[0]).all()
+
+
+def test_a_model_without_second_moments_is_started_from_all_the_same(old, grown, tmp_path, settings):
+    before = open_bundle(Path(old.published))
+    (before.folder / "moments.safetensors").unlink()
+    files = {name: record for name, record in before.record.files.items() if name != "moments.safetensors"}
+    amend_bundle(before, files=files)
+
+    new = train([grown], tmp_path / "new", settings(*NO_TRAINING, f"training.init_from={old.model}"))
+
+    assert open_bundle(Path(new.published)).moments()["steps"].tolist() == [new.steps]
 
 
 def test_a_warm_start_takes_the_steps_of_the_new_text_and_of_some_of_the_old(old, text, grown, tmp_path, settings):
