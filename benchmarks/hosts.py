@@ -93,6 +93,7 @@ class Run:
         step_seconds: mean time of a step, between the first and the last event of progress.
         bytes_a_step: bytes that all processes sent over the loopback interface in a step, between these events.
         parameters: number of parameters of the network.
+        is_over: whether the last step is done, and the validation after it.
     """
 
     def __init__(self, log: Path) -> None:
@@ -100,6 +101,7 @@ class Run:
         self._sent: list[tuple[int, int, float]] = []
         self.speed = 0.0
         self.parameters = 0
+        self.is_over = False
 
     def look(self) -> None:
         """Read new lines of the log; note how many bytes have been sent by now."""
@@ -107,6 +109,7 @@ class Run:
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         events = [json.loads(line) for line in lines if line.endswith("}")]
         self.parameters = next((event["parameters"] for event in events if "parameters" in event), 0)
+        self.is_over = any(event["event"] == "epoch_done" for event in events)
         steps = [event for event in events if event["event"] == "progress"]
         if steps and (not self._sent or steps[-1]["step"] > self._sent[-1][0]):
             self._sent.append((steps[-1]["step"], sent, now))
@@ -159,12 +162,15 @@ def train(corpus: Path, cores: list[list[int]], options: list[str]) -> Run:
                     [*pinned, *arguments, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
                 )
             )
-        while any(process.poll() is None for process in processes):
+        # The figures of the finished model are not measured.
+        while not run.is_over and all(process.poll() is None for process in processes):
             run.look()
             time.sleep(POLL_SECONDS)
         for process in processes:
-            if process.returncode:
+            if process.poll():
                 sys.exit(process.stderr.read() if process.stderr else "")
+            process.kill()
+            process.communicate()
     return run
 
 

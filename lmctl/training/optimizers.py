@@ -141,7 +141,9 @@ class Optimizer:
                 slots[self._rule.second_moment].assign(moments.expand(self._moments, name))
 
     def second_moments(self, steps: int) -> dict[str, Any] | None:
-        """Return what a later training needs of the second moments (`moments.summarize`); None: there are none.
+        """Return what a later training needs of the second moments (`moments.summarize`).
+
+        None: there are none, or the last steps have made one infinite.
 
         Args:
             steps: number of updates of this training.
@@ -149,6 +151,8 @@ class Optimizer:
         if (place := self._rule.second_moment) is None:
             return None
         found = {name: slots[place].numpy() for name, slots in self.slots.items()}
+        if not all(np.isfinite(moment).all() for moment in found.values()):
+            return None
         return moments.summarize(found, steps + int(self._steps_before.numpy()))
 
     def export_slots(self) -> dict[str, Any]:

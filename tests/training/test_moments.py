@@ -93,6 +93,19 @@ def test_adam_goes_on_with_the_second_moment_and_without_the_first(cpu):
     np.testing.assert_allclose(optimizer.second_moments(1)["bias"], [second], rtol=1e-6)
 
 
+def test_moments_that_a_last_step_has_made_infinite_are_not_kept(cpu):
+    import tensorflow as tf
+
+    from lmctl.training.optimizers import Optimizer
+
+    optimizer = Optimizer(
+        {"bias": tf.Variable([1.0])}, TrainingConfig(optimizer="adam", clip_norm=None), compiled=False
+    )
+    optimizer.apply({"bias": tf.constant([1e30])}, 0.1, 1)
+
+    assert optimizer.second_moments(1) is None
+
+
 def test_optimizers_without_such_a_mean_start_anew(cpu):
     import tensorflow as tf
 
