@@ -32,3 +32,12 @@ class UntilOrdered:
         while (order := steering.order()) is None:
             time.sleep(0.02)
         return order
+
+
+class ReportsAtOnce:
+    """Reports each letter of its item, and returns the item at once."""
+
+    def __call__(self, item: str, steering: Steering) -> str:
+        for letter in item:
+            steering.report(letter)
+        return item

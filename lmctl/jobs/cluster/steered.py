@@ -7,8 +7,8 @@ import contextlib
 import pickle
 import queue
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lmctl.jobs.cluster import steered_side
@@ -62,13 +62,23 @@ class Lost:
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A task that runs."""
+    """A task that runs, or whose end has not been told.
+
+    Attributes:
+        known: number of reports that have arrived.
+        told: number of reports that `wait` has returned.
+        answer: of its function, once it has ended.
+        rest: the reports that `wait` returns before the end.
+    """
 
     number: int
     worker: str
     future: Future[bytes]
     order: str | None = None
     known: int = 0
+    told: int = 0
+    answer: bytes | None = None
+    rest: deque[Any] = field(default_factory=deque)
 
 
 @contextlib.contextmanager
@@ -117,6 +127,7 @@ class SteeredTasks:
         self._tasks: dict[int, _Task] = {}
         self._news: queue.SimpleQueue[tuple[_Task, Report | None]] = queue.SimpleQueue()
         self._cores: dict[str, int] = {}
+        self._ending: _Task | None = None
 
     def free(self) -> list[str]:
         """The addresses of the workers that have no task.
@@ -171,18 +182,24 @@ class SteeredTasks:
         self._tasks[number].order = order
 
     def wait(self, seconds: float) -> Report | Done | Lost | None:
-        """Wait for news of a task; None: none has come.
+        """Wait for news of a task; None: none has come. All reports of a task come before its end.
 
         Raises:
             UnavailableError: the scheduler does not answer, has had no workers for a long time, or a worker that
                 joined cannot do the work.
             Exception: the function raised it.
         """
+        if self._ending is not None:
+            return self._next_of_end(self._ending)
         with contextlib.suppress(queue.Empty):
             while True:
                 task, report = self._news.get(timeout=seconds)
-                if self._tasks.get(task.number) is task:
-                    return report or self._ended(task)
+                if self._tasks.get(task.number) is not task:
+                    continue
+                if report is None:
+                    return self._ended(task)
+                task.told += 1
+                return report
         workers = self._connection.workers()
         gone = next((task for task in self._tasks.values() if task.worker not in workers), None)
         return None if gone is None else self._given_up(gone)
@@ -200,23 +217,37 @@ class SteeredTasks:
     def forget(self) -> None:
         """Ask no task any more."""
         self._tasks.clear()
+        self._ending = None
 
-    def _ended(self, task: _Task) -> Done | Lost:
-        """The end of a task whose future is done."""
+    def _ended(self, task: _Task) -> Report | Done | Lost:
+        """The end of a task whose future is done, or the first report that the client has not asked for."""
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
 
-        del self._tasks[task.number]
         try:
             answer = task.future.result(timeout=SECONDS_TO_ANSWER)
         except KilledWorker:
+            del self._tasks[task.number]
             return Lost(task.number, task.worker)
         except (CancelledError, OSError, TimeoutError) as error:
+            del self._tasks[task.number]
             raise self._connection.lost() from error
         except (ImportError, AttributeError, RuntimeError) as error:
+            del self._tasks[task.number]
             raise self._connection.unreadable(error) from error
-        return Done(task.number, result_of(answer), task.order)
+        task.answer, reports = steered_side.answer_and_reports(answer)
+        task.rest.extend(reports[task.told :])
+        self._ending = task
+        return self._next_of_end(task)
+
+    def _next_of_end(self, task: _Task) -> Report | Done:
+        """The next report of a task that has ended, or its end. The client may still give it an order."""
+        if task.rest:
+            return Report(task.number, task.rest.popleft())
+        self._ending = None
+        del self._tasks[task.number]
+        return Done(task.number, result_of(task.answer or b""), task.order)
 
     def _given_up(self, task: _Task) -> Lost:
         """The end of a task whose worker is gone. Dask would wait for a worker with the same address."""

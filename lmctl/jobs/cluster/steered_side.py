@@ -7,6 +7,7 @@ cut. Then the task is ordered to end, so that nothing works for hours for nobody
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -57,26 +58,41 @@ class Steering:
         """
         self._heard = self._clock()
         self._order = order
-        return self._reports[known:]
+        return self.reports()[known:]
+
+    def reports(self) -> list[Any]:
+        """All reports so far."""
+        return list(self._reports)
 
 
 def run(place: str, token: str, number: int, item: bytes) -> bytes:
-    """Apply the function to an item and its `Steering`; see `worker_side.apply`.
+    """Apply the function to an item and its `Steering`.
 
     Args:
         place: path of the file with the function.
         token: the name of the work.
         number: of the task.
         item: the item, pickled.
+
+    Returns:
+        What `answer_and_reports` reads. All reports come with the answer, as the client may not have asked since
+        the last ones.
     """
     steering = Steering()
     with _lock:
         _tasks[token, number] = steering
     try:
-        return worker_side.applied(place, token, item, steering)
+        answer = worker_side.applied(place, token, item, steering)
+        return pickle.dumps((answer, steering.reports()), pickle.HIGHEST_PROTOCOL)
     finally:
         with _lock:
             _tasks.pop((token, number), None)
+
+
+def answer_and_reports(result: bytes) -> tuple[bytes, list[Any]]:
+    """The answer of `worker_side.applied`, and all reports, given the result of `run`."""
+    answer, reports = pickle.loads(result)  # noqa: S301  a worker of ours wrote it
+    return answer, reports
 
 
 def exchange(token: str, number: int, order: str | None, known: int) -> list[Any]:

@@ -6,12 +6,12 @@ import os
 import signal
 
 import pytest
-from steerable import UntilOrdered
+from steerable import ReportsAtOnce, UntilOrdered
 from waiting import LONGEST_SECONDS
 
 from lmctl.errors import UnavailableError
 from lmctl.jobs.cluster.connection import Connection
-from lmctl.jobs.cluster.steered import Done, Lost, Report, steered
+from lmctl.jobs.cluster.steered import Done, Lost, Report, SteeredTasks, steered
 
 
 @pytest.fixture
@@ -67,6 +67,22 @@ def test_a_worker_that_is_killed_is_missed(tasks):
 
     assert news_of(tasks, Lost) == Lost(5, worker)
     assert worker not in tasks.free()
+
+
+def test_all_reports_come_before_the_end_and_may_still_lead_to_an_order(connection, tmp_path, monkeypatch):
+    # The client does not ask before the task has ended.
+    async def never(_tasks, _task):
+        pass
+
+    monkeypatch.setattr(SteeredTasks, "_steer", never)
+    with steered(connection, tmp_path, ReportsAtOnce()) as tasks:
+        tasks.start(3, tasks.free()[0], "ab")
+        first = news_of(tasks, Report)
+        assert first == Report(3, "a")
+        tasks.order(3, "cut")
+        assert tasks.wait(0.0) == Report(3, "b")
+        assert tasks.wait(0.0) == Done(3, "ab", "cut")
+        assert len(tasks.free()) == 2
 
 
 def test_tasks_that_run_at_the_end_are_stopped(connection, tmp_path):
