@@ -73,19 +73,28 @@ class Call:
                 what `result_of` reads.
             arguments: of it.
             worker: address of the only worker that may do it; None: any worker.
+
+        Raises:
+            UnavailableError: the scheduler does not answer.
         """
         self._number += 1
         self._futures = [future for future in self._futures if not future.done()]
-        future: Future[bytes] = self._client.submit(
-            apply,
-            str(self.place),
-            self.token,
-            *arguments,
-            key=f"lmctl-{self.token}-{self._number}",
-            # Otherwise an item that is equal to an earlier one would get its result, without being worked on.
-            pure=False,
-            workers=None if worker is None else [worker],
-        )
+        try:
+            future: Future[bytes] = self._client.submit(
+                apply,
+                str(self.place),
+                self.token,
+                *arguments,
+                key=f"lmctl-{self.token}-{self._number}",
+                # Otherwise an item that is equal to an earlier one would get its result, without being worked on.
+                pure=False,
+                workers=None if worker is None else [worker],
+            )
+        except Exception as error:
+            # Dask closes a client that cannot connect again.
+            if self._client.status not in ("closing", "closed"):
+                raise
+            raise self._connection.lost() from error
         self._futures.append(future)
         return future
 

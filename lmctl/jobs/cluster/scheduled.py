@@ -79,7 +79,8 @@ class _Work:
             threads = sum(self._connection.workers().values())
             free = max(2 * threads - len(waiting), 0 if waiting else 1)
             for item in itertools.islice(rest, free):
-                waiting.append((self._submitted(call, item), self._describe(item)))
+                content = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
+                waiting.append((call.submit(worker_side.apply, content), self._describe(item)))
             if not waiting:
                 break
             yield self._result(*waiting.popleft())
@@ -90,14 +91,6 @@ class _Work:
         """End all work."""
         for call in self._calls:
             call.end()
-
-    def _submitted(self, call: Call, item: object) -> Future[bytes]:
-        try:
-            return call.submit(worker_side.apply, pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
-        except Exception as error:
-            if self._connection.client.status not in ("closing", "closed"):
-                raise
-            raise self._connection.lost() from error
 
     def _result(self, future: Future[bytes], described: str) -> Any:
         """Wait for the result of an item."""

@@ -54,10 +54,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The worker of a task has died, or the scheduler has lost it."""
+    """The worker of a task has died, or the scheduler has lost it.
+
+    Attributes:
+        number: of the task.
+        worker: address of the worker.
+        order: the order that the task had been given; None: none.
+    """
 
     number: int
     worker: str
+    order: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -170,6 +177,9 @@ class SteeredTasks:
             number: of the task; no other one that runs has it.
             worker: a free worker.
             item: the function is applied to it.
+
+        Raises:
+            UnavailableError: the scheduler does not answer.
         """
         content = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
         task = _Task(number, worker, self._call.submit(steered_side.run, number, content, worker=worker))
@@ -229,7 +239,7 @@ class SteeredTasks:
             answer = task.future.result(timeout=SECONDS_TO_ANSWER)
         except KilledWorker:
             del self._tasks[task.number]
-            return Lost(task.number, task.worker)
+            return Lost(task.number, task.worker, task.order)
         except (CancelledError, OSError, TimeoutError) as error:
             del self._tasks[task.number]
             raise self._connection.lost() from error
@@ -253,7 +263,7 @@ class SteeredTasks:
         """The end of a task whose worker is gone. Dask would wait for a worker with the same address."""
         del self._tasks[task.number]
         task.future.cancel(force=True)
-        return Lost(task.number, task.worker)
+        return Lost(task.number, task.worker, task.order)
 
     async def _steer(self, task: _Task) -> None:
         """Exchange orders and reports with a task as long as it runs. It runs in the loop of Dask's client.

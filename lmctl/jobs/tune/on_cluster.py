@@ -82,14 +82,18 @@ class ClusterPlaces:
         self._tasks, self._threads = tasks, threads
         self._running: set[int] = set()
         self._asked: set[int] = set()
+        self._free: str | None = None
 
     def has_room(self) -> bool:
         """See `Places`."""
-        return bool(self._tasks.free())
+        self._free = next(iter(self._tasks.free()), None)
+        return self._free is not None
 
     def start(self, number: int, command: TrialCommand) -> str:
-        """See `Places`."""
-        worker = self._tasks.free()[0]
+        """See `Places`. If the worker has died since `has_room`, the trial is lost."""
+        worker, self._free = self._free, None
+        if worker is None:
+            raise ValueError("no worker is free")
         threads = self._threads or self._tasks.cores_of(worker)
         self._tasks.start(number, worker, dataclasses.replace(command, threads=threads))
         self._running.add(number)
@@ -111,14 +115,16 @@ class ClusterPlaces:
             return None
         self._running.discard(news.number)
         self._asked.discard(news.number)
+        if news.order == CUT:
+            # It may have ended, or its worker may have died, before the order came.
+            return news.number, TrialEnd(was_cut=True)
         if not isinstance(news, Done):
             message = f"its worker {news.worker} died, or lost the connection"
+            if news.order == STOP:
+                return news.number, TrialEnd(was_stopped=True, message=message)
             return news.number, TrialEnd(was_lost=True, has_killed=True, message=message)
         end: TrialEnd = news.result
-        if news.order == CUT:
-            # It may have ended before the order came.
-            end.was_cut, end.was_stopped = True, False
-        elif end.was_stopped and news.order is None:
+        if end.was_stopped and news.order is None:
             end.was_lost, end.message = True, "its worker did not hear of this command for a while"
         return news.number, end
 

@@ -21,7 +21,7 @@ class Places(Protocol):
         ...
 
     def start(self, number: int, command: TrialCommand) -> str | None:
-        """Begin a trial, if there is room.
+        """Begin a trial. `has_room` has just answered that there is room.
 
         Args:
             number: of the trial.

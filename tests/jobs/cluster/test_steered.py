@@ -65,7 +65,7 @@ def test_a_worker_that_is_killed_is_missed(tasks):
     tasks.start(5, worker, "a")
     os.kill(news_of(tasks, Report).content[1], signal.SIGKILL)
 
-    assert news_of(tasks, Lost) == Lost(5, worker)
+    assert news_of(tasks, Lost) == Lost(5, worker, None)
     assert worker not in tasks.free()
 
 
@@ -94,6 +94,17 @@ def test_tasks_that_run_at_the_end_are_stopped(connection, tmp_path):
     # It would run for ever if it had no order.
     assert future.done()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_task_cannot_be_started_without_a_connection(address, tmp_path):
+    with Connection(address) as made:
+        made.wait_for_workers(2)
+        with steered(made, tmp_path, UntilOrdered()) as tasks:
+            worker = tasks.free()[0]
+            # Dask closes its client like this if it cannot connect again.
+            made.client.close()
+            with pytest.raises(UnavailableError, match=rf"^{address}: the scheduler does not answer any more;"):
+                tasks.start(1, worker, "a")
 
 
 def test_an_exception_of_the_function_is_raised(connection, tmp_path):

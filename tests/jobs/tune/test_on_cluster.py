@@ -20,6 +20,7 @@ from lmctl.jobs.watching.tuning_events import StudyStarted, TrialStarted
 from lmctl.store.bundle import open_bundle
 
 COMMAND = TrialCommand(Path("corpus"), Path("model"), Path("settings"), curve_points=4)
+DIED = "its worker b died, or lost the connection"
 POINT = {"event": "curve_point", "point": 1, "points": 4, "valid_perplexity": 90.0}
 
 
@@ -50,7 +51,9 @@ def begun(threads=0, *news):
     """The places with trials 7 and 8, and their tasks."""
     tasks = Tasks(*news)
     places = ClusterPlaces(tasks, threads)
-    assert [places.start(number, COMMAND) for number in (7, 8)] == ["a", "b"]
+    for number, worker in ((7, "a"), (8, "b")):
+        assert places.has_room()
+        assert places.start(number, COMMAND) == worker
     assert not places.has_room()
     return places, tasks
 
@@ -84,6 +87,28 @@ def test_a_trial_is_cut_at_a_point_whatever_its_end_was():
     assert (seen, tasks.orders) == ([(8, 1)], [(8, "cut")])
 
 
+def test_a_trial_begins_on_the_worker_that_was_free_although_it_has_died():
+    places, tasks = begun(0)
+    tasks.started.clear()
+    assert places.has_room()
+    # The next configuration takes a while to choose.
+    tasks.free = list
+
+    assert places.start(9, COMMAND) == "a"
+    assert not places.has_room()
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [("cut", TrialEnd(was_cut=True)), ("stop", TrialEnd(was_stopped=True, message=DIED))]
+)
+def test_a_trial_that_was_told_to_end_is_not_run_again_if_its_worker_dies(order, expected):
+    places, tasks = begun(0, Report(8, POINT), Lost(8, "b", order))
+
+    assert places.wait(lambda *_: order == "cut", lambda number: number == 8 and order == "stop") is None
+    assert places.wait(never, never) == (8, expected)
+    assert tasks.orders == [(8, order)]
+
+
 def test_all_trials_are_stopped_once():
     ended = TrialEnd(was_stopped=True, exit_code=143, message="interrupted")
     places, tasks = begun(0, None, Done(7, ended, "stop"), Done(8, ended, "stop"))
@@ -95,7 +120,7 @@ def test_all_trials_are_stopped_once():
 
 def test_a_trial_is_lost_with_its_worker_or_if_the_worker_hears_nothing():
     stopped = TrialEnd(was_stopped=True, exit_code=143, message="interrupted")
-    places, _ = begun(0, Lost(7, "a"), Done(8, stopped, None))
+    places, _ = begun(0, Lost(7, "a", None), Done(8, stopped, None))
 
     (_, dead), (_, silent) = places.wait(never, never), places.wait(never, never)
 
