@@ -14,6 +14,8 @@ from lmctl.cli.training_display import TrainingDisplay
 from lmctl.estimates import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Group
     from rich.live import Live
 
@@ -139,7 +141,10 @@ class TuningDisplay:
             self._live.stop()
             self._live = None
         if self._console is not None:
-            for line, is_heading in self._table(len(self._rows)):
+            for row in self._rows.values():
+                # The same command continues it.
+                row.state = row.state if row.seconds is not None else "stopped"
+            for line, is_heading in self._table(list(self._rows)):
                 self._console.print(line, style="bold" if is_heading else None, markup=False, crop=False)
         counts = ", ".join(f"{number} {STATES[state]}" for state, number in event.trials.items())
         lines = [f"trials: {counts}; trial {event.best} is the best, with perplexity {event.perplexity:.2f}"]
@@ -154,26 +159,35 @@ class TuningDisplay:
         self._training = TrainingDisplay(self._messages)
         self._training.__enter__()
 
-    def _table(self, most: int) -> list[tuple[str, bool]]:
-        """The lines of the table: the trials that run, the best one, and the last ones."""
-        if not self._rows or self._console is None:
+    def _shown(self) -> tuple[list[int], int]:
+        """The best trial, those that run, and the last ones, as far as they fit; and how many that run do not."""
+        # A thread of the live display draws while trials come and go.
+        rows = self._rows.copy()
+        best = [number for number, row in rows.items() if row.is_best]
+        running = [number for number, row in rows.items() if row.seconds is None]
+        others = [number for number, row in rows.items() if row.seconds is not None and not row.is_best]
+        room = SHOWN_TRIALS - len(best)
+        left = max(room - len(running), 0)
+        return sorted([*best, *running[:room], *others[len(others) - min(left, len(others)) :]]), len(
+            running[room:]
+        )
+
+    def _table(self, numbers: Sequence[int]) -> list[tuple[str, bool]]:
+        """The lines of the table of these trials."""
+        shown = [(number, row) for number in numbers if (row := self._rows.get(number)) is not None]
+        if not shown or self._console is None:
             return []
-        running = [number for number, row in self._rows.items() if row.seconds is None]
-        ended = [number for number, row in self._rows.items() if row.seconds is not None]
-        best = {number for number in ended if self._rows[number].is_best}
-        last = ended[-max(most - len(running), 0) :] if most > len(running) else []
-        rows = [
-            (f"{number}  {self._rows[number].values}", self._rows[number].cells())
-            for number in sorted({*running, *best, *last})
-        ]
+        rows = [(f"{number}  {row.values}", row.cells()) for number, row in shown]
         return tables.layout("trial", COLUMNS, rows, self._console.width)
 
     def _drawn(self) -> Group:
         from rich.console import Group
         from rich.text import Text
 
+        numbers, hidden = self._shown()
         more = f"; {self._too_large} over a limit" if self._too_large else ""
-        lines = [Text(line, style="bold" if is_heading else "") for line, is_heading in self._table(SHOWN_TRIALS)]
+        more += f"; {hidden} more running" if hidden else ""
+        lines = [Text(line, style="bold" if is_heading else "") for line, is_heading in self._table(numbers)]
         return Group(*lines, Text(f"{self._heading}{more}", style="dim"))
 
     def _say(self, text: str) -> None:
