@@ -71,10 +71,18 @@ def resampled(sums: Float64Array, resampling: Resampling) -> Float64Array:
             is positive, and infinite for each resample that has the unit.
         resampling: number of resamples, and seed.
     """
-    units, kinds = sums.shape
-    is_infinite = np.isinf(sums)
-    finite = np.where(is_infinite, 0.0, sums)
-    found = np.empty((resampling.samples, kinds))
+    (found,) = resampled_together([sums], resampling)
+    return found
+
+
+def resampled_together(parts: Sequence[Float64Array], resampling: Resampling) -> list[Float64Array]:
+    """The sums of the same resamples for each part, (samples, K); see `resampled`.
+
+    The last digits of a sum may depend on the columns beside it, so each part is summed by itself: it has the
+    numbers that it has without the others.
+    """
+    units = len(parts[0])
+    sums = [_Sums(part, resampling.samples) for part in parts]
     random = np.random.default_rng(resampling.seed)
     at_once = max(1, DRAWN_AT_ONCE // units)
     for first in range(0, resampling.samples, at_once):
@@ -83,11 +91,27 @@ def resampled(sums: Float64Array, resampling: Resampling) -> Float64Array:
         drawn = random.integers(0, units, size=(rows, units))
         drawn += np.arange(rows)[:, None] * units
         counts = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(np.float64)
-        found[first : first + rows] = counts @ finite
-        if is_infinite.any():
+        for each in sums:
+            each.add(counts, first)
+    return [each.found for each in sums]
+
+
+class _Sums:
+    """Sums of resamples, of the sums of each unit, (units, K)."""
+
+    def __init__(self, of_units: Float64Array, samples: int) -> None:
+        is_infinite = np.isinf(of_units)
+        self._finite = np.where(is_infinite, 0.0, of_units)
+        self._is_infinite = is_infinite if is_infinite.any() else None
+        self.found = np.empty((samples, of_units.shape[1]))
+
+    def add(self, counts: Float64Array, first: int) -> None:
+        """Add resamples, of which the first one has this number, given how often each has each unit."""
+        found = self.found[first : first + len(counts)]
+        found[:] = counts @ self._finite
+        if self._is_infinite is not None:
             # 0 times infinity is not a number, so infinite sums are counted.
-            found[first : first + rows][counts @ is_infinite > 0] = np.inf
-    return found
+            found[counts @ self._is_infinite > 0] = np.inf
 
 
 def interval_of(values: Float64Array, resampling: Resampling, units: int) -> Interval:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import DataError, UsageError
-from lmctl.query.bootstrap import Resampling, check_units, holm, interval_of, p_value, resampled
+from lmctl.query.bootstrap import Resampling, check_units, holm, interval_of, p_value, resampled_together
 from lmctl.query.common_pieces import TextSource, common_pieces, tokens_as_pieces
 from lmctl.query.compared import Comparison, Difference, ModelFigures
 from lmctl.query.evaluation import evaluate_file
@@ -90,14 +90,12 @@ def compare_models(
     bits = np.array([pieces.sums(text.bits(spelling=spelling), place) for place, text in enumerate(texts)])
     traits, notes = _traits(models, texts, pieces, state, threads)
     divided = list(groupings(traits))
-    sums = _sums_of_units(alike.measure, texts, unit_of)
-    own = sums.shape[1]
-    if group_intervals:
-        # One drawing for both, so that groups are compared on the resamples of the whole text.
-        of_groups = sums_of_units(divided, bits, unit_of[pieces.sentences])
-        sums = np.concatenate([sums, of_groups], axis=1)
-    drawn = resampled(sums, resampling)
-    resamples = _measured(alike.measure, drawn[:, :own].T)
+    of_groups = [sums_of_units(divided, bits, unit_of[pieces.sentences])] if group_intervals else []
+    # One drawing for both, so that groups are compared on the resamples of the whole text.
+    whole, *drawn_groups = resampled_together(
+        [_sums_of_units(alike.measure, texts, unit_of), *of_groups], resampling
+    )
+    resamples = _measured(alike.measure, whole.T)
     figures = [
         ModelFigures(
             model=name,
@@ -122,7 +120,7 @@ def compare_models(
                 names,
                 divided,
                 bits,
-                (sums[:, own:], drawn[:, own:]) if group_intervals else None,
+                (of_groups[0], drawn_groups[0]) if group_intervals else None,
                 resampling,
             )
         ),

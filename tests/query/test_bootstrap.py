@@ -17,6 +17,7 @@ from lmctl.query.bootstrap import (
     p_value,
     perplexity_interval,
     resampled,
+    resampled_together,
 )
 
 # Nats and tokens of ten lines.
@@ -83,6 +84,15 @@ def test_the_same_seed_gives_the_same_resamples_however_many_are_drawn_at_once(m
     # Sums of whole numbers are exact in any order.
     assert whole.tolist() == parts.tolist()
     assert whole.tolist() != resampled(LINES, Resampling(samples=100, seed=2)).tolist()
+
+
+def test_sums_that_are_drawn_together_are_those_of_the_same_resamples_to_the_last_bit():
+    # Products of matrices of other widths round otherwise.
+    sums = np.random.default_rng(0).gamma(2.0, 3.0, size=(50, 140))
+    whole, groups = resampled_together([sums[:, :4], sums], Resampling(samples=500))
+
+    assert whole.tolist() == resampled(sums[:, :4], Resampling(samples=500)).tolist()
+    assert groups[:, :4] == pytest.approx(whole, rel=1e-12)
 
 
 def test_a_difference_of_zero_has_p_1_and_one_of_a_single_sign_the_least_p():
