@@ -49,7 +49,8 @@ def write_function(place: Path, function: Callable[..., Any]) -> None:
     Args:
         place: path of the file, whose name is used once.
         function: the function. If it has a method `versions`, the result is compared with that on each worker. If
-            it has a method `folders`, each worker must see these folders.
+            it has a method `folders`, each worker must see these folders. If it has a method `check_worker`, each
+            worker calls it, and it raises `UnsuitableError` if the worker cannot do the work for another reason.
     """
     content = {
         "versions": _versions_here(),
@@ -137,6 +138,7 @@ def _read_function(place: Path) -> Callable[..., Any]:
     for each in getattr(function, "folders", list)():
         with _seeing(each):
             next(each.iterdir(), None)
+    getattr(function, "check_worker", lambda: None)()
     return function
 
 

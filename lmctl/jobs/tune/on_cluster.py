@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.jobs.cluster.steered import Done, Report, steered
 from lmctl.jobs.cluster.steered_side import STOP
+from lmctl.jobs.cluster.worker_side import UnsuitableError
 from lmctl.jobs.tune.trial_process import TrialCommand, TrialEnd, run_trial
+from lmctl.records import read_regular
 from lmctl.version import versions
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class TrialOnWorker:
 
     def __init__(self, corpus: Path) -> None:
         self._corpus = corpus.absolute()
+        # It has the hashes of all other files of the corpus.
+        self._record = _record_of(self._corpus)
 
     def versions(self) -> dict[str, str]:
         """The versions on which a training depends. Of Python, the third part may differ."""
@@ -41,6 +46,15 @@ class TrialOnWorker:
     def folders(self) -> list[Path]:
         """The folders that a worker reads."""
         return [self._corpus]
+
+    def check_worker(self) -> None:
+        """Check that this worker has the corpus of the client, and not another one under the same path.
+
+        Raises:
+            UnsuitableError: it has another one.
+        """
+        if _record_of(self._corpus) != self._record:
+            raise UnsuitableError(f"has another corpus in the folder {self._corpus}; expected that of the client")
 
     def __call__(self, command: TrialCommand, steering: Steering) -> TrialEnd:
         """Run a trial, report the points of its curve, and end it if the client orders so."""
@@ -51,6 +65,14 @@ class TrialOnWorker:
             return False
 
         return run_trial(command, report, lambda: steering.order() == STOP, is_cut=lambda: steering.order() == CUT)
+
+
+def _record_of(corpus: Path) -> bytes | None:
+    """The record of a prepared corpus; None: there is none."""
+    try:
+        return read_regular(corpus / CORPUS_FILE)
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from simulated_trials import count_ngrams, points_of
 
 from lmctl.config import read_settings
 from lmctl.config.spaces import Dimension, Space
 from lmctl.deadline import Deadline
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.request import describe_request
-from lmctl.jobs.train.run import train
 from lmctl.jobs.train.signals import Signals
 from lmctl.jobs.tune.folder import StudyRecord, TuningFolder
 from lmctl.jobs.tune.limits import Limits
@@ -24,6 +24,8 @@ from lmctl.jobs.tune.trial_process import TrialEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from simulated_trials import Curves
 
     from lmctl.config import Settings
     from lmctl.corpus.prepared import PreparedCorpus
@@ -66,7 +68,7 @@ class Trials:
 
     def __init__(self, clock: Clock, seconds: float = 10.0) -> None:
         self._clock, self._seconds = clock, seconds
-        self.curves: dict[int, list[float]] = {}
+        self.curves: Curves = {}
         self.ends: dict[int, TrialEnd] = {}
         self.commands: list[TrialCommand] = []
 
@@ -75,18 +77,14 @@ class Trials:
     ) -> TrialEnd:
         self.commands.append(command)
         number = int(command.model.name)
-        for point, perplexity in enumerate(self.curves.get(number, []), start=1):
-            event = {"event": "curve_point", "point": point, "points": 4, "valid_perplexity": perplexity}
-            if is_to_be_cut(event):
-                return TrialEnd(was_cut=True, exit_code=143, message="interrupted")
+        if any(map(is_to_be_cut, points_of(self.curves, command))):
+            return TrialEnd(was_cut=True, exit_code=143, message="interrupted")
         self._clock.seconds += self._seconds
         if is_over():
             return TrialEnd(was_stopped=True, exit_code=143, message="interrupted")
         if number in self.ends:
             return self.ends[number]
-        # Orders 1, 2, ... give each trial another perplexity.
-        settings = read_settings(assignments=[*NGRAM, f"model.order={1 + number % 4}"])
-        train([str(command.corpus)], command.model, settings)
+        count_ngrams(command)
         return TrialEnd()
 
 

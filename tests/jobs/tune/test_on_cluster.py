@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from simulated_trials import SimulatedTrial
 
 from lmctl.config import read_settings
 from lmctl.errors import UnavailableError
 from lmctl.jobs.cluster.connection import Connection
 from lmctl.jobs.cluster.local import local_cluster
-from lmctl.jobs.cluster.steered import Done, Lost, Report
+from lmctl.jobs.cluster.steered import Done, Lost, Report, steered
+from lmctl.jobs.cluster.worker_side import UnsuitableError
 from lmctl.jobs.tune.on_cluster import ClusterPlaces, TrialOnWorker
 from lmctl.jobs.tune.options import TuneOptions
 from lmctl.jobs.tune.run import tune
@@ -133,6 +136,46 @@ def test_workers_must_have_the_versions_that_train_and_see_the_corpus(tmp_path):
     function = TrialOnWorker(tmp_path)
     assert {"lmctl", "numpy", "tensorflow", "keras"} <= function.versions().keys()
     assert function.folders() == [tmp_path]
+
+
+def test_a_worker_with_another_corpus_under_the_same_path_is_refused(corpus, tmp_path):
+    function = pickle.dumps(TrialOnWorker(corpus.folder))
+    pickle.loads(function).check_worker()  # noqa: S301
+
+    record = corpus.folder / "corpus.json"
+    for damage in (lambda: record.write_bytes(record.read_bytes() + b"\n"), record.unlink):
+        damage()
+        with pytest.raises(
+            UnsuitableError, match=r"^has another corpus in the folder /.*/corpus; expected that of"
+        ):
+            pickle.loads(function).check_worker()  # noqa: S301
+
+
+def told(events):
+    """What a study told of its trials, apart from times and places."""
+    fields = ("trial", "values", "continued", "point", "state", "perplexity", "best", "why")
+    return [(type(event), *(getattr(event, name, None) for name in fields)) for event in events]
+
+
+def test_with_one_worker_a_study_is_that_of_a_run_without_a_cluster(search, trials, tmp_path):
+    # Trials 1, 2 and 6 are cut off, and the last ones are chosen by the results of the others.
+    trials.curves = {0: [100, 50], 1: [120, 1], 2: [90, 60], 3: [80, 40], 5: [70, 30], 6: [99, 1], 7: [60, 20]}
+    options = {"most": 8, "seconds": 1000.0}
+    made, study, alone = search(**options)
+    best = made.to_the_end()
+    study.close()
+    (tmp_path / "model").rename(tmp_path / "alone")
+
+    with (
+        local_cluster(1, tmp_path) as address,
+        Connection(address) as connection,
+        steered(connection, tmp_path, SimulatedTrial(trials.curves)) as tasks,
+    ):
+        made, study, events = search(**options, places=ClusterPlaces(tasks, 1))
+        assert made.to_the_end().number == best.number
+
+    assert told(events) == told(alone)
+    assert [trial.number for trial in study.trials() if trial.state == "cut"] == [1, 2, 6]
 
 
 @pytest.fixture(scope="module")
