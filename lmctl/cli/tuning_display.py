@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # The table has the last trials and the best one, so that it fits a small terminal.
 SHOWN_TRIALS = 12
 STATES = {"done": "done", "cut": "cut off", "failed": "failed", "too_large": "over a limit"}
+# Those after the column of the figure that is compared.
 COLUMNS = (
-    tables.Column("perplexity"),
     tables.Column("", right=False),
     tables.Column("time", optional=True),
 )
@@ -61,6 +61,7 @@ class TuningDisplay:
         self._rows: dict[int, _Row] = {}
         self._too_large = 0
         self._heading = "preparing the text"
+        self._figure = "perplexity"
         self._live: Live | None = None
         self._training: TrainingDisplay | None = None
         self._inside = contextlib.ExitStack()
@@ -107,6 +108,7 @@ class TuningDisplay:
             self._training.finish(tuned.trained)
 
     def _study_started(self, event: StudyStarted) -> None:
+        self._figure = event.figure.replace("_", "-")
         earlier = f", after {event.decided} of earlier runs" if event.decided else ""
         each = "" if event.trial_seconds is None else f" of {duration(event.trial_seconds)} at most"
         time = f"{duration(event.search_seconds)} for trials{each}{earlier}"
@@ -132,7 +134,7 @@ class TuningDisplay:
             # There may be very many of these, and each takes next to no time.
             self._too_large += 1
             del self._rows[event.trial]
-        figures = "" if event.perplexity is None else f", perplexity {event.perplexity:.2f}"
+        figures = "" if event.perplexity is None else f", {self._figure} {event.perplexity:.2f}"
         why = "" if event.why is None else f": {event.why}"
         self._say(f"trial {event.trial}: {row.state}{figures}{', best so far' if event.best else ''}{why}")
 
@@ -147,7 +149,7 @@ class TuningDisplay:
             for line, is_heading in self._table(list(self._rows)):
                 self._console.print(line, style="bold" if is_heading else None, markup=False, crop=False)
         counts = ", ".join(f"{number} {STATES[state]}" for state, number in event.trials.items())
-        lines = [f"trials: {counts}; trial {event.best} is the best, with perplexity {event.perplexity:.2f}"]
+        lines = [f"trials: {counts}; trial {event.best} is the best, with {self._figure} {event.perplexity:.2f}"]
         if event.importances:
             shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in event.importances.items())
             lines.append(f"what mattered: {shares}")
@@ -178,7 +180,7 @@ class TuningDisplay:
         if not shown or self._console is None:
             return []
         rows = [(f"{number}  {row.values}", row.cells()) for number, row in shown]
-        return tables.layout("trial", COLUMNS, rows, self._console.width)
+        return tables.layout("trial", (tables.Column(self._figure), *COLUMNS), rows, self._console.width)
 
     def _drawn(self) -> Group:
         from rich.console import Group

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from lmctl.cli.output import Messages
@@ -138,3 +139,15 @@ def test_plain_lines_name_the_workers(capfd):
         "lmctl: trial 1: dropout=0.1",
         "lmctl: trial 0: done, perplexity 50.00, best so far",
     ]
+
+
+def test_models_that_fill_gaps_have_pseudo_perplexities(capfd):
+    with TuningDisplay(PLAIN) as display:
+        for event in (
+            msgspec.structs.replace(STUDY, figure="pseudo_perplexity"),
+            started(0),
+            ended(0, "cut", 50.0),
+        ):
+            display.on_event(event)
+
+    assert capfd.readouterr().err.splitlines()[-1] == "lmctl: trial 0: cut off, pseudo-perplexity 50.00"

@@ -29,17 +29,21 @@ _STATES = {"done": "done", "cut": "cut off", "failed": "failed", "too_large": "o
 
 def study_sections(tuned: Tuned) -> list[Section]:
     """The sections about a study, for the report of the model that it published."""
-    trials = tuned.study
+    trials, figure = tuned.study, tuned.figure.replace("_", "-")
     shown = [
-        figure
-        for figure in (_curves(trials, tuned.best), _best_so_far(trials), _importances(tuned.importances))
-        if figure is not None
+        each
+        for each in (
+            _curves(trials, tuned.best, figure),
+            _best_so_far(trials, figure),
+            _importances(tuned.importances),
+        )
+        if each is not None
     ]
     best = Section(
         "The best configuration",
         [
             paragraph(
-                f"Trial {tuned.best} has the lowest perplexity on the validation text, "
+                f"Trial {tuned.best} has the lowest {figure} on the validation text, "
                 f"{decimal(tuned.trial_perplexity)}. This command trains its configuration again:"
             ),
             element(
@@ -54,22 +58,27 @@ def study_sections(tuned: Tuned) -> list[Section]:
             ),
         ],
     )
-    return [Section("Trials", [paragraph(_summary(tuned)), figures(*shown), _table(trials, tuned.best)]), best]
+    return [
+        Section(
+            "Trials", [paragraph(_summary(tuned, figure)), figures(*shown), _table(trials, tuned.best, figure)]
+        ),
+        best,
+    ]
 
 
-def _summary(tuned: Tuned) -> str:
+def _summary(tuned: Tuned, figure: str) -> str:
     counts = ", ".join(f"{number} {_STATES[state]}" for state, number in tuned.trials.items())
     seconds = sum(trial.seconds for trial in tuned.study)
     said = f"Trials: {counts}. Together they took {duration(seconds)}."
     if tuned.first_perplexity is not None:
         said += (
-            f" Trial 0 has the values of the preset and of the settings; its perplexity is "
+            f" Trial 0 has the values of the preset and of the settings; its {figure} is "
             f"{decimal(tuned.first_perplexity)}."
         )
     return f"{said} A validation text flatters the configuration that it has chosen among many."
 
 
-def _curves(trials: Sequence[Trial], best: int) -> Figure | None:
+def _curves(trials: Sequence[Trial], best: int, figure: str) -> Figure | None:
     """The validation curves; None if no trial has one."""
     with_points = [trial for trial in trials if trial.points]
     if not with_points:
@@ -80,16 +89,17 @@ def _curves(trials: Sequence[Trial], best: int) -> Figure | None:
         Line(_kind(trial, best), [(100 * point / CURVE_POINTS, value) for point, value in _points(trial)])
         for trial in chosen
     ]
+    at_point = "Perplexity" if figure == "perplexity" else "Exponential of the masked cross-entropy"
     described = (
-        "Perplexity of the first 20,000 tokens of the validation text after each quarter of a trial. The last "
-        "point of a trial that was trained to its end is of the whole text."
+        f"{at_point} of the first 20,000 tokens of the validation text after each quarter of a trial. The last "
+        f"point of a trial that was trained to its end is the {figure} of the whole text."
     )
     return Figure(
         "Validation curves of the trials",
         described,
-        plot_lines([Panel("perplexity", lines, logarithmic=True)], "% of the training"),
+        plot_lines([Panel(figure, lines, logarithmic=True)], "% of the training"),
         table(
-            "Perplexity of each trial by part of its training",
+            f"{figure.capitalize()} of each trial by part of its training",
             ["trial", *(f"{100 * point // CURVE_POINTS} %" for point in _all_points())],
             [
                 (f"{trial.number}", *(decimal(dict(_points(trial)).get(point)) for point in _all_points()))
@@ -113,10 +123,10 @@ def _kind(trial: Trial, best: int) -> str:
     """The line of a trial in the legend, which has three names at most."""
     if trial.number == best:
         return "the best"
-    return _STATES["done"] if trial.state == "done" else "cut off or failed"
+    return _STATES["done"] if trial.state == "done" else "cut off, failed or over a limit"
 
 
-def _best_so_far(trials: Sequence[Trial]) -> Figure | None:
+def _best_so_far(trials: Sequence[Trial], figure: str) -> Figure | None:
     """The lowest perplexity by time; None if fewer than two trials were trained to their end."""
     by_end = sorted(trials, key=lambda each: each.ended)
     times = itertools.accumulate(trial.seconds for trial in by_end)
@@ -140,12 +150,12 @@ def _best_so_far(trials: Sequence[Trial]) -> Figure | None:
     ]
     return Figure(
         "Best so far",
-        "The lowest perplexity of the trials that were trained to their end, by the time that all trials have "
+        f"The lowest {figure} of the trials that were trained to their end, by the time that all trials have "
         "taken. Trials at the same time are added up.",
-        plot_lines([Panel("perplexity", [Line("best so far", corners)])], "minutes of all trials"),
+        plot_lines([Panel(figure, [Line("best so far", corners)])], "minutes of all trials"),
         table(
             "Trials that were the best when they ended",
-            ["trial", "time", "perplexity"],
+            ["trial", "time", figure],
             [(f"{trial.number}", duration(time), decimal(trial.perplexity)) for time, trial in steps],
         ),
     )
@@ -164,7 +174,7 @@ def _importances(importances: dict[str, float]) -> Figure | None:
     )
 
 
-def _table(trials: Sequence[Trial], best: int) -> Element:
+def _table(trials: Sequence[Trial], best: int, figure: str) -> Element:
     """The trials with their values, in their order."""
     ranked = sorted(trials, key=lambda each: (each.state != "done", each.perplexity or math.inf, each.number))
     shown = sorted(ranked[:MOST_TRIALS], key=lambda each: each.number)
@@ -175,7 +185,7 @@ def _table(trials: Sequence[Trial], best: int) -> Element:
     has_reasons = any(trial.why is not None for trial in shown)
     return table(
         f"Trials{more}",
-        ["trial", "perplexity", "time", "result", *names, *(["reason"] if has_reasons else [])],
+        ["trial", figure, "time", "result", *names, *(["reason"] if has_reasons else [])],
         [
             (
                 f"{trial.number}",

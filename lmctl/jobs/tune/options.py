@@ -7,7 +7,7 @@ import msgspec
 from lmctl.jobs.train.publish import Trained
 from lmctl.jobs.tune.limits import Limits
 from lmctl.jobs.tune.study import Trial
-from lmctl.jobs.watching.tuning_events import Values
+from lmctl.jobs.watching.tuning_events import ComparedFigure, Values
 from lmctl.store.lock import LockPolicy
 
 
@@ -46,7 +46,8 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         trials: number of trials of the study by their state.
         best: number of the best trial.
         values: its values of the keys that vary.
-        trial_perplexity: its perplexity, or pseudo-perplexity if the model fills gaps.
+        figure: what perplexities are called here; those of models that fill gaps are pseudo-perplexities.
+        trial_perplexity: that of the best trial.
         first_perplexity: perplexity of trial 0, which has the values of the preset; None if it was not trained to
             its end.
         importances: share of each key in the differences between trials.
@@ -59,6 +60,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     trials: dict[str, int]
     best: int
     values: Values
+    figure: ComparedFigure
     trial_perplexity: float
     first_perplexity: float | None
     importances: dict[str, float]

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lmctl.jobs.tune.options import TuneOptions
     from lmctl.jobs.tune.places import Places, RunTrial
     from lmctl.jobs.tune.study import Trial
-    from lmctl.jobs.watching.tuning_events import OnTuningEvent
+    from lmctl.jobs.watching.tuning_events import ComparedFigure, OnTuningEvent
 
 
 def tune(
@@ -127,7 +127,7 @@ def tune(
                         final_seconds=record.plan.final_seconds,
                         search_seconds=max(deadline.left() - final_seconds, 0.0),
                         at_once=at_once,
-                        figure="perplexity" if job.config.family.predicts_next_word else "pseudo_perplexity",
+                        figure=_figure(job.config),
                     )
                 )
                 search = Search(
@@ -155,6 +155,7 @@ def tune(
         trials=counts,
         best=best.number,
         values=best.values,
+        figure=_figure(job.config),
         trial_perplexity=best.perplexity or 0.0,
         first_perplexity=None if first is None else first.perplexity,
         importances=importances,
@@ -163,6 +164,11 @@ def tune(
         trained=trained,
         study=trials,
     )
+
+
+def _figure(config: Config) -> ComparedFigure:
+    """The figure by which trials are compared."""
+    return "perplexity" if config.family.predicts_next_word else "pseudo_perplexity"
 
 
 @contextlib.contextmanager
@@ -296,9 +302,10 @@ def _time_limit(record: StudyRecord) -> dict[str, object]:
 def _write_best(folder: TuningFolder, job: TrainingJob, record: StudyRecord, best: Trial, trials: int) -> str:
     """Write the settings of the best trial, by which `lmctl train -c` repeats its configuration."""
     values = {**job.settings.explicit, **best.values, **_time_limit(record)}
+    figure = _figure(job.config).replace("_", "-")
     text = (
-        f"# The best of {trials} trials of lmctl tune: trial {best.number}, perplexity {best.perplexity:.2f} on "
-        f"the validation text.\n{settings_to_yaml(values)}"
+        f"# The best of {trials} trials of lmctl tune: trial {best.number}, {figure} {best.perplexity:.2f} on the "
+        f"validation text.\n{settings_to_yaml(values)}"
     )
     files.write_text(folder.best, text)
     return text

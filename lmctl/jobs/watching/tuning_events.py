@@ -12,6 +12,8 @@ from lmctl.jobs.watching.events import RunEvent
 
 # done: trained to its end; cut: ended by halving; failed: training diverged or crashed; too_large: over a limit.
 TrialState = Literal["done", "cut", "failed", "too_large"]
+# Perplexities of models that fill gaps are pseudo-perplexities; trials are compared by either.
+ComparedFigure = Literal["perplexity", "pseudo_perplexity"]
 Values = dict[str, str | int | float | bool | None]
 
 
@@ -38,7 +40,7 @@ class StudyStarted(msgspec.Struct, frozen=True, kw_only=True):
     final_seconds: float | None
     search_seconds: float
     at_once: int
-    figure: Literal["perplexity", "pseudo_perplexity"]
+    figure: ComparedFigure
 
 
 class TrialStarted(msgspec.Struct, frozen=True, kw_only=True):

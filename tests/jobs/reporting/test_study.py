@@ -15,11 +15,12 @@ def trial(number, state, perplexity, seconds, ended, points=None, why=None):
     return Trial(number, values, state, perplexity, points or {}, seconds, why, ended=ended)
 
 
-def read(trials, importances=None):
+def read(trials, importances=None, figure="perplexity"):
     tuned = Tuned(
         trials={"done": 3, "cut": 1, "failed": 1},
         best=3,
         values={},
+        figure=figure,
         trial_perplexity=80.0,
         first_perplexity=100.0,
         importances=importances or {},
@@ -73,3 +74,17 @@ def test_what_mattered_and_how_to_repeat_the_best():
 
 def test_ngrams_have_no_curves():
     assert "Validation curves" not in read([trial(0, "done", 5.0, 1.0, 1.0), trial(3, "done", 4.0, 1.0, 2.0)]).text
+
+
+def test_models_that_fill_gaps_have_pseudo_perplexities():
+    found = read(TRIALS, figure="pseudo_perplexity")
+    assert "Trial 3 has the lowest pseudo-perplexity on the validation text, 80.00." in found.text
+    assert "Exponential of the masked cross-entropy of the first 20,000 tokens" in found.text
+    assert "trialpseudo-perplexitytimeresultdropoutreason" in found.texts["tr"]
+    assert not [name for name in found.texts["text"] if name == "perplexity"]
+
+
+def test_the_legend_has_every_state():
+    too_large = trial(5, "too_large", 70.0, 60.0, 95.0, {1: 200.0})
+    names = {"the best", "done", "cut off, failed or over a limit"}
+    assert names <= set(read([*TRIALS, too_large]).texts["text"])
