@@ -13,7 +13,7 @@ from lmctl.config import Settings, seconds_of, settings_to_yaml
 from lmctl.config.spaces import built_in_space, read_space
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.deadline import Deadline
-from lmctl.errors import UsageError
+from lmctl.errors import UnavailableError, UsageError
 from lmctl.jobs.cluster.addresses import check_scheduler
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.inputs import DECIDED_BY_PREPARATION, describe_corpus, is_prepared_folder
@@ -133,7 +133,10 @@ def tune(
                 search = Search(
                     study, record, folder, corpus, shared, deadline, options.trials, signals, on_event, places
                 )
-                best = search.to_the_end()
+                try:
+                    best = search.to_the_end()
+                except UnavailableError as error:
+                    raise UnavailableError(f"{error}; the same command continues the study") from error
                 trials, importances = study.trials(), study.importances()
         counts = dict(Counter(str(trial.state) for trial in trials))
         yaml = _write_best(folder, job, record, best, len(trials))

@@ -12,7 +12,14 @@ import pytest
 from waiting import LONGEST_SECONDS
 
 from lmctl.config import read_settings
-from lmctl.errors import DataError, InputMissingError, LockedError, QualityGateError, UsageError
+from lmctl.errors import (
+    DataError,
+    InputMissingError,
+    LockedError,
+    QualityGateError,
+    UnavailableError,
+    UsageError,
+)
 from lmctl.jobs.train.run import train
 from lmctl.jobs.tune.limits import Limits
 from lmctl.jobs.tune.options import TuneOptions
@@ -147,6 +154,19 @@ def test_the_corpus_may_move(study, sentences, tmp_path, trials):
     study(trials=2, sources=[str(moved)])
 
     assert len(trials.commands) == 2
+
+
+def test_a_study_whose_cluster_is_lost_can_be_continued(study, trials, monkeypatch):
+    def lose(*_):
+        raise UnavailableError("tcp://10.0.0.1:8786: the scheduler does not answer any more")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(trials), "__call__", lose)
+        message = refusal(study, kind=UnavailableError)
+    _, events = study()
+
+    assert message.endswith(": the scheduler does not answer any more; the same command continues the study")
+    assert next(event for event in events if isinstance(event, TrialStarted)).continued
 
 
 def test_restart_begins_a_new_study(study, trials):
