@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmctl.cli.training_display import _figures
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError, UsageError
 from lmctl.jobs.rollback import roll_back
 from lmctl.jobs.train.run import plan, train
 from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import GateDone, ignore_event
+from lmctl.jobs.watching.live_line import figures_of
 from lmctl.query.evaluation import evaluate_gaps
 from lmctl.query.model import load
 from lmctl.query.text_bits import bits_of_gaps
@@ -78,7 +78,7 @@ def test_a_run_reports_masked_cross_entropies_and_a_pseudo_perplexity(run, known
     epochs = [event for event in seen if isinstance(event, EpochDone)]
     steps = [event for event in seen if isinstance(event, StepDone)]
     assert steps[-1].valid_masked_cross_entropy_nats == epochs[0].valid_masked_cross_entropy_nats
-    assert _figures(epochs[0], 2) == (
+    assert figures_of(epochs[0], 2) == (
         f"masked cross-entropy (nats): train {epochs[0].train_masked_cross_entropy_nats:.3f}, "
         f"valid {epochs[0].valid_masked_cross_entropy_nats:.3f}"
     )
