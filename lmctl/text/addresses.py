@@ -6,6 +6,9 @@ working folder. `./s3://x` names the file. `file:///x` is the file /x, and fsspe
 An address may have a password (`https://user:password@host/`) or a signature (`?X-Amz-Signature=...`). These are
 kept in the memory of the process alone. All other parts of lmctl know such a text by its public name, which has
 neither user nor query, so that no message, record or result shows them.
+
+Not everything before an @ is a user. In `abfs://container@account/x` and `github://org:repo@branch/x` it says
+where the text is, and without it two texts would have one name.
 """
 
 from __future__ import annotations
@@ -28,8 +31,15 @@ _IN_TEXT = re.compile(rf"{_PROTOCOL}://[^\s'\"<>]*[^\s'\"<>;,.:)]", re.IGNORECAS
 # Of S3: which version of an object. It is no secret, and without it another text would be read.
 _VERSION = re.compile(r"versionId=[\w.-]+")
 _LOCAL = ("file", "local")
+# Protocols whose names have a place before an @, and no user: container@account, org:repo@branch, path:branch@.
+_PLACE_BEFORE_AT = ("abfs", "abfss", "az", "adl", "github", "git", "oci", "ocilake")
+_S3 = ("s3", "s3a")
+# Protocols whose names are paths: they have no host, so @, : and ? are characters of names.
+_PATHS = (*_LOCAL, "memory", "zip", "tar", "libarchive", "dir", "hf")
 
 WEB = ("http", "https")
+# The name of an address whose user and password cannot be told apart from the rest.
+_UNREADABLE = "..."
 
 # The whole addresses, by their public names.
 _whole: dict[str, str] = {}
@@ -65,17 +75,25 @@ def file_name(name: str) -> str:
         return path.name
     link = next(link for link in _LINKS.split(public_name(name)) if "://" in link)
     protocol, _, place = link.partition("://")
-    # Other stores, such as memory:// and zip://, have no host.
+    # Of other stores, the last part may be the whole name, as in memory://a.txt.
     return PurePosixPath(place.partition("/")[2] if protocol.lower() in WEB else place).name
 
 
 def public_name(name: str) -> str:
-    """A name without user, password and query; names without a protocol are unchanged."""
+    """A name without user, password and query; names without a protocol are unchanged.
+
+    If a password has a character that ends it too early, nothing but the protocol is left: `https://...`.
+    """
     return "::".join(map(_public_link, _LINKS.split(name))) if is_address(name) else name
 
 
 def public_text(text: str) -> str:
     """A text, such as a message of a library, with the public names of all addresses in it."""
+    for public, whole in _whole.items():
+        text = text.replace(whole, public)
+        # A password or a query may have quotation marks, which end an address in a sentence.
+        for part in _hidden_parts(whole):
+            text = text.replace(part, "")
     return _IN_TEXT.sub(lambda found: public_name(found.group()), text)
 
 
@@ -89,7 +107,8 @@ def known_name(name: str) -> str:
         name: what the user typed.
 
     Raises:
-        UsageError: another address with this public name is kept, so that the two could not be told apart.
+        UsageError: another address with this public name is kept, so that the two could not be told apart; or it
+            is not certain where its password ends.
     """
     if not is_address(name):
         return name
@@ -97,6 +116,10 @@ def known_name(name: str) -> str:
         # A relative one might be "-".
         return str(local) if local.is_absolute() else f"./{local}"
     public = public_name(name)
+    if any(link.endswith(f"://{_UNREADABLE}") for link in _LINKS.split(public)):
+        raise UsageError(
+            f"{public}: the port is not a number; write / ? # in a user or a password as %2F, %3F and %23"
+        )
     if _whole.setdefault(public, name) != name:
         raise UsageError(
             f"{public}: is named twice, with different users or queries; lmctl tells texts apart by their "
@@ -124,16 +147,37 @@ def whole_address(name: str) -> str:
 def _public_link(link: str) -> str:
     """One link of a chain without user and query."""
     protocol, mark, rest = link.partition("://")
-    if not mark or protocol.lower() in _LOCAL:
+    kind = protocol.lower()
+    if not mark or kind in _PATHS:
         return link
     place, _, query = rest.partition("?")
-    if protocol.lower() in WEB:
+    if kind in WEB:
         place = place.partition("#")[0]
     host, slash, path = place.partition("/")
-    host = host.rpartition("@")[2]
-    port = host.rpartition("]")[2].partition(":")[2]
-    if port and not port.isdecimal():
-        # A password with a / or ?, which has to be written as %2F or %3F, looks like a port.
-        return f"{protocol}://..."
+    # An access point of S3, arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME, has colons as well.
+    if kind not in _PLACE_BEFORE_AT and not (kind in _S3 and host.startswith("arn:")):
+        host = host.rpartition("@")[2]
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not port.isdecimal():
+            # A password with a / or ?, which has to be written as %2F or %3F, looks like a port.
+            return f"{protocol}://{_UNREADABLE}"
     version = f"?{query}" if _VERSION.fullmatch(query) else ""
     return f"{protocol}://{host}{slash}{path}{version}"
+
+
+def _hidden_parts(whole: str) -> list[str]:
+    """The parts of an address that its public name does not have: `user:password@` and `?query`.
+
+    Each comes as it is and unquoted, since libraries write both.
+    """
+    from urllib.parse import unquote
+
+    found = []
+    for link in _LINKS.split(whole):
+        shown = public_name(link)
+        before, _, query = link.partition("?")
+        user, at, _ = before.partition("://")[2].partition("/")[0].rpartition("@")
+        parts = [f"{user}@"] if at and at not in shown else []
+        parts += [f"?{query}"] if query and "?" not in shown else []
+        found += [each for part in parts for each in (part, unquote(part))]
+    return found

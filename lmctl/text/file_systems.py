@@ -9,6 +9,8 @@ from lmctl.text.addresses import WEB, is_chain, protocol_of
 
 # A server that sends nothing for so long is not waited for.
 SILENCE_SECONDS = 60
+# Packages that are not called as the module that they install.
+_PACKAGES = {"smbclient": "smbprotocol", "libarchive": "libarchive-c"}
 
 
 def file_system(whole: str, name: str) -> tuple[Any, str]:
@@ -39,7 +41,7 @@ def file_system(whole: str, name: str) -> tuple[Any, str]:
             # fsspec knows protocols in small letters.
             system, path = fsspec.url_to_fs(f"{protocol}://{whole.partition('://')[2]}", **options)
     except ImportError as error:
-        raise MissingExtraError(f"{name}: {_missing_package(protocol, error)}") from error
+        raise MissingExtraError(f"{name}: {_missing_package(whole, error)}") from error
     except ValueError as error:
         if "Protocol not known" not in str(error):
             raise
@@ -50,16 +52,22 @@ def file_system(whole: str, name: str) -> tuple[Any, str]:
     return system, path
 
 
-def _missing_package(protocol: str, error: ImportError) -> str:
+def _missing_package(whole: str, error: ImportError) -> str:
     """The end of a message: which package is missing."""
     from fsspec.registry import known_implementations
 
-    module = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
-    missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
-    package = missing if module in ("", "fsspec") else module
-    if not package:
-        return f"{protocol}:// needs a package that is not installed: {error}"
-    return f"{protocol}:// is read with the package {package}, which is not installed: pip install {package}"
+    protocol = protocol_of(whole)
+    missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else error.name
+    if is_chain(whole):
+        # Any of its links may be the one that lacks its package.
+        reader, module = "it", missing
+    else:
+        known: str = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
+        reader, module = f"{protocol}://", missing if known in ("", "fsspec") else known
+    if not module:
+        return f"{reader} needs a package that is not installed: {error}"
+    package = _PACKAGES.get(module, module)
+    return f"{reader} is read with the package {package}, which is not installed: pip install {package}"
 
 
 def _web_options(whole: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lmctl.text.file_systems import file_system
 from lmctl.text.remote_errors import ANY_ERROR, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 # Most stores answer a request after some 50 ms, so larger pieces are not much faster.
 _REQUEST_BYTES = 8 << 20
@@ -74,10 +74,12 @@ def size_of(address: str) -> int | None:
     return _known(address).size
 
 
-def canonical(address: str) -> str:
-    """The address as fsspec writes it, such as s3:// for s3a://, without user and query."""
+def identity(address: str) -> Hashable:
+    """A value that two addresses of the same text have in common, such as s3:// and s3a://."""
     text = _known(address)
-    return public_name(address if protocol_of(address) in WEB else text.system.unstrip_protocol(text.path))
+    # The path alone has neither the account of Azure nor the repository of GitHub. Of HTTP, options differ that do
+    # not change the text.
+    return public_name(address) if protocol_of(address) in WEB else (text.system, text.path)
 
 
 def can_seek(address: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmctl.errors import InputMissingError, StorageError, UnavailableError
+from lmctl.errors import InputMissingError, StorageError, UnavailableError, UsageError
 from lmctl.text.addresses import public_text
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ANY_ERROR = Exception
 
 # Names of classes, because the packages that have them are not imported for that. Python's own ones are
-# TimeoutError and ConnectionError; the others are of aiohttp, botocore, httpx, fsspec and google-auth.
+# TimeoutError and ConnectionError; the others are of aiohttp, botocore, httpx, fsspec, google-auth and azure-core.
 _NO_ANSWER = frozenset(
     {
         "ConnectionError",
@@ -39,6 +39,7 @@ _NO_CREDENTIALS = frozenset(
         "ProfileNotFound",
         "DefaultCredentialsError",
         "RefreshError",
+        "ClientAuthenticationError",
         "LocalTokenNotFoundError",
     }
 )
@@ -73,6 +74,9 @@ def failure(name: str, error: Exception, done: int = 0, announced: int | None = 
         return StorageError(f"{name}: no credentials ({reason}); docs/text.md says where they are read")
     if status in (404, 410):
         return _missing(name)
+    if {"FileNotFoundError", "ValueError"} <= kinds:
+        # fsspec calls it a missing file if aiohttp or yarl cannot read an address, too.
+        return UsageError(f"{name}: no valid address; check the host, the port and the path")
     if kinds & _NO_ANSWER or status in (408, 429) or (status is not None and status >= 500):
         return UnavailableError(f"{name}: the store does not answer ({reason}); try again later")
     if "FileNotFoundError" in kinds and status is None:

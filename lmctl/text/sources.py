@@ -46,13 +46,13 @@ def recorded_name(path: str) -> str:
 def identity(path: str) -> Hashable | None:
     """A value that two names of the same file have in common; None: a pipe, or it is missing.
 
-    Of a file, the device and the inode; of an address, its canonical form.
+    Of a file, the device and the inode; of an address, its file system and its path there.
     """
     if path == STDIN:
         return None
     with contextlib.suppress(OSError, ValueError, LmctlError):
         if (local := local_path(path)) is None:
-            return remote.canonical(path)
+            return remote.identity(path)
         found = local.stat()
         return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
     return None

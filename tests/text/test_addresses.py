@@ -61,6 +61,18 @@ def test_a_relative_path_after_file_is_never_standard_input():
         ("simplecache::https://u:p@host/a?b", "simplecache::https://host/a"),
         ("zip://a.txt::https://u:p@host/a.zip?b", "zip://a.txt::https://host/a.zip"),
         ("memory://a.txt", "memory://a.txt"),
+        # Before the @ stands a place, not a user.
+        ("abfs://container@account.dfs.core.windows.net/a", "abfs://container@account.dfs.core.windows.net/a"),
+        ("abfss://container@account/a?sig=1", "abfss://container@account/a"),
+        ("github://org:repo@main/a.txt", "github://org:repo@main/a.txt"),
+        ("simplecache::GitHub://org:repo@sha/a", "simplecache::GitHub://org:repo@sha/a"),
+        ("git://folder:v1@a.txt", "git://folder:v1@a.txt"),
+        # A gist may have a token.
+        ("gist://user:token@1234/a", "gist://1234/a"),
+        ("hf://gpt2@main/a.txt", "hf://gpt2@main/a.txt"),
+        ("zip://a@b:c?.txt::https://u:p@host/a.zip", "zip://a@b:c?.txt::https://host/a.zip"),
+        ("s3://arn:aws:s3:eu-west-1:123:accesspoint/a/k", "s3://arn:aws:s3:eu-west-1:123:accesspoint/a/k"),
+        ("s3://key:secret@bucket/k", "s3://bucket/k"),
         ("a?b@c", "a?b@c"),
     ],
 )
@@ -75,6 +87,29 @@ def test_addresses_in_a_message_are_shown_by_their_public_names():
 
 
 @pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://u:p'w@h/a?sig=x'y", "403, url='https://h/a?sig=x'y'"),
+        ("https://u:p'w@h/a?sig=x'y", "403, url='https://u:p'w@h/a?sig=x'y'"),
+        ("https://u:p%27w@h/a?sig=x%22y", "403, url='https://u:p'w@h/a?sig=x\"y'"),
+        ("simplecache::https://u:p'w@h/a?sig=x'y", "403, url='https://h/a?sig=x'y'"),
+    ],
+)
+def test_quotation_marks_in_a_password_or_a_query_hide_nothing_from_the_search(address, said):
+    known_name(address)
+    assert public_text(said) == "403, url='https://h/a'"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:p/w@host/a", "https://user:p?w@host/a", "simplecache::https://u:p#w@h/a", "http://h:x/a"],
+)
+def test_a_password_whose_end_is_not_certain_is_refused(address):
+    with pytest.raises(UsageError, match=r"://\.\.\.: the port is not a number; write / \? # in a user or a pass"):
+        known_name(address)
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("a/b.txt", "b.txt"),
@@ -83,6 +118,8 @@ def test_addresses_in_a_message_are_shown_by_their_public_names():
         ("https://host", ""),
         ("https://host/", ""),
         ("memory://b.txt", "b.txt"),
+        ("zip://b?c@d.txt::https://h/x.zip", "b?c@d.txt"),
+        ("github://org:repo@main/b.txt", "b.txt"),
         ("zip://b.txt::s3://bucket/c.zip", "b.txt"),
         ("simplecache::s3://bucket/b.txt", "b.txt"),
         ("file:///a/b.txt", "b.txt"),

@@ -6,7 +6,7 @@ import sys
 import pytest
 from web_texts import Page, serving_texts
 
-from lmctl.errors import InputMissingError, MissingExtraError, StorageError, UnavailableError, UsageError
+from lmctl.errors import InputMissingError, StorageError, UnavailableError, UsageError
 from lmctl.text import addresses, file_systems, remote
 from lmctl.text.addresses import known_name
 from lmctl.text.remote_errors import failure
@@ -196,29 +196,6 @@ def test_what_is_no_text_is_refused(memory, address, kind, message):
     assert str(raised.value).startswith(f"{address}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("module", "protocol", "package"),
-    [("s3fs", "s3", "s3fs"), ("gcsfs", "gs", "gcsfs"), ("huggingface_hub", "hf", "huggingface_hub")],
-)
-def test_the_message_names_the_package_that_is_missing(monkeypatch, module, protocol, package):
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, protocol, raising=False)
-    with pytest.raises(MissingExtraError) as raised:
-        check_sources([f"{protocol}://a/b.txt"])
-    assert str(raised.value) == (
-        f"{protocol}://a/b.txt: {protocol}:// is read with the package {package}, which is not installed: "
-        f"pip install {package}"
-    )
-
-
-def test_without_fsspec_the_message_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(
-        MissingExtraError, match=r"s3://a/b: an address.*pip install 'lmctl\[remote\]'.*\./s3://a/b"
-    ):
-        check_sources(["s3://a/b"])
-
-
 def test_sizes_are_known_for_progress_and_for_the_disk(memory, web):
     memory.pipe_file("/a.txt", TEXT)
     memory.pipe_file("/a.gz", gzip.compress(TEXT))
@@ -273,6 +250,34 @@ def test_two_names_of_a_text_are_the_same(memory, tmp_path):
     assert identity("memory://missing") is None
     assert recorded_name("memory://a.txt") == "memory://a.txt"
     assert recorded_name(f"file://{tmp_path}/a.txt") == str(tmp_path / "a.txt")
+
+
+def test_texts_with_the_same_path_in_two_accounts_are_two(monkeypatch):
+    class Accounts(type(fsspec.filesystem("memory"))):
+        """A store whose addresses have the account in place of the host, as those of Azure have."""
+
+        protocol = "accounts"
+        store, pseudo_dirs = {"/a.txt": None}, [""]
+
+        def __init__(self, account):
+            super().__init__()
+            self.account = account
+
+        @staticmethod
+        def _get_kwargs_from_urls(address):
+            return {"account": address.partition("://")[2].partition("/")[0]}
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return "/" + path.rpartition("/")[2]
+
+        def info(self, path):
+            return {"name": path, "size": 1, "type": "file"}
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "accounts", Accounts)
+
+    assert identity("accounts://one/a.txt") != identity("accounts://two/a.txt") is not None
+    assert identity("accounts://one/a.txt") == identity("accounts://one/../one/a.txt") is not None
 
 
 def test_the_fingerprint_is_of_the_statement_of_the_store_if_it_is_certain(web):

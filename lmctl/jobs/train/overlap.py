@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 def without_validation(sources: Sequence[str], validation: str | None) -> list[str]:
     """The sources without the validation file, which a pattern such as `text/*.txt` may have matched.
 
-    Two paths are the same file if their device and inode are the same, and two addresses if their canonical forms
-    are.
+    Two paths are the same file if their device and inode are the same, and two addresses if their file systems and
+    their paths there are equal.
 
     Args:
         sources: paths or addresses of the training texts.
