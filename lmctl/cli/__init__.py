@@ -252,10 +252,8 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
         from lmctl.cli.usage import describe
-        from lmctl.text.addresses import public_text
 
-        # A value that was refused before it was read may be an address with a password.
-        return _fail(public_text(describe(error)), error.exit_code)
+        return _fail(describe(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
     except _TerminatedError as error:
@@ -275,7 +273,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    _say(message)
+    from lmctl.text.addresses import public_text
+
+    # A value that was refused before it was read, or in another place, may be an address with a password.
+    _say(public_text(message))
     return code
 
 

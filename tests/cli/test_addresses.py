@@ -144,6 +144,18 @@ def test_no_record_message_or_result_has_a_secret(call, web, workplace):
             "https://h/a: is named twice, with diff",
         ),
         (("surprisal", "a.txt", "https://alice:hunter2@h/b?X-Amz=1"), 2, "unexpected argument https://h/b; see"),
+        # Addresses in places where none is expected.
+        (("predict", "-m", "n@https://alice:hunter2@h", "the"), 66, "n@https://h: no such model"),
+        (
+            ("prepare", "good.txt", "-o", "out", "--set", "vocabulary.size=https://alice:hunter2@h/x?X-Amz=1"),
+            2,
+            "vocabulary.size: expected a whole number of at least 3, got 'https://h/x'",
+        ),
+        (
+            ("prepare", "https://alice:hun/ter2@h/x", "-o", "out"),
+            2,
+            "https://...: the port is not a number; write / ",
+        ),
         (("eval", "-m", "bundle", "memory://none.txt"), 66, "memory://none.txt: no such file"),
         (
             ("import", "https://h/a.keras", "-o", "out"),
