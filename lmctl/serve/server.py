@@ -136,7 +136,10 @@ class _OfUvicorn(logging.Handler):
     """Passes records on to lmctl's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger.handle(record)
+        # At its end, the server cancels what it still sends to clients that do not read. uvicorn calls that an
+        # exception of the application.
+        if record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError):
+            logger.handle(record)
 
 
 def _log_failures_of_uvicorn() -> None:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 DONE = b"data: [DONE]\n\n"
-# The client went away before the end; the code is that of nginx.
+# The client went away before the end, or did not read; the code is that of nginx.
 CLIENT_GONE = 499
+# A client that reads gets the event of its failure within this time after the end.
+GRACE_SECONDS = 1.0
 
 
 class EventStream(StreamingResponse):
@@ -37,13 +39,14 @@ class EventStream(StreamingResponse):
 
     Attributes:
         finish: is called once at the end, with the code under which the response is counted: 200: whole, 499: the
-            client went away; or the code of the refusal, if it had been known before.
+            client went away or did not read; or the code of the refusal, if it had been known before.
     """
 
     def __init__(
         self, first: list[Any], rest: AsyncGenerator[list[Any], None], end: float, headers: Mapping[str, str]
     ) -> None:
         self.finish: Callable[[int], None] = lambda _code: None
+        self._has_finished = False
         self._rest = rest
         self._end = end
         self._code = CLIENT_GONE
@@ -53,10 +56,20 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
+        # To a client that does not read, nothing can be sent, not even that the time is over. Its connection stays
+        # until it closes it, but it is no request that waits.
+        left = self._end + GRACE_SECONDS - time.monotonic()
+        timer = asyncio.get_running_loop().call_later(left, self._finish)
         try:
             await super().__call__(scope, receive, send)
         finally:
+            timer.cancel()
             await self._rest.aclose()
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._has_finished:
+            self._has_finished = True
             self.finish(self._code)
 
     async def _events(self, first: list[Any]) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from lmctl.serve.endpoints import ENDPOINTS
 from lmctl.serve.lanes import Lanes
 from lmctl.serve.live_model import LiveModel
 from lmctl.serve.starting import Limits
+from lmctl.serve.streaming import EventStream
 
 GENERATE = next(endpoint for endpoint in ENDPOINTS if endpoint.name == "generate")
 ASKED = {"prompts": ["the cat", ""], "samples": 2, "words": 9, "sentences": 3, "seed": 5}
@@ -168,6 +170,33 @@ def test_a_client_that_goes_away_frees_the_lane(bundle, replaced):
 
     assert ended.is_set()
     assert len(answer.answers) == 1
+
+
+def test_a_client_that_does_not_read_stops_counting_at_the_end_of_the_time():
+    async def rest():
+        yield [piece("x")]
+
+    async def run():
+        codes, finished, has_read = [], asyncio.Event(), asyncio.Event()
+        response = EventStream([piece("x")], rest(), time.monotonic() - 10, {})
+
+        def finish(code):
+            codes.append(code)
+            finished.set()
+
+        async def send(_message):
+            await has_read.wait()
+
+        response.finish = finish
+        sending = asyncio.create_task(response({"type": "http", "asgi": {"spec_version": "2.4"}}, None, send))
+        # Without an end of its own, this would wait for ever.
+        await finished.wait()
+        assert not sending.done()
+        has_read.set()
+        await sending
+        return codes
+
+    assert asyncio.run(run()) == [499]
 
 
 def test_texts_that_nobody_wants_do_not_grow(bundle):
