@@ -107,44 +107,41 @@ class GeneratedAnswer(Struct, frozen=True, kw_only=True):
     seed: int | None
 
 
-class PredictResponse(Struct, frozen=True, kw_only=True):
-    """The model and the generation of it that answered, and an answer for each context."""
+class Response(Struct, frozen=True, kw_only=True):
+    """The model and the generation of it that answered; null: a bundle outside a model folder."""
 
     model: str
     generation: int | None
+
+
+class PredictResponse(Response, frozen=True, kw_only=True):
+    """The model and the generation of it that answered, and an answer for each context."""
+
     answers: list[ContextAnswer]
 
 
-class ScoreResponse(Struct, frozen=True, kw_only=True):
+class ScoreResponse(Response, frozen=True, kw_only=True):
     """The model and its generation, an answer for each text, and the figures of all texts: docs/metrics.md."""
 
-    model: str
-    generation: int | None
     answers: list[SentenceAnswer]
     summary: Figures
 
 
-class SurprisalResponse(Struct, frozen=True, kw_only=True):
+class SurprisalResponse(Response, frozen=True, kw_only=True):
     """The model and the generation of it that answered, and an answer for each text."""
 
-    model: str
-    generation: int | None
     answers: list[SurprisalAnswer]
 
 
-class FillResponse(Struct, frozen=True, kw_only=True):
+class FillResponse(Response, frozen=True, kw_only=True):
     """The model and the generation of it that answered, and an answer for each text."""
 
-    model: str
-    generation: int | None
     answers: list[FilledAnswer]
 
 
-class GenerateResponse(Struct, frozen=True, kw_only=True):
+class GenerateResponse(Response, frozen=True, kw_only=True):
     """The model and the generation of it that answered, and the texts of each prompt."""
 
-    model: str
-    generation: int | None
     answers: list[GeneratedAnswer]
 
 

@@ -35,6 +35,13 @@ def check_state(asked: PredictRequest | ScoreRequest | SurprisalRequest) -> None
         raise UsageError(f"{needy[0]} needs state carry; with state reset, no text continues another")
 
 
+def check_needed(asked: Any, needed: str, *names: str) -> None:
+    """Refuse keys that have no effect without another one, as the command line refuses the options."""
+    given = [name for name in names if getattr(asked, name)]
+    if given and not getattr(asked, needed):
+        raise UsageError(f"{given[0]} needs {needed}")
+
+
 def by_state(requests: Sequence[Any]) -> list[Sequence[Any]]:
     """The requests that may be answered together: a carried state belongs to one request."""
     return [requests] if requests[0].state == "reset" else [[request] for request in requests]

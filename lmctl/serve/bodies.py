@@ -32,6 +32,10 @@ Candidates: TypeAlias = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...],
     Meta(min_length=1, max_length=MOST_CANDIDATES, description="The only words that may be answers."),
 ]
+State: TypeAlias = Annotated[
+    Literal["reset", "carry"],
+    Meta(description="carry: each text of the request continues the one before; reset: each stands alone."),
+]
 Cache: TypeAlias = Annotated[
     int, Meta(ge=0, le=LARGEST_CACHE, description="With `state` carry: make so many last words more probable.")
 ]
@@ -63,10 +67,7 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Annotated[Limit, Meta(description="With `words`: read at most so many unfinished words; null: 1000.")]
         | None
     ) = None
-    state: Annotated[
-        Literal["reset", "carry"],
-        Meta(description="carry: each context of the request continues the one before; reset: each stands alone."),
-    ] = "reset"
+    state: State = "reset"
     cache: Cache = 0
     peek: Annotated[
         bool, Meta(description="With `state` carry: a context that does not end in white space is not continued.")
@@ -84,10 +85,7 @@ class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         tuple[Annotated[int, Meta(ge=1, le=MOST_ANSWERS)], ...],
         Meta(max_length=MOST_ACCURACIES, description="Values of k for accuracy@k; with any, tokens have ranks."),
     ] = ()
-    state: Annotated[
-        Literal["reset", "carry"],
-        Meta(description="carry: each text of the request continues the one before; reset: each stands alone."),
-    ] = "reset"
+    state: State = "reset"
     cache: Cache = 0
 
 
@@ -101,10 +99,7 @@ class SurprisalRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = "attach"
     entropy: Annotated[bool, Meta(description="Add the entropy of the distribution before each word.")] = False
     eos: Annotated[bool, Meta(description="Add `</s>`, the end of each sentence.")] = True
-    state: Annotated[
-        Literal["reset", "carry"],
-        Meta(description="carry: each text of the request continues the one before; reset: each stands alone."),
-    ] = "reset"
+    state: State = "reset"
     cache: Cache = 0
 
 

@@ -26,7 +26,7 @@ from lmctl.serve.answers import (
     SurprisalWord,
     TokenScore,
 )
-from lmctl.serve.batches import all_texts, by_state, check_state
+from lmctl.serve.batches import all_texts, by_state, check_needed, check_state
 from lmctl.serve.bodies import FillRequest, GenerateRequest, PredictRequest, ScoreRequest, SurprisalRequest
 from lmctl.serve.generating import generate, stream
 from lmctl.serve.words import fill, predict
@@ -131,6 +131,8 @@ def _tokens(found: SentenceScore) -> list[TokenScore]:
 def surprisal(opened: OpenedModel, requests: Sequence[SurprisalRequest]) -> list[Fields]:
     """The surprisal of each word of sentences."""
     check_state(requests[0])
+    if requests[0].punctuation != "attach":
+        check_needed(requests[0], "words_given", "punctuation")
     return [found for some in by_state(requests) for found in _surprising(opened, some)]
 
 

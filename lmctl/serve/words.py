@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
+from lmctl.progress import tell
 from lmctl.query.filling import Filler, GapAnswer
 from lmctl.query.prediction import Predictor
 from lmctl.serve.answers import ContextAnswer, FilledAnswer
-from lmctl.serve.batches import all_texts, by_state, check_state
+from lmctl.serve.batches import all_texts, by_state, check_needed, check_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +56,8 @@ def _predicted(opened: OpenedModel, requests: Sequence[PredictRequest]) -> list[
 
 def _predictor(opened: OpenedModel, asked: PredictRequest) -> Predictor:
     check_state(asked)
-    if asked.limit is not None and not asked.words:
-        raise UsageError("limit needs words")
+    check_needed(asked, "words", "limit")
+    check_needed(asked, "prefix", "given_prefix", "ignore_case")
     if asked.words and asked.prefix:
         raise UsageError("words and prefix contradict each other; prefix completes words of the vocabulary")
     model = opened.with_cache(asked.cache)
@@ -98,15 +99,18 @@ def fill(opened: OpenedModel, requests: Sequence[FillRequest]) -> list[Fields]:
     )
     if asked.full and asked.limit is not None:
         raise UsageError("full and limit contradict each other")
-    return [
-        {
-            "answers": [
-                FilledAnswer(line=line, **_fields(filler.answer(text)))
-                for line, text in enumerate(request.texts, start=1)
-            ]
-        }
-        for request in requests
-    ]
+    gaps = sum(len(request.texts) for request in requests)
+    done = 0
+    answered = []
+    for request in requests:
+        answers = []
+        for line, text in enumerate(request.texts, start=1):
+            # At a report, work for which nobody waits is given up; a model that fills gaps makes none of its own.
+            tell("filling the gaps", done, gaps)
+            answers.append(FilledAnswer(line=line, **_fields(filler.answer(text))))
+            done += 1
+        answered.append({"answers": answers})
+    return answered
 
 
 def _fields(answer: GapAnswer) -> Fields:

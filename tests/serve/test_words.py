@@ -8,11 +8,14 @@ import pytest
 from pieces import all_pieces, model_of_a_user
 
 from lmctl.families.cached.parameters import CacheParameters
+from lmctl.progress import listening
 from lmctl.query.filling import Filler
 from lmctl.query.model import Model
 from lmctl.query.prediction import Predictor
 from lmctl.query.scoring import score_sentences
 from lmctl.query.whole_words import WordPredictor
+from lmctl.serve.endpoints import ENDPOINTS
+from lmctl.serve.live_model import LiveModel
 from lmctl.store.bundle import open_bundle
 from lmctl.store.writing import amend_bundle
 
@@ -75,6 +78,17 @@ def test_gaps_are_filled_as_on_the_command_line(serving, bundle, masked, family)
         assert [each["logprob"] for each in answer["predictions"]] == pytest.approx(
             [each.logprob for each in expected.predictions], abs=1e-4
         )
+
+
+def test_before_each_gap_a_request_that_nobody_waits_for_can_be_given_up(masked):
+    """A model that fills gaps answers a gap in one step, without a report of its own."""
+    opened = LiveModel(str(masked)).current
+    fill = next(endpoint for endpoint in ENDPOINTS if endpoint.name == "fill")
+    reports = []
+    with listening(lambda *report: reports.append(report)):
+        fill.answer(opened, [fill.request(texts=("the ___", "a ___", "___ sat"))])
+
+    assert reports == [("filling the gaps", done, 3) for done in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +158,9 @@ def test_whole_words_of_a_model_of_pieces(serving, make_bundle, tmp_path):
         ("predict", {"contexts": ["a"], "peek": True}, "peek needs state carry"),
         ("predict", {"contexts": ["a"], "cache": 5, "state": "carry"}, "no cache was tuned for this model"),
         ("predict", {"contexts": ["a"], "limit": 5}, "limit needs words"),
+        ("predict", {"contexts": ["a"], "ignore_case": True}, "ignore_case needs prefix"),
+        ("predict", {"contexts": ["a"], "given_prefix": True}, "given_prefix needs prefix"),
+        ("surprisal", {"texts": ["a"], "punctuation": "separate"}, "punctuation needs words_given"),
         ("predict", {"contexts": ["a"], "words": True}, "its tokens are words already"),
         ("predict", {"contexts": ["a"], "words": True, "prefix": True}, "words and prefix contradict each other"),
         ("predict", {"contexts": ["a"], "prefix": True, "state": "carry"}, "needs --peek"),
