@@ -49,9 +49,13 @@ class Call:
     def check_workers(self) -> None:
         """Check all workers before the work begins. One that joins later is checked before its first item.
 
+        A worker that dies meanwhile is passed over: the others do the work.
+
         Raises:
             UnavailableError: a worker cannot do the work, or the scheduler does not answer.
         """
+        from distributed.comm import CommClosedError
+
         try:
             answers = self._client.run(worker_side.check, str(self.place), self.token, on_error="return")
         except OSError as error:
@@ -59,7 +63,7 @@ class Call:
         for worker, answer in sorted(answers.items()):
             if isinstance(answer, worker_side.UnsuitableError):
                 raise UnavailableError(f"worker {worker} {answer}") from answer
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not isinstance(answer, CommClosedError):
                 raise UnavailableError(
                     f"worker {worker} of {self._connection.address} cannot do the work ({answer}); it needs the "
                     "same lmctl and Dask as the client"

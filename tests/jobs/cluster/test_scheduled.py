@@ -12,6 +12,7 @@ import pytest
 
 from lmctl.errors import LmctlError, UnavailableError
 from lmctl.jobs.cluster import worker_side
+from lmctl.jobs.cluster.connection import Connection
 from lmctl.jobs.cluster.local import local_cluster
 from lmctl.jobs.cluster.scheduled import scheduled
 from lmctl.text.segmentation import make_segmenter
@@ -134,6 +135,36 @@ def test_a_worker_with_another_version_is_named(address, tmp_path, monkeypatch, 
         ),
     ):
         list(ordered_map(operator.neg, [1]))
+
+
+class KillsOneWorker:
+    """The negative of a number. The first worker that reads it dies.
+
+    Args:
+        folder: where the first worker leaves a mark.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, number):
+        return -number
+
+    def check_worker(self):
+        try:
+            (self.folder / "killed").mkdir()
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_while_it_is_checked_is_passed_over(address, tmp_path):
+    with Connection(address) as connection:
+        # One that an earlier test has killed has been replaced.
+        connection.wait_for_workers(2)
+    with scheduled(address, tmp_path) as ordered_map:
+        assert list(ordered_map(KillsOneWorker(tmp_path), [1, 2, 3])) == [-1, -2, -3]
+    assert (tmp_path / "killed").exists()
 
 
 class OtherOnWorkers:
