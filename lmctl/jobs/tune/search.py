@@ -113,7 +113,7 @@ class Search:
         self._folder.sweep([trial.number for trial in self._waiting])
         while True:
             self._begin_others()
-            if not self._running:
+            if not self._running and not self._waits_for_room():
                 break
             if (ended := self._places.wait(self._is_cut, self._must_stop)) is not None:
                 self._ended(*ended)
@@ -131,6 +131,11 @@ class Search:
             if trial is None:
                 break
             self._begin(trial, continued=continued)
+
+    def _waits_for_room(self) -> bool:
+        """Whether a trial would begin now if there were room: all workers of a cluster may have died."""
+        has_next = bool(self._waiting) or not self._is_exhausted
+        return has_next and not self._signals.received() and self._fits() and not self._places.has_room()
 
     def _next(self) -> Trial | None:
         """The next configuration, as a trial; None if the space has no other."""

@@ -282,6 +282,29 @@ def test_a_trial_whose_worker_dies_is_run_again_and_fails_at_the_third_death(sea
     assert begun == [(0, False), (1, False), (0, True), (0, True), (1, True), (2, False), (0, True)]
 
 
+def test_the_study_waits_if_all_workers_have_died(search, trials):
+    places = SeveralPlaces(trials, 1, [(0, LOST), (0, None), (1, None)])
+    wait, waits = places.wait, []
+
+    def wait_for_workers(is_to_be_cut, is_over):
+        if places._commands:
+            ended = wait(is_to_be_cut, is_over)
+            # No worker is left after the end of a trial; the third look finds another one.
+            places._most = 0
+            return ended
+        waits.append(places._most)
+        places._most = int(len(waits) % 3 == 0)
+        return None
+
+    places.wait = wait_for_workers
+    made, _, events = search(places=places, most=2, seconds=1000.0)
+
+    made.to_the_end()
+
+    assert ended(events) == [(0, "done"), (1, "done")]
+    assert waits == [0] * 6
+
+
 def test_trials_at_the_same_time_are_cut_off_by_each_others_curves(search, trials):
     trials.curves = {0: [100, 50], 1: [120, 1], 2: [90, 60]}
     places = SeveralPlaces(trials, 3, [(0, None), (1, None), (2, None)])
