@@ -22,7 +22,7 @@ def main() -> None:
         "--workers", type=int, nargs="*", default=[], help="workers of a Dask cluster on this machine"
     )
     arguments = parser.parse_args()
-    print("text\tMB\tprocesses\tseconds\tCPU seconds\tMB/s a process\tpeak RSS, all processes")
+    print("text\tMB\tprocesses\tseconds\tMB/s a process\tpeak RSS, all processes")
     with tempfile.TemporaryDirectory() as scratch:
         for text in arguments.texts:
             large = Path(scratch) / "large.txt"
@@ -34,7 +34,7 @@ def main() -> None:
                 folder = Path(scratch) / "prepared"
                 run = measure([lmctl_program(), "prepare", str(large), "-o", str(folder), option, value])
                 print(
-                    f"{text}\t{megabytes:.0f}\t{option} {value}\t{run.seconds:.1f}\t{run.cpu_seconds:.1f}\t"
+                    f"{text}\t{megabytes:.0f}\t{option} {value}\t{run.seconds:.1f}\t"
                     f"{megabytes / run.seconds / processes:.1f}\t{run.peak_rss_bytes / 1e6:.0f} MB",
                     flush=True,
                 )
