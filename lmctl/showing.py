@@ -112,8 +112,13 @@ def _table(epochs: list[EpochDone]) -> str:
         for name in ("epoch", "tokens/s", "learning rate", f"train {unit}", f"valid {unit}", "")
     )
     rows = []
-    # Each epoch was the best one up to its own end.
+    # Each epoch was the best one up to its own end. Without a validation text, the last one is published, even if
+    # another one has a better figure.
     best = [each for each in epochs if each.best][-1:]
+    validated = any(
+        each.valid_perplexity is not None or each.valid_masked_cross_entropy_nats is not None for each in epochs
+    )
+    mark = "best" if validated else "published"
     for each in epochs:
         train, valid = each.train_perplexity, each.valid_perplexity
         if fills_gaps:
@@ -124,7 +129,7 @@ def _table(epochs: list[EpochDone]) -> str:
             f"{each.learning_rate:.4g}",
             f"{comparable(train):.{digits}f}",
             "" if valid is None else f"{valid:.{digits}f}",
-            "best" if each in best else "",
+            mark if each in best else "",
         ]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -106,6 +106,16 @@ def test_the_figures_of_a_network_that_fills_gaps_are_nats(notebook):
     assert "<td>3.2500</td><td>3.5000</td>" in notebook.shown[-1][1]
 
 
+def test_without_a_validation_text_no_epoch_is_called_the_best(notebook):
+    with showing(None, "training") as shown:
+        for number in (1, 2):
+            shown.on_event(epoch(number, None))
+
+    page = notebook.shown[-1][1]
+    assert "best" not in page
+    assert [row.count("published") for row in page.split("<tr>")[2:]] == [0, 1]
+
+
 def test_an_error_leaves_a_line_that_says_so(notebook):
     with pytest.raises(KeyboardInterrupt), showing(None, "training"):
         raise KeyboardInterrupt
