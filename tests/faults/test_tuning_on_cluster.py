@@ -20,6 +20,8 @@ from lmctl.jobs.cluster.connection import Connection
 from lmctl.jobs.cluster.local import local_cluster
 from lmctl.jobs.tune.options import TuneOptions
 from lmctl.jobs.tune.run import tune
+from lmctl.jobs.watching.events import ignore_event
+from lmctl.jobs.watching.tuning_events import TrialStarted
 from lmctl.version import package_folder
 
 TEXT = str(package_folder() / "corpora" / "en.txt")
@@ -39,25 +41,35 @@ def processes(word):
     return found
 
 
-def _kill_workers(killed, is_over):
-    chance = random.Random()  # noqa: S311
+def _kill_a_worker(killed, chance):
+    workers = [process for process in processes("import work;") if process.pid not in killed]
+    if workers:
+        victim = chance.choice(workers)
+        victim.kill()
+        killed.add(victim.pid)
+
+
+def _kill_workers(killed, chance, is_over):
     while len(killed) < KILLS and not is_over.wait(chance.uniform(0.5, 6.0)):
-        workers = processes("import work;")
-        if workers and (victim := chance.choice(workers)).pid not in killed:
-            victim.kill()
-            killed.add(victim.pid)
+        _kill_a_worker(killed, chance)
 
 
-def _study(folder, scheduler):
+def _study(folder, scheduler, on_event=ignore_event):
     options = TuneOptions(limit_seconds=7200.0, trials=TRIALS, scheduler=scheduler)
-    return tune([TEXT], folder, read_settings(assignments=["model.family=ngram"]), options)
+    return tune([TEXT], folder, read_settings(assignments=["model.family=ngram"]), options, on_event)
 
 
 @pytest.mark.slow
 @pytest.mark.long
 def test_a_study_of_ngrams_has_the_same_best_trial_if_workers_are_killed(tmp_path):
-    killed, is_over = set(), threading.Event()
-    killer = threading.Thread(target=_kill_workers, args=(killed, is_over))
+    killed, is_over, chance = set(), threading.Event(), random.Random()  # noqa: S311
+    killer = threading.Thread(target=_kill_workers, args=(killed, chance, is_over))
+
+    def kill_at_the_start(event):
+        # However fast the machine is, one dies in the midst of the study.
+        if isinstance(event, TrialStarted) and not killed:
+            _kill_a_worker(killed, chance)
+
     whole = _study(tmp_path / "whole", None)
 
     with local_cluster(2, tmp_path) as address:
@@ -65,7 +77,7 @@ def test_a_study_of_ngrams_has_the_same_best_trial_if_workers_are_killed(tmp_pat
             connection.wait_for_workers(2)
         killer.start()
         try:
-            result = _study(tmp_path / "killed", address)
+            result = _study(tmp_path / "killed", address, kill_at_the_start)
         finally:
             is_over.set()
             killer.join()
