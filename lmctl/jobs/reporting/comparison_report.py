@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 MOST_SHOWN = 24
 # Tokens of each model and text, if there is only one; and all tokens of a page.
 MOST_TOKENS, MOST_ROWS = 100, 400
-# A plot has three series: the first three models that are compared with the baseline.
-MOST_SERIES = 3
-LONGEST_WORD = 60
 
 MEASURES = {"perplexity": "perplexity", "bits_per_character": "bits per character"}
 DIGITS = {"perplexity": 2, "bits_per_character": 4}
