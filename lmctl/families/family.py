@@ -266,15 +266,9 @@ class Family(ABC):
         raise NotImplementedError(self.name)
 
     def carried_rows(self, old: Any, new: Any, old_ids: IntArray) -> dict[str, IntArray]:
-        """For each weight with a row for each word, which old row each row is. Called if `inherited_sizes`.
+        """By name, for each weight with a row for each word, the old row that each row is, (rows,); -1: none.
 
-        Args:
-            old: the sizes of the old model.
-            new: the sizes of the network to be trained.
-            old_ids: as in `carry_over`.
-
-        Returns:
-            By name, the old rows (rows,); -1: the row was made anew.
+        Called if `inherited_sizes`; see `carry_over` for the arguments.
         """
         raise NotImplementedError(self.name)
 
