@@ -56,10 +56,7 @@ class Call:
         """
         from distributed.comm import CommClosedError
 
-        try:
-            answers = self._client.run(worker_side.check, str(self.place), self.token, on_error="return")
-        except OSError as error:
-            raise self._connection.lost() from error
+        answers = self._connection.ask_workers(worker_side.check, str(self.place), self.token)
         for worker, answer in sorted(answers.items()):
             if isinstance(answer, worker_side.UnsuitableError):
                 raise UnavailableError(f"worker {worker} {answer}") from answer

@@ -6,14 +6,14 @@ import contextlib
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lmctl.errors import UnavailableError
 from lmctl.jobs.cluster.addresses import check_scheduler
 from lmctl.jobs.cluster.local import local_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from distributed import Client
@@ -124,6 +124,28 @@ class Connection:
                 f"some with `dask worker {self.address} --nthreads 1`"
             )
         return workers
+
+    def ask_workers(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+        """Call a function on every worker; the result of one that fails is its exception.
+
+        Returns:
+            The results by the address of the worker.
+
+        Raises:
+            UnavailableError: a worker stands still, or the scheduler does not answer.
+        """
+        try:
+            answers: dict[str, Any] = self.client.sync(
+                self.client.run, function, *arguments, on_error="return", callback_timeout=SECONDS_TO_ANSWER
+            )
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"{self.address}: a worker does not answer within {SECONDS_TO_ANSWER:.0f} seconds; end it, or "
+                "start it again"
+            ) from error
+        except OSError as error:
+            raise self.lost() from error
+        return answers
 
     def wait_for_workers(self, fewest: int = 1) -> None:
         """Wait until there are so many workers.

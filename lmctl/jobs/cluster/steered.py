@@ -149,19 +149,11 @@ class SteeredTasks:
         """The number of cores that a worker may use: workers of a host with the same cores share them.
 
         Raises:
-            UnavailableError: the scheduler does not answer.
+            UnavailableError: a worker stands still, or the scheduler does not answer.
         """
         workers = self._connection.workers()
         if worker not in self._cores or self._cores.keys() != workers.keys():
-            try:
-                found: dict[str, Any] = self._connection.client.sync(
-                    self._connection.client.run,
-                    steered_side.cores,
-                    on_error="return",
-                    callback_timeout=SECONDS_TO_ANSWER,
-                )
-            except OSError as error:
-                raise self._connection.lost() from error
+            found = self._connection.ask_workers(steered_side.cores)
             sharing = Counter(each for each in found.values() if isinstance(each, tuple))
             self._cores = {
                 name: max(len(each[1]) // sharing[each], 1)

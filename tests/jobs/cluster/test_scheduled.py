@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from lmctl.errors import LmctlError, UnavailableError
-from lmctl.jobs.cluster import worker_side
+from lmctl.jobs.cluster import connection, worker_side
 from lmctl.jobs.cluster.connection import Connection
 from lmctl.jobs.cluster.local import local_cluster
 from lmctl.jobs.cluster.scheduled import scheduled
@@ -67,6 +67,18 @@ def test_the_items_of_a_worker_that_is_killed_are_done_by_others(address, tmp_pa
     assert len(processes) == 12
     # Of the items that were in progress or done at the kill, the killed process may have done some.
     assert processes[2] not in processes[-3:]
+
+
+def test_a_worker_that_stands_still_is_not_waited_for(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "SECONDS_TO_ANSWER", 2.0)
+    with scheduled(address, tmp_path) as ordered_map:
+        standing = next(ordered_map(eval, ["__import__('os').getpid()"]))
+        os.kill(standing, signal.SIGSTOP)
+        try:
+            with pytest.raises(UnavailableError, match=r": a worker does not answer within 2 seconds; end it,"):
+                list(ordered_map(operator.neg, [1]))
+        finally:
+            os.kill(standing, signal.SIGCONT)
 
 
 def test_a_scheduler_that_is_killed_ends_the_work(tmp_path):
