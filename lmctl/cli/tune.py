@@ -124,7 +124,8 @@ def tune(
         lmctl tune corpus.txt --time-limit 2h
         lmctl tune news.txt --time-limit 8h --at-most p50=2ms --at-most bytes=20MB
         lmctl tune news.txt --time-limit 8h --space space.yaml --preset small
-        lmctl tune news.txt --time-limit 8h --scheduler tcp://host:8786 --report news.html
+        lmctl tune news.txt --time-limit 8h --scheduler tcp://host:8786
+        lmctl tune news.txt --time-limit 8h --report news.html
     """
     from lmctl.cli import reports
     from lmctl.cli.activity import showing_activity

@@ -19,6 +19,7 @@ from lmctl.families.lstm.weights import weight_shapes
 from lmctl.store.model_record import TrainingSummary
 from lmctl.training.checkpoint import Checkpoint, Progress
 from lmctl.training.events import EpochDone
+from lmctl.training.moments import summarize
 from lmctl.training.result import TrainingResult
 
 if TYPE_CHECKING:
@@ -71,7 +72,13 @@ def train_network(
         device=DEVICE,
     )
     return TrainingResult(
-        summary, sizes, weights, history, valid_cross_entropy_nats=2.0, valid_tokens=len(corpus.valid)
+        summary,
+        sizes,
+        weights,
+        summarize({name: weight**2 for name, weight in weights.items()}, STEPS),
+        history,
+        valid_cross_entropy_nats=2.0,
+        valid_tokens=len(corpus.valid),
     )
 
 
