@@ -144,7 +144,7 @@ class Bundle:
         if MOMENTS not in self.record.files:
             return None
         path = self.folder / MOMENTS
-        # There are fewer numbers than weights: two weights or more share one.
+        # A matrix has a number for each row and each column, so at most two for each weight.
         content = self.read(MOMENTS, 8 * self.parameters() + LARGEST_SAFETENSORS_HEADER_BYTES)
         moments = tensors_in(content, str(path))
         for name, moment in sorted(moments.items()):

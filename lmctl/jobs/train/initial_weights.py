@@ -211,7 +211,7 @@ class OldModel:
     def _moments(
         self, weights: Mapping[str, NDArray[Any]], new_sizes: Any, old_ids: IntArray
     ) -> dict[str, NDArray[Any]] | None:
-        """The second moments for the new vocabulary; None: this model has none that fit, as if it was imported."""
+        """The second moments for the new vocabulary; None: this model has none, or they do not fit."""
         kept = self.bundle.moments()
         if kept is None:
             return None
