@@ -59,6 +59,7 @@ def verify_bundle(folder: Path) -> Bundle:
     bundle.characters()
     bundle.metrics()
     bundle.history()
+    bundle.moments()
     try:
         bundle.config()
     except UsageError as error:

@@ -239,6 +239,23 @@ def test_a_weight_that_is_not_float32_is_refused(bundle, refused):
     assert "weight softmax.bias is float64" in refused(read_all, bundle, "weights.safetensors")
 
 
+def test_second_moments_are_read_as_they_were_written(bundle):
+    assert open_bundle(bundle).moments() is None
+    moments = {"steps": np.array([3]), "softmax.bias": np.array([0, 0.5], np.float32)}
+    rewrite(bundle, contents={"moments.safetensors": weights_file(moments)})
+
+    found = verify_bundle(bundle).moments()
+    assert {name: moment.tolist() for name, moment in found.items()} == {"steps": [3], "softmax.bias": [0, 0.5]}
+
+
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+def test_second_moments_that_cannot_be_are_refused(bundle, value, refused):
+    moments = {"softmax.bias": np.array([1, value], np.float32)}
+    rewrite(bundle, contents={"moments.safetensors": weights_file(moments)})
+
+    assert "softmax.bias has values that are negative" in refused(verify_bundle, bundle, "moments.safetensors")
+
+
 def test_a_file_that_the_record_does_not_name_is_refused(bundle):
     opened = open_bundle(bundle)
 
