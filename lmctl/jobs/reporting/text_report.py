@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -46,6 +46,9 @@ _SHOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "pseudo_bits_per_character": ("bits per character", lambda value: decimal(value, 4)),
     "mean_reciprocal_rank": ("mean reciprocal rank", lambda value: decimal(value, 4)),
 }
+
+
+T = TypeVar("T")
 
 
 class ScoredText(NamedTuple):
@@ -97,12 +100,7 @@ class TextReport:
             return on_sentence
         inspector = Inspector(model)
         self._inspectors.append(inspector)
-
-        def listen(score: SentenceScore) -> None:
-            on_sentence(score)
-            inspector.add(score)
-
-        return listen
+        return _both(on_sentence, inspector.add)
 
     def listening_to_gaps(
         self, model: Model, on_sentence: Callable[[GapScore], object]
@@ -112,12 +110,7 @@ class TextReport:
             return on_sentence
         inspector = GapInspector(model)
         self._inspectors.append(inspector)
-
-        def listen(score: GapScore) -> None:
-            on_sentence(score)
-            inspector.add(score)
-
-        return listen
+        return _both(on_sentence, inspector.add)
 
     def finish(
         self, models: Mapping[str, Model], scored: Sequence[tuple[str, str, Figures | PseudoFigures]]
@@ -141,6 +134,16 @@ class TextReport:
             for (name, file, figures), inspector in zip(scored, inspectors, strict=False)
         ]
         files.write_bytes(self._path, text_page(texts))
+
+
+def _both(first: Callable[[T], object], second: Callable[[T], object]) -> Callable[[T], object]:
+    """A listener that passes a score on to two others."""
+
+    def listen(score: T) -> None:
+        first(score)
+        second(score)
+
+    return listen
 
 
 def text_page(texts: Sequence[ScoredText]) -> bytes:
