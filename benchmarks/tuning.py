@@ -2,9 +2,13 @@
 
     python -m benchmarks.tuning train.txt valid.txt test.txt --time-limit 60m --training 10m
 
+    taskset -c 0 python -m benchmarks.tuning train.txt valid.txt test.txt --kinds tune preset &
+    taskset -c 1 python -m benchmarks.tuning train.txt valid.txt test.txt --kinds random preset
+
 Three models of the same prepared text: the preset, trained for the time of one training; the best of `lmctl tune`;
 and the best of `lmctl tune --search random`, each with the same time limit. Networks are compared without n-grams
-beside them. Perplexities are those of the test text, with the same vocabulary.
+beside them. Perplexities are those of the test text, with the same vocabulary. The second form runs both searches
+side by side, on a core each. The preset, trained on each core, says how far two runs of one configuration differ.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.processes import lmctl_program, measure
 
+KINDS = ("preset", "tune", "random")
 ALONE = ("--set", "training.baseline=false", "--set", "training.with_ngram=false")
 
 
@@ -29,6 +34,8 @@ def main() -> None:
     parser.add_argument("--time-limit", default="60m", help="time of each study, its last training included")
     parser.add_argument("--training", default="10m", help="time of one training")
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="what to run, in this order")
+    parser.add_argument("--models", type=Path, help="folder that keeps the models and the studies")
     parser.add_argument("--logs", type=Path, help="folder for the events of each run, as --log-json writes them")
     arguments = parser.parse_args()
     lmctl = lmctl_program()
@@ -45,8 +52,9 @@ def main() -> None:
         search = [lmctl, "tune", str(corpus), "--time-limit", arguments.time_limit]
         search += ["--training-time-limit", arguments.training]
         runs = {"preset": preset, "tune": search, "random": [*search, "--search", "random"]}
-        for kind, command in runs.items():
-            model = folder / kind
+        for kind in arguments.kinds:
+            command = runs[kind]
+            model = (arguments.models or folder) / kind
             logs = [] if arguments.logs is None else ["--log-json", str(arguments.logs / f"{kind}.jsonl")]
             run = measure([*command, "-o", str(model), *settings, *logs, "--json"])
             result = json.loads(run.output)
