@@ -14,7 +14,7 @@ from lmctl.store.naming import opened
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lmctl.arrays import Float32Array
     from lmctl.query.filling import Filling
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class Model(TextModel):
     """A trained model that answers queries in words. `lmctl.load` makes it."""
 
-    def predict(self, text: str, k: int = 5) -> RankedWords[Prediction]:
+    def predict(
+        self, text: str, k: int = 5, *, candidates: Iterable[str] | None = None, words: bool = False
+    ) -> RankedWords[Prediction]:
         """The k most probable next words after a text that starts a sentence, best first.
 
         `<unk>` and `</s>` are left out of the answer, but the probabilities are not rescaled.
@@ -35,14 +37,22 @@ class Model(TextModel):
         Args:
             text: the context, a line without its line end; may be empty.
             k: number of words in the answer.
+            candidates: the only words that may be answers; None: all words.
+            words: whether a model whose tokens are pieces of words answers with whole words.
 
         Raises:
-            UsageError: the model fills gaps, and does not predict the next word.
+            UsageError: the model fills gaps, and does not predict the next word; or `words` is set, and its tokens
+                are not pieces of words; or no candidate can be an answer.
         """
         from lmctl.query.notebook import RankedWords
         from lmctl.query.prediction import Predictor
 
-        return RankedWords(Predictor(self, k=k).answer([text])[0].predictions)
+        kind = Predictor
+        if words:
+            from lmctl.query.whole_words import WordPredictor
+
+            kind = WordPredictor
+        return RankedWords(kind(self, k=k, candidates=candidates).answer([text])[0].predictions)
 
     def fill(self, text: str, k: int = 5, blank: str = "___") -> RankedWords[Filling]:
         """Return the k most probable words for the gap of a sentence, best first; `<unk>` and `</s>` are left out.

@@ -115,7 +115,7 @@ class TextModel:
         return other
 
     def with_cache(self, words: int) -> Self:
-        """The same model with a cache of the last words of the text.
+        """The same model with a cache of the last words of the text, in place of the one that it may have.
 
         Args:
             words: number of words in the cache, above 0.
@@ -138,7 +138,10 @@ class TextModel:
             )
         from lmctl.families.cached.runtime import CachedLanguageModel
 
-        return CachedLanguageModel(self.language_model, self.bundle.record.cache, words)
+        model = self.language_model
+        if isinstance(model, CachedLanguageModel):
+            model = model.model
+        return CachedLanguageModel(model, self.bundle.record.cache, words)
 
     def encode(self, text: str) -> EncodedText:
         """Cut a line of text into words and look up their ids, as in training."""

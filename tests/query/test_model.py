@@ -9,8 +9,10 @@ from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import CachedLanguageModel
 from lmctl.query.model import Model, load, verify_model
+from lmctl.query.whole_words import WordPredictor
 from lmctl.store.bundle import open_bundle
 from lmctl.store.writing import amend_bundle, weights_file, write_bundle
+from lmctl.text.subword_training import train_subwords
 
 
 def test_a_bundles_folder_is_loaded(tmp_path, make_bundle):
@@ -32,6 +34,9 @@ def test_a_cache_remembers_as_many_words_as_are_asked_for(tmp_path, make_bundle)
     assert isinstance(found, CachedLanguageModel)
     assert (found.size, found.parameters) == (7, parameters)
     assert not isinstance(lmctl.load(folder).language_model, CachedLanguageModel)
+    larger = lmctl.load(folder, cache=7).with_cache(9).language_model
+    assert isinstance(larger, CachedLanguageModel)
+    assert (larger.size, type(larger.model)) == (9, type(found.model))
 
 
 def test_a_missing_model_cannot_be_loaded(tmp_path):
@@ -58,6 +63,28 @@ def test_predict_leaves_out_the_specials(model):
 
 def test_predict_answers_five_words_unless_asked(model):
     assert len(model.predict("")) == 5
+
+
+def test_predict_keeps_to_candidates(model):
+    log_probs = dict(zip(model.vocabulary.words, model.log_probs("the").tolist(), strict=True))
+
+    found = model.predict("the", candidates=["zebra", "sat", "cat"])
+
+    assert {each.word: each.logprob for each in found} == pytest.approx(
+        {word: log_probs[word] for word in ("sat", "cat")}, abs=1e-6
+    )
+
+
+def test_predict_finds_whole_words_of_a_model_of_pieces(make_model):
+    trained = train_subwords(["我爱编程", "编程爱我"], 20, "bpe")
+    model = make_model(words=("▁", "我", "爱", "编", "程"), segmenter="sentencepiece", subword_model=trained)
+
+    assert model.predict("我", k=3, words=True) == WordPredictor(model, k=3).answer(["我"])[0].predictions
+
+
+def test_predict_refuses_whole_words_of_a_model_of_words(model):
+    with pytest.raises(UsageError, match="its tokens are words already"):
+        model.predict("the", words=True)
 
 
 def test_a_blank_line_scores_as_a_lone_sentence_end(model):
