@@ -1,6 +1,7 @@
 # make demo           set everything up, train two models on corpora/, predict
 # make test           set everything up, run every check and test
 # make test-portable  run the tests with fewer processor instructions, and on one core
+# make test-browser   open pages in Chromium, and check them with axe's rules; needs Debian's package chromium
 # make faults         run the long versions: kills, power cuts, full disks, damaged files, concurrent runs; trainings of
 #                     every family; the sessions of README and docs/ that train networks
 # make check          run every check except the tests (pre-commit runs the same)
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-portable faults check docs man site clean
+.PHONY: setup demo test test-portable test-browser faults check docs man site clean
 
 setup: $(STAMP)
 
@@ -43,6 +44,10 @@ test: check
 
 test-portable: setup
 	$(BIN)/python -m tools.portable
+
+test-browser: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,browser]'
+	$(BIN)/python -m pytest tests/cli/test_serve_page.py tests/cli/test_accessibility.py
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \
