@@ -2,7 +2,9 @@
 
 No request waits for others to come: on an idle server, a request is a batch of its own.
 
-Short requests and long ones have a thread each, so a text of a thousand words does not keep a keyboard waiting.
+Short requests and long ones have threads of their own, so a text of a thousand words does not keep a keyboard
+waiting. Long requests are computed in turns: after each word, or part of a gap, the next one has a turn. So one
+that comes later begins soon, and at any time only one thread computes long requests.
 """
 
 from __future__ import annotations
@@ -11,19 +13,17 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
-from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lmctl.errors import LmctlError
 from lmctl.progress import listening
-from lmctl.serve.batches import settings_of
 from lmctl.serve.bodies import FillRequest, GenerateRequest, texts_of
+from lmctl.serve.jobs import Job, JobQueue
+from lmctl.serve.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
     from lmctl.serve.batches import Fields
     from lmctl.serve.endpoints import Endpoint
@@ -33,36 +33,12 @@ logger = logging.getLogger(__name__)
 
 # Requests with more characters are long ones, and so is every request to generate or to fill gaps.
 SHORT_CHARACTERS = 2_000
+# Batches of long requests that are computed in turns. Each has its states in memory; further ones wait.
+LONG_BATCHES = 16
 
 
 class _NobodyWaitsError(Exception):
     """All clients of a batch have gone, or have been told that the time is over."""
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request that waits for its answer.
-
-    Attributes:
-        endpoint: its endpoint.
-        request: its body.
-        end: when the client is told that the time is over, in seconds of `time.monotonic`.
-        answer: gets the response, or an error.
-        pieces: gets the pieces of the answer after each step, and None at its end; None: it is given as a whole.
-        has_begun: whether a piece has been told.
-    """
-
-    endpoint: Endpoint
-    request: Any
-    end: float
-    answer: asyncio.Future[Any]
-    pieces: asyncio.Queue[list[Any] | None] | None = None
-    has_begun: bool = False
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a client still waits for the answer."""
-        return not self.answer.done() and time.monotonic() < self.end
 
 
 class Lanes:
@@ -78,8 +54,12 @@ class Lanes:
     def __init__(
         self, live: LiveModel, largest: int, batched: Callable[[int], None] = lambda _: None, *, threads: int = 1
     ) -> None:
-        self._short, self._long = _Queue(largest), _Queue(largest)
-        self._threads = [_Answerer(live, queue, batched) for queue in (*[self._short] * threads, self._long)]
+        self._short, self._long = JobQueue(largest), JobQueue(largest)
+        readers, turns = _Readers(live), Turns()
+        self._threads = [
+            *(_Answerer(readers, self._short, batched) for _ in range(threads)),
+            *(_Answerer(readers, self._long, batched, turns) for _ in range(LONG_BATCHES)),
+        ]
 
     def start(self) -> None:
         """Start the threads."""
@@ -141,77 +121,65 @@ class Lanes:
                 job.answer.exception()
 
 
-class _Queue:
-    """Requests that wait for a thread, in the order of arrival.
+class _Readers:
+    """The current generation for one thread at a time, each with a reader of contexts of its own.
 
-    Args:
-        largest: the most requests that a thread takes at once.
+    A reader that is free is used again, because it remembers the last contexts.
     """
 
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-        self._arrived = threading.Condition()
-        self._jobs: deque[Job] = deque()
-        self._closed = False
+    def __init__(self, live: LiveModel) -> None:
+        self._live = live
+        self._lock = threading.Lock()
+        self._current: OpenedModel | None = None
+        self._free: list[OpenedModel] = []
 
-    def put(self, job: Job) -> None:
-        with self._arrived:
-            self._jobs.append(job)
-            self._arrived.notify()
-
-    def close(self) -> None:
-        with self._arrived:
-            self._closed = True
-            self._arrived.notify_all()
-
-    def take(self) -> list[Job] | None:
-        """Wait for requests, and return those that have come; None: no more will come."""
-        with self._arrived:
-            while True:
-                jobs: list[Job] = []
-                while self._jobs and len(jobs) < self._largest:
-                    job = self._jobs.popleft()
-                    if job.is_waiting:
-                        jobs.append(job)
-                if jobs:
-                    return jobs
-                if self._closed:
-                    return None
-                self._arrived.wait()
+    @contextlib.contextmanager
+    def one(self) -> Iterator[OpenedModel]:
+        with self._lock:
+            current = self._live.current
+            if self._current is not current:
+                self._current = current
+                self._free.clear()
+            opened = self._free.pop() if self._free else current.for_another_thread()
+        yield opened
+        with self._lock:
+            if self._current is current:
+                self._free.append(opened)
 
 
 class _Answerer(threading.Thread):
-    """A thread that answers the requests of a queue."""
+    """A thread that answers the requests of a queue, in turns with others if there are any."""
 
-    def __init__(self, live: LiveModel, queue: _Queue, batched: Callable[[int], None]) -> None:
+    def __init__(
+        self, readers: _Readers, queue: JobQueue, batched: Callable[[int], None], turns: Turns | None = None
+    ) -> None:
         super().__init__(name="lmctl-answers", daemon=True)
-        self._live = live
+        self._readers = readers
         self._queue = queue
         self._batched = batched
-        # The generation that this thread answers with, and the same with a reader of contexts of its own.
-        self._opened: tuple[OpenedModel, OpenedModel] | None = None
+        self._turns = turns
 
     def run(self) -> None:
-        while (jobs := self._queue.take()) is not None:
-            groups: dict[tuple[str, Any], list[Job]] = {}
-            for job in jobs:
-                groups.setdefault((job.endpoint.path, settings_of(job.request)), []).append(job)
-            opened = self._current()
-            for group in groups.values():
-                self._batched(len(group))
-                _deliver(_answered(opened, group))
+        while self._queue.wait():
+            with self._turns or contextlib.nullcontext():
+                self._answer()
 
-    def _current(self) -> OpenedModel:
-        current = self._live.current
-        if self._opened is None or self._opened[0] is not current:
-            self._opened = current, current.for_another_thread()
-        return self._opened[1]
+    def _answer(self) -> None:
+        # Taken with the turn, so that those that wait for it are one batch.
+        jobs = self._queue.take()
+        if not jobs:
+            return
+        self._batched(len(jobs))
+        with self._readers.one() as opened:
+            _deliver(_answered(opened, jobs, self._turns))
 
 
-def _answered(opened: OpenedModel, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
+def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None) -> list[tuple[Job, Any]]:
     """The response to each request, or its error. If a batch fails, each is answered alone."""
 
     def check(activity: str, done: float, total: float | None) -> None:  # noqa: ARG001
+        if turns is not None:
+            turns.hand_on()
         if not any(job.is_waiting for job in jobs):
             raise _NobodyWaitsError
 
@@ -225,7 +193,7 @@ def _answered(opened: OpenedModel, jobs: Sequence[Job]) -> list[tuple[Job, Any]]
     except Exception as error:
         # What has been told cannot be told again.
         if len(jobs) > 1 and not any(job.has_begun for job in jobs):
-            return [each for job in jobs for each in _answered(opened, [job])]
+            return [each for job in jobs for each in _answered(opened, [job], turns)]
         if not isinstance(error, LmctlError):
             logger.exception("%s: a request failed; this is a bug in lmctl", endpoint.path)
         return [(job, error) for job in jobs]

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -17,7 +17,7 @@ from lmctl.serve.access import Access, is_loopback, read_token
 from lmctl.serve.app import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from lmctl.serve.starting import Serving
 
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Connections that wait to be accepted.
 BACKLOG = 2048
+# After a signal, a client that has read nothing for this time gets no more of its answer.
+STALLED_SECONDS = 3.0
 
 
 def serve(serving: Serving, announce: Callable[[str], None]) -> None:
@@ -88,8 +90,28 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+async def drop_stalled(connections: Collection[Any], seconds: float) -> None:
+    """Close connections whose clients do not read; this has no end of its own.
+
+    Otherwise the server would wait for them until their time is over. While a connection waits for its client,
+    nothing is written to it, so its buffer shrinks as soon as the client reads.
+
+    Args:
+        connections: uvicorn's protocols; others may come and go.
+        seconds: how long a client reads nothing before its connection is closed.
+    """
+    before: dict[Any, int] = {}
+    while True:
+        full = {each: each.transport.get_write_buffer_size() for each in connections if each.flow.write_paused}
+        for connection, size in full.items():
+            if before.get(connection) == size:
+                connection.transport.abort()
+        before = full
+        await asyncio.sleep(seconds)
+
+
 class _Uvicorn(uvicorn.Server):
-    """uvicorn's server, which says when requests are answered."""
+    """uvicorn's server, which says when requests are answered, and at its end waits for no client that stalls."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -98,6 +120,13 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        dropping = asyncio.create_task(drop_stalled(self.server_state.connections, STALLED_SECONDS))
+        try:
+            await super().shutdown(sockets)
+        finally:
+            dropping.cancel()
 
 
 def _run(server: Server, listener: socket.socket, seconds: float, announce: Callable[[str], None]) -> None:
