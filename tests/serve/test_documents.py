@@ -58,7 +58,9 @@ def test_the_reference_names_every_key(client):
             assert f"<code>{field.name}</code>" in page
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/page/page.js", "/page/style.css", "/page/icon.svg"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/page/page.js", "/page/writing.js", "/page/style.css", "/page/icon.svg"]
+)
 def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script_but_its_own(client, path):
     response = client.get(path)
 

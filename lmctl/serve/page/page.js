@@ -12,7 +12,7 @@ const READING_MS = 400;
 
 const byId = (id) => document.getElementById(id);
 const text = byId("text");
-const state = { token: "", segmenter: "", before: [], chosen: null, isWriting: false };
+const state = { token: "", segmenter: "", before: [], chosen: null, writing: null };
 
 // Asking
 
@@ -23,12 +23,16 @@ class Refused extends Error {
   }
 }
 
-async function ask(path, body, signal) {
+async function post(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
   if (state.token) headers.Authorization = `Bearer ${state.token}`;
   const response = await fetch(`v1/${path}`, { method: "POST", headers, body: JSON.stringify(body), signal });
-  const answer = await response.json();
-  if (!response.ok) throw new Refused(response.status, answer.error);
+  if (!response.ok) throw new Refused(response.status, (await response.json()).error);
+  return response;
+}
+
+async function ask(path, body, signal) {
+  const answer = await (await post(path, body, signal)).json();
   showModel(answer);
   return answer;
 }
@@ -43,10 +47,10 @@ async function askLatest(kind, path, body) {
   return ask(path, body, controller.signal);
 }
 
-function report(error) {
+function report(error, place = byId("status")) {
   if (error.name === "AbortError") return;
   if (error.code === 401) askForToken();
-  byId("status").textContent = error.code ? error.message : `The server does not answer: ${error.message}`;
+  place.textContent = error.code ? error.message : `The server does not answer: ${error.message}`;
 }
 
 function askForToken() {
@@ -81,7 +85,13 @@ function withWord(line, word, prefix) {
   return `${line}${line && !/\s$/u.test(line) ? " " : ""}${word} `;
 }
 
+// Words that are being written (writing.js) end where they are; the server notices, and computes no more of them.
+function stopWriting() {
+  state.writing?.abort();
+}
+
 function setText(value) {
+  stopWriting();
   text.value = value;
   text.setSelectionRange(value.length, value.length);
   text.scrollTop = text.scrollHeight;
@@ -102,6 +112,7 @@ async function showNext() {
     const completes = isUnfinished(line) && state.segmenter !== "sentencepiece";
     let [answer] = (await askLatest("next", "predict", completes ? { ...body, ...COMPLETE } : body)).answers;
     if (completes && !answer.predictions.length) [answer] = (await askLatest("next", "predict", body)).answers;
+    if (state.writing) return;
     byId("next").replaceChildren(...answer.predictions.map((found) => bar(found, answer)));
     byId("status").textContent = answer.oov.length ? `Unknown to the model: ${answer.oov.join(" ")}` : "";
   } catch (error) {
@@ -225,38 +236,6 @@ byId("shaded").addEventListener("keydown", (event) => {
   words[here].tabIndex = -1;
   there.tabIndex = 0;
   there.focus();
-});
-
-// Writing on
-
-byId("more").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  // A disabled button would lose the focus.
-  if (state.isWriting) return;
-  state.isWriting = true;
-  byId("write").setAttribute("aria-busy", "true");
-  const line = lastLine();
-  const asked = { prompts: [line], words: byId("words").valueAsNumber, temperature: byId("temperature").valueAsNumber };
-  byId("status").textContent = "";
-  try {
-    const { answers } = await ask("generate", { ...asked, tokens: state.segmenter === "space" });
-    const before = text.value;
-    if (lastLine() !== line) return;
-    state.before.push(before);
-    byId("undo").disabled = false;
-    setText(before.slice(0, before.length - line.length) + answers[0].text);
-  } catch (error) {
-    report(error);
-  } finally {
-    state.isWriting = false;
-    byId("write").removeAttribute("aria-busy");
-  }
-});
-
-byId("undo").addEventListener("click", () => {
-  setText(state.before.pop());
-  byId("undo").disabled = !state.before.length;
-  if (!state.before.length) text.focus();
 });
 
 // Start
