@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -11,9 +12,38 @@ from typing import TYPE_CHECKING, Any
 from lmctl.serve.batches import settings_of
 
 if TYPE_CHECKING:
-    import asyncio
-
     from lmctl.serve.endpoints import Endpoint
+
+
+class Pieces:
+    """The pieces of an answer that have been told and not been read. Only the event loop's thread uses them.
+
+    Those that wait are read at once, so a reader that is behind waits for the event loop, which may tell it that
+    its client has gone.
+    """
+
+    def __init__(self) -> None:
+        self._unread: list[Any] = []
+        self._has_ended = False
+        self._changed = asyncio.Event()
+
+    def add(self, some: list[Any]) -> None:
+        """Add pieces."""
+        self._unread += some
+        self._changed.set()
+
+    def end(self) -> None:
+        """No more will come."""
+        self._has_ended = True
+        self._changed.set()
+
+    async def read(self) -> list[Any]:
+        """Wait for pieces, and return all that have not been read; none: they have ended."""
+        await self._changed.wait()
+        some, self._unread = self._unread, []
+        if not self._has_ended:
+            self._changed.clear()
+        return some
 
 
 @dataclass(eq=False, slots=True)
@@ -25,7 +55,7 @@ class Job:
         request: its body.
         end: when the client is told that the time is over, in seconds of `time.monotonic`.
         answer: gets the response, or an error.
-        pieces: gets the pieces of the answer after each step, and None at its end; None: it is given as a whole.
+        pieces: gets the pieces of the answer after each step; None: it is given as a whole.
         has_begun: whether a piece has been told.
     """
 
@@ -33,7 +63,7 @@ class Job:
     request: Any
     end: float
     answer: asyncio.Future[Any]
-    pieces: asyncio.Queue[list[Any] | None] | None = None
+    pieces: Pieces | None = None
     has_begun: bool = False
 
     @property

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from lmctl.errors import LmctlError
 from lmctl.progress import listening
 from lmctl.serve.bodies import FillRequest, GenerateRequest, texts_of
-from lmctl.serve.jobs import Job, JobQueue
+from lmctl.serve.jobs import Job, JobQueue, Pieces
 from lmctl.serve.turns import Turns
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ class Lanes:
         Raises:
             LmctlError: the request cannot be answered.
         """
-        pieces: asyncio.Queue[list[Any] | None] = asyncio.Queue()
+        pieces = Pieces()
         job = Job(endpoint, request, end, asyncio.get_running_loop().create_future(), pieces)
-        # Pieces that were told before the answer are in the queue already.
-        job.answer.add_done_callback(lambda _: pieces.put_nowait(None))
+        # Pieces that were told before the answer have been added already.
+        job.answer.add_done_callback(lambda _: pieces.end())
         self._long.put(job)
         try:
-            while (some := await pieces.get()) is not None:
+            while some := await pieces.read():
                 yield some
             yield [job.answer.result()]
         finally:
@@ -222,7 +222,7 @@ def _tell(job: Job, some: list[Any]) -> None:
     job.has_begun = True
     if job.pieces is not None and job.is_waiting:
         with contextlib.suppress(RuntimeError):
-            job.answer.get_loop().call_soon_threadsafe(job.pieces.put_nowait, some)
+            job.answer.get_loop().call_soon_threadsafe(job.pieces.add, some)
 
 
 def _deliver(answers: Sequence[tuple[Job, Any]]) -> None:

@@ -15,6 +15,7 @@ from lmctl.progress import tell as report
 from lmctl.serve import app
 from lmctl.serve.answers import GeneratedPiece
 from lmctl.serve.endpoints import ENDPOINTS
+from lmctl.serve.jobs import Pieces
 from lmctl.serve.lanes import Lanes
 from lmctl.serve.live_model import LiveModel
 from lmctl.serve.starting import Limits
@@ -139,6 +140,25 @@ def test_streams_of_a_batch_have_the_texts_that_each_has_alone(bundle):
     assert isinstance(together[2], DataError)
 
 
+def test_a_reader_that_is_behind_reads_all_pieces_at_once_and_then_waits():
+    """Otherwise it would keep the event loop, which could not tell it that its client has gone."""
+
+    async def run():
+        pieces = Pieces()
+        for some in (["a", "b"], ["c"]):
+            pieces.add(some)
+        assert await pieces.read() == ["a", "b", "c"]
+        reading = asyncio.create_task(pieces.read())
+        await asyncio.sleep(0)
+        assert not reading.done()
+        pieces.add(["d"])
+        pieces.end()
+        assert await reading == ["d"]
+        assert [await pieces.read(), await pieces.read()] == [[], []]
+
+    asyncio.run(run())
+
+
 def test_a_client_that_goes_away_frees_the_lane(bundle, replaced):
     """The stream has no end of its own: the thread is free because nobody waits."""
     ended = threading.Event()
@@ -157,7 +177,7 @@ def test_a_client_that_goes_away_frees_the_lane(bundle, replaced):
 
     async def leave():
         stream = lanes.stream(endpoint, endpoint.request(prompts=("the",), stream=True), float("inf"))
-        assert await anext(stream) == [piece("x")]
+        assert (await anext(stream))[0] == piece("x")
         await stream.aclose()
         request = GENERATE.request(prompts=("the",), words=2, seed=1)
         return await lanes.answer(GENERATE, request, float("inf"))

@@ -72,8 +72,7 @@ def endless():
         place = len(steps)
         steps.append(0)
         while is_wanted[0]():
-            # More pieces would only fill memory.
-            if steps[place] < 3:
+            if not steps[place]:
                 tell[0]([PIECE])
             report("generating")
             steps[place] += 1
@@ -99,7 +98,7 @@ def test_requests_are_answered_beside_streams_that_run(bundle, endless):
         stalled = []
         for _ in range(streams):
             stalled.append(lanes.stream(endpoint, endpoint.request(prompts=("the",), stream=True), float("inf")))
-            assert await anext(stalled[-1]) == [PIECE]
+            assert (await anext(stalled[-1]))[0] == PIECE
         found = await asyncio.gather(
             *(lanes.answer(OF_NAME[name], OF_NAME[name].request(**body), float("inf")) for name, body in asked)
         )
@@ -120,31 +119,35 @@ def test_requests_are_answered_beside_streams_that_run(bundle, endless):
 def test_only_so_many_batches_have_turns(bundle, endless, monkeypatch):
     endpoint, steps = endless
     monkeypatch.setattr(module, "LONG_BATCHES", 2)
+    sizes = []
 
     async def run():
-        lanes = Lanes(LiveModel(str(bundle)), 64)
+        lanes = Lanes(LiveModel(str(bundle)), 64, sizes.append)
         lanes.start()
         streams = []
         for _ in range(2):
             streams.append(lanes.stream(endpoint, endpoint.request(prompts=("the",), stream=True), float("inf")))
-            assert await anext(streams[-1]) == [PIECE]
+            assert (await anext(streams[-1]))[0] == PIECE
         others = [
             asyncio.create_task(
                 lanes.answer(GENERATE, GENERATE.request(prompts=(text,), words=2, seed=1), float("inf"))
             )
             for text in ("the", "cat")
         ]
-        await anext(streams[0])
+        # In these turns, both would be answered.
+        enough = [taken + 20 for taken in steps]
+        while any(taken < least for taken, least in zip(steps, enough, strict=True)):
+            await asyncio.sleep(0)
         assert not any(other.done() for other in others)
         # One place is free, and both are one batch.
         await streams.pop().aclose()
         found = await asyncio.gather(*others)
-        assert len(steps) == 2
         await streams.pop().aclose()
         await asyncio.to_thread(lanes.close)
         return found
 
     assert [len(each.answers) for each in asyncio.run(run())] == [1, 1]
+    assert sizes == [1, 1, 2]
 
 
 def test_a_new_generation_answers_the_next_long_request_and_the_older_one_leaves_memory(published):
