@@ -106,8 +106,9 @@ def _show_streams(arguments: argparse.Namespace, contexts: Sequence[str], bodies
                     )
     for (batch, streams), rows in found.items():
         first, slow_first, words, median, slow, rate, words_then, peak = np.median(rows, axis=0)
+        first_words = f"{first:.1f}\t{slow_first:.1f}" if streams else "-\t-"
         print(
-            f"{batch}\t{streams}\t{first:.1f}\t{slow_first:.1f}\t{words:,.0f}\t{median:.2f}\t{slow:.2f}"
+            f"{batch}\t{streams}\t{first_words}\t{words:,.0f}\t{median:.2f}\t{slow:.2f}"
             f"\t{rate:,.0f}\t{words_then:,.0f}\t{peak:.0f} MB"
         )
 
