@@ -174,7 +174,7 @@ class _Answerer(threading.Thread):
             _deliver(_answered(opened, jobs, self._turns))
 
 
-def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None) -> list[tuple[Job, Any]]:
+def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None = None) -> list[tuple[Job, Any]]:
     """The response to each request, or its error. If a batch fails, each is answered alone."""
 
     def check(activity: str, done: float, total: float | None) -> None:  # noqa: ARG001
