@@ -116,7 +116,8 @@ def evaluate_gap_models(
                     encoding=encoding,
                     errors=errors,
                     text_format=text_format,
-                    on_sentence=on_sentence if report is None else report.listening_to_gaps(model, on_sentence),
+                    top_answers=report is not None,
+                    on_sentence=on_sentence if report is None else report.listening(model, on_sentence),
                     # The program that sends the lines may wait for one result before it sends the next line.
                     on_pause=None if level == "summary" else sys.stdout.flush,
                 )

@@ -12,12 +12,30 @@ Axes: B texts, T positions of a text, D elements of a feature vector, E of a wor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmctl.arrays import Float32Array, Float64Array, IntArray
+
+
+class GapScores(NamedTuple):
+    """The results for N gaps.
+
+    Attributes:
+        log_probs: natural log probability of the token in each gap, given all other tokens of its text, (N,).
+        ranks: rank of each token among the V words by falling probability, from 1, (N,). Words of equal
+            probability count as better than the token. None: not requested.
+        top_ids: the most probable token for each gap, (N,); of equally probable ones the smallest id. None: not
+            requested.
+        top_log_probs: natural log probability of each of them, (N,). None: not requested.
+    """
+
+    log_probs: Float64Array
+    ranks: IntArray | None = None
+    top_ids: IntArray | None = None
+    top_log_probs: Float64Array | None = None
 
 
 class GapModel(ABC):
@@ -43,18 +61,15 @@ class GapModel(ABC):
 
     @abstractmethod
     def score(
-        self, texts: Sequence[IntArray], gaps: IntArray, *, ranks: bool = False
-    ) -> tuple[Float64Array, IntArray | None]:
-        """Compute the natural log probability of the token in each gap, (B,), given all other tokens of its text.
+        self, texts: Sequence[IntArray], gaps: IntArray, *, ranks: bool = False, top_answers: bool = False
+    ) -> GapScores:
+        """Score the token in each gap, given all other tokens of its text; N is B.
 
         Args:
             texts: as in `log_probs`.
             gaps: as in `log_probs`.
-            ranks: whether to compute the rank of each token among the V words by falling probability, from 1.
-                Words of equal probability count as better than the token.
-
-        Returns:
-            The log probabilities, (B,), and the ranks, (B,), if asked for.
+            ranks: whether to compute the rank of each token.
+            top_answers: whether to compute the most probable token for each gap.
         """
 
     @abstractmethod

@@ -127,6 +127,7 @@ def evaluate_gaps(
     encoding: str = "utf-8",
     errors: str = "strict",
     text_format: TextFormat | None = None,
+    top_answers: bool = False,
     threads: int = 0,
     on_sentence: Callable[[GapScore], object] = lambda _score: None,
     on_pause: Callable[[], object] | None = None,
@@ -141,6 +142,7 @@ def evaluate_gaps(
         encoding: encoding of the text.
         errors: what happens to invalid bytes.
         text_format: where the text of the file stands.
+        top_answers: whether `on_sentence` needs the most probable token in place of each word.
         threads: largest number of batches that are scored at once.
         on_sentence: called with the score of every sentence that has words, in order.
         on_pause: called after all lines that have arrived are scored.
@@ -151,7 +153,15 @@ def evaluate_gaps(
     tally = PseudoTally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
 
     def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[GapScore]]:
-        return score_lines(model, gap_model, batches, ranks=bool(accuracy_at), threads=threads, meter=meter)
+        return score_lines(
+            model,
+            gap_model,
+            batches,
+            ranks=bool(accuracy_at),
+            top_answers=top_answers,
+            threads=threads,
+            meter=meter,
+        )
 
     for scores in _scored(model, path, score, _Reading(encoding, errors, text_format), on_pause):
         for each in scores:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.families.gap_model import GapScores
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import Meter
 from lmctl.query.batching import batches_by_length
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     # The number of a line, and its text.
     _Line = tuple[int, EncodedText]
-    _Scored = tuple[Float64Array, IntArray | None]
-    _Scorer = Callable[[list[int]], _Scored]
+    _Scorer = Callable[[list[int]], GapScores]
+
+Results = TypeVar("Results", "IntArray", "Float64Array")
 
 # Gaps that are scored together. The texts of a window are in memory once for all their gaps.
 WINDOW_GAPS = 1 << 11
@@ -64,6 +66,9 @@ class GapScore:
         log_probs: natural log probability of each word.
         ranks: rank of each word in its distribution, from 1; a tie gets the worst rank. None: not computed.
         line: number of its line in the text, from 1.
+        top_ids: the most probable token in place of each word; of equally probable ones the smallest id. None:
+            not computed.
+        top_log_probs: natural log probability of each of them. None: not computed.
     """
 
     words: list[str]
@@ -71,6 +76,8 @@ class GapScore:
     log_probs: Float64Array
     ranks: IntArray | None
     line: int = 1
+    top_ids: IntArray | None = None
+    top_log_probs: Float64Array | None = None
 
     @property
     def oov(self) -> int:
@@ -89,6 +96,7 @@ def score_lines(
     batches: Iterable[Iterable[str]],
     *,
     ranks: bool = False,
+    top_answers: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
 ) -> Iterator[list[GapScore]]:
@@ -99,6 +107,7 @@ def score_lines(
         gap_model: its runtime.
         batches: the lines of the text. A line without words has no score.
         ranks: whether to compute the rank of each word.
+        top_answers: whether to compute the most probable token in place of each word.
         threads: largest number of batches that are scored at once; 0: the number of cores.
         meter: counts the words that are read and scored.
 
@@ -113,20 +122,31 @@ def score_lines(
             sentences = [text.token_ids for _, text in window]
             gaps = [Gap(sentence, word) for sentence, ids in enumerate(sentences) for word in range(len(ids))]
             meter.tokens_read += len(gaps)
-            log_probs, found_ranks = score_gaps(
-                gap_model, sentences, gaps, ranks=ranks, threads=threads, meter=meter
+            found = score_gaps(
+                gap_model, sentences, gaps, ranks=ranks, top_answers=top_answers, threads=threads, meter=meter
             )
             ends = np.cumsum([len(ids) for ids in sentences]).tolist()
             yield [
-                GapScore(
-                    text.words,
-                    text.token_ids,
-                    log_probs[start:end],
-                    None if found_ranks is None else found_ranks[start:end],
-                    place,
-                )
+                _score_of(place, text, found, slice(start, end))
                 for (place, text), start, end in zip(window, [0, *ends], ends, strict=False)
             ]
+
+
+def _score_of(line: int, text: EncodedText, found: GapScores, words: slice) -> GapScore:
+    """The score of a sentence, given the results for all words of a window, and the places of its own."""
+    return GapScore(
+        text.words,
+        text.token_ids,
+        found.log_probs[words],
+        _part(found.ranks, words),
+        line,
+        _part(found.top_ids, words),
+        _part(found.top_log_probs, words),
+    )
+
+
+def _part(results: Results | None, words: slice) -> Results | None:
+    return None if results is None else results[words]
 
 
 def score_gaps(
@@ -135,40 +155,47 @@ def score_gaps(
     gaps: Sequence[Gap],
     *,
     ranks: bool = False,
+    top_answers: bool = False,
     threads: int = 0,
     meter: Meter | None = None,
-) -> tuple[Float64Array, IntArray | None]:
-    """Compute the natural log probability of the word in each gap, (N,), and its rank, (N,), if asked for.
+) -> GapScores:
+    """Score the word in each gap.
 
     Args:
         gap_model: the model.
         sentences: token ids of the words of each sentence, without `</s>`.
         gaps: N gaps, in any order.
         ranks: whether to compute ranks.
+        top_answers: whether to compute the most probable token for each gap.
         threads: largest number of batches that are scored at once; 0: the number of cores.
         meter: is told of the gaps that are done.
     """
     needed = sorted({gap.sentence for gap in gaps})
     texts = {place: np.array([SENTENCE_END_ID, *sentences[place], SENTENCE_END_ID]) for place in needed}
-    log_probs = np.zeros(len(gaps), dtype=np.float64)
-    of_ranks = np.zeros(len(gaps), dtype=np.int64) if ranks else None
+    results = GapScores(
+        np.zeros(len(gaps), dtype=np.float64),
+        np.zeros(len(gaps), dtype=np.int64) if ranks else None,
+        np.zeros(len(gaps), dtype=np.int64) if top_answers else None,
+        np.zeros(len(gaps), dtype=np.float64) if top_answers else None,
+    )
     read = [min(len(texts[gap.sentence]), gap_model.context) for gap in gaps]
     batches = list(batches_by_length(read))
 
-    def score(places: list[int]) -> tuple[Float64Array, IntArray | None]:
+    def score(places: list[int]) -> GapScores:
         some = [gaps[place] for place in places]
         of_batch = [texts[gap.sentence] for gap in some]
         # Position 0 is the `</s>` before the sentence.
-        return gap_model.score(of_batch, np.array([gap.word + 1 for gap in some]), ranks=ranks)
+        hidden = np.array([gap.word + 1 for gap in some])
+        return gap_model.score(of_batch, hidden, ranks=ranks, top_answers=top_answers)
 
-    for places, (found, found_ranks) in zip(batches, _in_threads(score, batches, threads), strict=True):
-        check_log_probs(found)
-        log_probs[places] = found
-        if of_ranks is not None and found_ranks is not None:
-            of_ranks[places] = found_ranks
+    for places, found in zip(batches, _in_threads(score, batches, threads), strict=True):
+        check_log_probs(found.log_probs)
+        for whole, part in zip(results, found, strict=True):
+            if whole is not None and part is not None:
+                whole[places] = part
         if meter is not None:
             meter.done(len(places))
-    return log_probs, of_ranks
+    return results
 
 
 def sampled_gaps(sentences: Sequence[Sequence[int]], most: int, left_out: int | None = None) -> list[Gap]:
@@ -199,7 +226,7 @@ def sentences_of(token_ids: IntArray) -> list[list[int]]:
     return [part[:-1].tolist() for part in np.split(token_ids, ends + 1)[:-1]]
 
 
-def _in_threads(score: _Scorer, batches: list[list[int]], threads: int) -> Iterator[_Scored]:
+def _in_threads(score: _Scorer, batches: list[list[int]], threads: int) -> Iterator[GapScores]:
     """The scores of batches, in order, several at once: NumPy releases Python's global lock."""
     with ThreadPoolExecutor(min(threads or scoring_threads(), scoring_threads())) as pool:
         try:

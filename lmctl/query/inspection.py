@@ -1,4 +1,8 @@
-"""Looks closely at the scores of a text, in one pass: frequency bands, calibration, examples and a sample."""
+"""Looks closely at the scores of a text, in one pass: frequency bands, calibration, examples and a sample.
+
+The scores are those of a model of the next word, or those of a model that fills gaps: then each word was hidden in
+turn, and read with the words on both sides of it.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,8 @@ from lmctl.text.detokenization import Detokenizer
 
 if TYPE_CHECKING:
     from lmctl.query.calibration import Calibration
-    from lmctl.query.examples import Example
+    from lmctl.query.examples import Example, Score
     from lmctl.query.frequency_bands import Band
-    from lmctl.query.gap_scoring import GapScore
-    from lmctl.query.sentence_scores import SentenceScore
     from lmctl.query.text_model import TextModel
 
 # Size of the sample in tokens, and number of examples of each kind.
@@ -36,13 +38,15 @@ class SampledWord:
         text: the token as people write it, after a space if one stands before it; `</s>` for the end of a line.
         bits: its surprisal; infinite if its probability is 0.
         oov: whether it is out of vocabulary, so that the surprisal is that of `<unk>`.
-        ends_line: whether it is the end of a line.
+        ends_line: whether it is the end of a line, which models that fill gaps do not score.
+        line: number of its line in the text, from 1.
     """
 
     text: str
     bits: float
     oov: bool
     ends_line: bool
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Inspection:
         best: words that gain most over their frequency, or that are most probable if counts are not known.
         worst: words with the highest surprisal.
         sample: the first tokens of the text.
+        of_gaps: whether each word was hidden in turn, and the words on both sides of it were known; else only the
+            words before it were.
     """
 
     tokens: int
@@ -64,27 +70,7 @@ class Inspection:
     best: list[Example]
     worst: list[Example]
     sample: list[SampledWord]
-
-
-class GapInspector:
-    """Collects the bands of a text under a model that fills gaps, sentence by sentence.
-
-    Args:
-        model: the model whose scores are added.
-    """
-
-    def __init__(self, model: TextModel) -> None:
-        counts = model.vocabulary.counts
-        self._bands = BandTally(counts) if any(counts) else None
-
-    def add(self, score: GapScore) -> None:
-        """Add the score of the next sentence."""
-        if self._bands is not None:
-            self._bands.add(np.array(score.token_ids), score.log_probs)
-
-    def bands(self) -> list[Band] | None:
-        """Return the bands of all sentences so far; None if counts of words are not known."""
-        return None if self._bands is None else self._bands.bands()
+    of_gaps: bool
 
 
 class Inspector:
@@ -102,8 +88,9 @@ class Inspector:
         self._detokenizer = Detokenizer(model.bundle.record.recipe.segmenter.name)
         self._sample: list[SampledWord] = []
         self._tokens = 0
+        self._of_gaps = model.gap_model is not None
 
-    def add(self, score: SentenceScore) -> None:
+    def add(self, score: Score) -> None:
         """Add the score of the next sentence."""
         token_ids = np.array(score.token_ids)
         self._tokens += len(token_ids)
@@ -123,14 +110,16 @@ class Inspector:
             best=self._examples.best(EXAMPLES),
             worst=self._examples.worst(EXAMPLES),
             sample=self._sample,
+            of_gaps=self._of_gaps,
         )
 
-    def _add_to_sample(self, score: SentenceScore) -> None:
+    def _add_to_sample(self, score: Score) -> None:
         """Add the tokens of a sentence to the sample, as far as it has room."""
         room = SAMPLE_TOKENS - len(self._sample)
         if room <= 0 or not score.words:
             return
         self._detokenizer.start_line()
+        # A model that fills gaps has no score of `</s>`, so it falls away below.
         texts = [*map(self._detokenizer.append, score.words[:room]), SENTENCE_END][:room]
         self._sample += [
             SampledWord(
@@ -138,6 +127,7 @@ class Inspector:
                 bits=0.0 - float(log_prob) / _LN_2,
                 oov=token_id == UNKNOWN_ID,
                 ends_line=place == len(score.words),
+                line=score.line,
             )
             for place, (text, token_id, log_prob) in enumerate(
                 zip(texts, score.token_ids, score.log_probs, strict=False)

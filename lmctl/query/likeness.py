@@ -42,7 +42,7 @@ def likeness(models: Mapping[str, TextModel]) -> Likeness:
         if model.gap_model is not None:
             raise UsageError(
                 f"{name} fills gaps: its pseudo-perplexity does not compare with a perplexity; `lmctl eval` "
-                "prints it"
+                "prints it, and --report shows its words"
             )
     (first, baseline), *others = models.items()
     cut_otherwise = [name for name, model in others if not _cut_alike(baseline, model)]

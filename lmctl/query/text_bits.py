@@ -166,7 +166,7 @@ def bits_of_gaps(
     if end is not None:
         in_order = in_order[: math.ceil(end * len(sampled))]
     for gaps in paced(in_order, lambda _: 1, deadline, FEWEST_TIMED_GAPS, len(sampled)):
-        log_probs, _ = score_gaps(gap_model, sentences, gaps, threads=threads, meter=meter)
+        log_probs = score_gaps(gap_model, sentences, gaps, threads=threads, meter=meter).log_probs
         for place, gap in enumerate(gaps):
             text = texts[gap.sentence]
             word, token_id = text.words[gap.word], text.token_ids[gap.word]

@@ -66,6 +66,18 @@ def test_a_page_of_many_comparisons_stays_small(counted, uniform, read_report, t
     assert f"Where they differ on {texts[12]}" not in page.headings
 
 
+def test_models_that_fill_gaps_are_refused_and_leave_no_page(make_bundle, call, tmp_path):
+    folders = [make_bundle(tmp_path / name, family="masked") for name in ("one", "two")]
+    text, page = tmp_path / "text.txt", tmp_path / "page.html"
+    text.write_text("the cat\nthe dog sat\n")
+    done = call("compare", *folders, text, "--report", page)
+
+    assert (done.code, done.out) == (2, "")
+    assert "does not compare with a perplexity; `lmctl eval` prints it, and --report shows its words" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not page.exists()
+
+
 def test_models_that_do_not_differ_have_a_page(uniform, read_report, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("the cat\nthe dog sat\n")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lmctl.families.gap_model import GapModel
+from lmctl.families.gap_model import GapModel, GapScores
 from lmctl.query import gap_scoring
 from lmctl.query.evaluation import evaluate_gaps
 from lmctl.query.gap_scoring import Gap, sampled_gaps, score_gaps, score_lines, sentences_of
@@ -27,10 +27,11 @@ class Neighbours(GapModel):
             row[text[gap + 1]] += 0.25
         return np.log(rows).astype(np.float32)
 
-    def score(self, texts, gaps, *, ranks=False):
+    def score(self, texts, gaps, *, ranks=False, top_answers=False):
         rows = self.log_probs(texts, gaps).astype(np.float64)
         found = np.array([row[text[gap]] for row, text, gap in zip(rows, texts, gaps, strict=True)])
-        return found, np.count_nonzero(rows >= found[:, None], axis=1) if ranks else None
+        found_ranks = np.count_nonzero(rows >= found[:, None], axis=1) if ranks else None
+        return GapScores(found, found_ranks, *((rows.argmax(axis=1), rows.max(axis=1)) if top_answers else ()))
 
     def features(self, texts):
         return [np.zeros((len(text), 2), np.float32) for text in texts]
@@ -63,6 +64,17 @@ def test_each_word_is_hidden_in_turn_and_read_with_both_ends_of_its_sentence(nei
     assert score.ranks.tolist() == [2, 2, 9]
     assert score.pseudo_log_likelihood == pytest.approx(2 * math.log(more) + math.log(few))
     assert (score.words, score.line) == (["the", "the", "cat"], 1)
+    assert score.top_ids is None
+
+
+def test_the_top_answers_of_each_gap(neighbours):
+    (score,) = scores(neighbours, ["the the cat"], top_answers=True)
+
+    # </s> the the cat </s>: `</s>` or `the`; `the` or `cat`; `the` or `</s>`. The smaller id comes first.
+    the, cat = neighbours.vocabulary.encode(["the", "cat"])
+    assert (the, cat) == (2, 3)
+    assert score.top_ids.tolist() == [1, the, 1]
+    np.testing.assert_allclose(np.exp(score.top_log_probs), 0.5 / 9 + 0.25, rtol=1e-6)
 
 
 def test_the_figures_of_a_text_by_hand(neighbours, tmp_path):
@@ -103,6 +115,19 @@ def test_scores_are_those_of_the_masked_model_on_each_gap(masked):
             assert log_prob == pytest.approx(row[text[word]], abs=1e-5)
 
 
+def test_top_answers_are_those_of_the_masked_model_on_each_gap_and_change_no_score(masked):
+    lines = [line for line in LINES if line]
+    without = scores(masked, LINES)
+
+    for score, plain, line in zip(scores(masked, LINES, top_answers=True), without, lines, strict=True):
+        assert score.log_probs.tolist() == plain.log_probs.tolist()
+        text = np.array([1, *masked.encode(line).token_ids, 1])
+        for word in range(len(score.words)):
+            (row,) = masked.gap_model.log_probs([text], np.array([word + 1]))
+            assert score.top_ids[word] == row.argmax()
+            assert score.top_log_probs[word] == pytest.approx(row.max(), abs=1e-5)
+
+
 def test_a_sentence_is_scored_alike_alone_and_among_others(masked, monkeypatch):
     lines = [line for line in LINES * 9 if line]
     alone = [scores(masked, [line], ranks=True)[0] for line in lines]
@@ -119,10 +144,10 @@ def test_gaps_are_scored_in_any_order(masked):
     sentences = [[2, 3, 4], [5, 6]]
     gaps = [Gap(1, 0), Gap(0, 2), Gap(1, 1), Gap(0, 0), Gap(0, 1)]
 
-    found, _ = score_gaps(masked.gap_model, sentences, gaps)
+    found = score_gaps(masked.gap_model, sentences, gaps).log_probs
 
     for gap, log_prob in zip(gaps, found.tolist(), strict=True):
-        assert score_gaps(masked.gap_model, sentences, [gap])[0].tolist() == [log_prob]
+        assert score_gaps(masked.gap_model, sentences, [gap]).log_probs.tolist() == [log_prob]
 
 
 def test_a_sample_is_spread_evenly_over_the_words():

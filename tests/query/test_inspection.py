@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from lmctl.query.examples import ExampleFinder
+from lmctl.query.examples import WORDS_PER_SIDE, Context, ExampleFinder
+from lmctl.query.gap_scoring import GapScore, score_lines
 from lmctl.query.inspection import SAMPLE_TOKENS, Inspector
 from lmctl.query.scoring import score_sentences
 from lmctl.query.sentence_scores import SentenceScore
@@ -95,10 +96,11 @@ def test_the_best_words_gain_most_over_their_frequency(model):
     assert set(best) == {"the", "cat", "mat"}
     # The better one of the two predictions of `the`: 1 bit, where its frequency alone costs -log2 of its share.
     assert best["the"].gain == pytest.approx(-1 - math.log2(counts["the"] / total))
-    assert best["the"].context == ()
+    assert best["the"].context == Context((), has_more_before=False)
     assert [example.word for example in finder.worst(2)] == ["the", "cat"]
     worst = finder.worst(1)[0]
-    assert (worst.bits, worst.context, worst.answer) == (pytest.approx(3), ("the", "cat"), "dog")
+    assert (worst.bits, worst.context.before, worst.answer) == (pytest.approx(3), ("the", "cat"), "dog")
+    assert worst.context.after == ()
     assert worst.confidence == pytest.approx(0.5)
 
 
@@ -114,7 +116,66 @@ def test_an_example_shows_the_end_of_a_long_context(model):
     finder.add(score_of(model, "the " * 20 + "dog", [0.5] * 22))
 
     (found,) = (example for example in finder.worst(9) if example.word == "dog")
-    assert (len(found.context), found.is_cut) == (12, True)
+    assert (len(found.context.before), found.context.has_more_before) == (12, True)
+
+
+@pytest.fixture
+def masked(make_model):
+    """Random weights; fills gaps."""
+    return make_model(family="masked")
+
+
+def test_all_parts_are_of_the_same_words_of_gaps(masked):
+    inspector = Inspector(masked)
+    for scores in score_lines(masked, masked.gap_model, [LINES], top_answers=True):
+        for score in scores:
+            inspector.add(score)
+    found = inspector.result()
+
+    assert found.tokens == found.calibration.answers == sum(band.tokens for band in found.bands) == 6
+    assert found.of_gaps
+    # No line ends with a `</s>` that was scored.
+    assert [(word.text, word.line, word.oov, word.ends_line) for word in found.sample] == [
+        ("the", 1, False, False),
+        (" cat", 1, False, False),
+        (" sat", 1, False, False),
+        ("on", 2, False, False),
+        (" the", 2, False, False),
+        (" zebra", 2, True, False),
+    ]
+
+
+def test_the_calibration_of_gaps_by_hand(masked):
+    the, cat = masked.vocabulary.encode(["the", "cat"])
+    inspector = Inspector(masked)
+    tops = np.log([0.75, 0.75, 0.25])
+    inspector.add(
+        GapScore(
+            ["the", "cat", "zebra"],
+            [the, cat, 0],
+            np.log([0.75, 0.125, 0.25]),
+            None,
+            top_ids=np.array([the, the, 0]),
+            top_log_probs=tops,
+        )
+    )
+    found = inspector.result()
+
+    # One of two answers at 0.75 is right, and the `<unk>` at 0.25: (|1 - 1.5| + |1 - 0.25|) / 3.
+    assert found.calibration.error == pytest.approx(1.25 / 3)
+    assert found.calibration.accuracy == pytest.approx(2 / 3)
+    assert [word.bits for word in found.sample] == pytest.approx([-math.log2(0.75), 3, 2])
+
+
+def test_the_example_of_a_gap_shows_both_sides(masked):
+    words = ["mat"] * 20 + ["dog"] + ["sat"] * 5
+    finder = ExampleFinder(masked)
+    finder.add(GapScore(words, masked.vocabulary.encode(words), np.log(np.full(26, 0.5)), None))
+
+    (found,) = (example for example in finder.worst(9) if example.word == "dog")
+    assert found.context == Context(("mat",) * WORDS_PER_SIDE, True, ("sat",) * 5, False)
+    (first,) = (example for example in finder.worst(9) if example.word == "mat")
+    assert first.context == Context((), False, ("mat",) * WORDS_PER_SIDE, True)
 
 
 def test_a_model_without_counts_has_no_bands(make_model, monkeypatch):

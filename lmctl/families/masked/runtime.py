@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.gap_model import GapModel
+from lmctl.families.gap_model import GapModel, GapScores
 from lmctl.families.masked.weights import MASK
 from lmctl.layers.attention import seen_within_sentences
 from lmctl.layers.embedding import WordVectors
@@ -25,7 +25,7 @@ from lmctl.layers.transformer_layer import TransformerLayer, normalized
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lmctl.arrays import BoolArray, Float32Array, Float64Array, IntArray
+    from lmctl.arrays import BoolArray, Float32Array, IntArray
     from lmctl.families.masked.sizes import MaskedSizes
 
 # Positions, padding included, that are read at once. This bounds the memory.
@@ -59,11 +59,16 @@ class MaskedModel(GapModel):
         return self.softmax.log_probs(self._of_gaps(texts, gaps))
 
     def score(
-        self, texts: Sequence[IntArray], gaps: IntArray, *, ranks: bool = False
-    ) -> tuple[Float64Array, IntArray | None]:
-        """See `GapModel.score`."""
+        self, texts: Sequence[IntArray], gaps: IntArray, *, ranks: bool = False, top_answers: bool = False
+    ) -> GapScores:
+        """See `GapModel.score`; an adaptive softmax computes only the clusters that top answers may be in."""
         targets = np.array([text[gap] for text, gap in zip(texts, gaps, strict=True)], dtype=np.int64)
-        return self.softmax.score(self._of_gaps(texts, gaps), targets, ranks=ranks)
+        vectors = self._of_gaps(texts, gaps)
+        log_probs, found_ranks = self.softmax.score(vectors, targets, ranks=ranks)
+        if not top_answers:
+            return GapScores(log_probs, found_ranks)
+        top_ids, top_log_probs = self.softmax.top_k(vectors, 1, None)
+        return GapScores(log_probs, found_ranks, top_ids[:, 0], top_log_probs[:, 0].astype(np.float64))
 
     def features(self, texts: Sequence[IntArray]) -> list[Float32Array]:
         """See `GapModel.features`; the last layer's outputs behind its norm.

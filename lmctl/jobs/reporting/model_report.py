@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lmctl import files
 from lmctl.jobs.reporting import past, reading, training
+from lmctl.jobs.reporting.numbers import decimal
 from lmctl.jobs.reporting.repeating import command_to_repeat
 from lmctl.jobs.train.kept_text import kept_lines
 from lmctl.pages.drawing import require_matplotlib
@@ -13,7 +16,7 @@ from lmctl.pages.elements import definitions, element, table
 from lmctl.pages.page import Section, details, page, paragraph
 from lmctl.progress import Meter
 from lmctl.query.gap_scoring import score_lines
-from lmctl.query.inspection import GapInspector, Inspector
+from lmctl.query.inspection import Inspector
 from lmctl.query.metrics import Tally
 from lmctl.query.model import load_named
 from lmctl.query.pseudo_metrics import PseudoTally
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from lmctl.families.gap_model import GapModel
     from lmctl.pages.elements import Child
     from lmctl.query.inspection import Inspection
-    from lmctl.query.metrics import Figures
     from lmctl.query.model import Model
     from lmctl.store.bundle import Bundle
 
@@ -95,20 +97,28 @@ def _page(model: Model, more: Sequence[Section]) -> bytes:
 
     metrics = bundle.metrics()
     sections.append(_trained_on_what(bundle))
-    add(training.curves(_history(bundle)), "Curves of training: this model was not trained step by step.")
+    add(
+        training.curves(_history(bundle)),
+        "Curves of training: there is no history of epochs, which only networks have that are trained in steps.",
+    )
     add(training.side_by_side(metrics), "Network, n-grams, mixture and cache: none of them was compared.")
-    add(training.drift(metrics), "")
+    add(
+        training.drift(metrics),
+        "Drift: training, if there was any, did not start from an older model.",
+    )
     scored = _score_kept_text(model)
-    if model.gap_model is not None:
-        hidden = _score_kept_gaps(model, model.gap_model)
-        add(hidden, "Bands of frequency: the model keeps no validation text with words.")
-        missing.append(f"Calibration, shaded words and examples: {scored}.")
-    elif isinstance(scored, str):
+    if isinstance(scored, str):
         missing.append(f"Bands of frequency, calibration, shaded words and examples: {scored}.")
     else:
-        sections += _of_text(model, *scored)
+        said, inspection = scored
+        (heading, content), *others = reading.parts(inspection, language_of(model))
+        sections.append(Section(heading, [paragraph(said), *content]))
+        sections += [Section(*other) for other in others]
     number = int(bundle.folder.name) if folder is not None else None
-    add(None if folder is None else past.generations(list_generations(folder), number), "")
+    add(
+        None if folder is None else past.generations(list_generations(folder), number),
+        "Generations: this bundle stands alone, and is not in a model folder.",
+    )
     add(
         None if folder is None else past.runs(list(runs_in(folder))),
         f"Runs and decisions of the gate: there is no {RUNS}.",
@@ -181,69 +191,63 @@ def _history(bundle: Bundle) -> list[dict[str, Any]]:
     return found
 
 
-def _score_kept_text(model: Model) -> tuple[Figures, Inspection, bool] | str:
-    """The figures and the inspection of the kept text, and whether it is a part; or why there are none."""
-    if model.gap_model is not None:
-        return "this model fills gaps, and does not predict the next word"
-    path = model.bundle.kept_text()
+def _score_kept_text(model: Model) -> tuple[str, Inspection] | str:
+    """What the figures of the kept text are, and the inspection of its words; or why there are none."""
+    path, gap_model = model.bundle.kept_text(), model.gap_model
     if path is None:
         return "the model keeps no validation text"
     whole = path.read_bytes()
-    part = kept_lines(whole.splitlines(keepends=True), len(whole), MOST_BYTES_SCORED)
+    most = MOST_BYTES_SCORED if gap_model is None else MOST_BYTES_OF_GAPS
+    part = kept_lines(whole.splitlines(keepends=True), len(whole), most)
     lines = part.decode("utf-8", "replace").split("\n")
     lines = lines[:-1] if lines[-1] == "" else lines
     meter = Meter(f"scoring {KEPT_TEXT}", len(lines))
-    tally = Tally(None if model.bundle.record.recipe.stop_words else model.characters, (1,))
+    meter.units_read = len(lines)
     inspector = Inspector(model)
-    meter.units_read = len(lines)
-    for scores in score_batches(model, [lines], top_answers=True, meter=meter):
-        for score in scores:
-            tally.add(score)
-            inspector.add(score)
-    if not tally.sentences:
+    score_text = _figures_of_words if gap_model is None else partial(_figures_of_gaps, gap_model)
+    figures = score_text(model, lines, inspector, meter)
+    if figures is None:
         return f"{KEPT_TEXT} has no sentences"
-    return tally.figures(len(model.vocabulary), "reset"), inspector.result(), len(part) < len(whole)
+    pieces = ", pieces from all over it" if len(part) < len(whole) else ""
+    text = f"the validation text that the model keeps ({KEPT_TEXT}{pieces})"
+    return f"{figures[0]} of {text}, {figures[1]}", inspector.result()
 
 
-def _score_kept_gaps(model: Model, gap_model: GapModel) -> Section | None:
-    """The bands of the kept text of a model that fills gaps; None: there is no such text."""
-    path = model.bundle.kept_text()
-    if path is None:
+def _figures_of_words(
+    model: Model, lines: list[str], inspector: Inspector, meter: Meter
+) -> tuple[str, str] | None:
+    """Score lines with a model of the next word: how many tokens there are, and their figures. None: no lines."""
+    tally = Tally(None, ())
+    for score in chain.from_iterable(score_batches(model, [lines], top_answers=True, meter=meter)):
+        tally.add(score)
+        inspector.add(score)
+    if not tally.sentences:
         return None
-    whole = path.read_bytes()
-    part = kept_lines(whole.splitlines(keepends=True), len(whole), MOST_BYTES_OF_GAPS)
-    lines = part.decode("utf-8", "replace").split("\n")
-    meter = Meter(f"scoring {KEPT_TEXT}", len(lines))
-    meter.units_read = len(lines)
-    tally, inspector = PseudoTally(None), GapInspector(model)
-    for scores in score_lines(model, gap_model, [lines], meter=meter):
-        for score in scores:
-            tally.add(score)
-            inspector.add(score)
+    figures = tally.figures(len(model.vocabulary), "reset")
+    said = (
+        f"each line on its own (state reset): perplexity {figures.perplexity:,.2f} including OOVs, "
+        f"{figures.perplexity_excluding_oov:,.2f} without, {100 * figures.oov_rate:.2f} % OOV."
+    )
+    return f"{figures.tokens:,} tokens", said
+
+
+def _figures_of_gaps(
+    gap_model: GapModel, model: Model, lines: list[str], inspector: Inspector, meter: Meter
+) -> tuple[str, str] | None:
+    """As `_figures_of_words`, with a model that fills gaps."""
+    tally = PseudoTally()
+    for score in chain.from_iterable(score_lines(model, gap_model, [lines], top_answers=True, meter=meter)):
+        tally.add(score)
+        inspector.add(score)
     if not tally.words:
         return None
     figures = tally.figures(len(model.vocabulary))
+    without = decimal(figures.pseudo_perplexity_excluding_oov)
     said = (
-        f"{figures.words:,} words of the validation text that the model keeps ({KEPT_TEXT}"
-        f"{', pieces from all over it' if len(part) < len(whole) else ''}), each hidden in turn: "
-        f"pseudo-perplexity {figures.pseudo_perplexity:,.2f} including OOVs, {100 * figures.oov_rate:.2f} % OOV."
+        f"each hidden in turn: pseudo-perplexity {figures.pseudo_perplexity:,.2f} including OOVs, {without} "
+        f"without, {100 * figures.oov_rate:.2f} % OOV."
     )
-    return Section("Frequent and rare words", [paragraph(said), *reading.bands_of_gaps(inspector.bands())])
-
-
-def _of_text(model: Model, figures: Figures, inspection: Inspection, is_part: bool) -> list[Section]:
-    said = (
-        f"{figures.tokens:,} tokens of the validation text that the model keeps ({KEPT_TEXT}"
-        f"{', pieces from all over it' if is_part else ''}), each line on its own (state reset): perplexity "
-        f"{figures.perplexity:,.2f} including OOVs, {figures.perplexity_excluding_oov:,.2f} without, "
-        f"{100 * figures.oov_rate:.2f} % OOV."
-    )
-    language = language_of(model)
-    return [
-        Section("Frequent and rare words", [paragraph(said), *reading.bands_and_calibration(inspection)]),
-        Section("Surprisal, word by word", reading.shaded(inspection.sample, language)),
-        Section("Best and worst predictions", reading.examples(inspection, language)),
-    ]
+    return f"{figures.words:,} words", said
 
 
 def language_of(model: Model) -> str | None:
@@ -272,4 +276,6 @@ def _to_repeat(bundle: Bundle, folder: Path | None) -> Section:
                 ),
             )
         )
+    else:
+        content.append(paragraph(f"There is no {CONFIG}: this model was not trained, or not by lmctl."))
     return Section("Configuration, and how to repeat it", content)

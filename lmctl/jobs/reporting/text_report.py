@@ -14,14 +14,14 @@ from lmctl.jobs.reporting.model_report import MADE_BY, check_report, language_of
 from lmctl.jobs.reporting.numbers import count, decimal, percent
 from lmctl.pages.elements import element, table
 from lmctl.pages.page import Section, page, paragraph
-from lmctl.query.inspection import GapInspector, Inspector
+from lmctl.query.inspection import Inspector
 from lmctl.store.description import describe_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from lmctl.query.frequency_bands import Band
+    from lmctl.pages.elements import Child
     from lmctl.query.gap_scoring import GapScore
     from lmctl.query.inspection import Inspection
     from lmctl.query.metrics import Figures
@@ -35,20 +35,21 @@ MOST_INSPECTED = 6
 # The figures of the table, by their names in `lmctl eval --json`: name of the column, and how it is written.
 _SHOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "tokens": ("tokens", count),
+    "words": ("words", count),
     "oov_rate": ("OOV", percent),
     "perplexity": ("perplexity", decimal),
     "perplexity_excluding_oov": ("without OOVs", decimal),
     "pseudo_perplexity": ("pseudo-perplexity", decimal),
     "pseudo_perplexity_excluding_oov": ("without OOVs", decimal),
     "cross_entropy_nats": ("nats per token", lambda value: decimal(value, 4)),
-    "pseudo_cross_entropy_nats": ("nats per word", lambda value: decimal(value, 4)),
+    "pseudo_cross_entropy_nats": ("pseudo-nats per word", lambda value: decimal(value, 4)),
     "bits_per_character": ("bits per character", lambda value: decimal(value, 4)),
-    "pseudo_bits_per_character": ("bits per character", lambda value: decimal(value, 4)),
+    "pseudo_bits_per_character": ("pseudo-bits per character", lambda value: decimal(value, 4)),
     "mean_reciprocal_rank": ("mean reciprocal rank", lambda value: decimal(value, 4)),
 }
 
 
-T = TypeVar("T")
+Score = TypeVar("Score", "SentenceScore", "GapScore")
 
 
 class ScoredText(NamedTuple):
@@ -59,8 +60,7 @@ class ScoredText(NamedTuple):
         model: the model.
         file: the text as it was named; "-" is standard input.
         figures: its figures.
-        inspection: of its words; None if they are not shown, or if the model fills gaps.
-        bands: of its words, if the model fills gaps.
+        inspection: of its words; None if they are not shown.
     """
 
     name: str
@@ -68,7 +68,6 @@ class ScoredText(NamedTuple):
     file: str
     figures: Figures | PseudoFigures
     inspection: Inspection | None
-    bands: list[Band] | None = None
 
 
 class TextReport:
@@ -85,32 +84,25 @@ class TextReport:
     def __init__(self, path: Path) -> None:
         check_report(path)
         self._path = path
-        self._inspectors: list[Inspector | GapInspector] = []
+        self._inspectors: list[Inspector] = []
 
-    def listening(
-        self, model: Model, on_sentence: Callable[[SentenceScore], object]
-    ) -> Callable[[SentenceScore], object]:
+    def listening(self, model: Model, on_sentence: Callable[[Score], object]) -> Callable[[Score], object]:
         """Begin the next text, and return a listener that takes note of a score and passes it on.
 
         Args:
-            model: the model that scores the text, which predicts the next word.
+            model: the model that scores the text.
             on_sentence: called with each score first.
         """
         if len(self._inspectors) >= MOST_INSPECTED:
             return on_sentence
         inspector = Inspector(model)
         self._inspectors.append(inspector)
-        return _both(on_sentence, inspector.add)
 
-    def listening_to_gaps(
-        self, model: Model, on_sentence: Callable[[GapScore], object]
-    ) -> Callable[[GapScore], object]:
-        """As `listening`, for a model that fills gaps."""
-        if len(self._inspectors) >= MOST_INSPECTED:
-            return on_sentence
-        inspector = GapInspector(model)
-        self._inspectors.append(inspector)
-        return _both(on_sentence, inspector.add)
+        def listen(score: Score) -> None:
+            on_sentence(score)
+            inspector.add(score)
+
+        return listen
 
     def finish(
         self, models: Mapping[str, Model], scored: Sequence[tuple[str, str, Figures | PseudoFigures]]
@@ -128,22 +120,11 @@ class TextReport:
                 models[name],
                 file,
                 figures,
-                inspector.result() if isinstance(inspector, Inspector) else None,
-                inspector.bands() if isinstance(inspector, GapInspector) else None,
+                None if inspector is None else inspector.result(),
             )
             for (name, file, figures), inspector in zip(scored, inspectors, strict=False)
         ]
         files.write_bytes(self._path, text_page(texts))
-
-
-def _both(first: Callable[[T], object], second: Callable[[T], object]) -> Callable[[T], object]:
-    """A listener that passes a score on to two others."""
-
-    def listen(score: T) -> None:
-        first(score)
-        second(score)
-
-    return listen
 
 
 def text_page(texts: Sequence[ScoredText]) -> bytes:
@@ -156,8 +137,7 @@ def text_page(texts: Sequence[ScoredText]) -> bytes:
         of_text = _of_text(text, f"{file_name(text.file)}{of_model}")
         if of_text is not None:
             sections.append(of_text)
-    left_out = sum(text.inspection is None for text in texts if text.model.gap_model is None)
-    if left_out:
+    if any(text.inspection is None for text in texts):
         sections[0] = Section(
             sections[0].heading,
             [*sections[0].content, paragraph(f"Words are shown of the first {MOST_INSPECTED} texts.")],
@@ -171,6 +151,8 @@ def text_page(texts: Sequence[ScoredText]) -> bytes:
 def _figures(texts: Sequence[ScoredText]) -> Section:
     found = [msgspec.to_builtins(text.figures) for text in texts]
     shown = [key for key in _SHOWN if any(figures.get(key) is not None for figures in found)]
+    if "tokens" in shown:
+        shown.remove("words")
     ranks = sorted({int(k) for figures in found for k in figures.get("accuracy") or {}})
     header = ["text", "model", *(_SHOWN[key][0] for key in shown), *(f"accuracy@{k}" for k in ranks)]
     rows = [
@@ -192,6 +174,8 @@ def terms_of(found: Sequence[dict[str, Any]]) -> str:
     sizes = sorted({figures["vocabulary_size"] for figures in found})
     parts = [f"Vocabulary {joined([f'{size:,}' for size in sizes])}"]
     first = found[0]
+    if "pseudo_perplexity" in first:
+        parts.append("each word hidden in turn, with the words on both sides known: no perplexity")
     if "state" in first:
         parts.append(f"state {first['state']}")
     if first.get("cache"):
@@ -213,22 +197,12 @@ def models_section(models: Mapping[str, Model]) -> Section:
 
 def _of_text(text: ScoredText, heading: str) -> Section | None:
     """The words of a text under a model; None if they are not shown."""
-    found, language = text.inspection, language_of(text.model)
-    if text.bands is not None:
-        return Section(heading, [element("h3", "Frequent and rare words"), *reading.bands_of_gaps(text.bands)])
-    if found is None:
+    if text.inspection is None:
         return None
-    return Section(
-        heading,
-        [
-            element("h3", "Frequent and rare words"),
-            *reading.bands_and_calibration(found),
-            element("h3", "Surprisal, word by word"),
-            *reading.shaded(found.sample, language),
-            element("h3", "Best and worst predictions"),
-            *reading.examples(found, language),
-        ],
-    )
+    content: list[Child] = []
+    for title, of_part in reading.parts(text.inspection, language_of(text.model)):
+        content += [element("h3", title), *of_part]
+    return Section(heading, content)
 
 
 def file_name(name: str) -> str:

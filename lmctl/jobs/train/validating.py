@@ -206,7 +206,7 @@ def sampled_log_probs(
     progress.units_read = progress.tokens_read = len(gaps)
     in_order = [gaps[place] for place in spread_order(len(gaps))]
     found = [
-        score_gaps(model, sentences, piece, threads=threads, meter=progress)[0]
+        score_gaps(model, sentences, piece, threads=threads, meter=progress).log_probs
         for piece in paced(in_order, lambda _: 1, deadline, FEWEST_TIMED_GAPS, max(len(gaps), 1))
     ]
     return np.concatenate([np.zeros(0), *found])

@@ -59,14 +59,16 @@ def test_the_probabilities_of_a_gap_sum_to_one_and_do_not_depend_on_the_word_in_
 def test_texts_of_other_lengths_are_answered_as_each_is_alone(gap_model, texts):
     gaps = np.array([1, 1, 3, 6, 7, 40])
     log_probs, features = gap_model.log_probs(texts, gaps), gap_model.features(texts)
-    scores, ranks = gap_model.score(texts, gaps, ranks=True)
+    scores, ranks, top_ids, top_log_probs = gap_model.score(texts, gaps, ranks=True, top_answers=True)
 
     for place, (text, gap) in enumerate(zip(texts, gaps, strict=True)):
         one = np.array([gap])
         np.testing.assert_array_equal(gap_model.log_probs([text], one)[0], log_probs[place])
         np.testing.assert_array_equal(gap_model.features([text])[0], features[place])
-        alone, rank = gap_model.score([text], one, ranks=True)
-        assert (alone[0], rank[0]) == (scores[place], ranks[place])
+        alone = gap_model.score([text], one, ranks=True, top_answers=True)
+        assert [each[0] for each in alone] == [each[place] for each in (scores, ranks, top_ids, top_log_probs)]
+        assert top_ids[place] == log_probs[place].argmax()
+        assert top_log_probs[place] == pytest.approx(log_probs[place].max(), abs=1e-5)
         assert scores[place] == pytest.approx(log_probs[place, text[gap]], abs=1e-5)
         assert ranks[place] == np.count_nonzero(log_probs[place] >= log_probs[place, text[gap]])
         assert features[place].shape[0] == len(text)
