@@ -45,9 +45,10 @@ test: check
 test-portable: setup
 	$(BIN)/python -m tools.portable
 
+# Of this package only the script of axe is used, not Playwright (165 MB), which it would install.
 test-browser: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev,browser]'
-	$(BIN)/python -m pytest tests/cli/test_serve_page.py tests/cli/test_accessibility.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps axe-playwright-python
+	$(BIN)/python -m pytest tests/cli/test_serve_page.py tests/cli/test_accessibility.py tests/serve/test_page.py
 
 faults: setup
 	LMCTL_FAULTS=long $(BIN)/python -m pytest -n auto --dist worksteal tests/faults \

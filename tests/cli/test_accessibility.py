@@ -1,66 +1,45 @@
 """axe's rules for accessible pages, in Chromium: reports, and the pages of `lmctl serve`.
 
 axe (Deque) checks what a program can decide of WCAG 2: names of controls, contrast of colours, order of headings,
-languages, tables. It comes with axe-playwright-python, and Playwright drives the Chromium of the machine.
+languages, tables. Its script is in the package axe-playwright-python, of which nothing else is used.
 """
 
 from __future__ import annotations
 
-import shutil
+import importlib.util
+from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, open_page
 
 from lmctl.config import read_settings
 from lmctl.jobs.train.run import train
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra browser")
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = importlib.util.find_spec("axe_playwright_python")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium"),
+    pytest.mark.skipif(AXE is None, reason="needs axe (make test-browser)"),
 ]
-
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1200, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+# Width and height in pixels.
+PHONE, DESKTOP = (390, 844), (1200, 900)
+VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then(
+  found => found.violations.flatMap(rule => rule.nodes.map(node => [rule.id, node.html])))"""
+IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+HEADINGS = "document.querySelectorAll('h1').length"
 
 
 @pytest.fixture
-def open_page(browser):
-    """`open_page(url, viewport, scheme)`: a page in a window of its own, and what its console has said."""
-    contexts = []
-
-    def opened(url, viewport, scheme):
-        context = browser.new_context(viewport=viewport, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        console = []
-        page.on("console", lambda message: console.append(message.text))
-        page.on("pageerror", lambda error: console.append(str(error)))
-        page.goto(str(url))
-        return page, console
-
-    yield opened
-    for context in contexts:
-        context.close()
+def page(tmp_path):
+    with open_page(tmp_path / "browser") as opened:
+        yield opened
 
 
 def violations(page):
-    """The rules that a page violates, and where."""
-    found = axe.Axe().run(page).response["violations"]
-    return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]
-
-
-def is_wider_than_its_window(page):
-    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    """The rules that a page violates, each with the element."""
+    (folder,) = AXE.submodule_search_locations
+    page.value((Path(folder) / "axe.min.js").read_text(encoding="utf-8") + "; null")
+    return page.value(VIOLATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -87,41 +66,44 @@ def report(request, counted, call, tmp_path, corpora):
     return path
 
 
-def test_axe_finds_what_it_should(open_page):
-    page, _ = open_page("data:text/html,<title>x</title><img src=''>", DESKTOP, "light")
+def test_axe_finds_what_it_should(page):
+    page.open("data:text/html,<title>x</title><img src=''>")
 
     assert {"html-has-lang", "image-alt"} <= {rule for rule, _ in violations(page)}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_a_report_violates_no_rule(report, open_page, viewport, scheme):
-    page, console = open_page(report.as_uri(), viewport, scheme)
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_report_violates_no_rule(report, page, size, scheme):
+    page.look(*size, scheme)
+    page.open(report.as_uri())
 
-    assert page.locator("h1").count() == 1
+    assert page.value(HEADINGS) == 1
     assert violations(page) == []
-    assert console == []
-    assert not is_wider_than_its_window(page)
+    assert not page.value(IS_TOO_WIDE)
+    assert page.failures == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_the_page_of_serve_violates_no_rule(start, counted, open_page, viewport, scheme):
-    server = start("-m", counted)
-    page, console = open_page(f"{server.url}#text=she%20opened%20the%20door%20", viewport, scheme)
-    word = page.get_by_role("button", name="opened", exact=True)
-    word.wait_for()
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_the_page_of_serve_violates_no_rule(start, counted, page, size, scheme):
+    page.look(*size, scheme)
+    page.open(f"{start('-m', counted).url}#text=she%20opened%20the%20door%20")
+    words = "[...document.querySelectorAll('button[aria-pressed]')]"
+    page.wait(f"{words}.map(each => each.textContent).join(' ')", "she opened the door")
 
     assert violations(page) == []
-    word.click()
+    page.value(f"{words}[1].click()")
     assert violations(page) == []
-    assert console == []
-    assert not is_wider_than_its_window(page)
+    assert not page.value(IS_TOO_WIDE)
+    assert page.failures == []
 
 
-def test_the_reference_of_serve_violates_no_rule(start, counted, open_page):
-    page, console = open_page(f"{start('-m', counted).url}docs", PHONE, "dark")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_reference_of_serve_violates_no_rule(start, counted, page, scheme):
+    page.look(*PHONE, scheme)
+    page.open(f"{start('-m', counted).url}docs")
 
-    assert page.locator("h1").count() == 1
+    assert page.value(HEADINGS) == 1
     assert violations(page) == []
-    assert console == []
+    assert page.failures == []

@@ -77,6 +77,13 @@ class Page:
             content += byte
         return bytes(content)
 
+    def look(self, width: int, height: int, scheme: str) -> None:
+        """Set the size of the window in pixels, and the colours that the user prefers, "light" or "dark"."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._ask("Emulation.setDeviceMetricsOverride", **size)
+        preferred = {"name": "prefers-color-scheme", "value": scheme}
+        self._ask("Emulation.setEmulatedMedia", features=[preferred])
+
     def open(self, url: str) -> None:
         """Go to a page, and wait until its scripts have run."""
         self._ask("Page.navigate", url=url)
