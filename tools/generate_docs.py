@@ -22,9 +22,10 @@ from lmctl.cli import COMMANDS, lmctl
 from lmctl.config import SECTIONS, Key, all_keys
 from lmctl.config.documents import scalar
 from lmctl.config.json_schema import json_schema
-from lmctl.config.presets import preset_file
+from lmctl.config.presets import MOST_BRIEF_SECONDS, preset_file
 from lmctl.config.schema import DEFAULT_FAMILY
 from lmctl.config.settings import read_preset
+from lmctl.errors import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def configuration_md() -> str:
         "## Presets",
         "",
         "A preset belongs to one family of models, and sets `model.family`. `preset: auto` chooses a preset of",
-        "`model.family` by the number of training tokens:",
+        "`model.family` by the number of training tokens, and some by the time limit:",
         "",
         *(_automatic(family) for family in families.configurable().values() if family.automatic_presets),
         "",
@@ -131,7 +132,12 @@ def _automatic(family: Family) -> str:
     ]
     if len(choices) > 1:
         choices[-1] += " above"
-    return f"- {family.name}: {', '.join(choices)}"
+    line = f"- {family.name}: {', '.join(choices)}"
+    for brief in dict.fromkeys(family.brief_presets.values()):
+        replaced = joined([f"`{each}`" for each, by in family.brief_presets.items() if by == brief], "or")
+        minutes = MOST_BRIEF_SECONDS // 60
+        line += f"; `{brief}` in place of {replaced} if `training.time_limit` is at most {minutes} minutes"
+    return line
 
 
 def _key_table(keys: list[Key]) -> list[str]:

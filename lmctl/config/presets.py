@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PRESET_DIRECTORY = Path(__file__).resolve().parents[1] / "configs"
 AUTO = "auto"
+# Longest training that is brief (docs/presets.md, "brief").
+MOST_BRIEF_SECONDS = 600
 
 
 @families.memoized
@@ -42,11 +44,19 @@ def preset_file(preset: str, family: Family) -> Path:
     return (family.preset_folder or PRESET_DIRECTORY) / f"{preset}.yaml"
 
 
-def choose_preset(family: Family, training_tokens: int) -> str:
-    """Return the preset that `auto` chooses for a number of training tokens.
+def choose_preset(family: Family, training_tokens: int, seconds: float | None = None) -> str:
+    """Return the preset that `auto` chooses for a number of training tokens, and for a time limit in seconds.
 
     It is `auto` itself if the family has no automatic presets. Then only the defaults apply.
     """
-    return next(
+    of_size = next(
         (name for name, most in family.automatic_presets.items() if most is None or training_tokens <= most), AUTO
     )
+    if seconds is None or seconds > MOST_BRIEF_SECONDS:
+        return of_size
+    return family.brief_presets.get(of_size, of_size)
+
+
+def automatic(family: Family) -> list[str]:
+    """Return the names of all presets that `auto` may choose for a family."""
+    return [*family.automatic_presets, *dict.fromkeys(family.brief_presets.values())]

@@ -307,7 +307,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         str,
         Meta(
             description="Named set of values, which replace the defaults; auto chooses a preset of "
-            "model.family by the number of training tokens. Each preset belongs to one family."
+            "model.family by the number of training tokens and the time limit. Each preset belongs to one "
+            "family."
         ),
     ] = "auto"
     text: TextConfig = TextConfig()

@@ -13,7 +13,7 @@ from lmctl.config import checks, presets
 from lmctl.config.documents import parse, read_document, scalar
 from lmctl.config.keys import FAMILY_KEY, SECTIONS, check_value, find_key, find_keys
 from lmctl.config.messages import one_line, shown
-from lmctl.config.presets import AUTO, choose_preset, preset_file
+from lmctl.config.presets import AUTO, automatic, choose_preset, preset_file
 from lmctl.config.schema import DEFAULT_FAMILY, Config, config_of
 from lmctl.config.unknown_keys import unknown_key
 from lmctl.errors import UsageError
@@ -55,15 +55,17 @@ class Settings(msgspec.Struct, frozen=True):
         """Return the whole configuration: built-in defaults < preset < settings of the user.
 
         Args:
-            training_tokens: number of training tokens, by which preset `auto` chooses. None if it is not known
-                yet: then `auto` adds no values to `model` and `training`, and only the other sections are final.
+            training_tokens: number of training tokens, by which preset `auto` chooses, together with the time
+                limit. None if it is not known yet: then `auto` adds no values to `model` and `training`, and only
+                the other sections are final.
 
         Raises:
             UsageError: two settings contradict each other.
         """
         preset, family = self.preset, self.family
         if preset == AUTO and training_tokens is not None:
-            preset = choose_preset(family, training_tokens)
+            limit = self.explicit.get("training.time_limit")
+            preset = choose_preset(family, training_tokens, None if limit is None else seconds_of(str(limit)))
         values = {} if preset == AUTO else read_preset(preset, family)
         values |= self.explicit
         values["preset"] = preset
@@ -241,11 +243,12 @@ def _check_with_presets(family: Family, values: Mapping[str, object]) -> None:
     if not any(key.startswith("model.") and key != FAMILY_KEY for key in values):
         return
     problems = []
-    for name in family.automatic_presets:
+    names = automatic(family)
+    for name in names:
         model = _by_section({**read_preset(name, family), **values}, family)["model"]
         try:
             family.check_config(config_of(family, **model))
         except UsageError as error:
             problems.append(error)
-    if len(problems) == len(family.automatic_presets):
+    if len(problems) == len(names):
         raise problems[0]

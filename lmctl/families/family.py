@@ -97,17 +97,16 @@ class Family(ABC):
         presets: the names of its presets. Preset NAME is the file NAME.yaml in `preset_folder`.
         automatic_presets: the presets that `preset: auto` chooses among. The value is the largest number of
             training tokens that the preset is chosen for, in rising order; None: no limit.
+        brief_presets: the presets that replace some of these, by their names, in a training of a few minutes.
         trains_network: whether `training/` trains its models by gradient (`network`).
         estimates: whether its models are estimated by `estimate`.
         is_baseline: whether lmctl estimates a model of this family beside every network, to compare and mix it
             with the network. One family is the baseline.
         combines: whether its models consist of other models, the members (`combine`). One family combines.
         also_uses: keys of `training:` and `device:` that take effect although `trains_network` is false. Any other
-            key of these sections is refused if it is set to another value than its default.
-        without_effect: keys of `training:` and `device:` that have no effect although `trains_network` is true.
-            Another value than the default is refused.
-        inherited_sizes: the keys of `model:` that a warm start takes from the old model if they are not set. A
-            family without any has no warm start.
+            key of these sections is refused if it does not have its default.
+        without_effect: keys of these sections that have no effect although `trains_network` is true; refused too.
+        inherited_sizes: the keys of `model:` that a warm start takes from the old model; if none, it has none.
         export_formats: the formats that `export` writes, by name. A name is a value of `lmctl export --to`.
         import_formats: the formats that `read_foreign` reads, by name, each with the usual suffixes of its files.
             A name is a value of `lmctl import --from`.
@@ -118,6 +117,7 @@ class Family(ABC):
     predicts_next_word: ClassVar[bool] = True
     presets: ClassVar[tuple[str, ...]] = ()
     automatic_presets: ClassVar[Mapping[str, int | None]] = {}
+    brief_presets: ClassVar[Mapping[str, str]] = {}
     trains_network: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False

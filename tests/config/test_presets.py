@@ -31,6 +31,24 @@ def test_auto_chooses_by_training_tokens(training_tokens, preset, resolved):
     assert resolved(tokens=training_tokens).preset == preset
 
 
+@pytest.mark.parametrize(
+    ("training_tokens", "limit", "preset"),
+    [
+        (1_000_000, "90s", "small"),
+        (1_000_001, "10m", "brief"),
+        (1_000_001, "601s", "medium"),
+        (20_000_000, "0.1h", "brief"),
+        (20_000_000, "1d", "large"),
+    ],
+)
+def test_auto_chooses_by_the_time_limit_too(training_tokens, limit, preset, resolved):
+    assert resolved(f"training.time_limit={limit}", tokens=training_tokens).preset == preset
+
+
+def test_a_time_limit_does_not_replace_the_preset_of_the_user(resolved):
+    assert resolved("preset=medium", "training.time_limit=1m", tokens=2_000_000).preset == "medium"
+
+
 def test_auto_with_a_number_of_tokens_takes_the_presets_values_below_the_explicit_ones(resolved):
     config = resolved("model.layers=2", tokens=100)
 

@@ -25,13 +25,14 @@ class LSTM(NetworkFamily):
 
     name = "lstm"
     title = "a recurrent network that is trained"
-    presets = ("tiny", "small", "medium", "large", "zh", "gpu")
+    presets = ("tiny", "small", "medium", "brief", "large", "zh", "gpu")
     automatic_presets: ClassVar[Mapping[str, int | None]] = {
         "tiny": 20_000,
         "small": 1_000_000,
         "medium": 19_999_999,
         "large": None,
     }
+    brief_presets: ClassVar[Mapping[str, str]] = {"medium": "brief", "large": "brief"}
     inherited_sizes = ("embedding_dim", "hidden_units", "layers", "tied")
     export_formats: ClassVar[Mapping[str, ExportFormat]] = {
         "onnx": ONNX,

@@ -34,7 +34,7 @@ from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from lmctl.config import Config
@@ -110,7 +110,7 @@ def tune(
                     "tuning compares configurations on validation text, and the corpus has none; set --valid or "
                     "--valid-fraction"
                 )
-            shared = _without_preparation(job)
+            shared = _with_preset(_without_preparation(job), record, corpus)
             with (
                 listening_for_signals() as signals,
                 _study(folder, record, corpus, shared) as study,
@@ -139,7 +139,8 @@ def tune(
                     raise UnavailableError(f"{error}; the same command continues the study") from error
                 trials, importances = study.trials(), study.importances()
         counts = dict(Counter(str(trial.state) for trial in trials))
-        yaml = _write_best(folder, job, record, best, len(trials))
+        explicit = {**job.settings.explicit, "preset": shared.preset, **best.values, **_time_limit(record)}
+        yaml = _write_best(folder, explicit, best, len(trials), _figure(job.config))
         on_event(
             StudyEnded(
                 trials=counts,
@@ -280,6 +281,12 @@ def _without_preparation(job: TrainingJob) -> Settings:
     return Settings({key: value for key, value in explicit.items() if not key.startswith(DECIDED_BY_PREPARATION)})
 
 
+def _with_preset(settings: Settings, record: StudyRecord, corpus: PreparedCorpus) -> Settings:
+    """The settings with the preset of the last training, which all trials share, whatever their time limit is."""
+    preset = Settings({**settings.explicit, **_time_limit(record)}).resolve(corpus.record.train.tokens).preset
+    return settings if preset == settings.preset else Settings({**settings.explicit, "preset": preset})
+
+
 @contextlib.contextmanager
 def _study(
     folder: TuningFolder, record: StudyRecord, corpus: PreparedCorpus, settings: Settings
@@ -302,13 +309,13 @@ def _time_limit(record: StudyRecord) -> dict[str, object]:
     return {} if final is None else {"training.time_limit": time_text(final)}
 
 
-def _write_best(folder: TuningFolder, job: TrainingJob, record: StudyRecord, best: Trial, trials: int) -> str:
+def _write_best(
+    folder: TuningFolder, explicit: Mapping[str, object], best: Trial, trials: int, figure: ComparedFigure
+) -> str:
     """Write the settings of the best trial, by which `lmctl train -c` repeats its configuration."""
-    values = {**job.settings.explicit, **best.values, **_time_limit(record)}
-    figure = _figure(job.config).replace("_", "-")
     text = (
-        f"# The best of {trials} trials of lmctl tune: trial {best.number}, {figure} {best.perplexity:.2f} on the "
-        f"validation text.\n{settings_to_yaml(values)}"
+        f"# The best of {trials} trials of lmctl tune: trial {best.number}, {figure.replace('_', '-')} "
+        f"{best.perplexity:.2f} on the validation text.\n{settings_to_yaml(explicit)}"
     )
     files.write_text(folder.best, text)
     return text

@@ -79,6 +79,8 @@ def test_the_settings_of_the_best_trial_repeat_it(study, sentences, tmp_path):
     result, _ = study()
 
     assert Path(result.settings).read_text() == result.yaml
+    # Another time limit would not choose another preset.
+    assert "\npreset: ngram\n" in result.yaml
     assert result.settings == str(tmp_path / "model" / "tuning" / "best.yaml")
     again = train([sentences], tmp_path / "again", read_settings([result.settings]))
 
