@@ -1,4 +1,4 @@
-"""The interface of a family of models: `Family`, and types of its arguments and results.
+"""The interface of a family of models. results.py has the types of what its methods return.
 
 The rest of lmctl never names a family. It reads the attributes of a `Family` and calls its methods. A model is
 made in one of three ways, and the attribute says which methods a family must have beside the abstract ones:
@@ -17,8 +17,7 @@ imports only the runtime of one family, and never TensorFlow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,58 +30,10 @@ if TYPE_CHECKING:
     from lmctl.families.exporting import ExportFigures, ExportFormat, ExportOptions
     from lmctl.families.gap_model import GapModel
     from lmctl.families.network import Network, NetworkOptions
+    from lmctl.families.results import Estimated, ForeignModel
 
     # A model for queries: of the next word, or of a gap.
     Runtime = LanguageModel[Any] | GapModel
-
-
-class Sizes(Protocol):
-    """The dimensions of a model, stored in model.json: a struct of its family (`Family.sizes_type`)."""
-
-    @property
-    def vocabulary_size(self) -> int:
-        """V, the number of words in the vocabulary, with `<unk>` and `</s>`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Estimated:
-    """The result of `Family.estimate`.
-
-    Attributes:
-        sizes: the dimensions of the model, of type `Family.sizes_type`.
-        config: the family's keys with every value that followed from the text filled in, of type
-            `Family.config_type`.
-        files: the names of the files that `estimate` wrote, all of which become files of the bundle.
-        weights: the weights by name, if the family stores weights like a network; else empty.
-    """
-
-    sizes: Any
-    config: Any
-    files: Sequence[str] = ()
-    weights: Mapping[str, Float32Array] | None = None
-
-
-class ForeignModel(Protocol):
-    """A model of another program, whose words are only numbered."""
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The number of its words."""
-        ...
-
-    def in_own_form(self, rows: IntArray) -> tuple[Any, dict[str, Any], dict[str, Float32Array]]:
-        """The model with a vocabulary of lmctl.
-
-        Args:
-            rows: the number that each word of the new vocabulary has in this model, (V,); -1: it does not have
-                the word, whose probability becomes next to nothing.
-
-        Returns:
-            The sizes, of type `Family.sizes_type`; the keys of `Family.config_type` that follow from the model;
-            and the weights.
-        """
-        ...
 
 
 class Family(ABC):
@@ -105,8 +56,9 @@ class Family(ABC):
         combines: whether its models consist of other models, the members (`combine`). One family combines.
         also_uses: keys of `training:` and `device:` that take effect although `trains_network` is false. Any other
             key of these sections is refused if it does not have its default.
-        without_effect: keys of these sections that have no effect although `trains_network` is true; refused too.
-        inherited_sizes: the keys of `model:` that a warm start takes from the old model; if none, it has none.
+        without_effect: such keys that have no effect although `trains_network` is true, and are refused likewise.
+        inherited_sizes: keys of `model:` that a warm start inherits if they are not set. None: no warm start.
+        fixed_weights: weights in a bundle that training does not change (not in `Network.named_weights`).
         export_formats: the formats that `export` writes, by name. A name is a value of `lmctl export --to`.
         import_formats: the formats that `read_foreign` reads, by name, each with the usual suffixes of its files.
             A name is a value of `lmctl import --from`.
@@ -125,6 +77,7 @@ class Family(ABC):
     also_uses: ClassVar[frozenset[str]] = frozenset()
     without_effect: ClassVar[frozenset[str]] = frozenset()
     inherited_sizes: ClassVar[tuple[str, ...]] = ()
+    fixed_weights: ClassVar[frozenset[str]] = frozenset()
     export_formats: ClassVar[Mapping[str, ExportFormat]] = {}
     import_formats: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 

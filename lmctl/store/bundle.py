@@ -41,6 +41,7 @@ from lmctl.store.layout import (
     WEIGHTS,
 )
 from lmctl.store.model_record import read_record
+from lmctl.store.moments import check_moments
 from lmctl.store.tensors import tensors_in
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Bundle:
         """Return the second moments of the optimizer (`training.moments`); None: the bundle has none.
 
         Raises:
-            DataError: the file is damaged, or a value is negative, NaN or infinite.
+            DataError: the file is damaged, or does not fit the weights (`store.moments`).
         """
         if MOMENTS not in self.record.files:
             return None
@@ -147,11 +148,8 @@ class Bundle:
         # A matrix has a number for each row and each column, so at most two for each weight.
         content = self.read(MOMENTS, 8 * self.parameters() + LARGEST_SAFETENSORS_HEADER_BYTES)
         moments = tensors_in(content, str(path))
-        for name, moment in sorted(moments.items()):
-            if not (moment >= 0).all() or not _all_finite(moment):
-                raise DataError(
-                    f"{path}: damaged; {shortened(name)} has values that are negative, NaN or infinite"
-                )
+        shapes = {name: weight.shape for name, weight in self.weights().items()}
+        check_moments(moments, shapes, families.find(self.family).fixed_weights, str(path))
         return moments
 
     def parameters(self) -> int:

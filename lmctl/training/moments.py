@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.store.moments import COLUMNS, ROWS, STEPS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from lmctl.arrays import Float32Array, IntArray
-
-# The number of steps that the means are of.
-STEPS = "steps"
-_ROWS, _COLUMNS = "/rows", "/columns"
 
 
 def summarize(moments: Mapping[str, NDArray[np.float32]], steps: int) -> dict[str, NDArray[Any]]:
@@ -42,10 +40,8 @@ def summarize(moments: Mapping[str, NDArray[np.float32]], steps: int) -> dict[st
         if moment.ndim < 2:
             kept[name] = moment
         else:
-            kept[name + _ROWS] = moment.mean(axis=tuple(range(1, moment.ndim)), dtype=np.float64).astype(
-                np.float32
-            )
-            kept[name + _COLUMNS] = moment.mean(axis=0, dtype=np.float64).astype(np.float32)
+            kept[name + ROWS] = moment.mean(axis=tuple(range(1, moment.ndim)), dtype=np.float64).astype(np.float32)
+            kept[name + COLUMNS] = moment.mean(axis=0, dtype=np.float64).astype(np.float32)
     return kept
 
 
@@ -70,8 +66,8 @@ def carry_over(
     carried: dict[str, NDArray[Any]] = {STEPS: kept[STEPS]}
     for name, shape in shapes.items():
         is_vector = len(shape) < 2
-        by_row = kept.get(name if is_vector else name + _ROWS)
-        columns = None if is_vector else kept.get(name + _COLUMNS)
+        by_row = kept.get(name if is_vector else name + ROWS)
+        columns = None if is_vector else kept.get(name + COLUMNS)
         if (
             by_row is None
             or by_row.ndim != 1
@@ -88,9 +84,9 @@ def carry_over(
             )
         if by_row.shape != shape[:1]:
             return None
-        carried[name if is_vector else name + _ROWS] = by_row
+        carried[name if is_vector else name + ROWS] = by_row
         if columns is not None:
-            carried[name + _COLUMNS] = columns
+            carried[name + COLUMNS] = columns
     return carried
 
 
@@ -98,7 +94,7 @@ def expand(kept: Mapping[str, NDArray[Any]], name: str) -> Float32Array:
     """Return the second moments of one weight in its shape, from what `summarize` or `carry_over` returned."""
     if name in kept:
         return kept[name]
-    rows, columns = kept[name + _ROWS], kept[name + _COLUMNS]
+    rows, columns = kept[name + ROWS], kept[name + COLUMNS]
     # The tiny number keeps 0 / 0 of a weight without gradients at 0.
     scaled = rows / max(float(rows.mean(dtype=np.float64)), float(np.finfo(np.float32).tiny))
     product: Float32Array = np.multiply.outer(scaled, columns).astype(np.float32)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from lmctl.store.moments import STEPS
 from lmctl.training import moments
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Optimizer:
             for slot, initial in zip(slots, self._rule.slots, strict=True):
                 slot.assign(tf.fill(slot.shape, initial))
         if self._moments is not None and self._rule.second_moment is not None:
-            self._steps_before.assign(float(self._moments[moments.STEPS][0]))
+            self._steps_before.assign(float(self._moments[STEPS][0]))
             for name, slots in self.slots.items():
                 slots[self._rule.second_moment].assign(moments.expand(self._moments, name))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lmctl.config import TrainingConfig
-from lmctl.training.moments import STEPS, carry_over, expand, summarize
+from lmctl.store.moments import STEPS
+from lmctl.training.moments import carry_over, expand, summarize
 
 # The mean of all is 4.
 TABLE = np.array([[1, 3], [5, 7]], np.float32)

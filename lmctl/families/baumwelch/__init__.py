@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.families.exporting import ONNX_STEP_TABLES, ONNX_TABLES, ExportFormat
-from lmctl.families.family import Estimated, Family
+from lmctl.families.family import Family
+from lmctl.families.results import Estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

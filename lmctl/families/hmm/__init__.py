@@ -31,6 +31,7 @@ class HMM(NetworkFamily):
     }
     without_effect = frozenset({"device.precision"})
     inherited_sizes = ("states", "blocks", "embedding_dim")
+    fixed_weights = frozenset({"words.block"})
     export_formats: ClassVar[Mapping[str, ExportFormat]] = {
         "onnx": ONNX_TABLES,
         "onnx-step": ONNX_STEP_TABLES,

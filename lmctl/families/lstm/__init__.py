@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
     from lmctl.families.base import BundleFiles, LanguageModel
     from lmctl.families.exporting import ExportFigures, ExportOptions
-    from lmctl.families.family import ForeignModel
     from lmctl.families.network import Network, NetworkOptions
     from lmctl.families.onnx.network import OnnxNetwork
+    from lmctl.families.results import ForeignModel
     from lmctl.layers.onnx.graph import Graph
 
 

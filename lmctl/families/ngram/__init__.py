@@ -7,7 +7,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from lmctl.errors import UsageError
 from lmctl.families.exporting import ARPA, ExportFormat
-from lmctl.families.family import Estimated, Family
+from lmctl.families.family import Family
+from lmctl.families.results import Estimated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -215,8 +215,7 @@ class OldModel:
         kept = self.bundle.moments()
         if kept is None:
             return None
-        # A weight that is not trained has none.
-        fixed = {name for name in self.bundle.weights() if not {name, f"{name}/rows"} & kept.keys()}
+        fixed = self.family.fixed_weights
         shapes = {name: weight.shape for name, weight in weights.items() if name not in fixed}
         return carry_over(kept, shapes, self.family.carried_rows(self.sizes, new_sizes, old_ids))
 

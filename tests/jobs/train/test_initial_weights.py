@@ -7,7 +7,7 @@ import pytest
 
 import lmctl
 from lmctl.config import read_settings
-from lmctl.errors import InputMissingError, InterruptedRunError, UsageError
+from lmctl.errors import DataError, InputMissingError, InterruptedRunError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import plan, train
 from lmctl.jobs.train.training_job import Policies
@@ -15,7 +15,7 @@ from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.model_record import FORMAT_VERSION
 from lmctl.store.runs import RunLog
-from lmctl.store.writing import amend_bundle
+from lmctl.store.writing import amend_bundle, weights_file
 from lmctl.training.events import Drift, StepDone
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -284,6 +284,19 @@ def test_a_model_without_second_moments_is_started_from_all_the_same(old, grown,
     new = train([grown], tmp_path / "new", settings(*NO_TRAINING, f"training.init_from={old.model}"))
 
     assert open_bundle(Path(new.published)).moments()["steps"].tolist() == [new.steps]
+
+
+def test_second_moments_that_do_not_fit_the_weights_stop_a_warm_start_before_it_trains(
+    old, grown, tmp_path, settings
+):
+    before = open_bundle(Path(old.published))
+    moments = {name: moment for name, moment in before.moments().items() if name != "softmax.bias"}
+    amend_bundle(before, {"moments.safetensors": weights_file(moments)})
+
+    with pytest.raises(DataError, match=r"moments\.safetensors: damaged; softmax\.bias is missing$"):
+        train([grown], tmp_path / "new", settings(f"training.init_from={old.model}"))
+
+    assert ModelFolder(tmp_path / "new").current() is None
 
 
 def test_a_warm_start_takes_the_steps_of_the_new_text_and_of_some_of_the_old(old, text, grown, tmp_path, settings):

@@ -11,7 +11,8 @@ from msgspec import Meta
 from lmctl.errors import DataError
 from lmctl.families.base import LanguageModel, Scores
 from lmctl.families.exporting import ExportFormat
-from lmctl.families.family import Estimated, Family
+from lmctl.families.family import Family
+from lmctl.families.results import Estimated
 
 TABLE = "unigram.npy"
 
