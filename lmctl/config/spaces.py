@@ -37,6 +37,8 @@ Value = bool | int | float | str | None
 PARTS = ("min", "max", "log", "step", "choices")
 EXPECTED = "min and max, with log or step if needed, or choices"
 SPACES = "spaces"
+# More steps of a number are no grid that anybody means, and Optuna computes them with a limited number of digits.
+MOST_STEPS = 1_000_000
 # Only these sections have keys that can differ between trials, apart from the keys below.
 TUNED_SECTIONS = ("model", "training")
 NOT_TUNED = {
@@ -208,6 +210,11 @@ def _step(key: Key, parts: Mapping[str, Any], low: float, high: float, where: st
         return None
     is_number = isinstance(step, int if key.core is int else int | float) and not isinstance(step, bool)
     if is_number and 0 < step <= high - low:
+        if key.core is float and (high - low) / step > MOST_STEPS:
+            raise UsageError(
+                f"{where}{key.path}: step: expected at most {MOST_STEPS:,} steps from min to max, got "
+                f"{shown(parts['step'])}; leave it out, or make it larger"
+            )
         return step  # type: ignore[no-any-return]
     expected = f"{'a whole number' if key.core is int else 'a number'} above 0 and at most max - min"
     raise UsageError(f"{where}{key.path}: step: expected {expected}, got {shown(parts['step'])}")

@@ -11,14 +11,13 @@ tuning/
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lmctl import files
 from lmctl.config.spaces import Space
-from lmctl.errors import UsageError, listed
+from lmctl.errors import DataError, UsageError, listed
 from lmctl.jobs.cluster.local import CLUSTER_FOLDER
 from lmctl.jobs.cluster.worker_side import FUNCTION_FILE
 from lmctl.jobs.train.request import Request, differing
@@ -97,11 +96,8 @@ class TuningFolder:
 
     def clear(self) -> None:
         """Remove a study. The record goes first: without it, the rest counts as nothing."""
-        self.record_file.unlink(missing_ok=True)
-        for path in self.path.glob(f"{self.database.name}*"):
-            path.unlink()
-        for folder in (self.corpus, self._trials):
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.record_file, *self.path.glob(f"{self.database.name}*"), self.corpus, self._trials):
+            remove(path)
 
     def record(self) -> StudyRecord | None:
         """The record of the study; None if there is no study.
@@ -111,9 +107,11 @@ class TuningFolder:
         """
         try:
             content = read_regular(self.record_file)
+            return decode_record(content, StudyRecord, str(self.record_file))
         except FileNotFoundError:
             return None
-        return decode_record(content, StudyRecord, str(self.record_file))
+        except DataError as error:
+            raise DataError(f"{error}; {RESTART}") from error
 
     def write_record(self, record: StudyRecord) -> None:
         """Write the record, by which a study begins."""

@@ -6,6 +6,7 @@ weights.
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from lmctl.errors import UsageError
+from lmctl.errors import UsageError, quoted
 from lmctl.families import load_model
 from lmctl.families.gap_model import GapModel
 from lmctl.jobs.train.network_size import configured_parameters, configured_sizes
@@ -70,14 +71,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             units, example = UNITS.get(name, ({}, ""))
             if not equals or not units:
                 examples = ", ".join(example for _, example in UNITS.values())
-                raise UsageError(f"--at-most: expected a limit such as {examples}, got {text!r}")
+                raise UsageError(f"--at-most: expected a limit such as {examples}, got {quoted(text)}")
             match = _AMOUNT.fullmatch(amount)
             factor = units.get(match[2]) if match is not None else None
-            if match is None or factor is None or not (value := float(match[1]) * factor):
+            value = math.inf if match is None or factor is None else float(match[1]) * factor
+            if not 0 < value < math.inf:
                 known = ", ".join(unit or "none" for unit in units)
                 raise UsageError(
                     f"--at-most {name}: expected a number above 0 with a unit ({known}), such as {example}; "
-                    f"got {amount!r}"
+                    f"got {quoted(amount)}"
                 )
             if name in found:
                 raise UsageError(f"--at-most {name}: is given twice; leave one out")

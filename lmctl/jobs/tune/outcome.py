@@ -53,26 +53,30 @@ def over_limits(limits: Limits, figures: Mapping[str, float]) -> str:
     return ", ".join(f"{shown(name, figures[name])} {_NOUNS[name]}".strip() for name in over)
 
 
-def none_within(limits: Limits, trials: Sequence[Trial], in_a_row: int) -> UsageError:
-    """The error if very many configurations in a row are over a limit."""
+def none_within(limits: Limits, trials: Sequence[Trial], number: int, of: str = "in a row") -> UsageError:
+    """The error if very many configurations in a row are over a limit, or all of a space."""
     bounds, figures = limits.values(), [trial.figures for trial in trials]
     least = {name: min(each[name] for each in figures if name in each) for name in bounds}
     values = ", ".join(
         f"{name} {shown(name, value)} (limit {shown(name, bounds[name])})" for name, value in least.items()
     )
-    return UsageError(
-        f"--at-most: {in_a_row} configurations in a row were over it; the least values were {values}"
-    )
+    return UsageError(f"--at-most: {number} configurations {of} were over it; the least values were {values}")
 
 
-def nothing_done(trials: Sequence[Trial], plan: TimePlan, longest_trial: float) -> LmctlError:
+def nothing_done(
+    limits: Limits, trials: Sequence[Trial], plan: TimePlan, longest_trial: float, *, is_exhausted: bool
+) -> LmctlError:
     """The error for a search after which no trial was trained to its end.
 
     Args:
+        limits: the limits of the study.
         trials: those that have ended.
         plan: the plan of the study.
         longest_trial: see `seconds_reserved`.
+        is_exhausted: whether the space has no other configuration, so that nothing is left to continue.
     """
+    if is_exhausted and trials and all(trial.state == "too_large" for trial in trials):
+        return none_within(limits, trials, len(trials), "of the space, which has no others,")
     if trials:
         counts = ", ".join(f"{number} {state}" for state, number in Counter(each.state for each in trials).items())
         why = next((f"; the last message: {each.why}" for each in reversed(trials) if each.why), "")

@@ -121,7 +121,13 @@ class Search:
         best = self._study.best()
         if best is not None:
             return best
-        raise self._out_of_time or nothing_done(self._study.trials(), self._record.plan, self._longest)
+        raise self._out_of_time or nothing_done(
+            self._record.limits,
+            self._study.trials(),
+            self._record.plan,
+            self._longest,
+            is_exhausted=self._is_exhausted,
+        )
 
     def _begin_others(self) -> None:
         """Begin trials as long as there is room for them, and time."""

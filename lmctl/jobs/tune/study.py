@@ -29,8 +29,9 @@ RANDOM_TRIALS = 5
 # Points of a trial's curve. Halving compares at one and at two of four parts of the training; there, the better
 # half of the trials that have come so far goes on.
 CURVE_POINTS, FIRST_RUNG, REDUCTION = 4, 1, 2
-# Digits of a number that is tried. More would only make the settings longer.
-DIGITS = 4
+# Digits of a number that is tried. More would only make the settings longer. A range with a step has all digits of
+# its steps, without what adding them up in binary leaves.
+DIGITS, DIGITS_OF_STEPS = 4, 12
 # Fewest trials that were trained to their end, from which importances are computed.
 FEWEST_COMPARED = 4
 # Equal configurations in a row after which a space counts as exhausted.
@@ -287,7 +288,8 @@ class Study:
         for path, dimension in self._dimensions.items():
             value = values[path]
             if dimension.kind == "number":
-                value = min(max(float(f"{value:.{DIGITS}g}"), dimension.low), dimension.high)
+                digits = DIGITS if dimension.step is None else DIGITS_OF_STEPS
+                value = min(max(float(f"{value:.{digits}g}"), dimension.low), dimension.high)
             rounded[path] = value
         return rounded
 

@@ -42,6 +42,8 @@ def test_a_limit_has_a_unit(text, name, value):
             "expected a number above 0 with a unit (none, kB, MB, GB, KiB, MiB, GiB), such as bytes=20MB; got '0'",
         ),
         (["bytes=-1MB"], "got '-1MB'"),
+        (["parameters=" + 400 * "9"], f"such as parameters=5M; got '{77 * '9'}...'"),
+        (["bytes=" + 300 * "9" + "GB"], f"such as bytes=20MB; got '{77 * '9'}...'"),
         (["parameters=1M", "parameters=2M"], "--at-most parameters: is given twice; leave one out"),
     ],
 )

@@ -221,7 +221,25 @@ def test_a_damaged_record_is_named(study, tmp_path):
     study(trials=1)
     path = tmp_path / "model" / "tuning" / "study.json"
     path.write_text(path.read_text()[:50])
-    assert str(path) in refusal(study, kind=DataError)
+    message = refusal(study, kind=DataError)
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("; --restart begins a new study")
+
+
+def test_restart_begins_a_new_study_whatever_is_in_the_place_of_the_old_one(study, trials, tmp_path):
+    study(trials=1)
+    folder = tmp_path / "model" / "tuning"
+    for name in ("study.json", "study.db"):
+        (folder / name).unlink()
+        (folder / name / "folder").mkdir(parents=True)
+    shutil.rmtree(folder / "corpus")
+    (folder / "corpus").write_text("a file")
+
+    result, _ = study(trials=1, restart=True)
+
+    assert result.trials == {"done": 1}
+    assert (folder / "study.json").is_file()
+    assert (folder / "corpus" / "corpus.json").is_file()
 
 
 def test_the_gate_keeps_the_published_model(study, sentences, held_out, tmp_path):

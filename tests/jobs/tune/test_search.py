@@ -136,6 +136,22 @@ def test_no_configuration_is_within_the_limit(search, trials):
     assert trials.commands == []
 
 
+def test_no_configuration_of_a_small_space_is_within_the_limit(search):
+    # The network with one unit has the fewest parameters.
+    space = Space(name="x", dimensions=(Dimension(path="model.hidden_units", kind="whole", low=1, high=2),))
+    made, study, _ = search(at_most=("parameters=10",), space=space, seconds=10_000.0)
+
+    with pytest.raises(UsageError) as caught:
+        made.to_the_end()
+
+    least = min(trial.figures["parameters"] for trial in study.trials())
+    assert str(caught.value) == (
+        "--at-most: 2 configurations of the space, which has no others, were over it; the least values were "
+        f"parameters {least:,.0f} (limit 10)"
+    )
+    # A signal or a limit of trials leaves others to try.
+
+
 def test_a_finished_model_over_the_limit_is_not_the_best(search, trials):
     # What is limited of n-grams is known only after they are counted. Those of order 1 to 4 have 25, 117, 327 and
     # 680 parameters; a larger order is better.

@@ -165,6 +165,18 @@ def test_a_number_has_four_digits(studies):
         study.end(trial, "done", perplexity=1.0)
 
 
+def test_a_number_of_a_range_with_a_step_is_one_of_its_steps(studies):
+    steps = (0.123456, 0.133456, 0.143456)
+    grid = Dimension(path="a", kind="number", low=steps[0], high=steps[-1], step=0.01)
+    study = studies(Space(name="x.yaml", dimensions=(grid,)), {})
+    tried = []
+    while (trial := study.next()) is not None:
+        tried.append(trial.values["a"])
+        study.end(trial, "done", perplexity=10.0)
+
+    assert tuple(sorted(tried)) == steps
+
+
 def test_a_trial_over_a_limit_is_never_the_best(studies):
     study = studies()
     run(study, [], 50.0)
