@@ -24,9 +24,11 @@ def read_token(path: Path) -> bytes:
 
     Raises:
         UnsafeFileError: others than the owner of the file can read it.
-        InputMissingError: there is no such file.
+        InputMissingError: there is no such file, or it is a folder.
         DataError: the file has no token.
     """
+    if path.is_dir():
+        raise InputMissingError(f"{path}: is a folder; expected a file with a token")
     try:
         file = open_regular(path, follow_links=True)
     except FileNotFoundError as error:

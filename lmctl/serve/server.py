@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from lmctl.errors import AddressError
+from lmctl.errors import AddressError, quoted
 from lmctl.serve.access import Access, is_loopback, read_token
 from lmctl.serve.app import Server
 
@@ -62,7 +62,9 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no valid name"
-        raise AddressError(f"--host {host}: {reason}; expected an address of this machine") from error
+        raise AddressError(
+            f"--host {host or quoted(host)}: {reason}; expected an address of this machine"
+        ) from error
     listener = socket.socket(family, kind, protocol)
     try:
         # Otherwise the port stays taken for a minute after a server has ended.

@@ -1,7 +1,8 @@
 """The names of texts that are read through fsspec, such as s3://bucket/corpus.txt.
 
 A name with a protocol is an address, even if a file has this name: the meaning of a command does not depend on the
-working folder. `./s3://x` names the file. `file:///x` is the file /x, and fsspec has no part in it.
+working folder. `./s3://x` names the file. `file:///x` and `file://localhost/x` are the file /x, and fsspec has no
+part in it.
 
 An address may have a password (`https://user:password@host/`) or a signature (`?X-Amz-Signature=...`). These are
 kept in the memory of the process alone. All other parts of lmctl know such a text by its public name, which has
@@ -66,7 +67,9 @@ def local_path(name: str) -> Path | None:
         return Path(name)
     if protocol_of(name) not in _LOCAL or is_chain(name):
         return None
-    return Path(name.partition("://")[2])
+    place = name.partition("://")[2]
+    # This host may be named (RFC 8089, section 2).
+    return Path(place.removeprefix("localhost") if place.startswith("localhost/") else place)
 
 
 def file_name(name: str) -> str:

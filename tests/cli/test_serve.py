@@ -133,11 +133,13 @@ def test_a_port_that_is_taken_is_refused_in_one_line(lmctl, bundle):
     [
         (("--host", "192.0.2.1"), 69, "192.0.2.1 is no address of this machine; choose another --host"),
         (("--host", "no such host"), 69, "--host no such host: "),
+        (("--host", ""), 69, "--host '': "),
         (("-m", "missing"), 66, "missing: no such model"),
         (("--port", "70000"), 2, "--port"),
         (("--batch", "0"), 2, "--batch"),
         (("--most-seconds", "0"), 2, "--most-seconds"),
         (("--token-file", "missing"), 66, "missing: no such file; make one"),
+        (("--token-file", "."), 66, ".: is a folder; expected a file with a token"),
         (("--token-file", "token"), 77, "token: others can read it (mode 644); `chmod 600 token` keeps it secret"),
     ],
 )

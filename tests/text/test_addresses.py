@@ -30,7 +30,14 @@ def test_other_names_are_paths(name):
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [("file:///a/b.txt", "/a/b.txt"), ("local:///a", "/a"), ("FILE:///a b", "/a b"), ("file://a.txt", "a.txt")],
+    [
+        ("file:///a/b.txt", "/a/b.txt"),
+        ("local:///a", "/a"),
+        ("FILE:///a b", "/a b"),
+        ("file://a.txt", "a.txt"),
+        ("file://localhost/a/b.txt", "/a/b.txt"),
+        ("file://localhost.txt", "localhost.txt"),
+    ],
 )
 def test_file_means_a_path_of_this_machine(name, path):
     assert local_path(name) == Path(path)
