@@ -96,8 +96,10 @@ def test_ranges_are_dimensions_and_plain_values_are_settings(write):
         ),
         (
             "model: {dropout: {min: 0.1, max: 0.4, step: 1.0e-300}}",
-            "model.dropout: step: expected at most 1,000,000 steps from min to max, got 1.0e-300; leave it out, "
-            "or make it larger",
+            (
+                "model.dropout: step: expected at most 1,000,000 steps from min to max, got 1.0e-300; "
+                "leave it out, or make it larger"
+            ),
         ),
         (
             "model: {layers: {choices: [1, 2], max: 3}}",

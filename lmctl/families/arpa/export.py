@@ -155,7 +155,7 @@ def write_arpa(
         if order == 1:
             _, starts = tables.as_backing_off(1, SENTENCE_END_ID, SENTENCE_END_ID + 1)
             starts = np.empty(0, dtype=np.float32) if starts is None else starts
-            numbers = "".join(f"\t{number:.9g}" for number in log10_of(starts))
+            numbers = "".join(f"\t{decimal(number)}" for number in log10_of(starts))
             file.write(f"{LOG10_ZERO:g}\t{SENTENCE_START}{numbers}\n".encode())
         for first in range(0, sizes.ngrams[order - 1], _LINES_AT_ONCE):
             stop = min(first + _LINES_AT_ONCE, sizes.ngrams[order - 1])
@@ -174,10 +174,23 @@ def _lines(tables: NgramTables, spelled_words: Sequence[str], order: int, first:
     log_probs = log10_of(natural_log_probs).tolist()
     if natural_backoffs is None:
         for log_prob, ngram in zip(log_probs, zip(*spelled, strict=True), strict=True):
-            yield f"{log_prob:.9g}\t{' '.join(ngram)}\n"
+            yield f"{decimal(log_prob)}\t{' '.join(ngram)}\n"
         return
     backoffs = log10_of(natural_backoffs).tolist()
     if order == 1 and first <= SENTENCE_END_ID:
         backoffs[SENTENCE_END_ID - first] = 0.0  # the table has the back-off weight of <s> there
     for log_prob, ngram, backoff in zip(log_probs, zip(*spelled, strict=True), backoffs, strict=True):
-        yield f"{log_prob:.9g}\t{' '.join(ngram)}\t{backoff:.9g}\n"
+        yield f"{decimal(log_prob)}\t{' '.join(ngram)}\t{decimal(backoff)}\n"
+
+
+def decimal(number: float) -> str:
+    """A number with nine significant digits, which tell every float32 apart, and without an exponent.
+
+    The Python package arpa (0.1.0b4) drops the exponent of a back-off weight: it reads -9.5e-05 as -9.5.
+    """
+    text = f"{number:.9g}"
+    if "e" not in text:
+        return text
+    digits, _, exponent = text.partition("e")
+    places = len(digits.partition(".")[2]) - int(exponent)
+    return f"{number:.{max(places, 0)}f}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
-from lmctl.families.arpa.export import write_arpa
+from lmctl.families.arpa.export import decimal, write_arpa
 from lmctl.families.arpa.words import WordSpelling
 from lmctl.families.ngram.runtime import NgramLanguageModel
 
@@ -24,7 +24,7 @@ def arpa_of(vocabulary, tables):
 
 def rounded(text):
     """The text with its fractions to four decimal places."""
-    return re.sub(r"-?[0-9]+\.[0-9]+(e-[0-9]+)?", lambda match: f"{float(match[0]):.4f}", text)
+    return re.sub(r"-?[0-9]+\.[0-9]+", lambda match: f"{float(match[0]):.4f}", text)
 
 
 def test_the_bigrams_of_a_tiny_text_as_arpa(estimate_text):
@@ -53,6 +53,24 @@ ngram 2=4
     vocabulary, tables = estimate_text("a b\nb\n", order=2, smoothing="mle")
 
     assert rounded(arpa_of(vocabulary, tables)).replace("-99.0\t", "-99\t") == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (-99.0, "-99"),
+        (-0.60205999, "-0.60205999"),
+        (-0.0001, "-0.0001"),
+        (-9.5e-05, "-0.000095"),
+        (-1.23456789e-07, "-0.000000123456789"),
+        (1e-30, "0." + 29 * "0" + "1"),
+        (-1.5e10, "-15000000000"),
+    ],
+)
+def test_numbers_have_no_exponent(number, text):
+    assert decimal(number) == text
+    assert np.float32(decimal(number)) == np.float32(number)
 
 
 def test_unigrams_alone_have_no_backoffs(estimate_text):
