@@ -5,9 +5,9 @@
 # Seen: in the pattern for a line of n-grams (arpa/parsers/quick.py), the exponent of the back-off is outside the
 #   group that is converted to a number. So a weight near 1 becomes a tiny one, every word that needs it is too
 #   improbable by the factor 10^-9.5, and `arpa.dump` writes the wrong number into the next file. There is no message.
-#   Weights close to 0 have an exponent in every file whose writer uses %g, as SRILM and lmctl do. KenLM and float()
+#   Weights close to 0 have an exponent in every file whose writer uses %g, as SRILM does. KenLM and float()
 #   read them.
-# lmctl: reads exponents in both columns, and writes such numbers with %.9g.
+# lmctl: reads exponents in both columns, and writes numbers without exponents.
 #
 # 2026-11-29, arpa 0.1.0b4, kenlm-ex 0.2.1 (a package of KenLM with wheels), Python 3.11, log10 of b after a, which is
 # -0.6 - 0.000095:
