@@ -1,6 +1,6 @@
 """Tuning beside the preset and beside random search, on held-out text.
 
-    python -m benchmarks.tuning train.txt valid.txt test.txt --time-limit 60m --training 10m
+    python -m benchmarks.tuning train.txt valid.txt test.txt --set preset=medium --time-limit 60m --training 10m
 
     taskset -c 0 python -m benchmarks.tuning train.txt valid.txt test.txt --kinds tune preset &
     taskset -c 1 python -m benchmarks.tuning train.txt valid.txt test.txt --kinds random preset
