@@ -44,15 +44,27 @@ def preset_file(preset: str, family: Family) -> Path:
     return (family.preset_folder or PRESET_DIRECTORY) / f"{preset}.yaml"
 
 
-def choose_preset(family: Family, training_tokens: int, seconds: float | None = None) -> str:
-    """Return the preset that `auto` chooses for a number of training tokens, and for a time limit in seconds.
+def choose_preset(
+    family: Family, training_tokens: int, seconds: float | None = None, preset_before: str | None = None
+) -> str:
+    """Return the preset that `auto` chooses.
 
     It is `auto` itself if the family has no automatic presets. Then only the defaults apply.
+
+    Args:
+        family: the family.
+        training_tokens: number of training tokens.
+        seconds: the time limit; None: there is none.
+        preset_before: the preset of the model whose weights training starts from; None: there is none.
     """
     of_size = next(
         (name for name, most in family.automatic_presets.items() if most is None or training_tokens <= most), AUTO
     )
     if seconds is None or seconds > MOST_BRIEF_SECONDS:
+        return of_size
+    # The time of one run is not all that a network gets if runs continue each other: with the little dropout of a
+    # brief training, a larger network would overfit in the end.
+    if preset_before is not None and preset_before not in family.brief_presets.values():
         return of_size
     return family.brief_presets.get(of_size, of_size)
 

@@ -51,13 +51,14 @@ class Settings(msgspec.Struct, frozen=True):
         """The family that the user chose by name or by a preset; the default family if none."""
         return _family_of(self.explicit)
 
-    def resolve(self, training_tokens: int | None = None) -> Config:
+    def resolve(self, training_tokens: int | None = None, *, preset_before: str | None = None) -> Config:
         """Return the whole configuration: built-in defaults < preset < settings of the user.
 
         Args:
             training_tokens: number of training tokens, by which preset `auto` chooses, together with the time
                 limit. None if it is not known yet: then `auto` adds no values to `model` and `training`, and only
                 the other sections are final.
+            preset_before: the preset of the model whose weights training starts from; None: there is none.
 
         Raises:
             UsageError: two settings contradict each other.
@@ -65,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True):
         preset, family = self.preset, self.family
         if preset == AUTO and training_tokens is not None:
             limit = self.explicit.get("training.time_limit")
-            preset = choose_preset(family, training_tokens, None if limit is None else seconds_of(str(limit)))
+            seconds = None if limit is None else seconds_of(str(limit))
+            preset = choose_preset(family, training_tokens, seconds, preset_before)
         values = {} if preset == AUTO else read_preset(preset, family)
         values |= self.explicit
         values["preset"] = preset

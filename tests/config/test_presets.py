@@ -5,12 +5,12 @@ import pytest
 
 from lmctl import families
 from lmctl.config import Config, choose_preset, find_key, find_keys, read_settings
-from lmctl.config.presets import PRESET_DIRECTORY, names
+from lmctl.config.presets import PRESET_DIRECTORY, automatic, names
 from lmctl.config.settings import read_preset
 from lmctl.config.training_keys import TrainingConfig
 
 PRESETS = [(name, family) for family in families.configurable().values() for name in family.presets]
-AUTOMATIC_PRESETS = [(name, family) for name, family in PRESETS if name in family.automatic_presets]
+AUTOMATIC_PRESETS = [(name, family) for name, family in PRESETS if name in automatic(family)]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,15 @@ def test_auto_chooses_by_training_tokens(training_tokens, preset, resolved):
 )
 def test_auto_chooses_by_the_time_limit_too(training_tokens, limit, preset, resolved):
     assert resolved(f"training.time_limit={limit}", tokens=training_tokens).preset == preset
+
+
+@pytest.mark.parametrize(
+    ("before", "preset"), [("medium", "medium"), ("auto", "medium"), ("brief", "brief"), (None, "brief")]
+)
+def test_a_warm_start_is_brief_only_if_the_model_before_was(before, preset):
+    settings = read_settings(assignments=["training.time_limit=5m"])
+
+    assert settings.resolve(2_000_000, preset_before=before).preset == preset
 
 
 def test_a_time_limit_does_not_replace_the_preset_of_the_user(resolved):

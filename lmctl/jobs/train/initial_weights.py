@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from lmctl import families
+from lmctl.config.presets import AUTO
 from lmctl.corpus.choosing import NEW_WORDS_NAMED
 from lmctl.corpus.prepared import NewWords
 from lmctl.corpus.rehearsal import plan_reading
@@ -130,6 +131,12 @@ class OldModel:
                 raise
             logger.warning("training.init_from: %s; so training starts from random weights", error)
             return None
+
+    @property
+    def preset(self) -> str:
+        """The preset that it was trained with; `auto` if that is not known, as of an imported model."""
+        training = self.bundle.record.training
+        return AUTO if training is None else training.preset
 
     def inherit(self, config: Config, settings: Settings, vocabulary: Vocabulary) -> Config:
         """The configuration, with sizes of this model for sizes that the user did not set.

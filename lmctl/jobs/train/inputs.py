@@ -188,10 +188,11 @@ def _opened_corpus(
 def resolve_config(settings: Settings, corpus: PreparedCorpus, old_model: OldModel | None) -> Config:
     """The resolved configuration, for a corpus.
 
-    The size of the corpus chooses the preset. The sections of the text come from the preparation of the corpus.
+    The size of the corpus and the time limit choose the preset. The sections of the text come from the preparation
+    of the corpus.
     """
     record = corpus.record
-    config = settings.resolve(record.train.tokens)
+    config = settings.resolve(record.train.tokens, preset_before=None if old_model is None else old_model.preset)
     if old_model is not None:
         config = old_model.inherit(config, settings, corpus.vocabulary)
     text, vocabulary, validation = (record.settings.get(name, {}) for name in ("text", "vocabulary", "validation"))
