@@ -35,8 +35,11 @@ def command_to_repeat(bundle: Bundle, model: Path | None) -> str | None:
     steps = None if training is None else training.planned_steps
     if request is not None and request.generation == bundle.folder.name:
         settings = dict(request.settings)
-        if steps is not None and settings.pop(_TIME_LIMIT, None) is not None:
+        if training is not None and steps is not None and settings.pop(_TIME_LIMIT, None) is not None:
             settings[_STEPS] = steps
+            # The time limit may have chosen it. A warm start inherits sizes only if no preset is set.
+            if settings.get(_INIT_FROM) is None:
+                settings["preset"] = training.preset
         options = [part for key, value in settings.items() for part in ("--set", f"{key}={_written(value)}")]
         return shlex.join(["lmctl", "train", *_texts(request), *_output(model), *options])
     if training is None and families.find(bundle.family).combines:
