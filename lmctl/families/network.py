@@ -32,7 +32,10 @@ class Network(Protocol):
         ...
 
     def export_weights(self) -> dict[str, Float32Array]:
-        """The values of `named_weights`, float32, by name."""
+        """The values of `named_weights`, float32, by name. They may be views that cannot be written to.
+
+        Later updates of the variables do not change them.
+        """
         ...
 
     def import_weights(self, weights: Mapping[str, Float32Array]) -> None:

@@ -6,7 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from lmctl import files
 from lmctl.errors import DataError
@@ -14,6 +13,7 @@ from lmctl.records import LARGEST_RECORD_BYTES
 from lmctl.store.bundle import open_bundle
 from lmctl.store.layout import MODEL_FILE
 from lmctl.store.model_record import FileRecord, encode_record
+from lmctl.store.tensors import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,9 +70,7 @@ def amend_bundle(bundle: Bundle, contents: Mapping[str, bytes] | None = None, **
 
 def weights_file(weights: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the content of weights.safetensors or moments.safetensors."""
-    import safetensors.numpy
-
-    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in weights.items()})
+    return b"".join(pieces_of(weights))
 
 
 def encode_metrics(metrics: Mapping[str, Any]) -> bytes:

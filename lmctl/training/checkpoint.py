@@ -19,6 +19,7 @@ from lmctl import files
 from lmctl.errors import DataError
 from lmctl.perplexity import perplexity_of
 from lmctl.records import decode_record, read_regular, shortened
+from lmctl.store.tensors import pieces_of, tensors_in
 from lmctl.training.events import EpochDone
 
 if TYPE_CHECKING:
@@ -176,17 +177,20 @@ def write_checkpoint(
 ) -> None:
     """Write a checkpoint, which replaces the one before; `beside` as in `files.written_whole`.
 
+    The arrays are written one by one: a checkpoint is five times as large as the model.
+
     Raises:
         OSError: it cannot be written; the checkpoint before stays.
     """
-    import safetensors.numpy
-
     document = msgspec.json.encode(_Document(identity, checkpoint.progress)).decode()
-    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
-    content = safetensors.numpy.save(arrays, metadata={METADATA: document})
+    digest = hashlib.sha256()
     with files.written_whole(path, beside) as file:
-        file.write(hashlib.sha256(content).digest())
-        file.write(content)
+        file.write(bytes(DIGEST_BYTES))
+        for piece in pieces_of(checkpoint.arrays, {METADATA: document}):
+            digest.update(piece)
+            file.write(piece)
+        file.seek(0)
+        file.write(digest.digest())
 
 
 def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIdentity, Checkpoint] | None:
@@ -199,27 +203,21 @@ def read_checkpoint(path: Path, most_bytes: int = LARGEST_BYTES) -> tuple[RunIde
     Raises:
         DataError: the file is damaged, too large, or a link.
     """
-    import safetensors
-    import safetensors.numpy
-
     if path.is_symlink():
         raise DataError(f"{path}: expected a checkpoint, got a link")
     try:
         content = read_regular(path, most_bytes)
     except FileNotFoundError:
         return None
-    digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    del content  # a checkpoint is five times as large as the model
-    if hashlib.sha256(body).digest() != digest:
+    # Views, without copies: a checkpoint is five times as large as the model.
+    body = memoryview(content)[DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != content[:DIGEST_BYTES]:
         raise DataError(f"{path}: damaged; its content does not match its hash")
     header_bytes = int.from_bytes(body[:8], "little")
     where = f"{path}: not a checkpoint of this version"
-    header = decode_record(body[8 : 8 + header_bytes], _Header, where)
+    header = decode_record(bytes(body[8 : 8 + header_bytes]), _Header, where)
     document = decode_record(header.metadata.checkpoint.encode(), _Document, where)
-    try:
-        arrays = safetensors.numpy.load(body)
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{where}; {shortened(str(error))}") from error
+    arrays = tensors_in(body, where)
     for name, array in sorted(arrays.items()):
         expected = "numbers" if name.startswith(STATE) else "float32 numbers"
         if (array.dtype != np.float32 and not name.startswith(STATE)) or not np.isfinite(array).all():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from lmctl.layers.keras.views import view_of
 from lmctl.store.moments import STEPS
 from lmctl.training import moments
 
@@ -151,7 +152,7 @@ class Optimizer:
         """
         if (place := self._rule.second_moment) is None:
             return None
-        found = {name: slots[place].numpy() for name, slots in self.slots.items()}
+        found = {name: view_of(slots[place]) for name, slots in self.slots.items()}
         if not all(np.isfinite(moment).all() for moment in found.values()):
             return None
         return moments.summarize(found, steps + int(self._steps_before.numpy()))
@@ -159,7 +160,7 @@ class Optimizer:
     def export_slots(self) -> dict[str, Any]:
         """Return every slot, by the name of its variable and its number: `name/0`; and `steps_before`."""
         exported = {
-            f"{name}/{index}": slot.numpy()
+            f"{name}/{index}": view_of(slot)
             for name, slots in self.slots.items()
             for index, slot in enumerate(slots)
         }
@@ -224,7 +225,7 @@ class AveragedWeights:
 
     def export(self) -> dict[str, Any]:
         """Return the averages by name."""
-        return {name: average.numpy() for name, average in self._averages.items()}
+        return {name: view_of(average) for name, average in self._averages.items()}
 
     def restore(self, averages: Mapping[str, Any], updates: int) -> None:
         """Set the averages to values from `export`, and the number of their updates."""

@@ -1,13 +1,14 @@
-"""Tensors of a safetensors file, compared with those that the package safetensors reads."""
+"""Tensors of a safetensors file, compared with those that the package safetensors reads and writes."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from lmctl.errors import DataError
-from lmctl.store.tensors import tensors_in
+from lmctl.store.tensors import pieces_of, tensors_in
 
 FLOAT = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 
@@ -17,7 +18,23 @@ def file_of(header, data=b""):
     return len(text).to_bytes(8, "little") + text + data
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8"])
+DTYPES = (
+    "float32",
+    "float64",
+    "float16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_tensors_are_those_that_safetensors_reads(dtype):
     numbers = np.arange(6).astype(dtype)
     content = safetensors.numpy.save(
@@ -66,3 +83,42 @@ def test_a_damaged_file_is_refused_as_by_safetensors(content):
         tensors_in(content, "weights")
 
     assert "\n" not in str(caught.value)
+
+
+def test_the_bytes_are_those_that_safetensors_writes():
+    # In the order of neither names nor types, with a shape of each number of axes.
+    tensors = {
+        f"{dtype[::-1]}/{axes}": np.arange(math.prod(shape)).reshape(shape).astype(dtype)
+        for dtype in DTYPES
+        for axes, shape in enumerate([(), (3,), (2, 3), (2, 0, 3)])
+    }
+    names = {"": "empty", 'a"\\\n\x01\u00e9\U0001f600/': "hostile"}
+    tensors |= {name: np.array([1, 2], np.int8) for name in names}
+
+    for metadata in (None, {"figures": '{"a": "\\u00e9\\n\u00e9\t"}'}):
+        assert b"".join(pieces_of(tensors, metadata)) == safetensors.numpy.save(tensors, metadata)
+    assert b"".join(pieces_of({})) == safetensors.numpy.save({})
+
+
+def test_a_tensor_of_other_byte_order_is_stored_as_little_endian():
+    values = np.array([1, 2, 3], ">i4")
+
+    read = tensors_in(b"".join(pieces_of({"a": values})), "weights")["a"]
+
+    assert (read.tolist(), read.dtype) == ([1, 2, 3], np.dtype("<i4"))
+
+
+def test_a_tensor_is_written_from_its_own_memory():
+    tensors = {name: np.ones((3, 4), np.float32) for name in "abc"}
+
+    _, *data = pieces_of(tensors)
+
+    assert [
+        np.shares_memory(np.frombuffer(piece, np.uint8), tensor)
+        for piece, tensor in zip(data, tensors.values(), strict=True)
+    ] == [True] * 3
+
+
+def test_elements_that_no_reader_of_lmctl_knows_are_not_written():
+    with pytest.raises(TypeError, match="tensor a has elements of type complex64"):
+        list(pieces_of({"a": np.zeros(1, np.complex64)}))

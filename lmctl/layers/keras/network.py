@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lmctl.layers.keras.embedding import WordVectors
 from lmctl.layers.keras.softmax import Softmax
+from lmctl.layers.keras.views import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ class WordNetwork(keras.Model):  # type: ignore[misc]
 
     def export_weights(self) -> dict[str, NDArray[np.float32]]:
         """See `Network.export_weights`."""
-        return {name: variable.numpy() for name, variable in self.named_weights().items()}
+        return {name: view_of(variable) for name, variable in self.named_weights().items()}
 
     def import_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         """See `Network.import_weights`."""

@@ -148,7 +148,7 @@ def test_outputs_that_are_left_out_are_zero_and_the_others_scaled_up(make_networ
 
 def test_an_element_of_a_word_is_left_out_in_all_contexts_that_the_word_is_in(make_network):
     network = make_network(order=3, embedding_dim=32, hidden_units=32, init_scale=1.0, inputs=0.5)
-    weights = network.export_weights()
+    weights = {name: weight.copy() for name, weight in network.export_weights().items()}
     weights["hidden.kernel"] *= 0.0
     nothing, vector = np.zeros((32, 32), np.float32), np.eye(32, dtype=np.float32)
     inputs = random_ids(6, 4)

@@ -17,7 +17,7 @@ def memoryless(make_network):
 
     def make(**dropout):
         network = make_network(hidden_units=16, embedding_dim=16, init_scale=1.0, **dropout)
-        weights = network.export_weights()
+        weights = {name: weight.copy() for name, weight in network.export_weights().items()}
         weights["lstm.0.recurrent_kernel"] *= 0.0
         # The forget gates are closed: sigmoid(-100) is 4e-44.
         weights["lstm.0.bias"][16:32] = -100.0

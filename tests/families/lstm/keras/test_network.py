@@ -192,7 +192,7 @@ def test_tied_the_output_embedding_is_the_input_embedding(make_network):
     before = network.softmax(hidden[0])
 
     # Word 5 is not in the input. Its new vector changes only its probability.
-    weights = network.export_weights()
+    weights = {name: weight.copy() for name, weight in network.export_weights().items()}
     weights["embedding"][5] += 1.0
     network.import_weights(weights)
     after = network.softmax(hidden[0])
