@@ -35,6 +35,10 @@ ROW_BITS = 22
 COLUMN_BITS = 30
 # Number of bits for an element of a unit vector.
 UNIT_BITS = 25
+# A product of more elements than this, 8 MB of float64, is made in blocks of rows. That changes none of its
+# elements. The matrix is read for each block, so a block has many rows, if there are so many.
+PRODUCT_AT_ONCE = 1 << 20
+FEWEST_ROWS_OF_BLOCK = 256
 
 
 class ExactMatrix:
@@ -53,6 +57,17 @@ class ExactMatrix:
 
     def times_rows(self, rows: Float32Array) -> Float32Array:
         """The product of finite rows (N, K) and the matrix, (N, M)."""
+        columns = self._matrix.shape[1]
+        at_once = max(FEWEST_ROWS_OF_BLOCK, PRODUCT_AT_ONCE // max(columns, 1))
+        if len(rows) <= at_once:
+            return self._times_block(rows)
+        product = np.empty((len(rows), columns), dtype=np.float32)
+        for first in range(0, len(rows), at_once):
+            block = slice(first, first + at_once)
+            product[block] = self._times_block(rows[block])
+        return product
+
+    def _times_block(self, rows: Float32Array) -> Float32Array:
         # |row| < 2^exponent.
         _, exponents = np.frexp(np.abs(rows).max(axis=1, initial=0.0, keepdims=True))
         shifts = ROW_BITS - exponents

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Most logits (positions times words) in memory at once: 32 MiB as float64, 16 MiB as float32.
 LOGITS_AT_ONCE = 1 << 22
+# The same within a cluster. Its vectors are short, so a pass over them for fewer positions costs little.
+LOGITS_OF_CLUSTER_AT_ONCE = 1 << 21
 # With more rows than this, arithmetic takes longer than reading a table, and a screen saves no time.
 MOST_SCREENED = 8
 
@@ -212,7 +214,8 @@ class AdaptiveSoftmax:
             log_probs[rows] = np.take_along_axis(logits, in_head[rows, None], axis=1)[:, 0] - _log_sum_exp(logits)
         for cluster in self._tails():
             (members,) = np.nonzero(cluster_of == cluster)
-            for block in _row_blocks(len(members), self._vectors.clusters[cluster].words):
+            words = self._vectors.clusters[cluster].words
+            for block in _row_blocks(len(members), words, LOGITS_OF_CLUSTER_AT_ONCE):
                 some = members[block]
                 logits = self._logits_within(projected[some], cluster)
                 places = targets[some, None] - self._vectors.first_ids[cluster]
@@ -319,9 +322,9 @@ def _part(allowed: BoolArray | None, ids: slice) -> BoolArray | None:
     return None if allowed is None else allowed[ids]
 
 
-def _row_blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Cut rows into blocks with at most `LOGITS_AT_ONCE` logits, or of one row."""
-    at_once = max(1, LOGITS_AT_ONCE // columns)
+def _row_blocks(rows: int, columns: int, logits: int | None = None) -> Iterator[slice]:
+    """Cut rows into blocks with at most this number of logits (None: `LOGITS_AT_ONCE`), or of one row."""
+    at_once = max(1, (logits or LOGITS_AT_ONCE) // columns)
     for first in range(0, rows, at_once):
         yield slice(first, first + at_once)
 
@@ -335,5 +338,6 @@ def _log_softmax(logits: Float32Array) -> Float32Array:
 def _log_sum_exp(logits: Float32Array) -> Float64Array:
     """log(sum(exp(row))) of each row, (N,). Subtracting the row maximum keeps exp() finite."""
     row_maximum = logits.max(axis=1, keepdims=True)
-    sums = np.exp(logits - row_maximum).sum(axis=1, dtype=np.float64)
+    exponentials = logits - row_maximum
+    sums = np.exp(exponentials, out=exponentials).sum(axis=1, dtype=np.float64)
     return row_maximum[:, 0] + np.log(sums)  # type: ignore[no-any-return]

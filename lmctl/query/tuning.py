@@ -80,6 +80,7 @@ def tune_cache(
     inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
     of_model, contexts = _read(model, inputs, targets)
     reading = Memory.empty(contexts.shape[1]).reading(contexts, inputs, size)
+    del contexts  # The reading has them as unit vectors.
     counts = targets != left_out if left_out is not None else np.ones(len(targets), dtype=bool)
     if not (counts & reading.remembering).any():
         raise DataError("no token of the text counts, so a cache cannot be tuned on it")
@@ -105,7 +106,9 @@ def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tup
     The first hidden state is the one before the first input, the others follow each input.
     """
     state = model.null_state(1)
-    log_probs, contexts = [], [contexts_of(model, state, 1)]
+    before = contexts_of(model, state, 1)
+    log_probs, contexts = [], np.zeros((len(inputs) + 1, before.shape[1]), dtype=np.float32)
+    contexts[:1] = before
     for block in blocks_of_time(len(inputs), 1):
         progress.tell("reading the text for a cache", block.start, len(inputs))
         scores, state = model.score(
@@ -116,9 +119,9 @@ def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tup
             features=model.has_features,
         )
         log_probs.append(scores.log_probs[:, 0])
-        none = np.zeros((len(scores.log_probs), 0), dtype=np.float32)
-        contexts.append(none if scores.features is None else scores.features[:, 0])
-    return np.concatenate(log_probs), np.concatenate(contexts)
+        if scores.features is not None:
+            contexts[block.start + 1 : block.stop + 1] = scores.features[:, 0]
+    return np.concatenate(log_probs), contexts
 
 
 def _best_cache(

@@ -131,6 +131,7 @@ def test_how_many_logits_are_held_at_once_changes_nothing(monkeypatch, at_once, 
     log_probs, whole = layer.log_probs(hidden), layer.score(hidden, targets, ranks=ranks)
 
     monkeypatch.setattr(softmax, "LOGITS_AT_ONCE", at_once)
+    monkeypatch.setattr(softmax, "LOGITS_OF_CLUSTER_AT_ONCE", at_once)
     parts = layer.score(hidden, targets, ranks=ranks)
 
     np.testing.assert_allclose(layer.log_probs(hidden), log_probs, atol=1e-6)

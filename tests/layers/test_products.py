@@ -1,10 +1,12 @@
 """A row's product must not depend on the rows beside it, on any processor and with any BLAS."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from lmctl.layers import products
 from lmctl.layers.products import ExactMatrix, cosines, row_by_row, sums_in_order
 
 SHAPES = [(1, 1), (3, 16), (64, 256), (200, 801), (650, 37)]
@@ -29,6 +31,29 @@ def test_a_row_has_the_same_product_alone_and_in_any_company(times, shape):
         np.testing.assert_array_equal(times(rows[:count], matrix), alone[:count])
     shuffled = np.random.default_rng(3).permutation(70)
     np.testing.assert_array_equal(times(rows[shuffled], matrix), alone[shuffled])
+
+
+@pytest.mark.parametrize("count", [299, 300, 301, 600, 1000])
+def test_a_product_in_blocks_of_rows_is_that_of_all_rows(monkeypatch, count):
+    rows, matrix = draw(1, 1000, 20), ExactMatrix(draw(2, 20, 30))
+    alone = np.concatenate([matrix.times_rows(rows[place : place + 1]) for place in range(count)])
+    monkeypatch.setattr(products, "PRODUCT_AT_ONCE", 300 * 30)
+
+    in_blocks = matrix.times_rows(rows[:count])
+
+    np.testing.assert_array_equal(in_blocks, alone, strict=True)
+
+
+def test_a_large_product_takes_the_memory_of_its_result_and_of_a_block():
+    rows, matrix = draw(1, 8192, 10), ExactMatrix(draw(2, 10, 800))
+    matrix.times_rows(rows[:1])
+    tracemalloc.start()
+    result = matrix.times_rows(rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    # A block has 8 MiB in float64 and 4 in float32. In one piece the product would take 50 MiB beside the result.
+    assert peak - result.nbytes < 16 << 20
 
 
 def test_an_exact_product_does_not_depend_on_the_order_of_its_terms():

@@ -36,6 +36,8 @@ AFFINITIES_AT_ONCE = 1 << 22
 # Fewest queries of a block. A block computes affinities to the words of all its queries, so smaller blocks waste
 # less.
 FEWEST_ROWS = 64
+# Rows that are divided by their lengths at once.
+UNIT_VECTORS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,11 @@ class Affinities:
 
 def _unit_vectors(vectors: Float32Array) -> Float32Array:
     """Each row of (N, H) divided by its length. A row of zeros is unchanged."""
-    lengths: Float32Array = np.linalg.norm(vectors, axis=1, keepdims=True)
-    lengths[lengths == 0.0] = 1.0
-    return vectors / lengths
+    units = np.empty_like(vectors)
+    # In blocks, because NumPy squares a copy of what it is given.
+    for first in range(0, len(vectors), UNIT_VECTORS_AT_ONCE):
+        block = slice(first, first + UNIT_VECTORS_AT_ONCE)
+        lengths: Float32Array = np.linalg.norm(vectors[block], axis=1, keepdims=True)
+        lengths[lengths == 0.0] = 1.0
+        np.divide(vectors[block], lengths, out=units[block])
+    return units

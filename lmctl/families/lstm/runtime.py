@@ -100,6 +100,8 @@ class LSTMLanguageModel(SoftmaxLanguageModel[LSTMState]):
                 gates, state.hidden[index], state.cell[index], ragged, many_columns=self.many_columns
             )
             if index + 1 < len(self._layers):
-                inputs = outputs.reshape(-1, outputs.shape[2])
-                gates = self._layers[index + 1].input_gates(inputs).reshape(gates.shape)
+                inputs, shape = outputs.reshape(-1, outputs.shape[2]), gates.shape
+                # Gates are the largest arrays here: those of two layers are not kept at the same time.
+                del gates
+                gates = self._layers[index + 1].input_gates(inputs).reshape(shape)
         return outputs, LSTMState(hidden, cell)

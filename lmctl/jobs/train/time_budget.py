@@ -135,6 +135,9 @@ class TimeBudget:
 
     def scoring_deadline(self, standard: Standard | None) -> Deadline:
         """End of the time for figures of the new model: the gate and publishing come after it."""
+        if not self._deadline.exists:
+            # The estimates below would score a part of the text with a network of the same size.
+            return self._deadline
         left = max(self._deadline.left(), 0.0)
         gate_seconds = self._after(standard, tunes_cache=False, scores=False) if standard is not None else 0.0
         writing = self._after(None, tunes_cache=False, scores=False)

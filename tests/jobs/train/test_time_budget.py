@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lmctl.config import read_settings
-from lmctl.deadline import Deadline
+from lmctl.deadline import NEVER, Deadline
 from lmctl.errors import DivergenceError, LmctlError, OutOfTimeError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.comparison import Standard
@@ -136,6 +136,17 @@ def test_time_for_figures_of_the_family_is_reserved_if_there_is_enough(
     budget = TimeBudget(corpus, config, Deadline(3000.0, lambda: 0.0))
 
     assert budget.publishing_seconds(None) == pytest.approx(reserved, abs=1)
+
+
+def test_without_a_limit_no_network_is_scored_to_estimate_the_time(text, known, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("scoring was measured")
+
+    monkeypatch.setattr("lmctl.jobs.train.time_budget.scoring_seconds", fail)
+    config = read_settings(assignments=["preset=tiny", f"validation.file={known}"]).resolve()
+    corpus = prepare([text], tmp_path / "corpus", config, jobs=1)
+
+    assert not TimeBudget(corpus, config, NEVER).scoring_deadline(None).exists
 
 
 def test_without_time_to_train_the_n_grams_are_published(text, known, tmp_path, settings, monkeypatch, caplog):
