@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lmctl import progress
 from lmctl.errors import LmctlError, UsageError
 from lmctl.training.devices import use_device
 from lmctl.training.events import Watch
@@ -97,6 +98,7 @@ def train_network(
     try:
         with device.scope():
             clock = time.monotonic if start.time_limit is None else start.time_limit.clock
+            progress.tell("making the network")
             setup = Setup.of(corpus, config, device, start.initial_weights, clock, stream, initial_moments)
             return Trainer(setup, watch, start.time_limit, start.resume_from).run()
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

@@ -16,6 +16,7 @@ from lmctl.jobs.train.bundling import bundle_result
 from lmctl.jobs.train.comparison import SCORING_SHARE
 from lmctl.jobs.train.disk_space import check_room_to_train
 from lmctl.jobs.train.estimating import estimate_bundle
+from lmctl.jobs.train.freed_memory import give_back
 from lmctl.jobs.train.resume import ResumableRun
 from lmctl.jobs.train.time_budget import LONGEST_COUNTING, TimeBudget
 from lmctl.jobs.train.validating import (
@@ -170,6 +171,8 @@ class NetworkFit:
             device.link.check_not_interrupted()
         if result is None:
             raise RuntimeError("training stopped, although no signal came")
+        # What comes next needs memory of its own, for arrays in NumPy.
+        give_back()
         folder = self._scratch / FINISHED
         remove(folder)
         drift = None if start is None else start.drift
