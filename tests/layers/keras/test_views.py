@@ -47,8 +47,19 @@ def assign_rows_in_a_function(variable):
     tf.function(lambda: assign_rows(variable), autograph=False)()
 
 
+def assign_in_a_compiled_function(variable):
+    """As a step of training does; XLA writes a variable's new value into its old memory where it may."""
+    import tensorflow as tf
+
+    step = tf.function(lambda: add(variable), autograph=False, jit_compile=True)
+    step()
+    step()
+
+
 @pytest.mark.parametrize("by_rows", [False, True])
-@pytest.mark.parametrize("update", [assign, add, assign_rows, assign_rows_in_a_function])
+@pytest.mark.parametrize(
+    "update", [assign, add, assign_rows, assign_rows_in_a_function, assign_in_a_compiled_function]
+)
 def test_an_update_changes_the_variable_and_not_its_views(by_rows, update):
     from lmctl.layers.keras.views import view_of
 
