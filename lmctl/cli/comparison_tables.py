@@ -85,9 +85,9 @@ class TablePrinter(Printer):
                     cells.append(f"{group.bits_per_token:.3f}")
                     if group.model != comparison.models[0].model:
                         difference, share = group.difference_bits, group.share
-                        cells.append("" if difference is None else f"{difference:+.3f}")
+                        cells.append("" if difference is None else f"{difference:+z.3f}")
                         cells.append(_both_ends(group.interval))
-                        cells.append("" if share is None else f"{100 * share:.1f} %")
+                        cells.append("" if share is None else f"{100 * share:z.1f} %")
             self._console.print()
             self._text(TITLES[by], bold=True)
             tables.show(self._console, "group", columns, list(rows.items()))
@@ -98,7 +98,7 @@ class TablePrinter(Printer):
             self._text(f"tokens whose bits differ most between 1 and {number}", bold=True)
             self._row(_ROW.format("line", "1", str(number), f"{number} less 1"), bold=True)
             for token in (token for token in comparison.tokens if token.model == difference.model):
-                bits = f"{token.baseline_bits:.2f}", f"{token.bits:.2f}", f"{token.difference_bits:+.2f}"
+                bits = f"{token.baseline_bits:.2f}", f"{token.bits:.2f}", f"{token.difference_bits:+z.2f}"
                 row = _ROW.format(token.line, *bits)
                 room = max(self._console.width - len(row) - len(tables.GAP), tables.LEAST_NAME)
                 self._row(f"{row}{tables.GAP}{_in_context(token, room)}")
@@ -138,14 +138,14 @@ def _in_words(number: int, difference: Difference, comparison: Comparison) -> st
     # Of one comparison, there is nothing to correct.
     holm = f", {difference.p_holm:.4f} by Holm's method" if len(comparison.differences) > 1 else ""
     return (
-        f"{number} less 1: {measure} {difference.difference:+.{digits}f}, {interval.confidence:g} % interval "
-        f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}, p = {difference.p:.4f}{holm} "
+        f"{number} less 1: {measure} {difference.difference:+z.{digits}f}, {interval.confidence:g} % interval "
+        f"{interval.low:+z.{digits}f} to {interval.high:+z.{digits}f}, p = {difference.p:.4f}{holm} "
         f"({interval.samples:,} resamples of {interval.units:,} {unit}, seed {interval.seed})"
     )
 
 
 def _both_ends(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.low:+.3f} to {interval.high:+.3f}"
+    return "" if interval is None else f"{interval.low:+z.3f} to {interval.high:+z.3f}"
 
 
 def _in_context(token: TokenDifference, room: int) -> str:

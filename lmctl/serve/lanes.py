@@ -141,10 +141,12 @@ class _Readers:
                 self._current = current
                 self._free.clear()
             opened = self._free.pop() if self._free else current.for_another_thread()
-        yield opened
-        with self._lock:
-            if self._current is current:
-                self._free.append(opened)
+        try:
+            yield opened
+        finally:
+            with self._lock:
+                if self._current is current:
+                    self._free.append(opened)
 
 
 class _Answerer(threading.Thread):
@@ -170,8 +172,13 @@ class _Answerer(threading.Thread):
         if not jobs:
             return
         self._batched(len(jobs))
-        with self._readers.one() as opened:
-            _deliver(_answered(opened, jobs, self._turns))
+        try:
+            with self._readers.one() as opened:
+                answers = _answered(opened, jobs, self._turns)
+        except Exception as error:
+            # No reader, or a response that cannot be made. If the thread ended, later requests would wait for ever.
+            answers = _failed(jobs, error)
+        _deliver(answers)
 
 
 def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None = None) -> list[tuple[Job, Any]]:
@@ -194,13 +201,18 @@ def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None = No
         # What has been told cannot be told again.
         if len(jobs) > 1 and not any(job.has_begun for job in jobs):
             return [each for job in jobs for each in _answered(opened, [job], turns)]
-        if not isinstance(error, LmctlError):
-            logger.exception("%s: a request failed; this is a bug in lmctl", endpoint.path)
-        return [(job, error) for job in jobs]
+        return _failed(jobs, error)
     return [
         (job, endpoint.response(model=opened.name, generation=opened.generation, **fields))
         for job, fields in zip(jobs, found, strict=True)
     ]
+
+
+def _failed(jobs: Sequence[Job], error: Exception) -> list[tuple[Job, Any]]:
+    """The error of each request of a batch. It is logged if it is a bug."""
+    if not isinstance(error, LmctlError):
+        logger.error("%s: a request failed; this is a bug in lmctl", jobs[0].endpoint.path, exc_info=error)
+    return [(job, error) for job in jobs]
 
 
 def _computed(opened: OpenedModel, jobs: Sequence[Job]) -> list[Fields]:

@@ -116,6 +116,42 @@ def test_requests_are_answered_beside_streams_that_run(bundle, endless):
     assert all(count >= len(alone[0].answers[0].tokens) for count in counts)
 
 
+def no_reader(live, monkeypatch):
+    monkeypatch.setattr(type(live.current.model), "for_another_thread", failing(MemoryError))
+    return GENERATE
+
+
+def no_response(_live, _monkeypatch):
+    return replace(GENERATE, response=failing(ZeroDivisionError))
+
+
+def failing(error):
+    def fail(*_arguments, **_options):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("failure", [no_reader, no_response])
+def test_a_thread_goes_on_after_a_failure_outside_of_the_computing(bundle, monkeypatch, failure):
+    monkeypatch.setattr(module, "LONG_BATCHES", 1)
+    live = LiveModel(str(bundle))
+    request = GENERATE.request(prompts=("the",), words=2, seed=1)
+
+    async def run():
+        lanes = Lanes(live, 64)
+        lanes.start()
+        with monkeypatch.context() as patched:
+            endpoint = failure(live, patched)
+            with pytest.raises((MemoryError, ZeroDivisionError)):
+                await asyncio.wait_for(lanes.answer(endpoint, request, float("inf")), timeout=60)
+        found = await asyncio.wait_for(lanes.answer(GENERATE, request, float("inf")), timeout=60)
+        await asyncio.to_thread(lanes.close)
+        return found
+
+    assert len(asyncio.run(run()).answers) == 1
+
+
 def test_only_so_many_batches_have_turns(bundle, endless, monkeypatch):
     endpoint, steps = endless
     monkeypatch.setattr(module, "LONG_BATCHES", 2)

@@ -12,7 +12,7 @@ def decimal(value: float | None, digits: int = 2) -> str:
     """A number with a fixed number of decimals; `-` for None."""
     if value is None:
         return "-"
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "∞"
+    return f"{value:z,.{digits}f}" if math.isfinite(value) else "∞"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -22,7 +22,7 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 def percent(share: float | None) -> str:
     """A share in percent; `-` for None."""
-    return "-" if share is None else f"{100 * share:.2f} %"
+    return "-" if share is None else f"{100 * share:z.2f} %"
 
 
 def count(value: int | None) -> str:
