@@ -175,8 +175,8 @@ class _Answerer(threading.Thread):
         try:
             with self._readers.one() as opened:
                 answers = _answered(opened, jobs, self._turns)
-        except Exception as error:
-            # No reader, or a response that cannot be made. If the thread ended, later requests would wait for ever.
+        except Exception as error:  # noqa: BLE001 - _failed logs it
+            # No reader, or no response. If the thread ended, later requests would wait for ever.
             answers = _failed(jobs, error)
         _deliver(answers)
 
@@ -197,7 +197,7 @@ def _answered(opened: OpenedModel, jobs: Sequence[Job], turns: Turns | None = No
             found = _computed(opened, jobs)
     except _NobodyWaitsError:
         return []
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - _failed logs it
         # What has been told cannot be told again.
         if len(jobs) > 1 and not any(job.has_begun for job in jobs):
             return [each for job in jobs for each in _answered(opened, [job], turns)]
