@@ -10,7 +10,7 @@ import numpy as np
 from lmctl import progress
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError, OutOfTimeError
-from lmctl.families.cached.memory import Memory
+from lmctl.families.cached.memory import Memory, make_unit_vectors
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.cached.runtime import contexts_of, mixed
 from lmctl.families.interpolation import tune_weights
@@ -80,7 +80,6 @@ def tune_cache(
     inputs = np.concatenate([[SENTENCE_END_ID], targets[:-1]])
     of_model, contexts = _read(model, inputs, targets)
     reading = Memory.empty(contexts.shape[1]).reading(contexts, inputs, size)
-    del contexts  # The reading has them as unit vectors.
     counts = targets != left_out if left_out is not None else np.ones(len(targets), dtype=bool)
     if not (counts & reading.remembering).any():
         raise DataError("no token of the text counts, so a cache cannot be tuned on it")
@@ -101,9 +100,9 @@ def tune_cache(
 
 
 def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tuple[Float64Array, Float32Array]:
-    """Return the log probability of each target, (N,), and the hidden states, (N + 1, H).
+    """Return the log probability of each target, (N,), and the contexts, (N + 1, H): features as unit vectors.
 
-    The first hidden state is the one before the first input, the others follow each input.
+    The first context is the one before the first input, the others follow each input.
     """
     state = model.null_state(1)
     before = contexts_of(model, state, 1)
@@ -121,6 +120,7 @@ def _read(model: LanguageModel[Any], inputs: IntArray, targets: IntArray) -> tup
         log_probs.append(scores.log_probs[:, 0])
         if scores.features is not None:
             contexts[block.start + 1 : block.stop + 1] = scores.features[:, 0]
+    make_unit_vectors(contexts)
     return np.concatenate(log_probs), contexts
 
 

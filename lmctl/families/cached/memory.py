@@ -64,11 +64,11 @@ class Memory:
         """Read tokens.
 
         Args:
-            contexts: features before the first token and after each token, (T + 1, H).
+            contexts: unit vectors of the features before the first token and after each token, (T + 1, H). The
+                reading keeps them.
             token_ids: (T,).
             size: number of words that are remembered.
         """
-        contexts = _unit_vectors(contexts)
         first = 0 if self.begun else min(1, len(token_ids))
         keys, words = contexts[first:-1], token_ids[first:].astype(np.int32)
         if len(self.words):
@@ -79,7 +79,9 @@ class Memory:
     def affinities_to(self, context: Float32Array, size: int) -> Affinities:
         """The affinities of the remembered words to one context, whose features are (H,)."""
         ends = np.array([len(self.words)])
-        reading = Reading(_unit_vectors(context[None]), self.keys, self.words, ends, size, begun=self.begun)
+        query = context[None].copy()
+        make_unit_vectors(query)
+        reading = Reading(query, self.keys, self.words, ends, size, begun=self.begun)
         return next(affinities for _, affinities in reading.blocks())
 
 
@@ -178,13 +180,11 @@ class Affinities:
         return votes
 
 
-def _unit_vectors(vectors: Float32Array) -> Float32Array:
-    """Each row of (N, H) divided by its length. A row of zeros is unchanged."""
-    units = np.empty_like(vectors)
+def make_unit_vectors(vectors: Float32Array) -> None:
+    """Divide each row of (N, H) by its length, in place. A row of zeros stays as it is."""
     # In blocks, because NumPy squares a copy of what it is given.
     for first in range(0, len(vectors), UNIT_VECTORS_AT_ONCE):
         block = slice(first, first + UNIT_VECTORS_AT_ONCE)
         lengths: Float32Array = np.linalg.norm(vectors[block], axis=1, keepdims=True)
         lengths[lengths == 0.0] = 1.0
-        np.divide(vectors[block], lengths, out=units[block])
-    return units
+        vectors[block] /= lengths

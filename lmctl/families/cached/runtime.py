@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl.families.base import LanguageModel, Scores
-from lmctl.families.cached.memory import Memory
+from lmctl.families.cached.memory import Memory, make_unit_vectors
 from lmctl.layers.products import sums_in_order
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class CachedLanguageModel(LanguageModel[CacheState]):
         ends = [steps] * batch if lengths is None else lengths.tolist()
         for column, (memory, end) in enumerate(zip(state.memories, ends, strict=True)):
             contexts = np.concatenate([before[None, column], after[:end, column]])
+            make_unit_vectors(contexts)
             yield memory.reading(contexts, token_ids[:end, column], self.size)
 
     def _mixed_distributions(self, log_probs: Float32Array, affinities: Affinities) -> Float32Array:

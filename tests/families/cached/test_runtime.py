@@ -87,9 +87,9 @@ def test_a_word_that_followed_the_same_context_has_the_greater_vote(make_lstm):
     model = make_lstm(2)
     state = model.advance(model.null_state(1), np.array([[4]]))
     context = model.features(state)[0]
-    remembered = memory.Memory.empty(4).reading(
-        np.array([context, context, -3.0 * context, 2.0 * context]), np.array([0, 7, 8]), size=9
-    )
+    contexts = np.array([context, context, -3.0 * context, 2.0 * context])
+    memory.make_unit_vectors(contexts)
+    remembered = memory.Memory.empty(4).reading(contexts, np.array([0, 7, 8]), size=9)
 
     (log_probs,) = remembered.log_probs(np.array([0, 7, 7]), [0.5])
 
