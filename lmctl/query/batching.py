@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The most positions, padding included, that a model reads in one call. This bounds the memory.
 BATCH_TOKENS = 1 << 13
+# The most positions of one column. More of them take memory and save no time.
+STEPS_AT_ONCE = 1 << 11
 LARGEST_BATCH = 64
 
 
@@ -32,8 +34,11 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def blocks_of_time(steps: int, batch: int) -> Iterator[slice]:
-    """Yield slices of T steps of B columns; each has at most `BATCH_TOKENS` positions, or one step."""
-    at_once = max(1, BATCH_TOKENS // batch)
+    """Yield slices of T steps of B columns; each has at most `BATCH_TOKENS` positions, or one step.
+
+    A slice has at most `STEPS_AT_ONCE` steps.
+    """
+    at_once = max(1, min(STEPS_AT_ONCE, BATCH_TOKENS // batch))
     for first in range(0, steps, at_once):
         yield slice(first, min(first + at_once, steps))
 

@@ -145,7 +145,7 @@ class Reading:
 
     def blocks(self) -> Iterator[tuple[slice, Affinities]]:
         """The queries in blocks: the slice of each block, and the affinities of its queries."""
-        at_once = max(1, min(max(FEWEST_ROWS, self.size // 4), AFFINITIES_AT_ONCE // (2 * self.size)))
+        at_once = max(1, min(max(FEWEST_ROWS, self.size // 8), AFFINITIES_AT_ONCE // (2 * self.size)))
         for first in range(0, len(self.ends), at_once):
             rows = slice(first, min(first + at_once, len(self.ends)))
             ends = self.ends[rows, None]
