@@ -155,8 +155,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     The smallest of m is multiplied by m, the next one by m - 1, and so on; none becomes smaller than the one
     before it, or larger than 1 (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
-    Journal of Statistics 6). If values below 0.05 are taken for differences, the probability that one of them is
-    none is below 0.05, however the tests depend on each other.
+    Journal of Statistics 6). If values below 0.05 are taken for differences, the probability that at least one
+    of them is none is below 0.05, however the tests depend on each other.
     """
     found, least = [0.0] * len(p_values), 0.0
     for done, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
