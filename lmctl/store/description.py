@@ -10,7 +10,7 @@ from lmctl import families
 if TYPE_CHECKING:
     from lmctl.corpus.recipe import TextRecipe
     from lmctl.store.bundle import Bundle
-    from lmctl.store.model_record import CorpusSummary
+    from lmctl.store.model_record import CorpusSummary, TrainingSummary
     from lmctl.text.segmentation import SegmenterIdentity
 
 
@@ -42,7 +42,7 @@ def describe_bundle(bundle: Bundle) -> dict[str, str]:
     if (training := record.training) is not None:
         rows["training"] = (
             f"preset {training.preset}, best epoch {training.best_epoch} of {training.epochs}, "
-            f"{training.steps:,} steps, seed {training.seed}, {training.device}"
+            f"{describe_steps(training)}, seed {training.seed}, {training.device}"
         )
         rows["train"] = f"{_describe_train(metrics.get('train') or {})} (dropout on)"
     if record.cache is not None:
@@ -55,6 +55,16 @@ def describe_bundle(bundle: Bundle) -> dict[str, str]:
         "lmctl": f"{record.lmctl_version}, bundle format {record.format_version}",
     }
     return rows
+
+
+def describe_steps(training: TrainingSummary) -> str:
+    """Return the number of steps of a training, and the number that was planned if training ended before.
+
+    `training.steps` with the planned number repeats a training with a time limit: the schedule follows the plan.
+    """
+    planned = training.planned_steps
+    of_planned = "" if planned is None or planned == training.steps else f" of {planned:,} planned"
+    return f"{training.steps:,}{of_planned} steps"
 
 
 def describe_segmenter(identity: SegmenterIdentity) -> str:
