@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     "--beam",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Draw nothing; search the most probable texts with a beam of K texts.",
+    help="Draw nothing; search for the most probable texts with a beam of K texts.",
 )
 @click.option(
     "--no-repeat-ngram",

@@ -110,7 +110,7 @@ def tune(
     assignments: tuple[str, ...],
     **flags: object,
 ) -> None:
-    """Search the best configuration for CORPUS within a time, and train and publish it like `lmctl train`.
+    """Search for the best configuration for CORPUS within a time, and train and publish it like `lmctl train`.
 
     Each trial is a run of `lmctl train` in a process of its own, on the same prepared text. The first one is the
     preset. Trials whose validation curve is among the worse half are cut off. The configuration with the lowest

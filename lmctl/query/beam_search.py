@@ -48,7 +48,7 @@ class _Continuation(NamedTuple):
 
 
 class BeamSearch:
-    """Searches the most probable continuations.
+    """Searches for the most probable continuations.
 
     Args:
         language_model: the model.

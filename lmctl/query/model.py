@@ -99,7 +99,7 @@ class Model(TextModel):
             top_k: only the k most probable words are drawn.
             top_p: only the most probable words are drawn whose probabilities first sum to this, above 0.
             min_p: only words are drawn that have at least this share of the probability of the most probable one.
-            beam: search the most probable texts with a beam of this size instead of drawing texts.
+            beam: search for the most probable texts with a beam of this size instead of drawing texts.
             seed: seed of the random numbers; None: a random seed, which the texts name.
             stop: texts that end a text; they belong to it.
             no_repeat_ngram: no N words of a sentence occur twice in a text.

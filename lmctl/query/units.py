@@ -1,8 +1,8 @@
 """The units of a text that resamples are drawn from: lines, blocks of lines, or documents.
 
 Lines of one article are alike, so an interval by lines is too narrow for a text of few articles. Blocks of lines
-that stand together keep what lines have in common (bootstrap of blocks that do not overlap; Carlstein 1986, The Use
-of Subseries Values for Estimating the Variance of a General Statistic from a Stationary Sequence).
+that stand together keep what lines have in common (bootstrap of blocks that do not overlap; Carlstein 1986, The
+Use of Subseries Values for Estimating the Variance of a General Statistic from a Stationary Sequence).
 """
 
 from __future__ import annotations

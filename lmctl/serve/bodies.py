@@ -141,7 +141,9 @@ class GenerateRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED, description="The same seed gives the same texts.")] | None = (
         None
     )
-    beam: Annotated[int, Meta(ge=1, le=LARGEST_BEAM, description="Search the most probable texts.")] | None = None
+    beam: Annotated[int, Meta(ge=1, le=LARGEST_BEAM, description="Search for the most probable texts.")] | None = (
+        None
+    )
     no_repeat_ngram: (
         Annotated[int, Meta(ge=1, le=MOST_WORDS, description="Never repeat so many words of a sentence.")] | None
     ) = None

@@ -56,7 +56,7 @@ def tune(
     clock: Callable[[], float] = time.monotonic,
     run: RunTrial = run_trial,
 ) -> Tuned:
-    """Search the configuration with the lowest perplexity on the validation text, and train and publish it.
+    """Search for the configuration with the lowest perplexity on the validation text, and train and publish it.
 
     Args:
         sources: paths of the texts, or one prepared folder.
