@@ -40,7 +40,7 @@ def tune_weights(log_probs: Sequence[Float64Array], deadline: Deadline = NEVER) 
         deadline: the algorithm ends then, with the best weights so far.
 
     Returns:
-        M weights, rounded to WEIGHT_DIGITS digits, whose sum is 1.
+        M weights, whose sum is 1. All but the largest are rounded to WEIGHT_DIGITS digits.
 
     Raises:
         DataError: every token is impossible for all members.
@@ -59,5 +59,8 @@ def tune_weights(log_probs: Sequence[Float64Array], deadline: Deadline = NEVER) 
             break
         weights *= gains
     # The last digits depend on the order of additions, and so on the number of threads. Rounding removes them.
-    rounded = [round(float(weight), WEIGHT_DIGITS) for weight in (weights / weights.sum())[:-1]]
-    return [*rounded, max(0.0, 1.0 - sum(rounded))]
+    rounded = [round(float(weight), WEIGHT_DIGITS) for weight in weights / weights.sum()]
+    # The largest weight is the rest: a small one might be less than what the others were rounded up by.
+    largest = int(weights.argmax())
+    rounded[largest] = 1.0 - sum(rounded[:largest] + rounded[largest + 1 :])
+    return rounded

@@ -97,6 +97,17 @@ def test_a_member_that_is_always_worse_gets_nothing():
     assert weights == pytest.approx([1.0, 0.0], abs=1e-6)
 
 
+def test_weights_that_are_all_rounded_up_sum_to_one():
+    # Three members are right by turns, in 1, 1 and 4 of 6 tokens; the last member never is. 1/6 + 1/6 + 2/3,
+    # rounded to six digits, are 1.000001.
+    log_probs = np.where(np.eye(4, dtype=bool)[[0, 1, 2, 2, 2, 2]], 0.0, -np.inf).T
+
+    weights = tune_weights(list(log_probs))
+
+    assert sum(weights) == pytest.approx(1.0, abs=1e-12)
+    assert weights == pytest.approx([0.166667, 0.166667, 0.666666, 0.0], abs=1e-12)
+
+
 def test_tokens_that_no_member_finds_possible_are_left_out():
     impossible = np.array([-np.inf])
     first, second = np.log([0.1, 0.7, 0.2]), np.log([0.4, 0.3, 0.1])
