@@ -77,7 +77,9 @@ class CalibrationTally:
     def add(self, confidences: Float64Array, right: BoolArray) -> None:
         """Add answers: their probabilities, and whether each is right, both (N,)."""
         count = len(self._answers)
-        places = np.clip(np.ceil(confidences * count).astype(np.int64) - 1, 0, count - 1)
+        # Compared with the upper ends themselves: a product with M may round past the end.
+        ends = np.arange(1, count + 1) / count
+        places = np.minimum(np.searchsorted(ends, confidences), count - 1)
         self._answers += np.bincount(places, minlength=count)
         self._confidences += np.bincount(places, confidences, minlength=count)
         self._right += np.bincount(places[right], minlength=count)

@@ -34,6 +34,16 @@ def test_the_upper_end_belongs_to_a_bin(confidence, high):
     assert [each.high for each in calibrated([confidence], [True], bins=4).bins] == [high]
 
 
+@pytest.mark.parametrize("bins", [15, 25, 29, 41, 100])
+def test_every_upper_end_belongs_to_its_bin(bins):
+    # 7 / 25 * 25 is 7.000000000000001.
+    ends = [place / bins for place in range(1, bins + 1)]
+
+    assert [(each.high, each.answers) for each in calibrated(ends, [True] * bins, bins).bins] == [
+        (end, 1) for end in ends
+    ]
+
+
 def test_answers_are_added_batch_by_batch():
     tally = CalibrationTally(2)
     assert tally.calibration() is None
