@@ -142,9 +142,9 @@ def perplexity_interval(sums: Float64Array, resampling: Resampling) -> Interval:
 def p_value(differences: Float64Array) -> float:
     """The two-sided p-value of a difference, given its value in each resample, (samples,).
 
-    It is twice the share of the resamples in which the difference is 0 or has the other sign, so it is below 0.05
-    if the interval of 95 percent leaves out 0. One is added to both counts, so it is never 0 (Davison & Hinkley
-    1997, Bootstrap Methods and their Application, section 4.2).
+    It is twice the share of the resamples in which the difference is 0 or has the other sign. One is added to both
+    counts, so it is never 0 (Davison & Hinkley 1997, Bootstrap Methods and their Application, section 4.2). If the
+    interval of 95 percent leaves out 0, it is at most 0.05 + 2 / (samples + 1); if not, it is above 0.05.
     """
     not_above, not_below = np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0)
     return min(1.0, 2 * (1 + min(int(not_above), int(not_below))) / (len(differences) + 1))

@@ -103,6 +103,16 @@ def test_a_difference_of_zero_has_p_1_and_one_of_a_single_sign_the_least_p():
     assert p_value(np.array([0.5] * 90 + [-0.1] * 6 + [0.0] * 3)) == 2 * 10 / 100
 
 
+def test_the_p_value_is_near_five_percent_where_the_interval_reaches_0():
+    # Of 40 values, the interval leaves out one at each end.
+    just_outside, just_inside = np.array([-1.0] + [1.0] * 39), np.array([-1.0] * 2 + [1.0] * 38)
+
+    assert interval_of(just_outside, Resampling(), 9).low == 1.0
+    assert p_value(just_outside) == 2 * 2 / 41 <= 0.05 + 2 / 41
+    assert interval_of(just_inside, Resampling(), 9).low == -1.0
+    assert p_value(just_inside) == 2 * 3 / 41
+
+
 def test_the_p_value_of_two_lines_that_disagree_is_one_half():
     # The first line is better by 1, the second one worse by 3: only the first line twice, a quarter of the
     # resamples, has the other sign than the text.
