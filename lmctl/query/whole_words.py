@@ -123,7 +123,11 @@ class WordPredictor(Predictor):
         """The best words after a state, whether they are certain, and the probability of the unfinished words."""
         log_probs = self._log_probs(state, [()])[0]
         starts = self._borders.after(last_piece)
-        log_probs -= _log_sum(log_probs[starts])
+        of_starts = _log_sum(log_probs[starts])
+        if of_starts == -math.inf:
+            # The context ends inside a word that a model without smoothing knows only with its end.
+            return [], True, 0.0
+        log_probs -= of_starts
         best: list[_Finished] = [(float(log_probs[special]), (special,)) for special in self._specials]
         best.sort(key=_falling)
         finished = sum(math.exp(log_probs[special]) for special in {SENTENCE_END_ID, *self._specials})

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from bigrams import Bigrams
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import UsageError
@@ -155,6 +156,19 @@ def test_the_answer_does_not_depend_on_its_company(model):
     contexts = ["", "ab", "ab ba,", "a"]
     predictor = WordPredictor(model, k=3)
     assert predictor.answer(contexts) == [predictor.answer([context])[0] for context in contexts]
+
+
+@pytest.mark.parametrize("specials", [False, True])
+def test_where_no_word_can_begin_there_is_no_answer(model, monkeypatch, specials):
+    # After every piece comes "b", which goes on with the word.
+    (inside,) = model.vocabulary.encode(["b"])
+    bigrams = Bigrams(np.eye(len(model.vocabulary))[[inside] * len(model.vocabulary)])
+    monkeypatch.setattr(type(model), "language_model", bigrams)
+    predictor = WordPredictor(model, k=3, allow_sentence_end=specials, allow_unknown=specials)
+
+    (answer,) = predictor.answer(["ab"])
+
+    assert (answer.predictions, answer.exact, answer.unseen) == ([], True, 0.0)
 
 
 def test_a_model_of_words_is_refused(make_model):
