@@ -73,6 +73,24 @@ def test_each_weight_takes_a_step_against_its_gradient(bundle, follow, tokens, m
         assert change.max() == pytest.approx(0.01, rel=1e-2), name
 
 
+def test_the_usual_size_of_a_gradient_is_its_root_mean_square_over_segments(bundle, follow, monkeypatch):
+    monkeypatch.setattr("lmctl.training.dynamic.DAMPING", 1e-9)
+    text = np.random.default_rng(2).integers(1, len(bundle.vocabulary()), 32)
+
+    following = follow(text, 0.01)
+
+    # The gradient of a bias of the softmax, for each of two segments of 16 tokens; see above.
+    model = families.load_model(bundle)
+    inputs = np.append(SENTENCE_END_ID, text[:-1])[:, None]
+    log_probs, _ = model.advance_with_log_probs(model.null_state(1), inputs)
+    errors = np.exp(log_probs[:, 0]) - np.eye(model.vocabulary_size)[text]
+    first, second = errors[:16].sum(axis=0) / 16, errors[16:].sum(axis=0) / 16
+    factors = dict(zip(following._variables, following._factors, strict=True))
+    np.testing.assert_allclose(
+        factors["softmax.bias"].numpy(), 0.01 / np.sqrt((first**2 + second**2) / 2), rtol=1e-3
+    )
+
+
 def test_a_rare_gradient_is_damped_by_the_mean_of_all(follow, tokens):
     sizes = [factor.numpy() / 0.01 for factor in follow(tokens, 0.01)._factors]
 

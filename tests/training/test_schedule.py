@@ -115,6 +115,15 @@ def test_the_best_epochs_are_those_below_all_before():
     assert [schedule.epoch_done(nats) for nats in (3.0, 3.5, 2.0, 2.0, 1.0)] == [True, False, True, False, True]
 
 
+def test_a_part_of_the_text_is_compared_with_the_same_part_of_the_best_epoch():
+    schedule = make_schedule("plateau", patience=9)
+    schedule.epoch_done(1.0)
+
+    # The part is harder than the whole text, of which the best epoch has 1 nat.
+    assert not schedule.epoch_done(2.0, best_on_part=2.0)
+    assert schedule.epoch_done(1.9, best_on_part=2.0)
+
+
 def test_without_validation_every_epoch_is_the_best_and_patience_never_ends():
     schedule = make_schedule("plateau", patience=1)
 
