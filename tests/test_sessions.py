@@ -1,8 +1,9 @@
-"""The sessions in README.md and docs/concepts.md: every command prints the output in the document."""
+"""The sessions in README.md and pages of docs: every command prints the output in the document."""
 
 import csv
 import math
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,19 @@ def test_the_session_of_concepts_has_the_output_of_the_page(trains, tmp_path):
         if trains:
             for command, printed in sessions(network):
                 assert_alike(shell.run(command), printed, EARLY_STOPPING_TOLERANCE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["fill.md", "generate.md"])
+def test_the_sessions_of_a_page_have_its_output(page, tmp_path):
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    found = list(sessions((ROOT / "docs" / page).read_text(encoding="utf-8")))
+    assert found
+
+    with Shell(tmp_path, tmp_path) as shell:
+        shell.run(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
+        for command, printed in found:
+            assert_alike(shell.run(command), printed, COUNTED_TOLERANCE)
 
 
 def scored_words():
