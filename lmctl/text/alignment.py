@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lmctl.text.subwords import SubwordSegmenter
+from lmctl.text.tokenization import SENTENCE_START_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,9 +42,14 @@ def locate_tokens(tokenizer: Tokenizer, line: str) -> list[LocatedToken]:
     places = segmenter.places(text) if isinstance(segmenter, SubwordSegmenter) else _places(tokens, text)
     if text != line:
         whole = tokenizer.normalization(line)
-        # Tags around the line are left out after normalization.
-        skipped = whole.find(text)
+        # Tags around the line are left out after normalization, and the white space beside them.
+        before = len(whole) - len(whole.lstrip())
+        if tokenizer.strip_tags and whole.startswith(SENTENCE_START_TAG, before):
+            before += len(SENTENCE_START_TAG)
+        skipped = 0 if text == whole else whole.find(text, before)
         starts, ends = _original_places(tokenizer.normalization, line, whole)
+        # A piece without characters may stand at the end of the line.
+        starts.append(len(line))
         places = [
             (starts[skipped + start], ends[skipped + end - 1] if end > start else starts[skipped + start])
             for start, end in places

@@ -16,10 +16,12 @@ spaces, and are joined as they are. Bytes (`<0xE8>`) are written when they make 
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
 from lmctl.text.literals import RESERVED
+from lmctl.text.marks import base_before
 from lmctl.text.scripts import WITHOUT_SPACES
 from lmctl.text.subwords import BOUNDARY, BYTE_PIECE
 
@@ -76,18 +78,17 @@ class Detokenizer:
 
     def _append_piece(self, piece: str) -> str:
         if byte := BYTE_PIECE.fullmatch(piece):
-            self._bytes += bytes([int(byte[1], 16)])
-            try:
-                text = self._bytes.decode()
-            except UnicodeDecodeError as error:
-                if error.reason == "unexpected end of data":
-                    return ""
-                text = "\ufffd"
+            # A byte that ends an invalid sequence may begin the next character.
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            text = decoder.decode(self._bytes + bytes([int(byte[1], 16)]))
+            self._bytes = decoder.getstate()[0]
+            if not text:
+                return ""
         else:
             text = "\ufffd" if self._bytes else ""
             # A reserved word stands where the segmenter found it, and the next piece has its boundary.
             text += f" {piece}" if piece in RESERVED else piece.replace(BOUNDARY, " ")
-        self._bytes = b""
+            self._bytes = b""
         if self._joins_right:
             text = text.removeprefix(" ")
         self._joins_right = self._joins_right and not text
@@ -147,7 +148,7 @@ class Detokenizer:
         Text that was tokenized for `space` has `@-@` in place of a hyphen, so its hyphens stand alone.
         """
         if word == "-":
-            return self._segmenter != "space" and self._text[-1:].isalnum()
+            return self._segmenter != "space" and base_before(self._text, len(self._text)).isalnum()
         return word == "\u2013" and self._text[-1:].isdigit()
 
 

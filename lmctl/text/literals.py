@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
+from lmctl.text.marks import base_before, is_mark
 from lmctl.text.scripts import WITHOUT_SPACES
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def as_token(word: str) -> str:
 class Literals:
     """A set of words to search for. The leftmost match is taken, and the longest of several at one place.
 
-    A match may not end inside a longer word of a script with spaces: `.NET` is found in `ASP.NET用户`, but `A/B`
-    is not found in `A/Best`.
+    A match may not begin or end inside a longer word of a script with spaces: `.NET` is found in `ASP.NET用户`,
+    but `A/B` is not found in `A/Best`. Nor may it end before a mark of its last character.
 
     Args:
         words: words beside `RESERVED`. White space inside a word matches any white space. The spelling of
@@ -87,22 +87,29 @@ class Literals:
 
     def _end_of_match(self, line: str, start: int) -> int:
         """The place after the longest literal that starts at `start`; 0: none starts there."""
-        if start and _is_joined(line[start - 1], line[start]):
+        if start and self._is_inside(line, start):
             return 0
         for length in self._lengths[line[start]]:
             end = start + length
             if line[start:end] not in self._tokens:
                 continue
-            if end >= len(line) or not _is_joined(line[end - 1], line[end]):
+            if end >= len(line) or not self._is_inside(line, end):
                 return min(end, len(line))
         return 0
 
+    @staticmethod
+    def _is_inside(line: str, place: int) -> bool:
+        """Whether a place between two characters is inside a word of a script with spaces."""
+        left, right = base_before(line, place), line[place]
+        if is_mark(right):
+            # The non-joiner of Persian stands between the parts of a word, and between `<unk>` and an ending.
+            return right != "\u200c" or left.isalnum()
+        return _are_joined(left, right)
+
 
 @functools.lru_cache(maxsize=1 << 16)
-def _is_joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one word of a script with spaces."""
-    if unicodedata.combining(right):
-        return True
+def _are_joined(left: str, right: str) -> bool:
+    """Whether two characters, with nothing but marks between them, belong to one word of a script with spaces."""
     if not (left.isalnum() and right.isalnum()):
         return False
     return not (_WITHOUT_SPACES.match(left) or _WITHOUT_SPACES.match(right))

@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lmctl.errors import LmctlError
+from lmctl.text.marks import base_before
 from lmctl.text.scripts import HAN, KANA, SOUTH_EAST_ASIAN
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # expression starts where a run of its characters starts, so a long run is tried once.
 _URL_CHARACTER = r"[!#-;=?-~]"
 _URL_END = r"(?<![!'(),.:;?\]}])"
-_URL = rf"(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]*://|[Ww]{{3}}\.){_URL_CHARACTER}+{_URL_END}"
+_URL = rf"(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]*://|[Ww](?:ww|WW)\.){_URL_CHARACTER}+{_URL_END}"
 _EMAIL = r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 _ADDRESS = re.compile(f"{_URL}|{_EMAIL}")
 
@@ -121,5 +122,5 @@ def _with_tag_marks(pieces: Sequence[str]) -> list[str]:
         else:
             joined.append(piece)
         mark = piece if piece in ("#", "@") and not after_word else ""
-        after_word = piece[-1].isalnum()
+        after_word = base_before(piece, len(piece)).isalnum()
     return joined

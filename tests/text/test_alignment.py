@@ -70,6 +70,12 @@ def test_a_cluster_that_becomes_two_tokens_belongs_to_both():
 
 def test_tags_and_stop_words_are_left_out():
     assert located("<s> the cat </s>", segmenter="space", strip_tags=True) == [("the", "the"), ("cat", "cat")]
+    # The word is also in the tags.
+    tags = tokenizer("space", strip_tags=True)
+    assert locate_tokens(tags, " <s> s </s>") == [("s", 5, 6)]
+    assert locate_tokens(tags, "<s>s s</s>") == [("s", 3, 4), ("s", 5, 6)]
+    assert locate_tokens(tags, " s </s>") == [("s", 1, 2)]
+    assert locate_tokens(tags, "<s> </s>") == []
     assert locate_tokens(tokenizer("space", stop_words=["the"]), "the cat") == [("cat", 4, 7)]
 
 

@@ -20,6 +20,8 @@ from lmctl.text.segmentation import make_segmenter
         "50% of them, [sic] {all} were there.",
         "Das ist gut, nicht wahr? \u00bfQu\u00e9? \u00a1S\u00ed!",
         "\ud55c\uad6d\uc5b4 \ubb38\uc7a5, \ub450 \uac1c.",
+        # The word before the hyphen ends in a vowel sign.
+        "हिन्दी-भाषी लोग",
     ],
 )
 def test_words_and_their_punctuation_come_back(text):

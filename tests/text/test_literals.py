@@ -41,6 +41,15 @@ def test_reserved_words_are_found_anywhere(line, tokens):
         ("用.NET和ASP.NET", [".NET"], ["[用]", ".NET", "[和ASP]", ".NET"]),
         ("é/x\u0301", ["é/x"], ["[é/x\u0301]"]),
         ("U.S.A.有", ["U.S.A."], ["U.S.A.", "[有]"]),
+        # Vowel signs belong to the letter before them: कमी and कम are two words. So does a virama, and a joiner.
+        ("कमी कम", ["कम"], ["[कमी ]", "कम"]),
+        ("मीकम", ["कम"], ["[मीकम]"]),
+        ("x\u0301bar cafe\u0301", ["bar", "cafe\u0301"], ["[x\u0301bar ]", "cafe\u0301"]),
+        ("می\u200cخواهم", ["می", "خواهم"], ["[می\u200cخواهم]"]),
+        ("<unk>\u200cها", [], ["<unk>", "[\u200cها]"]),
+        # An emoji with its variation selector is no letter.
+        ("\u2764\ufe0fbar", ["\u2764", "bar"], ["[\u2764\ufe0f]", "bar"]),
+        ("用葛\U000e0100的葛", ["葛"], ["[用葛\U000e0100的]", "葛"]),
         # Any white space matches any other. The token has none.
         ("看Criminal \u3000Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),
         ("看Criminal_Minds吧", ["Criminal Minds"], ["[看]", "Criminal_Minds", "[吧]"]),

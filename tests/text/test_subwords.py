@@ -92,6 +92,18 @@ def test_blanks_at_the_ends_of_pieces_belong_to_the_words_on_their_left():
     assert detokenize([token.token for token in found], "sentencepiece") == "cat x the"
 
 
+def test_a_blank_after_the_last_word_of_a_line_that_is_normalized_has_an_empty_place_there():
+    tokenizer = Tokenizer(
+        Normalization("nfc", False),
+        make_segmenter("sentencepiece", model=spm_model(treat_whitespace_as_suffix=True)),
+        frozenset(),
+    )
+    assert locate_tokens(tokenizer, " x\u0301e\u0301") == [
+        LocatedToken("x\u0301\u00e9", 1, 5),
+        LocatedToken("▁", 5, 5),
+    ]
+
+
 def test_neighbouring_characters_that_are_unknown_are_one_piece(segmenter):
     assert segmenter.segment("the xyz") == ["▁the", "▁", "xyz"]
 
@@ -106,6 +118,10 @@ def test_bytes_are_written_when_they_make_a_character():
 
 def test_bytes_that_make_no_character_are_replaced():
     assert detokenize(["▁a", "<0xF0>", "▁b", "<0xFF>"], "sentencepiece") == "a\ufffd b\ufffd"
+    # A byte that cannot continue a character may begin the next one.
+    detokenizer = Detokenizer("sentencepiece")
+    pieces = ["<0xE8>", "<0xE4>", "<0xBD>", "<0xA0>", "<0xE8>", "<0x41>"]
+    assert [detokenizer.append(piece) for piece in pieces] == ["", "\ufffd", "", "你", "", "\ufffdA"]
 
 
 def test_a_segmenter_is_made_once_for_a_model(model, segmenter):

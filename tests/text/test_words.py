@@ -40,6 +40,10 @@ def test_words_of_scripts_with_spaces(line, tokens):
         ("see http://a.org/b?c=1#d, or", "see http://a.org/b?c=1#d , or"),
         ("(www.a.org/b_(c)).", "( www.a.org/b_(c ) ) ."),
         ("WWW.A.ORG! ftp://x", "WWW.A.ORG ! ftp://x"),
+        # Whether it is an address does not depend on another one in the line.
+        ("Www.a.org/b wWW.a.org/b", "Www.a.org/b wWW.a.org/b"),
+        ("WwW.a.org/b", "WwW.a.org / b"),
+        ("WwW.a.org/b ftp://x", "WwW.a.org / b ftp://x"),
         ("见http://a.cn/x的网页", "见 http://a.cn/x 的 网页"),
         ('<a href="http://a.org">', '< a href = " http://a.org " >'),
         ("to me.you+x@mail.a-b.org.", "to me.you+x@mail.a-b.org ."),
@@ -58,6 +62,8 @@ def test_addresses_are_whole(line, tokens):
         ("#हिन्दी", "#हिन्दी"),
         ("C# #1 a#b ##c", "C # # 1 a # b # #c"),
         ("# a @ b", "# a @ b"),
+        # These words end in a mark: a vowel sign, an accent.
+        ("हिन्दी#टैग cafe\u0301@x", "हिन्दी # टैग cafe\u0301 @ x"),
         ("#编程# 编程#nlp", "# 编程 # 编程 #nlp"),
     ],
 )
