@@ -1,7 +1,7 @@
 """Marks: characters that belong to the character before them, such as accents and vowel signs of Indic scripts.
 
-A mark is neither a letter nor a digit for Python's `str.isalnum`, but a word may end in one. So the question whether
-a word stands before a place is asked of the base, the last character before the marks.
+A mark is neither a letter nor a digit for Python's `str.isalnum`, but a word may end in one. So the question
+whether a word stands before a place is asked of the base, the last character before the marks.
 """
 
 from __future__ import annotations

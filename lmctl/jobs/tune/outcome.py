@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,13 @@ def compared_perplexity(bundle: Bundle, corpus: PreparedCorpus) -> float | None:
         corpus: the corpus that it was trained on.
 
     Returns:
-        The figure; None if the time of the trial was over before any of the text was scored.
+        The figure, infinite if a word is impossible; None if the time of the trial was over before any of the text
+        was scored.
     """
     metrics = bundle.metrics()
     of_gaps = metrics.get("valid_gaps")
     if of_gaps is not None:
-        return float(of_gaps["pseudo_perplexity"])
+        return _read(of_gaps["pseudo_perplexity"])
     valid = metrics.get("valid")
     if valid is None:
         return None
@@ -44,7 +46,12 @@ def compared_perplexity(bundle: Bundle, corpus: PreparedCorpus) -> float | None:
         # The time of the trial was over before all was scored, and the parts of two trials do not compare.
         scores = score_valid(bundle, corpus, bundle.config())
         return None if scores is None else scores.perplexity
-    return float(valid["perplexity"])
+    return _read(valid["perplexity"])
+
+
+def _read(figure: float | None) -> float:
+    """A perplexity as metrics.json has it, where an infinite one is null."""
+    return math.inf if figure is None else float(figure)
 
 
 def over_limits(limits: Limits, figures: Mapping[str, float]) -> str:

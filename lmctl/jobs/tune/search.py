@@ -17,6 +17,7 @@ from lmctl.jobs.tune.plan import seconds_reserved
 from lmctl.jobs.tune.study import CURVE_POINTS
 from lmctl.jobs.tune.trial_process import TrialCommand
 from lmctl.jobs.watching.tuning_events import TrialEnded, TrialPoint, TrialStarted
+from lmctl.perplexity import perplexity_of
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 
@@ -241,7 +242,7 @@ class Search:
             return False
         nats, perplexity = event.get("valid_masked_cross_entropy_nats"), event.get("valid_perplexity")
         if perplexity is None and nats is not None:
-            perplexity = math.exp(nats)
+            perplexity = perplexity_of(nats)
         # JSON has no infinite number.
         perplexity = math.inf if perplexity is None else perplexity
         point, points = event["point"], event["points"]
@@ -258,6 +259,10 @@ class Search:
         perplexity = compared_perplexity(bundle, self._corpus)
         if perplexity is None:
             self._end(trial, "failed", began, why="none of its validation text was scored")
+            return
+        if math.isinf(perplexity):
+            why = "its perplexity is infinite: a word of the validation text has probability 0"
+            self._end(trial, "failed", began, why=why)
             return
         figures = self._record.limits.of_finished(bundle, self._corpus)
         state: TrialState = "too_large" if self._is_over(figures) else "done"

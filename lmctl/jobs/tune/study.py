@@ -104,7 +104,6 @@ class Study:
         self._seed = seed
         self._random = random
         with self._checked():
-            is_new = not database.exists()
             self._storage = optuna.storages.RDBStorage(
                 # A path may have characters that an address must not have.
                 "sqlite://",
@@ -121,7 +120,8 @@ class Study:
                     min_resource=FIRST_RUNG, reduction_factor=REDUCTION, min_early_stopping_rate=0
                 ),
             )
-            if is_new and (known := self._contained(first)):
+            # A kill may have come between the study and its first trial.
+            if not self._study.get_trials(deepcopy=False) and (known := self._contained(first)):
                 self._study.enqueue_trial(known)
 
     def interrupted(self) -> list[Trial]:

@@ -1,3 +1,4 @@
+import math
 import signal
 
 import pytest
@@ -6,6 +7,7 @@ from ended_trials import ended
 from lmctl.config import read_settings
 from lmctl.config.spaces import Dimension, Space
 from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError, UsageError
+from lmctl.jobs.train.run import train
 from lmctl.jobs.train.signals import Signals
 from lmctl.jobs.tune.places import OnePlace
 from lmctl.jobs.tune.plan import TimePlan
@@ -67,6 +69,40 @@ def test_a_curve_by_hand_is_cut_off(search, trials):
     told = [(event.trial, event.point, event.perplexity) for event in events if isinstance(event, TrialPoint)]
     assert told == [(0, 1, 100), (0, 2, 50), (1, 1, 120), (2, 1, 90), (2, 2, 60), (3, 1, 80), (3, 2, 40)]
     assert [trial.perplexity for trial in study.trials()[1:3]] == [120, 60]
+
+
+def test_a_point_of_a_model_that_fills_gaps_may_be_too_large_for_a_float(search):
+    def run(command, is_to_be_cut, _):
+        nats = 1000.0 if command.model.name == "0000" else 0.0
+        event = {"event": "curve_point", "point": 1, "points": 4, "valid_masked_cross_entropy_nats": nats}
+        is_to_be_cut(event)
+        return FAILED
+
+    made, _, events = search(most=2, places=OnePlace(run))
+
+    with pytest.raises(LmctlError, match="no trial was trained to its end"):
+        made.to_the_end()
+    points = [event.perplexity for event in events if isinstance(event, TrialPoint)]
+    assert points == [math.inf, 1.0]
+
+
+def test_a_trial_whose_perplexity_is_infinite_fails(search, trials):
+    """Without smoothing, n-grams that only the validation text has are impossible."""
+
+    def run(command, *rest):
+        if command.model.name != "0001":
+            return trials(command, *rest)
+        keys = ["model.family=ngram", "model.order=5", "model.smoothing=mle"]
+        train([str(command.corpus)], command.model, read_settings(assignments=keys))
+        return TrialEnd()
+
+    made, study, events = search(most=3, places=OnePlace(run))
+
+    best = made.to_the_end()
+
+    assert ended(events) == [(0, "done"), (1, "failed"), (2, "done")]
+    assert study.trials()[1].why == "its perplexity is infinite: a word of the validation text has probability 0"
+    assert best.number == 2
 
 
 def test_a_trial_that_fails_is_recorded_and_the_next_one_runs(search, trials):

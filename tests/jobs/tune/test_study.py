@@ -1,3 +1,5 @@
+import sqlite3
+
 import pytest
 
 from lmctl.config.spaces import Dimension, Space
@@ -47,6 +49,15 @@ def run(study, curve, perplexity):
 
 
 def test_the_first_trial_has_the_values_of_the_preset(studies):
+    assert studies().next().values == PRESET
+
+
+def test_a_study_that_was_killed_before_its_first_trial_begins_with_the_preset(studies, tmp_path):
+    studies()
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        # A kill may come between the study and the trial that waits in it.
+        for table in ("trial_system_attributes", "trials"):
+            database.execute(f"DELETE FROM {table}")  # noqa: S608
     assert studies().next().values == PRESET
 
 
