@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError, InputMissingError
 from lmctl.store.copies import repair
-from lmctl.store.generations import ModelFolder
+from lmctl.store.generations import ModelFolder, remove
+from lmctl.store.layout import CHECKPOINT, PUBLISHING
 from lmctl.store.lock import locked
 from lmctl.store.published import is_model, nothing_published
 from lmctl.store.verification import verify_bundle
@@ -41,7 +43,26 @@ def roll_back(model: Path, number: int | None = None) -> Path:
         # Something in the place of the link that is no copy of a generation: the rollback itself sets it aside.
         with contextlib.suppress(DataError):
             repair(folder)
+            _record_published(folder)
         place = folder.generation_before() if number is None else folder.generation(number)
         if place.is_dir():
             verify_bundle(place)
         return folder.roll_back(int(place.name))
+
+
+def _record_published(folder: ModelFolder) -> None:
+    """Save the request of a run that was killed after it had published, so that the same command repeats nothing.
+
+    It would make the same model again, and publish it over the generation that is made current now. Unlike the next
+    run, this removes no generation: the one that is asked for may be the oldest.
+    """
+    if not os.path.lexists(folder.work / PUBLISHING):
+        return
+    # Imported here, because they take longer to import than a rollback takes.
+    from lmctl.jobs.train import journal
+    from lmctl.jobs.train.request import save_request
+
+    if (found := journal.find_published(folder)) is not None:
+        remove(folder.work / CHECKPOINT)
+        save_request(folder, *found)
+    journal.end(folder)

@@ -117,9 +117,10 @@ class RunLog:
             The time of the start.
         """
         killed = read_note(self._begun, _Begun)
-        # A kill between the line and the removal of the note leaves both.
-        last = next(self.newest_first(), None)
-        if killed is not None and (last is None or (killed.start, killed.pid) != (last.start, last.pid)):
+        # A kill between the line and the removal of the note leaves both, and runs with nothing to do may follow.
+        if killed is not None and all(
+            (killed.start, killed.pid) != (run.start, run.pid) for run in self.newest_first()
+        ):
             self.append(Run(start=killed.start, pid=killed.pid, outcome="killed"))
         begun = _Begun(now(), os.getpid())
         write_note(self._begun, begun, self._beside)

@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lmctl.errors import DataError, InputMissingError, LockedError
 from lmctl.jobs.rollback import roll_back
+from lmctl.jobs.train import journal
+from lmctl.jobs.train.request import Request
 from lmctl.store.generations import ModelFolder
 from lmctl.store.listing import list_generations
 from lmctl.store.lock import locked
@@ -48,6 +51,23 @@ def test_publishing_takes_the_pin_away_and_goes_on_counting(model, make_bundle):
     # The generation that was current a moment ago stays, because readers may have it open, although it is the
     # oldest.
     assert model.numbers() == [1, 3, 4]
+
+
+def test_a_run_that_was_killed_after_it_published_is_recorded_first(model, make_bundle):
+    """Else the same command would make its generation again, and publish it over the one that was gone back to."""
+    request = Request(generation="", settings={"training.seed": 7}, versions={"lmctl": "1"}, inputs=[])
+    finished = make_bundle(model.work / "finished", seed=4)
+    journal.begin(model, request, finished)
+    model.publish(finished, keep=4)
+
+    assert roll_back(model.folder) == model.generation(3)
+
+    assert not journal.is_begun(model)
+    saved = msgspec.json.decode((model.folder / "request.json").read_bytes(), type=Request)
+    assert saved == msgspec.structs.replace(request, generation="000004")
+    assert model.is_pinned()
+    # No generation is removed by going back.
+    assert model.numbers() == [1, 2, 3, 4]
 
 
 def test_a_damaged_generation_is_not_gone_back_to(model):

@@ -59,11 +59,13 @@ def test_the_next_run_writes_the_line_of_one_that_was_killed(log):
 def test_a_kill_after_the_line_was_written_is_no_run_of_its_own(log):
     start = log.begin()
     log.append(run(start=start, pid=os.getpid()))
+    # The note of the start stays until a run begins; a run with nothing to do does not begin.
+    log.append(run(start="2026-01-02T03:04:05+00:00", pid=1, outcome="unchanged"))
 
     log.begin()
     log.end(run())
 
-    assert [each.outcome for each in log.read()] == ["published", "published"]
+    assert [each.outcome for each in log.read()] == ["published", "unchanged", "published"]
 
 
 @pytest.mark.parametrize("torn", [b'{"start": "2026', b"\xff\xfe", b"[]\n", b"\n"])
