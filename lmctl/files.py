@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+# Bytes of the name of a file that the name of its unfinished form has. File systems allow 255 bytes, or fewer.
+LONGEST_BEGINNING = 100
+
 
 @contextlib.contextmanager
 def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]:
@@ -53,7 +56,9 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
             yield file
         return
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=beside or path.parent)
+        # The name may be as long as the file system allows, so the temporary one has only the beginning of it.
+        beginning = os.fsdecode(os.fsencode(path.name)[:LONGEST_BEGINNING])
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{beginning}.", dir=beside or path.parent)
     except OSError as error:
         # The caller has not chosen the temporary name, so the error names `path`.
         error.filename = str(path)

@@ -71,6 +71,14 @@ def test_a_missing_folder_is_an_error(tmp_path):
         files.write_bytes(tmp_path / "missing" / "file", b"content")
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "语" * 85])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    files.write_bytes(tmp_path / name, b"new")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"new"
+
+
 def test_a_link_is_replaced_and_its_target_stays(tmp_path):
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
