@@ -48,6 +48,8 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
         threads: number of threads, which decides the order of sums.
         versions: versions of the packages that compute.
         old_model: SHA-256 of the older model of a warm start; None: random weights.
+        old_text: of a warm start, the number of sentences of each training text, and how many of them, at its
+            start, the older model was trained on. They decide what is read.
     """
 
     corpus: dict[str, str]
@@ -55,6 +57,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     versions: dict[str, str]
     old_model: str | None = None
+    old_text: list[tuple[int, int]] = []
 
     def difference(self, other: RunIdentity) -> str | None:
         """Return the name of the first input that differs, in a word or two; None if all are equal."""
@@ -62,6 +65,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
             "corpus": "corpus",
             "configuration": "configuration",
             "old_model": "model to start from",
+            "old_text": "division into old and new text",
             "threads": "thread count",
         }
         for name, words in names.items():

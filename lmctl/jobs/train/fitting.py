@@ -135,9 +135,14 @@ class NetworkFit:
         self._baseline_name = families.baseline().name
         self._clock = deadline.clock
         self._budget = TimeBudget(inputs.corpus, inputs.config, deadline)
-        sha256 = None if inputs.old_model is None else inputs.old_model.bundle.record.sha256
+        old_model = inputs.old_model
         self._run = ResumableRun(
-            watch.folder.work / CHECKPOINT, inputs.corpus, inputs.config, sha256, self._scratch
+            watch.folder.work / CHECKPOINT,
+            inputs.corpus,
+            inputs.config,
+            None if old_model is None else old_model.bundle.record.sha256,
+            () if old_model is None else old_model.known_sentences(inputs.corpus),
+            self._scratch,
         )
 
     def run(self, standard: Standard | None) -> Path:

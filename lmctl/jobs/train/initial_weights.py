@@ -244,18 +244,21 @@ class OldModel:
         bounds = [0, *cutoffs, len(old_ids)]
         return cutoffs if all(first < end for first, end in pairwise(bounds)) else None
 
-    def _reading(self, corpus: PreparedCorpus, config: Config) -> Reading:
-        """The text that is read."""
+    def known_sentences(self, corpus: PreparedCorpus) -> list[tuple[int, int]]:
+        """The number of sentences of each training text, and how many of them, at its start, this model has read."""
         known = {source.sha256 for source in self.sources}
-        sources = [
+        return [
             # A corpus that was prepared without the old model has only whole texts to recognise.
             (source.sentences, source.sentences if source.sha256 in known else source.known_sentences)
             for source in corpus.record.sources
             if source.split == "train"
         ]
+
+    def _reading(self, corpus: PreparedCorpus, config: Config) -> Reading:
+        """The text that is read."""
         return plan_reading(
             corpus.train,
-            sources,
+            self.known_sentences(corpus),
             epochs=config.training.epochs,
             rehearsal=config.training.rehearsal,
             # The old text differs from one night to the next.

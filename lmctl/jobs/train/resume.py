@@ -14,6 +14,7 @@ from lmctl.training.devices import usable_cores
 from lmctl.version import __version__, package_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lmctl.config import Config
@@ -37,6 +38,7 @@ class ResumableRun:
         corpus: the training corpus.
         config: the resolved configuration.
         old_model: SHA-256 of the model whose weights training starts from; None: random weights.
+        old_text: see `RunIdentity`.
         beside: folder in which a checkpoint is written before it is renamed to `path`.
     """
 
@@ -46,6 +48,7 @@ class ResumableRun:
         corpus: PreparedCorpus,
         config: Config,
         old_model: str | None = None,
+        old_text: Sequence[tuple[int, int]] = (),
         beside: Path | None = None,
     ) -> None:
         self.path = path
@@ -61,6 +64,7 @@ class ResumableRun:
             corpus=corpus.record.files,
             configuration=to_yaml(msgspec.structs.replace(config, publishing=PublishingConfig())),
             old_model=old_model,
+            old_text=list(old_text),
             threads=config.device.threads or usable_cores(),
             versions={"lmctl": __version__} | {name: package_version(name) for name in COMPUTING_PACKAGES},
         )

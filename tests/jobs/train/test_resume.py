@@ -121,3 +121,26 @@ def test_a_damaged_checkpoint_is_not_believed(text, cut_off, caplog, first_step_
         train([text], cut_off, settings(), Policies(resume="require"))
     assert first_step_of() == 1
     assert any("checkpoint: damaged" in message for message in caplog.messages)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_same_text_in_other_files_is_another_run_if_other_parts_of_it_count_as_old(tmp_path, settings, caplog):
+    parts = [f"the cat {number} sat on the mat\na dog {number} sat\n" * 20 for number in range(3)]
+    files = [str(tmp_path / f"{number}.txt") for number in range(4)]
+    for name, content in zip(files, [*parts, "".join(parts)], strict=True):
+        Path(name).write_text(content)
+    old = train(files[:2], tmp_path / "old", settings())
+    asked = settings(f"training.init_from={old.model}", "training.grow_vocabulary=true")
+
+    def interrupt(event):
+        if isinstance(event, StepDone):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    # The two texts of the older model are old here. Of one file, only the first of them is recognised as its start.
+    with pytest.raises(InterruptedRunError):
+        train(files[:3], tmp_path / "new", asked, on_event=interrupt)
+    seen = []
+    train(files[3:], tmp_path / "new", asked, on_event=seen.append)
+
+    assert next(event.step for event in seen if isinstance(event, StepDone)) == 1
+    assert "has another division into old and new text; starting over" in caplog.text
