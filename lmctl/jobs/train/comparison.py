@@ -78,10 +78,12 @@ class Comparison:
         return {self.figure: self.new, f"published_{self.figure}": self.published}
 
     def __str__(self) -> str:
-        worse, allowed = 100 * (self.new / self.published - 1), 100 * self.tolerance
+        allowed = 100 * self.tolerance
+        # A model may be certain of each word of a text.
+        worse = f"{100 * (self.new / self.published - 1):.1f} % worse" if self.published else "worse"
         where = "" if self.kind == "validation" else "on the validation text that the current generation keeps, "
         return (
-            f"{where}the new model is {worse:.1f} % worse than the current one "
+            f"{where}the new model is {worse} than the current one "
             f"({self.new:.4f} against {self.published:.4f} {self.figure.replace('_', ' ')}; {allowed:g} % is "
             "allowed)"
         )

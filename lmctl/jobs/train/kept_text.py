@@ -1,7 +1,8 @@
 """The validation text that a generation keeps, so that later models can be compared with it.
 
 A bundle stores it as valid.txt: the whole text up to a megabyte. Of a longer text, it stores pieces from all parts
-of the text. The same text always gives the same bytes.
+of the text. Lines are kept whole; but if each of these lines is longer than a megabyte, the beginning of the first
+one is kept. The same text always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -44,10 +45,19 @@ def kept_lines(lines: Iterable[bytes], total_bytes: int, most_bytes: int = KEPT_
     """
     stride = -(-total_bytes // most_bytes)
     kept, start, length = list[bytes](), 0, 0
+    beginning = b""
     for line in lines:
+        beginning = beginning or line[:most_bytes]
         chosen = stride <= 1 or (start // PIECE_BYTES) % stride == 0
         if chosen and length + len(line) <= most_bytes:
             kept.append(line)
             length += len(line)
         start += len(line)
-    return b"".join(kept)
+    return b"".join(kept) or _without_a_part(beginning)
+
+
+def _without_a_part(beginning: bytes) -> bytes:
+    """The beginning of a line in UTF-8 to its last blank, or to its last whole character, with a line end."""
+    words, _, _ = beginning.rpartition(b" ")
+    whole = words if words.strip() else beginning[:-1].decode(errors="ignore").encode()
+    return whole + b"\n" if whole else b""

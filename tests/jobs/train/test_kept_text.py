@@ -24,6 +24,19 @@ def test_of_a_longer_text_pieces_from_its_beginning_to_its_end_are_kept(tmp_path
     assert sum(map(len, kept)) <= KEPT_BYTES
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b"the cat sat on the mat\n", b"the cat\n"),
+        ("语言模型和语言\n".encode(), "语言模\n".encode()),
+        (b"x" * 20, b"xxxxxxxxxx\n"),
+        (b" " + b"x" * 20, b" xxxxxxxxx\n"),
+    ],
+)
+def test_of_a_text_of_one_long_line_its_beginning_is_kept(line, kept):
+    assert kept_lines([line], total_bytes=len(line), most_bytes=11) == kept
+
+
 def test_no_line_makes_it_longer_than_a_megabyte():
     lines = [b"x" * 700_000 + b"\n"] * 3 + [b"short\n"] * 2
 
