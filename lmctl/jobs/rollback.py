@@ -53,8 +53,8 @@ def roll_back(model: Path, number: int | None = None) -> Path:
 def _record_published(folder: ModelFolder) -> None:
     """Save the request of a run that was killed after it had published, so that the same command repeats nothing.
 
-    It would make the same model again, and publish it over the generation that is made current now. Unlike the next
-    run, this removes no generation: the one that is asked for may be the oldest.
+    It would make the same model again, and publish it over the generation that is made current now. Unlike the
+    next run, this removes no generation: the one that is asked for may be the oldest.
     """
     if not os.path.lexists(folder.work / PUBLISHING):
         return

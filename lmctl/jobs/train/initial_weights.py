@@ -245,7 +245,7 @@ class OldModel:
         return cutoffs if all(first < end for first, end in pairwise(bounds)) else None
 
     def known_sentences(self, corpus: PreparedCorpus) -> list[tuple[int, int]]:
-        """The number of sentences of each training text, and how many of them, at its start, this model has read."""
+        """The number of sentences of each training text, and of those at its start that this model has read."""
         known = {source.sha256 for source in self.sources}
         return [
             # A corpus that was prepared without the old model has only whole texts to recognise.

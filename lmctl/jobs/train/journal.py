@@ -11,11 +11,11 @@ steps 1 to 3 is durable before the next one begins:
 3. `request.json` is written, so that the same command finds nothing to do.
 4. `end` removes the journal. The checkpoint is removed.
 
-The next run looks for a journal as soon as it holds the lock, and so does a rollback. If `current` links to the bundle that the journal
-names, the run ended between steps 2 and 4. `find_published` returns its request, and the remaining steps are done.
-If `current` links to another generation, the run ended before step 2, and nothing was published: the journal is
-removed, and the model is made again. A bundle that was renamed before `current` changed keeps its number, because
-`ModelFolder.publish` recognizes it.
+The next run looks for a journal as soon as it holds the lock, and so does a rollback. If `current` links to the
+bundle that the journal names, the run ended between steps 2 and 4. `find_published` returns its request, and the
+remaining steps are done. If `current` links to another generation, the run ended before step 2, and nothing was
+published: the journal is removed, and the model is made again. A bundle that was renamed before `current` changed
+keeps its number, because `ModelFolder.publish` recognizes it.
 
 Every step may be repeated, so recovery may be interrupted, too.
 """

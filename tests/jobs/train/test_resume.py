@@ -136,7 +136,7 @@ def test_the_same_text_in_other_files_is_another_run_if_other_parts_of_it_count_
         if isinstance(event, StepDone):
             os.kill(os.getpid(), signal.SIGINT)
 
-    # The two texts of the older model are old here. Of one file, only the first of them is recognised as its start.
+    # The two texts of the older model are old here. At the start of one file, only the first one is recognised.
     with pytest.raises(InterruptedRunError):
         train(files[:3], tmp_path / "new", asked, on_event=interrupt)
     seen = []
