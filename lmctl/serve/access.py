@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SHORTEST_TOKEN = 16
 LONGEST_TOKEN = 1024
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def read_token(path: Path) -> bytes:
@@ -52,8 +51,14 @@ def read_token(path: Path) -> bytes:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, as a socket has it, is reached from this machine alone."""
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    """Whether an address, as a socket has it, is reached from this machine alone.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    # An IPv4 address inside an IPv6 one, such as ::ffff:127.0.0.1.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 class Access:
@@ -61,8 +66,9 @@ class Access:
 
     Args:
         token: the token; None: nobody needs one.
-        only_loopback: whether requests to other names than those of this machine are refused. Otherwise a page of
-            another host could have its name resolve to 127.0.0.1, and read what the server answers.
+        only_loopback: whether requests to other names than `localhost` and loopback addresses are refused.
+            Otherwise a page of another host could have its name resolve to 127.0.0.1, and read what the server
+            answers.
     """
 
     def __init__(self, token: bytes | None, *, only_loopback: bool) -> None:
@@ -79,8 +85,14 @@ class Access:
         if not self._only_loopback:
             return True
         name = header.strip().lower()
-        name = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
-        return name in _LOOPBACK_NAMES
+        name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+        if name == "localhost":
+            return True
+        try:
+            # An address, unlike a name, cannot lead elsewhere.
+            return is_loopback(name)
+        except ValueError:
+            return False
 
     def allows(self, authorization: str) -> bool:
         """Whether a header Authorization has the token. The time of the comparison does not depend on it."""

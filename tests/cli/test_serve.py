@@ -30,6 +30,14 @@ def test_the_address_is_printed_and_answers(start, bundle):
     assert server.end() == (0, "")
 
 
+def test_every_address_of_this_machine_answers_under_its_own_name(start, bundle):
+    server = start("-m", bundle, "--host", "127.0.0.2")
+
+    assert server.address.hostname == "127.0.0.2"
+    assert server.ask("/healthz")[0] == 200
+    assert server.end() == (0, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_other_signals_end_it_too(start, bundle, number):
     assert start("-m", bundle).end(number) == (0, "")

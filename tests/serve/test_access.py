@@ -54,6 +54,8 @@ def test_a_missing_file_is_refused(tmp_path):
         ("127.0.0.1", True),
         ("127.8.8.8", True),
         ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
         ("::", False),
         ("10.0.0.1", False),
     ],

@@ -152,9 +152,18 @@ def test_unknown_paths_and_methods_are_refused(client):
 def test_a_server_on_loopback_answers_to_its_own_names_alone(serving):
     """A page of another host cannot read answers by having its name lead to 127.0.0.1."""
     client = serving(only_loopback=True)
-    for host in ("localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST"):
+    own = (
+        "localhost",
+        "localhost:8000",
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "LOCALHOST",
+        "127.0.1.1:8000",
+        "127.9.8.7",
+    )
+    for host in own:
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "[::2]", ""):
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "[::2]", "8.8.8.8", ""):
         refused(client.get("/healthz", headers={"Host": host}), 421)
         refused(client.post(PREDICT, json={"contexts": ["a"]}, headers={"Host": host}), 421)
 
