@@ -19,6 +19,7 @@ _ERRORS = {
     "415": "The body is not declared as application/json.",
     "421": "The header Host names another machine.",
     "422": "The body is JSON, but no request: a key, a value or a length is wrong, or the model cannot answer it.",
+    "431": "The head of the request is too large.",
     "500": "A bug in lmctl.",
     "503": "Too many requests wait, or the answer took too long. Retry-After says when to ask again.",
 }

@@ -15,6 +15,7 @@ import uvicorn
 from lmctl.errors import AddressError, quoted
 from lmctl.serve.access import Access, is_loopback, read_token
 from lmctl.serve.app import Server
+from lmctl.serve.heads import LimitedHeads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -135,6 +136,7 @@ def _run(server: Server, listener: socket.socket, seconds: float, announce: Call
     _log_failures_of_uvicorn()
     config = uvicorn.Config(
         server.app,
+        http=LimitedHeads,
         lifespan="on",
         ws="none",
         interface="asgi3",

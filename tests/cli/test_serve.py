@@ -38,6 +38,17 @@ def test_every_address_of_this_machine_answers_under_its_own_name(start, bundle)
     assert server.end() == (0, "")
 
 
+def test_a_head_without_end_is_refused(start, bundle):
+    server = start("-m", bundle)
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\na: "
+    with socket.create_connection((server.address.hostname, server.address.port), LONGEST_SECONDS) as connection:
+        # One byte more than a head may have.
+        connection.sendall(head + b"x" * (65_537 - len(head)))
+        assert connection.recv(12) == b"HTTP/1.1 431"
+    assert server.ask("/healthz")[0] == 200
+    assert server.end() == (0, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_other_signals_end_it_too(start, bundle, number):
     assert start("-m", bundle).end(number) == (0, "")
