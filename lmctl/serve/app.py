@@ -106,6 +106,8 @@ class Server:
             lifespan=self._lifespan,
             exception_handlers={HTTPException: _not_found},
         )
+        # Otherwise a path with a further slash is answered with another address, made of the header Host.
+        self.app.router.redirect_slashes = False
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:

@@ -147,6 +147,8 @@ def test_unknown_paths_and_methods_are_refused(client):
     response = client.get(PREDICT)
     assert "another method" in refused(response, 405)
     assert response.headers["allow"] == "POST"
+    # No redirection, whose address would be made of the header Host.
+    refused(client.post(f"{PREDICT}/", json={"contexts": ["a"]}, follow_redirects=False), 404)
 
 
 def test_a_server_on_loopback_answers_to_its_own_names_alone(serving):
