@@ -7,6 +7,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+# Within these bounds, no sum of counts is infinite, and no probability is rounded to 0, nor a product of those of
+# a transition and a word in the forward algorithm.
+LEAST_ADDED, MOST_ADDED = 1e-30, 1e30
+
 
 class BaumWelchConfig(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="family", tag="baumwelch"
@@ -33,7 +37,8 @@ class BaumWelchConfig(
     added: Annotated[
         float,
         Meta(
-            gt=0,
+            ge=LEAST_ADDED,
+            le=MOST_ADDED,
             description="Number that is added to the expected count of every word and every transition. A "
             "larger number makes unseen words and transitions more probable.",
         ),

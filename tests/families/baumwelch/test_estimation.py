@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.families.baumwelch import estimation
+from lmctl.families.baumwelch.config import LEAST_ADDED, MOST_ADDED
 from lmctl.families.baumwelch.estimation import Chain, chain_of, expected_counts, first_chain, fit
 
 CHAIN = Chain(
@@ -93,3 +94,15 @@ def test_unseen_words_and_transitions_are_possible():
 
     assert (chain.emissions[:, 3:] > 0).all()
     np.testing.assert_allclose(chain.emissions.sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("added", [LEAST_ADDED, MOST_ADDED])
+def test_within_the_bounds_of_the_configuration_everything_is_possible(added):
+    # The words 0, 6 and 7 do not occur.
+    chain = fit(np.tile([1, 2, 3, 4, 5], 60), 8, states=2, iterations=5, added=added)
+
+    for probs in (chain.start, chain.transitions, chain.emissions):
+        assert (probs > 0).all()
+        np.testing.assert_allclose(probs.sum(axis=-1), 1.0)
+    if added == MOST_ADDED:
+        np.testing.assert_allclose(chain.emissions, 1 / 8)
