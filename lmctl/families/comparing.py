@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.families.exporting import LARGEST_DIFFERENCE, ExportFigures
+from lmctl.perplexity import perplexity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,13 +41,13 @@ class Comparison(NamedTuple):
 
     @property
     def perplexity(self) -> float:
-        """By the other program."""
-        return math.exp(-self.log_prob / self.tokens)
+        """By the other program; may be infinite."""
+        return perplexity_of(-self.log_prob / self.tokens)
 
     @property
     def own_perplexity(self) -> float:
-        """By the model itself."""
-        return math.exp(-self.own_log_prob / self.tokens)
+        """By the model itself; may be infinite."""
+        return perplexity_of(-self.own_log_prob / self.tokens)
 
     def check(self, folder: Path, reader: str) -> None:
         """Refuse a difference that is more than rounding.
