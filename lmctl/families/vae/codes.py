@@ -1,7 +1,9 @@
 """The fixed codes of a variational autoencoder: a low-discrepancy sequence, mapped to a normal distribution.
 
-The distribution is that of the codes of the training sentences, the aggregated posterior (Makhzani et al. 2015,
-arXiv:1511.05644), as far as its mean and its deviation go. docs/families.md compares it with the prior.
+The code of a sentence is the mean of the encoder's distribution for it. The normal distribution has the mean and
+the deviation of the codes of the training sentences. So it is narrower than the aggregated posterior (Makhzani et
+al. 2015, arXiv:1511.05644), whose variance also has the mean of the encoder's variances. docs/families.md compares
+it with the prior.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from lmctl.arrays import Float32Array
 
 
-# Names of the weights that hold the mean and the natural log of the deviation of each element.
+# Names of the weights that hold the mean over sentences, and the natural log of the deviation, of each element.
 CENTER, LOG_DEVIATION = "code.center", "code.log_deviation"
 
 
