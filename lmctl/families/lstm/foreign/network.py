@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 # The logit of a word that the model does not have: its probability is about 10^-100, as an ARPA file without
 # `<unk>` gives it in KenLM.
 ABSENT_LOGIT = -100 * np.log(10)
-# A gate with this much more is exactly open, and with this much less exactly closed, in float32.
-SATURATING = np.float32(1e4)
+# A gate whose sum is this is exactly open, and with the other sign exactly closed, in float32.
+SATURATED = 120.0
+# The output of a unit whose gates are open, and whose candidate is 1.
+_OPEN_UNIT = np.tanh(1.0)
 
 
 class ForeignLayer(NamedTuple):
@@ -134,19 +136,24 @@ class ForeignLSTM:
         """The same network with one more element in each vector, last, that makes all states zeros where it is 1.
 
         It closes the input and forget gates of a layer, and goes on to the next layer through a unit of its own.
+        Its weights are no larger than that takes: with a number far above the others, a column of an `ExactMatrix`
+        has fewer digits for these.
         """
         layers = []
         for layer in self.layers:
+            # An output is from -1 to 1. So where all other inputs are 0, no gate has a larger sum.
+            largest = (np.abs(layer.recurrent_kernel).sum(axis=0) + np.abs(layer.bias)).max()
+            closing = np.float32((largest + SATURATED) / _OPEN_UNIT)
             kernel, recurrent_kernel, bias = (
                 _with_unit(weights, more_rows)
                 for weights, more_rows in ((layer.kernel, 1), (layer.recurrent_kernel, 1), (layer.bias[None], 0))
             )
             entering, forget, candidate, output = range(4)
-            kernel[-1, entering, :-1] = kernel[-1, forget, :-1] = -SATURATING
-            kernel[-1, candidate, -1] = SATURATING
+            kernel[-1, entering, :-1] = kernel[-1, forget, :-1] = -closing
+            kernel[-1, candidate, -1] = SATURATED
             # The new unit copies its input, and forgets it at the next step.
-            bias[0, entering, -1] = bias[0, output, -1] = SATURATING
-            bias[0, forget, -1] = -SATURATING
+            bias[0, entering, -1] = bias[0, output, -1] = SATURATED
+            bias[0, forget, -1] = -SATURATED
             flat = [values.reshape(len(values), -1) for values in (kernel, recurrent_kernel, bias)]
             layers.append(ForeignLayer(flat[0], flat[1], flat[2][0]))
         embedding, output_vectors = (np.pad(table, ((0, 0), (0, 1))) for table in (self.embedding, self.output))
