@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from lmctl.serve.access import Access
     from lmctl.serve.endpoints import Endpoint
+    from lmctl.serve.live_model import OpenedModel
     from lmctl.serve.starting import Limits
 
 JSON = "application/json"
@@ -89,10 +90,19 @@ class Server:
         self._limits = limits
         self._metrics = Metrics()
         self._open_requests = 0
-        self.live = LiveModel(name, many_columns=batch > 1, opens=self._metrics.opened, fails=self._metrics.failed)
+        lanes: list[Lanes] = []
+
+        def opens(opened: OpenedModel) -> None:
+            self._metrics.opened(opened)
+            # The first generation is opened before there are any.
+            for each in lanes:
+                each.forget_older()
+
+        self.live = LiveModel(name, many_columns=batch > 1, opens=opens, fails=self._metrics.failed)
         # Requests that are answered one by one are answered by one thread.
         threads = min(MOST_THREADS, scoring_threads()) if batch > 1 else 1
         self._lanes = Lanes(self.live, batch, self._metrics.batched, threads=threads)
+        lanes.append(self._lanes)
         self._document = document(needs_token=access.needs_token)
         self.app = Starlette(
             routes=[

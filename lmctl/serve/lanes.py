@@ -55,10 +55,10 @@ class Lanes:
         self, live: LiveModel, largest: int, batched: Callable[[int], None] = lambda _: None, *, threads: int = 1
     ) -> None:
         self._short, self._long = JobQueue(largest), JobQueue(largest)
-        readers, turns = _Readers(live), Turns()
+        self._readers, turns = _Readers(live), Turns()
         self._threads = [
-            *(_Answerer(readers, self._short, batched) for _ in range(threads)),
-            *(_Answerer(readers, self._long, batched, turns) for _ in range(LONG_BATCHES)),
+            *(_Answerer(self._readers, self._short, batched) for _ in range(threads)),
+            *(_Answerer(self._readers, self._long, batched, turns) for _ in range(LONG_BATCHES)),
         ]
 
     def start(self) -> None:
@@ -73,6 +73,10 @@ class Lanes:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+
+    def forget_older(self) -> None:
+        """Keep nothing of generations that are not current, but what is answering now."""
+        self._readers.forget_older()
 
     async def answer(self, endpoint: Endpoint, request: Any, end: float) -> Any:
         """Return the response to a request.
@@ -133,13 +137,22 @@ class _Readers:
         self._current: OpenedModel | None = None
         self._free: list[OpenedModel] = []
 
+    def forget_older(self) -> None:
+        """Otherwise an older generation stays in memory until the next request."""
+        with self._lock:
+            self._renew()
+
+    def _renew(self) -> OpenedModel:
+        current = self._live.current
+        if self._current is not current:
+            self._current = current
+            self._free.clear()
+        return current
+
     @contextlib.contextmanager
     def one(self) -> Iterator[OpenedModel]:
         with self._lock:
-            current = self._live.current
-            if self._current is not current:
-                self._current = current
-                self._free.clear()
+            current = self._renew()
             opened = self._free.pop() if self._free else current.for_another_thread()
         try:
             yield opened

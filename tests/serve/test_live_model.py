@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import shutil
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lmctl.errors import DataError, InputMissingError
 from lmctl.serve import live_model
+from lmctl.serve.access import Access
+from lmctl.serve.app import Server
+from lmctl.serve.bodies import PredictRequest
+from lmctl.serve.endpoints import ENDPOINTS
 from lmctl.serve.live_model import LiveModel
+from lmctl.serve.starting import Limits
 
 
 def test_a_new_generation_answers(published):
@@ -71,6 +79,24 @@ def test_a_model_that_vanishes_goes_on_answering(published):
 
     assert live.current.model.predict("the")
     assert failures == [1]
+
+
+def test_an_older_generation_leaves_the_memory_without_a_further_request(published):
+    folder = published(1)
+    server = Server(str(folder.folder), access=Access(None, only_loopback=False), limits=Limits(), batch=64)
+    lanes, predict = server._lanes, ENDPOINTS[0]
+    lanes.start()
+    answer = asyncio.run(lanes.answer(predict, PredictRequest(contexts=("the",)), float("inf")))
+    assert answer.generation == 1
+    # The threads have ended, so none of them holds the model that it has answered with.
+    lanes.close()
+    older = weakref.ref(server.live.current.model)
+    published(2)
+    server.live.refresh()
+
+    gc.collect()
+    assert server.live.current.generation == 2
+    assert older() is None
 
 
 def test_a_model_must_be_there_at_the_start(tmp_path, published):
