@@ -100,6 +100,8 @@ def set_ticks(axis: Any, ticks: Any, *, logarithmic: bool = False, are_whole: bo
 
 def tick_label(value: float, _place: int) -> str:
     """A number at a tick of an axis: short, or those of a logarithmic axis would touch each other."""
+    if abs(value) >= 1e12:
+        return f"{value:g}"
     for least, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= least:
             return f"{value / (1e3 if unit == 'k' else least):g}{unit}"

@@ -19,6 +19,8 @@ _MARKERS = ("o", "s", "^")
 # Above this number of points, markers would cover the line.
 _MOST_MARKERS = 40
 _WIDTH_INCHES = 4.2
+# The end of a longer bar: matplotlib computes powers of the ends of a logarithmic axis, which may not overflow.
+_LONGEST_BAR = 1e200
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def plot_bars(bars: Sequence[tuple[str, float]], label: str, *, logarithmic: boo
     """Draw horizontal bars, the first one at the top, each with its value.
 
     Args:
-        bars: name and value of each bar. An infinite value has no bar.
+        bars: name and value of each bar. An infinite value has no bar, and one above 1e200 is cut off.
         label: of the axis.
         logarithmic: whether the axis is; it begins at 1.
     """
@@ -109,7 +111,7 @@ def plot_bars(bars: Sequence[tuple[str, float]], label: str, *, logarithmic: boo
         axis = figure.subplots()
         # Where the axis begins.
         least = 1.0 if logarithmic else 0.0
-        values = [value if math.isfinite(value) else least for _, value in bars]
+        values = [min(value, _LONGEST_BAR) if math.isfinite(value) else least for _, value in bars]
         drawn = axis.barh([name for name, _ in bars], values, color=SERIES[0], height=0.6)
         axis.bar_label(drawn, labels=[_number(value) for _, value in bars], padding=3)
         axis.invert_yaxis()
@@ -206,5 +208,7 @@ def _are_whole(panels: Sequence[Panel]) -> bool:
 
 
 def _number(value: float) -> str:
-    """A number beside a bar."""
-    return f"{value:,.1f}" if math.isfinite(value) else "∞"
+    """A number beside a bar. A long one would leave no room for the bar."""
+    if not math.isfinite(value):
+        return "∞"
+    return f"{value:,.1f}" if value < 1e9 else f"{value:.1e}"

@@ -90,6 +90,16 @@ def test_plots_of_one_page_share_no_identifier_and_have_texts_for_those_who_do_n
     } <= set(read.texts["text"])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("largest", [1e100, 1e250, 1.7e308])
+def test_bars_of_any_length_have_room(largest):
+    """matplotlib warns if nothing is left of the axes."""
+    read = drawn(plot_bars([("oov", largest), ("frequent", 40.0)], "perplexity", logarithmic=True))
+
+    check_is_whole(read)
+    assert {f"{largest:.1e}", "40.0"} <= set(read.texts["text"])
+
+
 def test_colours_are_those_of_the_page():
     written = to_html(plot_bars([("a", 1.0)], "x"))
 

@@ -149,7 +149,7 @@ def _lead(bundle: Bundle, metrics: dict[str, Any]) -> str:
         if found.get(figure) is not None:
             return (
                 f"A model of family {bundle.family}. The {figure.replace('_', '-')} of its validation text is "
-                f"{found[figure]:,.2f}."
+                f"{decimal(found[figure])}."
             )
     return f"A model of family {bundle.family}, without a figure of a validation text."
 
@@ -225,8 +225,8 @@ def _figures_of_words(
         return None
     figures = tally.figures(len(model.vocabulary), "reset")
     said = (
-        f"each line on its own (state reset): perplexity {figures.perplexity:,.2f} including OOVs, "
-        f"{figures.perplexity_excluding_oov:,.2f} without, {100 * figures.oov_rate:.2f} % OOV."
+        f"each line on its own (state reset): perplexity {decimal(figures.perplexity)} including OOVs, "
+        f"{decimal(figures.perplexity_excluding_oov)} without, {100 * figures.oov_rate:.2f} % OOV."
     )
     return f"{figures.tokens:,} tokens", said
 
@@ -244,7 +244,7 @@ def _figures_of_gaps(
     figures = tally.figures(len(model.vocabulary))
     without = decimal(figures.pseudo_perplexity_excluding_oov)
     said = (
-        f"each hidden in turn: pseudo-perplexity {figures.pseudo_perplexity:,.2f} including OOVs, {without} "
+        f"each hidden in turn: pseudo-perplexity {decimal(figures.pseudo_perplexity)} including OOVs, {without} "
         f"without, {100 * figures.oov_rate:.2f} % OOV."
     )
     return f"{figures.words:,} words", said

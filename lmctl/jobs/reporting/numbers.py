@@ -6,13 +6,17 @@ import math
 
 # Longest text in a cell: a message, a path or a word of a foreign file may have any length.
 LONGEST_TEXT = 400
+# Larger numbers have an exponent: a word with log10 -100, KenLM's default for <unk>, has a perplexity of 10^100.
+MOST_PLAIN = 1e15
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """A number with a fixed number of decimals; `-` for None."""
-    if value is None:
+    """A number with a fixed number of decimals; `-` for None and for what is not a number."""
+    if value is None or math.isnan(value):
         return "-"
-    return f"{value:z,.{digits}f}" if math.isfinite(value) else "∞"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:z,.{digits}f}" if abs(value) < MOST_PLAIN else f"{value:.{digits}e}"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
