@@ -106,12 +106,26 @@ def check_encoding(name: str) -> None:
         raise UsageError(f"text.encoding: expected {key.expected}, got {shown(name)}") from None
 
 
+# The largest share of the weights that decay may take at each update. A hundred such updates leave a third.
+MOST_DECAY = 0.01
+
+
 def check_optimizer(training: TrainingConfig) -> None:
-    """Refuse a learning rate that suits only sgd. The other optimizers divide a gradient by its size."""
+    """Refuse a learning rate that suits only sgd, and weight decay that suits only a low rate.
+
+    The optimizers other than sgd divide a gradient by its size.
+    """
     if training.optimizer != "sgd" and training.learning_rate >= 1:
         raise UsageError(
             f"training.learning_rate: {training.learning_rate:g} suits sgd, not {training.optimizer}; "
             "set a rate below 1, such as 0.002"
+        )
+    decay = training.weight_decay * training.learning_rate
+    if decay > MOST_DECAY:
+        raise UsageError(
+            f"training.weight_decay: {training.weight_decay:g} times a learning rate of "
+            f"{training.learning_rate:g} takes {100 * decay:g} % of the weights at each update; expected at most "
+            f"{100 * MOST_DECAY:g} %, such as 0 for sgd"
         )
 
 

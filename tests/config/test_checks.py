@@ -85,6 +85,17 @@ def test_plain_gradient_descent_needs_a_rate_of_its_own():
     assert read_settings([], asked, {}).resolve().training.learning_rate == 0.01
 
 
+def test_weight_decay_that_leaves_nothing_of_the_weights_is_refused():
+    sgd = ["preset=medium", "training.optimizer=sgd", "training.learning_rate=20"]
+
+    with pytest.raises(
+        UsageError, match=r"^training.weight_decay: 0.05 times a learning rate of 20 takes 100 % of the weights"
+    ):
+        read_settings([], sgd, {}).resolve()
+    asked = [*sgd, "training.weight_decay=0.0005"]
+    assert read_settings([], asked, {}).resolve().training.weight_decay == 0.0005
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad", "rmsprop"])
 def test_a_rate_that_only_plain_gradient_descent_can_take_is_refused(optimizer):
     asked = read_settings(

@@ -74,10 +74,13 @@ def test_a_named_preset_does_not_depend_on_the_tokens(resolved):
     assert resolved("preset=tiny", tokens=10**9) == resolved("preset=tiny")
 
 
-def test_medium_has_larger_batches_than_the_defaults_and_a_higher_rate(resolved):
-    training = msgspec.structs.replace(TrainingConfig(), batch_size=64, learning_rate=0.004)
+def test_medium_is_narrower_than_the_defaults_and_has_larger_batches_a_higher_rate_and_weight_decay(resolved):
+    training = msgspec.structs.replace(TrainingConfig(), batch_size=64, learning_rate=0.004, weight_decay=0.05)
+    model = msgspec.structs.replace(Config().model, hidden_units=512, dropout=0.4, input_dropout=0.3)
 
-    assert resolved("preset=medium") == msgspec.structs.replace(Config(), preset="medium", training=training)
+    assert resolved("preset=medium") == msgspec.structs.replace(
+        Config(), preset="medium", model=model, training=training
+    )
 
 
 def test_there_is_a_file_for_every_preset_and_no_other():
