@@ -187,16 +187,18 @@ class MaskedNetwork(WordNetwork):
         is_word = targets != SENTENCE_END_ID
         if seed is None and not self._scores_unknown:
             is_word &= targets != UNKNOWN_ID
-        words = tf.reduce_sum(tf.cast(is_word, tf.int32), axis=0)
-        share = tf.cast(tf.round(tf.cast(words, tf.float32) * self._mask_rate), tf.int32)
+        # The products below would overflow 32 bits in columns of 10,000 words.
+        ones = tf.cast(is_word, tf.int64)
+        words = tf.reduce_sum(ones, axis=0)
+        share = tf.cast(tf.round(tf.cast(words, tf.float32) * self._mask_rate), tf.int64)
         chosen = tf.minimum(tf.maximum(share, 1), words)
         if seed is None:
             # Word i of n is hidden if floor((i + 1) m / n + p) is above floor(i m / n + p), for m hidden words.
             # The phase p, from 0 to 1, differs between columns: if it were 0 in all, the last word of every
             # sentence would be hidden, and that is often a full stop.
-            after = tf.cumsum(tf.cast(is_word, tf.int32), axis=0)
+            after = tf.cumsum(ones, axis=0)
             whole = tf.maximum(words, 1)
-            phase = whole * (tf.range(tf.shape(targets)[1]) * PHASE_STEP % PHASES)
+            phase = whole * (tf.range(tf.shape(targets, tf.int64)[1]) * PHASE_STEP % PHASES)
             up_to = (after * chosen * PHASES + phase) // (whole * PHASES)
             before = ((after - 1) * chosen * PHASES + phase) // (whole * PHASES)
             return is_word & (up_to > before)
@@ -204,4 +206,4 @@ class MaskedNetwork(WordNetwork):
         draws = tf.random.stateless_uniform(tf.shape(targets), fold)
         draws = tf.where(is_word, draws, 2.0)
         ranks = tf.argsort(tf.argsort(draws, axis=0, stable=True), axis=0, stable=True)
-        return ranks < chosen
+        return tf.cast(ranks, tf.int64) < chosen

@@ -116,6 +116,13 @@ def test_validation_hides_evenly_spread_words(make_network):
     assert np.flatnonzero(hidden[:, 0]).tolist() == [4, 8, 11]
 
 
+def test_a_column_of_many_words_has_evenly_spread_hidden_ones_too(make_network):
+    # The product of both numbers and of the phases is above 2^32.
+    hidden = chosen(make_network(mask_rate=0.5), np.full((12_000, 1), 5))
+
+    assert np.flatnonzero(hidden[:, 0]).tolist() == list(range(1, 12_000, 2))
+
+
 def test_validation_hides_words_at_all_places_of_its_sentences(make_network):
     # 64 sentences of ten words, three of which are hidden in each.
     targets = np.concatenate([np.full((10, 64), 5), np.ones((1, 64))])
