@@ -46,7 +46,7 @@ COMMANDS = {
 SUMMARIES = {
     "prepare": "Segment texts and write them as ids, for training.",
     "train": "Train a model on texts, and publish it.",
-    "tune": "Search for the best configuration for texts, and publish its model.",
+    "tune": "Search for the best configuration, and publish its model.",
     "predict": "Print the most probable next words.",
     "fill": "Print the most probable words for a gap in a text.",
     "surprisal": "Print the surprisal of each word of a text.",

@@ -142,22 +142,25 @@ def find_key(path: str, family: Family) -> Key:
 def check_value(path: str, value: object, where: str = "") -> object:
     """Check a value of a key before the family is known.
 
-    If several families own such a key, at least one of them must take the value. The value is returned unconverted
-    then, because the key of the family that is chosen later decides its type.
+    If several families own such a key, the value is returned unconverted, because the key of the family that is
+    chosen later decides its type. If that key takes other values than those of the others, it also decides what is
+    refused, or the message would name the bounds of another family. Its message has no `where`.
 
     Raises:
-        UsageError: no key of that path takes the value.
+        UsageError: no key of that path takes the value, for one and the same reason.
     """
     found = find_keys(path)
-    refusal = None
+    refusals = []
     for key in found:
         try:
             checked = key.check(value, where)
         except UsageError as error:
-            refusal = refusal or error
+            refusals.append(error)
         else:
             return checked if len(found) == 1 else plain(value)
-    raise refusal or UsageError(f"{where}{path}: unknown key")
+    if len({str(refusal) for refusal in refusals}) > 1:
+        return plain(value)
+    raise refusals[0] if refusals else UsageError(f"{where}{path}: unknown key")
 
 
 @families.memoized

@@ -126,3 +126,11 @@ def test_values_that_suit_no_automatic_preset_are_refused_before_it_is_chosen():
 
     with pytest.raises(UsageError, match=r"^model\.heads: 7 does not divide hidden_units, 64$"):
         settings.resolve()
+
+
+@pytest.mark.parametrize(("family", "most"), [("lstm", 8), ("transformer", 64)])
+def test_a_value_that_no_family_takes_is_refused_with_the_bounds_of_the_family(family, most):
+    asked = [f"model.family={family}", "model.layers=100"]
+
+    with pytest.raises(UsageError, match=rf"^model\.layers: expected .* and at most {most}, got 100$"):
+        read_settings([], asked, {}).resolve(5_000)
