@@ -30,5 +30,5 @@ from lmctl.jobs.reporting.numbers import decimal, percent, signed
         (percent(-0.00001), "0.00 %"),
     ],
 )
-def test_a_number_that_rounds_to_zero_has_no_minus(written, expected):
+def test_numbers_have_separators_and_a_sign_unless_they_round_to_zero(written, expected):
     assert written == expected
