@@ -121,8 +121,13 @@ def find_keys(path: str) -> tuple[Key, ...]:
     return _by_path().get(path, ())
 
 
-def find_key(path: str, family: Family) -> Key:
+def find_key(path: str, family: Family, where: str = "") -> Key:
     """Return the key of a path for a family.
+
+    Args:
+        path: the key with its section.
+        family: the family.
+        where: beginning of the message.
 
     Raises:
         UsageError: only other families have such a key, or no family has.
@@ -133,9 +138,9 @@ def find_key(path: str, family: Family) -> Key:
             return key
     owners = families_named([str(key.family) for key in found])
     raise UsageError(
-        f"{path}: is a key of {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
+        f"{where}{path}: is a key of {owners}, but {FAMILY_KEY} is {family.name}; leave it out"
         if found
-        else f"{path}: unknown key"
+        else f"{where}{path}: unknown key"
     )
 
 
@@ -144,7 +149,7 @@ def check_value(path: str, value: object, where: str = "") -> object:
 
     If several families own such a key, the value is returned unconverted, because the key of the family that is
     chosen later decides its type. If that key takes other values than those of the others, it also decides what is
-    refused, or the message would name the bounds of another family. Its message has no `where`.
+    refused, or the message would name the bounds of another family.
 
     Raises:
         UsageError: no key of that path takes the value, for one and the same reason.

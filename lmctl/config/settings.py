@@ -30,9 +30,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         explicit: the values of the keys that a file, an assignment or a flag set, by path.
+        places: the beginning of a message about the value of a key that a file set, such as `"x.yaml: "`, by path.
     """
 
     explicit: dict[str, object]
+    places: dict[str, str] = {}
 
     @property
     def preset(self) -> str:
@@ -74,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True):
         if self.explicit.get("training.baseline") is False and "training.with_ngram" not in self.explicit:
             # A preset may have set it. Only a contradiction between two settings of the user is an error.
             values["training.with_ngram"] = False
-        config = _config(values)
+        config = _config(values, self.places)
         checks.check_rate(config.training, self.explicit)
         checks.check_warm_start(config)
         checks.check_baseline(config.training)
@@ -101,22 +103,33 @@ def read_settings(
         StorageError: a file cannot be read.
     """
     explicit: dict[str, object] = {}
+    places: dict[str, str] = {}
     for path in files:
-        explicit |= read_file(path)
+        values = read_file(path)
+        explicit |= values
+        places |= dict.fromkeys(values, place_of(path))
+    on_command_line: dict[str, object] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         key = key.strip()
         if not equals or not key:
             raise UsageError(f"--set: expected section.key=value, got {shown(assignment)}")
-        explicit |= check_document(_nested(key, parse(text, f"--set {key}")))
+        on_command_line |= check_document(_nested(key, parse(text, f"--set {key}")))
     for key, value in (flags or {}).items():
-        explicit |= check_document(_nested(key, os.fspath(value) if isinstance(value, os.PathLike) else value))
-    return Settings(explicit)
+        plain_value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        on_command_line |= check_document(_nested(key, plain_value))
+    explicit |= on_command_line
+    return Settings(explicit, {key: place for key, place in places.items() if key not in on_command_line})
+
+
+def place_of(path: str) -> str:
+    """Return the beginning of a message about a file."""
+    return f"{one_line(path)}: "
 
 
 def read_file(path: str) -> dict[str, object]:
     """Return the checked values in a YAML file, by key."""
-    return check_document(parse(read_document(path), path), f"{one_line(path)}: ")
+    return check_document(parse(read_document(path), path), place_of(path))
 
 
 def read_preset(name: str, family: Family) -> dict[str, object]:
@@ -163,7 +176,9 @@ def config_from_yaml(text: str, source: str = "config.yaml") -> Config:
     Raises:
         UsageError: it is not a valid configuration.
     """
-    return _config(check_document(parse(text, source), f"{one_line(source)}: "))
+    place = place_of(source)
+    values = check_document(parse(text, source), place)
+    return _config(values, dict.fromkeys(values, place))
 
 
 def _nested(key: str, value: object) -> dict[str, object]:
@@ -205,19 +220,24 @@ def _family_of(values: Mapping[str, object]) -> Family:
     return next(iter(presets.owners(str(values.get("preset")))), families.find(DEFAULT_FAMILY))
 
 
-def _config(values: Mapping[str, object]) -> Config:
-    """Return the configuration with these values and the defaults; refuse values that contradict each other."""
+def _config(values: Mapping[str, object], places: Mapping[str, str]) -> Config:
+    """Return the configuration with these values and the defaults; refuse values that contradict each other.
+
+    Args:
+        values: by key.
+        places: see `Settings`.
+    """
     family = _family_of(values)
     if not family.predicts_next_word:
         values = {**values, **checks.WITHOUT_NEXT_WORD}
-    sections = _by_section(values, family)
+    sections = _by_section(values, family, places)
     model = config_of(family, **sections.pop("model"))
     whole = sections.pop("")
     config = msgspec.structs.replace(msgspec.convert(whole | sections, Config), model=model)
     checks.check_encoding(config.text.encoding)
     checks.check_inputs(config)
     if config.preset == AUTO and family.automatic_presets:
-        _check_with_presets(family, values)
+        _check_with_presets(family, values, places)
     else:
         family.check_config(model)
     # Before a preset is chosen, the rate may still be the default of another optimizer.
@@ -226,17 +246,20 @@ def _config(values: Mapping[str, object]) -> Config:
     return config
 
 
-def _by_section(values: Mapping[str, object], family: Family) -> dict[str, dict[str, Any]]:
+def _by_section(
+    values: Mapping[str, object], family: Family, places: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """Return values by the name of their key, for each section; the name of the family is left out."""
     sections: dict[str, dict[str, Any]] = {section: {} for section in ("", *SECTIONS)}
     for path, value in values.items():
-        key = find_key(path, family)
-        sections[key.section][key.name] = key.check(value) if key.family is not None else value
+        place = places.get(path, "")
+        key = find_key(path, family, place)
+        sections[key.section][key.name] = key.check(value, place) if key.family is not None else value
     sections["model"].pop("family", None)
     return sections
 
 
-def _check_with_presets(family: Family, values: Mapping[str, object]) -> None:
+def _check_with_presets(family: Family, values: Mapping[str, object], places: Mapping[str, str]) -> None:
     """Refuse values that contradict each other with every preset that `auto` may still choose.
 
     The defaults of the family decide nothing: none of them may be left when the preset is chosen. Presets do not
@@ -247,7 +270,7 @@ def _check_with_presets(family: Family, values: Mapping[str, object]) -> None:
     problems = []
     names = automatic(family)
     for name in names:
-        model = _by_section({**read_preset(name, family), **values}, family)["model"]
+        model = _by_section({**read_preset(name, family), **values}, family, places)["model"]
         try:
             family.check_config(config_of(family, **model))
         except UsageError as error:

@@ -19,11 +19,12 @@ import msgspec
 
 from lmctl.config.documents import parse, read_document
 from lmctl.config.keys import FAMILY_KEY, SECTIONS, find_key, find_keys
-from lmctl.config.messages import one_line, plain, shown
+from lmctl.config.messages import plain, shown
 from lmctl.config.presets import PRESET_DIRECTORY, choose_preset
-from lmctl.config.settings import Settings, check_document
+from lmctl.config.settings import Settings, check_document, place_of
 from lmctl.config.unknown_keys import unknown_key
 from lmctl.errors import UsageError, joined
+from lmctl.files import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,9 +108,10 @@ def read_space(path: str, settings: Settings) -> tuple[Space, Settings]:
         InputMissingError: there is no such file.
         StorageError: the file cannot be read.
     """
-    where = f"{one_line(path)}: "
+    where = place_of(path)
     ranges, values = _divided(parse(read_document(path), path), where)
-    merged = Settings({**values, **settings.explicit})
+    places = {key: where for key in values if key not in settings.explicit}
+    merged = Settings({**values, **settings.explicit}, {**places, **settings.places})
     for key in ranges:
         if key in settings.explicit:
             raise UsageError(
@@ -117,7 +119,7 @@ def read_space(path: str, settings: Settings) -> tuple[Space, Settings]:
             )
     if not ranges:
         raise UsageError(f"{where}expected a range such as model.dropout: {{min: 0.1, max: 0.5}}, got none")
-    return _space(path, ranges, merged.family, where), merged
+    return _space(printable(path), ranges, merged.family, where), merged
 
 
 def built_in_space(settings: Settings, training_tokens: int) -> Space:
@@ -131,7 +133,7 @@ def built_in_space(settings: Settings, training_tokens: int) -> Space:
     file = next((file for name in names if (file := _space_file(name, family)).is_file()), None)
     if file is None:
         raise UsageError(f"family {family.name} has no built-in space; name a space file with --space")
-    where = f"{one_line(str(file))}: "
+    where = place_of(str(file))
     ranges, _ = _divided(parse(read_document(str(file)), str(file)), where)
     left = {key: content for key, content in ranges.items() if key not in settings.explicit}
     if not left:
@@ -171,7 +173,7 @@ def _divided(document: object, where: str) -> tuple[dict[str, dict[str, Any]], d
 
 
 def _space(name: str, ranges: Mapping[str, dict[str, Any]], family: Family, where: str) -> Space:
-    found = [_dimension(find_key(path, family), ranges[path], where) for path in sorted(ranges)]
+    found = [_dimension(find_key(path, family, where), ranges[path], where) for path in sorted(ranges)]
     return Space(name=name, dimensions=tuple(found))
 
 

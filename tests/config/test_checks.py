@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from lmctl.config import read_settings
+from lmctl.config import config_from_yaml, read_settings
 from lmctl.errors import UsageError
 
 
@@ -134,3 +136,31 @@ def test_a_value_that_no_family_takes_is_refused_with_the_bounds_of_the_family(f
 
     with pytest.raises(UsageError, match=rf"^model\.layers: expected .* and at most {most}, got 100$"):
         read_settings([], asked, {}).resolve(5_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        # 100 layers are too many for every family, 20 only for the LSTM.
+        ("model: {layers: 100}", "model.layers: expected a whole number of at least 1 and at most 8, got 100"),
+        ("model: {layers: 20}", "model.layers: expected a whole number of at least 1 and at most 8, got 20"),
+        (
+            "model: {heads: 2}",
+            "model.heads: is a key of families transformer and masked, but model.family is lstm",
+        ),
+    ],
+)
+def test_a_value_that_the_chosen_family_refuses_is_refused_with_the_name_of_its_file(write, content, refusal):
+    first, last = write("model: {layers: 1}", "first.yaml"), write(content, "last.yaml")
+
+    with pytest.raises(UsageError, match=rf"^last\.yaml: {re.escape(refusal)}"):
+        read_settings([first, last]).resolve(5_000)
+    # The same value on the command line has no file, even if a file sets the key, too.
+    key, _, value = content.removeprefix("model: {").removesuffix("}").partition(": ")
+    with pytest.raises(UsageError, match=rf"^{re.escape(refusal)}"):
+        read_settings([first, last], [f"model.{key}={value}"]).resolve(5_000)
+
+
+def test_a_stored_configuration_that_its_family_refuses_is_named():
+    with pytest.raises(UsageError, match=r"^bundle/config\.yaml: model\.layers: expected .* at most 8, got 100$"):
+        config_from_yaml("model: {family: lstm, layers: 100}", "bundle/config.yaml")

@@ -204,3 +204,18 @@ def test_the_preset_that_is_named_chooses_the_space():
     assert built_in_space(read_settings(assignments=["preset=small"]), 1_000).name == "small"
     # zh has no space of its own.
     assert built_in_space(read_settings(assignments=["preset=zh"]), 1_000).name == "tiny"
+
+
+def test_a_plain_value_that_the_family_refuses_is_refused_with_the_name_of_the_space_file(write):
+    path = write("model: {layers: 100}\ntraining: {learning_rate: {min: 0.001, max: 0.01}}")
+
+    _, settings = read_space(path, read_settings())
+
+    with pytest.raises(UsageError, match=r"^x\.yaml: model\.layers: expected .* and at most 8, got 100$"):
+        settings.resolve()
+
+
+def test_the_name_of_a_space_can_be_stored_whatever_bytes_the_name_of_its_file_has(write):
+    space, _ = read_space(write("model: {dropout: {min: 0.1, max: 0.5}}", "\udcff.yaml"), read_settings())
+
+    assert space.name == r"\xff.yaml"
