@@ -36,7 +36,7 @@ class Curve:
         self._setup = setup
         self._points = points if len(setup.corpus.valid) else 0
         self._fills_gaps = not setup.config.family.predicts_next_word
-        self._validation = Validation(setup.corpus, setup.config, setup.steps, most_tokens=CURVE_TOKENS)
+        self._validation = Validation(setup.corpus, setup.config, setup.steps, setup.clock, CURVE_TOKENS)
         self._last = self._point_at(share_done)
 
     def seconds(self) -> float:

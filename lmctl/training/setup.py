@@ -47,6 +47,7 @@ class Setup:
         steps: compiled steps of training and validation.
         link: the other workers of a training on several hosts; None: this process trains alone.
         validation: scores the validation text.
+        clock: the clock by which validations are timed, in seconds; all workers of a training have the same.
     """
 
     corpus: PreparedCorpus
@@ -60,6 +61,7 @@ class Setup:
     steps: Steps
     link: Link | None
     validation: Validation
+    clock: Callable[[], float]
 
     @classmethod
     def of(
@@ -127,6 +129,7 @@ class Setup:
             steps=steps,
             link=device.link,
             validation=Validation(corpus, config, steps, clock),
+            clock=clock,
         )
 
     @property

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lmctl.training.curve import CURVE_TOKENS
+from lmctl.training.curve import CURVE_TOKENS, Curve
 from lmctl.training.events import CurvePoint, EpochDone
 from lmctl.training.validation import Validation
 
@@ -60,3 +60,11 @@ def test_a_validation_of_a_part_has_whole_sentences(make_corpus, make_config, mo
     assert validation.tokens == scored
     assert validation._valid.dtype == corpus.valid.dtype
     assert np.array_equal(validation._valid, corpus.valid[:scored])
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_points_are_timed_by_the_clock_of_the_training(make_corpus, make_config, make_setup):
+    # Workers that plan by clocks of their own would plan different numbers of steps. This clock stands still.
+    setup = make_setup(make_corpus(LINES, valid=LINES), make_config())
+
+    assert Curve(setup, points=3).seconds() == 0.0
