@@ -108,7 +108,10 @@ class Plan:
             return
         planned = math.ceil(self.steps)
         unlimited = self._asked_steps or math.ceil(self._epochs * self._steps_per_epoch)
-        possible = min(self.time_limit.replanned(self._progress.step, planned, self._steps_per_epoch), unlimited)
+        possible = self.time_limit.replanned(self._progress.step, planned, self._steps_per_epoch)
+        if possible > planned:
+            # The steps of all epochs are an estimate, which shortens no plan.
+            possible = max(planned, min(possible, unlimited))
         if possible == planned:
             return
         possible = max(possible, self._progress.step)

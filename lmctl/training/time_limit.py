@@ -82,6 +82,8 @@ class TimeLimit:
         self._step_seconds = 0.0
         self._last = self._began
         self._recent: deque[float] = deque(maxlen=MOST_MEASURED_STEPS)
+        # Number of the next steps whose times say nothing of the steps after them.
+        self._untypical = 0
         self.validation_seconds = 0.0
         self.curve_seconds = 0.0
         self._reserve = max(SMALLEST_RESERVE_SECONDS, RESERVE_SHARE * (end - self._began))
@@ -134,18 +136,22 @@ class TimeLimit:
             steps_per_epoch: number of steps in an epoch; an estimate is enough.
             validation_seconds: time of a validation; there is one after each epoch and one at the end.
         """
-        self.resume(validation_seconds)
+        self._keep(validation_seconds)
         self._step_seconds = self.measured_step_seconds
         left = self.left_seconds() - self.curve_seconds
         self._last = self.clock()
         return max(1, _fitting(left, self._step_seconds, steps_per_epoch, validation_seconds))
 
     def resume(self, validation_seconds: float) -> None:
-        """Keep to a plan that was made before an interruption.
+        """Keep to a plan that was made before an interruption. TensorFlow compiles again in the next steps.
 
         Args:
             validation_seconds: time of a validation.
         """
+        self._keep(validation_seconds)
+        self._untypical = UNTYPICAL_STEPS
+
+    def _keep(self, validation_seconds: float) -> None:
         self.validation_seconds = validation_seconds
         self._planned_after = self.seconds_after
 
@@ -166,10 +172,15 @@ class TimeLimit:
             faster.
         """
         now = self.clock()
-        self._recent.append(now - self._last)
-        self._last = now
+        seconds, self._last = now - self._last, now
+        if self._untypical:
+            self._untypical -= 1
+            return planned
+        self._recent.append(seconds)
         if len(self._recent) < FEWEST_MEASURED_STEPS:
             return planned
+        # After an interruption, the first steps are the measure of the later ones.
+        self._step_seconds = self._step_seconds or statistics.median(self._recent)
         left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self.seconds_after
         left -= self.curve_seconds * max(0.0, 1 - step / planned) * self.slowdown
         validation = self.validation_seconds * self.slowdown
@@ -194,8 +205,10 @@ class TimeLimit:
 
         Steps that take next to no time of the reserve do not count: a single slow one ends nothing.
         """
-        longest = max(self._recent, default=0.0)
-        return longest if self._step_seconds > LONG_STEP * self._reserve else 0.0
+        if not self._recent:
+            return 0.0
+        usual = self._step_seconds or statistics.median(self._recent)
+        return max(self._recent) if usual > LONG_STEP * self._reserve else 0.0
 
 
 def _fitting(seconds: float, step_seconds: float, steps_per_epoch: float, validation_seconds: float) -> int:

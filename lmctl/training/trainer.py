@@ -96,7 +96,8 @@ class Trainer:
         )
         if plan.time_limit is not None:
             if progress.step:
-                # The plan is in the checkpoint, but the time of a validation is not.
+                # The plan is in the checkpoint, but the times of a validation and of the curve are not.
+                plan.time_limit.curve_seconds = self._curve.seconds()
                 plan.time_limit.resume(self._setup.validation.seconds())
             else:
                 self._measure(plan.time_limit)
@@ -158,6 +159,8 @@ class Trainer:
                 return False
             if self._clock() - self._saved >= self._watch.save_every_seconds:
                 self._save()
+                if plan.time_limit is not None:
+                    plan.time_limit.begin()
         progress.tokens += progress.epoch_tokens
         return True
 

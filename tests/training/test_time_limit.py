@@ -204,3 +204,38 @@ def test_a_long_step_that_would_end_too_late_is_not_begun(clock):
     assert not limit.is_over()
     clock.seconds = 1097.1
     assert limit.is_over()
+
+
+def continued_limit(clock):
+    """100 s, of which 2 s are the reserve; the plan, and its validation of 2 s, are of a run before."""
+    limit = TimeLimit(1100.0, clock=clock)
+    limit.resume(validation_seconds=2.0)
+    limit.begin()
+    return limit
+
+
+def test_steps_in_which_a_continued_run_compiles_change_no_plan(clock):
+    limit = continued_limit(clock)
+    assert train_steps(clock, limit, 1, 5.0, planned=737) == 737
+
+    # 8 s are over after 25 steps, half of the reserve is 1 s, and the validation takes 2 s: 89 s are 712 steps.
+    assert train_steps(clock, limit, 24, 0.125, planned=737, step=1) == 737
+
+
+def test_a_machine_that_becomes_slower_after_an_interruption_is_found(clock):
+    limit = continued_limit(clock)
+    planned = train_steps(clock, limit, 25, 0.125, planned=760)
+    train_steps(clock, limit, 100, 0.25, planned, step=25)
+
+    assert limit.slowdown == pytest.approx(2.0)
+
+
+def test_a_long_step_of_a_continued_run_that_would_end_too_late_is_not_begun(clock):
+    limit = continued_limit(clock)
+    train_steps(clock, limit, 6, 2.0, planned=40)
+
+    # Half of the reserve is 1 s, the validation takes 2 s, and a step 2 s.
+    clock.seconds = 1095.0
+    assert not limit.is_over()
+    clock.seconds = 1095.1
+    assert limit.is_over()
