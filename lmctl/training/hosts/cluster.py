@@ -116,7 +116,7 @@ def _of_tf_config(environment: Mapping[str, str]) -> Cluster:
         raise UsageError("--workers tf-config: the environment has no TF_CONFIG")
     try:
         described = msgspec.json.decode(text, type=_TfConfig)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:  # bytes in the environment that are not UTF-8
         raise UsageError(f"TF_CONFIG: not as TensorFlow describes a cluster: {error}") from error
     jobs, task = described.cluster, described.task
     chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import signal
@@ -243,10 +244,10 @@ class Link:
             yield
         except LOST as error:
             lost = [self.cluster.name(number) for number in self._lost(error)]
+            late = f", or did not come within {seconds:g} s (device.timeout)," if math.isfinite(seconds) else ""
             raise WorkerLostError(
-                f"{joined(lost) or 'another worker'} was lost, or did not come within {seconds:g} s "
-                f"(device.timeout), while {what}; nothing was published, and the same commands on all hosts "
-                "continue"
+                f"{joined(lost) or 'another worker'} was lost{late} while {what}; nothing was published, and the "
+                "same commands on all hosts continue"
             ) from error
 
     def _lost(self, error: Exception) -> list[int]:

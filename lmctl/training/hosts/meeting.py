@@ -98,11 +98,11 @@ class _Until:
     def __init__(self, seconds: float, interrupted: Callable[[], bool]) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
-        self._interrupted = interrupted
+        self.interrupted = interrupted
 
     def is_over(self, grace: float = 0.0) -> bool:
         """Whether the time is over, and this grace; or the wait was interrupted."""
-        return time.monotonic() > self._end + grace or self._interrupted()
+        return time.monotonic() > self._end + grace or self.interrupted()
 
 
 class _Meeting:
@@ -112,13 +112,14 @@ class _Meeting:
         self._cluster = cluster
         self._until = until
         self._greetings = {0: own}
+        self._of_worker: dict[int, socket.socket] = {}
         self._connections: list[socket.socket] = []
 
     def hold(self, server: socket.socket) -> list[str]:
         """Collect the greetings, and answer them.
 
         Raises:
-            WorkerLostError: a worker did not come in time.
+            WorkerLostError: a worker did not come in time, or the wait was interrupted.
             UsageError: a worker has other inputs, or two processes are the same worker.
         """
         server.settimeout(PAUSE_SECONDS)
@@ -143,6 +144,8 @@ class _Meeting:
     def _collect(self, server: socket.socket) -> LmctlError | None:
         """Wait for the other workers; return the reason for which the training is refused, if there is one."""
         while len(self._greetings) < len(self._cluster):
+            if self._until.interrupted():
+                return WorkerLostError(f"{self._cluster.name(0)} was interrupted; nothing was trained")
             if self._until.is_over():
                 missing = [number for number in range(len(self._cluster)) if number not in self._greetings]
                 return WorkerLostError(
@@ -161,13 +164,16 @@ class _Meeting:
                 if (refused := self._refusal(greeting)) is not None:
                     return refused
                 self._greetings[greeting.worker] = greeting
+                self._of_worker[greeting.worker] = connection
                 continue
             connection.close()
         return None
 
     def _refusal(self, greeting: _Greeting) -> UsageError | None:
         number = greeting.worker
-        if not 0 < number < len(self._cluster) or number in self._greetings:
+        # A worker that has ended meanwhile may be started again.
+        is_there = number in self._of_worker and not _is_closed(self._of_worker[number])
+        if not 0 < number < len(self._cluster) or is_there:
             return UsageError(f"two processes say that they are worker {number}; each needs a --worker of its own")
         expected = self._greetings[0].inputs
         for name, value in expected.items():
@@ -176,6 +182,19 @@ class _Meeting:
                 shown = f": {given}, not {value}" if max(len(given), len(value)) <= LONGEST_VALUE else ""
                 return UsageError(f"{self._cluster.name(number)} has another {name} than worker 0{shown}")
         return None
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed a connection on which it sends nothing any more."""
+    connection.settimeout(0)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(GRACE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ def test_a_chief_of_tf_config_comes_before_its_workers():
     ("text", "expected"),
     [
         ("{", "not as TensorFlow describes a cluster"),
+        ('{"cluster": "\udcff"}', "not as TensorFlow describes a cluster"),
         (json.dumps({"cluster": {"worker": ["a:1", "b:1"]}}), "missing required field `task`"),
         (tf_config({"worker": ["a:1", "b:1"]}, "worker", 2)["TF_CONFIG"], "this is worker 2"),
         (tf_config({"worker": ["a:1", "b:1"]}, "evaluator", 0)["TF_CONFIG"], "got task 'evaluator'"),

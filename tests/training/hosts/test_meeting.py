@@ -1,5 +1,6 @@
 """The meeting of the workers. Each worker is a thread here."""
 
+import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ import pytest
 from ports import free_addresses
 
 from lmctl.errors import AddressError, UsageError, WorkerLostError
+from lmctl.training.hosts import meeting
 from lmctl.training.hosts.cluster import Cluster
 from lmctl.training.hosts.meeting import meet
 
@@ -139,3 +141,38 @@ def test_a_signal_ends_the_wait():
     for number in (0, 1):
         with pytest.raises(WorkerLostError):
             meet(Cluster(addresses, number), INPUTS, "", LONG, interrupted=lambda: True)
+
+
+def test_workers_are_told_that_the_chief_was_interrupted(monkeypatch):
+    addresses, greeted = tuple(free_addresses(3)), threading.Event()
+    read = meeting._read
+
+    def reading(connection, kind, *until):
+        found = read(connection, kind, *until)
+        if kind is meeting._Greeting:
+            greeted.set()
+        return found
+
+    monkeypatch.setattr(meeting, "_read", reading)
+
+    def one(number, interrupted=lambda: False):
+        try:
+            return meet(Cluster(addresses, number), INPUTS, "", LONG, interrupted)
+        except WorkerLostError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as threads:
+        chief, worker = threads.submit(one, 0, greeted.is_set), threads.submit(one, 1)
+    message = f"worker 0 ({addresses[0]}) was interrupted; nothing was trained"
+    assert (chief.result(), worker.result()) == (message, message)
+
+
+def test_a_worker_that_has_ended_may_be_started_again():
+    addresses = free_addresses(3)
+    chief = Cluster(tuple(addresses), 0)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(meet, chief, INPUTS, "device 0", LONG)
+        with connect(chief.endpoint(0)) as ended:
+            ended.sendall(json.dumps({"worker": 1, "inputs": INPUTS, "device": "before"}).encode() + b"\n")
+        devices = hold(addresses, numbers=[1, 2])
+        assert [waiting.result(), *devices] == [["device 0", "device 1", "device 2"]] * 3
