@@ -60,8 +60,9 @@ def compare_with_baseline(
         The bundle of the chosen model. The other bundle is removed, or has become a member of it.
     """
     (network, network_scores), (ngram, scores_of_all) = of_network, of_ngram
-    # Both are compared on the part of the text that the network was scored on.
+    # Both are compared on the part of the text that both were scored on.
     ngram_scores = scores_of_all.beginning(network_scores)
+    network_scores = network_scores.beginning(scores_of_all)
     mixture = Mixture.tuned([network_scores, ngram_scores], deadline)
     is_better = mixture.perplexity < network_scores.perplexity and config.training.with_ngram
     compared = Compared(
