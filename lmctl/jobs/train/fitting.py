@@ -170,8 +170,7 @@ class NetworkFit:
                     raise
                 logger.warning("%s; the baseline (family %s) is published alone", error, self._baseline_name)
                 return self._ngram_alone(*ngram)
-        there = self._run.path.exists()
-        self._signals.raise_if_received(f"continues from {self._run.path}" if there else "starts over")
+        self._signals.raise_if_received(self._run.next_time(self._policies.resume))
         if result is None and device is not None and device.link is not None:
             device.link.check_not_interrupted()
         if result is None:

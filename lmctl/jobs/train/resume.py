@@ -53,6 +53,8 @@ class ResumableRun:
     ) -> None:
         self.path = path
         self._beside = beside
+        # Whether the file is a checkpoint of this run.
+        self._is_its_own = False
         family = config.family
         sizes = family.sizes_of(corpus.vocabulary.counts, config.model)
         # At most 5 numbers of 4 bytes for each weight (weight, two slots, average, weight of the best epoch), and
@@ -93,6 +95,7 @@ class ResumableRun:
         difference = self._identity.difference(identity)
         if difference is None:
             logger.info("continuing from step %d", checkpoint.progress.step)
+            self._is_its_own = True
             return checkpoint
         if policy == "require":
             raise UsageError(
@@ -105,6 +108,14 @@ class ResumableRun:
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, which replaces the last one."""
         write_checkpoint(self.path, self._identity, checkpoint, self._beside)
+        self._is_its_own = True
+
+    def next_time(self, policy: ResumePolicy) -> str:
+        """What the same command does after an interruption, for a message: "starts over"."""
+        if not self._is_its_own:
+            return "starts over"
+        continues = f"continues from {self.path}"
+        return f"starts over; without --resume never, it {continues}" if policy == "never" else continues
 
     def finish(self) -> None:
         """Remove the checkpoint at the end of the run."""

@@ -9,7 +9,7 @@ import pytest
 from lmctl.errors import DataError, InterruptedRunError, UsageError
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.training_job import Policies
-from lmctl.training.events import StepDone
+from lmctl.training.events import StepDone, TrainingStarted
 
 
 @pytest.fixture
@@ -102,6 +102,28 @@ def test_starting_over_is_explained(cut_off, caplog, first_step_of):
     first_step_of("training.seed=2")
 
     assert f"the checkpoint {cut_off}/work/checkpoint has another configuration; starting over" in caplog.messages
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("asked", "resume", "at", "said"),
+    [
+        (("training.seed=2",), "auto", StepDone, "continues from {}"),
+        (("training.seed=2",), "never", StepDone, "starts over; without --resume never, it continues from {}"),
+        # The signal comes while the speed is measured, and the checkpoint there is of another configuration.
+        (("training.seed=2", "training.time_limit=1h"), "auto", TrainingStarted, "starts over"),
+    ],
+)
+def test_an_interruption_says_what_the_same_command_does(text, cut_off, settings, asked, resume, at, said):
+    def interrupt(event):
+        if isinstance(event, at):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError) as caught:
+        train([text], cut_off, settings(*asked), Policies(resume=resume), on_event=interrupt)
+
+    said = said.format(cut_off / "work/checkpoint")
+    assert str(caught.value) == f"interrupted; nothing was published, and the same command {said}"
 
 
 @pytest.mark.usefixtures("eagerly")
