@@ -108,7 +108,9 @@ class Plan:
             return
         planned = math.ceil(self.steps)
         unlimited = self._asked_steps or math.ceil(self._epochs * self._steps_per_epoch)
-        possible = self.time_limit.replanned(self._progress.step, planned, self._steps_per_epoch)
+        possible = self.time_limit.replanned(
+            self._progress.step, planned, self._steps_per_epoch, self._progress.epoch_steps
+        )
         if possible > planned:
             # The steps of all epochs are an estimate, which shortens no plan.
             possible = max(planned, min(possible, unlimited))

@@ -159,13 +159,14 @@ class TimeLimit:
         """Start the clock of an epoch, so that the time since the last step does not count as a step."""
         self._last = self.clock()
 
-    def replanned(self, step: int, planned: int, steps_per_epoch: float) -> int:
+    def replanned(self, step: int, planned: int, steps_per_epoch: float, epoch_steps: int) -> int:
         """Return the number of steps that are possible in all; called after each step of training.
 
         Args:
             step: number of steps that are done.
             planned: number of steps planned in all.
             steps_per_epoch: number of steps in an epoch; an estimate is enough.
+            epoch_steps: number of steps that are done of the epoch in progress.
 
         Returns:
             `planned`, fewer if the machine has become slower since that was planned, or more if it has become
@@ -183,8 +184,8 @@ class TimeLimit:
         self._step_seconds = self._step_seconds or statistics.median(self._recent)
         left = self._deadline - self._reserve / 2 - now - (self.slowdown - 1) * self.seconds_after
         left -= self.curve_seconds * max(0.0, 1 - step / planned) * self.slowdown
-        validation = self.validation_seconds * self.slowdown
-        possible = step + max(0, _fitting(left, statistics.fmean(self._recent), steps_per_epoch, validation))
+        validation, step_seconds = self.validation_seconds * self.slowdown, statistics.fmean(self._recent)
+        possible = step + max(0, _fitting(left, step_seconds, steps_per_epoch, validation, epoch_steps))
         keeps = planned * (1 - LEAST_SHORTENING) <= possible <= planned * (1 + LEAST_LENGTHENING)
         return planned if keeps else possible
 
@@ -211,7 +212,13 @@ class TimeLimit:
         return max(self._recent) if usual > LONG_STEP * self._reserve else 0.0
 
 
-def _fitting(seconds: float, step_seconds: float, steps_per_epoch: float, validation_seconds: float) -> int:
-    """Return the number of steps that fit in a time, with a validation after each epoch and one at the end."""
-    validations = math.ceil(seconds / (steps_per_epoch * step_seconds + validation_seconds))
+def _fitting(
+    seconds: float, step_seconds: float, steps_per_epoch: float, validation_seconds: float, epoch_steps: int = 0
+) -> int:
+    """Return the number of steps that fit in a time, with a validation after each epoch and one at the end.
+
+    The first epoch has only the steps that are left of it if `epoch_steps` of its steps are done.
+    """
+    done_seconds = min(epoch_steps, steps_per_epoch) * step_seconds
+    validations = math.ceil((done_seconds + seconds) / (steps_per_epoch * step_seconds + validation_seconds))
     return int((seconds - validations * validation_seconds) / step_seconds)

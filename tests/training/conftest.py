@@ -151,7 +151,7 @@ class FixedLimit(TimeLimit):
         fitting = super().plan(steps_per_epoch, validation_seconds)
         return fitting if self._planned is None else self._planned
 
-    def replanned(self, step: int, planned: int, steps_per_epoch: float) -> int:  # noqa: ARG002
+    def replanned(self, step: int, planned: int, steps_per_epoch: float, epoch_steps: int) -> int:  # noqa: ARG002
         return self._replan(step, planned)
 
     def is_over(self) -> bool:

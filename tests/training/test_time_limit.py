@@ -113,12 +113,29 @@ def train_steps(clock, limit, count, seconds, planned=743, step=0):
     for _ in range(count):
         clock.seconds += seconds
         step += 1
-        planned = limit.replanned(step, planned, 10_000)
+        planned = limit.replanned(step, planned, 10_000, epoch_steps=step)
     return planned
 
 
 def test_a_machine_as_fast_as_it_was_keeps_its_plan(clock):
     assert train_steps(clock, planned_limit(clock), 500, 0.125) == 743
+
+
+def test_an_epoch_that_ends_before_the_time_is_over_has_a_validation_of_its_own(clock):
+    limit = TimeLimit(1100.0, clock=clock)
+    after_steps(clock, limit, 25, 0.125)
+    # 94.875 s, of which two validations take 18 s: one and a half epochs of 400 steps.
+    planned = limit.plan(400, validation_seconds=9.0)
+    assert planned == 615
+
+    for step in range(1, 401):
+        clock.seconds += 0.125
+        assert limit.replanned(step, planned, 400, epoch_steps=step) == 615
+    clock.seconds += 9.0
+    limit.begin()
+    for step in range(401, 616):
+        clock.seconds += 0.125
+        assert limit.replanned(step, planned, 400, epoch_steps=step - 400) == 615
 
 
 def test_a_few_slow_steps_change_no_plan(clock):
