@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import lmctl
-from lmctl.errors import DivergenceError, InputMissingError, LockedError
+from lmctl.config import read_settings
+from lmctl.errors import DivergenceError, InputMissingError, LockedError, UsageError
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.training_job import Policies
 from lmctl.jobs.watching.events import (
@@ -138,6 +139,18 @@ def test_a_run_that_fails_at_its_start_leaves_its_line_if_there_is_a_model(publi
     assert [type(event) for event in seen] == [RunStarted, RunEnded]
     *_, last = RunLog(ModelFolder(tmp_path / "model")).read()
     assert (last.outcome, last.exit_code, last.generation) == ("failed", 66, None)
+
+
+def test_a_run_whose_settings_contradict_each_other_leaves_its_line(text, tmp_path):
+    def run(*assignments):
+        return train([text], tmp_path / "model", read_settings(assignments=["preset=ngram", *assignments]))
+
+    run("validation.fraction=0")
+    with pytest.raises(UsageError, match="has no effect"):
+        run("training.epochs=3")
+
+    *_, last = RunLog(ModelFolder(tmp_path / "model")).read()
+    assert (last.outcome, last.exit_code, last.generation) == ("failed", 2, None)
 
 
 @pytest.mark.usefixtures("eagerly")
