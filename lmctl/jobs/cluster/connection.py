@@ -92,10 +92,16 @@ class Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
-        closing = threading.Thread(target=self.client.close, kwargs={"timeout": 2}, daemon=True)
+        closing = threading.Thread(target=self._close, daemon=True)
         closing.start()
         closing.join(SECONDS_TO_END)
         self._settings.__exit__(None, None, None)
+
+    def _close(self) -> None:
+        # A scheduler that stands still does not answer in time. Dask raises errors of many classes then, and a
+        # thread would print them.
+        with contextlib.suppress(Exception):
+            self.client.close(timeout=2)
 
     def workers(self) -> dict[str, int]:
         """The number of threads of each worker, by address. The scheduler is asked at most once a second.
