@@ -86,6 +86,8 @@ class TimeBudget:
 
     def share(self, share: float) -> Deadline:
         """The end of a share of the time left, counted from now."""
+        if not self._deadline.exists:
+            return self._deadline
         return self._deadline.earlier((1 - share) * max(self._deadline.left(), 0.0))
 
     def training_limit(self, standard: Standard | None, checkpoint: Checkpoint | None) -> TimeLimit | None:

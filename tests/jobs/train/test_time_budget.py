@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from lmctl.jobs.train.time_estimates import (
     tuning_seconds,
 )
 from lmctl.store.verification import verify_bundle
+
+
+def test_a_share_of_the_time_ends_when_that_share_is_over_and_never_without_a_limit():
+    config = read_settings().resolve()
+
+    # 40 s are left.
+    assert TimeBudget(None, config, Deadline(100.0, lambda: 60.0)).share(0.25).end == 70.0
+    assert TimeBudget(None, config, NEVER).share(0.25).end == math.inf
 
 
 def test_a_bundle_takes_as_long_as_a_slow_disk_needs():
