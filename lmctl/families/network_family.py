@@ -56,6 +56,13 @@ class NetworkFamily(Family):
             ValueError: the weights have values that no model of the family has.
         """
 
+    def check_config(self, config: Any) -> None:
+        """See `Family.check_config`."""
+        if (cutoffs := getattr(config, "cutoffs", None)) is not None:
+            from lmctl.layers.word_layers import check_cutoffs
+
+            check_cutoffs(config.softmax, cutoffs)
+
     def load(
         self,
         bundle: BundleFiles,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -90,6 +91,20 @@ class WordLayers(msgspec.Struct, frozen=True, kw_only=True):
         return shapes
 
 
+def check_cutoffs(softmax: str, cutoffs: str) -> list[int]:
+    """Return the numbers of the key `model.cutoffs`.
+
+    Raises:
+        UsageError: they do not rise, or are not for a full softmax.
+    """
+    if softmax == "full":
+        raise UsageError("model.cutoffs: a full softmax has no clusters; leave it out, or set model.softmax")
+    numbers = [int(cutoff) for cutoff in cutoffs.split(",")]
+    if any(first >= second for first, second in pairwise(numbers)):
+        raise UsageError(f"model.cutoffs: expected rising numbers such as 2000,10000, got {cutoffs}")
+    return numbers
+
+
 def softmax_clusters(
     word_counts: Sequence[int], softmax: str, output_dim: int, cutoffs: str | None = None
 ) -> list[Cluster]:
@@ -106,10 +121,9 @@ def softmax_clusters(
     """
     size = len(word_counts)
     if cutoffs is not None:
-        if softmax == "full":
-            raise UsageError("model.cutoffs: a full softmax has no clusters; leave it out, or set model.softmax")
+        numbers = check_cutoffs(softmax, cutoffs)
         try:
-            return clusters_at([int(cutoff) for cutoff in cutoffs.split(",")], size, output_dim)
+            return clusters_at(numbers, size, output_dim)
         except ValueError as error:
             raise UsageError(f"model.cutoffs: {error}") from None
     adaptive = softmax == "adaptive" or (softmax == "auto" and size >= ADAPTIVE_FROM)

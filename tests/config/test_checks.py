@@ -164,3 +164,17 @@ def test_a_value_that_the_chosen_family_refuses_is_refused_with_the_name_of_its_
 def test_a_stored_configuration_that_its_family_refuses_is_named():
     with pytest.raises(UsageError, match=r"^bundle/config\.yaml: model\.layers: expected .* at most 8, got 100$"):
         config_from_yaml("model: {family: lstm, layers: 100}", "bundle/config.yaml")
+
+
+@pytest.mark.parametrize("family", ["lstm", "linearrnn", "feedforward", "vae", "transformer", "masked"])
+@pytest.mark.parametrize(
+    ("further", "refusal"),
+    [
+        ("model.softmax=full", "a full softmax has no clusters; leave it out, or set model.softmax"),
+        ("model.softmax=auto", "expected rising numbers such as 2000,10000, got 9000, 100"),
+    ],
+)
+def test_cutoffs_that_have_no_meaning_are_refused_before_the_text_is_read(message, family, further, refusal):
+    asked = [f"model.family={family}", 'model.cutoffs="9000, 100"', further]
+
+    assert message(*asked) == f"model.cutoffs: {refusal}"

@@ -84,8 +84,8 @@ def test_cutoffs_that_the_configuration_names():
 @pytest.mark.parametrize(
     ("cutoffs", "softmax", "message"),
     [
-        ("4,2", "auto", "model.cutoffs: 4,2; expected rising numbers below the size of the vocabulary, 7"),
-        ("4,4", "adaptive", "model.cutoffs: 4,4; expected rising numbers"),
+        ("4,2", "auto", "model.cutoffs: expected rising numbers such as 2000,10000, got 4,2"),
+        ("4,4", "adaptive", "model.cutoffs: expected rising numbers such as 2000,10000, got 4,4"),
         ("7", "auto", "model.cutoffs: 7; expected rising numbers below the size of the vocabulary, 7"),
         ("4", "full", "model.cutoffs: a full softmax has no clusters"),
     ],

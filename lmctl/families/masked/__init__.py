@@ -50,6 +50,7 @@ class Masked(NetworkFamily):
         """See `Family.check_config`."""
         from lmctl.families.attention_sizes import heads_problem
 
+        super().check_config(config)
         if problem := heads_problem(config.hidden_units, config.heads, is_rotary=True):
             raise UsageError(f"model.{problem}")
 
