@@ -54,17 +54,21 @@ def listening_for_signals() -> Iterator[Signals]:
         yield signals
         return
 
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    # All are known before the first one is replaced: a signal may come at once.
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+
     def receive(number: int, _frame: Any) -> None:
         signals.record(number)
         for each, handler in before.items():
             if each != signal.SIGHUP:
                 signal.signal(each, handler)
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before: dict[int, Any] = {number: signal.signal(number, receive) for number in numbers}
     try:
+        for awaited in numbers:
+            signal.signal(awaited, receive)
         yield signals
     finally:
         for number, handler in before.items():

@@ -57,6 +57,25 @@ def test_a_first_signal_is_recorded_and_a_second_one_handled_as_before(handled, 
     assert handled == [signal.SIGTERM]
 
 
+def test_a_signal_that_comes_while_the_handlers_are_replaced_is_recorded(handled, monkeypatch):
+    replace, sent = signal.signal, []
+
+    def replace_and_send(number, handler):
+        before = replace(number, handler)
+        if not sent:
+            sent.append(number)
+            send(number)
+        return before
+
+    monkeypatch.setattr(signal, "signal", replace_and_send)
+
+    with listening_for_signals() as signals:
+        assert (sent, signals.received(), handled) == ([signal.SIGINT], True, [])
+    send(signal.SIGTERM)
+
+    assert handled == [signal.SIGTERM]
+
+
 def test_a_second_hangup_is_recorded(handled):
     with listening_for_signals() as signals:
         send(signal.SIGHUP)
