@@ -95,6 +95,8 @@ class Trainer:
             )
         )
         if plan.time_limit is not None:
+            if self._setup.average is not None:
+                self._setup.average.compile()
             if progress.step:
                 # The plan is in the checkpoint, but the times of a validation and of the curve are not.
                 plan.time_limit.curve_seconds = self._curve.seconds()

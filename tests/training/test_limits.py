@@ -6,8 +6,6 @@ import pytest
 
 from lmctl.deadline import Deadline
 from lmctl.errors import LmctlError
-from lmctl.training.events import Watch
-from lmctl.training.time_limit import TimeLimit
 
 
 class Seconds:
@@ -301,64 +299,3 @@ def test_the_model_has_the_averaged_weights_if_averaging_is_set(train, make_corp
     # The average is updated at every tenth step. So early, all updates have the same weight.
     for name, average in averaged.items():
         np.testing.assert_allclose(average, (weights[0][name] + weights[1][name]) / 2, atol=1e-6)
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_the_time_of_a_checkpoint_is_no_time_of_a_step(make_corpus, make_config, make_setup, recorded):
-    from lmctl.training.trainer import Trainer
-
-    clock = Seconds()
-    limit = MeasuredLimit(100_000, clock=clock)
-
-    def a_second_later(nats, _step):
-        clock.pass_one()
-        return nats
-
-    def save(_checkpoint):
-        clock.seconds += 100
-
-    setup = recorded(make_setup(make_corpus(), make_config("training.steps=30")), loss=a_second_later)
-    Trainer(setup, Watch(save=save, save_every_seconds=0.0), limit).run()
-
-    assert limit.slowdown == 1.0
-
-
-class MeasuredLimit(TimeLimit):
-    """A time limit that measures one step."""
-
-    measured = True
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_a_continued_run_leaves_time_for_the_points_of_its_curve(
-    train, make_corpus, make_config, make_setup, fixed_limit, monkeypatch
-):
-    from lmctl.training.trainer import Trainer
-    from lmctl.training.validation import Validation
-
-    corpus, config, kept = make_corpus(valid=["the cat sat"]), make_config("training.steps=4"), []
-    train(corpus, config, interrupted=lambda: True, save=kept.append, curve_points=3)
-    monkeypatch.setattr(Validation, "seconds", lambda _: 7.0)
-    limit = fixed_limit()
-
-    Trainer(make_setup(corpus, config), Watch(curve_points=3), limit, kept[0]).run()
-
-    assert limit.curve_seconds == 2 * 7.0
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_a_plan_that_is_kept_is_not_cut_to_an_estimate_of_the_steps_of_all_epochs(
-    train, make_corpus, make_config, make_setup, fixed_limit, caplog
-):
-    from lmctl.training.trainer import Trainer
-
-    caplog.set_level(logging.INFO)
-    corpus, config, kept = make_corpus(), make_config("training.epochs=2"), []
-    train(corpus, config, interrupted=lambda: True, save=kept.append)
-    # 2 epochs of 27 tokens in full segments of 16 would be 4 steps. A run before, which measured more, planned 5.
-    kept[0].progress.planned_steps = 5
-
-    result = Trainer(make_setup(corpus, config), time_limit=fixed_limit(), resume_from=kept[0]).run()
-
-    assert (result.summary.steps, result.summary.planned_steps) == (5, 5)
-    assert "the machine" not in caplog.text
