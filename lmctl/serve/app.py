@@ -25,7 +25,7 @@ from lmctl.serve.live_model import LiveModel
 from lmctl.serve.metrics import Metrics
 from lmctl.serve.openapi import document
 from lmctl.serve.reference import reference_page
-from lmctl.serve.streaming import EventStream
+from lmctl.serve.streaming import CLIENT_GONE, EventStream
 from lmctl.version import __version__
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Server:
             raise _Refusal(400, "the body ended early") from None
         asked = _decoded(decode, body)
         try:
-            async with asyncio.timeout(end - time.monotonic()):
+            async with _connected(request, end):
                 if endpoint.stream is None or not asked.stream:
                     return _json(await self._lanes.answer(endpoint, asked, end))
                 pieces = self._lanes.stream(endpoint, asked, end)
@@ -189,6 +189,8 @@ class Server:
                 f"no answer within {self._limits.seconds:g} seconds; ask again later, or for less",
                 Retry_After=str(RETRY_SECONDS),
             ) from None
+        except ClientDisconnect:
+            raise _Refusal(CLIENT_GONE, "the client went away") from None
         except LmctlError as error:
             raise _Refusal(422, str(error)) from error
         except Exception as error:
@@ -266,6 +268,38 @@ class Server:
             path = "/" if file.name == "index.html" else f"/page/{file.name}"
             routes.append(Route(path, self._guarded(respond)))
         return routes
+
+
+@contextlib.asynccontextmanager
+async def _connected(request: Request, end: float) -> AsyncIterator[None]:
+    """A block that is cancelled as soon as the client goes away, or at `end`, in seconds of `time.monotonic`.
+
+    The body must have been read.
+
+    Raises:
+        ClientDisconnect: the client went away.
+        TimeoutError: the time is over.
+    """
+    has_gone = False
+
+    async def watch() -> None:
+        nonlocal has_gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_gone = True
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(end - time.monotonic()) as limit:
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if has_gone:
+            raise ClientDisconnect from None
+        raise
 
 
 def _decoded(decode: BodyDecoder[Any], body: bytes) -> Any:

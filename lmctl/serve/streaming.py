@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 DONE = b"data: [DONE]\n\n"
-# The client went away before the end, or did not read; the code is that of nginx.
+# The client went away before the end, or did not read a stream; the code is that of nginx.
 CLIENT_GONE = 499
 # A client that reads gets the event of its failure within this time after the end.
 GRACE_SECONDS = 1.0

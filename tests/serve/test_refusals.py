@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from dataclasses import replace
 
 import pytest
+from waiting import LONGEST_SECONDS
 
+from lmctl.progress import tell
 from lmctl.serve import app, lanes
 from lmctl.serve.bodies import LONGEST_TEXT, MOST_TEXTS
 from lmctl.serve.starting import Limits
@@ -102,8 +107,6 @@ def test_a_request_that_is_not_answered_in_time_is_refused(serving, monkeypatch)
 
 def test_work_that_nobody_waits_for_is_given_up(monkeypatch, bundle):
     """A search reports its progress, and ends there if the time is over."""
-    from lmctl.progress import tell
-
     reported = []
 
     def endless(_opened, _requests):
@@ -126,6 +129,46 @@ def test_work_that_nobody_waits_for_is_given_up(monkeypatch, bundle):
 
     assert lanes._answered(None, [job]) == []
     assert len(reported) == 3
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_work_for_a_client_that_went_away_is_given_up(serving, monkeypatch, streams):
+    """It would otherwise go on until the time is over, and be counted with 503."""
+    began, ended = threading.Event(), threading.Event()
+
+    def endless(*_):
+        try:
+            while True:
+                began.set()
+                tell("working")
+        finally:
+            ended.set()
+
+    endpoints = [replace(each, answer=endless, stream=each.stream and endless) for each in app.ENDPOINTS]
+    monkeypatch.setattr(app, "ENDPOINTS", endpoints)
+    client = serving()
+    sent = []
+    body = json.dumps({"prompts": ["the"], "stream": streams}).encode()
+    asked = [{"type": "http.request", "body": body}]
+
+    async def receive():
+        if asked:
+            return asked.pop()
+        await asyncio.to_thread(began.wait)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/generate", "query_string": b"", "headers": headers}
+    client.portal.call(client.app, scope, receive, send)
+
+    assert sent[0]["status"] == 499
+    assert ended.wait(LONGEST_SECONDS)
+    metrics = client.get("/metrics").text
+    assert 'lmctl_serve_requests_total{code="499",endpoint="generate"} 1.0' in metrics
+    assert "lmctl_serve_waiting_requests 0.0" in metrics
 
 
 def test_a_bug_is_logged_and_told_without_details(serving, monkeypatch, messages):
