@@ -1,5 +1,7 @@
 """Gaps at random places of a text: the share of gaps whose first answer is the word of the text.
 
+Gaps are answered one by one.
+
 python -m benchmarks.cloze models/news test.txt
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import lmctl
+from benchmarks.queries import forget_states
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.query.filling import Filler
 from lmctl.query.prediction import Predictor
@@ -70,8 +73,11 @@ def main() -> None:
     )
     if model.gap_model is not None:
         return
+    # The filler has read these texts.
+    forget_states(model)
+    predictor = Predictor(model, k=arguments.k)
     began = time.perf_counter()
-    answers = Predictor(model, k=arguments.k).answer([gap.left for gap in gaps])
+    answers = [predictor.answer([gap.left])[0] for gap in gaps]
     seconds = time.perf_counter() - began
     words = [[found.word for found in answer.predictions] for answer in answers]
     print(f"left\t{_accuracies(gaps, words)}\t1.000\t\t{1000 * seconds / len(gaps):.1f}")

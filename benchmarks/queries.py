@@ -14,6 +14,7 @@ import numpy as np
 
 import lmctl
 from benchmarks.processes import own_peak_rss_bytes
+from lmctl.query.context_reader import ContextReader
 from lmctl.query.prediction import Predictor
 from lmctl.query.prefixes import Prefixes, PrefixPredictor
 
@@ -37,11 +38,12 @@ def main() -> None:
     parser.add_argument("-k", type=int, default=5, help="words in an answer")
     parser.add_argument("--batches", type=int, nargs="*", default=[64, 1000], help="contexts in one call")
     arguments = parser.parse_args()
-    contexts = sample_contexts(arguments.text, arguments.queries, arguments.words)
+    sampled = sample_contexts(arguments.text, arguments.queries + WARM_UP_CALLS, arguments.words)
+    contexts, others = sampled[: arguments.queries], sampled[arguments.queries :]
     model = lmctl.load(arguments.model)
     encoded = [model.encode(context).token_ids for context in contexts]
     print("contexts in a call\tcalls\tp50 ms\tp99 ms\tcontexts/s\tpeak RSS so far")
-    for context in contexts[:WARM_UP_CALLS]:
+    for context in others:
         model.predict(context, k=arguments.k)
     seconds = []
     for context in contexts:
@@ -53,7 +55,8 @@ def main() -> None:
     _print_row("1, one more word", one_more_word(model.language_model, encoded, arguments.k), len(contexts))
     predictor = Predictor(model, k=arguments.k)
     for size in arguments.batches:
-        predictor.answer(contexts[:size])
+        predictor.answer(others)
+        forget_states(model)
         seconds = []
         for first in range(0, len(contexts), size):
             began = time.perf_counter()
@@ -67,6 +70,11 @@ def sample_contexts(text: Path, contexts: int, length: int) -> list[str]:
     words = text.read_text(encoding="utf-8").split()
     starts = np.random.default_rng(SEED).integers(len(words) - length + 1, size=contexts).tolist()
     return [" ".join(words[start : start + length]) for start in starts]
+
+
+def forget_states(model: Model) -> None:
+    """Read all contexts anew. Otherwise those that were read before are answered from the states after them."""
+    model.contexts = ContextReader(model.language_model)
 
 
 def unfinished(model: Model, contexts: Sequence[str], k: int) -> list[float]:
