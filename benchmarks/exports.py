@@ -9,7 +9,6 @@ onnxruntime compute with one thread; the queries of both alternate.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import lmctl
-from benchmarks.processes import measure
+from benchmarks.processes import measure, use_one_blas_thread
 from benchmarks.queries import sample_contexts
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.jobs.export import export
@@ -60,7 +59,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=20)
     parser.add_argument("--runs", type=int, default=9, help="cold starts of each")
     arguments = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    use_one_blas_thread()
     model = lmctl.load(arguments.model)
     contexts = [
         np.array([SENTENCE_END_ID, *model.encode(context).token_ids])

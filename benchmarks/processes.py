@@ -47,6 +47,16 @@ def lmctl_program() -> str:
     return found
 
 
+def use_one_blas_thread() -> None:
+    """Start this program again, with one thread of BLAS, as a command of lmctl has it.
+
+    OpenBLAS reads the number when NumPy is imported, so it is too late to set it here.
+    """
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
 def measure(command: Sequence[str]) -> Measured:
     """Run a program to its end; if it fails, the benchmark ends."""
     before = _cpu_seconds_of_children()

@@ -2,8 +2,9 @@
 
     python -m benchmarks.scoring models/news test.txt --torch /path/to/a/python/with/torch
 
-lmctl's time includes everything: reading, segmenting, encoding, scoring, summing. The peer's time is the time of
-the network alone (torch_forward.py), on ids in memory, with the fastest batch size.
+lmctl's time includes everything: reading, segmenting, encoding, scoring, summing. It scores as `lmctl eval` does:
+with one thread of BLAS, and batches of sentences on each core. The peer's time is the time of the network alone
+(torch_forward.py), on ids in memory, with the fastest batch size and its own choice of threads.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import lmctl
-from benchmarks.processes import measure
+from benchmarks.processes import measure, use_one_blas_thread
 from lmctl.query.evaluation import evaluate_file
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--torch", metavar="PYTHON", help="a Python that has torch; without it, lmctl alone")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each")
     arguments = parser.parse_args()
+    use_one_blas_thread()
     model = lmctl.load(arguments.model)
     speeds: dict[str, list[float]] = {}
     for _ in range(arguments.rounds):
@@ -57,7 +59,8 @@ def lmctl_speed(model: Model, text: str, state: Literal["reset", "carry"]) -> fl
 def torch_speed(python: str, vocabulary_size: int) -> float:
     """Tokens a second of the peer, with the fastest batch size."""
     program = Path(__file__).with_name("torch_forward.py")
-    run = measure([*shlex.split(python), str(program), "--vocabulary", str(vocabulary_size)])
+    command = [*shlex.split(python), str(program), "--vocabulary", str(vocabulary_size)]
+    run = measure(["env", "--unset=OPENBLAS_NUM_THREADS", *command])
     return max(float(line.split("\t")[1]) for line in run.output.splitlines())
 
 
