@@ -89,6 +89,23 @@ def test_an_unfinished_word_is_completed_and_an_unknown_one_is_named(start, bigr
     assert console == []
 
 
+def test_a_model_of_characters_completes_no_word(start, tmp_path):
+    """Only `a` itself begins with the last character."""
+    (tmp_path / "text.txt").write_text("ab\nac\n", encoding="utf-8")
+    asked = (
+        "preset=ngram",
+        "model.order=2",
+        "model.smoothing=mle",
+        "validation.fraction=0",
+        "text.segmenter=char",
+    )
+    train([str(tmp_path / "text.txt")], tmp_path / "model", read_settings(assignments=asked))
+    page, console = shown(start("-m", tmp_path / "model"), tmp_path, "a")
+
+    assert sorted(bars(page)) == [("b", "50 %"), ("c", "50 %")]
+    assert console == []
+
+
 def test_the_page_asks_for_a_token(start, bigrams, tmp_path):
     token = tmp_path / "token"
     token.touch(0o600)

@@ -70,8 +70,10 @@ const CLOSES = /^[\p{Pe}\p{Pf}.,;:!?%。，、；：？！]/u;
 
 const lastLine = () => text.value.slice(text.value.lastIndexOf("\n") + 1);
 
-// A word whose letters are still typed. Scripts without spaces have no such place.
-const isUnfinished = (line) => /[\p{L}\p{N}]$/u.test(line) && !HAN_OR_KANA.test(line.at(-1));
+// A word whose letters are still typed. Scripts without spaces have no such place, and neither have tokens that are
+// characters or pieces of words.
+const isUnfinished = (line) =>
+  !["char", "sentencepiece"].includes(state.segmenter) && /[\p{L}\p{N}]$/u.test(line) && !HAN_OR_KANA.test(line.at(-1));
 
 /** A line with one more word; `prefix` is the part of the word that the line has already. */
 function withWord(line, word, prefix) {
@@ -109,7 +111,7 @@ async function showNext() {
   const line = lastLine();
   const body = { contexts: [line], k: NEXT_WORDS };
   try {
-    const completes = isUnfinished(line) && state.segmenter !== "sentencepiece";
+    const completes = isUnfinished(line);
     let [answer] = (await askLatest("next", "predict", completes ? { ...body, ...COMPLETE } : body)).answers;
     if (completes && !answer.predictions.length) [answer] = (await askLatest("next", "predict", body)).answers;
     if (state.writing) return;
@@ -150,6 +152,8 @@ function piece(name, content = "") {
 async function showSurprisal() {
   const lines = text.value.split("\n").filter((line) => line.trim());
   const shaded = byId("shaded");
+  // Also if its alternatives are still on their way.
+  underway.get("word")?.abort();
   byId("word").hidden = true;
   state.chosen = null;
   if (!lines.length) {
