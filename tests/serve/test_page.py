@@ -218,6 +218,22 @@ def test_events_may_come_in_parts_of_any_size(shown, end, told):
         assert page.value(f"{READ}({json.dumps(content)}, {size})") == expected
 
 
+def test_an_unfinished_word_is_replaced_in_every_unicode_form(shown):
+    """The server answers with the form that its model has: one character for e and its accent."""
+    page = shown("the")
+
+    assert page.value(r"withWord('the Cafe\u0301', 'caf\u00e9s', 'caf\u00e9')") == "the caf\u00e9s "
+    assert page.value("withWord('the c', 'cat', 'c')") == "the cat "
+
+
+def test_an_unfinished_word_is_completed_where_it_begins(shown):
+    page = shown("the")
+    page.value("state.segmenter = 'words'")
+
+    assert page.value("withWord('(th', 'the', 'th')") == "(the "
+    assert page.value("withWord('(', 'the', '')") == "( the "
+
+
 def test_a_refusal_before_the_first_word_changes_nothing(shown):
     page = shown("the")
     page.value("byId('words').value = 2000; writeOn(); 0")

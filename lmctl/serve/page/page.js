@@ -75,16 +75,25 @@ const lastLine = () => text.value.slice(text.value.lastIndexOf("\n") + 1);
 const isUnfinished = (line) =>
   !["char", "sentencepiece"].includes(state.segmenter) && /[\p{L}\p{N}]$/u.test(line) && !HAN_OR_KANA.test(line.at(-1));
 
+/** A line without the end that the server calls `prefix`; its Unicode form and its letter case may be others there. */
+function withoutEnd(line, prefix) {
+  const alike = (part) => part.normalize("NFKC").toLowerCase();
+  let start = line.length - 1;
+  while (start > 0 && alike(line.slice(start)) !== alike(prefix)) start -= 1;
+  return line.slice(0, start);
+}
+
 /** A line with one more word; `prefix` is the part of the word that the line has already. */
 function withWord(line, word, prefix) {
-  if (prefix) line = line.slice(0, line.length - prefix.length);
+  if (prefix) line = withoutEnd(line, prefix);
   if (state.segmenter === "sentencepiece") return line + (line ? word : word.replace(/^▁/u, "")).replaceAll("▁", " ");
   if (state.segmenter === "char") return line + word;
   if (state.segmenter !== "space") {
     if (CLOSES.test(word)) return `${line.trimEnd()}${word}${HAN_OR_KANA.test(word) || /[。，、；：？！]/u.test(word) ? "" : " "}`;
     if (HAN_OR_KANA.test(word)) return line + word;
   }
-  return `${line}${line && !/\s$/u.test(line) ? " " : ""}${word} `;
+  // A word that has begun stays where it begins: after an opening quotation mark, there is no space.
+  return `${line}${line && !prefix && !/\s$/u.test(line) ? " " : ""}${word} `;
 }
 
 // Words that are being written (writing.js) end where they are; the server notices, and computes no more of them.
