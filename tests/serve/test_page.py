@@ -226,6 +226,22 @@ def test_an_unfinished_word_is_replaced_in_every_unicode_form(shown):
     assert page.value("withWord('the c', 'cat', 'c')") == "the cat "
 
 
+@pytest.mark.parametrize(
+    ("line", "is_unfinished"),
+    [
+        ("the c", True),
+        ("cafe\u0301", True),
+        ("\u0915\u093f", True),
+        ("the ", False),
+        ("end.", False),
+        ("\U00020bb7", False),
+    ],
+    ids=["letter", "accent", "vowel sign", "space", "full stop", "Han of four bytes"],
+)
+def test_a_word_is_unfinished_after_a_letter_with_its_marks(shown, line, is_unfinished):
+    assert shown("the").value(f"Boolean(isUnfinished({json.dumps(line)}))") is is_unfinished
+
+
 def test_an_unfinished_word_is_completed_where_it_begins(shown):
     page = shown("the")
     page.value("state.segmenter = 'words'")

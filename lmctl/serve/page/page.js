@@ -72,8 +72,11 @@ const lastLine = () => text.value.slice(text.value.lastIndexOf("\n") + 1);
 
 // A word whose letters are still typed. Scripts without spaces have no such place, and neither have tokens that are
 // characters or pieces of words.
-const isUnfinished = (line) =>
-  !["char", "sentencepiece"].includes(state.segmenter) && /[\p{L}\p{N}]$/u.test(line) && !HAN_OR_KANA.test(line.at(-1));
+function isUnfinished(line) {
+  // A letter with its accents or vowel signs.
+  const [last] = /[\p{L}\p{N}]\p{M}*$/u.exec(line) ?? [""];
+  return last && !HAN_OR_KANA.test(last) && !["char", "sentencepiece"].includes(state.segmenter);
+}
 
 /** A line without the end that the server calls `prefix`; its Unicode form and its letter case may be others there. */
 function withoutEnd(line, prefix) {
