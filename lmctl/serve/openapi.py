@@ -76,6 +76,8 @@ def document(*, needs_token: bool) -> dict[str, Any]:
                 },
             }
         }
+    # A get has no body, and no answer of the model.
+    refusals = {code: errors[code] for code in ("401", "421", "431") if code in errors}
     paths["/healthz"] = {
         "get": {
             "operationId": "healthz",
@@ -85,7 +87,8 @@ def document(*, needs_token: bool) -> dict[str, Any]:
                 "200": {
                     "description": "It does.",
                     "content": {"application/json": {"schema": references[Health]}},
-                }
+                },
+                **{code: each for code, each in refusals.items() if code != "401"},
             },
         }
     }
@@ -93,7 +96,13 @@ def document(*, needs_token: bool) -> dict[str, Any]:
         "get": {
             "operationId": "metrics",
             "summary": "Metrics for Prometheus.",
-            "responses": {"200": {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
+            "responses": {
+                "200": {
+                    "description": "Prometheus' text format, or OpenMetrics if the header Accept names it.",
+                    "content": {"text/plain": {}, "application/openmetrics-text": {}},
+                },
+                **refusals,
+            },
         }
     }
     found: dict[str, Any] = {

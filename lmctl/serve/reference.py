@@ -42,11 +42,11 @@ def _operation(path: str, method: str, operation: dict[str, Any], found: dict[st
     ]
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
-        example = json.dumps(content["example"], ensure_ascii=False)
+        example = _curl(path, json.dumps(content["example"], ensure_ascii=False), "security" in found)
         parts += [
             f"<p>{_code(operation['description'])}</p>",
             *_table(content["schema"], found, "Request"),
-            f"<pre tabindex='0' role='region' aria-label='Example for {path}'>{_curl(path, example)}</pre>",
+            f"<pre tabindex='0' role='region' aria-label='Example for {path}'>{example}</pre>",
         ]
     answer = operation["responses"]["200"]
     schema = answer["content"].get("application/json", {}).get("schema")
@@ -67,8 +67,9 @@ def _operation(path: str, method: str, operation: dict[str, Any], found: dict[st
     return [*parts, "</section>"]
 
 
-def _curl(path: str, body: str) -> str:
-    lines = ("curl -H 'Content-Type: application/json'", f"-d '{body}'", f"http://127.0.0.1:8000{path}")
+def _curl(path: str, body: str, needs_token: bool) -> str:
+    token = ('-H "Authorization: Bearer $(cat token)"',) if needs_token else ()
+    lines = ("curl -H 'Content-Type: application/json'", *token, f"-d '{body}'", f"http://127.0.0.1:8000{path}")
     return html.escape(" \\\n    ".join(lines), quote=False)
 
 

@@ -33,6 +33,9 @@ def test_the_document_is_whole(client):
     secured = document(needs_token=True)
     assert secured["security"] == [{"token": []}]
     assert "401" in secured["paths"]["/v1/predict"]["post"]["responses"]
+    # A request to /metrics needs the token, one to /healthz does not (test_refusals.py).
+    refused = {path: set(secured["paths"][path]["get"]["responses"]) for path in ("/healthz", "/metrics")}
+    assert refused == {"/healthz": {"200", "421", "431"}, "/metrics": {"200", "401", "421", "431"}}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
@@ -56,6 +59,13 @@ def test_the_reference_names_every_key(client):
         assert endpoint.path in page
         for field in msgspec.structs.fields(endpoint.request):
             assert f"<code>{field.name}</code>" in page
+
+
+def test_the_examples_of_the_reference_have_a_token_if_one_is_asked_for(serving):
+    header = '-H "Authorization: Bearer $(cat token)"'
+    pages = [serving(token=token).get("/docs").text for token in (None, b"0123456789abcdef")]
+
+    assert [page.count(header) for page in pages] == [0, len(ENDPOINTS)]
 
 
 @pytest.mark.parametrize(
