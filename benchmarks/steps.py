@@ -26,7 +26,7 @@ FIRST_MEASURED = 10
 
 
 def main() -> None:
-    """Print a row for each configuration: medians over all measured steps of all rounds."""
+    """Print a row for each configuration: the median of its rounds, each of which has the median of its steps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("corpus", type=Path, help="a prepared corpus")
     parser.add_argument("configurations", nargs="+", metavar="KEY=VALUE,...")

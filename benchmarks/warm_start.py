@@ -7,7 +7,8 @@ Today's text is all lines. The text of n nights ago lacks the last lines, so tha
 of the text before. A model is trained on the oldest text from random weights (cold start). Each later text starts
 from the model of the night before, with a growing vocabulary (warm start). Today's text is also trained on from
 random weights; that perplexity is the goal. Both vocabularies of today are the same, so the perplexities may be
-compared. Steps and seconds are those of training, without validation and compilation.
+compared. Steps and seconds are those of training, without validation. The seconds include TensorFlow's compilation
+of the first step (about 2 s), which weighs more in a short warm start.
 
 The plan of a warm start is for its whole length: it has one validation, at its end, unless it has several epochs.
 """
