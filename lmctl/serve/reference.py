@@ -94,7 +94,7 @@ def _table(schema: dict[str, Any], found: dict[str, Any], caption: str) -> list[
         )
     rows.append("</tbody></table></div>")
     for each in inner:
-        rows += _table(each, found, each["$ref"].rpartition("/")[2])
+        rows += _table(each, found, caption)
     return rows
 
 

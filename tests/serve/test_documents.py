@@ -59,6 +59,9 @@ def test_the_reference_names_every_key(client):
         assert endpoint.path in page
         for field in msgspec.structs.fields(endpoint.request):
             assert f"<code>{field.name}</code>" in page
+        assert f"<caption>Answer: {endpoint.response.__name__}</caption>" in page
+    # An object inside an answer.
+    assert "<caption>Answer: TokenScore</caption>" in page
 
 
 def test_the_examples_of_the_reference_have_a_token_if_one_is_asked_for(serving):
