@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from benchmarks.cloze import random_gaps
+from benchmarks.cloze import BLANK, random_gaps
 from benchmarks.family_table import Row, table
 from benchmarks.processes import lmctl_program, measure
 from lmctl import families
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from lmctl.families.family import Family
     from lmctl.store.bundle import Bundle
 
-BLANK = "[GAP]"
 CONTEXT_WORDS = 20
 COLD_STARTS = 5
 # Without next-word distributions, a word costs as much as its sentence. So the pseudo-perplexity is that of some

@@ -81,9 +81,9 @@ def _cpu_seconds_of_children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def own_peak_rss_bytes() -> int:
-    """Largest resident memory of this process so far."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+def peak_rss_bytes(process: int) -> int:
+    """Largest resident memory of a process so far."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 

@@ -6,6 +6,7 @@ python -m benchmarks.queries models/news valid.txt
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import lmctl
-from benchmarks.processes import own_peak_rss_bytes
+from benchmarks.processes import peak_rss_bytes
 from lmctl.query.context_reader import ContextReader
 from lmctl.query.prediction import Predictor
 from lmctl.query.prefixes import Prefixes, PrefixPredictor
@@ -105,7 +106,7 @@ def _print_row(size: str, seconds: Sequence[float], contexts: int) -> None:
     median, slow = 1000 * np.percentile(seconds, [50, 99])
     print(
         f"{size}\t{len(seconds)}\t{median:.2f}\t{slow:.2f}\t{contexts / sum(seconds):,.0f}\t"
-        f"{own_peak_rss_bytes() / 1e6:.0f} MB",
+        f"{peak_rss_bytes(os.getpid()) / 1e6:.0f} MB",
         flush=True,
     )
 

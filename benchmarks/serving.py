@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.processes import lmctl_program
+from benchmarks.processes import lmctl_program, peak_rss_bytes
 from benchmarks.queries import sample_contexts
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _show_clients(arguments: argparse.Namespace, bodies: Iterator[bytes]) -> Non
                     seconds, spent = asyncio.run(_load(port, clients, bodies, arguments.seconds))
                     median, slow = 1000 * np.percentile(seconds, [50, 99])
                     found.setdefault((batch, clients), []).append((median, slow, len(seconds) / spent))
-                    memory[batch, clients] = _peak_bytes(process.pid)
+                    memory[batch, clients] = peak_rss_bytes(process.pid)
     for (batch, clients), rows in found.items():
         median, slow, rate = np.median(rows, axis=0)
         peak = memory[batch, clients] / 1e6
@@ -101,7 +101,7 @@ def _show_streams(arguments: argparse.Namespace, contexts: Sequence[str], bodies
                             *(1000 * np.percentile(seconds, [50, 99])),
                             len(seconds) / spent,
                             beside.words / arguments.seconds,
-                            _peak_bytes(process.pid) / 1e6,
+                            peak_rss_bytes(process.pid) / 1e6,
                         ]
                     )
     for (batch, streams), rows in found.items():
@@ -224,11 +224,6 @@ async def _both(
 ) -> tuple[_Streamed, tuple[list[float], float]]:
     """Read streams, and ask for next words beside them."""
     return await asyncio.gather(_streams(port, streams, requests, seconds), _load(port, 1, bodies, seconds))
-
-
-def _peak_bytes(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from benchmarks.processes import measure, own_peak_rss_bytes
+from benchmarks.processes import measure, peak_rss_bytes
 from lmctl.config import read_settings
 from lmctl.corpus.prepared import PreparedCorpus
 
@@ -80,7 +81,7 @@ def _steps(folder: Path, assignments: list[str], count: int) -> dict[str, float]
         "milliseconds": 1000 * median,
         "processor_milliseconds": 1000 * statistics.median(processors[FIRST_MEASURED:]),
         "tokens_per_second": setup.batches.batch_size * setup.batches.num_steps / median,
-        "peak_bytes": own_peak_rss_bytes(),
+        "peak_bytes": peak_rss_bytes(os.getpid()),
     }
 
 
