@@ -189,8 +189,11 @@ def test_a_model_that_fills_gaps_is_asked_for_them(start, make_bundle, tmp_path)
 
 def test_a_client_that_leaves_a_stream_is_counted_and_the_next_one_is_answered(start, bundle):
     server = start("-m", bundle)
-    body = {"prompts": ["the"], "words": 1000, "sentences": 10, "samples": 16, "stream": True}
+    # About 8 MB, more than the system takes for a client that does not read. So the stream has not ended before.
+    body = {"prompts": ["the"] * 64, "words": 1000, "sentences": 10, "samples": 16, "stream": True}
     with contextlib.closing(server.connect()) as connection:
+        connection.connect()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 12)
         connection.request("POST", "/v1/generate", json.dumps(body).encode(), {"Content-Type": "application/json"})
         assert b'"piece":"the"' in connection.getresponse().readline()
 
