@@ -82,7 +82,9 @@ def rank(
     from lmctl.query.ranking import rank_sentences
 
     opened = load_named(model)
-    printer = _Printer(format or ("table" if sys.stdout.isatty() else "plain"), header=header)
+    printer = _Printer(
+        format or ("table" if sys.stdout.isatty() else "plain"), header=header, blank_lines=not best
+    )
     batches = arriving_queries(
         sentences,
         file,
@@ -118,11 +120,18 @@ def _groups(batches: Iterable[Sequence[str]], are_arguments: bool) -> Iterator[l
 
 
 class _Printer:
-    """Prints groups of ranked sentences."""
+    """Prints groups of ranked sentences.
 
-    def __init__(self, format: str, *, header: bool) -> None:
+    Args:
+        format: table, plain, tsv or jsonl.
+        header: whether the first line of tsv has the names of the columns.
+        blank_lines: whether plain groups have a blank line between them, because a group may have several lines.
+    """
+
+    def __init__(self, format: str, *, header: bool, blank_lines: bool) -> None:
         self._format = format
         self._header = header and format == "tsv"
+        self._blank_lines = blank_lines
         self._group = 0
 
     def print(self, ranked: Sequence[tuple[int, Ranked]]) -> None:
@@ -131,7 +140,7 @@ class _Printer:
         if self._format == "table":
             self._table(ranked)
             return
-        rows = ["\n"] if self._format == "plain" and self._group > 1 and len(ranked) > 1 else []
+        rows = ["\n"] if self._format == "plain" and self._group > 1 and self._blank_lines else []
         rows += [self._row(line, rank, found) for rank, (line, found) in enumerate(ranked, start=1)]
         self._heading()
         sys.stdout.write("".join(rows))

@@ -36,6 +36,11 @@ def test_groups_are_separated_by_blank_lines(lmctl, imported):
     assert best.lines == ["a", "b"]
 
 
+def test_a_group_of_one_sentence_is_separated_like_every_other(lmctl, imported):
+    finished = lmctl("rank", "-m", imported, stdin=b"b a\na\n\nz\n\nb\n\nb a\na\n")
+    assert finished.lines == ["a", "b a", "", "z", "", "b", "", "a", "b a"]
+
+
 def test_jsonl(call, imported):
     (best,) = map(json.loads, call("rank", "-m", imported, "--best", "--json", "b a", "a").lines)
     assert best == {
