@@ -40,7 +40,8 @@ def rollback(messages: Messages, /, model: str | None, number: int | None) -> No
     from lmctl.jobs.rollback import roll_back
     from lmctl.store.naming import default_model, split_generation
 
-    folder, named = split_generation(default_model() if model is None else model)
+    model = default_model() if model is None else model
+    folder, named = split_generation(model)
     if number is not None and named is not None:
         raise click.UsageError(f"{model} and --to {number} both name a generation; use one of them")
     with showing_activity(messages, "checking"):

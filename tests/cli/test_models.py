@@ -131,3 +131,12 @@ def test_a_generation_or_model_that_is_not_there_is_missing(call, folder):
         finished = call("rollback", *arguments)
         assert (finished.code, finished.err) == (66, f"lmctl: {message}\n")
     assert call("models", "typo").code == 66
+
+
+def test_rollback_takes_one_generation_also_if_the_variable_names_one(call, folder, monkeypatch):
+    monkeypatch.setenv("LMCTL_MODEL", "models/news@1")
+
+    finished = call("rollback", "--to", "2")
+
+    assert finished.code == 2
+    assert finished.err == "lmctl: models/news@1 and --to 2 both name a generation; use one of them\n"
