@@ -91,12 +91,12 @@ def mixed(summary: Mixed, as_json: bool) -> None:
     if not sys.stdout.isatty():
         return
     columns = [tables.Column("weight"), tables.Column("perplexity")]
-    rows = [(member.model, (f"{member.weight:.4f}", _number(member.perplexity))) for member in summary.members]
+    rows = [(member.model, (f"{member.weight:.4f}", _perplexity(member.perplexity))) for member in summary.members]
     tables.show(
         terminal_console(),
         "model",
         columns,
-        [*rows, (families.combining().name, ("", _number(summary.perplexity)))],
+        [*rows, (families.combining().name, ("", _perplexity(summary.perplexity)))],
     )
     echo_values(
         {
@@ -160,10 +160,10 @@ def _show_generations(listed: Sequence[Generation]) -> None:
     for each in listed:
         mark = "" if not each.current else " * pinned" if each.pinned else " *"
         oov_rate, tokens, words = each.valid_oov_rate, each.tokens, each.vocabulary_size
-        of_gaps = "" if each.valid_pseudo_perplexity is None else _number(each.valid_pseudo_perplexity)
+        of_gaps = "" if each.valid_pseudo_perplexity is None else _perplexity(each.valid_pseudo_perplexity)
         cells = (
             "" if each.generation is None else f"{each.generation}{mark}",
-            "" if each.valid_perplexity is None else _number(each.valid_perplexity),
+            "" if each.valid_perplexity is None else _perplexity(each.valid_perplexity),
             *([of_gaps] if any_fills_gaps else []),
             "" if oov_rate is None else f"{100 * oov_rate:.2f} %",
             "" if words is None else f"{words:,}",
@@ -247,5 +247,6 @@ def model_info(bundle: Bundle, as_json: bool, *, header: bool = True) -> None:
     echo_values({"folder": str(bundle.folder), **describe_bundle(bundle)}, header=header)
 
 
-def _number(value: float | None) -> str:
-    return "unknown" if value is None or not math.isfinite(value) else f"{value:.2f}"
+def _perplexity(value: float | None) -> str:
+    """A perplexity with two decimals; None stands for an infinite one."""
+    return f"{math.inf if value is None else value:.2f}"

@@ -61,6 +61,23 @@ def test_on_a_terminal_the_members_are_shown(on_terminal, counted, valid, tmp_pa
     assert lines[4].startswith("mixture")
 
 
+def test_on_a_terminal_an_infinite_perplexity_is_inf_as_in_every_table(on_terminal, call, write, tmp_path):
+    # -99 stands for a probability of 0.
+    for name, log10 in (("never", -99), ("sometimes", -0.7)):
+        unigrams = f"-99\t<s>\n-1\t<unk>\n-0.2\t</s>\n-0.5\ta\n{log10}\tb\n"
+        arpa = write(f"{name}.arpa", f"\\data\\\nngram 1=5\n\n\\1-grams:\n{unigrams}\n\\end\\\n".encode())
+        assert call("import", arpa, "-o", tmp_path / name).code == 0
+    names = (tmp_path / "never", tmp_path / "sometimes")
+    code, shown = on_terminal("mix", "-q", *names, "--valid", write("ab.txt", b"a b\n"), "-o", tmp_path / "model")
+
+    assert code == 0
+    # a, b and </s>: 0.5, 0.7 and 0.2, a third each.
+    assert [line.split()[-2:] for line in shown.splitlines()[2:4]] == [
+        ["0.0000", "inf"],
+        ["1.0000", f"{10 ** ((0.5 + 0.7 + 0.2) / 3):.2f}"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
