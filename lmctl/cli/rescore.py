@@ -64,7 +64,8 @@ logger = logging.getLogger(__name__)
     "--costs",
     type=PathName(),
     metavar="FILE",
-    help="For kaldi: the costs that the hypotheses came with, id and cost on each line.  [default: no scores]",
+    help="For kaldi, with --weight or --references: the costs that the hypotheses came with, id and cost on each "
+    "line.  [default: no scores]",
 )
 @click.option(
     "--id-key", default="id", show_default=True, metavar="KEY", help="For jsonl: the key of the id of a list."
@@ -116,7 +117,7 @@ def rescore(
     if references is not None and weight is not None:
         raise click.UsageError("--references tunes the weight; leave out --weight, or --references")
     from lmctl.query.model import load_named
-    from lmctl.query.nbest import format_of, make_format, read_costs
+    from lmctl.query.nbest import format_of, make_format, read_costs, read_references
     from lmctl.query.rescoring import Combination, best_of, rescored, rescored_by_references
     from lmctl.text.reading import read_lines
     from lmctl.text.sources import STDIN, check_sources
@@ -129,6 +130,8 @@ def rescore(
     name = format_of(first) if input_format == "auto" else input_format
     if costs is not None and name != "kaldi":
         raise click.UsageError(f"--costs is for kaldi; lines of {name} have their scores")
+    if costs is not None and weight is None and references is None:
+        raise click.UsageError("--costs needs --weight or --references; without them, scores are not combined")
     if name != "jsonl" and (id_key, text_key, score_key) != ("id", "text", "score"):
         raise click.UsageError(f"--id-key, --text-key and --score-key are for jsonl; the lines are {name}")
     format = make_format(
@@ -144,7 +147,7 @@ def rescore(
     scored: Iterable[list[Rescored]] = rescored(opened, format.groups(lines), combination)
     if references is not None:
         lines_of_references = read_lines(references, encoding=encoding, errors=errors)
-        texts = _references(only_lines(lines_of_references, references), name)
+        texts = read_references(only_lines(lines_of_references, references), references, name)
         scored, found, rate = rescored_by_references(
             opened, format.groups(lines), texts, characters=metric == "cer"
         )
@@ -175,10 +178,3 @@ def _first_line(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
         if line.strip():
             return line, itertools.chain(read, rest)
     return "", iter(read)
-
-
-def _references(lines: Iterable[str], format: str) -> dict[str, str]:
-    if format == "moses":
-        return {str(number): line for number, line in enumerate(lines)}
-    cells = (line.strip().partition(" ") for line in lines if line.strip())
-    return {name: text for name, _, text in cells}

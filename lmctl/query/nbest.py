@@ -1,8 +1,7 @@
 """n-best lists: several hypotheses for each utterance or sentence, in the formats of Moses, Kaldi and JSON lines.
 
 - moses: `id ||| text ||| features ||| score`, as Moses's -n-best-list writes it; more fields may follow. A score
-is
-  better if it is larger.
+  is better if it is larger.
 - kaldi: `utterance-1 words`, a text archive with the number of the hypothesis after the last `-`. Scores are in
   another archive, `utterance-1 cost`; a cost is better if it is smaller.
 - jsonl: an object on each line, with the id, the text and the score under keys that the user names.
@@ -148,7 +147,8 @@ class _Kaldi(NBestFormat):
         self._names: set[str] = set()
 
     def read(self, number: int, line: str) -> Hypothesis:
-        name, _, text = line.strip().partition(" ")
+        name, *rest = line.split(maxsplit=1)
+        text = rest[0].strip() if rest else ""
         group, _, place = name.rpartition("-")
         if not group or not place.isdecimal():
             raise self.error(number, f"id {quoted(name)}; expected an utterance, - and a number, such as utt1-2")
@@ -160,7 +160,7 @@ class _Kaldi(NBestFormat):
             if name not in self._costs:
                 raise self.error(number, f"id {quoted(name)} has no cost in the file of costs")
             score = -self._costs[name]
-        return Hypothesis(number, group, text.strip(), score, name)
+        return Hypothesis(number, group, text, score, name)
 
     def written(self, hypothesis: Hypothesis, log_prob: float, score: float | None) -> str:
         return f"{hypothesis.record} {-(log_prob if score is None else score):.6f}"
@@ -247,3 +247,22 @@ def read_costs(lines: Iterable[str], source: str) -> dict[str, float]:
             raise reader.error(number, f"id {quoted(cells[0])} occurs twice")
         costs[cells[0]] = reader.number_in(number, "cost", cells[1])
     return costs
+
+
+def read_references(lines: Iterable[str], source: str, format: str) -> dict[str, str]:
+    """Read the right text for each id: for moses, a line for each id from 0; else an id, white space and the text.
+
+    Raises:
+        DataError: an id occurs twice.
+    """
+    if format == "moses":
+        return {str(number): line for number, line in enumerate(lines)}
+    references: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, *rest = line.split(maxsplit=1)
+        if name in references:
+            raise DataError(f"{source}: line {number}: id {quoted(name)} occurs twice")
+        references[name] = rest[0].strip() if rest else ""
+    return references

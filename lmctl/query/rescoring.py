@@ -30,7 +30,7 @@ class Combination:
     Attributes:
         weight: weight of the log probability.
         word_penalty: added for each word of the text, between white space. A positive number makes longer texts
-        better.
+            better.
     """
 
     weight: float
@@ -88,7 +88,10 @@ def combined(hypothesis: Hypothesis, log_prob: float, combination: Combination |
     if combination is None:
         return None
     if hypothesis.score is None:
-        raise DataError(f"line {hypothesis.line}: no score to combine; leave out --weight, or give scores")
+        raise DataError(
+            f"line {hypothesis.line}: no score to combine; give a score in each line (for kaldi, --costs FILE), "
+            "or leave out --weight and --references"
+        )
     words = len(hypothesis.text.split())
     weighted = combination.weight * max(log_prob, LEAST_LOG_PROB)
     return hypothesis.score + weighted + combination.word_penalty * words

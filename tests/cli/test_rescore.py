@@ -5,6 +5,7 @@ import math
 
 import pytest
 from arpa_texts import ARPA
+from refusals import assert_refused
 
 # Natural log probabilities under the n-grams of ARPA; see test_rank.py for their log10.
 B_A, A = -2.55 * math.log(10), -1.35 * math.log(10)
@@ -51,6 +52,28 @@ def test_kaldi(lmctl, imported, write):
     assert best.lines == ["u1 b a"]
 
 
+def test_an_id_of_kaldi_ends_at_any_white_space(call, imported, write):
+    text, costs = write("text", b"u1-1\tb a\nu1-2\ta\n"), write("costs", b"u1-1\t1\nu1-2\t1\n")
+    references = write("references", b"u1\ta\n")
+
+    plain = call("rescore", "-m", imported, text)
+    tuned = call("rescore", "-m", imported, "--costs", costs, "--references", references, "--best", text)
+
+    assert plain.lines == [f"u1-1 {-B_A:.6f}", f"u1-2 {-A:.6f}"]
+    assert (tuned.lines, tuned.err) == (["u1 a"], "")
+
+
+def test_an_id_with_two_references_is_refused(call, imported, write):
+    references = write("references", b"x a\n\nx b\n")
+    lists = write("lists.jsonl", b'{"id":"x","text":"a","score":1}\n')
+
+    assert_refused(
+        call("rescore", "-m", imported, "--references", references, lists),
+        65,
+        f"{references}: line 3: id 'x' occurs twice",
+    )
+
+
 def test_json_lines(lmctl, imported):
     finished = lmctl("rescore", "-m", imported, stdin=b'{"id":"x","text":"a","n":1}\n')
     assert list(map(json.loads, finished.lines)) == [
@@ -75,7 +98,14 @@ def test_weights_are_tuned_on_references(call, imported, write):
         (("--metric", "cer"), MOSES, 2, "--metric needs --references"),
         (("--id-key", "utt"), MOSES, 2, "--id-key, --text-key and --score-key are for jsonl; the lines are moses"),
         (("--costs", "/dev/null"), MOSES, 2, "--costs is for kaldi; lines of moses have their scores"),
-        (("--weight", "1"), b"0 ||| a\n", 65, "line 1: no score to combine; leave out --weight, or give scores"),
+        (("--weight", "1"), b"0 ||| a\n", 65, "line 1: no score to combine; give a score in each line"),
+        (
+            ("--references", "/dev/null"),
+            b"u-1 a\n",
+            65,
+            "no score to combine; give a score in each line (for kaldi,",
+        ),
+        (("--costs", "/dev/null"), b"u-1 a\n", 2, "--costs needs --weight or --references"),
         (("--input", "moses"), b"0 a\n", 65, "line 1: one field; expected id ||| text ||| features ||| score"),
         (("--text-key", "t"), b'{"id":1,"text":"a"}\n', 65, "line 1: no key 't'; it has 'id', 'text'"),
     ],
