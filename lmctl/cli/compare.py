@@ -83,7 +83,7 @@ LEVELS = ("summary", "group", "word")
     "--tokens",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Number of tokens that are printed for each model.  [default: 100; for table 10]",
+    help="With --level word: number of tokens that are printed for each model.  [default: 100; for table 10]",
 )
 @click.option(
     "--accuracy-at",
@@ -210,6 +210,8 @@ def compare(
     check_sources(files)
     report = _begun_report(report_file)
     printer = make_printer(format, level, header=header)
+    if tokens and not printer.shows_words:
+        raise click.UsageError("--tokens needs --level word")
     printed_tokens = printer.most_tokens if tokens is None else tokens
     opened = {model: load_named(model, cache=cache) for model in models}
     following = {f"{model} (dynamic)": load_named(model, cache=cache) for model in dynamic_models}

@@ -57,6 +57,11 @@ class Printer(ABC):
         """Whether groups are printed."""
         return self._shows_groups
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether the tokens that differ most are printed."""
+        return self._shows_words
+
     @abstractmethod
     def print(self, comparison: Comparison) -> None:
         """Print a comparison."""

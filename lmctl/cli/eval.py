@@ -160,7 +160,8 @@ def evaluate(
     """
     check_cache(cache, state)
     check_dynamic(dynamic, dynamic_rate, state, has_ranks=bool(accuracy_at))
-    _check_interval(interval, confidence, format)
+    if confidence is not None and not interval:
+        raise click.UsageError("--confidence needs --interval")
     from lmctl.store.naming import default_model, names_model
 
     if files and not models and names_model(files[0]):
@@ -172,13 +173,20 @@ def evaluate(
     from lmctl.cli.activity import showing_activity
     from lmctl.cli.output import STDOUT
     from lmctl.cli.reports import write_figures
-    from lmctl.cli.scores import Scored, make_printer
+    from lmctl.cli.scores import Scored, chosen_format, make_printer
     from lmctl.files import check_writable
     from lmctl.jobs.evaluating import evaluate_text
     from lmctl.query.bootstrap import Resampling
     from lmctl.query.model import load_named
     from lmctl.text.sources import STDIN, check_sources
 
+    # -o and --report have figures that the format has not.
+    _check_is_printed(
+        chosen_format(format),
+        level,
+        interval=interval and output is None,
+        accuracy=bool(accuracy_at) and output is None and report_file is None,
+    )
     names = files or (STDIN,)
     check_sources(names)
     if output is not None and str(output) != STDOUT:
@@ -266,12 +274,25 @@ def _begun_report(path: Path | None) -> TextReport | None:
     return TextReport(path)
 
 
-def _check_interval(interval: bool, confidence: float | None, format: str | None) -> None:
-    """Refuse --confidence without an interval, and formats that have no place for one."""
-    if confidence is not None and not interval:
-        raise click.UsageError("--confidence needs --interval")
-    if interval and format in ("kenlm", "srilm"):
-        raise click.UsageError(f"--format {format} has no interval; with --interval use table, tsv or jsonl")
+def _check_is_printed(format: str, level: str, *, interval: bool, accuracy: bool) -> None:
+    """Refuse figures that would be computed and not printed.
+
+    Args:
+        format: one of `FORMATS`.
+        level: summary, sentence or word.
+        interval: whether an interval is to be printed.
+        accuracy: whether accuracies are to be printed; rows of words have the rank.
+    """
+    for option, figure, is_asked, lacking in (
+        ("--interval", "interval", interval, ("sentence", "word")),
+        ("--accuracy-at", "accuracy", accuracy, ("sentence",)),
+    ):
+        if is_asked and format in ("kenlm", "srilm"):
+            raise click.UsageError(f"--format {format} has no {figure}; with {option} use table, tsv or jsonl")
+        if is_asked and format == "tsv" and level in lacking:
+            raise click.UsageError(
+                f"--level {level} has no {figure} in tsv; with {option} use --level summary, or table or jsonl"
+            )
 
 
 def _check_comparison(files: tuple[str, ...], format: str | None) -> None:

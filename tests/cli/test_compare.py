@@ -226,6 +226,8 @@ def test_models_with_and_without_a_cache(call, cached, bundle, text):
         (("bundle", "other", "--unit", "page", "good.txt"), 2, "expected line, document or a number of lines"),
         (("bundle", "other", "--accuracy-at", "x", "good.txt"), 2, "expected whole numbers"),
         (("bundle", "other", "--samples", "0", "good.txt"), 2, "--samples"),
+        (("bundle", "other", "--tokens", "2", "good.txt"), 2, "--tokens needs --level word"),
+        (("bundle", "other", "--tokens", "2", "--level", "group", "--json", "good.txt"), 2, "needs --level word"),
         (("--dynamic", "bundle", "good.txt"), 2, "--dynamic needs --state carry"),
         (("bundle", "other", "--dynamic-rate", "0.1", "good.txt"), 2, "--dynamic-rate needs --dynamic"),
         (

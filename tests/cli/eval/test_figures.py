@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
+from refusals import assert_refused
 from scored import TEXT, log10, summary
 
 from lmctl.families import load_language_model
@@ -68,6 +70,24 @@ def test_accuracy_and_reciprocal_rank_follow_from_the_ranks(call, bundle, text):
     header, row = call("eval", "-m", bundle, "--accuracy-at", "5,1", text).rows
     assert [name for name in header if name.startswith("accuracy")] == ["accuracy@1", "accuracy@5"]
     assert row[header.index("accuracy@5")] == f"{found['accuracy']['5']:.6f}"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--format", "kenlm"), "--format kenlm has no accuracy; with --accuracy-at use table, tsv or jsonl"),
+        (("--format", "srilm", "--level", "word"), "--format srilm has no accuracy"),
+        (("--level", "sentence"), "--level sentence has no accuracy in tsv; with --accuracy-at use"),
+    ],
+)
+def test_accuracies_that_no_row_would_have_are_refused(call, bundle, text, tmp_path, options, expected):
+    asked = ("eval", "-m", bundle, "--blank-lines", "drop", "--accuracy-at", "1", *options, text)
+
+    assert_refused(call(*asked), 2, expected)
+    # -o has them.
+    assert call(*asked, "-o", tmp_path / "figures.json").code == 0
+    (figures,) = json.loads((tmp_path / "figures.json").read_bytes())["texts"]
+    assert figures["accuracy"] == summary(call, "-m", bundle, "--accuracy-at", "1", text)["accuracy"]
 
 
 def test_ties_count_against_the_model(call, uniform, write):

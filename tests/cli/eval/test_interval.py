@@ -75,6 +75,8 @@ def test_one_line_has_no_interval(call, bundle, write):
     [
         (("--confidence", "90"), "--confidence needs --interval"),
         (("--interval", "--format", "kenlm"), "--format kenlm has no interval"),
+        (("--interval", "--level", "sentence"), "--level sentence has no interval in tsv; with --interval use"),
+        (("--interval", "--level", "word", "--format", "tsv"), "--level word has no interval in tsv"),
         (("--interval", "--confidence", "0"), "above 0"),
         (("--interval", "--confidence", "101"), "100"),
     ],
