@@ -158,8 +158,8 @@ def compare(
     seed: int,
     report_file: Path | None,
     text_format: TextFormat,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Compare models on each FILE: figures, whether a difference is more than chance, and where they differ.
 
@@ -222,7 +222,7 @@ def compare(
         with showing_activity(messages, "scoring"):
             comparison = compare_models(
                 opened,
-                TextSource(file, encoding or "utf-8", errors or "strict", text_format),
+                TextSource(file, encoding, errors, text_format),
                 state=state,
                 blank_lines=blank_lines,
                 accuracy_at=() if dynamic_models else accuracy_at,

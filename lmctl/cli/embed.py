@@ -39,8 +39,8 @@ def embed(
     of_words: bool,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Print a vector for each sentence or word, one on each line.
 
@@ -72,7 +72,6 @@ def embed(
     from lmctl.query.model import load_named
     from lmctl.query.vectors import SentenceEncoder, known_words, word_vectors
 
-    encoding, errors = encoding or "utf-8", errors or "strict"
     opened = load_named(model)
     if of_words:
         vectors = word_vectors(opened)

@@ -137,8 +137,8 @@ def evaluate(
     max_perplexity: float | None,
     report_file: Path | None,
     text_format: TextFormat,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Measure how well a model predicts each FILE: perplexity, cross-entropy, bits per character, OOV rate.
 
@@ -211,8 +211,8 @@ def evaluate(
             header=header,
             accuracy_at=accuracy_at,
             output=output,
-            encoding=encoding or "utf-8",
-            errors=errors or "strict",
+            encoding=encoding,
+            errors=errors,
             text_format=text_format,
             report=report,
         )
@@ -230,8 +230,8 @@ def evaluate(
                 state=state,
                 blank_lines=blank_lines or BLANK_LINES.get(format or ""),
                 accuracy_at=accuracy_at,
-                encoding=encoding or "utf-8",
-                errors=errors or "strict",
+                encoding=encoding,
+                errors=errors,
                 text_format=text_format,
                 interval=Resampling(confidence or CONFIDENCE) if interval else None,
                 # Dynamic evaluation computes the probabilities of the text alone.

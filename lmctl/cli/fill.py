@@ -76,8 +76,8 @@ def fill(
     mid_sentence: bool,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Print the most probable words for the gap in each TEXT, best first.
 
@@ -118,7 +118,6 @@ def fill(
     from lmctl.query.model import load_named
     from lmctl.text.sources import STDIN
 
-    encoding, errors = encoding or "utf-8", errors or "strict"
     candidate_words = read_candidates(candidates, candidates_file, texts, file, encoding=encoding, errors=errors)
     filler = Filler(
         load_named(model),

@@ -131,8 +131,8 @@ def generate(
     stream: bool,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Continue each PROMPT with words that the model draws, up to the end of the sentence.
 
@@ -197,7 +197,6 @@ def generate(
     # Drawing for each of many lines would cost more than most texts.
     messages = replace(messages, live=messages.live and bool(prompts))
     source = "PROMPT" if prompts else f"{'standard input' if file in (None, STDIN) else file}: line"
-    encoding, errors = encoding or "utf-8", errors or "strict"
     for batch in arriving_queries(
         prompts, file, encoding=encoding, errors=errors, long_lines="refuse", argument="PROMPT"
     ):

@@ -10,7 +10,7 @@ import click
 from lmctl import families
 from lmctl.cli.key_options import given_keys, tokenizer_options
 from lmctl.cli.options import configuration_options, message_options, output_model_option, pass_messages
-from lmctl.cli.parameters import PathName
+from lmctl.cli.parameters import EncodingName, PathName
 from lmctl.errors import joined
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ def _suffixes() -> str:
 @click.option(
     "--eos", metavar="WORD", help="Word that ends a sentence.  [default: a usual spelling, such as </s> or <eos>]"
 )
-@click.option("--encoding", metavar="NAME", help="arpa: character encoding, such as gb18030.  [default: utf-8]")
+@click.option(
+    "--encoding",
+    type=EncodingName(),
+    metavar="NAME",
+    help="arpa: character encoding, such as gb18030.  [default: utf-8]",
+)
 @click.option(
     "--positive-log-probs",
     type=click.Choice(["error", "zero"]),
@@ -115,7 +120,7 @@ def import_(
     if format != ARPA:
         given = (("--bos", bos), ("--encoding", encoding), ("--positive-log-probs", positive_log_probs))
         for option, value in given:
-            if value:
+            if value is not None:
                 raise click.UsageError(f"{option}: only an ARPA file has it, and {file} is read as {format}")
         if file == "-" or is_address(file):
             place = "standard input" if file == "-" else f"{file}, an address; download it"

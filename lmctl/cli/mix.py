@@ -60,8 +60,8 @@ def mix(
     state: State,
     as_json: bool,
     text_format: TextFormat,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Publish a mixture of MODELs, and print its path.
 
@@ -92,8 +92,8 @@ def mix(
             output,
             valid,
             state=state,
-            encoding=encoding or "utf-8",
-            errors=errors or "strict",
+            encoding=encoding,
+            errors=errors,
             text_format=text_format,
         )
     reports.mixed(mixed, as_json)

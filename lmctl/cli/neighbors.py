@@ -30,8 +30,8 @@ def neighbors(
     k: int,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Print the nearest words to each WORD, by the cosine of their vectors.
 
@@ -63,7 +63,5 @@ def neighbors(
 
     finder = Neighbors(load_named(model), k=k)
     printer = NeighborPrinter(format, header=header)
-    for batch in arriving_queries(
-        words, file, encoding=encoding or "utf-8", errors=errors or "strict", argument="WORD"
-    ):
+    for batch in arriving_queries(words, file, encoding=encoding, errors=errors, argument="WORD"):
         printer.print(finder.answer(batch))

@@ -10,7 +10,7 @@ import click
 
 from lmctl.cli.completion import complete_assignments, complete_files, complete_models
 from lmctl.cli.output import Messages, configure_messages
-from lmctl.cli.parameters import PathName
+from lmctl.cli.parameters import EncodingName, PathName, page_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -242,13 +242,6 @@ def cache_option(command: F) -> F:
     )(command)
 
 
-def _page_file(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse standard output, which has the results of the command."""
-    if str(path) == "-":
-        raise click.BadParameter("expected a file; standard output has the results of this command")
-    return path
-
-
 def report_option(subject: str) -> Callable[[F], F]:
     """Add --report, a page about the subject, which the command calls `report_file`."""
     return click.option(
@@ -256,7 +249,7 @@ def report_option(subject: str) -> Callable[[F], F]:
         "report_file",
         type=PathName(path_type=Path),
         metavar="FILE.html",
-        callback=_page_file,
+        callback=page_file,
         help=f"Also write {subject} as a page for a browser; needs lmctl[report].",
     )
 
@@ -274,11 +267,18 @@ def encoding_options(command: F) -> F:
     command = click.option(
         "--errors",
         type=click.Choice(["strict", "replace", "skip"]),
+        default="strict",
+        show_default=True,
         help="What to do with bytes that are not text in that encoding: strict: refuse the text; replace: read "
-        "them as U+FFFD; skip: leave them out.  [default: strict]",
+        "them as U+FFFD; skip: leave them out.",
     )(command)
     return click.option(
-        "--encoding", metavar="NAME", help="Character encoding of the text, such as gb18030.  [default: utf-8]"
+        "--encoding",
+        type=EncodingName(),
+        default="utf-8",
+        show_default=True,
+        metavar="NAME",
+        help="Character encoding of the text, such as gb18030.",
     )(command)
 
 

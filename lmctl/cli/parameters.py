@@ -13,6 +13,8 @@ from lmctl.records import shortened
 from lmctl.text.addresses import is_address, known_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lmctl.query.units import Unit
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
@@ -44,6 +46,26 @@ class PathName(click.Path):
                     ctx,
                 )
         return super().convert(value, param, ctx)
+
+
+class EncodingName(click.ParamType[str]):
+    """The name of a text encoding that Python knows; it is checked even if the command reads no file."""
+
+    name = "encoding"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; refuse one that is unknown."""
+        name = str(value)
+        if name != "utf-8":
+            from lmctl.errors import UsageError
+            from lmctl.text.encodings import resolve_encoding
+
+            try:
+                resolve_encoding(name, "strict")
+            except UsageError:
+                quoted = shortened(name, LONGEST_QUOTE)
+                self.fail(f"expected the name of a text encoding, such as gb18030, got {quoted!r}", param, ctx)
+        return name
 
 
 class TimeSpan(click.ParamType[float]):
@@ -106,6 +128,13 @@ class FiniteNumber(click.ParamType[float]):
         if math.isfinite(self._low):
             return f"a number of at least {self._low:g}"
         return f"a number of at most {self._high:g}" if math.isfinite(self._high) else "a number"
+
+
+def page_file(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse standard output as the file of a page: it has the results of the command."""
+    if str(path) == "-":
+        raise click.BadParameter("expected a file; standard output has the results of this command")
+    return path
 
 
 def ranks(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:

@@ -106,8 +106,8 @@ def predict(
     cache: int,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Print the most probable next words after each TEXT, best first.
 
@@ -149,7 +149,6 @@ def predict(
     from lmctl.query.model import load_named
     from lmctl.query.prediction import Predictor
 
-    encoding, errors = encoding or "utf-8", errors or "strict"
     candidate_words = read_candidates(candidates, candidates_file, texts, file, encoding=encoding, errors=errors)
     opened = load_named(model, cache=cache)
     settings: dict[str, Any] = {

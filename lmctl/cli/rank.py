@@ -60,8 +60,8 @@ def rank(
     best: bool,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Order SENTENCEs by how probable they are, the most probable first.
 
@@ -88,8 +88,8 @@ def rank(
     batches = arriving_queries(
         sentences,
         file,
-        encoding=encoding or "utf-8",
-        errors=errors or "strict",
+        encoding=encoding,
+        errors=errors,
         long_lines="refuse",
         argument="SENTENCE",
     )

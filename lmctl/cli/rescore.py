@@ -91,8 +91,8 @@ def rescore(
     id_key: str,
     text_key: str,
     score_key: str,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Add the score of a language model to the hypotheses of n-best lists, and print the lists.
 
@@ -122,7 +122,6 @@ def rescore(
     from lmctl.text.reading import read_lines
     from lmctl.text.sources import STDIN, check_sources
 
-    encoding, errors = encoding or "utf-8", errors or "strict"
     check_sources([file or STDIN, *filter(None, (references, costs))])
     source = "standard input" if file in (None, STDIN) else str(file)
     batches = arriving_queries((), file, encoding=encoding, errors=errors, long_lines="refuse", are_lines=False)

@@ -98,8 +98,8 @@ def surprisal(
     text_column: str | None,
     format: str | None,
     header: bool,
-    encoding: str | None,
-    errors: str | None,
+    encoding: str,
+    errors: str,
 ) -> None:
     """Print the surprisal of each word of FILE, -log2 of its probability after the words before it, in bits.
 
@@ -127,7 +127,6 @@ def surprisal(
     from lmctl.text.reading import read_lines
     from lmctl.text.sources import STDIN, check_sources
 
-    encoding, errors = encoding or "utf-8", errors or "strict"
     source = "standard input" if file in (None, STDIN) else str(file)
     check_sources([file or STDIN, *([] if context_file is None else [context_file])])
     columns = Columns(source, id_column, text_column, errors)

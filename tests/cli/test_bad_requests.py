@@ -57,7 +57,11 @@ from refusals import assert_refused
             "--max-perplexity: expected a number of at least 1, got 0.5",
         ),
         (("eval", "-m", "bundle", "-", "-"), 'standard input ("-") is named more than once'),
-        (("eval", "-m", "bundle", "--encoding", "klingon", "good.txt"), "klingon: unknown text encoding"),
+        (("eval", "-m", "bundle", "--encoding", "klingon", "good.txt"), "--encoding: expected the name of a text"),
+        # A variable of the shell that is not set is no encoding; nor does an argument hide the mistake.
+        (("eval", "-m", "bundle", "--encoding", "", "good.txt"), "such as gb18030, got ''"),
+        (("predict", "-m", "bundle", "--encoding", "klingon", "the"), "such as gb18030, got 'klingon'"),
+        (("import", "good.txt", "-o", "new", "--encoding", ""), "such as gb18030, got ''"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_a_usage_error(call, workplace, arguments, reason):
