@@ -28,7 +28,7 @@ class Columns:
         errors: "strict", "replace" or "skip": treatment of half a character in JSON.
 
     Raises:
-        UsageError: a column is 0, or no field.
+        UsageError: a column is 0, has no name, or is no field.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class Columns:
         self._ids: dict[str, int] = {}
         self._line = 0
         for column in (id_column, text_column):
+            if column == "":
+                raise UsageError("column '': expected a name, or a number from 1")
             if column is not None and column.isdecimal() and int(column) < 1:
                 raise UsageError(f"column {column}: columns are counted from 1")
 

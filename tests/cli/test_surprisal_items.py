@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from refusals import assert_refused
 
 HEADER = b"item,condition,sentence\n"
 CSV = HEADER + b'a1,x,"the ""cat"", the dog"\n\na2,"note\nin two lines",the dog sat\n'
@@ -119,3 +120,11 @@ def test_a_path_with_an_empty_name_is_a_usage_error(call, bundle, write):
     finished = call("surprisal", "-m", bundle, "--text-column", "item..id", path)
     assert finished.code == 2
     assert "column 'item..id': expected a field, such as item.id" in finished.err
+
+
+@pytest.mark.parametrize("option", ["--id-column", "--text-column"])
+def test_a_column_without_a_name_is_not_the_last_column(call, bundle, write, option):
+    # A variable of the shell that is not set gives an empty name.
+    finished = call("surprisal", "-m", bundle, option, "", write("items.tsv", b"id\ttext\na\tthe cat\n"))
+
+    assert_refused(finished, 2, "column '': expected a name, or a number from 1")
