@@ -68,14 +68,22 @@ class AnswerPrinter(ABC, Generic[Answer]):
         if self._format == "table":
             self._print_tables(answers)
             return
-        records = [f"{tsv.row(('line', 'rank', *self.columns))}\n"] if self._header else []
-        self._header = False
+        records = [self._heading()]
         for answer in answers:
             self._line += 1
             records.append(self._record(answer))
         # One write for the batch wakes the reader of a pipe only once.
         sys.stdout.write("".join(records))
         sys.stdout.flush()
+
+    def end(self) -> None:
+        """Print what stands even if there was no query: the names of the columns."""
+        sys.stdout.write(self._heading())
+
+    def _heading(self) -> str:
+        """Return the first line of tsv, once."""
+        has_heading, self._header = self._header, False
+        return f"{tsv.row(('line', 'rank', *self.columns))}\n" if has_heading else ""
 
     def _record(self, answer: Any) -> str:
         if self._format == "jsonl":

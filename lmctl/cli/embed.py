@@ -82,7 +82,7 @@ def embed(
         print_words(list(ids), vectors[list(ids.values())], format or "tsv", header=header)
         return
     encoder = SentenceEncoder(opened)
-    printer = SentencePrinter(format or "tsv", header=header)
+    printer = SentencePrinter(format or "tsv", encoder.width, header=header)
     for batch in arriving_queries(texts, file, encoding=encoding, errors=errors, long_lines="refuse"):
         printer.print(encoder.encode(batch))
     printer.end()

@@ -151,3 +151,4 @@ def fill(
             except DataError as error:
                 raise DataError(f"{source} {number}: {error}") from error
             printer.print([answer])
+    printer.end()

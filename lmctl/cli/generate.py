@@ -218,6 +218,7 @@ def generate(
                 printer.print(texts)
         if error is not None:
             raise error
+    printer.end()
 
 
 def check_beam(beam: int | None, drawing: dict[str, float | None]) -> None:

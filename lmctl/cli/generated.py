@@ -48,11 +48,19 @@ class GeneratedPrinter:
         sys.stdout.write("\n")
         sys.stdout.flush()
 
+    def end(self) -> None:
+        """Print what stands even if there was no prompt: the names of the columns."""
+        if self._is_first:
+            sys.stdout.write(self._heading())
+
+    def _heading(self) -> str:
+        return f"{tsv.row(COLUMNS)}\n" if self._header else ""
+
     def _before(self) -> str:
         """Return the lines before the next text: the header of tsv, or a blank line between plain texts."""
         is_first, self._is_first = self._is_first, False
         if is_first:
-            return f"{tsv.row(COLUMNS)}\n" if self._header else ""
+            return self._heading()
         return "\n" if self._blank_lines and self._format == "plain" else ""
 
     def _record(self, text: GeneratedText) -> str:

@@ -65,3 +65,4 @@ def neighbors(
     printer = NeighborPrinter(format, header=header)
     for batch in arriving_queries(words, file, encoding=encoding, errors=errors, argument="WORD"):
         printer.print(finder.answer(batch))
+    printer.end()

@@ -175,6 +175,7 @@ def predict(
     printer = (WordPrinter if words else PredictionPrinter)(format, header=header)
     for contexts in arriving_queries(texts, file, encoding=encoding, errors=errors):
         printer.print(predictor.answer(contexts))
+    printer.end()
 
 
 def _check_prefix(prefix: bool, **options: bool) -> None:

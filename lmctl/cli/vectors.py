@@ -50,11 +50,13 @@ class SentencePrinter:
 
     Args:
         format: one of `FORMATS`.
+        width: length of the vectors, D.
         header: whether the first line of tsv has the names of the columns.
     """
 
-    def __init__(self, format: str, *, header: bool) -> None:
+    def __init__(self, format: str, width: int, *, header: bool) -> None:
         self._format = format
+        self._width = width
         self._header = header and format == "tsv"
         self._line = 0
         self._kept: list[Float32Array] = []
@@ -64,11 +66,8 @@ class SentencePrinter:
         if self._format == "word2vec":
             self._kept += [np.array(sentence.vector, dtype=np.float32) for sentence in sentences]
             return
-        records = []
+        records = [self._heading()]
         for sentence in sentences:
-            if self._header:
-                records.append(_heading(("line", "text"), len(sentence.vector)))
-                self._header = False
             self._line += 1
             names: dict[str, object] = {"line": self._line, "text": sentence.text}
             if self._format == "jsonl":
@@ -77,10 +76,18 @@ class SentencePrinter:
         _write(records)
 
     def end(self) -> None:
-        """Print what could not be printed before the last sentence."""
-        if self._format == "word2vec" and self._kept:
+        """Print what could not be printed before the last sentence, and what stands even if there was none."""
+        if self._format == "word2vec":
             lines = [str(number) for number in range(1, len(self._kept) + 1)]
-            print_words(lines, np.stack(self._kept), "word2vec", header=False)
+            vectors = np.array(self._kept, dtype=np.float32).reshape(len(lines), self._width)
+            print_words(lines, vectors, "word2vec", header=False)
+        else:
+            _write([self._heading()])
+
+    def _heading(self) -> str:
+        """Return the first line of tsv, once."""
+        has_heading, self._header = self._header, False
+        return _heading(("line", "text"), self._width) if has_heading else ""
 
 
 def _heading(names: Sequence[str], width: int) -> str:

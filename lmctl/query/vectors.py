@@ -146,6 +146,11 @@ class SentenceEncoder:
             raise UsageError(_nothing_there(model, "vectors of sentences"))
         self._model = model
 
+    @cached_property
+    def width(self) -> int:
+        """The length of the vectors, D."""
+        return len(self.encode([""])[0].vector)
+
     def encode(self, texts: Sequence[str]) -> list[SentenceVector]:
         """Return the vectors of sentences, in order.
 
