@@ -33,7 +33,7 @@ class Resampling:
     """How intervals are computed; the same values give the same intervals.
 
     Attributes:
-        confidence: of the intervals, in percent, above 0 and below 100.
+        confidence: of the intervals, in percent, above 0 and at most 100.
         samples: number of resamples, at least 1.
         seed: seed of the random numbers.
     """
@@ -122,6 +122,8 @@ def interval_of(values: Float64Array, resampling: Resampling, units: int) -> Int
     in_order = np.sort(values)
     # 100 - 99.9 is not exactly 0.1.
     left_out = int(len(values) * (100 - resampling.confidence) / 200 + 1e-9)
+    # At a confidence of next to 0, at least one value stays.
+    left_out = min(left_out, (len(values) - 1) // 2)
     return Interval(
         low=float(in_order[left_out]),
         high=float(in_order[len(values) - 1 - left_out]),

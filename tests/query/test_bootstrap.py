@@ -67,6 +67,14 @@ def test_the_ends_leave_out_as_many_values_as_the_confidence_says():
     assert (found.low, found.high) == (1.0, 998.0)
 
 
+def test_an_interval_of_next_to_no_confidence_has_its_ends_in_order():
+    # One value less at each end would leave none of two.
+    found = interval_of(np.array([3.0, 1.0]), Resampling(confidence=1e-9), 7)
+    assert (found.low, found.high) == (1.0, 3.0)
+    found = interval_of(np.array([3.0, 1.0, 2.0]), Resampling(confidence=1e-9), 7)
+    assert (found.low, found.high) == (2.0, 2.0)
+
+
 def test_the_interval_of_ten_lines_is_that_of_another_implementation():
     found = perplexity_interval(LINES, Resampling(samples=100_000))
 
