@@ -267,7 +267,9 @@ def run(arguments: list[str]) -> int:
     except MemoryError:
         return _fail("out of memory", EXIT_FAILED)
     except Exception:  # noqa: BLE001
-        traceback.print_exc()
+        # Without a file, traceback would print to standard output, which has the results.
+        if sys.stderr is not None:
+            traceback.print_exc()
         return _fail("this is a bug in lmctl; please report it with the lines above", EXIT_BUG)
     return 0
 

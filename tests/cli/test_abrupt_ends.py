@@ -55,6 +55,19 @@ def test_a_bug_keeps_its_traceback(call, bundle, monkeypatch):
     assert finished.err.splitlines()[-1] == "lmctl: this is a bug in lmctl; please report it with the lines above"
 
 
+def test_a_bug_with_standard_error_closed_leaves_the_results_alone(call, bundle, monkeypatch):
+    def broken(self: object, contexts: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("lmctl.query.prediction.Predictor.answer", broken)
+    # A stream that was closed when the process started is None.
+    monkeypatch.setattr("sys.stderr", None)
+
+    finished = call("predict", "-m", bundle, "the")
+
+    assert (finished.code, finished.out) == (70, "")
+
+
 def test_running_out_of_memory_is_a_failure_and_no_bug(call, bundle, monkeypatch):
     def exhausted(self: object, contexts: object) -> None:
         raise MemoryError
