@@ -63,7 +63,7 @@ SUMMARIES = {
     "verify": "Check each file of a model.",
     "mix": "Publish a mixture of several models.",
     "export": "Write a model in a format of other programs.",
-    "import": "Publish the n-gram model of an ARPA file.",
+    "import": "Publish a model of another program.",
     "models": "List models and their generations.",
     "rollback": "Make an older generation current again.",
 }

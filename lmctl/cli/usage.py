@@ -76,7 +76,7 @@ COMMANDS = {
 ARGUMENTS = {
     "CORPUS": "text files, - for standard input, or one folder that lmctl prepare wrote",
     "INPUT": "text files, or - for standard input",
-    "FILE": "an ARPA file, or - for standard input",
+    "FILE": "an ARPA file or - for standard input, a trie of KenLM, or a network of Keras or PyTorch",
     "MODEL": "folders of models",
 }
 

@@ -21,6 +21,10 @@ from lmctl.config import TrainingConfig, presets
         ("prepare", "missing INPUT (text files, or - for standard input); see lmctl prepare --help"),
         ("prepare x", "missing -o DIR (or --stdout to print segmented text)"),
         ("mix a b -o x", "missing --valid FILE (text that the weights are tuned on); see lmctl mix --help"),
+        (
+            "import",
+            "missing FILE (an ARPA file or - for standard input, a trie of KenLM, or a network of Keras or",
+        ),
         ("import x", "missing -o MODEL (folder of the model); see lmctl import --help"),
         ("train x --epochs", "--epochs: a value is missing"),
         ("predict x --json=1", "--json: takes no value"),
