@@ -104,12 +104,12 @@ def known_words(model: TextModel, words: Iterable[str]) -> dict[str, int]:
     A warning names the words that are out of vocabulary, which are left out.
 
     Raises:
-        UsageError: no word is in the vocabulary.
+        UsageError: there are words, and none is in the vocabulary.
     """
     wanted = list(dict.fromkeys(model.tokenizer.normalization(word.strip()) for word in words))
     found = {word: word_id(model, word) for word in wanted}
     known = {word: token_id for word, token_id in found.items() if token_id is not None}
-    if not known:
+    if wanted and not known:
         raise UsageError(f"none of the {len(wanted)} words is in the model's vocabulary")
     if len(known) < len(wanted):
         missing = [word for word in wanted if word not in known]

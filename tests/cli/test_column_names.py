@@ -15,6 +15,8 @@ import pytest
         # The features of this model have four numbers.
         (("embed",), "line\ttext\tv1\tv2\tv3\tv4\n"),
         (("embed", "--format", "word2vec"), "0 4\n"),
+        (("embed", "--words"), "word\tv1\tv2\tv3\n"),
+        (("embed", "--words", "--format", "word2vec"), "0 3\n"),
         (("predict", "--format", "tsv", "--no-header"), ""),
         (("predict",), ""),
         (("embed", "--json"), ""),
