@@ -261,7 +261,7 @@ def _check_perplexities(results: list[Scored[Figures]], most: float | None) -> N
         if most is not None and not figures.perplexity <= most:
             of_model = f" under {model}" if has_several else ""
             raise QualityGateError(
-                f"{name}: perplexity {figures.perplexity:.2f}{of_model} is above --max-perplexity {most:g}"
+                f"{name}: perplexity {figures.perplexity:.6f}{of_model} is above --max-perplexity {most:.10g}"
             )
 
 

@@ -39,7 +39,7 @@ def test_nothing_to_score_is_bad_data_and_no_figure(lmctl, bundle, stdin):
     assert finished.err == "lmctl: standard input: nothing to score; expected text, a sentence a line\n"
 
 
-@pytest.mark.parametrize(("limit", "code"), [("9.01", 0), ("8.99", 3)])
+@pytest.mark.parametrize(("limit", "code"), [("9.01", 0), ("8.99", 3), ("8.9999999", 3)])
 def test_a_perplexity_above_the_limit_is_exit_3_after_the_figures(lmctl, uniform, limit, code):
     finished = lmctl(
         "eval", "-m", uniform, "--max-perplexity", limit, "--format", "kenlm", "-", stdin=b"the cat\n"
@@ -47,7 +47,8 @@ def test_a_perplexity_above_the_limit_is_exit_3_after_the_figures(lmctl, uniform
 
     assert finished.code == code
     assert finished.lines[0].startswith("Perplexity including OOVs:\t9")
-    assert finished.err == ("" if code == 0 else "lmctl: -: perplexity 9.00 is above --max-perplexity 8.99\n")
+    message = f"lmctl: -: perplexity 9.000000 is above --max-perplexity {limit}\n"
+    assert finished.err == ("" if code == 0 else message)
 
 
 def test_any_text_above_the_limit_fails_and_metrics_are_written_still(call, bundle, write, tmp_path):
