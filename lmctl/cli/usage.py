@@ -154,18 +154,11 @@ def _values_of(kind: click.ParamType[Any] | None) -> str:
     """Return the values that a type takes, in words."""
     if isinstance(kind, click.Choice):
         return joined(list(map(str, kind.choices)), "or")
-    if isinstance(kind, click.types.IntParamType):
-        noun = "a whole number"
-    elif isinstance(kind, click.types.FloatParamType):
-        noun = "a number"
-    else:
+    if not isinstance(kind, click.IntRange):
         return ""
-    low, high = getattr(kind, "min", None), getattr(kind, "max", None)
-    if low is not None and high is not None:
-        return f"{noun} from {low} to {high}"
-    if low is not None:
-        return f"{noun} {'above' if getattr(kind, 'min_open', False) else 'of at least'} {low}"
-    return noun if high is None else f"{noun} of at most {high}"
+    if kind.max is None:
+        return f"a whole number of at least {kind.min}"
+    return f"a whole number from {kind.min} to {kind.max}"
 
 
 def _shown(text: str, longest: int = 80) -> str:
