@@ -155,9 +155,16 @@ class TimeLimit:
         self.validation_seconds = validation_seconds
         self._planned_after = self.seconds_after
 
-    def begin(self) -> None:
-        """Start the clock of an epoch, so that the time since the last step does not count as a step."""
+    def begin(self, *, lags: bool = False) -> None:
+        """Start the clock of the next step, so that the time since the last step does not count as a step.
+
+        Args:
+            lags: whether the clock tells when the last step began, as that of several hosts does. The next step is
+                not measured then: its time would begin with the last step.
+        """
         self._last = self.clock()
+        if lags:
+            self._untypical = max(self._untypical, 1)
 
     def replanned(self, step: int, planned: int, steps_per_epoch: float, epoch_steps: int) -> int:
         """Return the number of steps that are possible in all; called after each step of training.

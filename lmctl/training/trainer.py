@@ -144,8 +144,7 @@ class Trainer:
     def _train_epoch(self) -> bool:
         """Train on every token once, or until the plan is done; return False if training was interrupted."""
         progress, plan = self.progress, self._plan
-        if plan.time_limit is not None:
-            plan.time_limit.begin()
+        self._begin_steps()
         for segment in self._setup.batches.segments(progress.epoch, progress.epoch_steps):
             if progress.epoch_steps and plan.is_done():
                 break
@@ -154,17 +153,20 @@ class Trainer:
             plan.keep_to_limit()
             if (point := self._curve.next_point(plan, progress)) is not None:
                 self._watch.on_event(point)
-                if plan.time_limit is not None:
-                    plan.time_limit.begin()
+                self._begin_steps()
             if self._interrupted():
                 self._save()
                 return False
             if self._clock() - self._saved >= self._watch.save_every_seconds:
                 self._save()
-                if plan.time_limit is not None:
-                    plan.time_limit.begin()
+                self._begin_steps()
         progress.tokens += progress.epoch_tokens
         return True
+
+    def _begin_steps(self) -> None:
+        """Let the time limit measure the steps from now on."""
+        if self._plan.time_limit is not None:
+            self._plan.time_limit.begin(lags=self._setup.link is not None)
 
     def _step(self, segment: Segment) -> None:
         """One update.

@@ -1,6 +1,8 @@
 """Time limits: what counts as the time of a step, and what a continued run does."""
 
+import dataclasses
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +33,35 @@ def test_the_time_of_a_checkpoint_is_no_time_of_a_step(make_corpus, make_config,
     setup = recorded(make_setup(make_corpus(), make_config("training.steps=30")), loss=a_second_later)
     Trainer(setup, Watch(save=save, save_every_seconds=0.0), limit).run()
 
+    assert limit.slowdown == 1.0
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_time_of_a_checkpoint_is_no_time_of_a_step_by_the_clock_of_several_hosts(
+    make_corpus, make_config, make_setup, recorded
+):
+    """That clock tells when the last step began (`Link.now`), so it stands still while a checkpoint is written."""
+    from lmctl.training.trainer import Trainer
+
+    seconds, told = [0.0], [0.0]
+    link = SimpleNamespace(now=lambda: told[0], interrupted=lambda: False, check_equal=lambda *_: None)
+    limit = MeasuredLimit(100_000, clock=link.now)
+    # By a clock that lags, the one step that is measured takes no time.
+    limit.step_took(1.0)
+    limit.step_took(1.0)
+
+    def a_second_later(nats, _step):
+        told[0] = seconds[0]
+        seconds[0] += 1
+        return nats
+
+    def save(_checkpoint):
+        seconds[0] += 100
+
+    setup = recorded(make_setup(make_corpus(), make_config("training.steps=60")), loss=a_second_later)
+    Trainer(dataclasses.replace(setup, link=link), Watch(save=save, save_every_seconds=2.0), limit).run()
+
+    assert set(limit._recent) == {1.0}
     assert limit.slowdown == 1.0
 
 
