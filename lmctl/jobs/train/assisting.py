@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def joined_device(corpus: PreparedCorpus, config: Config, policies: Policies, signals: Signals) -> Device | None:
+def joined_device(
+    corpus: PreparedCorpus, config: Config, policies: Policies, signals: Signals, next_time: str
+) -> Device | None:
     """Wait for the other workers; None if this process trains alone.
 
     Args:
@@ -36,11 +38,13 @@ def joined_device(corpus: PreparedCorpus, config: Config, policies: Policies, si
         config: the resolved configuration.
         policies: options of the run, with the workers.
         signals: the signals that end the run.
+        next_time: what the same command does after an interruption; see `Signals.raise_if_received`.
 
     Returns:
         The devices of all workers.
 
     Raises:
+        InterruptedRunError: a signal has ended the wait.
         WorkerLostError: a worker did not come in time.
         LmctlError: this worker's address cannot be used, or workers have different inputs.
     """
@@ -57,7 +61,7 @@ def joined_device(corpus: PreparedCorpus, config: Config, policies: Policies, si
         return device_for(corpus, config, cluster, signals.received)
     except WorkerLostError:
         # A signal ends the wait, too.
-        signals.raise_if_received("starts over")
+        signals.raise_if_received(next_time)
         raise
 
 
@@ -84,7 +88,7 @@ def assist(sources: Sequence[str], model: Path | None, settings: Settings, polic
     corpus = PreparedCorpus.open(Path(sources[0]))
     config = resolve_config(settings, corpus, None)
     with listening_for_signals() as signals:
-        device = joined_device(corpus, config, policies, signals)
+        device = joined_device(corpus, config, policies, signals, "waits for the others again")
         from lmctl.training.run import train_network
 
         progress.tell("training with the chief")

@@ -158,7 +158,8 @@ class NetworkFit:
             start = self._old_model.warm_start(self._corpus, self._config, budget.share(SCORING_SHARE))
         if start is not None:
             self._watch.tell(start.drift)
-        device = joined_device(self._corpus, self._config, self._policies, self._signals)
+        next_time = self._run.next_time(self._policies.resume)
+        device = joined_device(self._corpus, self._config, self._policies, self._signals, next_time)
         ngram = self._count_baseline()
         result = None
         # A signal may have arrived while the current generation was scored.

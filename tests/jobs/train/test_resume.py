@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.errors import DataError, InterruptedRunError, UsageError
+from lmctl.config import read_settings
+from lmctl.errors import DataError, InterruptedRunError, UsageError, WorkerLostError
+from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.training_job import Policies
 from lmctl.training.events import StepDone, TrainingStarted
+from lmctl.training.hosts.cluster import Cluster
 
 
 @pytest.fixture
@@ -124,6 +127,24 @@ def test_an_interruption_says_what_the_same_command_does(text, cut_off, settings
 
     said = said.format(cut_off / "work/checkpoint")
     assert str(caught.value) == f"interrupted; nothing was published, and the same command {said}"
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_an_interruption_while_workers_are_awaited_says_that_the_checkpoint_is_used(
+    text, tmp_path, cut_off, settings, tiny, monkeypatch
+):
+    # Several workers train on a prepared folder. Its checkpoint is that of the text.
+    prepare([text], tmp_path / "corpus", settings().resolve(), jobs=1)
+    asked = read_settings(assignments=[*tiny, "publishing.gate=false"])
+
+    def wait(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise WorkerLostError("worker 1 (b:1) did not come")
+
+    monkeypatch.setattr("lmctl.training.run.device_for", wait)
+
+    with pytest.raises(InterruptedRunError, match=rf"continues from {cut_off}/work/checkpoint$"):
+        train([str(tmp_path / "corpus")], cut_off, asked, Policies(cluster=Cluster(("a:1", "b:1"), 0)))
 
 
 @pytest.mark.usefixtures("eagerly")
