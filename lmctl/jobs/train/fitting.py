@@ -184,7 +184,7 @@ class NetworkFit:
         bundle = bundle_result(folder, self._corpus, self._config, result, drift)
         metrics = bundle.metrics()
         deadline = budget.scoring_deadline(standard)
-        of_own = min(budget.own_figures_seconds(), max(deadline.left(), 0.0) / 2) if deadline.exists else 0.0
+        of_own = budget.seconds_for_own_figures(deadline)
         if not self._config.family.predicts_next_word:
             metrics["valid_gaps"] = valid_gaps_figures(
                 bundle, self._corpus, self._config, deadline.earlier(of_own)

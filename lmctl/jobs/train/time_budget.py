@@ -171,9 +171,14 @@ class TimeBudget:
         logger.info("no cache was tuned: training.time_limit leaves no time for it")
         return 0
 
-    def own_figures_seconds(self) -> float:
-        """Estimate of the seconds that `Family.own_figures` takes; 0 without a limit."""
-        return self._own_figures_seconds if self._deadline.exists else 0.0
+    def seconds_for_own_figures(self, deadline: Deadline) -> float:
+        """Seconds before a deadline that are kept for `Family.own_figures` while the model is scored.
+
+        Figures that would take more than half of the time get none: scoring would be cut short, and there might
+        still be no time for them.
+        """
+        fits = deadline.exists and self._own_figures_seconds <= deadline.left() / 2
+        return self._own_figures_seconds if fits else 0.0
 
     def _uncut_seconds(self, standard: Standard | None) -> float:
         """Estimate of the seconds of the work after training that cannot be cut short."""
