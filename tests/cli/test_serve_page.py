@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from urllib.parse import quote
 
 import pytest
+from browser import CHROMIUM
+from counted_bigrams import publish_bigrams
 from waiting import LONGEST_SECONDS
 
-from lmctl.config import read_settings
-from lmctl.jobs.train.run import train
-
 pytest.importorskip("uvicorn", reason="needs the extra serve")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium"),
@@ -31,11 +28,7 @@ OPTIONS = (
 @pytest.fixture(scope="module")
 def bigrams(tmp_path_factory):
     """Bigrams without smoothing of three sentences."""
-    folder = tmp_path_factory.mktemp("bigrams")
-    (folder / "text.txt").write_text("the cat\nthe dog\n我 爱\n", encoding="utf-8")
-    asked = ("preset=ngram", "model.order=2", "model.smoothing=mle", "validation.fraction=0")
-    train([str(folder / "text.txt")], folder / "model", read_settings(assignments=asked))
-    return folder / "model"
+    return publish_bigrams(tmp_path_factory.mktemp("bigrams"), "the cat\nthe dog\n我 爱\n")
 
 
 def shown(server, tmp_path, text, path=""):
@@ -91,16 +84,8 @@ def test_an_unfinished_word_is_completed_and_an_unknown_one_is_named(start, bigr
 
 def test_a_model_of_characters_completes_no_word(start, tmp_path):
     """Only `a` itself begins with the last character."""
-    (tmp_path / "text.txt").write_text("ab\nac\n", encoding="utf-8")
-    asked = (
-        "preset=ngram",
-        "model.order=2",
-        "model.smoothing=mle",
-        "validation.fraction=0",
-        "text.segmenter=char",
-    )
-    train([str(tmp_path / "text.txt")], tmp_path / "model", read_settings(assignments=asked))
-    page, console = shown(start("-m", tmp_path / "model"), tmp_path, "a")
+    model = publish_bigrams(tmp_path, "ab\nac\n", "text.segmenter=char")
+    page, console = shown(start("-m", model), tmp_path, "a")
 
     assert sorted(bars(page)) == [("b", "50 %"), ("c", "50 %")]
     assert console == []

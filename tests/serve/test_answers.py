@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from counted_bigrams import publish_bigrams
 
-from lmctl.config import read_settings
-from lmctl.jobs.train.run import train
 from lmctl.query.generation import TextGenerator
 from lmctl.query.model import Model
 from lmctl.store.bundle import open_bundle
@@ -112,11 +111,9 @@ def test_a_request_that_fails_does_not_fail_those_beside_it(answered_together, b
 
 
 def test_a_probability_of_zero_is_null(serving, tmp_path):
-    (tmp_path / "text.txt").write_text("the cat\nthe dog\n")
-    asked = ("preset=ngram", "model.order=2", "model.smoothing=mle", "validation.fraction=0")
-    train([str(tmp_path / "text.txt")], tmp_path / "model", read_settings(assignments=asked))
+    model = publish_bigrams(tmp_path, "the cat\nthe dog\n")
 
-    answered = serving(tmp_path / "model").post("/v1/surprisal", json={"texts": ["cat the"]}).json()
+    answered = serving(model).post("/v1/surprisal", json={"texts": ["cat the"]}).json()
     # No sentence starts with cat.
     assert answered["generation"] == 1
     assert answered["answers"][0]["words"][0]["bits"] is None

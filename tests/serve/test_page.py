@@ -10,11 +10,10 @@ from urllib.parse import quote
 import pytest
 import uvicorn
 from browser import CHROMIUM, open_page
+from counted_bigrams import publish_bigrams
 from waiting import LONGEST_SECONDS, wait_until
 
-from lmctl.config import read_settings
 from lmctl.errors import DataError
-from lmctl.jobs.train.run import train
 from lmctl.serve import app
 from lmctl.serve.access import Access
 from lmctl.serve.answers import GeneratedPiece
@@ -185,16 +184,7 @@ def test_a_failure_in_the_middle_is_shown_beside_what_has_come(shown, steered):
 
 
 def test_chinese_is_written_without_blanks(shown, tmp_path):
-    (tmp_path / "text.txt").write_text("我爱你们\n", encoding="utf-8")
-    asked = (
-        "preset=ngram",
-        "model.order=2",
-        "model.smoothing=mle",
-        "validation.fraction=0",
-        "text.segmenter=char",
-    )
-    train([str(tmp_path / "text.txt")], tmp_path / "model", read_settings(assignments=asked))
-    page = shown("我", tmp_path / "model")
+    page = shown("我", publish_bigrams(tmp_path, "我爱你们\n", "text.segmenter=char"))
     page.value("byId('words').value = 3; byId('write').click()")
     page.wait(WRITTEN, "3 words added.")
 
