@@ -143,11 +143,10 @@ class _Meeting:
 
     def _collect(self, server: socket.socket) -> LmctlError | None:
         """Wait for the other workers; return the reason for which the training is refused, if there is one."""
-        while len(self._greetings) < len(self._cluster):
+        while missing := self._missing():
             if self._until.interrupted():
                 return WorkerLostError(f"{self._cluster.name(0)} was interrupted; nothing was trained")
             if self._until.is_over():
-                missing = [number for number in range(len(self._cluster)) if number not in self._greetings]
                 return WorkerLostError(
                     f"{joined([self._cluster.name(number) for number in missing])} did not come within "
                     f"{self._until.seconds:g} s (device.timeout); nothing was trained"
@@ -169,11 +168,16 @@ class _Meeting:
             connection.close()
         return None
 
+    def _missing(self) -> list[int]:
+        """The workers that are not there, by number. One that came and has ended again may be started again."""
+        for number, connection in list(self._of_worker.items()):
+            if _is_closed(connection):
+                del self._greetings[number], self._of_worker[number]
+        return [number for number in range(len(self._cluster)) if number not in self._greetings]
+
     def _refusal(self, greeting: _Greeting) -> UsageError | None:
         number = greeting.worker
-        # A worker that has ended meanwhile may be started again.
-        is_there = number in self._of_worker and not _is_closed(self._of_worker[number])
-        if not 0 < number < len(self._cluster) or is_there:
+        if number not in self._missing():
             return UsageError(f"two processes say that they are worker {number}; each needs a --worker of its own")
         expected = self._greetings[0].inputs
         for name, value in expected.items():

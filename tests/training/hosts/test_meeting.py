@@ -1,5 +1,6 @@
 """The meeting of the workers. Each worker is a thread here."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -167,12 +168,25 @@ def test_workers_are_told_that_the_chief_was_interrupted(monkeypatch):
     assert (chief.result(), worker.result()) == (message, message)
 
 
-def test_a_worker_that_has_ended_may_be_started_again():
-    addresses = free_addresses(3)
-    chief = Cluster(tuple(addresses), 0)
-    with ThreadPoolExecutor(1) as threads:
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_worker_that_has_ended_may_be_started_again(order, monkeypatch):
+    addresses, ended = tuple(free_addresses(3)), threading.Event()
+    read = meeting._read
+
+    def reading(connection, kind, *until):
+        ended.wait(LONG)
+        return read(connection, kind, *until)
+
+    monkeypatch.setattr(meeting, "_read", reading)
+    with ThreadPoolExecutor(1) as threads, contextlib.ExitStack() as connections:
+        chief = Cluster(addresses, 0)
         waiting = threads.submit(meet, chief, INPUTS, "device 0", LONG)
-        with connect(chief.endpoint(0)) as ended:
-            ended.sendall(json.dumps({"worker": 1, "inputs": INPUTS, "device": "before"}).encode() + b"\n")
-        devices = hold(addresses, numbers=[1, 2])
-        assert [waiting.result(), *devices] == [["device 0", "device 1", "device 2"]] * 3
+        came = {number: connections.enter_context(connect(chief.endpoint(0))) for number in order}
+        for number, connection in came.items():
+            greeting = {"worker": number, "inputs": INPUTS, "device": f"device {number} before"}
+            connection.sendall(json.dumps(greeting).encode() + b"\n")
+        came[1].close()
+        ended.set()
+        expected = ["device 0", "device 1", "device 2 before"]
+        assert meet(Cluster(addresses, 1), INPUTS, "device 1", LONG) == expected
+        assert waiting.result() == expected
