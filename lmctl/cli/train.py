@@ -165,6 +165,8 @@ def train(
         raise click.UsageError(
             "--dry-run starts no run; leave out --log-json, --status-file, --tensorboard and --report"
         )
+    if curve_points and log_json is None and not dry_run:
+        raise click.UsageError("--curve-points needs --log-json, which has the scores")
     # Threads and processes inherit the niceness, so it is set before any is started.
     os.nice(nice)
     settings = read_settings(config_files, assignments, given_keys(flags))

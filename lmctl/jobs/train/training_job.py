@@ -106,18 +106,22 @@ class TrainingJob:
 
         Raises:
             MissingExtraError: the family is a network, and TensorFlow is not installed.
-            UsageError: `resume` is "require", and the family has no checkpoints; or several workers cannot train
-                this model together.
+            UsageError: `resume` is "require", and the family has no checkpoints; points of a curve are wanted of
+                a family that is estimated; or several workers cannot train this model together.
         """
         if self.policies.cluster is not None:
             self._check_workers()
         if self.config.family.trains_network:
             require_tensorflow()
-        elif self.policies.resume == "require":
+            return
+        family = self.config.family.name
+        if self.policies.resume == "require":
             raise UsageError(
-                f"--resume require: training a model of family {self.config.family.name} leaves no checkpoint to "
-                "continue from; leave out --resume require"
+                f"--resume require: training a model of family {family} leaves no checkpoint to continue from; "
+                "leave out --resume require"
             )
+        if self.policies.curve_points:
+            raise UsageError(f"--curve-points: has no effect with model.family {family}; leave it out")
 
     def _check_workers(self) -> None:
         """Check that several workers can train this model together."""

@@ -88,6 +88,13 @@ def test_a_plan_has_no_events(call, text):
     assert "--dry-run starts no run" in finished.err
 
 
+def test_a_curve_needs_a_file_that_gets_its_points(call, text):
+    finished = call("train", text, "-o", "model", "--curve-points", "4")
+
+    assert (finished.code, finished.out) == (2, "")
+    assert "--curve-points needs --log-json, which has the scores" in finished.err
+
+
 def test_a_prepared_corpus_is_trained_on_as_it_is(call, text):
     assert call("prepare", text, "-o", "prepared", "--segmenter", "char", "-q").code == 0
 

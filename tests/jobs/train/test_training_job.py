@@ -59,3 +59,8 @@ def test_a_checkpoint_is_required_of_no_family_that_leaves_none(text):
         "--resume require: training a model of family ngram leaves no checkpoint to continue from; "
         "leave out --resume require"
     )
+
+
+def test_no_curve_is_told_of_a_family_that_is_estimated(text):
+    with pytest.raises(UsageError, match=r"^--curve-points: has no effect with model.family ngram; leave it out$"):
+        make_job([text], curve_points=4).check_requirements()
