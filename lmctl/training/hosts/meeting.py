@@ -63,6 +63,7 @@ def meet(
     device: str,
     seconds: float,
     interrupted: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[str]:
     """Wait until all workers are there, and check that they have the same inputs.
 
@@ -72,6 +73,7 @@ def meet(
         device: name of this worker's device.
         seconds: longest time to wait.
         interrupted: asked while it waits; if it returns true, the meeting ends.
+        clock: a monotonic clock, in seconds.
 
     Returns:
         The name of every worker's device, by number.
@@ -82,7 +84,7 @@ def meet(
         UsageError: a worker has other inputs, or two processes are the same worker.
     """
     greeting = _Greeting(cluster.number, dict(inputs), device)
-    until = _Until(seconds, interrupted)
+    until = _Until(seconds, interrupted, clock)
     with _listening(cluster) as server:
         if cluster.is_chief:
             return _Meeting(cluster, greeting, until).hold(server)
@@ -95,14 +97,15 @@ def meet(
 class _Until:
     """The end of a wait."""
 
-    def __init__(self, seconds: float, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, seconds: float, interrupted: Callable[[], bool], clock: Callable[[], float]) -> None:
         self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self._clock = clock
+        self._end = clock() + seconds
         self.interrupted = interrupted
 
     def is_over(self, grace: float = 0.0) -> bool:
         """Whether the time is over, and this grace; or the wait was interrupted."""
-        return time.monotonic() > self._end + grace or self.interrupted()
+        return self._clock() > self._end + grace or self.interrupted()
 
 
 class _Meeting:
@@ -122,7 +125,6 @@ class _Meeting:
             WorkerLostError: a worker did not come in time, or the wait was interrupted.
             UsageError: a worker has other inputs, or two processes are the same worker.
         """
-        server.settimeout(PAUSE_SECONDS)
         try:
             refused = self._collect(server)
             devices = [self._greetings[number].device for number in sorted(self._greetings)]
@@ -146,15 +148,18 @@ class _Meeting:
         while missing := self._missing():
             if self._until.interrupted():
                 return WorkerLostError(f"{self._cluster.name(0)} was interrupted; nothing was trained")
-            if self._until.is_over():
+            # On a busy machine, workers that came in time may still wait to be accepted when the time is over.
+            is_over = self._until.is_over()
+            server.settimeout(0 if is_over else PAUSE_SECONDS)
+            try:
+                connection, _ = server.accept()
+            except (TimeoutError, BlockingIOError):
+                if not is_over:
+                    continue
                 return WorkerLostError(
                     f"{joined([self._cluster.name(number) for number in missing])} did not come within "
                     f"{self._until.seconds:g} s (device.timeout); nothing was trained"
                 )
-            try:
-                connection, _ = server.accept()
-            except TimeoutError:
-                continue
             connection.settimeout(GRACE_SECONDS)
             # Anything else that reaches the port is no worker, and is not waited for.
             with contextlib.suppress(OSError, msgspec.MsgspecError):
@@ -260,10 +265,12 @@ def _read(connection: socket.socket, kind: type[M], until: _Until | None = None)
     """
     line = b""
     while not line.endswith(b"\n"):
+        # Asked before the look, so that a line that came in time is found.
+        is_over = until is None or until.is_over(GRACE_SECONDS)
         try:
             piece = connection.recv(LONGEST_LINE)
         except TimeoutError:
-            if until is None or until.is_over(GRACE_SECONDS):
+            if is_over:
                 raise
             continue
         if not piece or len(line) > LONGEST_LINE:

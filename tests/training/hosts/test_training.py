@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ports import free_addresses
+from ports import reserved_addresses
 from safetensors.numpy import load_file
 from waiting import LONGEST_SECONDS, wait_until
 
@@ -28,8 +28,6 @@ NETWORK = (
         "training.with_ngram=false",
     ),
 )
-# The exit code of a worker whose port another program has taken since the test chose it.
-PORT_IS_TAKEN = 69
 NO_DROPOUT = ("model.dropout=0", "model.input_dropout=0", "model.word_dropout=0", "model.weight_dropout=0")
 
 
@@ -71,16 +69,17 @@ def settings(*assignments):
 @contextlib.contextmanager
 def training(workers, corpus, model, *assignments):
     """Start the workers of a training, and kill those that are left at the end of the block."""
-    addresses = ",".join(free_addresses(workers))
-    shared = ("train", corpus, "-o", model, *settings("device.timeout=5m", *assignments), "--workers", addresses)
     log = ("--log-json", f"{model}.log")
-    processes = [started(*shared, "--worker", number, *(log if number == 0 else ())) for number in range(workers)]
-    try:
+    with contextlib.ExitStack() as stack:
+        addresses = ",".join(stack.enter_context(reserved_addresses(workers)))
+        asked = settings("device.timeout=5m", *assignments)
+        processes = []
+        for number in range(workers):
+            arguments = ("--workers", addresses, "--worker", number, *(log if number == 0 else ()))
+            processes.append(started("train", corpus, "-o", model, *asked, *arguments))
+            stack.callback(processes[-1].communicate)
+            stack.callback(processes[-1].kill)
         yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
 
 
 def events(model):
@@ -145,8 +144,6 @@ def test_a_training_whose_workers_are_killed_at_random_instants_continues_to_the
                     or any(process.poll() is not None for process in processes)
                 )
             )
-            if any(process.poll() == PORT_IS_TAKEN for process in processes):
-                continue
             time.sleep(dice.random())
             number = int(dice.integers(2))
             processes[number].send_signal(signal.SIGKILL)
