@@ -31,8 +31,9 @@ NOTE_START = b'{"pid":'
 
 # Number of attempts to read holder.json, 0.1 seconds apart.
 HOLDER_TRIES = 10
-# `is_locked` holds the lock for an instant. A run that starts at this instant retries for this time.
-RETRY_SECONDS = 0.25
+# `is_locked` holds the lock in shared mode for an instant. A run that starts at this instant tries again, so often
+# at most. Tries are counted, because a busy machine may leave no time for a second one within a time limit.
+TRIES, PAUSE_SECONDS = 200, 0.05
 
 LockPolicy = Literal["fail", "wait"]
 
@@ -62,13 +63,17 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
     import filelock
 
     _check_is_file(folder / LOCK)
-    lock = filelock.FileLock(folder / LOCK, timeout=-1 if policy == "wait" else RETRY_SECONDS)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise LockedError(
-            f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later"
-        ) from None
+    lock = filelock.FileLock(folder / LOCK)
+    for _ in range(TRIES):
+        try:
+            lock.acquire(blocking=policy == "wait")
+            break
+        except filelock.Timeout:
+            if is_locked(folder):
+                raise _refusal(folder) from None
+            time.sleep(PAUSE_SECONDS)
+    else:
+        raise _refusal(folder)
     note = folder / HOLDER
     is_ours = False
     try:
@@ -104,6 +109,10 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _refusal(folder: Path) -> LockedError:
+    return LockedError(f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later")
 
 
 def _check_is_file(path: Path) -> None:
