@@ -6,10 +6,19 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from waiting import LONGEST_SECONDS
+
+from lmctl.jobs.cluster import steered_side
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lmctl.jobs.cluster.steered_side import Steering
+
+
+def hear_nothing_for_long() -> None:
+    """Let the tasks of this process wait for a client that is kept from asking."""
+    steered_side.SECONDS_OF_SILENCE = LONGEST_SECONDS
 
 
 class UntilOrdered:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmctl.jobs.cluster import steered_side
 from lmctl.jobs.cluster.calls import Call, result_of
-from lmctl.jobs.cluster.connection import SECONDS_TO_ANSWER, TICK_SECONDS
+from lmctl.jobs.cluster.connection import TICK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,12 +227,18 @@ class SteeredTasks:
 
         from distributed import KilledWorker
 
+        answer: bytes | None = None
         try:
-            answer = task.future.result(timeout=SECONDS_TO_ANSWER)
+            while answer is None:
+                with contextlib.suppress(TimeoutError):
+                    answer = task.future.result(timeout=TICK_SECONDS)
+                if answer is None and task.worker not in self._connection.workers():
+                    # The worker had the result in its memory, and has died since.
+                    return self._given_up(task)
         except KilledWorker:
             del self._tasks[task.number]
             return Lost(task.number, task.worker, task.order)
-        except (CancelledError, OSError, TimeoutError) as error:
+        except (CancelledError, OSError) as error:
             del self._tasks[task.number]
             raise self._connection.lost() from error
         except (ImportError, AttributeError, RuntimeError) as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from lmctl.jobs.cluster.local import local_cluster
+from patient_cluster import patient_cluster
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of a scheduler with two workers of one thread."""
-    with local_cluster(2, tmp_path_factory.mktemp("cluster")) as started:
+    with patient_cluster(2, tmp_path_factory.mktemp("cluster")) as started:
         yield started

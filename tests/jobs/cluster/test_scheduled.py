@@ -70,10 +70,12 @@ def test_the_items_of_a_worker_that_is_killed_are_done_by_others(address, tmp_pa
 
 
 def test_a_worker_that_stands_still_is_not_waited_for(address, tmp_path, monkeypatch):
-    monkeypatch.setattr(connection, "SECONDS_TO_ANSWER", 2.0)
     with scheduled(address, tmp_path) as ordered_map:
         standing = next(ordered_map(eval, ["__import__('os').getpid()"]))
         os.kill(standing, signal.SIGSTOP)
+        # The limit is for this worker alone: the scheduler is not asked.
+        monkeypatch.setattr(Connection, "workers", lambda self: self._workers)
+        monkeypatch.setattr(connection, "SECONDS_TO_ANSWER", 2.0)
         try:
             with pytest.raises(UnavailableError, match=r": a worker does not answer within 2 seconds; end it,"):
                 list(ordered_map(operator.neg, [1]))

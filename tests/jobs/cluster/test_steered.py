@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from steerable import ReportsAtOnce, UntilOrdered
-from waiting import LONGEST_SECONDS
+from waiting import LONGEST_SECONDS, wait_until
 
 from lmctl.errors import UnavailableError
 from lmctl.jobs.cluster.connection import Connection
@@ -67,6 +67,18 @@ def test_a_worker_that_is_killed_is_missed(tasks):
 
     assert news_of(tasks, Lost) == Lost(5, worker, None)
     assert worker not in tasks.free()
+
+
+def test_a_worker_that_dies_before_the_client_takes_its_result_is_missed(connection, tmp_path):
+    with steered(connection, tmp_path, ReportsAtOnce()) as tasks:
+        worker = tasks.free()[0]
+        tasks.start(5, worker, "a")
+        wait_until(tasks._tasks[5].future.done)
+        os.kill(connection.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+        wait_until(lambda: worker not in connection.workers())
+
+        assert news_of(tasks, Lost) == Lost(5, worker, None)
+        assert worker not in tasks.free()
 
 
 def test_all_reports_come_before_the_end_and_may_still_lead_to_an_order(connection, tmp_path, monkeypatch):

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patient_cluster import patient_cluster
 from simulated_trials import SimulatedTrial
 
 from lmctl.config import read_settings
 from lmctl.errors import UnavailableError
 from lmctl.jobs.cluster.connection import Connection
-from lmctl.jobs.cluster.local import local_cluster
 from lmctl.jobs.cluster.steered import Done, Lost, Report, steered
 from lmctl.jobs.cluster.worker_side import UnsuitableError
 from lmctl.jobs.tune.on_cluster import ClusterPlaces, TrialOnWorker
@@ -167,7 +167,7 @@ def test_with_one_worker_a_study_is_that_of_a_run_without_a_cluster(search, tria
     (tmp_path / "model").rename(tmp_path / "alone")
 
     with (
-        local_cluster(1, tmp_path) as address,
+        patient_cluster(1, tmp_path) as address,
         Connection(address) as connection,
         steered(connection, tmp_path, SimulatedTrial(trials.curves)) as tasks,
     ):
@@ -181,8 +181,7 @@ def test_with_one_worker_a_study_is_that_of_a_run_without_a_cluster(search, tria
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of a scheduler with two workers."""
-    with local_cluster(2, tmp_path_factory.mktemp("cluster")) as started, Connection(started) as connection:
-        connection.wait_for_workers(2)
+    with patient_cluster(2, tmp_path_factory.mktemp("cluster")) as started:
         yield started
 
 
