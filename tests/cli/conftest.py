@@ -239,9 +239,10 @@ def start(
     with contextlib.ExitStack() as stack:
 
         def run(*arguments: object) -> Running:
+            patient = ("--most-seconds", str(LONGEST_SECONDS))
             process = stack.enter_context(
                 subprocess.Popen(
-                    [*command, "serve", "--port", "0", *map(str, arguments)],
+                    [*command, "serve", "--port", "0", *patient, *map(str, arguments)],
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,

@@ -12,6 +12,7 @@ pytest.importorskip("starlette", reason="needs the extra serve")
 pytest.importorskip("httpx2", reason="needs the extra dev")
 
 from starlette.testclient import TestClient
+from waiting import LONGEST_SECONDS
 
 from lmctl.serve.access import Access
 from lmctl.serve.app import Server
@@ -54,7 +55,8 @@ def serving(bundle: Path) -> Iterator[Callable[..., TestClient]]:
         batch: int = 64,
     ) -> TestClient:
         access = Access(token, only_loopback=only_loopback)
-        server = Server(str(model), access=access, limits=limits or Limits(), batch=batch)
+        limits = limits or Limits(seconds=LONGEST_SECONDS)
+        server = Server(str(model), access=access, limits=limits, batch=batch)
         client = TestClient(server.app, raise_server_exceptions=False)
         clients.append(client.__enter__())
         return client

@@ -6,6 +6,7 @@ import json
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
+from waiting import LONGEST_SECONDS
 
 from lmctl.serve.heads import MOST_HEAD_BYTES, LimitedHeads
 
@@ -52,7 +53,9 @@ def answered():
                     return
 
         async def feed():
-            config = uvicorn.Config(app, http=LimitedHeads, ws="none", log_config=None)
+            config = uvicorn.Config(
+                app, http=LimitedHeads, ws="none", log_config=None, timeout_keep_alive=LONGEST_SECONDS
+            )
             config.load()
             protocol, transport = (
                 LimitedHeads(config=config, server_state=ServerState(), app_state={}),

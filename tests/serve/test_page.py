@@ -91,8 +91,8 @@ def shown(bundle, tmp_path):
     running = []
 
     def run(text, model=bundle):
-        listener = listen("127.0.0.1", 0)
-        server = app.Server(str(model), access=Access(None, only_loopback=True), limits=Limits(), batch=64)
+        listener, limits = listen("127.0.0.1", 0), Limits(seconds=LONGEST_SECONDS)
+        server = app.Server(str(model), access=Access(None, only_loopback=True), limits=limits, batch=64)
         config = uvicorn.Config(server.app, lifespan="on", ws="none", interface="asgi3", log_config=None)
         runner = uvicorn.Server(config)
         thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]})

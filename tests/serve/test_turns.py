@@ -170,6 +170,8 @@ def test_only_so_many_batches_have_turns(bundle, endless, monkeypatch):
             )
             for text in ("the", "cat")
         ]
+        # Each has put its request into the queue when this task goes on.
+        await asyncio.sleep(0)
         # In these turns, both would be answered.
         enough = [taken + 20 for taken in steps]
         while any(taken < least for taken, least in zip(steps, enough, strict=True)):
