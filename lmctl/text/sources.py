@@ -219,12 +219,15 @@ def _read_pipe(path: Path, source: str, patience_seconds: float) -> Iterator[byt
         # Without a writer, a read returns no bytes. With a writer that has not written yet, it raises
         # BlockingIOError.
         with contextlib.suppress(BlockingIOError):
+            is_late = False
             while not (piece := os.read(descriptor, _READ_BYTES)):
-                if time.monotonic() > give_up:
+                if is_late:
                     raise StorageError(
                         f"{source}: a named pipe; no program wrote to it for {patience_seconds:g} seconds"
                     )
                 time.sleep(0.05)
+                # Asked before the next look, so that bytes that came in time are found.
+                is_late = time.monotonic() > give_up
             yield piece
         while piece := files.read_some(descriptor, _READ_BYTES):
             yield piece

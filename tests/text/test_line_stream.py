@@ -3,13 +3,13 @@
 import os
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_texts import lines_of
 
+from lmctl import files
 from lmctl.errors import DataError, StorageError
 from lmctl.text import line_ends, source_chunks
 from lmctl.text.reading import LineStream, read_lines
@@ -99,13 +99,20 @@ def test_a_standard_input_that_does_not_block_is_read_to_its_end(pipe, monkeypat
     os.set_blocking(reader, False)
     monkeypatch.setattr(sys, "stdin", open(reader, encoding="utf-8", closefd=False))  # noqa: SIM115
 
-    def write_slowly():
+    waits, wait = threading.Semaphore(0), files._wait
+
+    def waiting(descriptor, event):
+        waits.release()
+        wait(descriptor, event)
+
+    def write_while_it_waits():
         for text in ("one\n", "two\n"):
-            time.sleep(0.05)
+            waits.acquire()
             os.write(writer, text.encode())
         close(writer)
 
-    thread = threading.Thread(target=write_slowly)
+    monkeypatch.setattr(files, "_wait", waiting)
+    thread = threading.Thread(target=write_while_it_waits, daemon=True)
     thread.start()
     assert list(read_lines("-")) == ["one", "two"]
     thread.join()

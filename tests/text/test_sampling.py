@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 from lmctl.errors import InputMissingError
 from lmctl.text import sampling
@@ -46,7 +47,7 @@ def fifo(tmp_path):
 
     yield fifo
     for writer in writers:
-        writer.join(10)
+        writer.join(LONGEST_SECONDS)
         assert not writer.is_alive()
 
 
@@ -192,7 +193,7 @@ def test_records_are_sampled_by_their_text(write, fifo, name):
     # The pipe is read whole afterwards, and the file has other bytes than its text.
     chunks = read_chunks([pipe], read=sampled.pieces, text_format=text_format)
     assert b"".join(chunk.content for chunk in chunks).decode().split() == " ".join(expected).split()
-    writer.join(10)
+    writer.join(LONGEST_SECONDS)
 
 
 def test_a_sample_of_records_is_no_larger_than_that_of_lines(write):
@@ -234,7 +235,7 @@ def test_the_last_record_is_sampled_with_and_without_a_line_end(
     chunks = read_chunks([path], read=sampled.pieces, text_format=text_format)
     assert b"".join(chunk.content for chunk in chunks).split() == [b"One.", b"Last."]
     if writer is not None:
-        writer.join(10)
+        writer.join(LONGEST_SECONDS)
 
 
 def test_a_record_that_a_pipe_has_not_written_yet_is_left_out(monkeypatch):

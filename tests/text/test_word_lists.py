@@ -2,11 +2,13 @@ import bz2
 import gzip
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
+from waiting import LONGEST_SECONDS
 
 from lmctl.errors import DataError, InputMissingError, StorageError
-from lmctl.text import word_lists
+from lmctl.text import sources, word_lists
 from lmctl.text.limits import LARGEST_WORD_LIST_BYTES, LONGEST_WORD_BYTES
 from lmctl.text.word_lists import read_list_lines, read_word_list
 
@@ -108,13 +110,24 @@ def test_an_endless_list_is_refused(device):
     assert read_word_list("/dev/null") == ()
 
 
-def test_a_pipe_is_a_list(tmp_path):
+def test_a_pipe_is_a_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(word_lists, "PATIENCE_SECONDS", LONGEST_SECONDS)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_text("the\nof\n"))
     writer.start()
     assert read_word_list(str(pipe)) == ("the", "of")
     writer.join()
+
+
+def test_a_pipe_that_was_written_in_time_is_read_although_the_look_comes_late(tmp_path, monkeypatch):
+    pipe, start = tmp_path / "pipe", iter([0.0])
+    os.mkfifo(pipe)
+    # Half a minute passes between two looks, and a program writes meanwhile.
+    clock = SimpleNamespace(monotonic=lambda: next(start, 30.0), sleep=lambda _: pipe.write_text("the\nof\n"))
+    monkeypatch.setattr(sources, "time", clock)
+
+    assert read_word_list(str(pipe)) == ("the", "of")
 
 
 def test_the_pipe_of_a_shell_is_a_list_even_if_it_is_empty():
