@@ -3,13 +3,14 @@
 import logging
 import os
 import socket
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lmctl.errors import MissingExtraError
+from lmctl.jobs.watching import status_file
 from lmctl.jobs.watching.events import LockTaken, Prepared, RunEnded, RunStarted
 from lmctl.jobs.watching.status_file import METRICS, StatusFile, render
 from lmctl.store.generations import ModelFolder
@@ -53,8 +54,14 @@ def model(tmp_path):
     return folder
 
 
-# 2026-01-02 03:01:00 and 2026-01-03 03:00:20 in UTC, by `date -ud ... +%s`.
-PUBLISHED, FAILED = 1767322860, 1767409220
+# 2026-01-02 03:01:00 and 2026-01-03 03:00:20 in UTC, by `date -ud ... +%s`; and a day later.
+PUBLISHED, FAILED, NOW = 1767322860, 1767409220, 1767495620.25
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch):
+    """The time of day is always the same."""
+    monkeypatch.setattr(status_file, "time", SimpleNamespace(time=lambda: NOW))
 
 
 def started(folder):
@@ -99,7 +106,6 @@ def read(path):
 
 
 def test_a_run_that_begins_says_so_and_how_the_one_before_ended(model, tmp_path):
-    before = time.time()
     status = StatusFile(tmp_path / "news.prom")
     status(started(model.folder))
     assert not (tmp_path / "news.prom").exists()
@@ -108,9 +114,9 @@ def test_a_run_that_begins_says_so_and_how_the_one_before_ended(model, tmp_path)
 
     found, label = read(tmp_path / "news.prom")
     assert label == str(model.folder)
-    assert before <= found.pop("start_timestamp_seconds") <= time.time()
     assert found == {
         "running": 1,
+        "start_timestamp_seconds": NOW,
         "end_timestamp_seconds": FAILED,
         "success_timestamp_seconds": PUBLISHED,
         "published_timestamp_seconds": PUBLISHED,
@@ -145,12 +151,11 @@ def test_while_it_trains_the_figures_are_the_runs_own_every_15_seconds(model, tm
 def test_after_a_failure_the_last_success_and_the_published_figures_are_there(model, tmp_path):
     (tmp_path / "news.prom").write_text("what an older version wrote {")
     status = StatusFile(tmp_path / "news.prom")
-    before = time.time()
     for event in (started(model.folder), LockTaken(generation="000004"), step(7), ended("failed", 1)):
         status(event)
 
     found, _ = read(tmp_path / "news.prom")
-    assert before <= found["end_timestamp_seconds"] <= time.time()
+    assert found["end_timestamp_seconds"] == NOW
     assert (found["running"], found["outcome"], found["exit_code"]) == (0, "failed", 1)
     assert (found["duration_seconds"], found["success_timestamp_seconds"]) == (12.5, PUBLISHED)
     assert (found["steps"], found["tokens"], found["epochs"], found["valid_perplexity"]) == (30, 300, 3, 9.5)
@@ -166,7 +171,7 @@ def test_a_run_that_did_its_job_is_the_last_success(model, tmp_path, outcome, ho
     status(ended(outcome, figures=FIGURES | {"valid_perplexity": 7.5, "valid_oov_rate": None}))
 
     found, _ = read(tmp_path / "news.prom")
-    assert found["success_timestamp_seconds"] == found["end_timestamp_seconds"] > FAILED
+    assert found["success_timestamp_seconds"] == found["end_timestamp_seconds"] == NOW
     assert found["published_timestamp_seconds"] == PUBLISHED
     assert (found["outcome"], found["exit_code"], found["valid_perplexity"]) == (outcome, 0, 7.5)
 
