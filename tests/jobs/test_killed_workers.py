@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 import os
 import signal
-import time
 
 import pytest
+from waiting import wait_until
 
 from lmctl.errors import LmctlError
 from lmctl.jobs import workers as module
@@ -69,18 +69,25 @@ def test_a_worker_that_is_killed_while_it_sends_a_result_is_reported(helpers, se
         list(ordered_map(helper.half, range(4)))
 
 
-def test_a_worker_that_is_killed_while_it_has_no_work_is_reported(started):
-    with workers(2) as ordered_map:
-        # The third item comes late: one worker has nothing to do while the other sleeps.
-        def items():
-            yield 0.0
-            yield 0.0
-            yield 60.0
+# Without a path, it returns at once. With one, it leaves the number of its process there, and works on.
+WORK = """
+import os, pathlib, time
+def work(path):
+    if path:
+        pathlib.Path(path + ".new").write_text(str(os.getpid()))
+        os.rename(path + ".new", path)
+        time.sleep(3600)
+"""
 
-        results = ordered_map(time.sleep, items())
+
+def test_a_worker_that_is_killed_while_it_has_no_work_is_reported(started, helpers, tmp_path):
+    at_work = tmp_path / "at work"
+    with workers(2) as ordered_map:
+        results = ordered_map(helpers(WORK).work, ["", "", str(at_work)])
         assert [next(results), next(results)] == [None, None]
-        for process in started:
-            process.send_signal(signal.SIGKILL)
+        wait_until(at_work.exists)
+        (idle,) = (process for process in started if process.pid != int(at_work.read_text()))
+        idle.send_signal(signal.SIGKILL)
         with pytest.raises(LmctlError, match=KILLED):
             list(results)
 
