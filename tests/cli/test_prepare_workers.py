@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from waiting import LONGEST_SECONDS
+from waiting import LONGEST_SECONDS, wait_until
 
 # `lmctl` with small chunks, so that a short text needs several workers.
 SMALL_CHUNKS = """
@@ -20,6 +20,15 @@ prepare.CHUNK_BYTES = 2000
 from lmctl.cli import main
 main()
 """
+# The same, but no worker finishes its first chunk, so the run goes on until the test ends it.
+ENDLESS = SMALL_CHUNKS.replace(
+    "from lmctl.cli",
+    """
+from lmctl.jobs import workers
+endless = "import time; from lmctl.corpus import chunks as m; m.ChunkEncoder.__call__ = lambda *_: time.sleep(9e3)"
+workers.START = workers.START.replace("from lmctl", f"{endless}; from lmctl")
+from lmctl.cli""",
+)
 # A module that prints its name when it is imported, and ends the process.
 INTRUDER = "import os, sys; os.write(2, f'{__name__} was imported\\n'.encode()); sys.exit(99)\n"
 
@@ -31,12 +40,12 @@ def text(tmp_path):
     return path
 
 
-def prepare_in(folder, text, **options):
+def endless_run(folder, text, **options):
     command = [
         sys.executable,
         "-P",
         "-c",
-        SMALL_CHUNKS,
+        ENDLESS,
         "prepare",
         text,
         "-o",
@@ -78,7 +87,7 @@ def is_gone(pid):
 
 
 def test_a_run_whose_worker_is_killed_ends_with_one_line_and_without_its_lock(text, tmp_path):
-    process = prepare_in(tmp_path, text)
+    process = endless_run(tmp_path, text)
     os.kill(some_children(process)[0], signal.SIGKILL)
     _, error = process.communicate(timeout=LONGEST_SECONDS)
 
@@ -90,7 +99,7 @@ def test_a_run_whose_worker_is_killed_ends_with_one_line_and_without_its_lock(te
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_whose_workers_do_not_answer_can_be_ended(text, tmp_path, number, code):
-    process = prepare_in(tmp_path, text, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    process = endless_run(tmp_path, text, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     children = some_children(process)
     for child in children:
         os.kill(child, signal.SIGSTOP)
@@ -103,15 +112,12 @@ def test_a_run_whose_workers_do_not_answer_can_be_ended(text, tmp_path, number, 
 
 
 def test_no_worker_outlives_a_run_that_is_killed(text, tmp_path):
-    process = prepare_in(tmp_path, text)
+    process = endless_run(tmp_path, text)
     children = some_children(process)
     process.kill()
     process.communicate()
 
-    end = time.monotonic() + LONGEST_SECONDS
-    while not all(is_gone(child) for child in children) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert all(is_gone(child) for child in children)
+    wait_until(lambda: all(is_gone(child) for child in children))
 
 
 def modules_after(code):

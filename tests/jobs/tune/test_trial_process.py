@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from lmctl.jobs.tune import trial_process
 from lmctl.jobs.tune.trial_process import TrialCommand, run_trial
 from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
-from lmctl.store.lock import is_locked
+from lmctl.store.lock import is_locked, locked
 
 
 @pytest.fixture
@@ -24,6 +25,15 @@ def command(corpus, tmp_path):
         return TrialCommand(corpus.folder, tmp_path / "trial", tmp_path / "trial.yaml", curve_points=0)
 
     return make
+
+
+@pytest.fixture
+def waits(tmp_path):
+    """A context: until it is closed, the trial waits for a lock, so it does not end before the test has acted."""
+    ModelFolder.create(tmp_path / "trial")
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(locked(tmp_path / "trial"))
+        yield lock
 
 
 def test_a_trial_is_an_ordinary_run(command):
@@ -69,7 +79,7 @@ def test_a_trial_is_cut_by_an_order(command):
     assert end.exit_code in (0, -signal.SIGKILL)
 
 
-def test_a_trial_starts_no_cluster_of_its_own_and_hears_signals(command, monkeypatch):
+def test_a_trial_starts_no_cluster_of_its_own_and_hears_signals(command, waits, monkeypatch):
     # A cluster of this name would be refused.
     monkeypatch.setenv("LMCTL_SCHEDULER", "none")
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -79,6 +89,8 @@ def test_a_trial_starts_no_cluster_of_its_own_and_hears_signals(command, monkeyp
         if event["event"] == "run_started":
             status = Path(f"/proc/{event['pid']}/status").read_text()
             seen.append(int(re.search("SigBlk:\t([0-9a-f]+)", status)[1], 16))
+            # It may block signals for a moment later, when it starts a process.
+            waits.close()
         return False
 
     try:
@@ -91,12 +103,15 @@ def test_a_trial_starts_no_cluster_of_its_own_and_hears_signals(command, monkeyp
     assert open_bundle(ModelFolder(command().model).current()).config().device.threads == 3
 
 
-def test_a_trial_is_stopped(command):
+@pytest.mark.usefixtures("waits")
+def test_a_trial_is_stopped(command, monkeypatch):
+    monkeypatch.setattr(trial_process, "SECONDS_TO_END", LONGEST_SECONDS)
     end = run_trial(command(), lambda _: False, lambda: True)
     assert end.was_stopped
-    assert end.exit_code in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+    assert end.exit_code in (128 + signal.SIGTERM, -signal.SIGTERM)
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_process_that_is_killed_is_named(command):
     def kill(event):
         if event["event"] == "run_started":
@@ -118,17 +133,13 @@ def test_modules_of_the_current_folder_are_not_imported(command, tmp_path, monke
     assert run_trial(command(), lambda _: False, lambda: False).exit_code == 0
 
 
-def test_a_trial_ends_if_the_study_is_killed(corpus, tmp_path):
-    # A lock that this test holds keeps the trial waiting, as a long training would.
-    folder = tmp_path / "trial"
-    ModelFolder.create(folder)
-    (tmp_path / "trial.yaml").write_text("model: {family: ngram}")
-    command = TrialCommand(corpus.folder, folder, tmp_path / "trial.yaml", curve_points=0)
-    with trial_process._started(command.arguments()) as process:
+def test_a_trial_ends_if_the_study_is_killed(command, waits):
+    with trial_process._started(command().arguments()) as process:
         event = json.loads(process.stderr.readline())
         assert event["event"] == "run_started"
         # The kernel closes the pipe in this way if this process is killed.
         process.stdin.close()
         process.wait(LONGEST_SECONDS)
-    assert process.returncode in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
-    assert not is_locked(folder)
+    assert process.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+    waits.close()
+    assert not is_locked(command().model)
