@@ -34,14 +34,14 @@ def test_contexts_as_arguments_are_utf8_in_every_locale(lmctl, make_bundle, tmp_
 
 @pytest.fixture
 def coprocess(command, clean_environment, bundle):
-    """A running `lmctl predict` that a test writes to and reads from. It is killed after five minutes at most."""
+    """A running `lmctl predict` that a test writes to and reads from. It is killed if it hangs."""
     with subprocess.Popen(
         [*command, "predict", "-m", str(bundle)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=clean_environment(),
     ) as process:
-        limit = threading.Timer(300, process.kill)
+        limit = threading.Timer(LONGEST_SECONDS, process.kill)
         limit.start()
         yield process
         limit.cancel()

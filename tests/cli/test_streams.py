@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import time
 
 import pytest
-from waiting import LONGEST_SECONDS
+from waiting import LONGEST_SECONDS, wait_until
 
 TEXT = b"the cat sat on the mat .\n" * 3000
 # Every command that can print more than a pipe holds, and the number of lines that it prints for TEXT.
@@ -49,9 +50,9 @@ def test_a_pipe_that_does_not_block_gets_every_line(command, clean_environment, 
         stdin=subprocess.DEVNULL,
         stdout=writer,
     )
+    # Nobody reads yet.
+    wait_until_full(writer)
     os.close(writer)
-    # The pipe is full now, because nobody reads yet.
-    wait_until_full(reader)
 
     content = read_to_the_end(reader)
 
@@ -60,17 +61,9 @@ def test_a_pipe_that_does_not_block_gets_every_line(command, clean_environment, 
     assert content.endswith(b"\n")
 
 
-def wait_until_full(reader):
-    """Wait until a pipe holds some bytes, and their number has not changed for a while."""
-    waiting = -1
-    while True:
-        buffer = bytearray(4)
-        fcntl.ioctl(reader, 0x541B, buffer)  # FIONREAD
-        found = int.from_bytes(buffer, "little")
-        if found and found == waiting:
-            return
-        waiting = found
-        time.sleep(0.3)
+def wait_until_full(writer):
+    """Wait until a pipe takes no more bytes."""
+    wait_until(lambda: not select.select([], [writer], [], 0)[1])
 
 
 def test_the_flag_of_a_pipe_that_does_not_block_stays(command, clean_environment, bundle):
@@ -101,11 +94,13 @@ def test_input_that_does_not_block_is_read_to_its_end(command, clean_environment
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    os.close(reader)
-    # There is no input when the command starts to read, and between two lines.
+    # Unless the machine is slow, there is no input yet when the command starts to read.
+    time.sleep(0.4)
     for _ in range(4):
-        time.sleep(0.4)
         os.write(writer, b"the cat\n")
+        # There is none between two lines.
+        wait_until(lambda: not select.select([reader], [], [], 0)[0])
+    os.close(reader)
     os.close(writer)
     out, err = process.communicate(timeout=LONGEST_SECONDS)
 
@@ -182,8 +177,8 @@ def test_a_signal_ends_a_command_whose_reader_does_not_read(command, clean_envir
     process = start(
         command, clean_environment, ["predict", "-m", str(bundle), "-f", str(text)], stdout=writer, stderr=-1
     )
+    wait_until_full(writer)
     os.close(writer)
-    wait_until_full(reader)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=LONGEST_SECONDS)
     os.close(reader)
