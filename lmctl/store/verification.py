@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmctl.corpus.vocabulary import Vocabulary
@@ -12,6 +11,9 @@ from lmctl.store.layout import CONFIG, MEMBERS, MODEL_FILE, VOCABULARY
 from lmctl.store.model_record import has_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lmctl.store.bundle import Bundle
 
 
@@ -76,9 +78,13 @@ def foreign_files_in(folder: Path) -> list[str]:
     if not has_record(folder):
         return sorted(there)
     try:
-        bundle = open_bundle(folder)
-        for path, each in [("", bundle), *zip(bundle.record.member_names, bundle.members(), strict=True)]:
-            there -= {str(Path(path, name)) for name in (MODEL_FILE, *each.record.files)}
+        return sorted(there - set(_files_of(open_bundle(folder))))
     except DataError:
         return []
-    return sorted(there)
+
+
+def _files_of(bundle: Bundle) -> Iterator[str]:
+    """Yield the files of a bundle and of all its members, as paths relative to its folder."""
+    yield from (MODEL_FILE, *bundle.record.files)
+    for place, member in zip(bundle.record.member_names, bundle.members(), strict=True):
+        yield from (f"{place}/{name}" for name in _files_of(member))

@@ -14,7 +14,7 @@ from lmctl.families import load_language_model
 from lmctl.families.cached.parameters import CacheParameters
 from lmctl.families.mixture.sizes import MixtureSizes
 from lmctl.store.bundle import open_bundle
-from lmctl.store.verification import check_bundle, verify_bundle
+from lmctl.store.verification import check_bundle, foreign_files_in, verify_bundle
 from lmctl.store.writing import amend_bundle, write_bundle
 
 SHARED = ("vocabulary.tsv", "characters.tsv", "config.yaml")
@@ -112,6 +112,9 @@ def test_a_mixture_may_be_in_a_mixture(sound, make_bundle, tmp_path):
 
     assert [member.record.family for member in opened.members()] == ["mixture", "lstm"]
     assert opened.parameters() == 3 * 344
+    assert foreign_files_in(opened.folder) == []
+    (tmp_path / "bundle/members/0/members/1/notes.txt").touch()
+    assert foreign_files_in(opened.folder) == ["members/0/members/1/notes.txt"]
 
 
 @pytest.mark.parametrize(
