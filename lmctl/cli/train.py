@@ -206,7 +206,8 @@ def train(
             to_all(display.on_event, *listeners),
         )
     display.finish(trained)
+    # The path comes first: the model is published, also if the report cannot be written.
+    reports.trained(trained, as_json)
     if report_file is not None:
         with showing_activity(messages, "reading the model"):
             write_model_report(trained.published, report_file)
-    reports.trained(trained, as_json)

@@ -164,7 +164,8 @@ def tune(
     with TuningDisplay(messages) as display:
         tuned = job.tune(corpus, output, settings, options, to_all(display.on_event, *listeners))
     display.finish(tuned)
+    # The result comes first: the model is published, also if the report cannot be written.
+    reports.tuned(tuned, as_json=as_json, as_yaml=as_yaml)
     if report_file is not None:
         with showing_activity(messages, "reading the model"):
             write_model_report(tuned.trained.published, report_file, study_sections(tuned))
-    reports.tuned(tuned, as_json=as_json, as_yaml=as_yaml)

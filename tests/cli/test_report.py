@@ -244,6 +244,25 @@ def test_tune_reports_the_study_and_the_model(call, read_report, tmp_path):
     assert summary["yaml"] in page.text
 
 
+@pytest.mark.parametrize("command", [("train",), ("tune", "--time-limit", "1h", "--trials", "1")])
+def test_a_report_that_fails_at_its_end_does_not_hide_the_published_model(call, monkeypatch, tmp_path, command):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device", "page.html")
+
+    monkeypatch.setattr("lmctl.jobs.reporting.model_report.write_model_report", full)
+    (tmp_path / "text.txt").write_text("the cat sat on the mat .\nthe dog sat on the cat .\n" * 20)
+    (tmp_path / "valid.txt").write_text("the cat sat on the cat .\n" * 5)
+    done = call(
+        *command,
+        tmp_path / "text.txt",
+        *("--valid", tmp_path / "valid.txt", "-o", tmp_path / "model", "--preset", "ngram"),
+        *("--report", tmp_path / "page.html"),
+    )
+
+    assert (done.code, done.out) == (74, f"{tmp_path / 'model/generations/000001'}\n")
+    assert "page.html: No space left on device" in done.err
+
+
 def test_the_gate_is_part_of_the_runs(read_report, call, tmp_path):
     text, valid = tmp_path / "text.txt", tmp_path / "valid.txt"
     text.write_text("the cat sat on the mat .\nthe dog sat on the cat .\n" * 20)
