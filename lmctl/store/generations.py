@@ -29,6 +29,8 @@ from lmctl.store.layout import (
     HOLDER,
     MODEL_FILE,
     PIN,
+    REJECTED,
+    REJECTION,
     REQUEST,
     RUNS,
     WORK,
@@ -103,6 +105,7 @@ class ModelFolder(PublishedModel):
         before = self.sound_current()
         self.make_current(place)
         (self.folder / PIN).unlink(missing_ok=True)
+        self.remove_rejected()
         self.prune(keep, before)
         return place
 
@@ -162,8 +165,7 @@ class ModelFolder(PublishedModel):
         """Remove the oldest generations, so that `keep` of them stay.
 
         The current generation stays first, then the one that was current before it, because readers may have it
-        open, then the newest others. A generation is moved to `scratch` before its files are removed, so that no
-        reader finds a part of it.
+        open, then the newest others.
 
         Args:
             keep: number of generations that stay.
@@ -175,18 +177,39 @@ class ModelFolder(PublishedModel):
         newest_first = [self.generation(number) for number in reversed(self.numbers())]
         wanted = dict.fromkeys([place, *([before] if before in newest_first else []), *newest_first])
         for doomed in list(wanted)[keep:]:
-            out_of_sight = self.scratch / f"pruned-{doomed.name}"
-            # The new generation is published already, so a failure here is only a warning.
-            try:
-                if foreign := foreign_files_in(doomed):
-                    logger.warning("%s: not removed; %s in it is no file of lmctl", doomed, foreign[0])
-                    continue
-                doomed.rename(out_of_sight)
-                # Without this sync, a power cut could bring the generation back without some of its files.
-                files.sync_folder(doomed.parent)
-                shutil.rmtree(out_of_sight)
-            except OSError as error:
-                logger.warning("%s: could not be removed: %s", doomed, error)
+            self._discard_if_possible(doomed)
+
+    def remove_rejected(self) -> None:
+        """Remove the bundle that the gate refused last, and before it the note that says that it is kept."""
+        for path in (self.work / REJECTION, self.work / REJECTED):
+            self._discard_if_possible(path)
+
+    def _discard_if_possible(self, path: Path) -> None:
+        """See `discard`. The new generation may be published already, so an error is only a warning."""
+        try:
+            self.discard(path)
+        except OSError as error:
+            logger.warning("%s: could not be removed: %s", path, error)
+
+    def discard(self, path: Path) -> None:
+        """Remove a bundle, a file or a link; a folder that has files of other programs stays, with a warning.
+
+        A bundle is moved to `scratch` before its files are removed. So no reader finds a part of it, and after a
+        kill the next run removes the rest.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+        elif foreign := foreign_files_in(path):
+            logger.warning("%s: not removed; %s in it is no file of lmctl", path, foreign[0])
+        else:
+            out_of_sight = self.scratch / f"pruned-{path.name}"
+            path.rename(out_of_sight)
+            # Without this sync, a power cut could bring the bundle back without some of its files.
+            files.sync_folder(path.parent)
+            shutil.rmtree(out_of_sight)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -233,11 +256,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def remove_own(path: Path) -> None:
-    """Remove a bundle or a file; a folder that has files of other programs stays, with a warning."""
-    if path.is_dir() and not path.is_symlink() and (foreign := foreign_files_in(path)):
-        logger.warning("%s: not removed; %s in it is no file of lmctl", path, foreign[0])
-        return
-    remove(path)

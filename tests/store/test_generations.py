@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lmctl.errors import DataError, StorageError, UsageError
-from lmctl.store.generations import ModelFolder, remove_own
+from lmctl.store.generations import ModelFolder
 from lmctl.store.naming import find_bundle
 from lmctl.store.published import is_model
 
@@ -271,13 +271,41 @@ def test_a_folder_or_pipe_in_the_place_of_a_file_is_refused_before_anything_is_d
     assert model.current() == model.generation(2)
 
 
-def test_a_folder_in_the_place_of_a_bundle_is_removed_only_if_all_of_it_is_lmctls(tmp_path, make_bundle):
-    ours, theirs = make_bundle(tmp_path / "ours"), tmp_path / "theirs"
+def test_a_folder_in_the_place_of_a_bundle_is_removed_only_if_all_of_it_is_lmctls(model, make_bundle):
+    ours, theirs = make_bundle(model.work / "ours"), model.work / "theirs"
     theirs.mkdir()
     (theirs / "notes.txt").write_text("theirs")
 
-    for path in (ours, theirs, tmp_path / "nothing"):
-        remove_own(path)
+    for path in (ours, theirs, model.work / "nothing"):
+        model.discard(path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+    assert [path.name for path in model.work.iterdir()] == ["theirs"]
     assert (theirs / "notes.txt").read_text() == "theirs"
+
+
+def test_the_bundle_that_the_gate_refused_is_kept_until_a_generation_is_published(model, make_bundle, publish):
+    make_bundle(model.work / "rejected")
+    (model.work / "rejected.json").write_text("{}")
+    publish(model, 1)
+
+    assert list(model.work.iterdir()) == []
+
+
+def test_a_kill_while_a_refused_bundle_is_removed_leaves_nothing_that_the_next_run_keeps(
+    model, make_bundle, monkeypatch
+):
+    make_bundle(model.work / "rejected")
+    with monkeypatch.context() as killed:
+        # The record goes first, and without it the rest looks like files of another program.
+        killed.setattr(shutil, "rmtree", lambda path: (path / "model.json").unlink())
+        with model.working():
+            model.remove_rejected()
+            # The state after a kill: the journal, and the folder that it names.
+            shutil.copytree(model.work, model.folder / "aside")
+    shutil.rmtree(model.work)
+    (model.folder / "aside").rename(model.work)
+
+    with model.working():
+        model.remove_rejected()
+
+    assert list(model.work.iterdir()) == []

@@ -87,7 +87,8 @@ def _settle(folder: ModelFolder) -> bool:
     """
     found = journal.find_published(folder)
     if found is not None:
-        # Pruning comes first: once the request is saved, the same command finds nothing to do.
+        # Removals come first: once the request is saved, the same command finds nothing to do.
+        folder.remove_rejected()
         folder.prune(generations_kept(folder))
         save_request(folder, *found)
     journal.end(folder)

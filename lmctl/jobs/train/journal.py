@@ -33,7 +33,6 @@ from lmctl.errors import LmctlError
 from lmctl.jobs.train.request import Request
 from lmctl.records import decode_record, read_regular
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import remove_own
 from lmctl.store.layout import PUBLISHING
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def find_published(folder: ModelFolder) -> tuple[Request, Path] | None:
 
 def end(folder: ModelFolder) -> None:
     """Remove the journal, after the request was saved or if nothing was published."""
-    remove_own(folder.work / PUBLISHING)
+    folder.discard(folder.work / PUBLISHING)
 
 
 def is_begun(folder: ModelFolder) -> bool:

@@ -20,7 +20,6 @@ from lmctl.jobs.train.kept_text import keep_text, kept_part
 from lmctl.jobs.train.time_estimates import copying_seconds
 from lmctl.jobs.watching.events import GateDone
 from lmctl.store.bundle import open_bundle
-from lmctl.store.generations import remove_own
 from lmctl.store.layout import REJECTED
 
 if TYPE_CHECKING:
@@ -137,7 +136,8 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard, deadline: Deadli
     worse = next((comparison for comparison in comparisons if not comparison.passed), None)
     if worse is None:
         return
-    rejected = _place_for_rejected(watch.folder.work)
+    watch.folder.remove_rejected()
+    rejected = _place_for_rejected(watch.folder)
     bundle.rename(rejected)
     doubt = f" But {standard.doubt}." if standard.doubt and worse.kind == "validation" else ""
     raise QualityGateError(
@@ -145,16 +145,17 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard, deadline: Deadli
     )
 
 
-def _place_for_rejected(work: Path) -> Path:
-    """The folder for a refused bundle: `rejected`, whose last content is removed.
+def _place_for_rejected(folder: ModelFolder) -> Path:
+    """The folder for a refused bundle: `rejected`, or the next free one of `rejected-2`, ... if that is taken.
 
-    If a file in it is not lmctl's, that folder stays, and the next free one of `rejected-2`, ... is taken.
+    It is taken if a file in it is not lmctl's.
     """
-    for number in itertools.count(1):
-        place = work / (REJECTED if number == 1 else f"{REJECTED}-{number}")
-        remove_own(place)
+    place = folder.work / REJECTED
+    for number in itertools.count(2):
         if not os.path.lexists(place):
             break
+        place = folder.work / f"{REJECTED}-{number}"
+        folder.discard(place)
     return place
 
 

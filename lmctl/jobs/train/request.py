@@ -10,8 +10,7 @@ import msgspec
 from lmctl import files
 from lmctl.corpus.prepared import CORPUS_FILE
 from lmctl.jobs.train.initial_weights import old_model_file
-from lmctl.store.generations import remove_own
-from lmctl.store.layout import REJECTED, REJECTION, REQUEST
+from lmctl.store.layout import REJECTION, REQUEST
 from lmctl.store.notes import read_note, write_note
 from lmctl.store.runs import Changes
 from lmctl.text import remote
@@ -98,8 +97,6 @@ def save_request(folder: ModelFolder, request: Request, published: Path) -> None
     """Save the request that the published generation was made from."""
     request = msgspec.structs.replace(request, generation=published.name)
     write_note(folder.folder / REQUEST, request, folder.scratch)
-    for name in (REJECTED, REJECTION):
-        remove_own(folder.work / name)
 
 
 def save_rejection(folder: ModelFolder, request: Request, why: str) -> None:

@@ -13,6 +13,7 @@ from lmctl.errors import InterruptedRunError, QualityGateError
 from lmctl.jobs.train.run import train
 from lmctl.jobs.watching.events import GateDone
 from lmctl.query.evaluation import evaluate_file
+from lmctl.store.bundle import open_bundle
 from lmctl.store.generations import ModelFolder
 from lmctl.store.model_record import FORMAT_VERSION
 from lmctl.store.runs import RunLog
@@ -231,6 +232,27 @@ def test_with_stop_words_left_out_nothing_is_compared(count, tmp_path):
 
     with pytest.raises(QualityGateError, match="not trained: stop words are left out of the text, so bits per"):
         count(SENTENCES[11:], valid=SENTENCES[:10])
+
+
+def test_a_refusal_is_repeated_only_as_long_as_its_model_is_kept(count, tmp_path, monkeypatch):
+    rejected = tmp_path / "model/work/rejected"
+    count(SENTENCES[10:], valid=SENTENCES[:10])
+    with pytest.raises(QualityGateError):
+        count(OTHER_SENTENCES)
+    first = open_bundle(rejected).record.sha256
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr("lmctl.jobs.train.run.save_rejection", killed)
+        with pytest.raises(KeyboardInterrupt):
+            count(OTHER_SENTENCES[1:])
+    assert open_bundle(rejected).record.sha256 != first
+
+    with pytest.raises(QualityGateError, match=f"It is kept in {rejected};"):
+        count(OTHER_SENTENCES)
+    assert open_bundle(rejected).record.sha256 == first
 
 
 def test_a_published_model_that_cannot_be_opened_is_said_and_nothing_takes_its_place(count, tmp_path):
