@@ -7,6 +7,7 @@ names the process for messages; only the lock decides.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import FileLock
+
 # The first bytes of every holder.json that lmctl writes.
 NOTE_START = b'{"pid":'
 
@@ -34,6 +37,8 @@ HOLDER_TRIES = 10
 # `is_locked` holds the lock in shared mode for an instant. A run that starts at this instant tries again, so often
 # at most. Tries are counted, because a busy machine may leave no time for a second one within a time limit.
 TRIES, PAUSE_SECONDS = 200, 0.05
+# Errors of flock on a file system that does not support it.
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 LockPolicy = Literal["fail", "wait"]
 
@@ -56,24 +61,10 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
 
     Raises:
         LockedError: another process holds the lock.
-        StorageError: the lock file is a link, a folder or a pipe.
+        StorageError: the lock file is a link, a folder or a pipe, or its file system has no locks.
         OSError: the folder cannot be written to.
     """
-    # Deferred: queries take no lock.
-    import filelock
-
-    _check_is_file(folder / LOCK)
-    lock = filelock.FileLock(folder / LOCK)
-    for _ in range(TRIES):
-        try:
-            lock.acquire(blocking=policy == "wait")
-            break
-        except filelock.Timeout:
-            if is_locked(folder):
-                raise _refusal(folder) from None
-            time.sleep(PAUSE_SECONDS)
-    else:
-        raise _refusal(folder)
+    lock = _acquired(folder, policy)
     note = folder / HOLDER
     is_ours = False
     try:
@@ -86,6 +77,38 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
             with contextlib.suppress(OSError):
                 note.unlink()
         lock.release()
+
+
+def _acquired(folder: Path, policy: LockPolicy) -> FileLock:
+    """The lock of a folder, acquired; see `locked`."""
+    # Deferred: queries take no lock.
+    import filelock
+
+    path = folder / LOCK
+    _check_is_file(path)
+    # Without flock, filelock would take the existence of the file for the lock, which outlives a killed process.
+    lock = filelock.FileLock(path, fallback_to_soft=False)
+    for _ in range(TRIES):
+        try:
+            with files.named_in_errors(path):
+                lock.acquire(blocking=policy == "wait")
+        except filelock.Timeout:
+            if is_locked(folder):
+                break
+            time.sleep(PAUSE_SECONDS)
+        except FileNotFoundError:
+            # An import that failed has removed the folder that it had made. The next attempt is made in a new one.
+            files.make_folder(folder)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise StorageError(
+                f"{path}: its file system has no locks ({error.strerror}), which keep two runs apart; name a "
+                "folder on another file system"
+            ) from error
+        else:
+            return lock
+    raise LockedError(f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later")
 
 
 def is_locked(folder: Path) -> bool:
@@ -109,10 +132,6 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _refusal(folder: Path) -> LockedError:
-    return LockedError(f"{folder}: another run holds its lock ({_describe(folder / HOLDER)}); try again later")
 
 
 def _check_is_file(path: Path) -> None:

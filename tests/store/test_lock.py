@@ -3,6 +3,8 @@ import fcntl
 import itertools
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -146,6 +148,44 @@ def test_without_flock_the_note_is_asked(tmp_path, monkeypatch):
     assert not is_locked(tmp_path)
     write_note(tmp_path / HOLDER, Holder(pid=1, host="elsewhere", since="2026-01-01T00:00:00+00:00"))
     assert is_locked(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_refused_and_no_marker_stays(tmp_path, monkeypatch, number):
+    # filelock 4.2 would make a marker for ENOSYS, which stays after a kill; flock(2) lists the other errors.
+    def unsupported(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+
+    with pytest.raises(StorageError) as caught, locked(tmp_path):
+        pass
+
+    assert caught.value.exit_code == 74
+    assert str(caught.value) == (
+        f"{tmp_path / 'lock'}: its file system has no locks ({os.strerror(number)}), which keep two runs apart; "
+        "name a folder on another file system"
+    )
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] in ([], [("lock", b"")])
+
+
+def test_a_folder_that_is_removed_while_a_run_waits_for_its_lock_is_made_again(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "lock").touch()
+    other = os.open(folder / "lock", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    def end_the_other(_seconds):
+        # The holder removes its folder between two attempts.
+        if folder.exists():
+            shutil.rmtree(folder)
+            os.close(other)
+
+    monkeypatch.setattr("time.sleep", end_the_other)
+
+    with locked(folder, "wait"):
+        assert is_locked(folder)
 
 
 def test_a_lock_that_is_a_symbolic_link_is_refused_in_one_line_and_not_followed(tmp_path):
