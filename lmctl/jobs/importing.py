@@ -13,7 +13,7 @@ from lmctl.config import choose_preset, config_of, with_segmenter
 from lmctl.corpus.characters import CharacterUnigram
 from lmctl.corpus.recipe import TextRecipe, recipe_files
 from lmctl.corpus.vocabulary import SPECIALS
-from lmctl.errors import InputMissingError, LockedError, UsageError
+from lmctl.errors import InputMissingError, UsageError
 from lmctl.jobs.arpa_tokenizer import choose_tokenizer
 from lmctl.jobs.train.publish import generations_kept
 from lmctl.jobs.watching.events import ignore_event
@@ -21,7 +21,7 @@ from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.store.copies import repair
 from lmctl.store.draft import Draft, TextFiles
 from lmctl.store.generations import ModelFolder, remove
-from lmctl.store.layout import IMPORTED, MODEL_FILE
+from lmctl.store.layout import IMPORTED, LOCK, MODEL_FILE
 from lmctl.store.lock import locked
 from lmctl.store.published import is_model
 from lmctl.text.sources import STDIN, check_sources
@@ -94,9 +94,11 @@ def publish_imported(
         what = "a model of lmctl already" if is_own else "a folder"
         raise InputMissingError(f"{path}: is {what}; expected a file of another program")
     check_sources([path])
+    missing = [place for place in (output, *output.parents) if not place.exists()]
+    folder = ModelFolder.create(output)
     with (
-        _gone_unless_published(output) as folder,
         locked(folder.folder),
+        _gone_unless_published(folder, missing),
         folder.working(),
         logged(Watched(folder, ignore_event)) as summary,
     ):
@@ -127,18 +129,26 @@ def publish_imported(
 
 
 @contextlib.contextmanager
-def _gone_unless_published(output: Path) -> Iterator[ModelFolder]:
-    """A model folder. If it did not exist before and nothing is published in it, it is removed at the end."""
-    missing = [path for path in (output, *output.parents) if not path.exists()]
-    folder = ModelFolder.create(output)
+def _gone_unless_published(folder: ModelFolder, missing: Sequence[Path]) -> Iterator[None]:
+    """Remove the model folder and its parents, if they did not exist before and nothing is published in the end.
+
+    The caller holds the lock, so no other run works there. A run that waits for the lock makes the folder again.
+
+    Args:
+        folder: the model folder.
+        missing: the folders that were made, the model folder first.
+    """
     try:
-        yield folder
-    except BaseException as error:
-        # Another run may have begun to make a model there.
-        if missing and folder.current() is None and not isinstance(error, LockedError):
+        yield
+    except BaseException:
+        if missing and folder.current() is None:
             # The error that stopped the import may stop the removal, too. The caller gets the first error.
             with contextlib.suppress(OSError):
-                remove(output)
-                for parent in missing[1:]:
-                    parent.rmdir()
+                for path in folder.folder.iterdir():
+                    if path.name != LOCK:
+                        remove(path)
+                # From here on, another run may take the lock, and make files here that stay.
+                (folder.folder / LOCK).unlink()
+                for path in missing:
+                    path.rmdir()
         raise

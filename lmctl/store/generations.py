@@ -221,6 +221,9 @@ class ModelFolder(PublishedModel):
         Raises:
             DataError: a file of the model is a link, a folder or a pipe.
         """
+        # A failed import may have removed them since `create`.
+        files.make_folder(self.folder / GENERATIONS)
+        files.make_folder(self.work)
         # Checked before the run, because these files are written only after a generation is published.
         for name in (PIN, REQUEST, RUNS):
             with contextlib.suppress(FileNotFoundError):
