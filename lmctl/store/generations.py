@@ -220,10 +220,12 @@ class ModelFolder(PublishedModel):
 
         Raises:
             DataError: a file of the model is a link, a folder or a pipe.
+            StorageError: a part of the model folder is on another file system.
         """
         # A failed import may have removed them since `create`.
         files.make_folder(self.folder / GENERATIONS)
         files.make_folder(self.work)
+        self._check_renames()
         # Checked before the run, because these files are written only after a generation is published.
         for name in (PIN, REQUEST, RUNS):
             with contextlib.suppress(FileNotFoundError):
@@ -235,6 +237,16 @@ class ModelFolder(PublishedModel):
                 yield
             finally:
                 self.scratch = self.work
+
+    def _check_renames(self) -> None:
+        """Check that results can be renamed to their places, because a run would fail only at its last step."""
+        work = self.work.stat().st_dev
+        for place in (self.folder, self.folder / GENERATIONS):
+            if place.stat().st_dev != work:
+                raise StorageError(
+                    f"{place}: is on another file system than {self.work}, so nothing can be renamed to it; keep "
+                    "the whole model folder on one file system"
+                )
 
     def is_swept(self) -> bool:
         """Return whether killed runs left no unfinished files."""

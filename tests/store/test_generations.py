@@ -1,5 +1,6 @@
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,18 @@ def test_the_next_run_removes_the_files_of_a_killed_run(model):
         pass
 
     assert list(model.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["generations", "work"])
+def test_a_part_on_another_file_system_is_refused_before_anything_is_done(model, tmp_path, part):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is one file system alone")
+        (model.folder / part).rmdir()
+        (model.folder / part).symlink_to(elsewhere)
+
+        with pytest.raises(StorageError, match=r"is on another file system than .*/news/work"), model.working():
+            pytest.fail("the run began")
 
 
 @pytest.mark.parametrize("name", ["pin", "request.json", "runs.jsonl"])
