@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from lmctl.errors import DataError
 from lmctl.records import read_regular
-from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, MODEL_FILE, PIN
-from lmctl.store.runs import runs_in
+from lmctl.store.layout import CURRENT, GENERATION, GENERATIONS, MODEL_FILE, PIN, UNPUBLISHED, WORK
 from lmctl.store.verification import verify_bundle
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def generation_of_copy(model: PublishedModel) -> Path | None:
 def fault_of(model: PublishedModel) -> str | None:
     """Return the message for a model that has generations but no current one, with the command that repairs it.
 
-    None if a generation is current. None, too, if the first run was killed before it published: the next run
+    None if a generation is current. None, too, if the first run was cut off before it published: the next run
     publishes.
     """
     numbers, link = model.numbers(), model.folder / CURRENT
@@ -60,10 +59,10 @@ def fault_of(model: PublishedModel) -> str | None:
         what = f"{link}: leads to no generation of this model"
     elif os.path.lexists(link):
         what = f"{link}: is {'a folder' if link.is_dir() else 'a file'}, not a link to a generation"
-    elif _has_published(model, numbers):
-        what = f"{model.folder}: has no link {CURRENT}, as a copy without links"
-    else:
+    elif os.path.lexists(model.folder / WORK / UNPUBLISHED):
         return None
+    else:
+        what = f"{model.folder}: has no link {CURRENT}, as a copy without links"
     return f"{what}; `{repair_command(model)}` makes one current"
 
 
@@ -125,10 +124,3 @@ def _has(path: Path, content: bytes) -> bool:
         return path.stat().st_size == len(content) and read_regular(path) == content
     except (OSError, DataError):
         return False
-
-
-def _has_published(model: PublishedModel, numbers: list[int]) -> bool:
-    """Return whether the model has ever published a generation."""
-    if len(numbers) > 1 or (model.folder / PIN).exists():
-        return True
-    return any(run.outcome == "published" for run in runs_in(model.folder))

@@ -33,6 +33,7 @@ from lmctl.store.layout import (
     REJECTION,
     REQUEST,
     RUNS,
+    UNPUBLISHED,
     WORK,
 )
 from lmctl.store.published import PublishedModel, is_model, nothing_published
@@ -98,6 +99,8 @@ class ModelFolder(PublishedModel):
             remove(bundle)
         else:
             place = self.generation(newest + 1)
+            if self.sound_current() is None:
+                files.write_bytes(self.work / UNPUBLISHED, f"{place.name}\n".encode(), beside=self.scratch)
             files.sync_tree(bundle)
             bundle.rename(place)
         # A killed run may have renamed the same bundle without a sync, so this sync is always needed.
@@ -160,6 +163,7 @@ class ModelFolder(PublishedModel):
         link.symlink_to(Path(GENERATIONS) / place.name)
         link.rename(self.folder / CURRENT)
         files.sync_folder(self.folder)
+        (self.work / UNPUBLISHED).unlink(missing_ok=True)
 
     def prune(self, keep: int, before: Path | None = None) -> None:
         """Remove the oldest generations, so that `keep` of them stay.
@@ -231,6 +235,9 @@ class ModelFolder(PublishedModel):
             with contextlib.suppress(FileNotFoundError):
                 check_regular(self.folder / name)
         sweep(self.work)
+        if self.sound_current() is not None:
+            # A kill after the link was made has left it.
+            (self.work / UNPUBLISHED).unlink(missing_ok=True)
         with scratch_folder(self.work) as unfinished:
             self.scratch = unfinished.path
             try:

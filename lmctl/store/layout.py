@@ -16,6 +16,8 @@ GENERATION = re.compile(r"[0-9]{6,}")
 
 # In the work folder of a model; these files stay from one run to the next.
 CHECKPOINT, BEGUN, PUBLISHING = "checkpoint", "begun.json", "publishing.json"
+# Present from before the first generation is at its place until it is current: then it was never published.
+UNPUBLISHED = "unpublished"
 # The bundle that the gate refused, and the texts and settings it was trained with.
 REJECTED, REJECTION = "rejected", "rejected.json"
 

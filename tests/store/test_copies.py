@@ -129,16 +129,46 @@ def test_the_generation_that_was_rolled_back_to_is_the_one_to_come_back(model):
         repair(model)
 
 
-def test_a_first_run_that_was_killed_before_its_last_step_is_no_copy(tmp_path, make_bundle):
+def test_a_first_run_that_was_killed_before_its_last_step_is_no_copy(tmp_path, make_bundle, monkeypatch):
     model = ModelFolder.create(tmp_path / "news")
-    make_bundle(model.generation(1))
+    made = make_bundle(model.work / "made")
+    with monkeypatch.context() as killed:
+        killed.setattr(ModelFolder, "make_current", None)
+        with pytest.raises(TypeError):
+            model.publish(made, keep=3)
 
     repair(model)
     with pytest.raises(InputMissingError, match="nothing has been published there yet"):
         find_bundle(str(model.folder))
 
-    RunLog(model).append(Run(start="2026-01-01T00:00:00+00:00", pid=1, outcome="published", generation="000001"))
-    with pytest.raises(DataError, match="has no link current, as a copy without links"):
+    # Another text gives another bundle. Once it is published, nothing marks the folder.
+    assert model.publish(make_bundle(model.work / "made", seed=2), keep=3) == model.generation(2)
+    assert list(model.work.iterdir()) == []
+
+
+def test_a_copy_of_a_single_generation_alone_is_refused_and_not_published_over(tmp_path, model, make_bundle):
+    copy = tmp_path / "copy"
+    shutil.copytree(model.generation(2), copy / "generations/000002")
+
+    # Also after a run that failed there and has left its line in runs.jsonl.
+    RunLog(ModelFolder.create(copy)).append(
+        Run(start="2026-01-01T00:00:00+00:00", pid=1, outcome="failed", exit_code=65)
+    )
+    for act in (lambda: repair(ModelFolder(copy)), lambda: find_bundle(str(copy))):
+        with pytest.raises(
+            DataError, match=r"has no link current, as a copy without links; `lmctl rollback .* --to 2`"
+        ):
+            act()
+    assert roll_back(copy, 2) == ModelFolder(copy).current()
+
+
+def test_what_marks_a_first_generation_does_not_outlive_its_publication(model):
+    # The state after a kill between the link and the removal.
+    (model.work / "unpublished").write_text("000002\n")
+    repair(model)
+    nothing(model.folder / "current")
+
+    with pytest.raises(DataError, match="has no link current"):
         repair(model)
 
 
