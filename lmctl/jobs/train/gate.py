@@ -18,6 +18,7 @@ from lmctl.errors import FormatVersionError, LmctlError, QualityGateError, Usage
 from lmctl.jobs.train.comparison import ANYWAY, NO_LENGTH, ComparedText, measure
 from lmctl.jobs.train.kept_text import kept_part
 from lmctl.query.model import load
+from lmctl.store.bundle import open_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,10 +97,14 @@ def score_published(
     raise QualityGateError(f"not trained: {NO_LENGTH if leaves_out else NO_TEXT}; {ANYWAY}")
 
 
-def inherited_text(standard: Standard | None) -> bytes:
+def inherited_text(published: Path | None) -> bytes:
     """The text that the current generation keeps, for a new one without a validation text; empty if none."""
-    kept = [] if standard is None else [text.path for text, _ in standard.scored if text.kind == "kept"]
-    return kept[0].read_bytes() if kept else b""
+    try:
+        kept = None if published is None else open_bundle(published).kept_text()
+    except LmctlError as error:
+        logger.debug("no text to keep: %s", error)
+        return b""
+    return b"" if kept is None else kept.read_bytes()
 
 
 def _texts(bundle: Bundle, corpus: PreparedCorpus, publishing: PublishingConfig) -> list[ComparedText]:

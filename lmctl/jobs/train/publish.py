@@ -105,7 +105,8 @@ def publish(
         QualityGateError: the new model is worse than the current generation.
         DataError: a file of the bundle is damaged, or its probabilities do not sum to 1.
     """
-    keep_text(bundle, kept_part(corpus.valid_text) if len(corpus.valid) else inherited_text(standard))
+    published = watch.folder.sound_current()
+    keep_text(bundle, kept_part(corpus.valid_text) if len(corpus.valid) else inherited_text(published))
     verify_answers(bundle, corpus)
     if standard is not None:
         pass_gate(watch, bundle, standard, deadline.earlier(copying_seconds(bundle)))

@@ -214,6 +214,13 @@ def test_no_gate_publishes_a_model_that_cannot_be_compared(count):
     assert count(OTHER_SENTENCES, "publishing.gate=false").published.endswith("000002")
 
 
+def test_without_the_gate_too_the_text_of_the_generation_before_is_kept(count, tmp_path):
+    count(SENTENCES[10:], valid=SENTENCES[:10])
+    count(OTHER_SENTENCES, "publishing.gate=false")
+
+    assert kept(tmp_path) == "".join(SENTENCES[:10])
+
+
 @pytest.mark.parametrize("asked", [(), ("text.stop_words={}",)], ids=["no validation text", "stop words"])
 def test_a_text_that_has_only_grown_needs_no_comparison(count, tmp_path, asked):
     (tmp_path / "stop.txt").write_text("the\n")
