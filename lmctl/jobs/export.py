@@ -18,7 +18,7 @@ from lmctl.corpus.vocabulary import NEVER_WORDS, SENTENCE_END, UNKNOWN
 from lmctl.errors import UsageError, joined, quoted
 from lmctl.families.arpa.words import SENTENCE_START
 from lmctl.families.exporting import OF_EVERY_MODEL, ExportOptions
-from lmctl.store.naming import find_bundle
+from lmctl.store.naming import opened
 from lmctl.store.verification import verify_bundle
 from lmctl.text.reading import read_lines
 from lmctl.text.sources import STDIN
@@ -68,7 +68,7 @@ def export(model: str | None, format: str, output: str, given: Mapping[str, Any]
         )
     if output != STDIN:
         files.check_writable(Path(output))
-    bundle = verify_bundle(find_bundle(model))
+    bundle = opened(model, verify_bundle)
     if format not in OF_EVERY_MODEL:
         _check_family(bundle, format, given)
     if output == STDIN:

@@ -170,7 +170,6 @@ def mix(
         keep_text(bundle.folder, kept_lines(content, sum(map(len, content))))
         verify_bundle(bundle.folder)
         published = folder.publish(bundle.folder, generations_kept(folder))
-        remove(place)
         summary |= {"published": str(published), "valid_perplexity": mixture.perplexity, "valid_state": state}
     return Mixed(
         published=str(published),
