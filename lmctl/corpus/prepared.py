@@ -126,6 +126,22 @@ class PreparedCorpus:
                 if read_record(folder) == record:
                     raise
 
+    def linked(self, folder: Path) -> PreparedCorpus:
+        """Return the same corpus by hard links in another folder, which no later preparation removes.
+
+        If links to its files cannot be made, as between two file systems, this corpus is returned.
+
+        Args:
+            folder: the other folder; it must not exist yet.
+        """
+        folder.mkdir()
+        try:
+            for name in self.record.files.values():
+                (folder / name).hardlink_to(self.folder / name)
+        except OSError:
+            return self
+        return PreparedCorpus(folder, self.record)
+
     @property
     def valid_text(self) -> Path:
         """The file of validation lines, not normalized, in UTF-8."""

@@ -160,7 +160,8 @@ def _opened_corpus(
                 f"{decided[0]}: {sources[0]} is prepared already, so it cannot be changed; "
                 "leave it out, or prepare the text again"
             )
-        yield PreparedCorpus.open(Path(sources[0]))
+        # Another preparation may replace the corpus during a long training, and would remove its files.
+        yield PreparedCorpus.open(Path(sources[0])).linked(work / "corpus")
         return
     folder = work / "corpus"
     if folder.exists():

@@ -8,6 +8,7 @@ from lmctl.config import TextConfig, config_from_yaml, read_settings
 from lmctl.errors import DataError, InputMissingError, UsageError
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import plan, train
+from lmctl.jobs.watching.events import Prepared
 from lmctl.store.bundle import open_bundle
 
 
@@ -150,3 +151,23 @@ def test_a_source_without_a_name_of_its_own_needs_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="needs a name: -o MODEL"):
         plan(["/dev/null"], None, read_settings([], [], {}))
+
+
+def test_a_prepared_folder_may_be_prepared_again_while_it_is_trained_on(text, valid, tmp_path):
+    asked = read_settings(assignments=[f"validation.file={valid}"]).resolve()
+    corpus = prepare([text], tmp_path / "corpus", asked, jobs=1)
+    held_out = corpus.valid_text.read_text()
+    Path(text).write_text("another text\n" * 20)
+
+    def prepare_again(event):
+        if isinstance(event, Prepared) and corpus.valid_text.exists():
+            Path(valid).write_text("another text\n")
+            prepare([text], tmp_path / "corpus", asked, jobs=1)
+
+    ngram = read_settings(assignments=["preset=ngram"])
+    published = train([str(tmp_path / "corpus")], tmp_path / "model", ngram, on_event=prepare_again).published
+
+    assert not corpus.valid_text.exists()
+    bundle = open_bundle(Path(published))
+    assert bundle.record.corpus.train == corpus.record.train
+    assert bundle.kept_text().read_text() == held_out
