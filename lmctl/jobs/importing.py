@@ -21,7 +21,7 @@ from lmctl.jobs.watching.runs import Watched, logged
 from lmctl.store.copies import repair
 from lmctl.store.draft import Draft, TextFiles
 from lmctl.store.generations import ModelFolder, remove
-from lmctl.store.layout import IMPORTED, LOCK, MODEL_FILE
+from lmctl.store.layout import GENERATIONS, HOLDER, IMPORTED, LOCK, MODEL_FILE, RUNS, WORK
 from lmctl.store.lock import locked
 from lmctl.store.published import is_model
 from lmctl.text.sources import STDIN, check_sources
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from lmctl.store.bundle import Bundle
 
 KEEP = "publishing.keep"
+# What an import makes in a new model folder before it publishes.
+MADE_BY_IMPORTS = {GENERATIONS, WORK, RUNS, LOCK, HOLDER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _gone_unless_published(folder: ModelFolder, missing: Sequence[Path]) -> Iter
     """Remove the model folder and its parents, if they did not exist before and nothing is published in the end.
 
     The caller holds the lock, so no other run works there. A run that waits for the lock makes the folder again.
+    The folder stays if it has files that an import does not make, of the user or of a study.
 
     Args:
         folder: the model folder.
@@ -141,12 +144,13 @@ def _gone_unless_published(folder: ModelFolder, missing: Sequence[Path]) -> Iter
     try:
         yield
     except BaseException:
-        if missing and folder.current() is None:
-            # The error that stopped the import may stop the removal, too. The caller gets the first error.
-            with contextlib.suppress(OSError):
-                for path in folder.folder.iterdir():
-                    if path.name != LOCK:
-                        remove(path)
+        # The error that stopped the import may stop the removal, too. The caller gets the first error.
+        with contextlib.suppress(OSError):
+            names = {path.name for path in folder.folder.iterdir()}
+            if missing and names <= MADE_BY_IMPORTS:
+                # After a kill the rest is a model folder, or a folder with nothing but a lock.
+                for name in (*names - {GENERATIONS, LOCK}, GENERATIONS):
+                    remove(folder.folder / name)
                 # From here on, another run may take the lock, and make files here that stay.
                 (folder.folder / LOCK).unlink()
                 for path in missing:

@@ -27,6 +27,7 @@ from lmctl.store.layout import (
     CURRENT,
     GENERATIONS,
     HOLDER,
+    LOCK,
     MODEL_FILE,
     PIN,
     REJECTED,
@@ -72,7 +73,7 @@ class ModelFolder(PublishedModel):
         if folder.exists() and not folder.is_dir():
             raise StorageError(f"{folder}: is a file; expected a model folder; name another path with -o")
         # Checked last, because another run may just be making the folder.
-        if folder.is_dir() and any(folder.iterdir()) and not is_model(folder):
+        if folder.is_dir() and {path.name for path in folder.iterdir()} - {LOCK, HOLDER} and not is_model(folder):
             raise UsageError(f"{folder}: exists and is not a model; name another folder with -o")
         model = cls(folder)
         # `generations` is made first, because it marks a folder as a model folder.

@@ -10,6 +10,7 @@ from lmctl.jobs.import_arpa import import_arpa
 from lmctl.store.generations import ModelFolder
 from lmctl.store.layout import HOLDER
 from lmctl.store.lock import locked
+from lmctl.store.published import is_model
 
 
 def test_a_run_that_waits_for_a_failing_import_gets_a_model_folder_of_its_own(tmp_path):
@@ -34,3 +35,17 @@ def test_a_run_that_waits_for_a_failing_import_gets_a_model_folder_of_its_own(tm
     waiting.join()
 
     assert found == ["generations", "lock", "work"]
+
+
+def test_a_failed_import_leaves_a_folder_in_which_others_have_made_files(tmp_path):
+    (tmp_path / "model.arpa").write_text("\\data\\\nngram 1=1\n")
+
+    def fail(_read):
+        (tmp_path / "new/notes.txt").write_text("mine")
+        raise DataError("cut off")
+
+    with pytest.raises(DataError, match="cut off"):
+        import_arpa(str(tmp_path / "model.arpa"), tmp_path / "new", read_settings(), on_bytes=fail)
+
+    assert (tmp_path / "new/notes.txt").read_text() == "mine"
+    assert is_model(tmp_path / "new")
