@@ -149,7 +149,7 @@ def pass_gate(watch: Watched, bundle: Path, standard: Standard, deadline: Deadli
 def _place_for_rejected(folder: ModelFolder) -> Path:
     """The folder for a refused bundle: `rejected`, or the next free one of `rejected-2`, ... if that is taken.
 
-    It is taken if a file in it is not lmctl's.
+    It is taken if it has a file that is not lmctl's, or could not be removed.
     """
     place = folder.work / REJECTED
     for number in itertools.count(2):
