@@ -21,6 +21,7 @@ from lmctl.query.scoring import score_encoded
 from lmctl.query.sentence_scores import EncodedLine
 from lmctl.query.text_model import EncodedText
 from lmctl.text.alignment import locate_tokens
+from lmctl.text.marks import is_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -179,7 +180,7 @@ def _run_of(runs: Sequence[tuple[int, int]], token: LocatedToken) -> int:
 
 def _without_edges(line: str, tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
     """Cut punctuation marks off the start and the end of a word: each is a word of its own."""
-    parts = _with_characters(tokens, first, stop)
+    parts = _with_characters(line, tokens, first, stop)
     texts = [line[tokens[start].start : tokens[end - 1].end] for start, end in parts]
     inner = [place for place, text in enumerate(texts) if any(map(str.isalnum, text))]
     if not inner:
@@ -187,13 +188,17 @@ def _without_edges(line: str, tokens: Sequence[LocatedToken], first: int, stop: 
     return [*parts[: inner[0]], (parts[inner[0]][0], parts[inner[-1]][1]), *parts[inner[-1] + 1 :]]
 
 
-def _with_characters(tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
-    """Divide tokens into parts that have characters of the line.
+def _with_characters(line: str, tokens: Sequence[LocatedToken], first: int, stop: int) -> list[tuple[int, int]]:
+    """Divide tokens into parts that have whole characters of the line.
 
-    A token without any, as a boundary or the first byte of a character, belongs to the token on its right.
+    A token without any, as a boundary or the first byte of a character, belongs to the token on its right. One
+    that starts with an accent or a vowel sign belongs to the token on its left.
     """
-    ends = [place + 1 for place in range(first, stop) if tokens[place].end > tokens[place].start]
-    return list(itertools.pairwise([first, *ends[:-1], stop]))
+    places = [place for place in range(first, stop) if tokens[place].end > tokens[place].start]
+    borders = [
+        place + 1 for place, following in itertools.pairwise(places) if not is_mark(line[tokens[following].start])
+    ]
+    return list(itertools.pairwise([first, *borders, stop]))
 
 
 def _of_words(item: Item, places: Sequence[_Word], score: SentenceScore, before: int) -> list[WordSurprisal]:

@@ -136,6 +136,24 @@ def test_a_model_of_gaps_has_no_surprisal(make_model):
         of_lines(make_model(family="masked"), ["the cat"])
 
 
+def test_a_vowel_sign_or_an_accent_is_no_punctuation_mark(make_model):
+    """UAX #29, GB9: a mark belongs to the character before it. Here each is a token."""
+    model = make_model(words=("\u0915", "\u0940", "\u0964", "q", "\u0301", '"'), segmenter="char")
+    line = '"\u0915\u0940"\u0964 q\u0301'
+
+    (apart,) = of_lines(model, [line], words="given_without_punctuation", sentence_end=False)
+
+    assert [(word.index, word.word, word.start, word.end) for word in apart] == [
+        (1, '"', 0, 1),
+        (2, "\u0915\u0940", 1, 3),
+        (3, '"', 3, 4),
+        (4, "\u0964", 4, 5),
+        (5, "q\u0301", 6, 8),
+    ]
+    (tokens,) = of_lines(model, [line], sentence_end=False)
+    assert apart[1].bits == pytest.approx(tokens[1].bits + tokens[2].bits)
+
+
 @pytest.fixture
 def pieces_model(make_model):
     """A model of pieces; `▁` and `x` are apart, since SentencePiece has not seen ` x`."""
