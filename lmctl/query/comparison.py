@@ -146,7 +146,7 @@ def _score(
     threads: int,
 ) -> _Scored:
     """Score the text once; see `compare_models` for the arguments."""
-    collector = Collector(None if model.bundle.record.recipe.stop_words else model.characters)
+    collector = Collector(None if model.bundle.record.recipe.stop_words else model.characters, model.length_of)
     began = time.perf_counter()
     figures = evaluate_file(
         model,

@@ -150,7 +150,8 @@ def evaluate_gaps(
     Raises:
         DataError: the text has no words, or the file is not text.
     """
-    tally = PseudoTally(None if model.bundle.record.recipe.stop_words else model.characters, accuracy_at)
+    spelling = None if model.bundle.record.recipe.stop_words else model.characters
+    tally = PseudoTally(spelling, accuracy_at, model.length_of)
 
     def score(batches: Iterable[Iterable[str]], meter: Meter) -> Iterator[list[GapScore]]:
         return score_lines(

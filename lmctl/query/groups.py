@@ -30,7 +30,7 @@ class Traits(NamedTuple):
         is_oov: whether the first model does not know it, (N,).
         is_end: whether it is `</s>`, (N,).
         positions: its place in the sentence, from 1, (N,).
-        lengths: number of its characters, (N,).
+        lengths: number of its characters, without blanks, (N,).
         ngrams: length of the longest n-gram of the training text that ends in it, the token included, (N,); None:
             no model has n-grams.
     """

@@ -17,7 +17,7 @@ from lmctl.perplexity import perplexity_of
 from lmctl.query.metrics import LN_2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lmctl.corpus.characters import CharacterUnigram
     from lmctl.query.gap_scoring import GapScore
@@ -31,7 +31,7 @@ class PseudoFigures(msgspec.Struct, frozen=True, kw_only=True):
         words: W, all of which were scored.
         oov: O.
         oov_rate: O / W.
-        characters: number of code points of the words.
+        characters: number of code points of the words, without blanks.
         pll: P, the pseudo-log-likelihood in nats, an OOV scored as `<unk>`.
         pll_excluding_oov: P without the terms of OOVs.
         pseudo_perplexity: exp(-P / W).
@@ -66,10 +66,17 @@ class PseudoTally:
     Args:
         spelling: the character model that OOVs are spelled with; None: no bits per character.
         accuracy_at: the values of k for accuracy@k; empty: ranks are ignored.
+        length_of: see `TextModel.length_of`.
     """
 
-    def __init__(self, spelling: CharacterUnigram | None = None, accuracy_at: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        spelling: CharacterUnigram | None = None,
+        accuracy_at: Sequence[int] = (),
+        length_of: Callable[[str], int] = len,
+    ) -> None:
         self._spelling = spelling
+        self._length_of = length_of
         self._hits = dict.fromkeys(accuracy_at, 0)
         self._reciprocal_ranks = 0.0
         self._nats = 0.0
@@ -83,7 +90,7 @@ class PseudoTally:
         self.sentences += 1
         self.words += len(score.words)
         self.oov += score.oov
-        self.characters += sum(map(len, score.words))
+        self.characters += sum(map(self._length_of, score.words))
         self._nats -= score.pseudo_log_likelihood
         self._known_nats -= float(score.log_probs[is_known].sum())
         if self._spelling is not None:
@@ -106,7 +113,8 @@ class PseudoTally:
         """See `PseudoFigures.pseudo_bits_per_character`; at least one word must have been added."""
         if self._spelling is None:
             return None
-        return self.bits / self.characters
+        # A text of nothing but the character that pieces have for blanks has no others.
+        return self.bits / max(self.characters, 1)
 
     def figures(self, vocabulary_size: int) -> PseudoFigures:
         """Return the figures; at least one word must have been added."""

@@ -14,7 +14,7 @@ from lmctl.query.sentence_scores import EncodedLine
 from lmctl.query.text_model import EncodedText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Literal
 
     from lmctl.arrays import Float64Array, Int64Array, IntArray
@@ -32,7 +32,7 @@ class ScoredText:
         ends: the place after the last token of each sentence, (S,).
         characters: code points of each normalised line, and one for its end, (S,).
         token_ids: ids of the tokens; an OOV has the id of `<unk>`, (N,).
-        lengths: number of characters of each token; 0 for `</s>`, (N,).
+        lengths: number of characters of each token, without blanks; 0 for `</s>`, (N,).
         nats: -ln p of each token, (N,).
         spelling_bits: bits for the spelling of each token; 0 if it is no OOV, (N,).
     """
@@ -96,9 +96,11 @@ class Collector:
 
     Args:
         spelling: the character model that OOVs are spelled with; None: their spelling costs nothing.
+        length_of: see `TextModel.length_of`.
     """
 
     spelling: CharacterUnigram | None
+    length_of: Callable[[str], int]
     _sentences: list[tuple[int, int]] = field(default_factory=list)
     _arrays: list[tuple[IntArray, IntArray, Float64Array, Float64Array]] = field(default_factory=list)
 
@@ -106,7 +108,7 @@ class Collector:
         """Add the score of a sentence."""
         self._sentences.append((score.line, score.characters))
         ids = np.array(score.token_ids, dtype=np.int32)
-        lengths = np.array([*map(len, score.words), 0], dtype=np.int32)
+        lengths = np.array([*map(self.length_of, score.words), 0], dtype=np.int32)
         bits = np.zeros(len(ids))
         if self.spelling is not None:
             for place in np.flatnonzero(ids == UNKNOWN_ID).tolist():

@@ -44,7 +44,7 @@ class TextBits:
     Attributes:
         places: where each unit ends, rising. The same place means the same part of the text for every model.
         bits: bits of all tokens to there, and of the spelling of OOVs, (units,).
-        characters: number of their characters, (units,).
+        characters: number of their characters, 1 or more, (units,).
         is_cut: whether the time was over before the end of the text.
     """
 
@@ -161,7 +161,7 @@ def bits_of_gaps(
         raise DataError(f"{path}: nothing to score; expected text, a sentence a line")
     meter = Meter(f"scoring hidden words of {path.name}", len(sampled))
     meter.units_read = meter.tokens_read = len(sampled)
-    tally, found = PseudoTally(model.characters), []
+    tally, found = PseudoTally(model.characters, length_of=model.length_of), []
     in_order = [sampled[place] for place in spread_order(len(sampled))]
     if end is not None:
         in_order = in_order[: math.ceil(end * len(sampled))]
@@ -171,7 +171,8 @@ def bits_of_gaps(
             text = texts[gap.sentence]
             word, token_id = text.words[gap.word], text.token_ids[gap.word]
             tally.add(GapScore([word], [token_id], log_probs[place : place + 1], None))
-            found.append((tally.words / len(sampled), tally.bits, tally.characters))
+            # The first word may be a piece without characters of its own.
+            found.append((tally.words / len(sampled), tally.bits, max(tally.characters, 1)))
     return _text_bits(found, is_cut=len(found) < len(sampled))
 
 

@@ -12,8 +12,10 @@ from lmctl.errors import DataError, MissingExtraError, UsageError
 from lmctl.families import check_predicts_next_word, load_model, no_next_word
 from lmctl.families.gap_model import GapModel
 from lmctl.query.context_reader import ContextReader
+from lmctl.text.subwords import characters_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from lmctl.families.base import LanguageModel
@@ -106,6 +108,11 @@ class TextModel:
                 *_versions(recipe.segmenter, tokenizer.segmenter.identity),
             )
         return tokenizer
+
+    @property
+    def length_of(self) -> Callable[[str], int]:
+        """A function of a token: the number of characters of text that it stands for, without blanks."""
+        return characters_in if self.tokenizer.segmenter.identity.name == "sentencepiece" else len
 
     def for_another_thread(self) -> Self:
         """The same model for a thread of its own. Both use one runtime, and one store of states of contexts."""

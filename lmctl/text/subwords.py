@@ -116,6 +116,14 @@ class SubwordSegmenter:
             return self._processor.encode(_SURROGATES.sub("\ufffd", text), return_type=return_type)
 
 
+def characters_in(piece: str) -> int:
+    """Number of characters that a piece writes, without blanks. Of the bytes of a character, the first counts."""
+    if byte := BYTE_PIECE.fullmatch(piece):
+        # UTF-8: the further bytes of a character begin with the bits 10 (RFC 3629, section 3).
+        return int(int(byte[1], 16) & 0b1100_0000 != 0b1000_0000)
+    return len(piece) - piece.count(BOUNDARY)
+
+
 def sentencepiece_module() -> Any:
     """The package sentencepiece.
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from counted_bigrams import publish_bigrams
+from pieces import all_pieces, model_of_a_user
 
 from lmctl.errors import DataError, UsageError
 from lmctl.query.bootstrap import Resampling, holm
 from lmctl.query.common_pieces import TextSource
 from lmctl.query.comparison import compare_models
 from lmctl.query.evaluation import evaluate_file
+from lmctl.query.model import load
+from lmctl.query.scored_text import Collector
 
 TEXT = "the cat sat on the mat .\nthe zebra sat\n\ndog\n"
 # With `<unk>` and `</s>`, 16 tokens.
@@ -210,6 +215,20 @@ def test_lower_case_is_said_to_leave_capitals_unpaid(uniform, make_model, text):
 
 def test_blocks_and_documents_are_drawn_whole(model, uniform, text):
     models = {"one": model, "other": uniform}
+
+def test_the_characters_of_pieces_are_those_of_the_text_without_blanks(make_model, tmp_path):
+    trained = model_of_a_user(["the cat sat on the mat", "the dog"], byte_fallback=True, vocab_size=600)
+    model = make_model(words=all_pieces(trained), segmenter="sentencepiece", subword_model=trained)
+    path = tmp_path / "pieces.txt"
+    path.write_text("the cat \u65e5\nthe dog\n", encoding="utf-8")
+    collector = Collector(None, model.length_of)
+
+    evaluate_file(model, str(path), on_sentence=collector)
+
+    text = collector.text()
+    assert "<0xE6>" in model.encode("\u65e5").words
+    assert np.add.reduceat(text.lengths, text.starts).tolist() == [len("thecat") + 1, len("thedog")]
+
 
     assert compared(models, text, unit="document").models[0].interval.units == 2
     assert compared(models, text, unit=2).models[0].interval.units == 2

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from pieces import all_pieces, model_of_a_user
 
 from lmctl.families.gap_model import GapModel, GapScores
 from lmctl.query import gap_scoring
@@ -97,6 +98,19 @@ def test_the_figures_of_a_text_by_hand(neighbours, tmp_path):
     spelling = neighbours.characters.spelling_bits("zebra")
     assert figures.characters == len("thethecatzebra")
     assert figures.pseudo_bits_per_character == pytest.approx((-pll / math.log(2) + spelling) / 14)
+
+
+def test_the_characters_of_pieces_are_those_of_the_text_without_blanks(make_model, tmp_path):
+    trained = model_of_a_user(["the cat sat on the mat", "the dog"], byte_fallback=True, vocab_size=600)
+    model = make_model(
+        family="masked", words=all_pieces(trained), segmenter="sentencepiece", subword_model=trained
+    )
+    text = tmp_path / "text.txt"
+    text.write_text("the cat \u65e5\nthe dog\n", encoding="utf-8")
+
+    assert "<0xE6>" in model.encode("\u65e5").words
+    assert evaluate_gaps(model, model.gap_model, str(text)).characters == len("thecat") + 1 + len("thedog")
+    assert bits_of_gaps(model, model.gap_model, text).characters_to() == len("thecat") + 1 + len("thedog")
 
 
 def test_a_text_without_words_is_an_error(neighbours, tmp_path):

@@ -11,6 +11,7 @@ from lmctl.text.detokenization import Detokenizer, detokenize
 from lmctl.text.normalization import Normalization
 from lmctl.text.segmentation import make_segmenter
 from lmctl.text.subword_training import train_subwords
+from lmctl.text.subwords import characters_in
 from lmctl.text.tokenization import Tokenizer
 
 LINES = ["the cat sat on the mat", "the dog sat on the cat", "a cat and a dog don't eat", "语言模型预测下一个词。"]
@@ -47,6 +48,23 @@ def test_all_white_space_is_a_blank(segmenter):
 
 def test_a_lone_surrogate_is_read_as_a_replacement_character(segmenter):
     assert segmenter.segment("a\ud800a")[-2:] == ["\ufffd", "a"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "characters"),
+    [
+        (["▁the"], 3),
+        (["▁"], 0),
+        (["语言"], 2),
+        (["▁a▁b"], 2),
+        # U+65E5 and U+00E9 in UTF-8, and one byte of ASCII.
+        (["<0xE6>", "<0x97>", "<0xA5>"], 1),
+        (["▁", "<0xC3>", "<0xA9>", "<0x7A>"], 2),
+        (["<0xZZ>"], 6),
+    ],
+)
+def test_the_characters_that_pieces_write(pieces, characters):
+    assert sum(map(characters_in, pieces)) == characters
 
 
 @pytest.mark.parametrize(
