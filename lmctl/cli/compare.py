@@ -23,6 +23,7 @@ from lmctl.cli.options import (
     text_format_options,
 )
 from lmctl.cli.parameters import LONGEST_QUOTE, FiniteNumber, PathName, ranks_or_none, unit_of_resamples
+from lmctl.cli.queries import check_different
 from lmctl.records import shortened
 
 if TYPE_CHECKING:
@@ -274,10 +275,8 @@ def _models_and_files(
         found = f"got {alone[0]} alone" if alone else "got none"
         no_model = f"; {shortened(files[0], LONGEST_QUOTE)} is no model" if files else ""
         raise click.UsageError(f"a comparison needs two models or more, {found}{no_model}")
-    for named in (models, dynamic):
-        for name in named:
-            if named.count(name) > 1:
-                raise click.UsageError(f"{name} is named twice; expected different models")
+    check_different(models)
+    check_different(dynamic)
     if not files:
         raise click.UsageError("no FILE given; expected a text to compare the models on")
     if "-" in files:

@@ -26,7 +26,7 @@ from lmctl.cli.options import (
     text_format_options,
 )
 from lmctl.cli.parameters import FiniteNumber, PathName, ranks
-from lmctl.cli.queries import check_files
+from lmctl.cli.queries import check_different, check_files
 from lmctl.errors import QualityGateError
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def evaluate(
     if files and not models and names_model(files[0]):
         models, files = files[:1], files[1:]
     check_files(files)
+    check_different(models)
     if len(models) > 1:
         _check_comparison(files, format)
 

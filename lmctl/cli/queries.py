@@ -54,6 +54,13 @@ def check_files(files: Sequence[str]) -> None:
         )
 
 
+def check_different(models: Sequence[str]) -> None:
+    """Refuse a command line that names a model twice, whose results would have the same name."""
+    for name in models:
+        if models.count(name) > 1:
+            raise click.UsageError(f"{name} is named twice; expected different models")
+
+
 def read_candidates(
     words: tuple[str, ...],
     file: str | None,

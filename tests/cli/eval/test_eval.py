@@ -6,6 +6,7 @@ import json
 import subprocess
 
 import pytest
+from refusals import assert_refused
 from scored import TEXT, summary
 
 
@@ -170,6 +171,12 @@ def test_several_models_are_refused_if_the_output_cannot_distinguish_them(
 
     assert (finished.code, finished.out) == (2, "")
     assert finished.err.startswith(f"lmctl: {message}")
+
+
+def test_a_model_that_is_named_twice_is_refused(call, bundle, uniform, text):
+    finished = call("eval", "-m", bundle, "-m", uniform, "-m", bundle, text)
+
+    assert_refused(finished, 2, f"{bundle} is named twice; expected different models")
 
 
 def test_a_model_may_be_the_first_argument(call, bundle, text):
