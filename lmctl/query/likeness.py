@@ -41,8 +41,8 @@ def likeness(models: Mapping[str, TextModel]) -> Likeness:
     for name, model in models.items():
         if model.gap_model is not None:
             raise UsageError(
-                f"{name} fills gaps: its pseudo-perplexity does not compare with a perplexity; `lmctl eval` "
-                "prints it, and --report shows its words"
+                f"{name} fills gaps, and has no probability of a text; expected models that predict the next word "
+                "(`lmctl eval` prints its pseudo-perplexity, and `lmctl eval --report` shows how it fills gaps)"
             )
     (first, baseline), *others = models.items()
     cut_otherwise = [name for name, model in others if not _cut_alike(baseline, model)]

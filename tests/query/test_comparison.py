@@ -247,8 +247,12 @@ def test_a_text_of_one_line_is_refused(model, uniform, tmp_path):
 def test_models_that_cannot_be_compared_are_refused(model, uniform, make_model, text):
     with pytest.raises(UsageError, match=r"^a comparison needs two models or more, got 1$"):
         compared({"one": model}, text)
-    with pytest.raises(UsageError, match=r"^gaps fills gaps"):
-        compared({"one": model, "gaps": make_model(family="masked")}, text)
+    gaps = make_model(family="masked")
+    for models in ({"one": model, "gaps": gaps}, {"gaps": gaps, "other": gaps}):
+        with pytest.raises(
+            UsageError, match=r"^gaps fills gaps, and has no probability of a text; expected models that predict"
+        ):
+            compared(models, text)
     with pytest.raises(UsageError, match=r"^without leaves out stop words, so it has no bits per character"):
         compared({"one": model, "without": make_model(stop_words=("the",))}, text)
 
