@@ -116,7 +116,7 @@ class NBestFormat(ABC):
         """
         try:
             found = float(text)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             found = math.nan
         if isinstance(text, bool) or not math.isfinite(found):
             raise self.error(line, f"{name}: expected a number, got {quoted(str(text))}")
@@ -181,9 +181,8 @@ class _JSONLines(NBestFormat):
             raise self.error(number, f"no JSON object: {error}") from error
         for key in (self._id_key, self._text_key):
             if key not in record:
-                raise self.error(
-                    number, f"no key {quoted(key)}; it has {listed([quoted(name, 30) for name in record])}"
-                )
+                keys = listed([quoted(name, 30) for name in record]) or "none"
+                raise self.error(number, f"no key {quoted(key)}; it has {keys}")
         if not isinstance(text := record[self._text_key], str):
             raise self.error(number, f"{self._text_key}: expected a string, got {type(text).__name__}")
         score = None

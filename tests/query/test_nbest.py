@@ -64,7 +64,7 @@ def test_json_lines_keep_their_keys_in_order():
         ),
         ("kaldi", ["utt a"], "list: line 1: id 'utt'; expected an utterance, - and a number, such as utt1-2"),
         ("kaldi", ["u-1 a", "u-1 b"], "list: line 2: id 'u-1' occurs twice"),
-        ("jsonl", ["{}"], "list: line 1: no key 'id'; it has "),
+        ("jsonl", ["{}"], "list: line 1: no key 'id'; it has none"),
         ("jsonl", ['{"id":1,"txt":"a"}'], "list: line 1: no key 'text'; it has 'id', 'txt'"),
         ("jsonl", ['{"id":1,"text":2}'], "list: line 1: text: expected a string, got int"),
         ("jsonl", ['{"id":1,"text":"a","score":"b"}'], "list: line 1: score: expected a number, got 'b'"),
@@ -80,6 +80,11 @@ def test_a_bad_line_is_named(name, lines, message):
 def test_bad_json_is_named():
     with pytest.raises(DataError, match="list: line 1: no JSON object: "):
         read("jsonl", ["[1]"])
+
+
+def test_a_number_that_no_float_holds_is_refused():
+    with pytest.raises(DataError, match="list: line 1: score: expected a number, got '1000"):
+        read("jsonl", [f'{{"id":1,"text":"a","score":1{"0" * 400}}}'])
 
 
 def test_a_hypothesis_without_a_cost_is_named():
