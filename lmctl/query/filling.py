@@ -27,7 +27,7 @@ from lmctl.errors import DataError, UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import tell
 from lmctl.query.batching import BATCH_TOKENS, LARGEST_BATCH
-from lmctl.query.prediction import allowed_tokens
+from lmctl.query.prediction import allowed_tokens, check_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,8 +107,8 @@ class Filler:
         mid_sentence: the text is a part of a sentence: it does not start after `</s>`, and no `</s>` follows it.
 
     Raises:
-        UsageError: the marker is empty or has white space, no candidate is in the vocabulary, or the model takes
-            no limit.
+        UsageError: k is below 1, the marker is empty or has white space, no candidate is in the vocabulary, or the
+            model takes no limit.
     """
 
     def __init__(
@@ -124,6 +124,7 @@ class Filler:
         candidates: Iterable[str] | None = None,
         mid_sentence: bool = False,
     ) -> None:
+        check_k(k)
         if limit is not None and model.gap_model is not None:
             raise UsageError(
                 f"{model.bundle.folder}: a limit of {limit} candidates has no effect: a model of family "

@@ -61,7 +61,8 @@ class Predictor:
             continue it.
 
     Raises:
-        UsageError: none of the candidates is in the vocabulary, or the model does not predict the next word.
+        UsageError: k is below 1, none of the candidates is in the vocabulary, or the model does not predict the
+            next word.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Predictor:
         state: Literal["reset", "carry"] = "reset",
         peek: bool = False,
     ) -> None:
+        check_k(k)
         self._model = model
         self._language_model = model.language_model
         self._k = k
@@ -154,6 +156,16 @@ class Predictor:
 
     def _unknown_words(self, text: EncodedText) -> list[str]:
         return [word for word, token_id in zip(text.words, text.token_ids, strict=True) if token_id == UNKNOWN_ID]
+
+
+def check_k(k: int) -> None:
+    """Refuse a number of words of an answer that is below 1.
+
+    Raises:
+        UsageError: it is.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}; expected a whole number of at least 1")
 
 
 def allowed_tokens(

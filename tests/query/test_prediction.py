@@ -6,7 +6,9 @@ import pytest
 from lmctl.errors import UsageError
 from lmctl.families.base import LanguageModel
 from lmctl.query import batching
+from lmctl.query.filling import Filler
 from lmctl.query.prediction import Predictor
+from lmctl.query.vectors import Neighbors
 
 WORDS = ["the", "cat", "sat", "on", "mat", "dog", "."]
 SPECIALS = ["<unk>", "</s>"]
@@ -219,6 +221,13 @@ def test_an_answer_names_the_words_that_the_model_does_not_know(model):
     answers = Predictor(model).answer(["the zebra and the gnu", "the cat", "zebra zebra"])
 
     assert [answer.oov for answer in answers] == [["zebra", "and", "gnu"], [], ["zebra", "zebra"]]
+
+
+@pytest.mark.parametrize("k", [0, -1])
+@pytest.mark.parametrize("kind", [Predictor, Filler, Neighbors])
+def test_an_answer_of_no_words_is_refused(model, kind, k):
+    with pytest.raises(UsageError, match=f"^k is {k}; expected a whole number of at least 1$"):
+        kind(model, k=k)
 
 
 def test_no_contexts_have_no_answers(model):
