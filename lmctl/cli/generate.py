@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     "--words",
     type=click.IntRange(min=1),
     metavar="N",
-    help="End a text after N words.  [default: 100 words for each sentence]",
+    help="End a text after N words; of a model of pieces of words, N pieces.  [default: 100 for each sentence]",
 )
 @click.option(
     "--sentences",

@@ -41,7 +41,8 @@ class TextGenerator:
     Args:
         model: the model.
         samples: number of texts for each prompt.
-        words: a text ends after this many words; None: 100 times `sentences`.
+        words: a text ends after this many words (of a model of pieces of words: pieces); None: 100 times
+            `sentences`.
         sentences: a text ends with this many sentence ends; None: 1, or, if `words` is given, as many as `words`.
         sampling: how the next token is drawn.
         beam: K of the beam search that takes the place of sampling; None: sampling.

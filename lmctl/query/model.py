@@ -91,7 +91,8 @@ class Model(TextModel):
         Args:
             prompt: the text to continue; may be empty.
             samples: number of texts.
-            words: a text ends after this many words; None: 100 times `sentences`.
+            words: a text ends after this many words (of a model of pieces of words: pieces); None: 100 times
+                `sentences`.
             sentences: a text ends with this many sentence ends; None: 1, or, if `words` is given, as many as
                 `words`.
             temperature: 1: the distribution of the model; less: its probable words become more probable; 0: the
