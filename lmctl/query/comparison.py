@@ -210,17 +210,20 @@ def _differences(
     first, *others = (getattr(each.figures, measure) for each in figures)
     found = []
     for each, value, drawn in zip(figures[1:], others, resamples[1:], strict=True):
+        none = Difference(
+            model=each.model, baseline=figures[0].model, difference=None, interval=None, p=None, p_holm=None
+        )
         # Not a number: both are infinite.
-        is_none = math.isnan(value - first)
+        if math.isnan(value - first):
+            found.append(none)
+            continue
         differences = drawn - resamples[0]
         found.append(
-            Difference(
-                model=each.model,
-                baseline=figures[0].model,
-                difference=None if is_none else value - first,
-                interval=None if is_none else interval_of(differences, resampling, each.interval.units),
-                p=None if is_none else p_value(differences),
-                p_holm=None,
+            msgspec.structs.replace(
+                none,
+                difference=value - first,
+                interval=interval_of(differences, resampling, each.interval.units),
+                p=p_value(differences),
             )
         )
     corrected = iter(holm([each.p for each in found if each.p is not None]))

@@ -87,8 +87,7 @@ class PrefixPredictor(Predictor):
         model: the model.
         prefixes: finds the words of its vocabulary.
         given_prefix: whether the probabilities are those given that the word begins with the prefix, so that those
-        of
-            all answers together are 1; else they are those of the whole distribution.
+            of all answers together are 1; else they are those of the whole distribution.
         settings: as of `Predictor`. A carried state needs `peek`.
 
     Raises:
@@ -147,6 +146,7 @@ class PrefixPredictor(Predictor):
         log_probs = self._language_model.log_probs(state)[:, allowed]
         check_log_probs(log_probs)
         token_ids, best = largest(log_probs, np.flatnonzero(allowed), min(self._k, log_probs.shape[1]))
-        if self._given_prefix:
+        # If no word that begins so is possible, there is nothing to divide by, and no answer.
+        if self._given_prefix and best[0, 0] > -np.inf:
             best = best - np.logaddexp.reduce(log_probs[0].astype(np.float64))
         return self._predictions(token_ids, best)[0]

@@ -156,7 +156,9 @@ def filtered(log_probs: Float32Array, sampling: Sampling) -> Float64Array:
         logs[np.cumsum(logs == 0, axis=1) > 1] = -np.inf
         return logs
     if sampling.temperature != 1:
-        logs /= sampling.temperature
+        # Next to 0, a quotient may be too large for a float: the token is not drawn.
+        with np.errstate(over="ignore"):
+            logs /= sampling.temperature
     outside = np.zeros(logs.shape, dtype=bool)
     if sampling.top_p < 1:
         for row, of_row in enumerate(logs):

@@ -71,6 +71,16 @@ def test_equal_models_differ_by_0_with_p_1_and_in_no_token(make_model, text):
     assert {group.share for group in found.groups} == {None}
 
 
+def test_two_infinite_perplexities_have_no_difference(tmp_path):
+    folder = publish_bigrams(tmp_path, "the cat\nthe dog\n")
+    text = tmp_path / "impossible.txt"
+    text.write_text("the cat\ncat dog\n")
+
+    (difference,) = compared({"one": load(folder), "other": load(folder)}, str(text)).differences
+
+    assert (difference.difference, difference.interval, difference.p, difference.p_holm) == (None,) * 4
+
+
 def test_the_same_seed_gives_the_same_comparison(model, uniform, text):
     one, other = (compared({"one": model, "other": uniform}, text) for _ in range(2))
 
@@ -206,16 +216,6 @@ def test_words_and_characters_are_compared_in_common_pieces(uniform, make_model,
     assert total / 12 == pytest.approx(found.models[1].figures.bits_per_character)
 
 
-def test_lower_case_is_said_to_leave_capitals_unpaid(uniform, make_model, text):
-    found = compared({"as it is": uniform, "folded": make_model(lowercase=True, scale=0.0)}, text)
-
-    assert found.measure == "bits_per_character"
-    assert found.notes[0] == "folded lower-cases the text first, so its bits do not pay for what that removes"
-
-
-def test_blocks_and_documents_are_drawn_whole(model, uniform, text):
-    models = {"one": model, "other": uniform}
-
 def test_the_characters_of_pieces_are_those_of_the_text_without_blanks(make_model, tmp_path):
     trained = model_of_a_user(["the cat sat on the mat", "the dog"], byte_fallback=True, vocab_size=600)
     model = make_model(words=all_pieces(trained), segmenter="sentencepiece", subword_model=trained)
@@ -229,6 +229,16 @@ def test_the_characters_of_pieces_are_those_of_the_text_without_blanks(make_mode
     assert "<0xE6>" in model.encode("\u65e5").words
     assert np.add.reduceat(text.lengths, text.starts).tolist() == [len("thecat") + 1, len("thedog")]
 
+
+def test_lower_case_is_said_to_leave_capitals_unpaid(uniform, make_model, text):
+    found = compared({"as it is": uniform, "folded": make_model(lowercase=True, scale=0.0)}, text)
+
+    assert found.measure == "bits_per_character"
+    assert found.notes[0] == "folded lower-cases the text first, so its bits do not pay for what that removes"
+
+
+def test_blocks_and_documents_are_drawn_whole(model, uniform, text):
+    models = {"one": model, "other": uniform}
 
     assert compared(models, text, unit="document").models[0].interval.units == 2
     assert compared(models, text, unit=2).models[0].interval.units == 2

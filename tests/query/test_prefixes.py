@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from bigrams import Bigrams
 
 from lmctl.errors import UsageError
 from lmctl.query.prediction import Predictor
@@ -87,6 +88,17 @@ def test_probabilities_given_the_prefix_sum_to_one(typed):
 
     (best,) = predictor(typed, k=1, given_prefix=True).answer(["the hel"])
     assert best.predictions[0].prob == pytest.approx(given.predictions[0].prob)
+
+
+def test_if_no_word_with_the_prefix_is_possible_there_is_no_answer(typed, monkeypatch):
+    # After every word comes "the".
+    probs = np.eye(len(VOCABULARY))[[VOCABULARY.index("the")] * len(VOCABULARY)]
+    monkeypatch.setattr(typed, "runtime", Bigrams(probs))
+
+    answers = predictor(typed, given_prefix=True).answer(["the hel", "the t"])
+
+    assert [[one.word for one in answer.predictions] for answer in answers] == [[], ["the"]]
+    assert answers[1].predictions[0].prob == 1.0
 
 
 def test_contexts_side_by_side_and_alone_are_answered_alike(typed):

@@ -51,8 +51,9 @@ def test_at_temperature_zero_the_most_probable_token_is_certain():
     assert frequencies(Sampling(temperature=0), [0.5, 0.1, 0.1, 0.15, 0.15, 0]).tolist() == [0, 0, 0, 1, 0, 0]
 
 
-def test_a_tiny_temperature_is_no_division_by_zero():
-    assert frequencies(Sampling(temperature=1e-300)).tolist() == [0, 0, 1, 0, 0, 0]
+@pytest.mark.parametrize("temperature", [1e-300, 5e-324])
+def test_a_tiny_temperature_is_no_division_by_zero(temperature):
+    assert frequencies(Sampling(temperature=temperature)).tolist() == [0, 0, 1, 0, 0, 0]
 
 
 def test_top_k_keeps_the_k_most_probable_tokens_and_of_equal_ones_the_smaller_id():
