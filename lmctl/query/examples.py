@@ -95,9 +95,12 @@ class ExampleFinder:
             if token_id in (UNKNOWN_ID, SENTENCE_END_ID):
                 continue
             gain, worth = float(gains[place]), float(score.log_probs[place])
+            # An example that takes the place of an earlier one stands behind all that came before.
             if token_id not in self._best or gain > self._best[token_id][0]:
+                self._best.pop(token_id, None)
                 self._best[token_id] = gain, self._example(score, place, gain)
             if token_id not in self._worst or worth < self._worst[token_id][0]:
+                self._worst.pop(token_id, None)
                 self._worst[token_id] = worth, self._example(score, place, gain)
 
     def best(self, most: int) -> list[Example]:

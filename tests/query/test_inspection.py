@@ -104,6 +104,18 @@ def test_the_best_words_gain_most_over_their_frequency(model):
     assert worst.confidence == pytest.approx(0.5)
 
 
+def test_of_equal_examples_the_one_that_stands_first_in_the_text_comes_first(model, monkeypatch):
+    # Then the gain of a word is its log probability.
+    monkeypatch.setattr(type(model.vocabulary), "counts", (0,) * len(model.vocabulary))
+    finder = ExampleFinder(model)
+    # The best example of `the`, and the worst one of `mat`, stand behind the only one of the other word.
+    finder.add(score_of(model, "the cat the", [0.25, 0.5, 0.5, 1.0]))
+    finder.add(score_of(model, "mat sat mat", [0.25, 0.125, 0.125, 1.0]))
+
+    assert [example.word for example in finder.best(2)] == ["cat", "the"]
+    assert [example.word for example in finder.worst(2)] == ["sat", "mat"]
+
+
 def test_unknown_words_and_ends_of_sentences_are_no_examples(model):
     finder = ExampleFinder(model)
     finder.add(score_of(model, "zebra", [0.001, 0.0001]))
