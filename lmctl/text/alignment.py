@@ -106,9 +106,18 @@ def _original_places(
 
 
 def _clusters(line: str) -> list[str]:
-    """The grapheme clusters of a line. Canonical composition never joins two of them (UAX #29, section 3)."""
+    """The grapheme clusters of a line. Canonical composition never joins two of them (UAX #29, section 3).
+
+    White space is apart: a mark after it is in one cluster with it, but never composed with it.
+    """
     if line.isascii():
         return list(line)
     from unicode_segmentation_rs import graphemes
 
-    return graphemes(line, is_extended=True)
+    pieces: list[str] = []
+    for cluster in graphemes(line, is_extended=True):
+        if len(cluster) > 1 and cluster[0].isspace():
+            pieces += [cluster[0], cluster[1:]]
+        else:
+            pieces.append(cluster)
+    return pieces

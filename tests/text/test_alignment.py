@@ -68,6 +68,11 @@ def test_a_cluster_that_becomes_two_tokens_belongs_to_both():
     ]
 
 
+def test_a_mark_after_white_space_does_not_reach_over_it():
+    # U+0344 is two marks in NFC.
+    assert located("a, \u0344 b", segmenter="space") == [("a,", "a,"), ("\u0308\u0301", "\u0344"), ("b", "b")]
+
+
 def test_tags_and_stop_words_are_left_out():
     assert located("<s> the cat </s>", segmenter="space", strip_tags=True) == [("the", "the"), ("cat", "cat")]
     # The word is also in the tags.
