@@ -192,11 +192,13 @@ def _with_characters(line: str, tokens: Sequence[LocatedToken], first: int, stop
     """Divide tokens into parts that have whole characters of the line.
 
     A token without any, as a boundary or the first byte of a character, belongs to the token on its right. One
-    that starts with an accent or a vowel sign belongs to the token on its left.
+    that starts with an accent or a vowel sign, or in the last character of the token on its left, belongs to that.
     """
     places = [place for place in range(first, stop) if tokens[place].end > tokens[place].start]
     borders = [
-        place + 1 for place, following in itertools.pairwise(places) if not is_mark(line[tokens[following].start])
+        place + 1
+        for place, following in itertools.pairwise(places)
+        if tokens[following].start >= tokens[place].end and not is_mark(line[tokens[following].start])
     ]
     return list(itertools.pairwise([first, *borders, stop]))
 

@@ -152,6 +152,9 @@ def test_a_vowel_sign_or_an_accent_is_no_punctuation_mark(make_model):
     ]
     (tokens,) = of_lines(model, [line], sentence_end=False)
     assert apart[1].bits == pytest.approx(tokens[1].bits + tokens[2].bits)
+    # In NFC, U+0344 is two marks, and each of the three tokens reaches over the whole character.
+    (apart,) = of_lines(model, ["q,\u0344"], words="given_without_punctuation", sentence_end=False)
+    assert [(word.index, word.word) for word in apart] == [(1, "q"), (2, ",\u0344")]
 
 
 @pytest.fixture
