@@ -103,7 +103,7 @@ class _Task:
 
 
 class ContextReader:
-    """Reads contexts from the null state of a model.
+    """Reads contexts from the null state of a model. Several threads may use a reader.
 
     Args:
         language_model: the model.
@@ -149,7 +149,8 @@ class ContextReader:
     def _read_tree(self, sequences: list[_Sequence]) -> Iterator[tuple[list[int], Any]]:
         # Those that have little in common with an earlier one would not start where it ends.
         starts = {sequence.start for sequence in sequences}
-        earlier = [sequence for sequence in self._earlier if sequence.start in starts]
+        # A copy, because another thread may add to them meanwhile.
+        earlier = [sequence for sequence in tuple(self._earlier) if sequence.start in starts]
         root = _tree(sorted([*sequences, *earlier], key=_key) if earlier else sequences)
         waiting, waiting_bytes = [], 0
         if root.places:

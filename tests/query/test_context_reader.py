@@ -148,6 +148,22 @@ def test_states_are_in_the_order_of_the_contexts():
     assert ContextReader(Recorder()).states(contexts) == [tuple(context) for context in contexts]
 
 
+def test_another_thread_may_read_a_context_meanwhile(monkeypatch):
+    reader = ContextReader(Recorder())
+    check(reader, [[1, *TEXT[:40]]])
+    check(reader, [[2, *TEXT[:40]]])
+    start = context_reader._Sequence.start.fget
+
+    def start_of(sequence):
+        # What another thread does at its end.
+        reader._earlier.append(sequence._replace(place=context_reader.EARLIER))
+        return start(sequence)
+
+    monkeypatch.setattr(context_reader._Sequence, "start", property(start_of))
+
+    check(reader, [[1, *TEXT[:40], 7], [2, *TEXT[:40], 8]])
+
+
 @dataclass(eq=False)
 class Weighty:
     """A state with the tokens of each column, and 1 KiB for each."""
