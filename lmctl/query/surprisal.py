@@ -92,6 +92,7 @@ def surprisals(
     words: Words = "tokens",
     sentence_end: bool = True,
     entropy: bool = False,
+    threads: int = 0,
 ) -> Iterator[list[tuple[Item, list[WordSurprisal]]]]:
     """The surprisals of the words of sentences, in order. A batch is scored before the next one is read.
 
@@ -102,6 +103,7 @@ def surprisals(
         words: which tokens make a word; see `Words`.
         sentence_end: whether `</s>` after each sentence is a word of the result.
         entropy: whether to compute entropies, which takes the whole distribution at every token.
+        threads: largest number of batches that are scored at once; 0: the number of cores.
 
     Raises:
         UsageError: the model has no next word; or a sentence has a context although the state is carried.
@@ -122,7 +124,9 @@ def surprisals(
                 ids = [*context, *([SENTENCE_END_ID] if context else []), *model.vocabulary.encode(tokens)]
                 yield EncodedLine(item.line, EncodedText(tokens, ids, 0))
 
-    for window in score_encoded(language_model, map(encoded, batches), state=state, entropies=entropy):
+    for window in score_encoded(
+        language_model, map(encoded, batches), state=state, entropies=entropy, threads=threads
+    ):
         found: list[tuple[Item, list[WordSurprisal]]] = []
         for score in window:
             item, places, before = waiting.popleft()

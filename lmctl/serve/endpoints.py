@@ -147,6 +147,7 @@ def _surprising(opened: OpenedModel, requests: Sequence[SurprisalRequest]) -> li
             words=_WORDS[asked.punctuation] if asked.words_given else "tokens",
             sentence_end=asked.eos,
             entropy=asked.entropy,
+            threads=1,
         )
     )
     return [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from counted_bigrams import publish_bigrams
 
+from lmctl.query import window_scoring
 from lmctl.query.generation import TextGenerator
 from lmctl.query.model import Model
 from lmctl.store.bundle import open_bundle
@@ -54,6 +56,22 @@ def test_words_have_their_places_and_bits(serving, uniform):
     ]
     assert [word["bits"] for word in words] == pytest.approx([math.log2(9)] * 3, rel=1e-6)
     assert [word["entropy"] for word in words] == pytest.approx([math.log2(9)] * 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("endpoint", ["score", "surprisal"])
+def test_a_request_is_computed_by_one_thread(client, monkeypatch, endpoint):
+    threads = []
+
+    class Recording(ThreadPoolExecutor):
+        def __init__(self, most):
+            threads.append(most)
+            super().__init__(most)
+
+    monkeypatch.setattr(window_scoring, "ThreadPoolExecutor", Recording)
+    monkeypatch.setattr(window_scoring, "scoring_threads", lambda: 4)
+
+    assert client.post(f"/v1/{endpoint}", json={"texts": ["the cat"]}).status_code == 200
+    assert threads == [1]
 
 
 def test_an_unfinished_word_is_completed(client):
