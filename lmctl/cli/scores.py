@@ -13,7 +13,7 @@ from lmctl.cli import tsv
 from lmctl.cli.output import encode_json
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN, UNKNOWN_ID
 from lmctl.log10 import LN_10, LOG10_ZERO
-from lmctl.query.metrics import LN_2, sentence_figures
+from lmctl.query.metrics import sentence_figures, surprisal_bits
 from lmctl.query.toolkits import DIGITS, SRILM_DIGITS, KenLMTally, log10_probs, ngram_lengths
 
 if TYPE_CHECKING:
@@ -196,8 +196,8 @@ class TSVPrinter(Printer["SentenceScore", "Figures"]):
             ):
                 is_oov = int(token_id == UNKNOWN_ID)
                 echo_line(
-                    f"{place}\t{position}\t{tsv.field(word)}\t{is_oov}\t{nats / LN_10:.6f}\t{-nats / LN_2:.6f}\t"
-                    f"{rank}\t{of_model}"
+                    f"{place}\t{position}\t{tsv.field(word)}\t{is_oov}\t{nats / LN_10:.6f}\t"
+                    f"{surprisal_bits(nats):.6f}\t{rank}\t{of_model}"
                 )
         elif self._shows_sentences:
             figures = sentence_figures(score)
@@ -226,7 +226,7 @@ class JSONLPrinter(Printer["SentenceScore", "Figures"]):
                     | {
                         "oov": token_id == UNKNOWN_ID,
                         "logprob": nats,
-                        "surprisal_bits": -nats / LN_2,
+                        "surprisal_bits": surprisal_bits(nats),
                         "rank": rank,
                     }
                 )

@@ -10,7 +10,7 @@ from lmctl.cli.output import terminal_console
 from lmctl.cli.score_tables import print_heading, print_sentence, show_texts, vocabularies
 from lmctl.cli.scores import Printer, Scored, chosen_format, echo_line, echo_object, print_object, print_rows
 from lmctl.corpus.vocabulary import UNKNOWN_ID
-from lmctl.query.metrics import LN_2
+from lmctl.query.metrics import surprisal_bits
 from lmctl.query.pseudo_metrics import pseudo_sentence_figures
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class TSVPrinter(Printer["GapScore", "PseudoFigures"]):
         if self._shows_words:
             for position, (word, is_oov, nats, rank) in enumerate(_words(score), start=1):
                 echo_line(
-                    f"{place}\t{position}\t{tsv.field(word)}\t{int(is_oov)}\t{nats:.6f}\t{-nats / LN_2:.6f}\t"
-                    f"{'' if rank is None else rank}\t{of_model}"
+                    f"{place}\t{position}\t{tsv.field(word)}\t{int(is_oov)}\t{nats:.6f}\t"
+                    f"{surprisal_bits(nats):.6f}\t{'' if rank is None else rank}\t{of_model}"
                 )
         elif self._shows_sentences:
             figures = pseudo_sentence_figures(score)
@@ -76,7 +76,7 @@ class JSONLPrinter(Printer["GapScore", "PseudoFigures"]):
             for position, (word, is_oov, nats, rank) in enumerate(_words(score), start=1):
                 echo_object(
                     {"level": "word", **place, "position": position, "word": word, "oov": is_oov}
-                    | {"logprob": nats, "surprisal_bits": -nats / LN_2, "rank": rank}
+                    | {"logprob": nats, "surprisal_bits": surprisal_bits(nats), "rank": rank}
                 )
         if self._shows_sentences:
             figures = pseudo_sentence_figures(score)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
+from lmctl.query.metrics import LN_2, surprisal_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # Words of a context that are kept: before a word, or on each side of a gap.
 CONTEXT_WORDS = 12
 WORDS_PER_SIDE = 8
-_LN_2 = math.log(2)
 
 
 class Context(NamedTuple):
@@ -117,8 +117,8 @@ class ExampleFinder:
             context=self._context(score.words, place),
             word=score.words[place],
             line=score.line,
-            bits=0.0 - float(score.log_probs[place]) / _LN_2,
-            gain=None if self._unigram is None else gain / _LN_2,
+            bits=surprisal_bits(float(score.log_probs[place])),
+            gain=None if self._unigram is None else gain / LN_2,
             answer=None if tops is None else self._words[int(tops[place])],
             confidence=None if confidences is None else math.exp(float(confidences[place])),
         )

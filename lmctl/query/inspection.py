@@ -6,7 +6,6 @@ turn, and read with the words on both sides of it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN_ID
 from lmctl.query.calibration import CalibrationTally
 from lmctl.query.examples import ExampleFinder
 from lmctl.query.frequency_bands import BandTally
+from lmctl.query.metrics import surprisal_bits
 from lmctl.text.detokenization import Detokenizer
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Size of the sample in tokens, and number of examples of each kind.
 SAMPLE_TOKENS = 240
 EXAMPLES = 12
-_LN_2 = math.log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ class Inspector:
         self._sample += [
             SampledWord(
                 text=text,
-                bits=0.0 - float(log_prob) / _LN_2,
+                bits=surprisal_bits(float(log_prob)),
                 oov=token_id == UNKNOWN_ID,
                 ends_line=place == len(score.words),
                 line=score.line,

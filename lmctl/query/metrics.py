@@ -224,6 +224,7 @@ class Tally:
         self, vocabulary_size: int, state: str, cache: int = 0, dynamic_rate: float | None = None
     ) -> Figures:
         """Return the figures; at least one sentence must have been added."""
+        # Below, 0 and not -0 for a certain text.
         tokens = self.words + self.sentences
         possible = tokens - self.oov - self.zeroprobs
         return Figures(
@@ -233,12 +234,12 @@ class Tally:
             tokens=tokens,
             oov_rate=self.oov / self.words if self.words else 0.0,
             characters=self.characters,
-            logprob10=-self._total_nats / LN_10,
-            logprob10_excluding_oov=-self._known_nats / LN_10,
+            logprob10=0.0 - self._total_nats / LN_10,
+            logprob10_excluding_oov=0.0 - self._known_nats / LN_10,
             perplexity=perplexity_of(self._total_nats / tokens),
             perplexity_excluding_oov=perplexity_of(self._known_nats / (tokens - self.oov)),
             zeroprobs=self.zeroprobs,
-            srilm_logprob10=-self._possible_nats / LN_10,
+            srilm_logprob10=0.0 - self._possible_nats / LN_10,
             srilm_ppl=perplexity_of(self._possible_nats / possible) if possible else math.inf,
             ppl1=perplexity_of(self._possible_nats / (possible - self.sentences))
             if possible > self.sentences
@@ -252,6 +253,11 @@ class Tally:
             cache=cache,
             dynamic_rate=dynamic_rate,
         )
+
+
+def surprisal_bits(log_prob: float) -> float:
+    """-log2 of a probability, given its natural logarithm; 0 and not -0 for a certain word."""
+    return 0.0 - log_prob / LN_2
 
 
 def sentence_figures(score: SentenceScore) -> Figures:

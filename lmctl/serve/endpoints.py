@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lmctl.corpus.vocabulary import SENTENCE_END, UNKNOWN_ID
-from lmctl.query.metrics import LN_2, Tally
+from lmctl.query.metrics import Tally, surprisal_bits
 from lmctl.query.scoring import score_sentences
 from lmctl.query.surprisal import Item, surprisals
 from lmctl.serve.answers import (
@@ -121,7 +121,7 @@ def _tokens(found: SentenceScore) -> list[TokenScore]:
             word=word,
             oov=token_id == UNKNOWN_ID,
             logprob=nats,
-            surprisal_bits=0.0 - nats / LN_2,
+            surprisal_bits=surprisal_bits(nats),
             rank=rank,
         )
         for position, (word, token_id, nats, rank) in enumerate(rows, start=1)

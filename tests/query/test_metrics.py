@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.corpus.characters import ALPHABET_SIZE, CharacterUnigram
-from lmctl.query.metrics import Tally, sums_of_sentences
+from lmctl.query.metrics import Tally, sums_of_sentences, surprisal_bits
 from lmctl.query.sentence_scores import SentenceScore
 
 OOV, END, KNOWN = 0, 1, 2
@@ -145,6 +145,13 @@ def test_an_oov_of_probability_0_makes_no_figure_of_the_others_nan():
     assert found.perplexity == math.inf
     assert found.perplexity_excluding_oov == pytest.approx(10.0)
     assert found.zeroprobs == 0
+
+
+def test_a_certain_text_has_logarithms_of_0_and_no_minus():
+    found = figures(scored("a b", [KNOWN, KNOWN], [1.0, 1.0, 1.0]))
+
+    logarithms = (found.logprob10, found.logprob10_excluding_oov, found.srilm_logprob10, surprisal_bits(0.0))
+    assert list(map(str, logarithms)) == ["0.0"] * 4
 
 
 @pytest.mark.parametrize("some", [False, True])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
+from counted_bigrams import publish_bigrams
 from refusals import assert_refused
 from scored import TEXT, summary
 
@@ -171,6 +173,16 @@ def test_several_models_are_refused_if_the_output_cannot_distinguish_them(
 
     assert (finished.code, finished.out) == (2, "")
     assert finished.err.startswith(f"lmctl: {message}")
+
+
+@pytest.mark.parametrize("format", ["tsv", "jsonl", "srilm"])
+def test_a_certain_word_has_a_surprisal_of_0_and_no_minus(call, write, tmp_path, format):
+    model = publish_bigrams(tmp_path, "the cat\n")
+
+    finished = call("eval", "-m", model, "--level", "word", "--format", format, write("certain.txt", b"the cat\n"))
+
+    assert finished.code == 0
+    assert not re.search(r"[\t :]-0\b", finished.out)
 
 
 def test_a_model_that_is_named_twice_is_refused(call, bundle, uniform, text):
