@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from lmctl.records import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -25,7 +27,7 @@ DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
 
 
 class IdStreamWriter:
-    """Writes an id stream piece by piece, without knowing its length in advance.
+    """Writes an id stream piece by piece, without knowing its length in advance. The end of its block closes it.
 
     Args:
         path: the file to write.
@@ -42,6 +44,16 @@ class IdStreamWriter:
         self._path = path
         self._file: BinaryIO = path.open("w+b")
         self._array = ArrayWriter(self._file, DTYPES[0] if vocabulary_size <= 2**16 else DTYPES[1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing writes the bytes that had no room once more. An error of `commit` has said so.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def append(self, token_ids: NDArray[np.integer[Any]]) -> None:
         """Add ids, (tokens,), to the end of the stream."""

@@ -133,16 +133,19 @@ def prepare_corpus(
         characters = CharacterUnigram.of_words(
             (word, count) for word, count in counts.items() if word not in NEVER_WORDS
         )
-        streams = {split: IdStreamWriter(scratch / f"{split}.npy", len(vocabulary)) for split in SPLITS}
-        for number, chunk in enumerate(encoded):
-            progress.tell("writing token ids", number, len(encoded))
-            token_ids, is_valid = chunk.translate(vocabulary)
-            if held_out and is_valid.any():
-                streams["train"].append(token_ids[~is_valid])
-                streams["valid"].append(token_ids[is_valid])
-            else:
-                streams["train"].append(token_ids)
-        names = {split: stream.commit(split) for split, stream in streams.items()}
+        with (
+            IdStreamWriter(scratch / "train.npy", len(vocabulary)) as train_ids,
+            IdStreamWriter(scratch / "valid.npy", len(vocabulary)) as valid_ids,
+        ):
+            for number, chunk in enumerate(encoded):
+                progress.tell("writing token ids", number, len(encoded))
+                token_ids, is_valid = chunk.translate(vocabulary)
+                if held_out and is_valid.any():
+                    train_ids.append(token_ids[~is_valid])
+                    valid_ids.append(token_ids[is_valid])
+                else:
+                    train_ids.append(token_ids)
+            names = {"train": train_ids.commit("train"), "valid": valid_ids.commit("valid")}
         names[VALID_TEXT] = _write_valid_text(encoded if held_out else [], scratch)
 
         texts = {"vocabulary.tsv": vocabulary.to_tsv().encode(), "characters.tsv": characters.to_tsv().encode()}
@@ -158,8 +161,8 @@ def prepare_corpus(
             lmctl_version=__version__,
             recipe=TextRecipe.of(split_rules.tokenizer, split_rules.blank_lines),
             vocabulary_size=len(vocabulary),
-            train=msgspec.structs.replace(train, oov=streams["train"].unknown),
-            valid=msgspec.structs.replace(valid, oov=streams["valid"].unknown),
+            train=msgspec.structs.replace(train, oov=train_ids.unknown),
+            valid=msgspec.structs.replace(valid, oov=valid_ids.unknown),
             sources=list(records),
             files=names,
             settings={section: dict(values) for section, values in (settings or {}).items()},

@@ -1,6 +1,7 @@
 """The files of a prepared corpus: named by their hash, replaced as a whole."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from folders import contents
@@ -8,7 +9,7 @@ from streams_of_ids import FOUR_SENTENCES, sentences
 
 from lmctl import files
 from lmctl.corpus.choosing import VocabularyRules
-from lmctl.corpus.chunks import SplitRules
+from lmctl.corpus.chunks import EncodedChunk, SplitRules
 from lmctl.corpus.preparation import prepare_corpus, sweep
 from lmctl.corpus.prepared import PreparedCorpus
 from lmctl.errors import DataError
@@ -84,6 +85,24 @@ def test_a_disk_that_fills_up_leaves_the_old_corpus_whole(tmp_path, prepare, mon
     assert contents(tmp_path) == before
     corpus = prepare(tmp_path, "the new corpus\n")
     assert set(contents(tmp_path)) == {*corpus.record.files.values(), "corpus.json"}
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+def test_an_interrupted_preparation_leaves_no_file_open(tmp_path, prepare, monkeypatch, interruption):
+    def translate(*_arguments):
+        raise interruption
+
+    monkeypatch.setattr(EncodedChunk, "translate", translate)
+    # `interrupted` keeps the frames of the preparation, so nothing is closed because it is collected.
+    with pytest.raises(interruption) as interrupted:
+        prepare(tmp_path, "the cat\n")
+
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(descriptor.readlink()))
+    assert interrupted.tb is not None
+    assert not [link for link in links if link.startswith(f"{tmp_path}/")]
 
 
 @pytest.mark.parametrize("failing", [False, True])

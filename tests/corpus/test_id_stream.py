@@ -7,10 +7,10 @@ from lmctl.files import sha256_of
 
 
 def write(folder, *blocks, vocabulary_size=100):
-    writer = IdStreamWriter(folder / "scratch.npy", vocabulary_size)
-    for block in blocks:
-        writer.append(np.array(block, dtype=np.uint32))
-    return writer, folder / writer.commit("train")
+    with IdStreamWriter(folder / "scratch.npy", vocabulary_size) as writer:
+        for block in blocks:
+            writer.append(np.array(block, dtype=np.uint32))
+        return writer, folder / writer.commit("train")
 
 
 def test_a_stream_has_the_ids_that_were_appended(tmp_path):
