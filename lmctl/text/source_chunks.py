@@ -39,6 +39,8 @@ _BLANK = re.compile(rb"[ \t]")
 # Bytes of the end of a long line that are searched for a blank, so that the end starts with a whole word.
 _LOOK_FOR_BLANK_BYTES = 1 << 16
 _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
+# As many as the longest sequence of bytes of an encoding that is not transcoded: eight, in euc_kr.
+_LINE_ENDS = b"\n" * 8
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class SourceChunk:
         """
         text, bad = "", len(self.content)
         try:
-            text = self.content.decode(self.encoding, DECODE_ERRORS[self.errors])
+            text = self._decoded()
         except UnicodeDecodeError as error:
             bad = error.start
         nul = self.content.find(b"\0", 0, bad)
@@ -110,6 +112,14 @@ class SourceChunk:
         if not lines[-1]:
             lines.pop()
         return lines
+
+    def _decoded(self) -> str:
+        """Decode the content. What becomes of an invalid byte does not depend on where the chunk ends."""
+        if self.errors == "strict":
+            return self.content.decode(self.encoding)
+        # For gb18030 and EUC, Python takes all bytes after the start of a sequence that the end cuts off for one
+        # invalid sequence, the line end among them.
+        return (self.content + _LINE_ENDS).decode(self.encoding, DECODE_ERRORS[self.errors])[: -len(_LINE_ENDS)]
 
     def _undecodable(self, position: int) -> UndecodableError:
         """Make the error for the byte of `content` at a position."""

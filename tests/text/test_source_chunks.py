@@ -63,6 +63,22 @@ def test_undecodable_bytes_are_replaced_or_left_out_on_request():
     assert chunk(b"a\xb0b", errors="skip").text() == "ab"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "line", "replaced", "skipped"),
+    [
+        # The start of a sequence of four, three and eight bytes. Python decodes it so inside a text.
+        ("gb18030", b"\x810", "\ufffd0", "0"),
+        ("euc_jp", b"\x8f", "\ufffd", ""),
+        ("euc_kr", b"\xa4\xd4", "\ufffd\ufffd", ""),
+        ("utf-8", b"\xe4\xb8", "\ufffd", ""),
+    ],
+)
+def test_invalid_bytes_are_treated_alike_at_the_end_of_a_chunk_and_inside_it(encoding, line, replaced, skipped):
+    for errors, expected in (("replace", replaced), ("skip", skipped)):
+        for content, lines in ((line + b"\n", [expected]), (line + b"\nbcdefgh\n", [expected, "bcdefgh"])):
+            assert chunk(b"a\n" + content, encoding=encoding, errors=errors).lines() == ["a", *lines]
+
+
 def test_a_nul_is_refused_replaced_or_left_out_as_errors_says():
     with pytest.raises(DataError) as caught:
         chunk(b"a\nb\0c").lines()
