@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lmctl import progress
-from lmctl.corpus.holding_out import LONG_LINE_CHARACTERS, HoldOut, line_is_valid
+from lmctl.corpus.holding_out import HoldOut
 from lmctl.corpus.preparation import FEWEST_VALID_WORDS
 from lmctl.errors import DataError, listed
 from lmctl.jobs.tokenizing import format_of, make_tokenizer
@@ -75,10 +75,15 @@ def train_subword_model(sources: Sequence[str], text: TextConfig, read: ReadPiec
     ):
         progress.tell(f"reading the text for pieces of words, {number:,} pieces of text done")
         lines = chunk.lines()
-        if fraction and any(len(line) > LONG_LINE_CHARACTERS for line in lines):
-            lines = HoldOut(fraction, white_space_cuts=False).cut_long_lines(lines)
-        for line in normalized("\n".join(lines)).split("\n"):
-            (held_out if fraction and line_is_valid(line, fraction) else sample).add(line)
+        # The same lines and parts of lines are held out as from the corpus (`ChunkEncoder`).
+        hold_out = HoldOut(fraction, white_space_cuts=False)
+        if fraction:
+            lines = hold_out.cut_long_lines(lines)
+        lines = normalized("\n".join(lines)).split("\n")
+        words = list(map(str.split, lines))
+        for line, has_words, is_valid in zip(lines, words, hold_out(lines, words), strict=True):
+            if has_words:
+                (held_out if is_valid else sample).add(line)
     if held_out.characters < FEWEST_HELD_OUT_CHARACTERS:
         for line in held_out:
             sample.add(line)
