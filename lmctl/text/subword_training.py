@@ -32,8 +32,11 @@ _TOO_FEW_PIECES = re.compile(r"required_chars\. [0-9]+ vs ([0-9]+)")
 class LineSample:
     """A sample of lines in bounded memory. The content of a line decides, so copies of a line stay together.
 
+    If all copies of a single line are too many, the first ones are kept. So a text with words has a sample.
+
     Args:
-        most_characters: largest size of the sample; some 4/5 of it on average if the text is much larger.
+        most_characters: largest size of the sample, unless it is a single line; some 4/5 of it on average if the
+            text is much larger than the sample, and the sample than a line.
     """
 
     def __init__(self, most_characters: int = SAMPLE_CHARACTERS) -> None:
@@ -49,8 +52,15 @@ class LineSample:
         self._lines.append(line)
         self.characters += len(line)
         while self.characters > self._most and len(self._lines) > 1:
-            self._bound = self._bound * 3 // 4
-            self._lines = [line for line in self._lines if _hash(line) < self._bound]
+            lowest, highest = min(map(_hash, self._lines)), max(map(_hash, self._lines))
+            if lowest == highest:
+                # All are copies of one line, of which no more are added.
+                self._bound = lowest
+                self._lines.pop()
+            else:
+                # The line with the lowest hash stays.
+                self._bound = max(self._bound * 3 // 4, lowest + 1)
+                self._lines = [line for line in self._lines if _hash(line) < self._bound]
             self.characters = sum(map(len, self._lines))
 
     def __iter__(self) -> Iterator[str]:

@@ -36,6 +36,19 @@ def test_copies_of_a_line_stay_together():
     assert {found.count(line) for line in set(found)} == {20}
 
 
+@pytest.mark.parametrize("lines", ["eai", "iea", "eiae"])
+def test_of_lines_of_which_one_fits_the_one_with_the_lowest_hash_is_sampled(lines):
+    # CRC-32 (zlib): i 0xE66C3671, a 0xE8B7BE43, e 0xEFDA7A5A, all in the highest quarter.
+    assert sampled(lines, 1) == ["i"]
+    # d 0x98DD4ACC.
+    assert sampled([*lines, "d"], 1) == ["d"]
+
+
+def test_of_a_line_that_is_the_whole_text_as_many_copies_are_sampled_as_fit():
+    assert sampled(["abc"] * 10, 10) == ["abc"] * 3
+    assert sampled(["abcdef"] * 3, 5) == ["abcdef"]
+
+
 def test_byte_pair_encoding_joins_the_most_frequent_pair_first():
     # After <unk>, <s> and </s>: "h" and "e" stand together 18 times, more often than any other pair of characters
     # but "▁" and "t", which comes 18 times, too.
