@@ -22,7 +22,8 @@ class Tokenizer:
     Attributes:
         normalization: the normalization of the text.
         segmenter: the segmenter of the normalized text.
-        stop_words: tokens that are left out. The constructor normalizes them like the text.
+        stop_words: tokens that are left out. The constructor normalizes them like the text, and drops those of
+            which that makes several words or none.
         strip_tags: whether `<s>` at the start of a line and `</s>` at its end are left out.
     """
 
@@ -32,7 +33,9 @@ class Tokenizer:
     strip_tags: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop_words", frozenset(map(self.normalization, self.stop_words)))
+        # NFKC makes a blank and a macron of U+FFE3, and several words of U+FDFA.
+        normalized = [self.normalization(word).split() for word in self.stop_words]
+        object.__setattr__(self, "stop_words", frozenset(words[0] for words in normalized if len(words) == 1))
 
     def normalized(self, text: str) -> str:
         """Normalize a text of any number of lines, and strip their tags if `strip_tags`."""

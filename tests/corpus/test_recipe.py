@@ -36,6 +36,12 @@ def made_again(tokenizer):
             ["cat", "sat", "it"],
         ),
         (
+            # NFKC makes U+0020 U+0304 of U+FFE3, and four words of U+FDFA (UnicodeData.txt).
+            Tokenizer(Normalization("nfkc", True), make_segmenter("space"), frozenset(["\uffe3", "\ufdfa"])),
+            "x \uffe3 y صلى الله",
+            ["x", "y", "صلى", "الله"],
+        ),
+        (
             Tokenizer(Normalization("none", False), make_segmenter("char"), frozenset()),
             "我 爱e\u0301",
             [*"我爱e\u0301"],

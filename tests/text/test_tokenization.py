@@ -20,6 +20,10 @@ def test_stop_words_are_normalized_like_the_text():
     made = tokenizer(stop_words=["Cafe\u0301", "ＯＮ"])
     assert made.stop_words == {"café", "on"}
     assert made.tokens("CAFÉ on Ｏn x") == ["x"]
+    # UnicodeData.txt: NFKC of U+FFE3 is U+0020 U+0304; U+FDFA becomes four words.
+    made = tokenizer(stop_words=["\uffe3", "\ufdfa"])
+    assert made.stop_words == {"\u0304"}
+    assert made.tokens("x \uffe3 y") == ["x", "y"]
 
 
 @pytest.mark.parametrize("stop_words", [(), ("a",)])
