@@ -6,6 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from lmctl.text.normalization import without_surrogates
 from lmctl.text.subwords import SubwordSegmenter
 from lmctl.text.tokenization import SENTENCE_START_TAG
 
@@ -35,6 +36,7 @@ def locate_tokens(tokenizer: Tokenizer, line: str) -> list[LocatedToken]:
     If normalization changes the number of characters, as NFC does with letters and combining marks, a token
     reaches to the borders of the grapheme clusters that it has a part of.
     """
+    line = without_surrogates(line)
     text = tokenizer.normalized(line)
     segmenter = tokenizer.segmenter
     tokens = segmenter.segment(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -10,11 +11,20 @@ from lmctl.errors import UsageError
 from lmctl.text.stream_safe import stream_safe
 
 _FORMS = {"nfc": "NFC", "nfkc": "NFKC"}
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(text: str) -> str:
+    """Put U+FFFD in place of each half of a surrogate pair, which is no character and has no UTF-8.
+
+    No text that is decoded has one. Strings of a Python program may have some.
+    """
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """A function that maps the spellings of a word to one.
+    """A function that maps the spellings of a word to one. Half a surrogate pair becomes U+FFFD in every form.
 
     A line end never combines with its neighbours. So normalizing a text whole or line by line has the same result,
     with the same number of lines. Long runs of combining marks are separated by joiners first
@@ -38,7 +48,7 @@ class Normalization:
 
     def __call__(self, text: str) -> str:
         """Normalize a text of any number of lines."""
-        text = self._to_form(text)
+        text = self._to_form(without_surrogates(text))
         # A small letter may have a composed form if its capital has none, such as J with caron.
         return self._to_form(text.lower()) if self.lowercase else text
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # U+2581, lower one eighth block.
 BOUNDARY = "\u2581"
 BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 # The pieces of this text identify the rules of the installed version: words, numbers, runs of blanks, Han
 # characters, compatibility characters, accents, rare characters.
 _PROBE = (
@@ -88,7 +87,7 @@ class SubwordSegmenter:
             offsets = [(0, len(part))]
             if token is None:
                 blanks = len(part) - len(part.lstrip())
-                found = self._encoded(part[blanks:], "offset_mapping")["offsets"]
+                found = self._processor.encode(part[blanks:], return_type="offset_mapping")["offsets"]
                 offsets = [(blanks + start, blanks + end) for start, end in found]
             places += [self._without_blanks(text, done + start, done + end) for start, end in offsets]
             done += len(part)
@@ -105,15 +104,8 @@ class SubwordSegmenter:
         return start, end
 
     def _pieces(self, text: str) -> list[str]:
-        pieces: list[str] = self._encoded(" ".join(text.split()), str)
+        pieces: list[str] = self._processor.encode(" ".join(text.split()), return_type=str)
         return pieces
-
-    def _encoded(self, text: str, return_type: Any) -> Any:
-        try:
-            return self._processor.encode(text, return_type=return_type)
-        except RuntimeError:
-            # A lone surrogate is no character, and has no UTF-8.
-            return self._processor.encode(_SURROGATES.sub("\ufffd", text), return_type=return_type)
 
 
 def characters_in(piece: str) -> int:

@@ -36,6 +36,17 @@ def test_tokens_of_a_plain_line():
     ]
 
 
+@pytest.mark.parametrize("segmenter", ["space", "words", "jieba", "char"])
+@pytest.mark.parametrize("form", ["none", "nfc"])
+def test_half_a_surrogate_pair_is_a_replacement_character(segmenter, form):
+    line = "\u4eba \ud800 e\u0301 \udfff"
+    tokens = tokenizer(segmenter, form).tokens(line)
+    assert tokens.count("\ufffd") == 2
+    assert "".join(tokens) == Normalization(form, False)("\u4eba\ufffde\u0301\ufffd")
+    found = locate_tokens(tokenizer(segmenter, form), line)
+    assert [(each.start, each.end) for each in found if "\ufffd" in each] == [(2, 3), (7, 8)]
+
+
 def test_a_token_that_normalization_makes_shorter():
     # e and U+0301 become one character in NFC, and so do three jamo.
     line = "un cafe\u0301, \u1112\u1161\u11ab x"
