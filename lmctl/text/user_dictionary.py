@@ -34,7 +34,7 @@ class UserWord:
 
     Attributes:
         word: the word. It may have white space inside.
-        frequency: the frequency of the word; None: the engine computes one with which it always finds the word.
+        frequency: the frequency of the word; None: the engine computes one with which it wins against its parts.
         tag: part of speech. Nothing depends on it.
         line: number of the line in the file, from 1.
         ignored: the rest of the line.

@@ -98,6 +98,13 @@ def test_a_user_word_wins_in_its_own_segmenter_alone(engine, entry):
     assert make_segmenter("jieba", engine).segment(line)[:3] == ["「", "台", "中"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_user_word_without_a_frequency_may_lose_against_words_that_overlap_it(engine):
+    segmenter = make_segmenter("jieba", engine, "究生\t\t\n".encode())
+    assert segmenter.segment("究生") == ["究生"]
+    assert segmenter.segment("研究生命") == ["研究", "生命"]
+
+
 @pytest.mark.parametrize("name", ["char", "words", *ENGINES])
 def test_a_special_is_one_token(name):
     segmenter = make_segmenter("jieba", name) if name in ENGINES else make_segmenter(name)
