@@ -157,7 +157,8 @@ class ChunkEncoder:
             as_they_came = hold_out.cut_long_lines(as_they_came)
             text = "\n".join(as_they_came)
         lines = self.rules.tokenizer.normalized(text).split("\n")
-        if not lines[-1]:
+        # A last line without a line end may become empty, as `<s></s>` does if tags are left out.
+        if not as_they_came[-1]:
             lines.pop()
         sentences = list(map(self.rules.tokenizer.segment, lines))
         for place, line in enumerate(lines):

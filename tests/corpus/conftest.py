@@ -22,6 +22,7 @@ def prepare_texts(
     form="nfc",
     lowercase=False,
     stop_words=(),
+    strip_tags=False,
     blank_lines="drop",
     fraction=0.0,
     size=None,
@@ -41,7 +42,9 @@ def prepare_texts(
     records = [SourceRecord(name="text", split="train", bytes=0, sha256="", sentences=0)]
     if valid is not None:
         records.append(SourceRecord(name="held out", split="valid", bytes=0, sha256="", sentences=0))
-    tokenizer = Tokenizer(Normalization(form, lowercase), make_segmenter(segmenter), frozenset(stop_words))
+    tokenizer = Tokenizer(
+        Normalization(form, lowercase), make_segmenter(segmenter), frozenset(stop_words), strip_tags
+    )
     return prepare_corpus(
         chunks,
         folder,

@@ -52,3 +52,10 @@ def test_a_blank_line_has_the_split_of_the_line_before_it_also_across_chunks(tmp
     assert sentences(corpus, corpus.valid) == ["abc", "", "", "abc", ""]
     assert corpus.record.train == SplitCounts(sentences=7, words=4, characters=3 + 4 * 2)
     assert corpus.record.valid == SplitCounts(sentences=5, words=2, characters=2 * 4 + 1 + 2 + 1)
+
+
+@pytest.mark.parametrize("text", ["<s> a </s>\n<s> </s>", "<s> a </s>\n<s> </s>\n", "a\n\n"])
+def test_a_blank_line_may_lack_its_end(tmp_path, prepare, text):
+    corpus = prepare(tmp_path, text, blank_lines="keep", strip_tags=True)
+
+    assert sentences(corpus, corpus.train) == ["a", ""]
