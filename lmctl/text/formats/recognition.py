@@ -46,7 +46,7 @@ def recognised(start: str, source: str, text_format: TextFormat, *, is_whole: bo
     """
     suffix = suffix_of(source)
     if suffix in subtitles.SUFFIXES:
-        return "subtitles" if start or is_whole else None
+        return "subtitles" if is_whole or not subtitles.may_become_webvtt(start) else None
     if text_format.field is not None and text_format.column is None:
         return "json"
     if not start and not is_whole:

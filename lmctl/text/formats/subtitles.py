@@ -22,8 +22,8 @@ _TIME = r"(?:\d+:)?\d{1,2}:\d{1,2}[,.]\d{1,3}\s*-->"
 _TIMES = re.compile(_TIME)
 _WEBVTT = re.compile(r"WEBVTT(?=\s|\Z)")
 _SUBRIP = re.compile(rf"(?:\d+[ \t]*\r?\n)?[ \t]*{_TIME}")
-# A first line that may be the number of a cue, whose times have not arrived yet.
-_NUMBER_ALONE = re.compile(r"\d+[ \t\r]*(?:\n[^\n]*)?")
+# What `_SUBRIP` may begin with, if the line with the times has not arrived whole.
+_BEGUN = re.compile(r"(?:\d+[ \t]*\r?\n)?[ \t]*[\d:,.]*\s*-{0,2}")
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 # Codes in braces are those of SubStation Alpha, which players read in SubRip, too.
 _CODES = r"\{\\[^{}]*\}"
@@ -35,10 +35,16 @@ _WEBVTT_TAGS = re.compile(rf"<[^<>]*>|{_CODES}")
 
 def are_subtitles(start: str, *, is_whole: bool) -> bool | None:
     """Return whether a source has subtitles, by the text with which it starts; None: more of it is needed."""
+    if may_become_webvtt(start) and not is_whole:
+        return None
     if _WEBVTT.match(start) or _SUBRIP.match(start):
         return True
-    is_undecided = "WEBVTT".startswith(start) or _NUMBER_ALONE.fullmatch(start)
-    return None if is_undecided and not is_whole else False
+    return None if _BEGUN.fullmatch(start) and not is_whole else False
+
+
+def may_become_webvtt(start: str) -> bool:
+    """Return whether more of a source is needed to tell whether it is WebVTT."""
+    return "WEBVTT".startswith(start)
 
 
 class Subtitles:

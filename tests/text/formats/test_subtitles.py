@@ -92,19 +92,35 @@ def test_subrip_as_it_is_found():
     [
         (SUBRIP, True),
         (WEBVTT, True),
-        ("WEBVTT", True),
+        ("WEBVTT\n", True),
         ("WEBVTTX\n", False),
-        ("WEB", None),
-        ("12", None),
-        ("1\n00:00:0", None),
         ("1\nmore\n", False),
+        ("1\nmore", False),
         ("00:01.000 --> 00:02.000\n", True),
+        ("12:30 - 13:00\n", False),
         ("one\n", False),
     ],
 )
 def test_the_first_lines_tell_subtitles(start, decided):
     assert are_subtitles(start, is_whole=False) is decided
-    assert are_subtitles(start, is_whole=True) is (decided or False)
+    assert are_subtitles(start, is_whole=True) is decided
+
+
+@pytest.mark.parametrize(
+    ("start", "at_end"),
+    [
+        ("", False),
+        ("WEB", False),
+        ("WEBVTT", True),
+        ("12", False),
+        ("1 \r", False),
+        ("1\n00:00:0", False),
+        ("00:00:01,000 -", False),
+    ],
+)
+def test_a_start_that_may_become_subtitles_decides_at_the_end_of_the_source_alone(start, at_end):
+    assert are_subtitles(start, is_whole=False) is None
+    assert are_subtitles(start, is_whole=True) is at_end
 
 
 def test_the_name_tells_subtitles_also_if_other_texts_are_records():
@@ -112,6 +128,9 @@ def test_the_name_tells_subtitles_also_if_other_texts_are_records():
     assert recognised("\n1\n", "a.SRT.gz", record, is_whole=True) == "subtitles"
     assert recognised("1\n", "a.txt", record, is_whole=True) == "json"
     assert recognised(SUBRIP, "standard input", TextFormat(), is_whole=False) == "subtitles"
+    # WebVTT and SubRip have other tags.
+    assert recognised("WEBVTT", "a.vtt", TextFormat(), is_whole=False) is None
+    assert recognised("1", "a.vtt", TextFormat(), is_whole=False) == "subtitles"
 
 
 def test_a_file_with_the_name_of_subtitles_and_without_cues_is_refused():
@@ -127,6 +146,21 @@ def test_a_number_as_the_first_line_is_not_held_back_from_a_program_that_waits()
     assert [chunk.lines() for chunk in reader.flush()] == [["42"]]
     assert [chunk.lines() for chunk in reader.feed(b"43\n")] == []
     assert [chunk.lines() for chunk in reader.finish()] == [["43"]]
+
+
+@pytest.mark.parametrize("piece", [1, 1000])
+@pytest.mark.parametrize(
+    ("content", "expected"), [(SUBRIP[2:], ["Hello, my friend."]), (WEBVTT, ["We’re at AT&T, <live>"])]
+)
+def test_pieces_of_any_size_give_the_same_text(piece, content, expected):
+    reader = ChunkReader("a", "utf-8", "strict", 1000, text_format=TextFormat())
+    content = content.encode()
+    chunks = [
+        chunk for start in range(0, len(content), piece) for chunk in reader.feed(content[start : start + piece])
+    ]
+    lines = [line for chunk in [*chunks, *reader.finish()] for line in chunk.lines()]
+    assert set(expected) < set(lines)
+    assert not any("-->" in line for line in lines)
 
 
 @pytest.mark.parametrize("piece", [1, 1000])
