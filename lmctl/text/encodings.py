@@ -101,6 +101,8 @@ class Transcoder:
             except UnicodeDecodeError as error:
                 byte = character_byte + error.start
                 return self._fault(line, byte, pending[error.start], before + piece)
+            except UnicodeError:  # as in `feed`
+                return UndecodableError.unmarked(self._source, self._encoding, before + piece)
             if "\0" in text:
                 return self._fault(line, character_byte, None, before + piece)
             line += text.count("\n")

@@ -55,6 +55,15 @@ def test_a_wide_encoding_without_its_byte_order_mark_is_named_with_its_byte_orde
         list(read_lines(write(tmp_path, "语言模型\n".encode()), encoding=encoding))
 
 
+@pytest.mark.parametrize("read_bytes", [1, 1000])
+def test_a_fault_in_a_text_without_its_byte_order_mark_is_the_missing_mark(tmp_path, monkeypatch, read_bytes):
+    monkeypatch.setattr(sources, "_READ_BYTES", read_bytes)
+    # 剀 is 0xD8 0xDC in GBK, and these bytes are half a surrogate pair, U+DCD8, in UTF-16 of the usual byte order.
+    path = write(tmp_path, "赣江剀剀\n".encode("gbk"))
+    with pytest.raises(DataError, match=r"no byte order mark, with which utf-16 starts"):
+        list(read_lines(path, encoding="utf-16"))
+
+
 def test_faults_in_wide_encodings_are_replaced_or_left_out_on_request(tmp_path):
     path = write(tmp_path, b"a\0\x01\xdcb\0")
     assert list(read_lines(path, encoding="utf-16-le", errors="replace")) == ["a\ufffdb"]
