@@ -150,7 +150,7 @@ class BackingOff(Arithmetic):
         for length, backoffs in self.tables.backoffs.items():
             paid = (contexts[length - 1] >= 0) & (lengths <= length)
             terms[length][paid] = backoffs[contexts[length - 1][paid]]
-        return terms.astype(np.float64).sum(axis=0), terms
+        return _added(terms), terms
 
 
 class Adding(Arithmetic):
@@ -232,7 +232,7 @@ class Adding(Arithmetic):
         with np.errstate(divide="ignore"):
             np.log(own, out=terms[1:], casting="same_kind")
         terms[1:][lengths > np.arange(1, self.order)[:, None]] = 0.0
-        terms[0] = np.where(log_probs > -np.inf, log_probs - terms[1:].sum(axis=0), -np.inf)
+        terms[0] = np.where(log_probs > -np.inf, log_probs - _added(terms[1:]), -np.inf)
         return log_probs, terms
 
     def _own_weights(self, contexts: IntArray, ranges: Ranges) -> Float64Array:
@@ -241,6 +241,17 @@ class Adding(Arithmetic):
         for length in range(1, self.order):
             own[length - 1] = self.tables.weights(length, contexts[length - 1], *ranges[length - 1])
         return own
+
+
+def _added(terms: Float32Array) -> Float64Array:
+    """The sums of the terms of each column, (B,), from the longest context on, as `BackingOff.weights` adds them.
+
+    `numpy.sum` adds eight rows and more in an order that depends on the number of columns.
+    """
+    sums = np.zeros(terms.shape[1:])
+    for of_length in terms[::-1]:
+        sums += of_length
+    return sums
 
 
 def _products(own: Float64Array) -> Float64Array:
