@@ -232,7 +232,8 @@ class Adding(Arithmetic):
         with np.errstate(divide="ignore"):
             np.log(own, out=terms[1:], casting="same_kind")
         terms[1:][lengths > np.arange(1, self.order)[:, None]] = 0.0
-        terms[0] = np.where(log_probs > -np.inf, log_probs - _added(terms[1:]), -np.inf)
+        # If the log probability is -inf, so may the others be.
+        terms[0] = np.subtract(log_probs, _added(terms[1:]), out=log_probs.copy(), where=log_probs > -np.inf)
         return log_probs, terms
 
     def _own_weights(self, contexts: IntArray, ranges: Ranges) -> Float64Array:
