@@ -47,6 +47,7 @@ from lmctl.families.ngram.counting_steps import (
     Stretch,
 )
 from lmctl.families.ngram.sizes import word_bits
+from lmctl.families.ngram.table_files import index_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +101,8 @@ class _Counter:
         self._bits = bits
         self._scratch = scratch
         self._map = ordered_map
-        # There are fewer n-grams of an order than positions.
-        self._dtype = np.dtype(np.uint32 if len(tokens) < np.iinfo(np.uint32).max else np.uint64)
+        # There are no more n-grams of an order than positions. The largest number marks positions without one.
+        self._dtype = index_dtype(len(tokens) + 1)
         # For each position, the place of the n-gram of the lower order that ends there.
         self._ends = Pieces([], self._dtype)
 

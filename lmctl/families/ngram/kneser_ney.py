@@ -43,7 +43,8 @@ class Discounts:
         """Estimate the discounts of an order from the numbers of its n-grams with a count of 1, 2, 3 and 4."""
         having = np.zeros(5, dtype=np.int64)
         for stretch in counts.stretches():
-            having += np.bincount(np.minimum(stretch, 5), minlength=6)[:5]
+            # NumPy 2.1 does not count unsigned numbers of 64 bits.
+            having += np.bincount(np.minimum(stretch, 5).astype(np.uint8), minlength=6)[:5]
         try:
             return cls(_closed_form(having.tolist()))
         except _DegenerateError as error:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.errors import DataError, UsageError
-from lmctl.families.ngram import columns
+from lmctl.families.ngram import columns, counts
 from lmctl.families.ngram.estimation import estimate
 from lmctl.families.ngram.tables import open_tables
 
@@ -34,6 +34,27 @@ def test_tables_are_the_same_bytes_however_little_fits_in_memory(
     assert {path.name for path in in_parts.iterdir()} == set(whole.sizes.table_names())
     for name in whole.sizes.table_names():
         assert (in_parts / name).read_bytes() == (at_a_time / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("smoothing", "quantize"), [("kneser-ney", 8), ("kneser-ney", 32), ("mle", 32)])
+def test_tables_are_the_same_bytes_with_the_wide_counts_of_huge_texts(
+    tmp_path, monkeypatch, estimate_text, smoothing, quantize
+):
+    # From 2^32 - 1 tokens on, counts and places have 64 bits.
+    text = "".join(CORPUS.read_text(encoding="utf-8").splitlines(keepends=True)[:60])
+    narrow, wide = tmp_path / "narrow", tmp_path / "wide"
+    narrow.mkdir()
+    wide.mkdir()
+    monkeypatch.setattr(columns, "VALUES_AT_ONCE", 300)
+    settings = {"order": 4, "smoothing": smoothing, "pruning": (0, 0, 1), "quantize": quantize}
+    _, expected = estimate_text(text, folder=narrow, **settings)
+
+    monkeypatch.setattr(counts, "index_dtype", lambda _most: np.dtype(np.uint64))
+    _, tables = estimate_text(text, folder=wide, **settings)
+
+    assert tables.sizes == expected.sizes
+    for name in expected.sizes.table_names():
+        assert (wide / name).read_bytes() == (narrow / name).read_bytes(), name
 
 
 def test_pruned_contexts_take_their_continuations_with_them(estimate_text):
