@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 # Contexts, and irregular contexts, in a block.
 BLOCK, BLOCK_BITS = 64, 6
-# Contexts that are checked, packed or read at once; whole blocks.
+# Contexts, or n-grams, that are checked, packed or read at once; whole blocks.
 CONTEXTS_AT_ONCE = 1 << 18
 # Up to this number of searches, a call for each takes less time than steps for all of them.
 FEW_SEARCHES = 32
@@ -324,20 +324,21 @@ def _check(found: Continuations, words: TableFile, of_contexts: TableFile, vocab
         last = int(sums[-1])
     if last + found.contexts - irregular != words.length:
         raise of_contexts.damaged(f"{last + found.contexts - irregular} n-grams, expected {words.length}")
-    if (
-        words.length
-        and int(max(stretch.max() for stretch in words.stretches(CONTEXTS_AT_ONCE))) >= vocabulary_size
-    ):
-        raise words.damaged(f"a word of id {found.words.max()}, but there are only {vocabulary_size}")
-    for _, first, stop in found.irregular_contexts():
-        places = stretches(first, stop)
-        of_context = found.words.take(places)
-        falls = of_context[1:] <= of_context[:-1]
-        # The first word of a context may be less than the last one of the context before it.
-        lengths = stop - first
-        falls[np.cumsum(lengths[lengths > 0])[:-1] - 1] = False
-        if falls.any():
-            raise words.damaged("the words of a context do not rise")
+    highest = max((int(stretch.max()) for stretch in words.stretches(CONTEXTS_AT_ONCE)), default=0)
+    if highest >= vocabulary_size:
+        raise words.damaged(f"a word of id {highest}, but there are only {vocabulary_size}")
+    for _, every_first, every_stop in found.irregular_contexts():
+        # Stretches of whole contexts, with no more n-grams than this and those of one context.
+        numbers = np.cumsum(every_stop - every_first) // CONTEXTS_AT_ONCE
+        for rows in np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers)) + 1):
+            first, stop = every_first[rows], every_stop[rows]
+            of_context = found.words.take(stretches(first, stop))
+            falls = of_context[1:] <= of_context[:-1]
+            # The first word of a context may be less than the last one of the context before it.
+            lengths = stop - first
+            falls[np.cumsum(lengths[lengths > 0])[:-1] - 1] = False
+            if falls.any():
+                raise words.damaged("the words of a context do not rise")
 
 
 def stretches(first: IntArray, stop: IntArray) -> IntArray:

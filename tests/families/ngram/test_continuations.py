@@ -1,5 +1,6 @@
 import bisect
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lmctl.errors import DataError
 from lmctl.families.ngram import continuations
 from lmctl.families.ngram.continuations import open_continuations, word_dtype, write_continuations
 from lmctl.families.ngram.keys import make_keys
-from lmctl.families.ngram.sizes import word_bits
+from lmctl.families.ngram.sizes import table_name, word_bits
 
 
 def made(ngrams, contexts, vocabulary_size, folder, pieces=1):
@@ -74,6 +76,27 @@ def test_a_context_with_more_ngrams_than_an_offset_of_two_bytes_holds(tmp_path):
         [0, 70_000, 70_001, 70_003],
         [70_000, 70_001, 70_003, 70_003],
     ]
+
+
+def test_opening_takes_memory_for_a_part_of_the_n_grams_and_checks_all_of_them(tmp_path, monkeypatch):
+    # 400 contexts of 500 words, of which 4096 n-grams are checked at once; in the last context a word falls.
+    monkeypatch.setattr(continuations, "CONTEXTS_AT_ONCE", 4096)
+    keys = make_keys(np.repeat(np.arange(400), 500), np.tile(np.arange(500), 400), word_bits(500))
+    write_continuations(tmp_path, 2, [keys], 400, 500, tmp_path)
+
+    tracemalloc.start()
+    open_continuations(tmp_path, 2, len(keys), 400, 500)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    # Places have 8 bytes each.
+    assert peak < 8 * len(keys) / 4
+    path = tmp_path / table_name(2, "words")
+    words = np.load(path)
+    words[-1] = 0
+    np.save(path, words)
+    with pytest.raises(DataError, match="the words of a context do not rise"):
+        open_continuations(tmp_path, 2, len(keys), 400, 500)
 
 
 @pytest.mark.parametrize(
