@@ -18,7 +18,7 @@ from lmctl.families.ngram.keys import KeyedNgrams, make_keys
 from lmctl.families.ngram.renormalizing import NGRAMS_AT_ONCE, set_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lmctl.arrays import Float64Array, IntArray
     from lmctl.corpus.vocabulary import Vocabulary
@@ -70,7 +70,8 @@ def interpolate(members: Sequence[Member], weights: Sequence[float]) -> KeyedNgr
             if order <= member.ngrams.sizes.order
             for words in _ngrams(member, order)
         ]
-        merged.keys[order] = np.unique(np.concatenate(keys))
+        # Sentences may be so short that no member has an n-gram of this order.
+        merged.keys[order] = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *keys]))
         count = len(merged.keys[order])
         log_probs = np.empty(count)
         for first in range(0, count, NGRAMS_AT_ONCE):
@@ -86,13 +87,12 @@ def keyed(member: NgramLanguageModel) -> KeyedNgrams:
     return interpolate([Member.alone(member)], [1.0])
 
 
-def _ngrams(member: Member, order: int) -> list[IntArray]:
-    """The shared ids of the words of the n-grams of an order, (N, order) each."""
+def _ngrams(member: Member, order: int) -> Iterator[IntArray]:
+    """The shared ids of the words of the n-grams of an order, (N, order) each, in stretches."""
     count = member.ngrams.sizes.ngrams[order - 1]
-    return [
-        member.shared_ids[member.ngrams.words(order, np.arange(first, min(first + NGRAMS_AT_ONCE, count)))]
-        for first in range(0, count, NGRAMS_AT_ONCE)
-    ]
+    for first in range(0, count, NGRAMS_AT_ONCE):
+        places = np.arange(first, min(first + NGRAMS_AT_ONCE, count))
+        yield member.shared_ids[member.ngrams.words(order, places)]
 
 
 def _mixed(members: Sequence[Member], weights: Sequence[float], words: IntArray) -> Float64Array:

@@ -114,6 +114,22 @@ def test_relative_frequencies_leave_nothing_to_other_words(members, tmp_path):
         np.testing.assert_allclose(distribution(merged, context), expected, rtol=0, atol=1e-6)
 
 
+def test_orders_without_n_grams_stay_empty(tmp_path):
+    # The longest n-gram of the sentences "a" and "b" is </s> a </s>, of three words.
+    sizes = estimate(np.array([2, 1, 3, 1, 2, 1]), 4, tmp_path, order=5, smoothing="kneser-ney")
+    model = NgramLanguageModel(open_tables(tmp_path, sizes))
+
+    ngrams = keyed(model)
+    prune(ngrams, 0.0)
+
+    assert [len(each) for each in ngrams.log_probs.values()] == [4, 4, 2, 0, 0]
+    folder = tmp_path / "again"
+    folder.mkdir()
+    again = as_model(ngrams, folder)
+    for context in ((1,), (2,), (1, 2)):
+        np.testing.assert_allclose(distribution(again, context), distribution(model, context), rtol=1e-5)
+
+
 def divergence_by_enumeration(before, after, order, ngrams, place):
     """The divergence of two models in the one context in which they differ, weighted by its probability."""
     *context, _ = ngrams.words(order, np.array([place]))[0].tolist()
