@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmctl.arrays import Int64Array, IntArray
+
 HASH_DIGITS = 16
-# Ids that are checked at once.
-CHECKED_AT_ONCE = 1 << 20
+# Ids that are checked or counted at once.
+IDS_AT_ONCE = 1 << 20
 DTYPES = (np.dtype(np.uint16), np.dtype(np.uint32))
 
 
@@ -102,9 +104,20 @@ def check_ids(stream: NDArray[np.unsignedinteger[Any]], vocabulary_size: int, pa
     Raises:
         DataError: an id is `vocabulary_size` or more.
     """
-    for first in range(0, len(stream), CHECKED_AT_ONCE):
-        highest = int(stream[first : first + CHECKED_AT_ONCE].max())
+    for first in range(0, len(stream), IDS_AT_ONCE):
+        highest = int(stream[first : first + IDS_AT_ONCE].max())
         if highest >= vocabulary_size:
             raise DataError(
                 f"{path}: token id {highest}; expected ids below the vocabulary size, {vocabulary_size}"
             )
+
+
+def count_ids(token_ids: IntArray, vocabulary_size: int) -> Int64Array:
+    """How often each id occurs in a text, (V,).
+
+    It is counted in pieces, because `numpy.bincount` copies what it counts as numbers of 64 bits.
+    """
+    counts = np.zeros(vocabulary_size, dtype=np.int64)
+    for first in range(0, len(token_ids), IDS_AT_ONCE):
+        counts += np.bincount(token_ids[first : first + IDS_AT_ONCE], minlength=vocabulary_size)
+    return counts

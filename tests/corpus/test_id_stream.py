@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from lmctl.corpus.id_stream import IdStreamWriter, open_id_stream
+from lmctl.corpus import id_stream
+from lmctl.corpus.id_stream import IdStreamWriter, count_ids, open_id_stream
 from lmctl.errors import DataError
 from lmctl.files import sha256_of
 
@@ -100,3 +103,17 @@ def test_a_stream_that_was_cut_off_is_refused(tmp_path, kept_bytes, tokens):
 
     with pytest.raises(DataError, match=path.name):
         open_id_stream(path, tokens)
+
+
+def test_ids_are_counted_in_pieces(monkeypatch):
+    # numpy.bincount copies ids of 2 bytes as numbers of 8 bytes.
+    monkeypatch.setattr(id_stream, "IDS_AT_ONCE", 1000)
+    token_ids = np.repeat(np.array([4, 0, 2, 4], dtype=np.uint16), [7, 40_000, 50_000, 3])
+
+    tracemalloc.start()
+    counts = count_ids(token_ids, 6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert counts.tolist() == [40_000, 0, 50_000, 0, 10, 0]
+    assert peak < 8 * len(token_ids) / 10

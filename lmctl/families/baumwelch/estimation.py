@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmctl import progress
+from lmctl.corpus.id_stream import count_ids
 from lmctl.layers.word_classes import word_classes
 from lmctl.perplexity import perplexity_of
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 SEQUENCE_TOKENS = 256
 # Most elements of an array (T, B, Z): 64 MiB as float64.
 NUMBERS_AT_ONCE = 1 << 23
+# Pairs of neighbouring tokens whose classes are counted at once.
+PAIRS_AT_ONCE = 1 << 20
 # States of a word class at the start. If there are few states, each has a class of its own.
 STATES_OF_CLASS, FEWEST_STATES_TO_SHARE = 4, 16
 # Weight of a word in a state of another class at the start; the weight in a state of its class is 1 more.
@@ -103,21 +106,23 @@ def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: f
     """
     most = min(states if states < FEWEST_STATES_TO_SHARE else states // STATES_OF_CLASS, vocabulary_size)
     classes = word_classes(token_ids, vocabulary_size, most, -(-2 * vocabulary_size // most))
-    token_ids = np.asarray(token_ids, dtype=np.int64)
-    of_words = np.bincount(token_ids, minlength=vocabulary_size) + added
+    of_words = count_ids(token_ids, vocabulary_size)
     class_of_state = np.arange(states) % most
     emissions = np.full((states, vocabulary_size), OUTSIDE_CLASS)
     emissions[class_of_state[:, None] == classes] += 1.0
-    of_tokens = classes[token_ids]
-    pairs = np.bincount(of_tokens[:-1] * most + of_tokens[1:], minlength=most * most).reshape(most, most)
-    starts = np.bincount(of_tokens, minlength=most)
+    starts = np.bincount(classes, of_words, minlength=most)
+    pairs = np.zeros(most * most, dtype=np.int64)
+    for first in range(0, len(token_ids), PAIRS_AT_ONCE):
+        of_tokens = classes[token_ids[first : first + PAIRS_AT_ONCE + 1]]
+        pairs += np.bincount(of_tokens[:-1] * most + of_tokens[1:], minlength=most * most)
+    pairs = pairs.reshape(most, most)
     generator = np.random.default_rng(0)
     return Chain(
         start=_shares((starts[class_of_state] + added) * generator.uniform(0.5, 1.5, states)),
         transitions=_shares(
             (pairs[np.ix_(class_of_state, class_of_state)] + added) * generator.uniform(0.5, 1.5, (states, states))
         ),
-        emissions=_shares(emissions * of_words),
+        emissions=_shares(emissions * (of_words + added)),
     )
 
 

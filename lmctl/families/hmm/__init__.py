@@ -104,8 +104,7 @@ class HMM(NetworkFamily):
 
     def network(self, sizes: Any, config: Any, options: NetworkOptions) -> Network:
         """See `Family.network`."""
-        import numpy as np
-
+        from lmctl.corpus.id_stream import count_ids
         from lmctl.families.hmm.keras.network import HMMNetwork
         from lmctl.layers.word_classes import word_classes
 
@@ -114,7 +113,7 @@ class HMM(NetworkFamily):
         return HMMNetwork(
             sizes,
             blocks,
-            np.bincount(np.asarray(options.token_ids), minlength=size),
+            count_ids(options.token_ids, size),
             dropout=config.dropout,
             init_scale=options.init_scale,
             seed=options.seed,

@@ -1,11 +1,15 @@
+import tracemalloc
+from dataclasses import astuple
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
+from lmctl.corpus import id_stream
 from lmctl.families.baumwelch import estimation
 from lmctl.families.baumwelch.config import LEAST_ADDED, MOST_ADDED
 from lmctl.families.baumwelch.estimation import Chain, chain_of, expected_counts, first_chain, fit
+from lmctl.layers import word_classes
 
 CHAIN = Chain(
     np.array([0.6, 0.4]), np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([[0.5, 0.4, 0.1], [0.1, 0.2, 0.7]])
@@ -65,6 +69,23 @@ def test_an_iteration_is_that_of_hmmlearn():
     np.testing.assert_allclose(
         chain.emissions, [[0.4653499, 0.4192794, 0.1153707], [0.1572199, 0.1970018, 0.6457783]], atol=1e-6
     )
+
+
+def test_the_first_chain_takes_memory_for_a_part_of_the_text(monkeypatch):
+    text = np.random.default_rng(4).integers(0, 40, 100_000).astype(np.uint16)
+    monkeypatch.setattr(word_classes, "MOST_TOKENS", 500)
+    whole = first_chain(text, 40, 8, 0.01)
+    for module, name in ((id_stream, "IDS_AT_ONCE"), (estimation, "PAIRS_AT_ONCE")):
+        monkeypatch.setattr(module, name, 999)
+
+    tracemalloc.start()
+    chain = first_chain(text, 40, 8, 0.01)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    for found, expected in zip(astuple(chain), astuple(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert peak < 8 * len(text) / 2
 
 
 def test_no_iteration_makes_the_text_less_probable():
