@@ -104,10 +104,11 @@ class Scores:
         features: `LanguageModel.features` of the context of each target, (T, B, H); undefined after the end of a
             column. None: not requested.
         ngram_lengths: number of words of the n-gram that gave the probability, target included, (T, B); undefined
-            after the end of a column. None: the model has no n-grams.
+            after the end of a column. None: the model is not one of n-grams alone.
         ngram_terms: the terms whose sum is `log_probs`, (N, T, B) for n-grams of up to N words: first the log
             probability of the n-gram, then the log back-off weights of the contexts of 1 to N - 1 words, 0 for
-            contexts that were not backed off from. None: the model has no n-grams.
+            contexts that were not backed off from. None: as above, or some words share the probability of `<unk>`
+            (joined.py).
     """
 
     log_probs: Float64Array

@@ -8,7 +8,7 @@ made in one of three ways, and the attribute says which methods a family must ha
     combines         combine: weights for models that exist (`lmctl mix`)
 
 Everything else is optional: `config_type` (needed by `lmctl train`), presets, `carry_over` (warm start), `export`.
-ARCHITECTURE.md, "Add a family", lists the steps in order; tests/toy_family is a complete family in 90 lines.
+ARCHITECTURE.md, "Add a family", lists the steps in order; tests/toy_family is a complete family in 100 lines.
 
 A module that defines a family imports its runtime, its network and its sizes inside the methods. So a query
 imports only the runtime of one family, and never TensorFlow.
