@@ -4,13 +4,13 @@ from lmctl.families.hmm.sizes import HMMSizes, weight_shapes
 from lmctl.families.hmm.warm_start import carry_over
 
 
-def make_sizes(vocabulary_size):
-    return HMMSizes(vocabulary_size=vocabulary_size, blocks=2, states_per_block=2, embedding_dim=3)
+def make_sizes(vocabulary_size, blocks):
+    return HMMSizes(vocabulary_size=vocabulary_size, blocks=blocks, states_per_block=2, embedding_dim=3)
 
 
-def carried(old_ids, blocks):
-    """Random weights for words in these blocks, carried over to another vocabulary."""
-    old, new = make_sizes(len(blocks)), make_sizes(len(old_ids))
+def carried(old_ids, blocks, number=2):
+    """Random weights for words in these blocks, of this number, carried over to another vocabulary."""
+    old, new = make_sizes(len(blocks), number), make_sizes(len(old_ids), number)
     generator = np.random.default_rng(3)
     weights = {name: generator.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(old).items()}
     weights["words.block"] = np.array(blocks, dtype=np.float32)
@@ -59,3 +59,12 @@ def test_known_words_enter_their_blocks_before_new_words_do():
     _, after, counts = carried([0, -1, -1, -1, -1], [0, 1])
     # 5 words in 2 blocks: 5 at most.
     assert after["words.block"].tolist() == [0, 1, 0, 1, 0]
+
+
+def test_a_word_that_does_not_fit_into_its_block_moves_and_keeps_its_row():
+    # Of 3 words in 3 blocks, a block has 2 at most. The third word moves to the first of the empty blocks.
+    weights, after, counts = carried([0, 1, 2], [0, 0, 0, 0, 1, 2], number=3)
+
+    assert after["words.block"].tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(after["words"], weights["words"][:3])
+    assert (counts.kept, counts.moved, counts.new, counts.gone) == (2, 1, 0, 3)

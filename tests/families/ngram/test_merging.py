@@ -173,3 +173,17 @@ def test_pruning_keeps_contexts_and_sums_and_everything_at_a_threshold_of_0(memb
     pruned = as_model(some, tmp_path)
     for context in contexts_of(model.vocabulary_size, 2):
         assert distribution(pruned, context).sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_the_threshold_is_a_share_of_the_perplexity(members):
+    # SRILM, ngram(1), -prune: the perplexity rises by exp(D) - 1, which is more than D.
+    (model, _) = members(2, 2)
+    loss = np.max(divergences(keyed(model), 2))
+    assert loss > 0.01
+    counts = []
+    for threshold in (loss, np.expm1(loss) * 0.999, np.expm1(loss) * 1.001):
+        ngrams = keyed(model)
+        prune(ngrams, threshold)
+        counts.append(len(ngrams.keys[2]))
+
+    assert counts == [1, 1, 0]
