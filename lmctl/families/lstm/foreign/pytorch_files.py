@@ -1,7 +1,8 @@
 """Reading the state dict of PyTorch's word-language-model example from a safetensors file, without PyTorch.
 
 The example is a module with the parts `encoder` (nn.Embedding), `rnn` (nn.LSTM) and `decoder` (nn.Linear). With
-tied weights, encoder and decoder share one tensor, and a file may have it once.
+tied weights, encoder and decoder share one tensor, and a file may have it once, under either name:
+safetensors.torch.save_model keeps the first of the names in sorted order, which is that of the decoder.
 """
 
 from __future__ import annotations
@@ -42,10 +43,14 @@ def read_pytorch(path: Path) -> ForeignLSTM:
         raise DataError(
             f"{path}: {described(path)}expected a safetensors file with the state dict of a module: {error}"
         ) from None
+    for name, other in ((ENCODER, DECODER), (DECODER, ENCODER)):
+        if name not in tensors and other in tensors:
+            tensors[name] = tensors[other]
     count = sum(name.startswith("rnn.weight_ih_l") for name in tensors)
-    names = [ENCODER, DECODER_BIAS, *(f"rnn.{part}_l{layer}" for layer in range(count) for part in PARTS)]
+    names = [ENCODER, DECODER, DECODER_BIAS]
+    names += [f"rnn.{part}_l{layer}" for layer in range(count) for part in PARTS]
     missing = [name for name in names if name not in tensors]
-    unexpected = sorted(tensors.keys() - {*names, DECODER})
+    unexpected = sorted(tensors.keys() - set(names))
     if missing or unexpected or not count:
         name = (missing or unexpected or ["rnn.weight_ih_l0"])[0]
         reason = "not one of them" if unexpected and not missing else "missing"
@@ -55,9 +60,8 @@ def read_pytorch(path: Path) -> ForeignLSTM:
     if any(values.dtype.kind != "f" for values in tensors.values()):
         raise DataError(f"{path}: expected floating-point tensors")
     arrays = {name: values.astype(np.float32) for name, values in tensors.items()}
-    encoder = arrays[ENCODER]
-    decoder = arrays.get(DECODER, encoder)
-    if decoder.shape == encoder.shape and np.array_equal(decoder, encoder):
+    encoder, decoder = arrays[ENCODER], arrays[DECODER]
+    if np.array_equal(decoder, encoder):
         decoder = encoder
     layers = [_layer([arrays[f"rnn.{part}_l{layer}"] for part in PARTS]) for layer in range(count)]
     network = ForeignLSTM(encoder, layers, decoder, arrays[DECODER_BIAS])
