@@ -37,6 +37,8 @@ EXPECTED = {
     "Dense": {"activation": "softmax", "use_bias": True},
     "Embedding": {},
 }
+# The number of its weights.
+WEIGHTS = {"Embedding": 1, "LSTM": 3, "Dense": 2}
 ZIP_START, HDF5_START = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 
@@ -69,6 +71,12 @@ def read_keras(path: Path) -> ForeignLSTM:
     kinds = [layer.kind for layer in layers]
     if kinds != ["Embedding", *["LSTM"] * (len(kinds) - 2), "Dense"] or len(kinds) < 3:
         raise DataError(f"{path}: expected the layers Embedding, LSTM, Dense, got {', '.join(kinds) or 'none'}")
+    for layer in layers:
+        if len(layer.weights) != WEIGHTS[layer.kind]:
+            raise DataError(
+                f"{path}: damaged; layer {layer.kind}: expected {WEIGHTS[layer.kind]} weights, "
+                f"got {len(layer.weights)}"
+            )
     kernel, bias = layers[-1].weights
     network = ForeignLSTM(
         layers[0].weights[0], [ForeignLayer(*layer.weights) for layer in layers[1:-1]], kernel.T, bias

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmctl.arrays import Float32Array, IntArray
 
+MISFITS = "the shapes of the weights do not fit each other"
 # The logit of a word that the model does not have: its probability is about 10^-100, as an ARPA file without
 # `<unk>` gives it in KenLM.
 ABSENT_LOGIT = -100 * np.log(10)
@@ -68,12 +69,19 @@ class ForeignLSTM:
         return len(self.output_bias)
 
     def check(self, path: Path) -> None:
-        """Refuse weights whose shapes do not fit each other.
+        """Refuse weights whose shapes do not fit each other, and weights that are not finite.
+
+        Only the bias of a word that the network never predicts may be minus infinity.
 
         Raises:
-            DataError: they do not fit.
+            DataError: they do not fit, or one is not finite.
         """
-        if self.embedding.ndim != 2 or self.output.ndim != 2 or self.output_bias.ndim != 1:
+        matrices = [self.embedding, self.output]
+        vectors = [self.output_bias]
+        for layer in self.layers:
+            matrices += [layer.kernel, layer.recurrent_kernel]
+            vectors.append(layer.bias)
+        if any(each.ndim != 2 for each in matrices) or any(each.ndim != 1 for each in vectors):
             raise DataError(f"{path}: the weights are no matrices")
         width = self.embedding.shape[1]
         fits = len(self.embedding) == len(self.output) == self.vocabulary_size > 0
@@ -83,7 +91,11 @@ class ForeignLSTM:
             fits &= layer.recurrent_kernel.shape == (layer.units, gates)
             width = layer.units
         if not fits or self.output.shape[1] != width:
-            raise DataError(f"{path}: the shapes of the weights do not fit each other")
+            raise DataError(f"{path}: {MISFITS}")
+        impossible = np.isneginf(self.output_bias)
+        vectors[0] = np.where(impossible, 0, self.output_bias)
+        if impossible.all() or not all(np.isfinite(each).all() for each in (*matrices, *vectors)):
+            raise DataError(f"{path}: a weight is infinite, NaN or too large for float32")
 
     def in_own_form(self, rows: IntArray) -> tuple[LSTMSizes, dict[str, Any], dict[str, Float32Array]]:
         """See `ForeignModel.in_own_form`.

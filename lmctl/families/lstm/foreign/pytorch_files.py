@@ -7,12 +7,13 @@ safetensors.torch.save_model keeps the first of the names in sorted order, which
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmctl.errors import DataError
-from lmctl.families.lstm.foreign.network import ForeignLayer, ForeignLSTM
+from lmctl.families.lstm.foreign.network import MISFITS, ForeignLayer, ForeignLSTM
 from lmctl.text.file_types import described
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ENCODER, DECODER, DECODER_BIAS = "encoder.weight", "decoder.weight", "decoder.bias"
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# The other networks of the example, by the number of rows of weight_hh for each unit; an LSTM has 4.
+OTHER_NETWORKS = {1: "a plain recurrent network", 3: "a GRU"}
 
 
 def read_pytorch(path: Path) -> ForeignLSTM:
@@ -46,7 +49,7 @@ def read_pytorch(path: Path) -> ForeignLSTM:
     for name, other in ((ENCODER, DECODER), (DECODER, ENCODER)):
         if name not in tensors and other in tensors:
             tensors[name] = tensors[other]
-    count = sum(name.startswith("rnn.weight_ih_l") for name in tensors)
+    count = sum(re.fullmatch(r"rnn\.weight_ih_l\d+", name) is not None for name in tensors)
     names = [ENCODER, DECODER, DECODER_BIAS]
     names += [f"rnn.{part}_l{layer}" for layer in range(count) for part in PARTS]
     missing = [name for name in names if name not in tensors]
@@ -59,17 +62,26 @@ def read_pytorch(path: Path) -> ForeignLSTM:
         )
     if any(values.dtype.kind != "f" for values in tensors.values()):
         raise DataError(f"{path}: expected floating-point tensors")
-    arrays = {name: values.astype(np.float32) for name, values in tensors.items()}
+    # A number that is too large for float32 becomes infinite, which `check` refuses.
+    with np.errstate(over="ignore"):
+        arrays = {name: values.astype(np.float32) for name, values in tensors.items()}
+    shape = arrays["rnn.weight_hh_l0"].shape
+    for blocks, kind in OTHER_NETWORKS.items():
+        if len(shape) == 2 and shape[0] == blocks * shape[1]:
+            raise DataError(f"{path}: the tensors of rnn are those of {kind}; expected an LSTM")
     encoder, decoder = arrays[ENCODER], arrays[DECODER]
     if np.array_equal(decoder, encoder):
         decoder = encoder
-    layers = [_layer([arrays[f"rnn.{part}_l{layer}"] for part in PARTS]) for layer in range(count)]
+    layers = [_layer(path, [arrays[f"rnn.{part}_l{layer}"] for part in PARTS]) for layer in range(count)]
     network = ForeignLSTM(encoder, layers, decoder, arrays[DECODER_BIAS])
     network.check(path)
     return network
 
 
-def _layer(parts: list[Float32Array]) -> ForeignLayer:
+def _layer(path: Path, parts: list[Float32Array]) -> ForeignLayer:
     """PyTorch has the gates in Keras's order, as rows, and two biases that it adds."""
     kernel, recurrent_kernel, *biases = parts
-    return ForeignLayer(kernel.T, recurrent_kernel.T, biases[0] + biases[1])
+    if biases[0].shape != biases[1].shape:
+        raise DataError(f"{path}: {MISFITS}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ForeignLayer(kernel.T, recurrent_kernel.T, biases[0] + biases[1])

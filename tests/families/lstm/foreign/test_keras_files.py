@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import numpy as np
@@ -171,6 +172,31 @@ def test_a_file_that_states_more_than_there_is_is_refused(tmp_path, monkeypatch)
     monkeypatch.setattr("lmctl.families.lstm.foreign.keras_files.MOST_WEIGHTS_BYTES", 100)
 
     with pytest.raises(DataError, match=r"model\.weights\.h5 has [\d,]+ bytes; at most 100 are read"):
+        read_keras(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("embedding/vars/0", "layer Embedding: expected 1 weights, got 0"),
+        ("lstm/cell/vars/2", "layer LSTM: expected 3 weights, got 2"),
+        ("dense/vars/1", "layer Dense: expected 2 weights, got 1"),
+    ],
+)
+def test_a_layer_that_lacks_a_weight_is_damaged(tmp_path, place, message):
+    import h5py
+
+    path = tmp_path / "model.keras"
+    keras_model(4).save(path)
+    with zipfile.ZipFile(path) as source:
+        config, weights = source.read("config.json"), io.BytesIO(source.read("model.weights.h5"))
+    with h5py.File(weights, "r+") as file:
+        del file[f"layers/{place}"]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", weights.getvalue())
+
+    with pytest.raises(DataError, match=f"damaged; {message}"):
         read_keras(path)
 
 

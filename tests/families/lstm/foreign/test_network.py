@@ -1,8 +1,12 @@
-"""A network without an end of a sentence, beside its own formulas in float64."""
+"""A network without an end of a sentence, beside its own formulas in float64; and weights that are not finite."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lmctl.errors import DataError
 from lmctl.families.lstm.foreign.network import ForeignLayer, ForeignLSTM
 from lmctl.families.lstm.runtime import LSTMLanguageModel
 
@@ -79,3 +83,25 @@ def test_it_makes_the_state_zeros_whatever_the_weights(make_network, recurrent):
     state = model.advance(model.null_state(1), np.array([[7], [9], [30], [1]]))
     assert (state.hidden[:, 0, :UNITS] == 0).all()
     assert (state.cell[:, 0, :UNITS] == 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["embedding", "output", "output_bias", "kernel", "recurrent_kernel", "bias"])
+def test_a_weight_that_is_not_finite_is_refused(make_network, place, value):
+    network = make_network()
+    weights = getattr(network.layers[1], place, None)
+    (getattr(network, place) if weights is None else weights)[-1] = value
+
+    if (place, value) == ("output_bias", -np.inf):
+        # The last word is never predicted.
+        network.check(Path("model"))
+        return
+    with pytest.raises(DataError, match="model: a weight is infinite, NaN or too large for float32"):
+        network.check(Path("model"))
+
+
+def test_a_network_that_predicts_no_word_is_refused(make_network):
+    network = replace(make_network(), output_bias=np.full(WORDS, -np.inf, dtype=np.float32))
+
+    with pytest.raises(DataError, match="a weight is infinite"):
+        network.check(Path("model"))

@@ -95,11 +95,23 @@ def test_half_precision_is_read(save):
         ({"pos_encoder.pe": np.zeros((3, 1), np.float32)}, "pos_encoder.pe is not one of them"),
         ({"decoder.bias": np.zeros(4, np.float32)}, "the shapes of the weights do not fit each other"),
         ({"decoder.weight": None, "encoder.weight": None}, "encoder.weight is missing"),
+        (
+            {"rnn.weight_ih_l0_reverse": np.zeros((12, 3), np.float32)},
+            "rnn.weight_ih_l0_reverse is not one of them",
+        ),
         ({"encoder.weight": np.zeros(5, np.float32)}, "the weights are no matrices"),
+        ({"rnn.weight_hh_l0": np.zeros((), np.float32)}, "the weights are no matrices"),
         ({"decoder.bias": np.zeros(5, np.int64)}, "expected floating-point tensors"),
         ({"rnn.weight_hh_l0": np.zeros((8, 2), np.float32)}, "the shapes of the weights do not fit each other"),
         ({"rnn.weight_hh_l0": np.zeros((13, 3), np.float32)}, "the shapes of the weights do not fit each other"),
-        ({"rnn.weight_hh_l0": np.zeros(12, np.float32)}, "the shapes of the weights do not fit each other"),
+        ({"rnn.weight_hh_l0": np.zeros(12, np.float32)}, "the weights are no matrices"),
+        ({"rnn.bias_hh_l0": np.zeros(8, np.float32)}, "the shapes of the weights do not fit each other"),
+        ({"rnn.bias_hh_l0": np.zeros(1, np.float32)}, "the shapes of the weights do not fit each other"),
+        (
+            {"rnn.bias_hh_l1": np.full(12, np.nan, np.float32)},
+            "a weight is infinite, NaN or too large for float32",
+        ),
+        ({"decoder.bias": np.full(5, 1e300)}, "a weight is infinite, NaN or too large for float32"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -108,6 +120,24 @@ def test_other_tensors_are_refused(save, change, message):
 
     with pytest.raises(DataError, match=message):
         read_pytorch(save({name: values for name, values in tensors.items() if values is not None}))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (3, "the tensors of rnn are those of a GRU; expected an LSTM"),
+        (1, "the tensors of rnn are those of a plain recurrent network; expected an LSTM"),
+    ],
+)
+def test_the_other_networks_of_the_example_are_named(save, blocks, message):
+    """nn.GRU and nn.RNN have tensors of the same names, with 3 blocks of rows and with 1."""
+    tensors = {
+        name: values[: blocks * UNITS] if name.startswith("rnn.") else values
+        for name, values in state_dict(UNTIED).items()
+    }
+
+    with pytest.raises(DataError, match=message):
+        read_pytorch(save(tensors))
 
 
 def test_a_file_that_is_no_safetensors_file_is_refused(tmp_path):
