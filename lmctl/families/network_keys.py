@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+MOST_RECURRENT_LAYERS = 8
+
 # Types that families complete by a description of their own.
 HiddenUnits = Annotated[int, Meta(ge=1, extra={"flag": "--hidden-units"})]
-Layers = Annotated[int, Meta(ge=1, le=8, extra={"flag": "--layers"})]
+Layers = Annotated[int, Meta(ge=1, le=MOST_RECURRENT_LAYERS, extra={"flag": "--layers"})]
 DropoutRate = Annotated[float, Meta(ge=0, lt=1)]
 
 EmbeddingDim = Annotated[

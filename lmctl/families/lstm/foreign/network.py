@@ -10,6 +10,7 @@ import numpy as np
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.errors import DataError
 from lmctl.families.lstm.sizes import LSTMSizes
+from lmctl.families.network_keys import MOST_RECURRENT_LAYERS
 from lmctl.layers.clusters import one_cluster
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ class ForeignLSTM:
         return len(self.output_bias)
 
     def check(self, path: Path) -> None:
-        """Refuse weights whose shapes do not fit each other, and weights that are not finite.
+        """Refuse weights whose shapes do not fit each other, weights that are not finite, and too many layers.
 
         Only the bias of a word that the network never predicts may be minus infinity.
 
         Raises:
-            DataError: they do not fit, or one is not finite.
+            DataError: they do not fit, one is not finite, or there are more layers than a configuration may have.
         """
         matrices = [self.embedding, self.output]
         vectors = [self.output_bias]
@@ -83,11 +84,15 @@ class ForeignLSTM:
             vectors.append(layer.bias)
         if any(each.ndim != 2 for each in matrices) or any(each.ndim != 1 for each in vectors):
             raise DataError(f"{path}: the weights are no matrices")
+        if (count := len(self.layers)) > MOST_RECURRENT_LAYERS:
+            raise DataError(
+                f"{path}: has {count} LSTM layers; lmctl reads networks of up to {MOST_RECURRENT_LAYERS}"
+            )
         width = self.embedding.shape[1]
-        fits = len(self.embedding) == len(self.output) == self.vocabulary_size > 0
+        fits = len(self.embedding) == len(self.output) == self.vocabulary_size > 0 and width > 0
         for layer in self.layers:
             gates = 4 * layer.units
-            fits &= layer.kernel.shape == (width, gates) and layer.bias.shape == (gates,)
+            fits &= gates > 0 and layer.kernel.shape == (width, gates) and layer.bias.shape == (gates,)
             fits &= layer.recurrent_kernel.shape == (layer.units, gates)
             width = layer.units
         if not fits or self.output.shape[1] != width:

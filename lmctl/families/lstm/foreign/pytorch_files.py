@@ -67,7 +67,7 @@ def read_pytorch(path: Path) -> ForeignLSTM:
         arrays = {name: values.astype(np.float32) for name, values in tensors.items()}
     shape = arrays["rnn.weight_hh_l0"].shape
     for blocks, kind in OTHER_NETWORKS.items():
-        if len(shape) == 2 and shape[0] == blocks * shape[1]:
+        if len(shape) == 2 and shape[0] == blocks * shape[1] > 0:
             raise DataError(f"{path}: the tensors of rnn are those of {kind}; expected an LSTM")
     encoder, decoder = arrays[ENCODER], arrays[DECODER]
     if np.array_equal(decoder, encoder):

@@ -100,6 +100,25 @@ def test_a_weight_that_is_not_finite_is_refused(make_network, place, value):
         network.check(Path("model"))
 
 
+def test_more_layers_than_a_configuration_may_have_are_refused(make_network):
+    network = make_network()
+    second = network.layers[1]
+
+    replace(network, layers=[network.layers[0], *[second] * 7]).check(Path("model"))
+    with pytest.raises(DataError, match="model: has 9 LSTM layers; lmctl reads networks of up to 8"):
+        replace(network, layers=[network.layers[0], *[second] * 8]).check(Path("model"))
+
+
+def test_vectors_without_elements_are_refused(make_network):
+    network = make_network()
+    first = network.layers[0]._replace(kernel=np.zeros((0, 4 * UNITS), dtype=np.float32))
+
+    with pytest.raises(DataError, match="model: the shapes of the weights do not fit each other"):
+        replace(network, embedding=network.embedding[:, :0], layers=[first, network.layers[1]]).check(
+            Path("model")
+        )
+
+
 def test_a_network_that_predicts_no_word_is_refused(make_network):
     network = replace(make_network(), output_bias=np.full(WORDS, -np.inf, dtype=np.float32))
 
