@@ -97,15 +97,16 @@ def test_forget_gates_start_open(make_network):
 
 
 @pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("width", [3, 4], ids=["other width", "width of the units"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_gradients_are_those_of_automatic_differentiation(cpu, cell, compiled):
+def test_the_gradients_are_those_of_automatic_differentiation(cpu, cell, width, compiled):
     """The reference writes the recurrence as a loop in Python, which TensorFlow differentiates by itself."""
     import tensorflow as tf
 
     from lmctl.layers.keras.initial_weights import InitialWeights
     from lmctl.layers.keras.linear_recurrence import LinearRecurrence
 
-    width, units = (4, 4) if cell == "mingru" else (3, 4)
+    units = 4
     layer = LinearRecurrence(cell, width, units, initial=InitialWeights(1, 0.1), dtype="float32")
     generator = np.random.default_rng(3)
     draw = lambda *shape: tf.constant(generator.normal(size=shape), tf.float32)  # noqa: E731
@@ -122,7 +123,7 @@ def test_the_gradients_are_those_of_automatic_differentiation(cpu, cell, compile
             z, f, *rest = tf.split(tf.matmul(read, layer.kernel) + layer.bias, layer.cell_shape.blocks, axis=1)
             update = updates[time] * (1 - tf.sigmoid(f))
             state = (1 - update) * state + update * (tf.tanh(z) if cell == "qrnn" else z)
-            skip = rest[-1] if cell == "sru" else inputs[time]
+            skip = inputs[time] if width == units else rest[-1]
             opened = tf.sigmoid(rest[0]) if rest else None
             made = {
                 "sru": lambda o=opened, c=state, s=skip: o * c + (1 - o) * s,

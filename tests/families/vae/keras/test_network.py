@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from lmctl.families.vae.bounds import log_likelihoods
 from lmctl.families.vae.runtime import VAELanguageModel
 
 pytestmark = pytest.mark.usefixtures("cpu")
@@ -90,6 +91,25 @@ def test_the_code_of_a_sentence_does_not_depend_on_the_words_after_it(sizes, mak
     changed, _, _ = network.encoded(others)
 
     np.testing.assert_array_equal(np.asarray(found)[:4, 0], np.asarray(changed)[:4, 0])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_sentence_is_predicted_with_one_code_that_is_drawn_for_it(make_sizes, make_weights, make_network, shape):
+    """Kingma & Welling 2014, section 2.4: z = mean + deviation x noise. The runtime decodes with that code."""
+    from lmctl.layers.keras.masks import Masks
+
+    sizes = make_sizes(**shape)
+    network, model = make_network(sizes, annealing_steps=1), VAELanguageModel(sizes, make_weights(sizes))
+    sentence, inputs = (np.array(words, dtype=np.int32)[:, None] for words in ([2, 3, 6, 1], [1, 2, 3, 6]))
+
+    # At step 0 the divergence has the weight 0.
+    nats, _ = network.cross_entropy(inputs, sentence, network.null_state(1), seed(0))
+
+    mean, log_variance = model.encoder.posterior(sentence, np.array([4]))
+    noise = np.asarray(Masks(seed(0)).normal((4, 1, 2)))[3]
+    code = mean + np.exp(0.5 * log_variance) * noise
+    (expected,) = log_likelihoods(model, sentence[:, 0], code)
+    assert -np.sum(nats) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (50, 0.5), (100, 1.0), (1000, 1.0)])
