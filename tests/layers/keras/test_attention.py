@@ -50,6 +50,20 @@ def test_weights_are_the_softmax_of_scaled_products():
     np.testing.assert_allclose(attend(queries, keys, values, bias, dtype="float32"), weights @ values, atol=1e-5)
 
 
+def test_dropout_is_of_the_weights_which_are_not_normalised_again():
+    from lmctl.layers.keras.attention import attend
+
+    rng = np.random.default_rng(1)
+    queries, keys, values = (rng.normal(size=(2, 3, steps, 4)).astype(np.float32) for steps in (5, 7, 7))
+    mask = np.where(rng.random((2, 3, 5, 7)) < 0.5, 0.0, 2.0).astype(np.float32)
+
+    found = attend(queries, keys, values, 0.0, dtype="float32", drop=lambda weights: weights * mask)
+
+    weights = np.exp(queries @ keys.transpose(0, 1, 3, 2) / 2)
+    weights /= weights.sum(axis=3, keepdims=True)
+    np.testing.assert_allclose(found, (weights * mask) @ values, atol=1e-5)
+
+
 @pytest.mark.parametrize("offset", [0, 12_345_678])
 def test_vectors_are_turned_as_the_runtime_turns_them(offset):
     from lmctl.layers.keras.attention import rotate

@@ -5,6 +5,7 @@ import pytest
 
 from lmctl.families.transformer.runtime import TransformerLanguageModel
 from lmctl.families.transformer.weights import weight_shapes
+from lmctl.layers.transformer_layer import NORM_EPSILON
 
 SHAPES = [
     pytest.param({}, id="alibi"),
@@ -138,6 +139,55 @@ def test_dropout_follows_from_its_seed_and_does_nothing_without_one(make_network
     without = make_network()
     without.import_weights(network.export_weights())
     np.testing.assert_array_equal(outputs(None), without(inputs, state)[0])
+
+
+def without_layers(weights):
+    """Weights with which no part of a layer adds anything to the vectors."""
+    return {name: value * (not name.endswith(".output")) for name, value in weights.items()}
+
+
+def test_outputs_of_both_parts_of_a_layer_are_left_out(make_network, make_weights):
+    # Nearly all outputs of the first layer are left out, so the second one reads the word vectors.
+    network = make_network(context=4, dropout={"outputs": 0.9999})
+    weights = make_weights(network.sizes)
+    network.import_weights(weights)
+    inputs = random_ids(3, 2)
+
+    _, (keys, values, _) = network(inputs, network.null_state(2), np.array([1, 2], np.int32))
+
+    network.import_weights(without_layers(weights))
+    _, (expected_keys, expected_values, _) = network(inputs, network.null_state(2))
+    np.testing.assert_allclose(keys[1], expected_keys[1], atol=1e-5)
+    np.testing.assert_allclose(values[1], expected_values[1], atol=1e-5)
+
+
+def test_last_outputs_that_are_left_out_are_zero_and_the_others_scaled_up(make_network, make_weights):
+    network = make_network(dropout={"outputs": 0.2})
+    network.import_weights(without_layers(make_weights(network.sizes)))
+    inputs, state = random_ids(6, 3), network.null_state(3)
+
+    found = network(inputs, state, np.array([1, 2], np.int32))[0].numpy()
+
+    kept = found != 0
+    np.testing.assert_allclose(found[kept], network(inputs, state)[0].numpy()[kept] / 0.8, rtol=1e-5)
+    # Of 144 draws the share kept is 0.8 within 5 standard deviations of 0.033.
+    assert kept.mean() == pytest.approx(0.8, abs=0.17)
+
+
+def test_inputs_that_are_left_out_are_zero_and_the_others_scaled_up(make_network, make_weights):
+    network = make_network(dropout={"inputs": 0.5})
+    weights = without_layers(make_weights(network.sizes))
+    network.import_weights(weights)
+    inputs = random_ids(6, 3)
+
+    found = network(inputs, network.null_state(3), np.array([1, 2], np.int32))[0].numpy()
+
+    kept = found != 0
+    read = np.where(kept, weights["embedding"][inputs] * math.sqrt(8) / 0.5, 0)
+    roots = np.sqrt((read**2).mean(axis=2, keepdims=True) + NORM_EPSILON)
+    np.testing.assert_allclose(found, read / roots * weights["transformer.norm"], atol=1e-4)
+    # Of 144 draws the share kept is 0.5 within 5 standard deviations of 0.042.
+    assert kept.mean() == pytest.approx(0.5, abs=0.21)
 
 
 def test_bfloat16_rounds_the_factors_of_products_alone(make_network, make_weights):
