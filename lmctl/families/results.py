@@ -29,7 +29,7 @@ class Estimated:
         config: the family's keys with every value that followed from the text filled in, of type
             `Family.config_type`.
         files: the names of the files that `estimate` wrote, all of which become files of the bundle.
-        weights: the weights by name, if the family stores weights like a network; else empty.
+        weights: the weights by name, if the family stores weights like a network; else None.
     """
 
     sizes: Any

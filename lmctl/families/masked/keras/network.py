@@ -131,7 +131,7 @@ class MaskedNetwork(WordNetwork):
         return tf.fill(tf.shape(targets), mean), state
 
     def gap_log_probs(self, token_ids: Any, hidden: Any) -> Any:
-        """Natural log probabilities of all words at the hidden positions, (N, V), column by column in time.
+        """Natural log probabilities of all words at the hidden positions, (N, V), in the order of time.
 
         Args:
             token_ids: the text, (T, B).
