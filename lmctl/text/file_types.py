@@ -41,6 +41,8 @@ KENLM_TRIE = FileType("a KenLM trie", "lmctl import FILE reads it, if it is not 
 _SPHINX = "pocketsphinx_lm_convert -i FILE -o FILE.arpa -ofmt arpa makes an ARPA file of it"
 _KERAS = "lmctl import --from keras --vocabulary WORDS reads LSTM networks of Keras"
 _PYTORCH = "lmctl import --from pytorch --vocabulary WORDS reads PyTorch's word-language-model example"
+# The file of a state dict that lmctl reads.
+SAFETENSORS = FileType("a safetensors file", _PYTORCH)
 _TO_TEXT = "convert it to plain text"
 
 # The first pattern that matches the first bytes of a file decides. A comment gives the source of each pattern.
@@ -114,7 +116,7 @@ _TYPES: tuple[tuple[bytes, FileType], ...] = (
         FileType("a Python pickle", "lmctl never opens one: it can run code"),
     ),
     # safetensors: a little-endian length below 2**40, then JSON. GGUF and its forerunners: ggml's docs/gguf.md.
-    (rb".{5}\0\0\0\{\s*\"", FileType("a safetensors file", _PYTORCH)),
+    (rb".{5}\0\0\0\{\s*\"", SAFETENSORS),
     (rb"(?:GGUF|lmgg|fmgg|tjgg)[\x01-\x1f]\0", FileType("a GGUF file")),
     # protobuf: the model's version is field 1, the producer's name field 2 (onnx.proto).
     (rb"\x08[\x03-\x1f]\x12.[\w.+-]{2}", FileType("an ONNX model")),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +41,9 @@ EXPECTED = {
 }
 # The number of its weights.
 WEIGHTS = {"Embedding": 1, "LSTM": 3, "Dense": 2}
+# Exceptions of zipfile and json for bytes that they cannot decode: a RuntimeError is an encrypted file, or nesting
+# that is too deep.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 ZIP_START, HDF5_START = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 
@@ -90,7 +95,7 @@ def _read_zip(path: Path) -> list[_Layer]:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(_content(archive, CONFIG_FILE, MOST_CONFIG_BYTES))
             weights = _content(archive, WEIGHTS_FILE, MOST_WEIGHTS_BYTES)
-    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+    except (*UNREADABLE, KeyError, ValueError) as error:
         raise DataError(f"{path}: damaged, or not a .keras file of Keras 3: {error}") from None
 
     def read(group: Any, name: str, kind: str) -> list[Float32Array]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lmctl.errors import DataError
 from lmctl.families.lstm.foreign.network import MISFITS, ForeignLayer, ForeignLSTM
-from lmctl.text.file_types import described
+from lmctl.text.file_types import HEAD_BYTES, SAFETENSORS, described, file_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +40,21 @@ def read_pytorch(path: Path) -> ForeignLSTM:
     import safetensors
     import safetensors.numpy
 
+    content = path.read_bytes()
     try:
-        tensors = safetensors.numpy.load(path.read_bytes())
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        tensors = safetensors.numpy.load(content)
+    except KeyError as error:
+        raise DataError(
+            f"{path}: has numbers of type {error.args[0]}, which NumPy lacks; expected F16, F32 or F64"
+        ) from None
+    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError) as error:
+        if file_type(content[:HEAD_BYTES]) is SAFETENSORS:
+            raise DataError(f"{path}: damaged: {error}") from None
         raise DataError(
             f"{path}: {described(path)}expected a safetensors file with the state dict of a module: {error}"
         ) from None
+    # The tensors are copies.
+    del content
     for name, other in ((ENCODER, DECODER), (DECODER, ENCODER)):
         if name not in tensors and other in tensors:
             tensors[name] = tensors[other]

@@ -143,6 +143,34 @@ def test_another_file_is_named_as_what_it_is_not(tmp_path):
         read_keras(tmp_path / "model.keras")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_data_cannot_be_decompressed_is_damaged(tmp_path, method):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("config.json", bytes(range(32, 127)) * 50)
+    content = bytearray(path.read_bytes())
+    # After the head of 30 bytes and the name of 11.
+    content[41:60] = bytes(0xFF for _ in range(19))
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=r"damaged, or not a \.keras file of Keras 3"):
+        read_keras(path)
+
+
+def test_a_zip_that_is_encrypted_is_refused(tmp_path):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    content = bytearray(path.read_bytes())
+    # The first bit of the flags, in the head of the entry and in the directory.
+    for place in (6, content.index(b"PK\1\2") + 8):
+        content[place] |= 1
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=r"config\.json' is encrypted"):
+        read_keras(path)
+
+
 def test_a_zip_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("readme.txt", "nothing")
@@ -211,6 +239,7 @@ def test_a_configuration_of_nonsense_is_refused(tmp_path):
         '{"config": {"layers": 3}}',
         '{"config": {"layers": [{"class_name": "LSTM"}]}}',
         "x",
+        "[" * 100_000,
     ):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("config.json", config)

@@ -142,7 +142,27 @@ def test_the_other_networks_of_the_example_are_named(save, blocks, message):
 
 def test_a_file_that_is_no_safetensors_file_is_refused(tmp_path):
     path = tmp_path / "model.safetensors"
-    for content in (b"", b"PK\3\4", b"\\data\\\n" * 10, safetensors.numpy.save(state_dict(UNTIED))[:-9]):
+    for content in (b"", b"PK\3\4", b"\\data\\\n" * 10):
         path.write_bytes(content)
         with pytest.raises(DataError, match="expected a safetensors file"):
             read_pytorch(path)
+
+
+def test_a_safetensors_file_that_is_cut_is_damaged(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors.numpy.save(state_dict(UNTIED))[:-9])
+
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged: "):
+        read_pytorch(path)
+
+
+def test_numbers_that_numpy_lacks_are_refused_by_their_type(save):
+    path = save({name: values.astype(np.float16) for name, values in state_dict(UNTIED).items()})
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    # bfloat16 takes two bytes, too.
+    header = content[8:end].replace(b'"F16"', b'"BF16"')
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+    with pytest.raises(DataError, match="has numbers of type BF16, which NumPy lacks; expected F16, F32 or F64"):
+        read_pytorch(path)
