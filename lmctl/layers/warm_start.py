@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmctl.arrays import Float32Array, IntArray
+    from lmctl.arrays import BoolArray, Float32Array, IntArray
     from lmctl.layers.clusters import Cluster
     from lmctl.layers.word_layers import WordLayers
 
@@ -68,15 +68,16 @@ def carry_over(
     """
     carried: Weights = {}
     # A word that the old network could not predict, because another program trained it without that word, is new
-    # to the softmax. Training would take very long to raise such a bias.
+    # to the softmax. Training would take very long to raise such a bias. No mean has its vector, either: an import
+    # makes one that sets all states to zeros, and a small share of it closes most gates of the second layer.
     is_possible = (old_ids >= 0) & (weights["softmax.bias"][old_ids] > _LEAST_BIAS)
     predicted_ids = np.where(is_possible, old_ids, -1)
     input_ids = predicted_ids if new.tied else old_ids
-    vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, input_ids)
+    vectors = _Rows("embedding", old.input_clusters, new.input_clusters, weights, input_ids, is_possible)
     carried |= vectors.weights
     output = vectors
     if not new.tied:
-        output = _Rows("softmax.embedding", old.clusters, new.clusters, weights, predicted_ids)
+        output = _Rows("softmax.embedding", old.clusters, new.clusters, weights, predicted_ids, is_possible)
         carried |= output.weights
     carried["softmax.bias"] = _biases(weights["softmax.bias"], output)
     if len(new.clusters) > 1:
@@ -128,6 +129,14 @@ def _table(name: str, index: int, clusters: Sequence[Cluster]) -> str:
 class _Rows:
     """The word vectors of an embedding or a softmax, by the new ids.
 
+    Args:
+        name: start of the names of the weights.
+        old: the clusters of the old network.
+        new: those of the network to be trained.
+        weights: of the old network, by name.
+        old_ids: the old id of each word, (V,); -1: its vector is made anew.
+        is_possible: whether the old network could predict each word, (V,). The others are left out of means.
+
     Attributes:
         weights: tables and projections by name.
         stays: for each new cluster, whether each of its words was in the same cluster before, (words,) bool.
@@ -141,6 +150,7 @@ class _Rows:
         new: Sequence[Cluster],
         weights: Mapping[str, Float32Array],
         old_ids: IntArray,
+        is_possible: BoolArray,
     ) -> None:
         before = WordVectors(name, old, weights)
         self.weights: Weights = {}
@@ -157,10 +167,9 @@ class _Rows:
             vectors[is_known] = before(ids[is_known])
             # If all words of a cluster are new, their vectors start as the mean of all known words; if no word is
             # known, as that of all old words.
-            all_known = (
-                old_ids[old_ids >= 0] if (old_ids >= 0).any() else np.arange(sum(part.words for part in old))
-            )
-            vectors[~is_known] = (vectors[is_known] if is_known.any() else before(all_known)).mean(axis=0)
+            counts = is_possible[there]
+            all_known = old_ids[is_possible] if is_possible.any() else np.arange(sum(part.words for part in old))
+            vectors[~is_known] = (vectors[counts] if counts.any() else before(all_known)).mean(axis=0)
             stays = self.cluster_before[there] == index
             if not index:
                 rows, projection = vectors, None

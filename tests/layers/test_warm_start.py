@@ -88,6 +88,19 @@ def test_a_word_that_the_old_network_could_not_predict_is_new_to_the_softmax(tie
     assert (rows.kept, rows.moved, rows.new, rows.gone) == (3, 0, 1, 0)
 
 
+def test_a_new_word_is_not_like_a_word_that_the_old_network_could_not_predict():
+    """The vector that an import gives to such a word sets all states to zeros, and a share of it nearly does."""
+    old, new = (sizes_of(one_cluster(words, 6), tied=False) for words in (4, 5))
+    weights = random_weights(old)
+    weights["softmax.bias"] = np.array([1, -230.26, 3, 5], dtype=np.float32)
+
+    carried, _ = carry_over(weights, old, new, np.array([0, 1, 2, 3, -1]))
+
+    for table in ("embedding", "softmax.embedding"):
+        np.testing.assert_allclose(carried[table][4], weights[table][[0, 2, 3]].mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(carried["embedding"][:4], weights["embedding"])
+
+
 def test_words_of_which_the_old_network_knows_none_start_as_the_mean_of_all():
     old, new = sizes_of(one_cluster(4, 6)), sizes_of(one_cluster(2, 6))
     weights = random_weights(old)
