@@ -3,7 +3,6 @@ import fcntl
 import itertools
 import json
 import os
-import select
 import shutil
 import signal
 import socket
