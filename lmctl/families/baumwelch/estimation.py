@@ -111,11 +111,11 @@ def first_chain(token_ids: IntArray, vocabulary_size: int, states: int, added: f
     emissions = np.full((states, vocabulary_size), OUTSIDE_CLASS)
     emissions[class_of_state[:, None] == classes] += 1.0
     starts = np.bincount(classes, of_words, minlength=most)
-    pairs = np.zeros(most * most, dtype=np.int64)
+    counted = np.zeros(most * most, dtype=np.int64)
     for first in range(0, len(token_ids), PAIRS_AT_ONCE):
         of_tokens = classes[token_ids[first : first + PAIRS_AT_ONCE + 1]]
-        pairs += np.bincount(of_tokens[:-1] * most + of_tokens[1:], minlength=most * most)
-    pairs = pairs.reshape(most, most)
+        counted += np.bincount(of_tokens[:-1] * most + of_tokens[1:], minlength=most * most)
+    pairs = counted.reshape(most, most)
     generator = np.random.default_rng(0)
     return Chain(
         start=_shares((starts[class_of_state] + added) * generator.uniform(0.5, 1.5, states)),
