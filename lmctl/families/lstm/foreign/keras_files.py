@@ -77,10 +77,10 @@ def read_keras(path: Path) -> ForeignLSTM:
     if kinds != ["Embedding", *["LSTM"] * (len(kinds) - 2), "Dense"] or len(kinds) < 3:
         raise DataError(f"{path}: expected the layers Embedding, LSTM, Dense, got {', '.join(kinds) or 'none'}")
     for layer in layers:
-        if len(layer.weights) != WEIGHTS[layer.kind]:
+        count, expected = len(layer.weights), WEIGHTS[layer.kind]
+        if count != expected:
             raise DataError(
-                f"{path}: damaged; layer {layer.kind}: expected {WEIGHTS[layer.kind]} weights, "
-                f"got {len(layer.weights)}"
+                f"{path}: damaged; layer {layer.kind}: number of weights: expected {expected}, got {count}"
             )
     kernel, bias = layers[-1].weights
     network = ForeignLSTM(

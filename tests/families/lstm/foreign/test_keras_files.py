@@ -206,9 +206,9 @@ def test_a_file_that_states_more_than_there_is_is_refused(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("embedding/vars/0", "layer Embedding: expected 1 weights, got 0"),
-        ("lstm/cell/vars/2", "layer LSTM: expected 3 weights, got 2"),
-        ("dense/vars/1", "layer Dense: expected 2 weights, got 1"),
+        ("embedding/vars/0", "layer Embedding: number of weights: expected 1, got 0"),
+        ("lstm/cell/vars/2", "layer LSTM: number of weights: expected 3, got 2"),
+        ("dense/vars/1", "layer Dense: number of weights: expected 2, got 1"),
     ],
 )
 def test_a_layer_that_lacks_a_weight_is_damaged(tmp_path, place, message):
