@@ -4,6 +4,7 @@ import gzip
 import logging
 
 import pytest
+from ports import reserved_addresses
 from s3_store import BUCKET, CREDENTIALS, serving_s3
 from web_texts import Page, serving_texts
 
@@ -136,8 +137,7 @@ def test_an_object_that_stays_cut_off_after_all_retries_leaves_no_corpus(use, tm
 
 @pytest.mark.slow
 def test_a_store_that_is_not_there_does_not_answer(use, tmp_path):
-    with serving_texts() as web:
-        gone = web.url
-    use(gone)
-    with pytest.raises(UnavailableError, match=f"^s3://{BUCKET}/en.txt: the store does not answer"):
-        prepare([f"s3://{BUCKET}/en.txt"], tmp_path / "corpus", _config())
+    with reserved_addresses(1) as (address,):
+        use(f"http://{address}")
+        with pytest.raises(UnavailableError, match=f"^s3://{BUCKET}/en.txt: the store does not answer"):
+            prepare([f"s3://{BUCKET}/en.txt"], tmp_path / "corpus", _config())

@@ -4,6 +4,7 @@ import gzip
 import sys
 
 import pytest
+from ports import reserved_addresses
 from web_texts import Page, serving_texts
 
 from lmctl.errors import InputMissingError, StorageError, UnavailableError, UsageError
@@ -147,11 +148,12 @@ def test_the_answer_of_a_server_decides_the_error(web, page, kind, message):
     assert "\n" not in str(raised.value)
 
 
-def test_a_server_that_is_not_there_does_not_answer(web):
-    with serving_texts() as other:
-        gone = other.url
-    with pytest.raises(UnavailableError, match=f"{gone}/a.txt: the store does not answer"):
-        check_sources([f"{gone}/a.txt"])
+def test_a_server_that_is_not_there_does_not_answer():
+    with (
+        reserved_addresses(1) as (address,),
+        pytest.raises(UnavailableError, match=f"http://{address}/a.txt: the store does not answer"),
+    ):
+        check_sources([f"http://{address}/a.txt"])
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(web, monkeypatch):
