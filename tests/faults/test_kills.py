@@ -76,22 +76,25 @@ def test_a_training_killed_at_random_instants_ends_as_one_that_was_not(trainer, 
     assert undisturbed.code == 0, undisturbed.err
     new, paths = answers(place), listing(place)
 
-    kills = 0
-    for number in range(80):
+    kills, seconds = 0, undisturbed.seconds
+    while kills < 100:
         copy_world(before, place)
         # The run is killed once, or several times before it publishes one model.
-        for instant in [dice.uniform(0, 0.9 * undisturbed.seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
-            where = f"{number}: killed after {instant} of {undisturbed.seconds} seconds"
+        for instant in [dice.uniform(0, 0.9 * seconds) for _ in range(dice.choice([1, 1, 2, 3]))]:
+            where = f"{kills}: killed after {instant} of {seconds} seconds"
             killed = trainer.run(place, *TRAIN, kill_after=instant)
             assert killed.code in (-9, 0), (where, killed.err)
-            kills += killed.code == -9
+            if killed.code == -9:
+                kills += 1
+            else:
+                # The machine may have been busy during the first run.
+                seconds = min(seconds, killed.seconds)
             assert answers(place) in (old, new), where
         again = trainer.run(place, *TRAIN)
         assert again.code == 0, (where, again.err)
         assert answers(place) == new, where
         assert listing(place) == paths, where
         assert left_behind(place) == [], where
-    assert kills > number / 2
 
 
 @pytest.mark.long

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from lmctl.jobs.cluster.connection import Connection
 from lmctl.jobs.cluster.local import local_cluster
 from lmctl.jobs.tune.options import TuneOptions
 from lmctl.jobs.tune.run import tune
+from lmctl.jobs.tune.search import MOST_DEATHS
 from lmctl.jobs.watching.events import ignore_event
 from lmctl.jobs.watching.tuning_events import TrialStarted
 from lmctl.version import package_folder
@@ -27,7 +27,8 @@ from lmctl.version import package_folder
 TEXT = str(package_folder() / "corpora" / "en.txt")
 # Without results, the first five configurations do not depend on the order in which trials end.
 TRIALS = 5
-KILLS = 3
+# More kills could by chance hit the same trial each time, which fails it.
+KILLS = MOST_DEATHS - 1
 
 
 def processes(word):
@@ -61,14 +62,14 @@ def _study(folder, scheduler, on_event=ignore_event):
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_a_study_of_ngrams_has_the_same_best_trial_if_workers_are_killed(tmp_path):
-    killed, is_over, chance = set(), threading.Event(), random.Random()  # noqa: S311
-    killer = threading.Thread(target=_kill_workers, args=(killed, chance, is_over))
+def test_a_study_of_ngrams_has_the_same_best_trial_if_workers_are_killed(tmp_path, dice):
+    killed, is_over = set(), threading.Event()
+    killer = threading.Thread(target=_kill_workers, args=(killed, dice, is_over))
 
     def kill_at_the_start(event):
         # However fast the machine is, one dies in the midst of the study.
         if isinstance(event, TrialStarted) and not killed:
-            _kill_a_worker(killed, chance)
+            _kill_a_worker(killed, dice)
 
     whole = _study(tmp_path / "whole", None)
 

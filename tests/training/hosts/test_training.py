@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,14 +149,16 @@ def test_a_training_whose_workers_are_killed_at_random_instants_continues_to_the
             number = int(dice.integers(2))
             processes[number].send_signal(signal.SIGKILL)
             code, message = ended(processes[1 - number])
-            if chief.poll() == 0:
+        if chief.poll() == 0 or list((cut / "generations").glob("0*")):
+            # The kill came too late. On a busy machine, that may be the first one.
+            if kills:
                 break
+            shutil.rmtree(cut)
+            continue
         assert code == 75, message
         assert message.startswith(f"lmctl: worker {number} (127.0.0.1:")
         assert "the same commands on all hosts continue" in message
-        assert not list((cut / "generations").glob("0*"))
         kills += 1
-    assert kills
 
     with training(2, corpus, cut, *keys) as processes:
         assert [ended(process)[0] for process in processes] == [0, 0]
