@@ -26,11 +26,11 @@ NOT_COMBINED = tuple(name for name in families.BUILT_IN if not families.find(nam
 FITTED = NOT_COMBINED if IS_LONG else ("baumwelch", "ngram")
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """The command, in a process that can import the toy family."""
+def start(*arguments: object, program: tuple[str, ...] = ("-m", "lmctl")) -> subprocess.Popen[str]:
+    """The command, or another program of Python, in a process that can import the toy family."""
     environment = {name: value for name, value in os.environ.items() if name != "LMCTL_MODEL"}
     return subprocess.Popen(
-        [sys.executable, "-m", "lmctl", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         env=environment | {"PYTHONPATH": str(TOY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

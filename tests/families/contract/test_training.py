@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,20 @@ from lmctl import families
 from lmctl.config import config_from_yaml
 from lmctl.families.network import NetworkOptions
 from lmctl.store.bundle import open_bundle
+
+# The command, which is killed when it has a second checkpoint to write.
+KILLED = """
+import os, signal
+from lmctl.jobs.train import resume
+written = []
+def write(*arguments, before=resume.write_checkpoint):
+    if written:
+        os.kill(os.getpid(), signal.SIGKILL)
+    written.append(before(*arguments))
+resume.write_checkpoint = write
+from lmctl.cli import main
+main()
+"""
 
 
 @pytest.mark.parametrize("name", FITTED)
@@ -62,14 +75,10 @@ def test_the_network_and_the_runtime_agree(name, models):
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_training_that_was_killed_ends_with_the_bytes_of_one_that_was_not(name, corpus, models, tmp_path):
     arguments = ("train", corpus, "-o", tmp_path / "model", *settings(name))
-    process = start(*arguments, "--set", "publishing.checkpoint_every=0.001s")
-    checkpoint = tmp_path / "model/work/checkpoint"
-    while process.poll() is None and not checkpoint.exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert checkpoint.exists()
+    process = start(*arguments, "--set", "publishing.checkpoint_every=0.000001s", program=("-c", KILLED))
+    _, err = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == -signal.SIGKILL, err
+    assert (tmp_path / "model/work/checkpoint").exists()
 
     lmctl(*arguments, "--resume", "require")
 
