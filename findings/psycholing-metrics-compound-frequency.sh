@@ -3,7 +3,7 @@
 #
 # Expected: a compound is rarer than its rarest part. wordfreq takes half of the harmonic mean of its parts'
 #   frequencies, 1/(1/f1 + 1/f2), and the docstring of get_frequency says so of both columns ("harmonic mean").
-# Seen: for SUBTLEX-US, metrics.py takes it of -log2 of the frequencies (`1.0 / subtlex.loc[token, "Frequency"]`). The
+# Seen: for SUBTLEX-US, metrics.py takes it of -log2 of the frequencies, which its table has in their place. The
 #   more parts, and the more frequent these are, the smaller the result: well-known has the 5.1 bits of `the`, and
 #   state-of-the-art 2.0. A regression on reading times takes these rare words for the most frequent ones. The column
 #   of wordfreq beside it is right.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # simple-sentencepiece: a BPE model of SentencePiece is cut as if the ranks of its merges were log probabilities.
 #
-# Expected: "you can get bpe.vocab from a trained bpe model", and encode() gives the tokens of sentencepiece.
+# Expected: as its README says, it takes the .vocab file of a BPE model, and gives the tokens of sentencepiece.
 # Seen: it does so for a Unigram model. In the .vocab file of a BPE model, the number beside a piece is the rank of its
 #   merge (0, -1, -2 ...), which says what is merged first. The file does not name its kind, and CalcDp in
 #   ssentencepiece.cc takes the pieces with the largest sum for both kinds: `▁the` of rank -2 loses against `▁t` and
