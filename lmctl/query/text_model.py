@@ -12,7 +12,6 @@ from lmctl.errors import DataError, MissingExtraError, UsageError
 from lmctl.families import check_predicts_next_word, load_model, no_next_word
 from lmctl.families.gap_model import GapModel
 from lmctl.query.context_reader import ContextReader
-from lmctl.text.subwords import characters_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +111,12 @@ class TextModel:
     @property
     def length_of(self) -> Callable[[str], int]:
         """A function of a token: the number of characters of text that it stands for, without blanks."""
-        return characters_in if self.tokenizer.segmenter.identity.name == "sentencepiece" else len
+        if self.tokenizer.segmenter.identity.name != "sentencepiece":
+            return len
+        # Imported here, because a prediction needs none of it.
+        from lmctl.text.subwords import characters_in
+
+        return characters_in
 
     def for_another_thread(self) -> Self:
         """The same model for a thread of its own. Both use one runtime, and one store of states of contexts."""
