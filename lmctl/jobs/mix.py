@@ -152,7 +152,7 @@ def mix(
             token_ids = _encoded(vocabulary, _sentences(left, lines, valid))
             log_probs = token_log_probs(left.language_model, token_ids, state=state)
             cross_entropy = float(-log_probs.mean())
-            mixture = Mixture(mixture.weights, cross_entropy, perplexity_of(cross_entropy))
+            mixture = Mixture(mixture.weights, cross_entropy, perplexity_of(cross_entropy), mixture.counting)
         words = int(np.count_nonzero(token_ids != SENTENCE_END_ID))
         figures = ValidFigures(
             cross_entropy_nats=mixture.cross_entropy_nats,

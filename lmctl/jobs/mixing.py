@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lmctl.arrays import Float64Array
     from lmctl.deadline import Deadline
     from lmctl.jobs.train.validating import ValidScores
     from lmctl.store.bundle import Bundle
     from lmctl.store.draft import TextFiles
     from lmctl.store.model_record import CorpusSummary, TrainingSummary
 
-# A member with less weight than this is left out: without it, the mixture answers the same.
-LEAST_WEIGHT = 0.0005
+# A member with less weight than this is left out, unless the text costs as many nats per token more without it: it
+# may be the only one for which a token is possible.
+LEAST_WEIGHT = LARGEST_LOSS_NATS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,13 @@ class Mixture:
         weights: one weight for each member; they sum to 1.
         cross_entropy_nats: mean nats per token.
         perplexity: exp of the cross-entropy.
+        counting: positions of the members that are not left out; a single one makes no mixture.
     """
 
     weights: list[float]
     cross_entropy_nats: float
     perplexity: float
-
-    @property
-    def counting(self) -> list[int]:
-        """Positions of the members that have weight; a single one makes no mixture."""
-        return [place for place, weight in enumerate(self.weights) if weight >= LEAST_WEIGHT]
+    counting: list[int]
 
     @classmethod
     def tuned(cls, scores: Sequence[ValidScores], deadline: Deadline = NEVER) -> Mixture:
@@ -61,8 +60,31 @@ class Mixture:
         weights = tune_weights([each.log_probs for each in scores], deadline)
         with np.errstate(divide="ignore"):
             weighted = [np.log(weight) + each.log_probs for weight, each in zip(weights, scores, strict=True)]
-        cross_entropy = float(-np.logaddexp.reduce(weighted).mean())
-        return cls(weights, cross_entropy, perplexity_of(cross_entropy))
+        log_probs = np.logaddexp.reduce(weighted)
+        cross_entropy = float(-log_probs.mean())
+        possible = log_probs > -np.inf
+        counting = _counting(weights, [each[possible] for each in weighted])
+        return cls(weights, cross_entropy, perplexity_of(cross_entropy), counting)
+
+
+def _counting(weights: Sequence[float], weighted: Sequence[Float64Array]) -> list[int]:
+    """The positions of the members that are not left out.
+
+    Args:
+        weights: the weight of each member.
+        weighted: for each member, the natural log of its weighted probability of every possible token, (N,).
+    """
+    whole = np.logaddexp.reduce(weighted).mean()
+    counting = list(range(len(weights)))
+    for member in sorted(counting, key=weights.__getitem__):
+        others = [other for other in counting if other != member]
+        if weights[member] >= LEAST_WEIGHT or not others:
+            break
+        without = np.logaddexp.reduce([weighted[other] for other in others]).mean()
+        without -= np.log(sum(weights[other] for other in others))
+        if whole - without < LARGEST_LOSS_NATS:
+            counting = others
+    return counting
 
 
 def write_mixture(

@@ -4,13 +4,16 @@ import math
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 import lmctl
 from lmctl.config import read_settings
 from lmctl.errors import QualityGateError, UsageError
 from lmctl.jobs.mix import mix
+from lmctl.jobs.mixing import Mixture
 from lmctl.jobs.train.run import train
+from lmctl.jobs.train.validating import ValidScores
 from lmctl.query.evaluation import evaluate_file
 from lmctl.store.verification import verify_bundle
 
@@ -148,6 +151,31 @@ def test_a_member_that_finds_a_token_impossible_has_no_perplexity(count, tmp_pat
 
     assert [member.perplexity for member in mixed.members] == [None, pytest.approx(3.0)]
     assert math.isfinite(mixed.perplexity)
+
+
+@pytest.mark.parametrize("log_prob", [-math.inf, -100 * math.log(10)])
+def test_a_member_of_tiny_weight_stays_if_a_token_is_possible_for_it_alone(log_prob):
+    # Of 10,000 tokens, all but the last one have 1/2 by the first member and 1/4 by the second, which gives the
+    # last one 1/2. With the weight w of the second, 9999 ln(1/2 - w/4) + ln(w/2) is most at w = 1/5000.
+    first, second = np.full(10_000, math.log(1 / 2)), np.full(10_000, math.log(1 / 4))
+    first[-1], second[-1] = log_prob, math.log(1 / 2)
+
+    mixture = Mixture.tuned([ValidScores(log_probs, True, 10_000) for log_probs in (first, second)])
+
+    assert mixture.weights[1] == pytest.approx(1 / 5000, rel=0.01)
+    assert mixture.counting == [0, 1]
+    expected = -(9999 * math.log(1 / 2 - 1 / 20_000) + math.log(1 / 10_000)) / 10_000
+    assert mixture.cross_entropy_nats == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_member_of_tiny_weight_without_effect_is_left_out():
+    # The third member is as good as the second where this one matters, so the text needs one of them.
+    of_members = np.log([[1 / 2] * 10_000, [1 / 4] * 10_000, [1 / 8] * 10_000])
+    of_members[:, -1] = -math.inf, math.log(1 / 2), math.log(1 / 2)
+
+    mixture = Mixture.tuned([ValidScores(log_probs, True, 10_000) for log_probs in of_members])
+
+    assert mixture.counting == [0, 1]
 
 
 def test_a_token_impossible_for_all_members_makes_the_perplexity_infinite_and_affects_no_weight(count, tmp_path):
