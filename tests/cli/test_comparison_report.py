@@ -73,7 +73,7 @@ def test_models_that_fill_gaps_are_refused_and_leave_no_page(make_bundle, call, 
     done = call("compare", *folders, text, "--report", page)
 
     assert (done.code, done.out) == (2, "")
-    assert "does not compare with a perplexity; `lmctl eval` prints it, and --report shows its words" in done.err
+    assert "fills gaps, and has no probability of a text; expected models that predict the next word" in done.err
     assert len(done.err.splitlines()) == 1
     assert not page.exists()
 
