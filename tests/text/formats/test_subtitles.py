@@ -88,38 +88,29 @@ def test_subrip_as_it_is_found():
 
 
 @pytest.mark.parametrize(
-    ("start", "decided"),
+    ("start", "so_far", "at_end"),
     [
-        (SUBRIP, True),
-        (WEBVTT, True),
-        ("WEBVTT\n", True),
-        ("WEBVTTX\n", False),
-        ("1\nmore\n", False),
-        ("1\nmore", False),
-        ("00:01.000 --> 00:02.000\n", True),
-        ("12:30 - 13:00\n", False),
-        ("one\n", False),
+        (SUBRIP, True, True),
+        (WEBVTT, True, True),
+        ("WEBVTT\n", True, True),
+        ("00:01.000 --> 00:02.000\n", True, True),
+        ("WEBVTTX\n", False, False),
+        ("1\nmore\n", False, False),
+        ("1\nmore", False, False),
+        ("12:30 - 13:00\n", False, False),
+        ("one\n", False, False),
+        # What follows decides.
+        ("WEBVTT", None, True),
+        ("", None, False),
+        ("WEB", None, False),
+        ("12", None, False),
+        ("1 \r", None, False),
+        ("1\n00:00:0", None, False),
+        ("00:00:01,000 -", None, False),
     ],
 )
-def test_the_first_lines_tell_subtitles(start, decided):
-    assert are_subtitles(start, is_whole=False) is decided
-    assert are_subtitles(start, is_whole=True) is decided
-
-
-@pytest.mark.parametrize(
-    ("start", "at_end"),
-    [
-        ("", False),
-        ("WEB", False),
-        ("WEBVTT", True),
-        ("12", False),
-        ("1 \r", False),
-        ("1\n00:00:0", False),
-        ("00:00:01,000 -", False),
-    ],
-)
-def test_a_start_that_may_become_subtitles_decides_at_the_end_of_the_source_alone(start, at_end):
-    assert are_subtitles(start, is_whole=False) is None
+def test_the_first_lines_tell_subtitles(start, so_far, at_end):
+    assert are_subtitles(start, is_whole=False) is so_far
     assert are_subtitles(start, is_whole=True) is at_end
 
 
