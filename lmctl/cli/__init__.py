@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from lmctl import files
+from lmctl.cli.signals import EXIT_SIGNAL, RaisingSignals, TerminatedError
 from lmctl.cli.streams import take_over_streams
 from lmctl.cli.terminal import message_line, show_control_characters
 from lmctl.errors import LmctlError
@@ -73,7 +74,6 @@ EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_IO = 74
 EXIT_BROKEN_PIPE = 141
-EXIT_SIGNAL = 128
 
 # A shell sets it to ask for completions of a command line.
 COMPLETION_VARIABLE = "_LMCTL_COMPLETE"
@@ -173,26 +173,11 @@ def _version() -> None:
 OPTION_COMMANDS = {"help": _help, "version": _version}
 
 
-class _TerminatedError(SystemExit):
-    """SIGTERM or SIGHUP arrived. It is a SystemExit, so that no `except Exception` catches it."""
-
-    code: int
-
-
-def _terminate(number: int, _frame: object) -> NoReturn:
-    if number == signal.SIGHUP:
-        # If a terminal closes, the kernel and the shell each send one.
-        signal.signal(number, signal.SIG_IGN)
-    raise _TerminatedError(EXIT_SIGNAL + number)
-
-
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # A terminated run cleans up in the same way as an interrupted one.
-    signal.signal(signal.SIGTERM, _terminate)
-    # nohup ignores SIGHUP, and that is kept.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _terminate)
+    signals = RaisingSignals()
+    signals.install()
     # NumPy's products are small here. On an idle machine a second thread saves little; on a busy one the threads
     # wait for each other, and a query becomes thirty times slower (docs/benchmarks.md).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -206,10 +191,12 @@ def main() -> NoReturn:
         sys.exit(EXIT_IO)
     try:
         code = _flushed(run(sys.argv[1:]))
-    except (KeyboardInterrupt, _TerminatedError) as error:
+    except (KeyboardInterrupt, TerminatedError) as error:
         # The signal came while results waited for a reader.
         _discard_stdout()
-        code = error.code if isinstance(error, _TerminatedError) else EXIT_SIGNAL + signal.SIGINT
+        code = error.code if isinstance(error, TerminatedError) else EXIT_SIGNAL + signal.SIGINT
+    finally:
+        signals.have_ended()
     sys.exit(code)
 
 
@@ -256,7 +243,7 @@ def run(arguments: list[str]) -> int:
         return _fail(describe(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_SIGNAL + signal.SIGINT)
-    except _TerminatedError as error:
+    except TerminatedError as error:
         return _fail("terminated", error.code)
     except BrokenPipeError:
         # The reader has closed the pipe, as `head -1` does. That needs no message.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -39,6 +40,35 @@ def test_a_signal_ends_a_query_in_one_line(command, clean_environment, bundle, n
 
     assert process.returncode == code
     assert error == f"lmctl: {word}\n".encode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_whose_exception_python_drops_ends_a_command(clean_environment, number, code):
+    # A command that gets its signal in the callback of a weak reference, and then waits for ever.
+    program = f"""
+import signal, time, weakref
+import lmctl.cli
+
+def run(arguments):
+    thing = type("Thing", (), {{}})()
+    callback = weakref.ref(thing, lambda _: signal.raise_signal({int(number)}))
+    del thing
+    print("it goes on", flush=True)
+    time.sleep({LONGEST_SECONDS})
+
+signal.signal({int(number)}, {"signal.default_int_handler" if number == signal.SIGINT else "signal.SIG_DFL"})
+lmctl.cli.run = run
+lmctl.cli.main()
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=clean_environment(),
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout) == (code, b"it goes on\n")
 
 
 def test_a_bug_keeps_its_traceback(call, bundle, monkeypatch):
