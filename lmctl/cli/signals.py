@@ -1,9 +1,9 @@
 """Signals that end the command: each raises an exception, and again if that one is lost.
 
 Python drops an exception that is raised in the callback of a weak reference or in `__del__`, and some C code
-clears any exception. A signal's handler may run in all of them: importlib has such a callback for every module that
-it imports. So a command could go on as if no signal had come, and wait for a lock for ever. Here the same signal is
-sent again until its exception has reached the end of the command, or until a run has recorded the signal.
+clears any exception. A signal's handler may run in all of them: importlib has such a callback for every module
+that it imports. So a command could go on as if no signal had come, and wait for a lock for ever. Here the same
+signal is sent again until its exception has reached the end of the command, or until a run has recorded it.
 """
 
 from __future__ import annotations
