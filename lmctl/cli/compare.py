@@ -17,6 +17,7 @@ from lmctl.cli.options import (
     header_option,
     json_option,
     message_options,
+    models_flag,
     pass_messages,
     report_option,
     state_option,
@@ -42,14 +43,7 @@ LEVELS = ("summary", "group", "word")
 
 @click.command()
 @click.argument("files", nargs=-1, type=PathName(), metavar="[MODEL]... FILE...", shell_complete=complete_files)
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    type=PathName(),
-    metavar="MODEL",
-    shell_complete=complete_models,
+@models_flag(
     help="A model to compare: its folder, MODEL@6 for its generation 6, or folder of a bundle; repeatable. "
     "[default: those that stand before the first FILE]",
 )

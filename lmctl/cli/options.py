@@ -52,19 +52,23 @@ _MODEL_HELP = (
 )
 
 
+# -m, which may stand several times; to be called with its help.
+models_flag = functools.partial(
+    click.option,
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    type=PathName(),
+    metavar="MODEL",
+    shell_complete=complete_models,
+)
+
+
 def model_option(command: F) -> F:
     """Add -m, which names one model."""
 
-    @click.option(
-        "-m",
-        "--model",
-        "models",
-        multiple=True,
-        type=PathName(),
-        metavar="MODEL",
-        shell_complete=complete_models,
-        help=_MODEL_HELP,
-    )
+    @models_flag(help=_MODEL_HELP)
     @functools.wraps(command)
     def wrapped(*args: Any, models: tuple[str, ...], **kwargs: Any) -> Any:
         if len(models) > 1:
@@ -78,16 +82,7 @@ def model_option(command: F) -> F:
 
 def models_option(command: F) -> F:
     """Add -m, which may name several models."""
-    return click.option(
-        "-m",
-        "--model",
-        "models",
-        multiple=True,
-        type=PathName(),
-        metavar="MODEL",
-        shell_complete=complete_models,
-        help=f"{_MODEL_HELP.removesuffix(']')}; repeatable, to compare models]",
-    )(command)
+    return models_flag(help=f"{_MODEL_HELP.removesuffix(']')}; repeatable, to compare models]")(command)
 
 
 def model_argument(command: F) -> F:
