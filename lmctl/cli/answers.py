@@ -51,7 +51,7 @@ class AnswerPrinter(ABC, Generic[Answer]):
         """Return the words, each with its figure, best first."""
 
     @abstractmethod
-    def rows(self, answer: Answer) -> list[Sequence[str]]:
+    def rows(self, answer: Answer) -> list[Sequence[object]]:
         """Return the cells of `columns` for each word."""
 
     def last_word(self, answer: Answer) -> list[tuple[str, float]]:  # noqa: ARG002
@@ -95,7 +95,7 @@ class AnswerPrinter(ABC, Generic[Answer]):
         words = [*self.words(answer), *self.last_word(answer)]
         if self._format == "words":
             return " ".join(word for word, _ in words) + "\n"
-        return " ".join(f"{word} {figure:.6g}" for word, figure in words) + "\n"
+        return " ".join(f"{word} {figure:z.6g}" for word, figure in words) + "\n"
 
     def _print_tables(self, answers: Sequence[Answer]) -> None:
         console = terminal_console()
@@ -107,7 +107,7 @@ class AnswerPrinter(ABC, Generic[Answer]):
             longest = max(0, min(LONGEST_BAR, console.width - tables.LEAST_NAME - 16))
             columns = [tables.Column(self.figure), tables.Column("", right=False, optional=True)]
             rows = [
-                (word, (f"{figure:.4f}", "━" * round(longest * max(0.0, figure))))
+                (word, (f"{figure:z.4f}", "━" * round(longest * max(0.0, figure))))
                 for word, figure in self.words(answer)
             ]
             tables.show(console, "word", columns, rows)

@@ -82,7 +82,7 @@ class TablePrinter(Printer):
             for group in comparison.groups:
                 if group.by == by:
                     cells = rows.setdefault(group.group, [f"{group.tokens:,}"])
-                    cells.append(f"{group.bits_per_token:.3f}")
+                    cells.append(f"{group.bits_per_token:z.3f}")
                     if group.model != comparison.models[0].model:
                         difference, share = group.difference_bits, group.share
                         cells.append("" if difference is None else f"{difference:+z.3f}")
@@ -98,7 +98,7 @@ class TablePrinter(Printer):
             self._text(f"tokens whose bits differ most between 1 and {number}", bold=True)
             self._row(_ROW.format("line", "1", str(number), f"{number} less 1"), bold=True)
             for token in (token for token in comparison.tokens if token.model == difference.model):
-                bits = f"{token.baseline_bits:.2f}", f"{token.bits:.2f}", f"{token.difference_bits:+z.2f}"
+                bits = f"{token.baseline_bits:z.2f}", f"{token.bits:z.2f}", f"{token.difference_bits:+z.2f}"
                 row = _ROW.format(token.line, *bits)
                 room = max(self._console.width - len(row) - len(tables.GAP), tables.LEAST_NAME)
                 self._row(f"{row}{tables.GAP}{_in_context(token, room)}")
@@ -113,7 +113,7 @@ class TablePrinter(Printer):
 
 def _figures(each: ModelFigures, measure: str) -> Iterator[str]:
     figures, interval = each.figures, each.interval
-    bits = "" if figures.bits_per_character is None else f"{figures.bits_per_character:.4f}"
+    bits = "" if figures.bits_per_character is None else f"{figures.bits_per_character:z.4f}"
     if measure == "perplexity":
         yield f"{figures.perplexity:.2f}"
         yield f"{interval.low:.2f}–{interval.high:.2f}"
@@ -121,7 +121,7 @@ def _figures(each: ModelFigures, measure: str) -> Iterator[str]:
         yield bits
     else:
         yield bits
-        yield f"{interval.low:.4f}–{interval.high:.4f}"
+        yield f"{interval.low:z.4f}–{interval.high:z.4f}"
     yield from (f"{100 * share:.2f} %" for share in (figures.accuracy or {}).values())
     yield f"{each.tokens_per_second:,.0f}"
     yield f"{each.bytes / 1e6:,.1f}"

@@ -105,7 +105,7 @@ class TSVPrinter(Printer):
         self._header = False
         for row in rows:
             values = {"file": comparison.file, **row}
-            echo_line("\t".join(_cell(values[column]) for column in columns))
+            echo_line(tsv.row(values[column] for column in columns))
         sys.stdout.flush()
 
 
@@ -186,9 +186,3 @@ def _with_accuracies(comparison: Comparison) -> tuple[str, ...]:
 def _flat(summary: dict[str, Any]) -> dict[str, Any]:
     """A summary with a column for the accuracy at each k."""
     return summary | {f"accuracy@{k}": share for k, share in (summary["accuracy"] or {}).items()}
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else tsv.field(value)

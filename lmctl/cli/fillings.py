@@ -25,15 +25,12 @@ class FillingPrinter(AnswerPrinter[GapAnswer]):
         """See `AnswerPrinter.words`."""
         return [(found.word, found.prob) for found in answer.predictions]
 
-    def rows(self, answer: GapAnswer) -> list[Sequence[str]]:
+    def rows(self, answer: GapAnswer) -> list[Sequence[object]]:
         """See `AnswerPrinter.rows`; exact is 1 or 0."""
         search = (str(int(answer.exact)), f"{answer.unseen:.6g}")
         if not answer.predictions and not answer.exact:
             return [("", "", "", *search)]
-        return [
-            (found.word, f"{found.logprob:.6f}", f"{found.lower_logprob:.6f}", *search)
-            for found in answer.predictions
-        ]
+        return [(found.word, found.logprob, found.lower_logprob, *search) for found in answer.predictions]
 
     def last_word(self, answer: GapAnswer) -> list[tuple[str, float]]:
         """See `AnswerPrinter.last_word`."""

@@ -67,6 +67,6 @@ class GeneratedPrinter:
         if self._format == "jsonl":
             return encode_json(asdict(text)).decode() + "\n"
         if self._format == "tsv":
-            cells = (text.line, text.sample, f"{text.logprob:.6f}", text.ended_by, text.text)
+            cells = (text.line, text.sample, text.logprob, text.ended_by, text.text)
             return f"{tsv.row(cells)}\n"
         return f"{text.text}\n"

@@ -25,6 +25,6 @@ class NeighborPrinter(AnswerPrinter[Neighborhood]):
         """See `AnswerPrinter.words`."""
         return [(found.word, found.cosine) for found in answer.neighbors]
 
-    def rows(self, answer: Neighborhood) -> list[Sequence[str]]:
+    def rows(self, answer: Neighborhood) -> list[Sequence[object]]:
         """See `AnswerPrinter.rows`."""
-        return [(found.word, f"{found.cosine:.6f}") for found in answer.neighbors]
+        return [(found.word, found.cosine) for found in answer.neighbors]

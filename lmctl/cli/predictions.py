@@ -25,9 +25,9 @@ class PredictionPrinter(AnswerPrinter[Answer]):
         """See `AnswerPrinter.words`."""
         return [(found.word, found.prob) for found in answer.predictions]
 
-    def rows(self, answer: Answer) -> list[Sequence[str]]:
+    def rows(self, answer: Answer) -> list[Sequence[object]]:
         """See `AnswerPrinter.rows`."""
-        return [(found.word, f"{found.logprob:.6f}") for found in answer.predictions]
+        return [(found.word, found.logprob) for found in answer.predictions]
 
 
 class WordPrinter(PredictionPrinter):
@@ -35,7 +35,7 @@ class WordPrinter(PredictionPrinter):
 
     columns = ("word", "logprob", "exact", "unseen")
 
-    def rows(self, answer: Any) -> list[Sequence[str]]:
+    def rows(self, answer: Any) -> list[Sequence[object]]:
         """See `AnswerPrinter.rows`; exact is 1 or 0."""
         search = (str(int(answer.exact)), f"{answer.unseen:.6g}")
         return [(*row, *search) for row in super().rows(answer)] or [("", "", *search)]

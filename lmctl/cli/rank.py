@@ -165,8 +165,7 @@ class _Printer:
             place: dict[str, Any] = {"group": self._group, "rank": rank, "line": line}
             figures = {"bits": found.bits, "margin": found.margin, "oov": found.oov}
             return encode_json({**place, **figures, "sentence": found.sentence}).decode() + "\n"
-        margin = "" if found.margin is None else f"{found.margin:.6f}"
-        return tsv.row((self._group, rank, line, f"{found.bits:.6f}", margin, found.oov, found.sentence)) + "\n"
+        return tsv.row((self._group, rank, line, found.bits, found.margin, found.oov, found.sentence)) + "\n"
 
     def _table(self, ranked: Sequence[tuple[int, Ranked]]) -> None:
         from lmctl.cli import tables
@@ -175,7 +174,7 @@ class _Printer:
         console = terminal_console()
         columns = [tables.Column("bits"), tables.Column("margin")]
         rows = [
-            (found.sentence, (f"{found.bits:.2f}", "" if found.margin is None else f"{found.margin:.2f}"))
+            (found.sentence, (f"{found.bits:z.2f}", "" if found.margin is None else f"{found.margin:z.2f}"))
             for _, found in ranked
         ]
         tables.show(console, "sentence", columns, rows)

@@ -174,25 +174,23 @@ def _show_generations(listed: Sequence[Generation]) -> None:
     tables.show(terminal_console(), "model", columns, rows)
 
 
-def _generation_row(generation: Generation) -> tuple[str, ...]:
+def _generation_row(generation: Generation) -> tuple[object, ...]:
     mark = "" if not generation.current else "* pinned" if generation.pinned else "*"
     if generation.fault is not None:
         number = "" if generation.generation is None else str(generation.generation)
         return (generation.model, number, mark, "", "", "", "", "", generation.fault, "", "")
-    valid, oov_rate = generation.valid_perplexity, generation.valid_oov_rate
-    of_gaps = generation.valid_pseudo_perplexity
     return (
         generation.model,
-        str(generation.generation),
+        generation.generation,
         mark,
-        "" if valid is None else f"{valid:.6f}",
-        generation.valid_state or "",
-        "" if oov_rate is None else f"{oov_rate:.6f}",
-        str(generation.vocabulary_size),
-        "" if generation.tokens is None else str(generation.tokens),
-        str(generation.family),
-        generation.preset or "",
-        "" if of_gaps is None else f"{of_gaps:.6f}",
+        generation.valid_perplexity,
+        generation.valid_state,
+        generation.valid_oov_rate,
+        generation.vocabulary_size,
+        generation.tokens,
+        generation.family,
+        generation.preset,
+        generation.valid_pseudo_perplexity,
     )
 
 

@@ -44,7 +44,7 @@ class TablePrinter(Printer["SentenceScore", "Figures"]):
             return
         figures = sentence_figures(score)
         row = _SENTENCE.format(
-            score.line, len(score.words), score.oov, f"{figures.logprob10:.4f}", f"{figures.perplexity:.2f}"
+            score.line, len(score.words), score.oov, f"{figures.logprob10:z.4f}", f"{figures.perplexity:.2f}"
         )
         print_sentence(self._console, row, score.words)
 
@@ -58,7 +58,7 @@ class TablePrinter(Printer["SentenceScore", "Figures"]):
         for word, token_id, nats, rank in zip(
             words, score.token_ids, score.log_probs.tolist(), ranks, strict=True
         ):
-            cells = [f"{nats / LN_10:.4f}", f"{math.exp(nats):.4g}"]
+            cells = [f"{nats / LN_10:z.4f}", f"{math.exp(nats):.4g}"]
             cells += [] if score.ranks is None else [rank]
             rows.append((word, (*cells, "OOV" if token_id == UNKNOWN_ID else "")))
         tables.show(self._console, f"line {score.line}", columns, rows)
@@ -84,8 +84,8 @@ class TablePrinter(Printer["SentenceScore", "Figures"]):
                 f"{figures.perplexity:.2f}",
                 *([f"{figures.interval.low:.2f}–{figures.interval.high:.2f}"] if figures.interval else []),
                 f"{figures.perplexity_excluding_oov:.2f}",
-                f"{figures.cross_entropy_nats:.4f}",
-                "" if figures.bits_per_character is None else f"{figures.bits_per_character:.4f}",
+                f"{figures.cross_entropy_nats:z.4f}",
+                "" if figures.bits_per_character is None else f"{figures.bits_per_character:z.4f}",
             ]
             for _, _, figures in results
         ]

@@ -187,22 +187,19 @@ class TSVPrinter(Printer["SentenceScore", "Figures"]):
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
-        place, of_model = tsv.row((name, self._number, score.line)), tsv.field(model)
+        place = (name, self._number, score.line)
         if self._shows_words:
-            ranks = [""] * len(score.token_ids) if score.ranks is None else list(map(str, score.ranks.tolist()))
+            ranks = [None] * len(score.token_ids) if score.ranks is None else score.ranks.tolist()
             for position, (word, token_id, nats, rank) in enumerate(
                 zip((*score.words, SENTENCE_END), score.token_ids, score.log_probs.tolist(), ranks, strict=True),
                 start=1,
             ):
-                is_oov = int(token_id == UNKNOWN_ID)
-                echo_line(
-                    f"{place}\t{position}\t{tsv.field(word)}\t{is_oov}\t{nats / LN_10:.6f}\t"
-                    f"{surprisal_bits(nats):.6f}\t{rank}\t{of_model}"
-                )
+                scores = (int(token_id == UNKNOWN_ID), nats / LN_10, surprisal_bits(nats), rank)
+                echo_line(tsv.row((*place, position, word, *scores, model)))
         elif self._shows_sentences:
             figures = sentence_figures(score)
-            counts = f"{len(score.words)}\t{score.oov}"
-            echo_line(f"{place}\t{counts}\t{figures.logprob10:.6f}\t{figures.perplexity:.6f}\t{of_model}")
+            counts = (len(score.words), score.oov)
+            echo_line(tsv.row((*place, *counts, figures.logprob10, figures.perplexity, model)))
 
     def end(self, results: Sequence[Scored[Figures]]) -> None:
         if not self._shows_sentences:
@@ -254,7 +251,7 @@ def print_rows(results: Sequence[Scored[Any]], *, header: bool) -> None:
     if header:
         echo_line(tsv.row(rows[0]))
     for row in rows:
-        echo_line("\t".join(map(_cell, row.values())))
+        echo_line(tsv.row(row.values()))
 
 
 def print_object(scored: Scored[Any]) -> None:
@@ -273,12 +270,6 @@ def _flat_row(figures: msgspec.Struct) -> dict[str, Any]:
         row |= {f"perplexity_{end}": interval[end] for end in ("low", "high")}
         row["confidence"] = interval["confidence"]
     return row
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else tsv.field(value)
 
 
 def echo_line(text: str, *, nl: bool = True) -> None:

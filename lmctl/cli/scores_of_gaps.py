@@ -49,17 +49,15 @@ class TSVPrinter(Printer["GapScore", "PseudoFigures"]):
 
     def sentence(self, model: str, name: str, score: GapScore) -> None:
         self._number += 1
-        place, of_model = tsv.row((name, self._number, score.line)), tsv.field(model)
+        place = (name, self._number, score.line)
         if self._shows_words:
             for position, (word, is_oov, nats, rank) in enumerate(_words(score), start=1):
-                echo_line(
-                    f"{place}\t{position}\t{tsv.field(word)}\t{int(is_oov)}\t{nats:.6f}\t"
-                    f"{surprisal_bits(nats):.6f}\t{'' if rank is None else rank}\t{of_model}"
-                )
+                scores = (int(is_oov), nats, surprisal_bits(nats), rank)
+                echo_line(tsv.row((*place, position, word, *scores, model)))
         elif self._shows_sentences:
             figures = pseudo_sentence_figures(score)
-            counts = f"{len(score.words)}\t{score.oov}"
-            echo_line(f"{place}\t{counts}\t{figures.pll:.6f}\t{figures.pseudo_perplexity:.6f}\t{of_model}")
+            counts = (len(score.words), score.oov)
+            echo_line(tsv.row((*place, *counts, figures.pll, figures.pseudo_perplexity, model)))
 
     def end(self, results: Sequence[Scored[PseudoFigures]]) -> None:
         if not self._shows_sentences:
@@ -109,7 +107,7 @@ class TablePrinter(Printer["GapScore", "PseudoFigures"]):
             return
         figures = pseudo_sentence_figures(score)
         row = _SENTENCE.format(
-            score.line, len(score.words), score.oov, f"{figures.pll:.4f}", f"{figures.pseudo_perplexity:.2f}"
+            score.line, len(score.words), score.oov, f"{figures.pll:z.4f}", f"{figures.pseudo_perplexity:.2f}"
         )
         print_sentence(self._console, row, score.words)
 
@@ -122,7 +120,7 @@ class TablePrinter(Printer["GapScore", "PseudoFigures"]):
             (
                 word,
                 (
-                    f"{nats:.4f}",
+                    f"{nats:z.4f}",
                     f"{math.exp(nats):.4g}",
                     *([str(rank)] if has_ranks else []),
                     "OOV" if is_oov else "",
@@ -152,7 +150,7 @@ class TablePrinter(Printer["GapScore", "PseudoFigures"]):
                     f"{100 * figures.oov_rate:.2f} %",
                     f"{figures.pseudo_perplexity:.2f}",
                     "" if without is None else f"{without:.2f}",
-                    f"{figures.pseudo_cross_entropy_nats:.4f}",
+                    f"{figures.pseudo_cross_entropy_nats:z.4f}",
                 ]
             )
         show_texts(self._console, results, columns, rows)

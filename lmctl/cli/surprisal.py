@@ -196,7 +196,5 @@ class _Printer:
                 row = encode_json({**place, "bits": word.bits, **entropy, "oov": word.oov}).decode()
             else:
                 figures = [word.bits, *([word.entropy] if self._entropy else [])]
-                row = "\t".join(
-                    [tsv.row(place.values()), *(f"{figure:.6f}" for figure in figures), f"{word.oov:d}"]
-                )
+                row = tsv.row((*place.values(), *figures, int(word.oov)))
             sys.stdout.write(f"{row}\n")

@@ -133,10 +133,10 @@ class _Moses(NBestFormat):
 
     def written(self, hypothesis: Hypothesis, log_prob: float, score: float | None) -> str:
         fields = list(hypothesis.record)
-        feature = f"{FEATURE}= {log_prob:.6f}"
+        feature = f"{FEATURE}= {log_prob:z.6f}"
         fields[2:3] = [f"{fields[2]} {feature}".strip() if len(fields) > 2 else feature]
         if score is not None:
-            fields[3] = f"{score:.6f}"
+            fields[3] = f"{score:z.6f}"
         return _SEPARATOR.join(fields)
 
 
@@ -163,7 +163,7 @@ class _Kaldi(NBestFormat):
         return Hypothesis(number, group, text, score, name)
 
     def written(self, hypothesis: Hypothesis, log_prob: float, score: float | None) -> str:
-        return f"{hypothesis.record} {-(log_prob if score is None else score):.6f}"
+        return f"{hypothesis.record} {-(log_prob if score is None else score):z.6f}"
 
     def best(self, hypothesis: Hypothesis, log_prob: float, score: float | None) -> str:  # noqa: ARG002
         return f"{hypothesis.group} {hypothesis.text}"

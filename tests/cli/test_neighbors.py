@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from lmctl.cli.neighborhoods import NeighborPrinter
 from lmctl.query.model import load
-from lmctl.query.vectors import Neighbors
+from lmctl.query.vectors import Neighbor, Neighborhood, Neighbors
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +55,12 @@ def test_words_are_given_once(call, bundle):
     finished = call("neighbors", "-m", bundle, "-f", "words.txt", "the")
 
     assert (finished.code, finished.err) == (2, "lmctl: WORD and -f both give words; use one of them\n")
+
+
+@pytest.mark.parametrize(
+    ("format", "line"), [("tsv", "1\t1\tb\t0.000000"), ("plain", "b 0"), ("table", "b     0.0000")]
+)
+def test_a_cosine_that_rounds_to_zero_has_no_minus(capsys, format, line):
+    cosine = -0.0 if format == "plain" else -4e-7
+    NeighborPrinter(format, header=False).print([Neighborhood("a", [], [Neighbor("b", cosine)])])
+    assert line in map(str.rstrip, capsys.readouterr().out.splitlines())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import pty
 import shutil
@@ -70,16 +71,24 @@ def test_a_console_uses_its_own_sequences_and_shows_the_sequences_of_texts():
 
 @pytest.mark.parametrize(
     ("value", "field"),
-    [("a b", "a b"), ("a\tb\nc\r", r"a\tb\nc\r"), (r"C:\temp", r"C:\\temp"), (3, "3"), ("", "")],
+    [("a b", "a b"), ("a\tb\nc\r", r"a\tb\nc\r"), (r"C:\temp", r"C:\\temp"), (3, "3"), ("", ""), (None, "")],
 )
 def test_a_field_holds_no_tab_and_no_line_end(value, field):
+    assert tsv.field(value) == field
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [(1.5, "1.500000"), (-4e-7, "0.000000"), (-0.0, "0.000000"), (-6e-7, "-0.000001"), (-math.inf, "-inf")],
+)
+def test_a_number_in_a_field_has_six_decimals_and_zero_has_no_minus(value, field):
     assert tsv.field(value) == field
 
 
 def test_rows_have_the_columns_that_they_were_given():
     row = tsv.row(["a\tb\nc\\t", 1.5])
 
-    assert row == "a\\tb\\nc\\\\t\t1.5"
+    assert row == "a\\tb\\nc\\\\t\t1.500000"
     # The inverse, as docs/metrics.md describes it.
     undone = row.split("\t")[0].encode().decode("unicode_escape")
     assert undone == "a\tb\nc\\t"

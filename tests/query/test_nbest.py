@@ -108,3 +108,10 @@ def test_costs():
 )
 def test_the_first_line_shows_the_format(line, name):
     assert format_of(line) == name
+
+
+def test_a_score_that_rounds_to_zero_has_no_minus():
+    moses, ((one,),) = read("moses", ["0 ||| a ||| ||| -1"])
+    assert moses.written(one, -4e-7, -4e-7) == "0 ||| a ||| lmctl= 0.000000 ||| 0.000000"
+    kaldi, ((one,),) = read("kaldi", ["a-1 x"])
+    assert kaldi.written(one, 0.0, None) == "a-1 0.000000"
