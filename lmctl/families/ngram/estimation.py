@@ -16,10 +16,10 @@ from lmctl.families.ngram import columns, maximum_likelihood
 from lmctl.families.ngram.adjusting import adjusted_counts
 from lmctl.families.ngram.codebook import ShareCounts
 from lmctl.families.ngram.columns import Pieces, joined, stretches_of, write_pieces
-from lmctl.families.ngram.continuations import write_continuations
 from lmctl.families.ngram.counts import count_ngrams
 from lmctl.families.ngram.estimation_steps import Block, CodeBlock, Contexts, EstimateBlock, logs
 from lmctl.families.ngram.kneser_ney import Discounts
+from lmctl.families.ngram.packing import write_continuations
 from lmctl.families.ngram.shares import write_shares
 from lmctl.families.ngram.sizes import NgramSizes, share_bits, word_bits
 from lmctl.families.ngram.table_files import written_table

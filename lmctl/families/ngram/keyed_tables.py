@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.families.ngram.continuations import write_continuations
+from lmctl.families.ngram.packing import write_continuations
 from lmctl.families.ngram.sizes import NgramSizes
 from lmctl.families.ngram.table_files import written_table
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError
-from lmctl.families.ngram import continuations
-from lmctl.families.ngram.continuations import open_continuations, word_dtype, write_continuations
+from lmctl.families.ngram import continuations, packing
+from lmctl.families.ngram.continuations import open_continuations, word_dtype
 from lmctl.families.ngram.keys import make_keys
+from lmctl.families.ngram.packing import write_continuations
 from lmctl.families.ngram.sizes import table_name, word_bits
 
 
@@ -46,13 +47,15 @@ def test_look_ups_are_those_of_a_sorted_list(drawn, pieces, at_once):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda _: None)
         patch.setattr(continuations, "CONTEXTS_AT_ONCE", at_once)
+        patch.setattr(packing, "CONTEXTS_AT_ONCE", at_once)
         found = made(ngrams, contexts, vocabulary_size, Path(folder), pieces)
+        of_places = found.contexts_of(np.arange(len(ngrams))[::-1])
 
     first, stop = found.between(np.arange(contexts))
     assert first.tolist() == [bisect.bisect_left(ngrams, (context, 0)) for context in range(contexts)]
     assert stop.tolist() == [bisect.bisect_left(ngrams, (context + 1, 0)) for context in range(contexts)]
     assert found.words.tolist() == [word for _, word in ngrams]
-    assert found.contexts_of(np.arange(len(ngrams))).tolist() == [context for context, _ in ngrams]
+    assert of_places.tolist() == [context for context, _ in reversed(ngrams)]
     # All n-grams, and neighbours of their words; together, and a few at a time.
     places = {ngram: place for place, ngram in enumerate(ngrams)}
     asked = [(c, w + more) for c, w in ngrams for more in (-1, 0, 1) if 0 <= w + more < vocabulary_size]
@@ -76,6 +79,21 @@ def test_a_context_with_more_ngrams_than_an_offset_of_two_bytes_holds(tmp_path):
         [0, 70_000, 70_001, 70_003],
         [70_000, 70_001, 70_003, 70_003],
     ]
+
+
+def test_the_contexts_of_n_grams_that_lie_far_apart_take_memory_for_a_part_of_the_contexts(tmp_path, monkeypatch):
+    # Of 100,000 contexts, three have an n-gram.
+    monkeypatch.setattr(continuations, "CONTEXTS_AT_ONCE", 1024)
+    found = made([(0, 1), (40_000, 0), (99_999, 2)], 100_000, 3, tmp_path)
+
+    tracemalloc.start()
+    contexts = found.contexts_of(np.array([2, 0, 1, 1]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert contexts.tolist() == [99_999, 0, 40_000, 40_000]
+    # Less than two bytes a context; the places of all of them have 8 bytes each.
+    assert peak < 2 * 100_000
 
 
 def test_opening_takes_memory_for_a_part_of_the_n_grams_and_checks_all_of_them(tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.errors import DataError
-from lmctl.families.ngram.continuations import write_continuations
 from lmctl.families.ngram.keys import ABSENT
+from lmctl.families.ngram.packing import write_continuations
 from lmctl.families.ngram.sizes import NgramSizes, table_name
 from lmctl.families.ngram.tables import open_tables
 
