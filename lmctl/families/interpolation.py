@@ -40,7 +40,8 @@ def tune_weights(log_probs: Sequence[Float64Array], deadline: Deadline = NEVER) 
         deadline: the algorithm ends then, with the best weights so far.
 
     Returns:
-        M weights, whose sum is 1. All but the largest are rounded to WEIGHT_DIGITS digits.
+        M weights, whose sum is 1. All but the largest are rounded to WEIGHT_DIGITS digits, but not to 0 if a token
+        would be impossible then.
 
     Raises:
         DataError: every token is impossible for all members.
@@ -60,6 +61,10 @@ def tune_weights(log_probs: Sequence[Float64Array], deadline: Deadline = NEVER) 
         weights *= gains
     # The last digits depend on the order of additions, and so on the number of threads. Rounding removes them.
     rounded = [round(float(weight), WEIGHT_DIGITS) for weight in weights / weights.sum()]
+    for member in np.argsort(-weights).tolist():
+        # A token of a long text may be possible for a member of tiny weight alone.
+        if rounded[member] == 0 and (relative[member, np.array(rounded) @ relative == 0] > 0).any():
+            rounded[member] = 10.0**-WEIGHT_DIGITS
     # The largest weight is the rest: a small one might be less than what the others were rounded up by.
     largest = int(weights.argmax())
     rounded[largest] = 1.0 - sum(rounded[:largest] + rounded[largest + 1 :])

@@ -108,6 +108,16 @@ def test_weights_that_are_all_rounded_up_sum_to_one():
     assert weights == pytest.approx([0.166667, 0.166667, 0.666666, 0.0], abs=1e-12)
 
 
+def test_no_weight_is_rounded_to_zero_if_a_token_would_be_impossible(monkeypatch):
+    # Of 10,000 tokens, the last one is possible for the second and the third member alone. The second is better
+    # for the others, so it has the weight of both, 1/10,000, which is 0 in three digits.
+    monkeypatch.setattr(interpolation, "WEIGHT_DIGITS", 3)
+    of_members = np.log([[1 / 2] * 10_000, [1 / 1000] * 10_000, [1 / 2000] * 10_000])
+    of_members[:, -1] = -math.inf, math.log(1 / 2), math.log(1 / 2)
+
+    assert tune_weights(list(of_members)) == [0.999, 0.001, 0.0]
+
+
 def test_tokens_that_no_member_finds_possible_are_left_out():
     impossible = np.array([-np.inf])
     first, second = np.log([0.1, 0.7, 0.2]), np.log([0.4, 0.3, 0.1])
