@@ -194,7 +194,7 @@ class ChunkCutter:
         while self._buffer:
             end = self._end_of_chunk()
             if not end:
-                if len(self._buffer) > LONGEST_LINE_BYTES:
+                if len(self._buffer) > self._longest_line():
                     self._drop_start(len(self._buffer))
                 end = len(self._buffer)
             yield self._take(end)
@@ -206,8 +206,9 @@ class ChunkCutter:
         if len(buffer) <= self._chunk_bytes:
             return 0
         end = buffer.rfind(b"\n", 0, self._chunk_bytes) + 1
-        end = end or buffer.find(b"\n", self._chunk_bytes, LONGEST_LINE_BYTES + 1) + 1
-        if end or len(buffer) <= LONGEST_LINE_BYTES:
+        longest = self._longest_line()
+        end = end or buffer.find(b"\n", self._chunk_bytes, longest + 1) + 1
+        if end or len(buffer) <= longest:
             return end
         if self._long_lines == "refuse":
             raise DataError(f"{self._source}: line {self._line}: longer than {LONGEST_LINE_BYTES} bytes")
@@ -222,6 +223,10 @@ class ChunkCutter:
             )
         return self._cut_long_line() if self._long_lines == "cut" else self._find_its_end()
 
+    def _longest_line(self) -> int:
+        """The most bytes before the LF of the first line: the CR of CRLF belongs to the line end."""
+        return LONGEST_LINE_BYTES + self._buffer.startswith(b"\r", LONGEST_LINE_BYTES)
+
     def _find_its_end(self) -> int:
         """Drop the start of the overlong first line.
 
@@ -230,17 +235,17 @@ class ChunkCutter:
         """
         end = self._buffer.find(b"\n", LONGEST_LINE_BYTES)
         if end >= 0:
-            return end + 1 - self._drop_start(end)
+            return end + 1 - self._drop_start(end - self._buffer.endswith(b"\r", 0, end))
         if len(self._buffer) > 2 * LONGEST_LINE_BYTES:
-            # One byte more than the longest line is kept, so that the line is still recognised as overlong.
-            self._drop(len(self._buffer) - LONGEST_LINE_BYTES - 1)
+            # Two bytes more than the longest line are kept, so that it is still overlong with a CR at its end.
+            self._drop(len(self._buffer) - LONGEST_LINE_BYTES - 2)
         return 0
 
     def _drop_start(self, end: int) -> int:
         """Drop all but the end of a line, which starts after a blank or at a whole character.
 
         Args:
-            end: the place of the line end in the buffer.
+            end: the place of the line end, CRLF or LF, in the buffer.
 
         Returns:
             The number of bytes dropped.

@@ -11,7 +11,7 @@ import re
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from source_texts import lines_of, write
 
@@ -136,6 +136,30 @@ def test_a_long_line_is_not_cut_inside_its_crlf(tmp_path, monkeypatch):
     monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
     assert list(read_lines(write(tmp_path, b"abc\r\nd\r\n"))) == ["abc", "d"]
     assert list(read_lines(write(tmp_path, b"abcdefg\r\nh"))) == ["abcd", "efg", "h"]
+    assert list(read_lines(write(tmp_path, b"a\nabcd\r"))) == ["a", "abcd\r"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(st.text(alphabet="ab", max_size=9), max_size=6),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    pieces=st.integers(1, 30),
+    chunk_bytes=st.integers(1, 20),
+)
+def test_a_long_line_is_cut_at_the_same_places_with_all_line_ends(lines, line_end, pieces, chunk_bytes):
+    # The first line decides whether CR ends a line.
+    content = "".join(line + line_end for line in ["a", *lines]).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
+        patch.setattr(line_ends, "DECIDING_BYTES", 4)
+        cutter = source_chunks.ChunkCutter("text", "utf-8", "strict", chunk_bytes, warns=False)
+        chunks = []
+        for start in range(0, len(content), pieces):
+            chunks += cutter.feed(content[start : start + pieces])
+        chunks += cutter.finish()
+
+    parts = [[line[start : start + 4] for start in range(0, len(line), 4)] or [""] for line in lines]
+    assert [line for chunk in chunks for line in chunk.lines()] == ["a", *itertools.chain.from_iterable(parts)]
 
 
 def test_errors_after_a_cut_still_give_the_line_of_the_file(tmp_path, monkeypatch):
@@ -176,17 +200,24 @@ def test_checking_a_named_pipe_does_not_open_it(tmp_path):
     check_sources([str(tmp_path / "pipe")])
 
 
-@settings(max_examples=60, deadline=None)
-@given(text=st.text(alphabet="ab \n", max_size=60), pieces=st.integers(1, 20), chunk_bytes=st.integers(1, 20))
-def test_every_line_is_read_once_and_of_a_long_one_the_end(text, pieces, chunk_bytes):
+@settings(max_examples=200, deadline=None)
+@given(
+    text=st.text(alphabet="ab \n", max_size=60),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    pieces=st.integers(1, 20),
+    chunk_bytes=st.integers(1, 20),
+)
+@example(text="a\nabababab\n", line_end="\r\n", pieces=1, chunk_bytes=6)
+def test_every_line_is_read_once_and_of_a_long_one_the_end(text, line_end, pieces, chunk_bytes):
+    content = text.replace("\n", line_end).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source_chunks, "LONGEST_LINE_BYTES", 6)
         patch.setattr(source_chunks, "_LOOK_FOR_BLANK_BYTES", 3)
         patch.setattr(line_ends, "DECIDING_BYTES", 4)
         cutter = source_chunks.ChunkCutter("text", "utf-8", "strict", chunk_bytes, "end")
         chunks = []
-        for start in range(0, len(text), pieces):
-            chunks += cutter.feed(text[start : start + pieces].encode())
+        for start in range(0, len(content), pieces):
+            chunks += cutter.feed(content[start : start + pieces])
         chunks += cutter.finish()
 
     # The last six bytes. A space among the first three of them ends a word that was cut, which is left out.
