@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from lmctl.errors import DataError, UsageError, listed, quoted
 from lmctl.text.formats.json_lines import JsonLines, first_object, parse_path
 from lmctl.text.formats.recognition import suffix_of
-from lmctl.text.formats.tables import TAB, Rows, columns_of, separator_of
+from lmctl.text.formats.tables import TAB, Rows, column_number, columns_of, separator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class Columns:
         for column in (id_column, text_column):
             if column == "":
                 raise UsageError("column '': expected a name, or a number from 1")
-            if column is not None and column.isdecimal() and int(column) < 1:
+            if column is not None and column_number(column) == 0:
                 raise UsageError(f"column {column}: columns are counted from 1")
 
     @property
@@ -98,7 +98,8 @@ class Columns:
         if suffix in (".jsonl", ".ndjson") or first_object(first) is not None:
             return _Records(self._source, self._id_column, self._text_column, self._errors)
         separator = TAB
-        names = {column for column in (self._id_column, self._text_column) if column and not column.isdecimal()}
+        given = filter(None, (self._id_column, self._text_column))
+        names = {column for column in given if column_number(column) is None}
         if suffix == ".csv" or (names and TAB not in first and names <= set(columns_of(first, ".csv"))):
             separator = separator_of(first, ".csv")
         return _Table(self._source, self._id_column, self._text_column, separator, has_header=bool(names))
@@ -155,8 +156,9 @@ class _Table:
         return cells[place]
 
     def _place(self, column: str) -> int:
-        if column.isdecimal():
-            return int(column) - 1
+        number = column_number(column)
+        if number is not None:
+            return number - 1
         if column not in self._header:
             shown = listed([quoted(name, 30) for name in self._header])
             raise DataError(f"{self._source}: no column {quoted(column)}; the first line names {shown}")

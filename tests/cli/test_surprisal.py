@@ -137,6 +137,7 @@ def test_a_context_file(call, bundle, write):
             "line 1: 3 columns, no column 4; expected columns with a TAB between them",
         ),
         (("--text-column", "0"), ITEMS, 2, "column 0: columns are counted from 1"),
+        (("--id-column", "9" * 5000), ITEMS, 65, "; the first line names 'item', 'condition', 'sentence'"),
         (
             ("--id-column", "1"),
             b"a\tthe\nb\tcat\na\tdog\n",

@@ -52,7 +52,7 @@ def test_a_mixture_needs_the_model_that_is_mixed_in(resolved):
         resolved("training.with_ngram=true", "training.baseline=false")
 
 
-@pytest.mark.parametrize("pruning", ["1", "0 x", "", "0  1", "'0 -1'"])
+@pytest.mark.parametrize("pruning", ["1", "0 x", "", "0  1", "'0 -1'", f"0 {'9' * 5000}"])
 def test_pruning_is_counts_for_each_order(pruning, resolved):
     with pytest.raises(UsageError, match=r"^model.pruning: expected "):
         resolved("preset=ngram", f"model.pruning={pruning}")

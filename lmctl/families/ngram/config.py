@@ -30,7 +30,7 @@ class NgramConfig(
     pruning: Annotated[
         str,
         Meta(
-            pattern=r"^0( [0-9]+)*$",
+            pattern=r"^0( [0-9]{1,18})*$",
             description="Largest count of the n-grams that are left out, for each order from 1 on; the last "
             "number holds for all higher orders. 0 leaves out none; 0 0 1 leaves out n-grams of 3 and more "
             "words that occur once.",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TAB = "\t"
+# No line has a column with a longer number.
+_LONGEST_NUMBER = len(str(LONGEST_LINE_BYTES))
 
 
 def separator_of(first_line: str, suffix: str) -> str:
@@ -40,6 +42,12 @@ def columns_of(first_line: str, suffix: str) -> list[str]:
         return next(csv.reader([first_line], delimiter=separator), [])
     except csv.Error:
         return first_line.split(separator)
+
+
+def column_number(column: str) -> int | None:
+    """Return the number of a column; None if it is the name of a column."""
+    is_number = column.isascii() and column.isdecimal() and len(column) <= _LONGEST_NUMBER
+    return int(column) if is_number else None
 
 
 class Rows:
@@ -144,8 +152,9 @@ class Table:
         self._suffix = suffix
         self._rows: Rows | None = None
         self._index: int | None = None
-        if column.isascii() and column.isdecimal():
-            self._index = int(column) - 1
+        self._number = column_number(column)
+        if self._number is not None:
+            self._index = self._number - 1
             if self._index < 0:
                 raise UsageError("--column (text.column): columns are counted from 1, got 0")
 
@@ -186,7 +195,7 @@ class Table:
                 raise DataError(
                     f"{self._source}: line {number}: a row of {len(row)} column{'s' if len(row) > 1 else ''}; "
                     f"expected text in column {self._index + 1}"
-                    f"{'' if self._column.isdecimal() else f', {quoted(self._column)}'}"
+                    f"{f', {quoted(self._column)}' if self._number is None else ''}"
                 )
 
     def _in_header(self, header: Sequence[str], number: int) -> int:

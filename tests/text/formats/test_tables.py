@@ -63,6 +63,12 @@ def test_a_number_is_a_column_of_a_table_without_header():
         Table("a.csv", "0", "")
 
 
+def test_a_number_that_no_line_has_columns_for_is_a_name():
+    with pytest.raises(DataError, match=r"line 1: no column '9999.*' in the header; its columns are text, id "):
+        texts("text,id\nb,2\n", "9" * 5000)
+    assert texts("text,1234567890\nb,2\n", "1234567890") == [(2, "2")]
+
+
 @pytest.mark.parametrize(
     ("first_line", "suffix", "separator"),
     [
