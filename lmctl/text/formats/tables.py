@@ -77,7 +77,8 @@ class Rows:
         """
         if self._separator == TAB:
             for number, line in enumerate(lines, start=first_line):
-                if line.strip():
+                # TABs alone are a row of empty fields.
+                if TAB in line or line.strip():
                     yield number, line.split(TAB)
             return
         if not self._pending:

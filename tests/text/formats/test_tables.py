@@ -56,6 +56,12 @@ def test_tsv_has_no_quoting():
     assert texts(content, suffix=".tsv", size=1) == expected
 
 
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_a_row_of_empty_fields_is_a_row(separator):
+    content = "id|text\n1|a\n|\n\n  \n2|b\n".replace("|", separator)
+    assert texts(content) == [(2, "a"), (3, ""), (6, "b")]
+
+
 def test_a_number_is_a_column_of_a_table_without_header():
     assert texts("text,id\nb,2\n", "1") == [(1, "text"), (2, "b")]
     assert texts("1\ta\n2\tb", "2") == [(1, "a"), (2, "b")]
