@@ -173,11 +173,26 @@ def _version() -> None:
 OPTION_COMMANDS = {"help": _help, "version": _version}
 
 
+_signals = RaisingSignals()
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    # A terminated run cleans up in the same way as an interrupted one.
-    signals = RaisingSignals()
-    signals.install()
+    try:
+        # A terminated run cleans up in the same way as an interrupted one.
+        _signals.install()
+        code = _run_with_streams()
+        _signals.have_ended()
+    except (KeyboardInterrupt, TerminatedError) as error:
+        # The signal came before the command began, or while results waited for a reader.
+        _signals.have_ended()
+        _discard_stdout()
+        code = error.code if isinstance(error, TerminatedError) else EXIT_SIGNAL + signal.SIGINT
+    sys.exit(code)
+
+
+def _run_with_streams() -> int:
+    """Run the command line, write its results, and return its exit code."""
     # NumPy's products are small here. On an idle machine a second thread saves little; on a busy one the threads
     # wait for each other, and a query becomes thirty times slower (docs/benchmarks.md).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -188,16 +203,8 @@ def main() -> NoReturn:
             "standard output is closed, so results cannot be printed; open it, for example to a file or to "
             "/dev/null"
         )
-        sys.exit(EXIT_IO)
-    try:
-        code = _flushed(run(sys.argv[1:]))
-    except (KeyboardInterrupt, TerminatedError) as error:
-        # The signal came while results waited for a reader.
-        _discard_stdout()
-        code = error.code if isinstance(error, TerminatedError) else EXIT_SIGNAL + signal.SIGINT
-    finally:
-        signals.have_ended()
-    sys.exit(code)
+        return EXIT_IO
+    return _flushed(run(sys.argv[1:]))
 
 
 def _flushed(code: int) -> int:
@@ -231,7 +238,7 @@ def run(arguments: list[str]) -> int:
         return shell_complete(lmctl, {}, "lmctl", COMPLETION_VARIABLE, instruction)
     try:
         # Command.main would turn a closed pipe into exit code 1 and Ctrl-C into a blank line.
-        with lmctl.make_context("lmctl", arguments) as context:
+        with _signals.as_the_outcome(), lmctl.make_context("lmctl", arguments) as context:
             lmctl.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -3,15 +3,24 @@
 Python drops an exception that is raised in the callback of a weak reference or in `__del__`, and some C code
 clears any exception. A signal's handler may run in all of them: importlib has such a callback for every module
 that it imports. So a command could go on as if no signal had come, and wait for a lock for ever. Here the same
-signal is sent again until its exception has reached the end of the command, or until a run has recorded it.
+signal is sent again until its exception has reached the end of the command, or until a run has recorded it. Other
+C code, such as the start of a module, raises an error of its own instead. This error is not the outcome, either.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from lmctl.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The signals that end a command.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The exit code of a process that a signal ended is this plus the signal's number.
 EXIT_SIGNAL = 128
 # Seconds until a lost signal is sent again. Clean-up is rarely longer, so that it is rarely looked at meanwhile.
@@ -32,22 +41,49 @@ class RaisingSignals:
     """
 
     def __init__(self) -> None:
+        # The signal whose exception is on its way, or is lost.
         self._raised: int | None = None
 
     def install(self) -> None:
         """Set the handlers. This is for the main thread."""
         signal.signal(signal.SIGALRM, self._send_again_if_lost)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        report = sys.unraisablehook
+
+        def report_unless_sent_again(dropped: sys.UnraisableHookArgs) -> None:
+            if not issubclass(dropped.exc_type, (KeyboardInterrupt, TerminatedError)):
+                report(dropped)
+
+        sys.unraisablehook = report_unless_sent_again
+        for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._raise)
 
     def have_ended(self) -> None:
-        """Send no signal again: the command ends."""
+        """Send no signal again, and raise nothing: the command has ended, and a signal ends the process at once.
+
+        Otherwise it would leave a traceback in what the interpreter does last, and change nothing.
+        """
         signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in ENDING:
+            if signal.getsignal(number) == self._raise:
+                signal.signal(number, signal.SIG_DFL)
+
+    @contextlib.contextmanager
+    def as_the_outcome(self) -> Iterator[None]:
+        """Raise the exception of a signal again if another error ends the block in its place."""
+        try:
+            yield
+        except InterruptedRunError:
+            raise
+        except Exception as error:
+            if self._raised is None:
+                raise
+            _raise_for(self._raised, error)
 
     def _raise(self, number: int, _frame: object) -> None:
-        if number == signal.SIGHUP == self._raised:
-            # If a terminal closes, the kernel and the shell each send one.
+        if number == signal.SIGHUP and self._raised is not None:
+            # If a terminal closes, the kernel and the shell each send one; a service manager may send one after
+            # SIGTERM.
             return
         self._raised = number
         signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)
@@ -67,7 +103,7 @@ class RaisingSignals:
             signal.raise_signal(number)
 
 
-def _raise_for(number: int) -> NoReturn:
+def _raise_for(number: int, cause: Exception | None = None) -> NoReturn:
     if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise TerminatedError(EXIT_SIGNAL + number)
+        raise KeyboardInterrupt from cause
+    raise TerminatedError(EXIT_SIGNAL + number) from cause

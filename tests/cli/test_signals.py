@@ -11,10 +11,10 @@ import pytest
 from waiting import LONGEST_SECONDS
 
 from lmctl.cli import signals as module
-from lmctl.cli.signals import RaisingSignals, TerminatedError
+from lmctl.cli.signals import ENDING, RaisingSignals, TerminatedError
+from lmctl.errors import DataError, InterruptedRunError
 from lmctl.jobs.train.signals import listening_for_signals, signals_held_back
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXCEPTIONS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: TerminatedError, signal.SIGHUP: TerminatedError}
 
 
@@ -30,11 +30,15 @@ def lost(monkeypatch):
 def handlers():
     """The handlers are set, and the timer never ends by itself. All is as before when the test ends."""
     numbers = (*ENDING, signal.SIGALRM)
-    before = [signal.getsignal(number) for number in numbers]
+    before, report = [signal.getsignal(number) for number in numbers], sys.unraisablehook
+    for number in ENDING:
+        # A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP.
+        signal.signal(number, signal.SIG_DFL)
     raising = RaisingSignals()
     raising.install()
     yield raising
     raising.have_ended()
+    sys.unraisablehook = report
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
 
@@ -51,12 +55,12 @@ def is_set():
     return signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
 
 
+class Thing:
+    """Something that a weak reference can have."""
+
+
 def lose(number):
     """Get a signal where Python drops its exception, as importlib has such a place."""
-
-    class Thing:
-        pass
-
     thing = Thing()
     callback = weakref.ref(thing, lambda _: signal.raise_signal(number))
     del thing
@@ -100,19 +104,57 @@ def test_clean_up_is_not_disturbed(handlers, alarm, number):
     assert seen == ["cleaned up"]
 
 
-def test_a_second_hangup_is_ignored(handlers, alarm):
-    with pytest.raises(TerminatedError) as caught:
-        signal.raise_signal(signal.SIGHUP)
+@pytest.mark.parametrize("first", ENDING)
+def test_a_hangup_after_another_signal_is_ignored(handlers, alarm, first):
+    with pytest.raises(EXCEPTIONS[first]):
+        signal.raise_signal(first)
     signal.raise_signal(signal.SIGHUP)
-    assert caught.value.code == 128 + 1
 
 
-def test_nothing_is_sent_after_the_end(handlers, alarm):
+@pytest.mark.parametrize("number", ENDING)
+def test_a_dropped_exception_is_not_reported_and_others_are(handlers, alarm, number, monkeypatch):
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: reported.append(what.exc_type))
+    handlers.install()
+
+    lose(number)
+    assert reported == []
+    weakref.finalize(thing := Thing(), int, "no number")
+    del thing
+    assert reported == [ValueError]
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_an_error_in_place_of_the_exception_is_not_the_outcome(handlers, lost, alarm, number):
+    # So does pybind11 if an exception comes while it starts a module.
+    with pytest.raises(EXCEPTIONS[number]) as caught, handlers.as_the_outcome():  # noqa: PT012
+        lose(number)
+        raise ImportError("initialization failed")
+    assert isinstance(caught.value.__cause__, ImportError)
+
+
+@pytest.mark.parametrize("error", [DataError("no text"), InterruptedRunError("interrupted", signal.SIGINT)])
+def test_other_errors_are_the_outcome(handlers, error):
+    with pytest.raises(type(error)) as caught, handlers.as_the_outcome():
+        raise error
+    assert caught.value is error
+
+
+def test_a_run_that_recorded_another_signal_says_so_itself(handlers, lost, alarm):
+    error = InterruptedRunError("interrupted; the same command starts over", signal.SIGINT)
+    with pytest.raises(InterruptedRunError) as caught, handlers.as_the_outcome():  # noqa: PT012
+        lose(signal.SIGTERM)
+        raise error
+    assert caught.value is error
+
+
+def test_nothing_is_sent_or_raised_after_the_end(handlers, alarm):
     with pytest.raises(TerminatedError):
         signal.raise_signal(signal.SIGTERM)
     assert is_set()
     handlers.have_ended()
     assert not is_set()
+    assert [signal.getsignal(number) for number in ENDING] == [signal.SIG_DFL] * 3
 
 
 def test_a_lost_signal_is_recorded_by_a_run_that_began_meanwhile(handlers, lost, alarm):
@@ -141,3 +183,5 @@ def test_a_signal_that_is_ignored_stays_ignored(handlers, number):
     handlers.install()
     signal.raise_signal(number)
     assert not is_set()
+    handlers.have_ended()
+    assert signal.getsignal(number) is signal.SIG_IGN
