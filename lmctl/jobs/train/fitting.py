@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lmctl import families, progress
 from lmctl.config import seconds_of
 from lmctl.deadline import NEVER
-from lmctl.errors import LmctlError, OutOfTimeError
+from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError
 from lmctl.jobs.figures import add_figures
 from lmctl.jobs.train.assisting import joined_device
 from lmctl.jobs.train.baseline import compare_with_baseline
@@ -97,14 +97,14 @@ class EstimationFit:
         corpus, config, scratch = self._inputs.corpus, self._inputs.config, self._watch.folder.scratch
         folder = scratch / FINISHED
         remove(folder)
-        bundle = estimate_bundle(
-            folder, corpus, config, scratch, jobs=self._policies.jobs, scheduler=self._policies.scheduler
-        )
-        scores = score_valid(bundle, corpus, config)
-        metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
-        metrics |= {"own": own_figures(bundle, corpus)}
-        _add_figures(self._watch, bundle, corpus, metrics)
-        self._signals.raise_if_received("starts over")
+        with self._signals.enforced("starts over"):
+            bundle = estimate_bundle(
+                folder, corpus, config, scratch, jobs=self._policies.jobs, scheduler=self._policies.scheduler
+            )
+            scores = score_valid(bundle, corpus, config)
+            metrics: dict[str, Any] = {"valid": None if scores is None else valid_figures(scores, corpus, config)}
+            metrics |= {"own": own_figures(bundle, corpus)}
+            _add_figures(self._watch, bundle, corpus, metrics)
         return folder
 
     def finish(self) -> None:
@@ -160,17 +160,16 @@ class NetworkFit:
             self._watch.tell(start.drift)
         next_time = self._run.next_time(self._policies.resume)
         device = joined_device(self._corpus, self._config, self._policies, self._signals, next_time)
-        ngram = self._count_baseline()
-        result = None
         # A signal may have arrived while the current generation was scored.
-        if not self._signals.received():
-            try:
-                result = self._train(budget.training_limit(standard, checkpoint), checkpoint, start, device)
-            except OutOfTimeError as error:
-                if ngram is None or not self._config.training.with_ngram:
-                    raise
-                logger.warning("%s; the baseline (family %s) is published alone", error, self._baseline_name)
-                return self._ngram_alone(*ngram)
+        with self._signals.enforced(next_time):
+            ngram = self._count_baseline()
+        try:
+            result = self._train(budget.training_limit(standard, checkpoint), checkpoint, start, device)
+        except OutOfTimeError as error:
+            if ngram is None or not self._config.training.with_ngram:
+                raise
+            logger.warning("%s; the baseline (family %s) is published alone", error, self._baseline_name)
+            return self._ngram_alone(*ngram)
         self._signals.raise_if_received(self._run.next_time(self._policies.resume))
         if result is None and device is not None and device.link is not None:
             device.link.check_not_interrupted()
@@ -276,6 +275,8 @@ class NetworkFit:
                     scheduler=self._policies.scheduler,
                 )
             scores = score_valid(ngram, self._corpus, self._config, until)
+        except InterruptedRunError:
+            raise
         except (LmctlError, OSError) as error:
             # The baseline is only a comparison here: its failure does not stop the training of the network.
             # Without time for it, the network is published alone.

@@ -7,6 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from lmctl import progress
 from lmctl.errors import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -40,6 +41,29 @@ class Signals:
         if self._first is not None:
             message = f"interrupted; nothing was published, and the same command {next_time}"
             raise InterruptedRunError(message, self._first)
+
+    @contextlib.contextmanager
+    def enforced(self, next_time: str) -> Iterator[None]:
+        """End the run at the first report of progress in the block that comes after a signal, or at its end.
+
+        This is for work of which a part is worth nothing.
+
+        Args:
+            next_time: see `raise_if_received`.
+
+        Raises:
+            InterruptedRunError: a signal has arrived.
+        """
+        outer = progress.listener()
+
+        def look(activity: str, done: float, total: float | None) -> None:
+            self.raise_if_received(next_time)
+            if outer is not None:
+                outer(activity, done, total)
+
+        with progress.listening(look):
+            yield
+        self.raise_if_received(next_time)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from lmctl.errors import DataError, InterruptedRunError, UsageError, WorkerLostE
 from lmctl.jobs.prepare import prepare
 from lmctl.jobs.train.run import train
 from lmctl.jobs.train.training_job import Policies
+from lmctl.progress import listening
 from lmctl.training.events import StepDone, TrainingStarted
 from lmctl.training.hosts.cluster import Cluster
 
@@ -57,6 +58,31 @@ def test_a_signal_ends_the_run_and_the_same_run_again_continues_it(text, tmp_pat
     for name in ("weights.safetensors", "vocabulary.tsv", "config.yaml", "metrics.json"):
         assert (Path(continued.published) / name).read_bytes() == (whole / name).read_bytes()
     assert list((tmp_path / "model/work").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "assignments", [("preset=ngram",), ("training.baseline=true",)], ids=["alone", "baseline"]
+)
+def test_a_signal_ends_the_counting_of_n_grams_at_once(text, valid, tmp_path, tiny, assignments, number, caplog):
+    asked = [f"validation.file={valid}", *([] if assignments == ("preset=ngram",) else tiny), *assignments]
+    reports = []
+
+    def interrupt(activity, done, total):
+        reports.append(activity)
+        if activity == "counting 1-grams":
+            os.kill(os.getpid(), number)
+
+    with (
+        pytest.raises(InterruptedRunError, match=r"the same command starts over$") as caught,
+        listening(interrupt),
+    ):
+        train([text], tmp_path / "model", read_settings(assignments=asked))
+
+    assert caught.value.exit_code == 128 + number
+    assert reports[-1] == "counting 1-grams"
+    assert caplog.messages == []
+    assert not (tmp_path / "model/current").exists()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from lmctl import progress
 from lmctl.errors import InterruptedRunError
 from lmctl.jobs.train.signals import Signals, listening_for_signals, signals_held_back
 
@@ -45,6 +46,32 @@ def test_the_first_signal_decides_the_exit_code():
     assert str(caught.value) == "interrupted; nothing was published, and the same command starts over"
     # 128 plus the number of the signal, as in a shell.
     assert caught.value.exit_code == 128 + 15
+
+
+def test_work_ends_at_its_first_report_after_a_signal():
+    signals, reports = Signals(), []
+    with (  # noqa: PT012
+        pytest.raises(InterruptedRunError, match="the same command starts over"),
+        progress.listening(lambda *report: reports.append(report)),
+        signals.enforced("starts over"),
+    ):
+        progress.tell("counting", 1, 9)
+        signals.record(signal.SIGTERM)
+        progress.tell("counting", 2, 9)
+
+    assert reports == [("counting", 1, 9)]
+
+
+def test_work_that_reports_nothing_ends_the_run_at_its_end():
+    signals, done = Signals(), []
+    with (  # noqa: PT012
+        pytest.raises(InterruptedRunError, match="the same command starts over"),
+        signals.enforced("starts over"),
+    ):
+        signals.record(signal.SIGTERM)
+        done.append("counted")
+
+    assert done == ["counted"]
 
 
 @pytest.mark.parametrize("number", ENDING)
