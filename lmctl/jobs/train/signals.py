@@ -118,9 +118,9 @@ def signals_held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        # A pending signal is delivered now, and recorded.
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # All handlers are back before a pending signal is delivered to one of them.
         for held, handler in before.items():
             signal.signal(held, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for held in received:
             signal.raise_signal(held)

@@ -134,3 +134,26 @@ def test_signals_that_are_held_back_are_handled_when_the_block_ends(handled):
         assert handled == []
 
     assert handled == [signal.SIGTERM]
+
+
+def test_all_handlers_come_back_if_a_signal_comes_meanwhile(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in ENDING}
+    replace, sent = signal.signal, []
+
+    def replace_and_send(number, handler):
+        replace(number, handler)
+        if not sent:
+            sent.append(number)
+            signal.raise_signal(number)
+
+    try:
+        with pytest.raises(KeyboardInterrupt), signals_held_back():
+            monkeypatch.setattr(signal, "signal", replace_and_send)
+        assert (sent, [signal.getsignal(number) for number in ENDING]) == ([signal.SIGINT], [interrupt] * 3)
+    finally:
+        monkeypatch.undo()
+        for number, handler in before.items():
+            signal.signal(number, handler)
