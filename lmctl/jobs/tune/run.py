@@ -138,6 +138,8 @@ def tune(
                 except UnavailableError as error:
                     raise UnavailableError(f"{error}; the same command continues the study") from error
                 trials, importances = study.trials(), study.importances()
+            # A signal may have come since the last trial ended; training the model takes long.
+            signals.raise_if_received("continues the study")
         counts = dict(Counter(str(trial.state) for trial in trials))
         explicit = {**job.settings.explicit, "preset": shared.preset, **best.values, **_time_limit(record)}
         yaml = _write_best(folder, explicit, best, len(trials), _figure(job.config))

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from lmctl.config import read_settings
 from lmctl.errors import (
     DataError,
     InputMissingError,
+    InterruptedRunError,
     LockedError,
     QualityGateError,
     UnavailableError,
@@ -20,6 +22,7 @@ from lmctl.jobs.train.run import train
 from lmctl.jobs.tune.limits import Limits
 from lmctl.jobs.tune.options import TuneOptions
 from lmctl.jobs.tune.run import tune
+from lmctl.jobs.tune.study import Study
 from lmctl.jobs.watching.tuning_events import StudyEnded, StudyStarted, TrialEnded, TrialStarted
 from lmctl.store.bundle import open_bundle
 from lmctl.store.lock import locked
@@ -69,6 +72,26 @@ def test_the_best_configuration_is_trained_and_published(study, tmp_path, trials
         event.perplexity for event in events if isinstance(event, TrialEnded) and event.state == "done"
     )
     assert result.first_perplexity is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_trial_ends_the_run_before_the_model_is_trained(
+    study, tmp_path, monkeypatch, number
+):
+    importances = Study.importances
+
+    def interrupted(self):
+        os.kill(os.getpid(), number)
+        return importances(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Study, "importances", interrupted)
+        with pytest.raises(InterruptedRunError, match=r"the same command continues the study$") as caught:
+            study()
+    assert caught.value.exit_code == 128 + number
+    assert not (tmp_path / "model" / "current").exists()
+
+    assert study()[0].trained.outcome == "published"
 
 
 def test_the_settings_of_the_best_trial_repeat_it(study, sentences, tmp_path):
