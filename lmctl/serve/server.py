@@ -133,7 +133,6 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _run(server: Server, listener: socket.socket, seconds: float, announce: Callable[[str], None]) -> None:
-    _log_failures_of_uvicorn()
     config = uvicorn.Config(
         server.app,
         http=LimitedHeads,
@@ -150,6 +149,7 @@ def _run(server: Server, listener: socket.socket, seconds: float, announce: Call
     )
     url = url_of(listener)
     runner = _Uvicorn(config, lambda: announce(url))
+    _log_failures_of_uvicorn(lambda: runner.force_exit)
     signals = [signal.SIGINT, signal.SIGTERM]
     # nohup ignores SIGHUP, and that is kept.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -166,17 +166,32 @@ def _run(server: Server, listener: socket.socket, seconds: float, announce: Call
 
 
 class _OfUvicorn(logging.Handler):
-    """Passes records on to lmctl's log."""
+    """Passes errors on to lmctl's log.
+
+    Args:
+        is_forced: whether the server ends at once, as after a second SIGINT.
+    """
+
+    def __init__(self, is_forced: Callable[[], bool]) -> None:
+        super().__init__(logging.ERROR)
+        self._is_forced = is_forced
 
     def emit(self, record: logging.LogRecord) -> None:
+        # asyncio then cancels whatever still runs, and Starlette writes the traceback of that as an error.
+        if self._is_forced():
+            return
         # At its end, the server cancels what it still sends to clients that do not read. uvicorn calls that an
         # exception of the application.
         if record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError):
             logger.handle(record)
 
 
-def _log_failures_of_uvicorn() -> None:
-    """Log uvicorn's errors as lmctl's. Its warnings are about requests that are no HTTP, which anyone can send."""
+def _log_failures_of_uvicorn(is_forced: Callable[[], bool]) -> None:
+    """Log uvicorn's errors as lmctl's. Its warnings are about requests that are no HTTP, which anyone can send.
+
+    Args:
+        is_forced: see `_OfUvicorn`.
+    """
     of_uvicorn = logging.getLogger("uvicorn")
-    of_uvicorn.handlers = [_OfUvicorn(logging.ERROR)]
+    of_uvicorn.handlers = [_OfUvicorn(is_forced)]
     of_uvicorn.propagate = False

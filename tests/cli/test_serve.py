@@ -109,6 +109,23 @@ def test_a_request_that_has_come_is_answered_after_the_signal(start, bundle):
     assert server.process.wait(LONGEST_SECONDS) == 0
 
 
+def test_a_second_interrupt_ends_it_at_once_and_without_a_message(start, bundle):
+    server = start("-m", bundle, "--most-seconds", LONGEST_SECONDS)
+    with contextlib.closing(server.connect()) as connection:
+        # The rest of this request never comes.
+        connection.putrequest("POST", "/v1/predict")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "9")
+        connection.endheaders(b"{")
+        assert server.ask("/healthz")[0] == 200
+        server.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                server.ask("/healthz")
+
+        assert server.end(signal.SIGINT) == (0, "")
+
+
 def test_many_clients_are_answered_alike(start, bundle):
     server = start("-m", bundle)
     texts = ["the cat", "the dog sat", "", "on the mat ."] * 3
