@@ -61,12 +61,13 @@ class RaisingSignals:
     def have_ended(self) -> None:
         """Send no signal again, and raise nothing: the command has ended, and a signal ends the process at once.
 
-        Otherwise it would leave a traceback in what the interpreter does last, and change nothing.
+        Otherwise it would leave a traceback in what the interpreter does last, and change nothing. SIGHUP is
+        ignored: if a terminal closes, a second one follows the first.
         """
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number in ENDING:
             if signal.getsignal(number) == self._raise:
-                signal.signal(number, signal.SIG_DFL)
+                signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
 
     @contextlib.contextmanager
     def as_the_outcome(self) -> Iterator[None]:

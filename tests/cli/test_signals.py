@@ -154,7 +154,7 @@ def test_nothing_is_sent_or_raised_after_the_end(handlers, alarm):
     assert is_set()
     handlers.have_ended()
     assert not is_set()
-    assert [signal.getsignal(number) for number in ENDING] == [signal.SIG_DFL] * 3
+    assert [signal.getsignal(number) for number in ENDING] == [signal.SIG_DFL, signal.SIG_DFL, signal.SIG_IGN]
 
 
 def test_a_lost_signal_is_recorded_by_a_run_that_began_meanwhile(handlers, lost, alarm):
