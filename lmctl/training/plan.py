@@ -131,6 +131,5 @@ def too_late(time_limit: TimeLimit) -> OutOfTimeError:
     return OutOfTimeError(
         f"training.time_limit leaves no time to train: {max(time_limit.left_seconds(), 0):.0f} s are left after "
         "preparing the text and loading TensorFlow, and publishing the model takes at least "
-        f"{time_limit.seconds_needed:.0f} s; nothing was published; set a longer training.time_limit or a smaller "
-        "preset"
+        f"{time_limit.seconds_needed:.0f} s; set a longer training.time_limit or a smaller preset"
     )
