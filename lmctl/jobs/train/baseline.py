@@ -77,6 +77,15 @@ def compare_with_baseline(
         tokens=network_scores.tokens,
     )
     watch.tell(compared)
+    figures = metrics.get("valid")
+    if figures is not None and compared.tokens < figures.tokens:
+        logger.warning(
+            "training.time_limit leaves no time to compare the network with the baseline (%s) on all of the "
+            "validation text: they are compared on the first %s of its %s tokens",
+            compared.baseline,
+            f"{compared.tokens:,}",
+            f"{len(corpus.valid):,}",
+        )
     metrics["compared"] = compared
     of_ngram_alone = {"valid": valid_figures(scores_of_all, corpus, config)}
     if is_better and mixture.counting == [1]:

@@ -231,7 +231,7 @@ class NetworkFit:
             return valid_figures(scores, self._corpus, self._config)
         if nats is not None and tokens > scores.tokens:
             logger.warning(
-                "training.time_limit leaves no time to score the model again: its figures are from the last "
+                "training.time_limit leaves no time to score the network again: its figures are from the last "
                 "validation of training, on %s of %s tokens",
                 f"{tokens:,}",
                 f"{whole:,}",
