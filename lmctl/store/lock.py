@@ -70,7 +70,9 @@ def locked(folder: Path, policy: LockPolicy = "fail") -> Iterator[None]:
     try:
         is_ours = _may_write(note)
         if is_ours:
-            _note_holder(note)
+            # The note only informs: a full disk ends a run where it needs the disk, which undoes what it has done.
+            with contextlib.suppress(OSError):
+                _note_holder(note)
         yield
     finally:
         if is_ours:
@@ -160,7 +162,7 @@ def _may_write(path: Path) -> bool:
 def _note_holder(path: Path) -> None:
     """Write holder.json. It is written in place, because readers ignore a file that a kill cut off."""
     holder = Holder(pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC).isoformat("T", "seconds"))
-    with files.named_in_errors(path), path.open("wb") as file:
+    with path.open("wb") as file:
         file.write(msgspec.json.encode(holder) + b"\n")
 
 

@@ -55,6 +55,18 @@ def test_the_holder_is_named_while_the_lock_is_held_and_nothing_of_it_stays(tmp_
         pass
 
 
+def test_a_note_that_does_not_fit_on_the_disk_does_not_keep_the_lock_from_a_run(tmp_path, monkeypatch):
+    """The run goes on to the step that needs the disk, whose failure removes what the run has made."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lmctl.store.lock._note_holder", full)
+
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+
+
 def test_a_lock_that_another_process_holds_is_refused_with_its_pid_host_and_start(tmp_path, other):
     since = json.loads((tmp_path / "holder.json").read_text())["since"]
 
