@@ -52,7 +52,7 @@ def written_whole(path: Path, beside: Path | None = None) -> Iterator[IO[bytes]]
     if path.exists() and not path.is_file():
         if beside is not None:
             raise FileExistsError(errno.EEXIST, "no file is there, but a pipe, a socket or a device", str(path))
-        with path.open("wb") as file:
+        with named_in_errors(path), path.open("wb") as file:
             yield file
         return
     try:
@@ -103,8 +103,13 @@ def check_writable(path: Path) -> None:
         raise _NotYetError
 
 
-def describe(error: OSError) -> str:
-    """The path of an error and its reason, in one line; if a folder above the path is the reason, it is named."""
+def describe(error: Exception) -> str:
+    """An error in one line: of an OSError the path and the reason, of another error its message.
+
+    If a folder above the path is the reason, it is named.
+    """
+    if not isinstance(error, OSError):
+        return str(error)
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return str(error.strerror or error)
     path = Path(os.fsdecode(error.filename))

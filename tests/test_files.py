@@ -66,6 +66,11 @@ def test_a_full_disk_is_named_by_the_file_that_was_to_be_written(tmp_path):
         (tmp_path / "elsewhere").read_bytes()
 
 
+def test_a_device_without_room_is_named():
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        files.write_bytes(Path("/dev/full"), b"content")
+
+
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.write_bytes(tmp_path / "missing" / "file", b"content")

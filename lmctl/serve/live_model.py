@@ -163,6 +163,5 @@ class LiveModel:
         self._failed = place, time.monotonic()
         self._fails()
         if is_new:
-            message = str(error) if isinstance(error, LmctlError) else describe(error)
             generation = self.current.generation
-            logger.warning("%s; generation %s goes on answering", message, generation)
+            logger.warning("%s; generation %s goes on answering", describe(error), generation)

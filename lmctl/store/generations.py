@@ -194,7 +194,7 @@ class ModelFolder(PublishedModel):
         try:
             self.discard(path)
         except OSError as error:
-            logger.warning("%s: could not be removed: %s", path, error)
+            logger.warning("%s: could not be removed: %s", path, error.strerror)
 
     def discard(self, path: Path) -> None:
         """Remove a bundle, a file or a link; a folder that has files of other programs stays, with a warning.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lmctl import files
 from lmctl.errors import LmctlError, LockedError, QualityGateError
 from lmctl.jobs.train import journal
 from lmctl.jobs.train.publish import generations_kept, summarize
@@ -75,7 +76,7 @@ def _unchanged(folder: ModelFolder, job: TrainingJob) -> Trained | None:
         check_bundle(current)
         return summarize(folder.folder, current, "unchanged")
     except (LmctlError, OSError) as error:
-        logger.warning("%s; training again", error)
+        logger.warning("%s; training again", files.describe(error))
         return None
 
 

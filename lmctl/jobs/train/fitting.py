@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lmctl import families, progress
+from lmctl import families, files, progress
 from lmctl.config import seconds_of
 from lmctl.deadline import NEVER
 from lmctl.errors import InterruptedRunError, LmctlError, OutOfTimeError
@@ -282,7 +282,8 @@ class NetworkFit:
             # Without time for it, the network is published alone.
             if self._config.training.with_ngram and not isinstance(error, OutOfTimeError):
                 raise
-            logger.warning("no baseline (family %s) was estimated: %s", self._baseline_name, error)
+            reason = files.describe(error)
+            logger.warning("no baseline (family %s) was estimated: %s", self._baseline_name, reason)
             remove(folder)
             return None
         if scores is not None and self._config.training.with_ngram:

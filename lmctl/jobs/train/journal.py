@@ -75,7 +75,7 @@ def find_published(folder: ModelFolder) -> tuple[Request, Path] | None:
     except FileNotFoundError:
         return None
     except (LmctlError, OSError) as error:
-        logger.warning("%s; training again", error)
+        logger.warning("%s; training again", files.describe(error))
         return None
     return intent.request, current
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lmctl import files
 from lmctl.config import seconds_of
 from lmctl.deadline import Deadline
 from lmctl.errors import QualityGateError
@@ -181,7 +182,7 @@ def _save_refusal(folder: ModelFolder, request: Request | None, fit: Fit, why: s
             save_rejection(folder, request, why)
         fit.finish()
     except OSError as failure:
-        logger.warning("the gate's refusal could not be saved: %s", failure)
+        logger.warning("the gate's refusal could not be saved: %s", files.describe(failure))
 
 
 def plan(sources: Sequence[str], model: Path | None, settings: Settings, *, jobs: int = 0) -> Plan:

@@ -134,9 +134,7 @@ def logged(watched: Watched) -> Iterator[dict[str, Any]]:
         try:
             log.end(run)
         except OSError as error:
-            # If the disk has ended the run, its error message is enough.
-            if exit_code != StorageError.exit_code:
-                logger.warning("%s: could not be written: %s", RUNS, error)
+            _warn(watched, error, exit_code)
         watched.end(run)
 
 
@@ -164,8 +162,14 @@ def log_without_a_run(
         try:
             RunLog(watched.folder).append(run)
         except OSError as error:
-            logger.warning("%s: could not be written: %s", RUNS, error)
+            _warn(watched, error, exit_code)
     watched.end(run)
+
+
+def _warn(watched: Watched, error: OSError, exit_code: int) -> None:
+    # If the disk has ended the run, its error message is enough.
+    if exit_code != StorageError.exit_code:
+        logger.warning("%s: could not be written: %s", watched.folder.folder / RUNS, error.strerror)
 
 
 def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:

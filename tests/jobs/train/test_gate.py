@@ -56,7 +56,7 @@ def test_a_refusal_that_cannot_be_remembered_is_a_refusal(good, monkeypatch, cap
 
     with pytest.raises(QualityGateError):
         retrain()
-    assert "the gate's refusal could not be saved" in caplog.text
+    assert "the gate's refusal could not be saved: No space left on device" in caplog.messages
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -18,7 +18,9 @@ from lmctl.jobs.watching.events import (
     RunEnded,
     RunStarted,
     TextRead,
+    ignore_event,
 )
+from lmctl.jobs.watching.runs import Watched, log_without_a_run
 from lmctl.store.generations import ModelFolder
 from lmctl.store.lock import locked
 from lmctl.store.runs import Changes, RunLog
@@ -165,7 +167,7 @@ def test_a_run_that_finds_the_lock_held_says_so_and_leaves_no_line(published, tm
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_log_that_cannot_be_written_changes_no_outcome(published, monkeypatch, caplog, again):
+def test_a_log_that_cannot_be_written_changes_no_outcome(published, tmp_path, monkeypatch, caplog, again):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -173,4 +175,19 @@ def test_a_log_that_cannot_be_written_changes_no_outcome(published, monkeypatch,
 
     assert again().outcome == "unchanged"
     assert again(force=True).outcome == "published"
-    assert "runs.jsonl: could not be written" in caplog.text
+    said = f"{tmp_path}/model/runs.jsonl: could not be written: No space left on device"
+    assert caplog.messages.count(said) == 2
+
+
+@pytest.mark.parametrize(("exit_code", "warnings"), [(65, 1), (74, 0)])
+def test_a_run_that_a_disk_has_ended_is_not_told_of_the_disk_twice(
+    tmp_path, monkeypatch, caplog, exit_code, warnings
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunLog, "append", full)
+
+    log_without_a_run(Watched(ModelFolder.create(tmp_path / "model"), ignore_event), "failed", exit_code)
+
+    assert len(caplog.messages) == warnings
