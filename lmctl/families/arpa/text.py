@@ -132,7 +132,8 @@ class ArpaText:
             if not words_stop <= len(fields) <= words_stop + 1:
                 raise self.fault(
                     number,
-                    f"expected a log10 probability, {section.order} words, perhaps a back-off; got {shown(line)}",
+                    f"expected a log10 probability, {section.order} word{'s' if section.order > 1 else ''}, "
+                    f"perhaps a back-off; got {shown(line)}",
                 )
             if len(section) == claimed:
                 raise self.fault(number, f"expected no more than the {claimed} {section.order}-grams of \\data\\")

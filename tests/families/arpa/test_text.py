@@ -144,6 +144,10 @@ FAULTS = {
         ARPA.replace("a b", "ab"),
         "line 13: expected a log10 probability, 2 words, perhaps a back-off",
     ),
+    "one word too many": (
+        ARPA.replace("-0.25", "-0.25 x"),
+        "line 8: expected a log10 probability, 1 word, perhaps",
+    ),
     "too many words": (ARPA.replace("a b", "a b a b"), "line 13: expected a log10 probability, 2 words"),
     "no number": (ARPA.replace("-0.2\t", "much\t"), "line 13: expected a number, got 'much'"),
     "Python's numbers": (ARPA.replace("-0.2\t", "-0_2\t"), "line 13: expected a number, got '-0_2'"),
