@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sessions import python_blocks
 from web_texts import Page, serving_texts
 
 import lmctl
@@ -39,6 +40,19 @@ def test_the_session_of_the_page(in_a_folder_with_texts):
 
     assert results.attempted >= 10
     assert results.failed == 0
+
+
+@pytest.mark.slow
+def test_the_programs_of_the_page_run_one_after_the_other(in_a_folder_with_texts):
+    blocks = python_blocks((ROOT / "docs/python.md").read_text(encoding="utf-8"))
+    code = "\n".join(["import lmctl", *blocks, "print(probs.shape, abs(probs.sum() - 1) < 1e-4)"])
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    # Keras prints its progress between them.
+    lines = found.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["1", "2", "3"]
+    assert lines[-1] == "(1000,) True"
 
 
 def test_importing_lmctl_imports_nothing_else():
