@@ -144,7 +144,6 @@ def surprisal(
                 raise DataError(f"{context_file}: ends before line {line} of {source}; expected a line for each")
             yield Item(line, text, context)
 
-    printer = _Printer(format or "tsv", entropy=entropy, header=header)
     batches = arriving_queries(
         (),
         file,
@@ -162,6 +161,7 @@ def surprisal(
         sentence_end=eos,
         entropy=entropy,
     )
+    printer = _Printer(format or "tsv", entropy=entropy, header=header)
     for sentences in scored:
         for item, words in sentences:
             printer.print(item.line, ids.pop(item.line), words)

@@ -124,19 +124,23 @@ def surprisals(
                 ids = [*context, *([SENTENCE_END_ID] if context else []), *model.vocabulary.encode(tokens)]
                 yield EncodedLine(item.line, EncodedText(tokens, ids, 0))
 
-    for window in score_encoded(
-        language_model, map(encoded, batches), state=state, entropies=entropy, threads=threads
-    ):
-        found: list[tuple[Item, list[WordSurprisal]]] = []
-        for score in window:
-            item, places, before = waiting.popleft()
-            while not places:
-                found.append((item, []))
+    def scored() -> Iterator[list[tuple[Item, list[WordSurprisal]]]]:
+        for window in score_encoded(
+            language_model, map(encoded, batches), state=state, entropies=entropy, threads=threads
+        ):
+            found: list[tuple[Item, list[WordSurprisal]]] = []
+            for score in window:
                 item, places, before = waiting.popleft()
-            found.append((item, _of_words(item, places, score, before)))
-        yield found
-    if waiting:
-        yield [(item, []) for item, _, _ in waiting]
+                while not places:
+                    found.append((item, []))
+                    item, places, before = waiting.popleft()
+                found.append((item, _of_words(item, places, score, before)))
+            yield found
+        if waiting:
+            yield [(item, []) for item, _, _ in waiting]
+
+    # Not a generator itself, so that a model without a next word is refused before the first result is asked for.
+    return scored()
 
 
 def _words(line: str, tokens: Sequence[LocatedToken], words: Words, *, sentence_end: bool) -> list[_Word]:

@@ -122,6 +122,7 @@ def test_standard_input_is_scored_line_by_line(lmctl, masked):
     [
         ("predict", "-m", "{0}", "the cat"),
         ("predict", "-m", "{0}", "--state", "carry", "--cache", "100", "the cat"),
+        ("surprisal", "-m", "{0}", "{2}"),
         ("export", "-m", "{0}", "--to", "arpa", "-o", "model.arpa"),
         ("mix", "{0}", "{1}", "-o", "mixed", "--valid", "{2}"),
         ("mix", "{1}", "{0}", "-o", "mixed", "--valid", "{2}"),
