@@ -85,7 +85,7 @@ def test_a_damaged_file_is_refused_by_its_line(call, arpa, tmp_path):
     finished = call("import", arpa, "-o", tmp_path / "model")
 
     assert (finished.code, finished.out) == (65, "")
-    assert finished.err.startswith(f"lmctl: {arpa}: line 8: expected a log10 probability, 1 words")
+    assert finished.err.startswith(f"lmctl: {arpa}: line 8: expected a log10 probability, 1 word,")
     assert finished.err.count("\n") == 1
     assert not (tmp_path / "model/current").exists()
 
