@@ -22,6 +22,8 @@ LONGEST_START = 1 << 16
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 _TABLE_SUFFIXES = (".csv", ".tsv")
 
+# The first line of an n-gram model in the ARPA format that is not blank.
+_ARPA = "\\data\\"
 # The start of a JSON object, for a first line that is too long to be read here.
 _OBJECT = re.compile(r"\{\s*\"[^\"\\]*\"\s*:")
 
@@ -42,7 +44,8 @@ def recognised(start: str, source: str, text_format: TextFormat, *, is_whole: bo
         is_whole: whether more of the source would make no difference.
 
     Raises:
-        DataError: the source is JSON Lines or a table, and no setting says where its text stands.
+        DataError: the source is JSON Lines or a table, and no setting says where its text stands; or it is a model
+            in the ARPA format.
     """
     suffix = suffix_of(source)
     if suffix in subtitles.SUFFIXES:
@@ -72,6 +75,19 @@ def recognised(start: str, source: str, text_format: TextFormat, *, is_whole: bo
         raise DataError(
             f"{source}: a table, by its name, with the columns {columns}; name the column that has the text, or "
             "its number from 1 if these are no names, with --column (text.column)"
+        )
+    return _as_lines(start, source, is_whole=is_whole)
+
+
+def _as_lines(start: str, source: str, *, is_whole: bool) -> Kind | None:
+    """Return lines, the format of a source that has no other one, after a look for a model; see `recognised`."""
+    # SRILM writes a blank line before it.
+    first_line, line_end, _ = start.lstrip("\r\n").partition("\n")
+    if not is_whole and not line_end and _ARPA.startswith(first_line.rstrip()):
+        return None
+    if first_line.rstrip() == _ARPA:
+        raise DataError(
+            f"{source}: an n-gram model in the ARPA format, not a text; lmctl import makes a model of it"
         )
     return "lines"
 

@@ -132,6 +132,22 @@ def test_records_without_a_setting_are_refused_with_the_names_to_choose_from(sta
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+@pytest.mark.parametrize("start", ["\\data\\\n", "\n\\data\\\r\n", "\r\n\r\n\\data\\ \n"])
+def test_a_model_in_the_arpa_format_is_no_text(start, piece):
+    with pytest.raises(DataError) as caught:
+        lines(start.encode() + b"ngram 1=3\n", NEITHER, source="a.txt", piece=piece)
+    assert str(caught.value) == (
+        "a.txt: an n-gram model in the ARPA format, not a text; lmctl import makes a model of it"
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+@pytest.mark.parametrize("text", ["\n\n\\data", "\\data\\ is a line\n", "\n\n", "the\n\\data\\\n"])
+def test_texts_that_only_resemble_such_a_model_are_lines(text, piece):
+    assert lines(text.encode(), NEITHER, piece=piece) == list(enumerate(text.splitlines(), start=1))
+
+
 @pytest.mark.parametrize("text", ["{not json}\n", "id,text\n", "", '{"half": \n', "[1]\n", '"a"\n'])
 def test_other_texts_are_lines(text):
     assert recognised(text, "a.txt", NEITHER, is_whole=True) == "lines"
