@@ -10,6 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from lmctl.arguments import one_of, whole_number
+from lmctl.errors import UsageError
 from lmctl.query.model import Model, load
 from lmctl.text.addresses import forget, known_name
 
@@ -57,9 +61,10 @@ def prepare(
     from lmctl.jobs.prepare import prepare as job
     from lmctl.showing import READING, showing
 
+    jobs = whole_number("jobs", jobs, least=0)
     names, checked = _inputs(texts, configs, settings)
     with showing(progress, READING) as shown:
-        return job(names, Path(folder), checked.resolve(), jobs=jobs, on_progress=shown.on_bytes)
+        return job(names, _folder(folder), checked.resolve(), jobs=jobs, on_progress=shown.on_bytes)
 
 
 def train(
@@ -99,6 +104,8 @@ def train(
     from lmctl.jobs.watching.events import TextRead, ignore_event, to_all
     from lmctl.showing import showing
 
+    one_of("resume", resume, ("auto", "never", "require"))
+    one_of("lock", lock, ("fail", "wait"))
     policies = Policies(resume=resume, lock=lock, force=force)
     names, checked = _inputs(texts, configs, settings)
     with showing(progress, "starting") as shown:
@@ -109,7 +116,7 @@ def train(
             else:
                 shown.on_event(event)
 
-        trained = job(names, Path(model), checked, policies, to_all(show, on_event or ignore_event))
+        trained = job(names, _folder(model), checked, policies, to_all(show, on_event or ignore_event))
     return load(trained.published)
 
 
@@ -133,11 +140,16 @@ def evaluate(
         progress: as in `prepare`.
 
     Raises:
-        lmctl.errors.LmctlError: the model or the text is missing or damaged, or the text has no sentences.
+        lmctl.errors.LmctlError: an argument is outside its range, the model or the text is missing or damaged, or
+            the text has no sentences.
     """
     from lmctl.query.evaluation import evaluate_file
     from lmctl.showing import showing
 
+    one_of("state", state, ("reset", "carry"))
+    if blank_lines is not None:
+        one_of("blank_lines", blank_lines, ("drop", "keep"))
+    accuracy_at = [whole_number("a k of accuracy_at", k) for k in accuracy_at]
     forget([os.fspath(text)])
     with showing(progress, "scoring"):
         return evaluate_file(
@@ -180,6 +192,9 @@ def _inputs(
 ) -> tuple[list[str], Settings]:
     """The names of the texts, and the settings."""
     names = [os.fspath(path) for path in ([texts] if isinstance(texts, str | os.PathLike) else texts)]
+    if not names:
+        raise UsageError("no text was named; expected a path or an address, or several")
+    settings = None if settings is None else {key: _plain(value) for key, value in settings.items()}
     forget([*names, *(value for value in (settings or {}).values() if isinstance(value, str))])
     return [known_name(name) for name in names], _settings(configs, settings)
 
@@ -188,4 +203,22 @@ def _settings(configs: Sequence[str | os.PathLike[str]], settings: Mapping[str, 
     """The settings of files and of a mapping, checked."""
     from lmctl.config import read_settings
 
+    if isinstance(configs, str | os.PathLike):
+        raise UsageError(f"configs is the path {os.fspath(configs)!r}; expected a list of paths")
     return read_settings([os.fspath(path) for path in configs], flags=settings)
+
+
+def _plain(value: object) -> object:
+    """A value of a setting whose numbers are Python's own, not NumPy's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    """A folder that is written to. Of the empty text, Path would make the working directory."""
+    if not os.fspath(path):
+        raise UsageError("the path of the folder is empty")
+    return Path(path)

@@ -153,3 +153,49 @@ def test_counts_have_no_keras_model(in_a_folder_with_texts):
 
     with pytest.raises(UsageError, match="keras"):
         lmctl.to_keras(model)
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: lmctl.evaluate("model", "a.txt", state="Carry"), "state is 'Carry'; expected 'reset' or 'carry'"),
+        (
+            lambda: lmctl.evaluate("model", "a.txt", blank_lines="no"),
+            "blank_lines is 'no'; expected 'drop' or 'keep'",
+        ),
+        (
+            lambda: lmctl.evaluate("model", "a.txt", accuracy_at=[-1]),
+            "a k of accuracy_at is -1; expected a whole number of at least 1",
+        ),
+        (
+            lambda: lmctl.train("a.txt", "model", resume="no"),
+            "resume is 'no'; expected 'auto', 'never' or 'require'",
+        ),
+        (lambda: lmctl.train("a.txt", "model", lock="no"), "lock is 'no'; expected 'fail' or 'wait'"),
+        (lambda: lmctl.train([], "model"), "no text was named; expected a path or an address, or several"),
+        (lambda: lmctl.train("a.txt", ""), "the path of the folder is empty"),
+        (lambda: lmctl.prepare("a.txt", ""), "the path of the folder is empty"),
+        (lambda: lmctl.prepare("a.txt", "c", jobs=-1), "jobs is -1; expected a whole number of at least 0"),
+        (
+            lambda: lmctl.prepare("a.txt", "c", configs="c.yaml"),
+            "configs is the path 'c.yaml'; expected a list of paths",
+        ),
+    ],
+)
+def test_arguments_that_no_function_takes_are_refused(in_a_folder_with_texts, run, message):
+    Path("a.txt").write_text("a b\n")
+    before = sorted(Path().iterdir())
+
+    with pytest.raises(UsageError) as refusal:
+        run()
+    assert str(refusal.value) == message
+    assert sorted(Path().iterdir()) == before
+
+
+def test_numbers_of_numpy_are_settings(in_a_folder_with_texts):
+    Path("a.txt").write_text("a b c\n")
+    size, fraction = np.array([4])[0], np.array([0.0])[0]
+
+    corpus = lmctl.prepare("a.txt", "corpus", {"vocabulary": {"size": size}, "validation.fraction": fraction})
+
+    assert len(corpus.vocabulary) == 4

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.arguments import whole_number
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
 from lmctl.progress import tell
 from lmctl.query.batching import BATCH_TOKENS, LARGEST_BATCH
-from lmctl.query.prediction import allowed_tokens, check_k
+from lmctl.query.prediction import allowed_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,8 +108,8 @@ class Filler:
         mid_sentence: the text is a part of a sentence: it does not start after `</s>`, and no `</s>` follows it.
 
     Raises:
-        UsageError: k is below 1, the marker is empty or has white space, no candidate is in the vocabulary, or the
-            model takes no limit.
+        UsageError: k is no whole number above 0, the marker is empty or has white space, no candidate is in the
+            vocabulary, or the model takes no limit.
     """
 
     def __init__(
@@ -124,14 +125,13 @@ class Filler:
         candidates: Iterable[str] | None = None,
         mid_sentence: bool = False,
     ) -> None:
-        check_k(k)
+        self._k = whole_number("k", k)
         if limit is not None and model.gap_model is not None:
             raise UsageError(
                 f"{model.bundle.folder}: a limit of {limit} candidates has no effect: a model of family "
                 f"{model.bundle.family} scores all of them at once; leave it out"
             )
         self._model = model
-        self._k = k
         self._blank = blank
         self._gap = gap_pattern(blank)
         self._limit = limit

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.arguments import texts_of, whole_number
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, quoted
 from lmctl.progress import tell
@@ -74,11 +75,12 @@ class TextGenerator:
         no_repeat_ngram: int | None = None,
         tokens: bool = False,
     ) -> None:
-        counts = {"samples": samples, "words": words, "sentences": sentences, "no_repeat_ngram": no_repeat_ngram}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise UsageError(f"{name} is {count}; expected a whole number of at least 1")
-        _check_seed(seed)
+        samples = whole_number("samples", samples)
+        words, sentences, no_repeat_ngram = (
+            None if count is None else whole_number(name, count)
+            for name, count in (("words", words), ("sentences", sentences), ("no_repeat_ngram", no_repeat_ngram))
+        )
+        stop = texts_of("stop", stop)
         self._model = model
         self._language_model = model.language_model
         self._samples = samples
@@ -88,7 +90,7 @@ class TextGenerator:
             if (sampling is not None and not sampling.is_whole) or seed is not None:
                 raise UsageError("a beam search draws nothing; leave out the seed and the options of sampling")
             self._search = BeamSearch(self._language_model, self._checked_beam(beam))
-        self.seed = secrets.randbits(32) if seed is None else seed
+        self.seed = secrets.randbits(32) if seed is None else _checked_seed(seed)
         if sentences is None:
             # Without a limit, a model that has only sentence ends left would go on for ever.
             sentences = words or 1
@@ -116,7 +118,7 @@ class TextGenerator:
             UsageError: the seed is outside its range.
             DataError: the prompt has words, and none of them is in the vocabulary.
         """
-        _check_seed(seed)
+        seed = self.seed if seed is None else _checked_seed(seed)
         encoded = self._model.encode(text)
         oov = [
             word for word, token_id in zip(encoded.words, encoded.token_ids, strict=True) if token_id == UNKNOWN_ID
@@ -133,7 +135,7 @@ class TextGenerator:
             encoded.words,
             encoded.token_ids,
             oov,
-            self.seed if seed is None else seed,
+            seed,
         )
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[list[GeneratedText]]:
@@ -294,8 +296,8 @@ class TextGenerator:
         )
 
     def _checked_beam(self, beam: int) -> int:
-        possible = self._language_model.vocabulary_size - 1
-        if not 1 <= beam <= possible:
+        beam, possible = whole_number("the beam", beam), self._language_model.vocabulary_size - 1
+        if beam > possible:
             raise UsageError(
                 f"the beam is {beam}; expected a whole number from 1 to {possible}, the size of the vocabulary "
                 "without <unk>"
@@ -329,9 +331,8 @@ class TextGenerator:
         return tuple(encoded.token_ids)
 
 
-def _check_seed(seed: int | None) -> None:
-    if seed is not None and not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"the seed is {seed}; expected a whole number from 0 to {LARGEST_SEED}")
+def _checked_seed(seed: int) -> int:
+    return whole_number("the seed", seed, least=0, most=LARGEST_SEED)
 
 
 def _not_streamed() -> UsageError:

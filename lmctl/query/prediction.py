@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lmctl.arguments import texts_of, whole_number
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.layers.distributions import check_log_probs
@@ -61,8 +62,8 @@ class Predictor:
             continue it.
 
     Raises:
-        UsageError: k is below 1, none of the candidates is in the vocabulary, or the model does not predict the
-            next word.
+        UsageError: k is no whole number above 0, none of the candidates is in the vocabulary, or the model does
+            not predict the next word.
     """
 
     def __init__(
@@ -78,10 +79,9 @@ class Predictor:
         state: Literal["reset", "carry"] = "reset",
         peek: bool = False,
     ) -> None:
-        check_k(k)
         self._model = model
         self._language_model = model.language_model
-        self._k = k
+        self._k = whole_number("k", k)
         self._threshold = threshold
         self._allowed = allowed_tokens(model, allow_unknown, allow_sentence_end, candidates)
         # The token before a context: the end of the sentence before, or nothing if that is unknown.
@@ -158,16 +158,6 @@ class Predictor:
         return [word for word, token_id in zip(text.words, text.token_ids, strict=True) if token_id == UNKNOWN_ID]
 
 
-def check_k(k: int) -> None:
-    """Refuse a number of words of an answer that is below 1.
-
-    Raises:
-        UsageError: it is.
-    """
-    if k < 1:
-        raise UsageError(f"k is {k}; expected a whole number of at least 1")
-
-
 def allowed_tokens(
     model: TextModel, allow_unknown: bool, allow_sentence_end: bool, candidates: Iterable[str] | None
 ) -> BoolArray:
@@ -177,7 +167,7 @@ def allowed_tokens(
         allowed[UNKNOWN_ID], allowed[SENTENCE_END_ID] = allow_unknown, allow_sentence_end
         return allowed
     allowed = np.zeros(len(model.vocabulary), dtype=bool)
-    wanted = [model.tokenizer.normalization(word) for word in candidates]
+    wanted = [model.tokenizer.normalization(word) for word in texts_of("candidates", candidates)]
     known = set(model.vocabulary.encode(wanted)) - {UNKNOWN_ID, SENTENCE_END_ID}
     allowed[list(known)] = True
     allowed[UNKNOWN_ID] = allow_unknown

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.arguments import whole_number
 from lmctl.corpus.vocabulary import UNKNOWN_ID
 from lmctl.errors import UsageError
 from lmctl.layers.distributions import check_log_probs, drawn
@@ -61,8 +62,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < np.inf:
             raise UsageError(f"the temperature is {self.temperature}; expected a number of at least 0")
-        if self.top_k is not None and self.top_k < 1:
-            raise UsageError(f"top_k is {self.top_k}; expected a whole number of at least 1")
+        if self.top_k is not None:
+            whole_number("top_k", self.top_k)
         if not 0 < self.top_p <= 1:
             raise UsageError(f"top_p is {self.top_p}; expected a number above 0, and at most 1")
         if not 0 <= self.min_p <= 1:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmctl import families
+from lmctl.arguments import whole_number
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, UNKNOWN_ID
 from lmctl.errors import DataError, UsageError, listed
 from lmctl.layers.products import cosines
 from lmctl.query.batching import batches_by_length
-from lmctl.query.prediction import check_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -189,14 +189,13 @@ class Neighbors:
         k: number of words in an answer.
 
     Raises:
-        UsageError: k is below 1, or the model has no word vectors.
+        UsageError: k is no whole number above 0, or the model has no word vectors.
         DataError: a vector is not finite.
     """
 
     def __init__(self, model: TextModel, *, k: int = 5) -> None:
-        check_k(k)
         self._model = model
-        self._k = k
+        self._k = whole_number("k", k)
         self._vectors = word_vectors(model)
 
     def answer(self, words: Sequence[str]) -> list[Neighborhood]:

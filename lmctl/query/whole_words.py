@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmctl.arguments import texts_of
 from lmctl.corpus.vocabulary import SENTENCE_END_ID, SPECIALS, UNKNOWN_ID
 from lmctl.errors import UsageError, quoted
 from lmctl.layers.distributions import check_log_probs
@@ -102,7 +103,9 @@ class WordPredictor(Predictor):
         self._specials = [UNKNOWN_ID] * allow_unknown + [SENTENCE_END_ID] * allow_sentence_end
         self._candidates: Candidates | None = None
         if candidates is not None:
-            self._candidates = Candidates(model, candidates, may_be_none=allow_unknown or allow_sentence_end)
+            self._candidates = Candidates(
+                model, texts_of("candidates", candidates), may_be_none=allow_unknown or allow_sentence_end
+            )
         # The last piece that was read into the carried state; "" at the start of a sentence. In the middle of one,
         # an unknown word ends before a blank or a mark, as after the boundary.
         self._last_piece = "" if self._before else BOUNDARY

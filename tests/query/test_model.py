@@ -195,3 +195,48 @@ def test_verification_finds_weights_that_make_no_model(tmp_path, make_bundle):
 
     with pytest.raises(DataError, match=r"weight softmax\.bias is missing"):
         verify_model(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda model: model.predict("the", 2.0), "k is 2.0; expected a whole number of at least 1"),
+        (lambda model: model.fill("the ___", "2"), "k is '2'; expected a whole number of at least 1"),
+        # A text of 2.5 words would never end; this one would have two.
+        (lambda model: model.generate(words=2.0), "words is 2.0; expected a whole number of at least 1"),
+        (lambda model: model.generate(sentences=1.5), "sentences is 1.5; expected a whole number of at least 1"),
+        (lambda model: model.generate(samples=None), "samples is None; expected a whole number of at least 1"),
+        (lambda model: model.generate(top_k=1.5), "top_k is 1.5; expected a whole number of at least 1"),
+        (lambda model: model.generate(beam=1.5), "the beam is 1.5; expected a whole number of at least 1"),
+        (lambda model: model.generate(seed=1.0), "the seed is 1.0; expected a whole number from 0 to 4294967295"),
+        (lambda model: load(model.bundle.folder, cache=-1), "cache is -1; expected a whole number of at least 0"),
+    ],
+)
+def test_a_number_that_is_not_whole_is_refused(model, ask, message):
+    with pytest.raises(UsageError) as refusal:
+        ask(model)
+    assert str(refusal.value) == message
+
+
+def test_whole_numbers_of_numpy_are_those_of_python(model):
+    assert model.predict("the", np.int64(2)) == model.predict("the", 2)
+    (found,) = model.generate("the", words=np.int64(2), samples=np.uint8(1), seed=np.uint32(5))
+    assert [found] == model.generate("the", words=2, seed=5)
+    assert type(found.seed) is int
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"),
+    [
+        (lambda model: model.predict("the", candidates="cat"), "candidates"),
+        (lambda model: model.generate(stop="cat"), "stop"),
+        (lambda model: model.sentence_vectors("cat"), "texts"),
+    ],
+)
+def test_a_text_in_place_of_several_is_not_taken_for_its_characters(model, ask, name):
+    with pytest.raises(UsageError, match=f"^{name} is the text 'cat'; expected a list of texts$"):
+        ask(model)
+
+
+def test_no_sentences_have_vectors_of_the_usual_length(model):
+    assert model.sentence_vectors([]).shape == (0, model.sentence_vectors(["the cat"]).shape[1])
