@@ -28,6 +28,9 @@ _STREAM = (
     "the last one is `data: [DONE]`. If the answer fails after its first piece, an event `error` has a Failure."
 )
 _REF = "#/components/schemas/{name}"
+# Numbers of answers that are always finite: probabilities, shares and entropies. JSON has no infinity, so others
+# may be null, such as the perplexity of a text that the model holds impossible.
+_FINITE = frozenset({"prob", "lower_prob", "unseen", "entropy", "oov_rate"})
 
 
 def document(*, needs_token: bool) -> dict[str, Any]:
@@ -39,6 +42,10 @@ def document(*, needs_token: bool) -> dict[str, Any]:
     bodies = [each for endpoint in ENDPOINTS for each in (endpoint.request, endpoint.response)]
     others = [GeneratedPiece, Health, Failure]
     schemas, components = msgspec.json.schema_components([*bodies, *others], ref_template=_REF)
+    asked = {endpoint.request.__name__ for endpoint in ENDPOINTS}
+    for name, schema in components.items():
+        if name not in asked:
+            _allow_null(schema)
     references = dict(zip([*bodies, *others], schemas, strict=True))
     failure = {"application/json": {"schema": references[Failure]}}
     errors = {code: {"description": text, "content": failure} for code, text in _ERRORS.items()}
@@ -122,3 +129,10 @@ def document(*, needs_token: bool) -> dict[str, Any]:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         found["security"] = [{"token": []}]
     return found
+
+
+def _allow_null(schema: dict[str, Any]) -> None:
+    """Describe the numbers of an answer that may be infinite, and are null then."""
+    for key, described in schema.get("properties", {}).items():
+        if described.get("type") == "number" and key not in _FINITE:
+            schema["properties"][key] = {"anyOf": [described, {"type": "null"}]}

@@ -7,6 +7,7 @@ import re
 
 import msgspec
 import pytest
+from counted_bigrams import publish_bigrams
 
 from lmctl.serve.endpoints import ENDPOINTS
 from lmctl.serve.openapi import document
@@ -50,6 +51,19 @@ def test_the_example_of_an_endpoint_is_answered_as_the_document_says(client, end
     assert decoded.answers
     described = client.get("/openapi.json").json()["components"]["schemas"][endpoint.response.__name__]
     assert set(response.json()) == set(described["properties"])
+
+
+def test_numbers_that_are_not_finite_are_described_as_null(client, serving, tmp_path):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    # No sentence starts with cat, so the text is impossible; and a text without words has no ppl1.
+    impossible = serving(publish_bigrams(tmp_path, "the cat\nthe dog\n"))
+    for asked, text in ((impossible, "cat the"), (client, "")):
+        summary = asked.post("/v1/score", json={"texts": [text]}).json()["summary"]
+        null = {key for key, value in summary.items() if value is None}
+        assert null >= ({"perplexity", "logprob10", "cross_entropy_nats"} if text else {"ppl1"})
+        properties = schemas["Figures"]["properties"]
+        assert {key for key in null if {"type": "null"} not in properties[key]["anyOf"]} == set()
+    assert schemas["Prediction"]["properties"]["prob"] == {"type": "number"}
 
 
 def test_the_reference_names_every_key(client):
