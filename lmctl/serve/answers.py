@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import UNSET, Struct, UnsetType
 
 from lmctl.query.filling import Filling
 from lmctl.query.metrics import Figures
 from lmctl.query.prediction import Prediction
+from lmctl.visible import visible
 
 
 class ContextAnswer(Struct, frozen=True, kw_only=True):
@@ -164,3 +165,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Why a request was refused: one line."""
 
     error: str
+
+    @classmethod
+    def of(cls, message: str) -> Self:
+        """A refusal whose message may quote line ends and control characters of a request."""
+        return cls(error=visible(message).replace("\n", "\\n").replace("\t", "\\t"))

@@ -318,7 +318,7 @@ def _json(value: Any, code: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def _failure(code: int, message: str, headers: dict[str, str]) -> Response:
-    return _json(Failure(error=message), code, headers)
+    return _json(Failure.of(message), code, headers)
 
 
 async def _not_found(_request: Request, error: Exception) -> Response:

@@ -45,7 +45,9 @@ class BodyDecoder(Generic[RequestT]):
             request = self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise NoRequestError(self._reason(str(error))) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UnicodeDecodeError as error:
+            raise NoJSONError(f"expected JSON in UTF-8: {_place_of_bad_byte(body)}") from error
+        except (msgspec.DecodeError, RecursionError) as error:
             raise NoJSONError(f"expected JSON: {error}") from error
         characters = sum(map(len, texts_of(request)))
         if characters > MOST_CHARACTERS:
@@ -65,3 +67,12 @@ class BodyDecoder(Generic[RequestT]):
         near: list[Any] = get_close_matches(unknown[1][:100], names, n=1)
         advice = f"did you mean {near[0]}?" if near else f"expected {', '.join(names)}"
         return f"{quoted(unknown[1])}: unknown key; {advice}"
+
+
+def _place_of_bad_byte(body: bytes) -> str:
+    """The first byte that is not UTF-8, counted in the body. msgspec counts from the start of a text."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"0x{body[error.start]:02x} is not (byte {error.start})"
+    return "a text is not"

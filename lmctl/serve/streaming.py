@@ -102,4 +102,4 @@ def _encoded(some: list[Any]) -> bytes:
 
 
 def _failed(message: str) -> bytes:
-    return b"event: error\ndata: " + msgspec.json.encode(Failure(error=message)) + b"\n\n"
+    return b"event: error\ndata: " + msgspec.json.encode(Failure.of(message)) + b"\n\n"

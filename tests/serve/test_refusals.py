@@ -41,6 +41,8 @@ def refused(response, code):
         ({"contexts": ["a"], "threshold": 1.5}, "`float` <= 1"),
         ({"contexts": ["a"], "tresh": 1}, "'tresh': unknown key; did you mean threshold?"),
         ({"contexts": ["a"], "zzz": 1}, "'zzz': unknown key; expected contexts, k, threshold"),
+        # A refusal is one line, and has no control characters of the request.
+        ({"contexts": ["a"], "z\nz\tz\x1b": 1}, r"'z\nz\tz\x1b': unknown key"),
         ([], "Expected `object`"),
     ],
 )
@@ -55,6 +57,7 @@ def test_a_body_that_is_no_request_is_refused(client, body, message):
         ({"prompts": ["the"], "beam": 2, "seed": 1}, "a beam search draws nothing"),
         ({"prompts": ["the"], "beam": 2, "samples": 3}, "a beam of 2 cannot give 3 texts"),
         ({"prompts": ["the"], "stop": ["qqq"]}, "the stop 'qqq' would never come"),
+        ({"prompts": ["the"], "stop": ["qqq\nthe"]}, r"the stop 'qqq\nthe' would never come"),
     ],
 )
 def test_what_the_model_cannot_do_is_refused(client, body, message):
@@ -65,6 +68,14 @@ def test_what_the_model_cannot_do_is_refused(client, body, message):
 def test_a_body_that_is_not_json_is_refused(client, body):
     headers = {"Content-Type": "application/json"}
     assert "expected JSON" in refused(client.post(PREDICT, content=body, headers=headers), 400)
+
+
+def test_a_byte_that_is_not_utf8_is_named_with_its_place_in_the_body(client):
+    response = client.post(
+        PREDICT, content=b'{"contexts": ["\xff"]}', headers={"Content-Type": "application/json"}
+    )
+
+    assert refused(response, 400) == "expected JSON in UTF-8: 0xff is not (byte 15)"
 
 
 def test_other_types_of_bodies_are_refused(client):
