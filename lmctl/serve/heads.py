@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lmctl.serve.answers import Failure
+from lmctl.serve.upgrades import WithoutUpgrades
 
 # Bytes of a head that may be read before it is complete. The head is the line of the method, and the headers.
 MOST_HEAD_BYTES = 1 << 16
 
 
-class LimitedHeads(HttpToolsProtocol):
+class LimitedHeads(WithoutUpgrades):
     """Refuses a head above `MOST_HEAD_BYTES` with 431 (RFC 6585, section 5), and closes the connection.
 
     Headers that follow a body in chunks have the same limit. What arrives at once is read at once, so a head that

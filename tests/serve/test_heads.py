@@ -120,3 +120,42 @@ def test_headers_behind_a_body_have_the_same_limit(answered):
 
     written, closed, bodies = answered([start, *in_pieces(b"a: b\r\n" * 20_000)])
     assert (written, closed, bodies) == (b"", True, [])
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_request_that_offers_another_protocol_is_answered_in_http_1(answered, size):
+    whole = START + OFFER + b"Content-Length: 3\r\n\r\nabc"
+    chunks = START + b"Transfer-Encoding: chunked\r\n" + OFFER + b"\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
+    none = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + OFFER + b"\r\n"
+    plain = START + b"Content-Length: 2\r\n\r\ngh"
+
+    written, closed, bodies = answered(in_pieces(whole + chunks + none + plain + none + whole, size))
+    assert written.count(b"HTTP/1.1 204 ") == written.count(b"HTTP/1.1 ") == 6
+    assert bodies == [b"abc", b"def", b"", b"gh", b"", b"abc"]
+    assert not closed
+
+
+@pytest.mark.parametrize("offer", [OFFER, b"Connection: upgrade\r\nUpgrade: websocket\r\n"])
+def test_a_body_that_is_no_http_is_refused_behind_an_offer_too(answered, offer):
+    written, _, bodies = answered([START + offer + b"Transfer-Encoding: chunked\r\n\r\n", b"x\r\n"])
+
+    assert written.startswith(b"HTTP/1.1 400 ")
+    assert bodies == []
+
+
+def test_many_requests_that_arrive_at_once_may_offer_another_protocol(answered):
+    written, closed, bodies = answered([(START + OFFER + b"Content-Length: 1\r\n\r\nz") * 1500])
+
+    assert written.startswith(b"HTTP/1.1 204 ")
+    assert (closed, bodies[0]) == (False, b"z")
+
+
+def test_heads_behind_an_offer_have_the_same_limit(answered):
+    whole = START + OFFER + b"Content-Length: 3\r\n\r\nabc"
+
+    written, closed, bodies = answered([whole, *in_pieces(START + b"a: b\r\n" * 20_000)])
+    assert b"HTTP/1.1 431 " in written
+    assert (closed, bodies) == (True, [b"abc"])
