@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from typing import TYPE_CHECKING
 
 from lmctl.errors import UsageError, joined
@@ -52,3 +53,15 @@ def texts_of(name: str, values: Iterable[str]) -> list[str]:
     if isinstance(values, str):
         raise UsageError(f"{name} is the text {values!r}; expected a list of texts")
     return list(values)
+
+
+def path_name(path: str | os.PathLike[str]) -> str:
+    """Return a path or an address as text.
+
+    Raises:
+        UsageError: it is empty. Path("") is the working directory.
+    """
+    name = os.fspath(path)
+    if not name:
+        raise UsageError("expected a path, got ''")
+    return name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lmctl.arguments import one_of, whole_number
+from lmctl.arguments import one_of, path_name, whole_number
 from lmctl.errors import UsageError
 from lmctl.query.model import Model, load
 from lmctl.text.addresses import forget, known_name
@@ -64,7 +64,7 @@ def prepare(
     jobs = whole_number("jobs", jobs, least=0)
     names, checked = _inputs(texts, configs, settings)
     with showing(progress, READING) as shown:
-        return job(names, _folder(folder), checked.resolve(), jobs=jobs, on_progress=shown.on_bytes)
+        return job(names, Path(path_name(folder)), checked.resolve(), jobs=jobs, on_progress=shown.on_bytes)
 
 
 def train(
@@ -116,7 +116,7 @@ def train(
             else:
                 shown.on_event(event)
 
-        trained = job(names, _folder(model), checked, policies, to_all(show, on_event or ignore_event))
+        trained = job(names, Path(path_name(model)), checked, policies, to_all(show, on_event or ignore_event))
     return load(trained.published)
 
 
@@ -150,11 +150,12 @@ def evaluate(
     if blank_lines is not None:
         one_of("blank_lines", blank_lines, ("drop", "keep"))
     accuracy_at = [whole_number("a k of accuracy_at", k) for k in accuracy_at]
-    forget([os.fspath(text)])
+    name = path_name(text)
+    forget([name])
     with showing(progress, "scoring"):
         return evaluate_file(
             model if isinstance(model, Model) else load(model),
-            known_name(os.fspath(text)),
+            known_name(name),
             state=state,
             blank_lines=blank_lines,
             accuracy_at=accuracy_at,
@@ -177,7 +178,7 @@ def to_keras(model: Model | str | os.PathLike[str]) -> keras.Model:
     """
     from lmctl.jobs.export import export
 
-    folder = str(model.bundle.folder) if isinstance(model, Model) else os.fspath(model)
+    folder = str(model.bundle.folder) if isinstance(model, Model) else path_name(model)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.keras"
         export(folder, "keras", str(path))
@@ -191,7 +192,7 @@ def _inputs(
     texts: Paths, configs: Sequence[str | os.PathLike[str]], settings: Mapping[str, object] | None
 ) -> tuple[list[str], Settings]:
     """The names of the texts, and the settings."""
-    names = [os.fspath(path) for path in ([texts] if isinstance(texts, str | os.PathLike) else texts)]
+    names = [path_name(path) for path in ([texts] if isinstance(texts, str | os.PathLike) else texts)]
     if not names:
         raise UsageError("no text was named; expected a path or an address, or several")
     settings = None if settings is None else {key: _plain(value) for key, value in settings.items()}
@@ -205,7 +206,7 @@ def _settings(configs: Sequence[str | os.PathLike[str]], settings: Mapping[str, 
 
     if isinstance(configs, str | os.PathLike):
         raise UsageError(f"configs is the path {os.fspath(configs)!r}; expected a list of paths")
-    return read_settings([os.fspath(path) for path in configs], flags=settings)
+    return read_settings([path_name(path) for path in configs], flags=settings)
 
 
 def _plain(value: object) -> object:
@@ -215,10 +216,3 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list) else value
-
-
-def _folder(path: str | os.PathLike[str]) -> Path:
-    """A folder that is written to. Of the empty text, Path would make the working directory."""
-    if not os.fspath(path):
-        raise UsageError("the path of the folder is empty")
-    return Path(path)

@@ -173,8 +173,14 @@ def test_counts_have_no_keras_model(in_a_folder_with_texts):
         ),
         (lambda: lmctl.train("a.txt", "model", lock="no"), "lock is 'no'; expected 'fail' or 'wait'"),
         (lambda: lmctl.train([], "model"), "no text was named; expected a path or an address, or several"),
-        (lambda: lmctl.train("a.txt", ""), "the path of the folder is empty"),
-        (lambda: lmctl.prepare("a.txt", ""), "the path of the folder is empty"),
+        # Path("") is the working directory.
+        (lambda: lmctl.train("a.txt", ""), "expected a path, got ''"),
+        (lambda: lmctl.prepare("a.txt", ""), "expected a path, got ''"),
+        (lambda: lmctl.prepare(["a.txt", ""], "c"), "expected a path, got ''"),
+        (lambda: lmctl.prepare("a.txt", "c", configs=[""]), "expected a path, got ''"),
+        (lambda: lmctl.load(""), "expected a path, got ''"),
+        (lambda: lmctl.evaluate("model", ""), "expected a path, got ''"),
+        (lambda: lmctl.to_keras(""), "expected a path, got ''"),
         (lambda: lmctl.prepare("a.txt", "c", jobs=-1), "jobs is -1; expected a whole number of at least 0"),
         (
             lambda: lmctl.prepare("a.txt", "c", configs="c.yaml"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmctl.arguments import texts_of, whole_number
+from lmctl.arguments import path_name, texts_of, whole_number
 from lmctl.corpus.vocabulary import SENTENCE_END_ID
 from lmctl.query.text_model import TextModel
 from lmctl.store.bundle import open_bundle
@@ -184,11 +184,11 @@ def load(path: str | os.PathLike[str], *, cache: int = 0) -> Model:
         cache: number of words in the cache of a text whose state is carried; 0: no cache.
 
     Raises:
-        UsageError: `cache` is no whole number, or is asked for, but none was tuned for this model.
+        UsageError: `path` is empty, `cache` is no whole number, or none was tuned for this model.
         InputMissingError: there is no model at this path.
         DataError: the model is damaged, or this version of lmctl does not read its format.
     """
-    return load_named(str(Path(path)), cache=whole_number("cache", cache, least=0))
+    return load_named(str(Path(path_name(path))), cache=whole_number("cache", cache, least=0))
 
 
 def load_named(name: str | None, *, cache: int = 0) -> Model:

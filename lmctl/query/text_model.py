@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lmctl.arguments import whole_number
 from lmctl.errors import DataError, MissingExtraError, UsageError
 from lmctl.families import check_predicts_next_word, load_model, no_next_word
 from lmctl.families.gap_model import GapModel
@@ -132,8 +133,10 @@ class TextModel:
             words: number of words in the cache, above 0.
 
         Raises:
-            UsageError: no cache was tuned for this model, or it has no next word.
+            UsageError: `words` is no whole number above 0, no cache was tuned for this model, or it has no next
+                word.
         """
+        words = whole_number("the cache", words)
         other = copy.copy(self)
         other.cache, other.runtime = words, self._with_cache(words)
         # Its states are others.

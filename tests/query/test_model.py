@@ -210,6 +210,7 @@ def test_verification_finds_weights_that_make_no_model(tmp_path, make_bundle):
         (lambda model: model.generate(beam=1.5), "the beam is 1.5; expected a whole number of at least 1"),
         (lambda model: model.generate(seed=1.0), "the seed is 1.0; expected a whole number from 0 to 4294967295"),
         (lambda model: load(model.bundle.folder, cache=-1), "cache is -1; expected a whole number of at least 0"),
+        (lambda model: model.with_cache(0), "the cache is 0; expected a whole number of at least 1"),
     ],
 )
 def test_a_number_that_is_not_whole_is_refused(model, ask, message):
