@@ -19,6 +19,11 @@ def test_a_line_validates_by_its_crc_32(fraction, valid):
     assert line_is_valid("123456789", fraction) is valid
 
 
+def test_no_line_validates_if_the_share_is_0():
+    # The CRC-32 of no bytes is 0, the least.
+    assert not line_is_valid("", 0.0)
+
+
 def lines(first, last):
     return "".join(f"line number {number}\n" for number in range(first, last))
 

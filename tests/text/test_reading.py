@@ -166,6 +166,9 @@ def test_errors_after_a_cut_still_give_the_line_of_the_file(tmp_path, monkeypatc
     monkeypatch.setattr(source_chunks, "LONGEST_LINE_BYTES", 4)
     with pytest.raises(DataError, match="line 2, byte 12: not valid"):
         list(read_lines(write(tmp_path, b"a\nbbbbbbbbbb\xff\n")))
+    # Before the bad byte stand 2 + 11 + 1 bytes, of which 6 were left out with the start of line 2.
+    with pytest.raises(DataError, match="line 3, byte 14: not valid"):
+        list(read_lines(write(tmp_path, b"a\nbbbbbbbbbb\nc\xff\n"), long_lines="end"))
 
 
 def test_missing_files_and_folders_are_told_apart_before_and_while_reading(tmp_path):
