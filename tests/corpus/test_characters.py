@@ -80,6 +80,8 @@ def test_tsv_has_the_ends_first_and_code_points_rising(tmp_path):
         b"end\t5\n\n97\t6\n",
         b"end\t5\na\t6\n",
         b"end\t5\n97\tsix\n",
+        b"end\t5\n55296\t6\n",
+        b"end\t5\n57343\t6\n",
         b"end\t5\n1114112\t6\n",
         b"end\t5\n-1\t6\n",
         b"end\t5\n99999999999999999999\t6\n",

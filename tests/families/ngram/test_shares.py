@@ -6,7 +6,7 @@ import pytest
 from lmctl.errors import DataError, UsageError
 from lmctl.families.ngram.estimation import estimate
 from lmctl.families.ngram.runtime import NgramLanguageModel
-from lmctl.families.ngram.shares import MOST_SUMMED
+from lmctl.families.ngram.shares import MOST_SUMMED, coded_shares
 from lmctl.families.ngram.sizes import table_name
 from lmctl.families.ngram.tables import open_tables
 
@@ -42,6 +42,20 @@ def test_a_weight_is_what_the_shares_of_a_context_leave(quantised):
     # Weights that are stored and weights that are summed are among them.
     assert {0, 1, 2} < set(lengths)
     assert max(lengths) > MOST_SUMMED
+
+
+def test_shares_are_rounded_down_only_if_their_context_would_lose_half_of_its_weight():
+    codebook = np.array([1 / 16, 1 / 4, 1 / 2, 3 / 4])
+    # The weight of the first context is 0.4875, and 0.4375 with the nearest values. That of the second is 0.1, and
+    # would be 0. The third has more shares than are summed when a weight is asked for.
+    shares = np.array([0.45, 1 / 16, 0.45, 0.45, *[1 / 16] * 9], dtype=np.float32)
+    contexts = np.array([3, 3, 5, 5, *[8] * 9])
+
+    codes, large, weights = coded_shares(codebook, contexts, shares)
+
+    assert codes.tolist() == [2, 0, 1, 1, *[0] * 9]
+    assert large.tolist() == [8]
+    assert weights.tolist() == [1 - 9 / 16]
 
 
 def test_every_distribution_sums_to_one_as_exactly_as_the_unigrams(quantised):
