@@ -145,16 +145,13 @@ def filtered(log_probs: Float32Array, sampling: Sampling) -> Float64Array:
 
     Args:
         log_probs: natural logs, (N, M), not necessarily normalised. Each row has a finite value.
-        sampling: T, p and m; k has been applied before, if it is given.
+        sampling: T, p and m; k has been applied before, if it is given. If T is 0, each row has one finite value.
 
     Returns:
         Natural logs of weights, (N, M), not normalised; -inf: the token is not drawn.
     """
     logs: Float64Array = np.subtract(log_probs, log_probs.max(axis=1, keepdims=True), dtype=np.float64)
     if sampling.temperature == 0:
-        logs[logs < 0] = -np.inf
-        # Of equally probable tokens the first.
-        logs[np.cumsum(logs == 0, axis=1) > 1] = -np.inf
         return logs
     if sampling.temperature != 1:
         # Next to 0, a quotient may be too large for a float: the token is not drawn.

@@ -57,6 +57,7 @@ def test_a_tiny_temperature_is_no_division_by_zero(temperature):
 
 
 def test_top_k_keeps_the_k_most_probable_tokens_and_of_equal_ones_the_smaller_id():
+    assert frequencies(Sampling(top_k=1)) == near([0, 0, 1, 0, 0, 0])
     assert frequencies(Sampling(top_k=2)) == near([0, 0, 8 / 12, 4 / 12, 0, 0])
     assert frequencies(Sampling(top_k=3)) == near([0, 0, 8 / 16, 4 / 16, 4 / 16, 0])
     assert frequencies(Sampling(top_k=99)) == near([0, 1 / 20, 8 / 20, 4 / 20, 4 / 20, 3 / 20])
