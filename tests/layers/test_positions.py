@@ -23,6 +23,17 @@ def test_a_pair_is_turned_by_the_angle_of_its_position():
     np.testing.assert_allclose(turned.ravel(), [3 * cosine - 4 * sine, 4 * cosine + 3 * sine], rtol=1e-6)
 
 
+def test_the_second_of_two_pairs_turns_by_a_hundredth_of_the_angle():
+    # theta_2 = 10000^(-2 / 4) = 1/100. The pairs are (0, 1) of elements 0 and 2, and (3, 4) of elements 1 and 3.
+    vectors = np.array([0.0, 3.0, 1.0, 4.0], np.float32).reshape(1, 1, 1, 4)
+
+    turned = rotated(vectors, np.array([[50]]))
+
+    cosine, sine = np.cos([50.0, 0.5]), np.sin([50.0, 0.5])
+    expected = [-sine[0], 3 * cosine[1] - 4 * sine[1], cosine[0], 4 * cosine[1] + 3 * sine[1]]
+    np.testing.assert_allclose(turned.ravel(), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("offset", [1, 1000, 10**6])
 def test_a_product_depends_on_the_distance_alone_at_any_offset(offset):
     query, key = np.random.default_rng(1).normal(size=(2, 1, 1, 1, 16)).astype(np.float32)

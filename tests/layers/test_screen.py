@@ -43,3 +43,17 @@ def test_a_row_that_is_no_number_rules_nothing_out():
     screen = Screen(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))
 
     assert np.isnan(screen.most_probable(np.float32([[math.nan, 0]]))).all()
+
+
+def test_the_bound_covers_the_errors_of_long_vectors_at_right_angles_to_a_projection():
+    # The sums are small and their terms large, so that float32 loses digits. One word has the vector 0.
+    generator = np.random.default_rng(1)
+    projection, table = (generator.normal(size=size).astype(np.float32) for size in [(16, 64), (300, 16)])
+    table[0] = 0
+    hidden = 1e5 * generator.normal(size=(20, 64))
+    hidden = (hidden - hidden @ np.linalg.pinv(projection) @ projection).astype(np.float32)
+    bias = np.zeros(300, dtype=np.float32)
+
+    bounds = Screen(projection, table, bias).most_probable(hidden)
+
+    assert (bounds >= exactly(hidden, projection, table, bias)).all()

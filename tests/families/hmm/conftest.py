@@ -37,16 +37,17 @@ def sizes() -> HMMSizes:
 
 @pytest.fixture
 def weights(chain: Chain) -> dict[str, Float32Array]:
-    """Vectors; their products are the logs of the chain's probabilities."""
+    """Vectors; their products, plus the biases, are the logs of the chain's probabilities."""
+    target_bias, words_bias = np.array([0.5, -1.0]), np.array([1.0, -0.5, 0.25])
     arrays = {
-        "source": np.log([*chain.transitions, chain.start]),
+        "source": np.log([*chain.transitions, chain.start]) - target_bias,
         "source.kernel": np.zeros((2, 2)),
         "target": np.eye(2),
-        "target.bias": np.zeros(2),
+        "target.bias": target_bias,
         "emission": np.eye(2),
         "emission.kernel": np.zeros((2, 2)),
-        "words": np.log(chain.emissions.T),
-        "words.bias": np.zeros(3),
+        "words": np.log(chain.emissions.T) - words_bias[:, None],
+        "words.bias": words_bias,
         "words.block": np.zeros(3),
     }
     return {name: array.astype(np.float32) for name, array in arrays.items()}

@@ -79,9 +79,11 @@ def test_a_block_without_words_is_never_entered():
     assert np.exp(model.log_probs(state).astype(float)).sum(axis=1) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_inputs_that_are_not_the_targets_before_them_are_read():
+# In no column, or in the first alone.
+@pytest.mark.parametrize("first_targets", [[5, 6], [3, 6]])
+def test_inputs_that_are_not_the_targets_before_them_are_read(first_targets):
     model = random_model()
-    inputs, targets, lengths = np.array([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]]), np.array([2, 2])
+    inputs, targets, lengths = np.array([[1, 2], [3, 4]]), np.array([first_targets, [7, 8]]), np.array([2, 2])
 
     scores, _ = model.score(inputs, targets, lengths, model.null_state(2))
 

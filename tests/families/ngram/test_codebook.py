@@ -50,3 +50,10 @@ def test_values_are_multiples_of_the_grid_and_any_share_can_be_rounded_down(size
 
 def test_no_shares_have_a_codebook():
     assert len(codebook_of([], 16)) == 16
+
+
+def test_a_share_of_one_has_the_largest_value_below_one():
+    codebook = codebook_of([0.25] * 100 + [0.5, 1.0], 3)
+
+    assert codebook[0] == 0.25
+    assert 0.5 < codebook[-1] <= 1 - GRID
