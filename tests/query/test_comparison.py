@@ -11,7 +11,7 @@ from pieces import all_pieces, model_of_a_user
 
 from lmctl.errors import DataError, UsageError
 from lmctl.query.bootstrap import Resampling, holm
-from lmctl.query.common_pieces import TextSource
+from lmctl.query.common_pieces import TextSource, common_pieces
 from lmctl.query.comparison import compare_models
 from lmctl.query.evaluation import evaluate_file
 from lmctl.query.model import load
@@ -214,6 +214,19 @@ def test_words_and_characters_are_compared_in_common_pieces(uniform, make_model,
     assert (token.line, token.position, token.before, token.after) == (2, 1, "", "")
     total = sum(group.bits for group in found.groups if (group.by, group.model) == ("position", "characters"))
     assert total / 12 == pytest.approx(found.models[1].figures.bits_per_character)
+
+
+def test_a_common_piece_is_as_long_as_its_characters_without_blanks(uniform, make_model, tmp_path):
+    path = tmp_path / "known.txt"
+    path.write_text("the cat\n")
+    characters = make_model(words=tuple("theca"), segmenter="char", scale=0.0)
+    collectors = [Collector(None, each.length_of) for each in (uniform, characters)]
+    for each, collector in zip((uniform, characters), collectors, strict=True):
+        evaluate_file(each, str(path), on_sentence=collector)
+
+    texts = [collector.text() for collector in collectors]
+    for models, order in (((uniform, characters), texts), ((characters, uniform), texts[::-1])):
+        assert common_pieces(models, order, TextSource(str(path))).lengths.tolist() == [3, 3, 0]
 
 
 def test_the_characters_of_pieces_are_those_of_the_text_without_blanks(make_model, tmp_path):

@@ -186,9 +186,11 @@ def test_bits_per_character_of_a_sample(neighbours, tmp_path, monkeypatch):
     text.write_text("the the cat\nzebra\n")
     monkeypatch.setattr("lmctl.query.text_bits.SAMPLED_WORDS", 2)
 
-    found = bits_of_gaps(neighbours, neighbours.gap_model, text).per_character()
+    bits = bits_of_gaps(neighbours, neighbours.gap_model, text)
+    found = bits.per_character()
 
     # The words 1 and 3 of four.
     nats = -math.log(0.5 / 9 + 0.25) - math.log(0.5 / 9)
     spelling = neighbours.characters.spelling_bits("zebra")
     assert found == pytest.approx((nats / math.log(2) + spelling) / len("thezebra"))
+    assert not bits.is_cut

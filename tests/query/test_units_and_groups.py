@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from lmctl.query.common_pieces import common_borders
-from lmctl.query.groups import Traits, groupings
+from lmctl.query.group_differences import sums_of_units
+from lmctl.query.groups import Grouping, Traits, groupings
+from lmctl.query.largest_differences import _largest
 from lmctl.query.scored_text import ScoredText
 from lmctl.query.units import unit_of_sentences
 from lmctl.text.alignment import LocatedToken
@@ -90,3 +92,19 @@ def tokens(*places):
 def test_pieces_end_where_both_models_have_the_end_of_a_token(one, other, borders):
     assert common_borders([tokens(*one), tokens(*other)]) == borders
     assert common_borders([tokens(*other), tokens(*one)]) == [pair[::-1] for pair in borders]
+
+
+def test_the_sums_of_a_unit_are_the_pieces_and_the_bits_of_each_group():
+    # The last unit is one piece long.
+    grouping = Grouping("position", ["1", "2"], np.array([0, 1, 1, 0]))
+    bits = np.array([[1.0, 2.0, 4.0, 8.0], [3.0, 5.0, 7.0, 9.0]])
+
+    found = sums_of_units([grouping], bits, np.array([0, 0, 0, 1]))
+
+    assert found.tolist() == [[1, 2, 1, 6, 3, 12], [1, 0, 8, 0, 9, 0]]
+
+
+def test_the_largest_differences_are_in_order_and_may_be_small():
+    own, of_baseline = np.array([1.0, 2.5, 3.0, 4.0, np.inf]), np.array([1.0, 2.0, 3.5, 2.0, np.inf])
+
+    assert _largest(own, of_baseline, 9).tolist() == [3, 1, 2]
