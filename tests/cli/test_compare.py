@@ -280,7 +280,11 @@ def test_models_that_read_blank_lines_otherwise_need_an_answer(call, counted, bu
         *("--valid-fraction", "0"),
     )
 
-    assert_refused(call("compare", bundle, tmp_path / "kept", corpus), 2, "scores blank lines", "--blank-lines")
+    for models in ((bundle, tmp_path / "kept"), (tmp_path / "kept", bundle)):
+        found = call("compare", *models, corpus)
+        assert_refused(
+            found, 2, f"{tmp_path / 'kept'} scores blank lines, and {bundle} leaves them out", "--blank-lines"
+        )
     assert call("compare", bundle, tmp_path / "kept", "--blank-lines", "drop", *FAST, corpus).code == 0
 
 

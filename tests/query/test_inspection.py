@@ -190,6 +190,14 @@ def test_the_example_of_a_gap_shows_both_sides(masked):
     assert first.context == Context((), False, ("mat",) * WORDS_PER_SIDE, True)
 
 
+def test_a_word_without_a_count_leaves_the_bands_of_the_others(make_model, monkeypatch):
+    model = make_model()
+    counts = (0, *model.vocabulary.counts[1:])
+    monkeypatch.setattr(type(model.vocabulary), "counts", counts)
+
+    assert sum(band.tokens for band in inspected(model).bands) == 8
+
+
 def test_a_model_without_counts_has_no_bands(make_model, monkeypatch):
     model = make_model()
     monkeypatch.setattr(type(model.vocabulary), "counts", (0,) * len(model.vocabulary))

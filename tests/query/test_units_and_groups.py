@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmctl.query.common_pieces import common_borders
+from lmctl.errors import DataError
+from lmctl.query.common_pieces import TextSource, common_borders
+from lmctl.query.comparison import _check_same_lines
 from lmctl.query.group_differences import sums_of_units
 from lmctl.query.groups import Grouping, Traits, groupings
 from lmctl.query.largest_differences import _largest
@@ -108,3 +110,20 @@ def test_the_largest_differences_are_in_order_and_may_be_small():
     own, of_baseline = np.array([1.0, 2.5, 3.0, 4.0, np.inf]), np.array([1.0, 2.0, 3.5, 2.0, np.inf])
 
     assert _largest(own, of_baseline, 9).tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("lines", "having", "without"),
+    [([1, 2, 3, 4], "other", "one"), ([1, 4], "one", "other"), ([1, 2, 4], None, None)],
+)
+def test_a_line_that_has_words_for_one_model_alone_is_refused_with_their_names(lines, having, without):
+    texts = [text_of([1, 2, 4], [3] * 3), text_of(lines, [3] * len(lines))]
+    if having is None:
+        _check_same_lines(["one", "other"], texts, TextSource("text.txt"))
+        return
+
+    line = 3 if having == "other" else 2
+    with pytest.raises(
+        DataError, match=f"^text.txt: line {line}: has words for {having}, and none for {without}; "
+    ):
+        _check_same_lines(["one", "other"], texts, TextSource("text.txt"))
