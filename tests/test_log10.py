@@ -45,6 +45,13 @@ def test_decimals_of_six_digits_come_back_from_float32(numbers, places):
     assert shortest_decimals(decimals.astype(np.float32)).tolist() == decimals.tolist()
 
 
+def test_no_digit_is_added_where_float32_are_farther_apart_than_decimals_of_seven_digits():
+    # From 2^-10, 0.0009765625, to 0.001 they are 2^-33, 1.16e-10, apart.
+    decimals = np.arange(976_563, 1_000_000) / 1e9
+
+    assert shortest_decimals(decimals.astype(np.float32)).tolist() == decimals.tolist()
+
+
 @given(st.lists(st.floats(-300, 30, width=32), min_size=1))
 def test_shortest_decimals_become_the_same_float32(values):
     floats = np.array(values, dtype=np.float32)
