@@ -38,6 +38,17 @@ def test_a_fraction_of_the_lines_validates(tmp_path, prepare):
     assert not any(line_is_valid(line, 0.1) for line in sentences(corpus, corpus.train))
 
 
+def test_of_a_text_that_is_one_line_parts_validate(tmp_path, prepare):
+    text = " ".join(map(str, range(20_000)))
+
+    corpus = prepare(tmp_path, text + "\n", fraction=0.2, words=text.split())
+
+    held_out, kept = (" ".join(sentences(corpus, stream)).split() for stream in (corpus.valid, corpus.train))
+    assert sorted(held_out + kept, key=int) == text.split()
+    # 106 parts of 1,024 characters: the standard deviation of the share is 0.04.
+    assert len(held_out) / 20_000 == pytest.approx(0.2, abs=0.15)
+
+
 def test_a_line_stays_in_its_split_when_the_corpus_grows(tmp_path, prepare):
     words = (*map(str, range(3_000)), "line", "number")
     small = prepare(tmp_path / "small", lines(0, 1_000), fraction=0.2, words=words)

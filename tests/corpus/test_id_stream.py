@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmctl.corpus import id_stream
-from lmctl.corpus.id_stream import IdStreamWriter, count_ids, open_id_stream
+from lmctl.corpus.id_stream import IdStreamWriter, check_ids, count_ids, open_id_stream
 from lmctl.errors import DataError
 from lmctl.files import sha256_of
 
@@ -117,3 +117,11 @@ def test_ids_are_counted_in_pieces(monkeypatch):
 
     assert counts.tolist() == [40_000, 0, 50_000, 0, 10, 0]
     assert peak < 8 * len(token_ids) / 10
+
+
+def test_the_highest_id_is_one_below_the_size_of_the_vocabulary(tmp_path):
+    stream = np.array([0, 4, 2], dtype=np.uint16)
+
+    check_ids(stream, 5, tmp_path / "train.npy")
+    with pytest.raises(DataError, match=r"train\.npy: token id 4; expected ids below the vocabulary size, 4$"):
+        check_ids(stream, 4, tmp_path / "train.npy")
