@@ -22,7 +22,8 @@
 environment venv keras==3.15.1 jax==0.10.2 numpy==2.4.6 regex==2026.11.19 tokenizers==0.23.1 sentencepiece==0.2.3 \
     kagglehub==1.0.3
 # Its dependency tensorflow-text, with TensorFlow, is not needed with JAX.
-venv/bin/pip install --quiet --disable-pip-version-check --no-deps keras-hub==0.32.0 2>pip.log || { cat pip.log; exit 2; }
+venv/bin/pip install --quiet --disable-pip-version-check --no-deps keras-hub==0.32.0 2>pip.log ||
+    { cat pip.log; exit 2; }
 cat >beams.py <<'PY'
 import numpy as np
 from keras import ops
