@@ -187,19 +187,19 @@ class TSVPrinter(Printer["SentenceScore", "Figures"]):
 
     def sentence(self, model: str, name: str, score: SentenceScore) -> None:
         self._number += 1
-        place = (name, self._number, score.line)
+        place, of_model = tsv.row((name, self._number, score.line)), tsv.field(model)
         if self._shows_words:
             ranks = [None] * len(score.token_ids) if score.ranks is None else score.ranks.tolist()
             for position, (word, token_id, nats, rank) in enumerate(
                 zip((*score.words, SENTENCE_END), score.token_ids, score.log_probs.tolist(), ranks, strict=True),
                 start=1,
             ):
-                scores = (int(token_id == UNKNOWN_ID), nats / LN_10, surprisal_bits(nats), rank)
-                echo_line(tsv.row((*place, position, word, *scores, model)))
+                scored = (position, word, int(token_id == UNKNOWN_ID), nats / LN_10, surprisal_bits(nats), rank)
+                echo_line(f"{place}\t{tsv.row(scored)}\t{of_model}")
         elif self._shows_sentences:
             figures = sentence_figures(score)
-            counts = (len(score.words), score.oov)
-            echo_line(tsv.row((*place, *counts, figures.logprob10, figures.perplexity, model)))
+            counted = tsv.row((len(score.words), score.oov, figures.logprob10, figures.perplexity))
+            echo_line(f"{place}\t{counted}\t{of_model}")
 
     def end(self, results: Sequence[Scored[Figures]]) -> None:
         if not self._shows_sentences:

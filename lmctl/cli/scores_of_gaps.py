@@ -49,15 +49,15 @@ class TSVPrinter(Printer["GapScore", "PseudoFigures"]):
 
     def sentence(self, model: str, name: str, score: GapScore) -> None:
         self._number += 1
-        place = (name, self._number, score.line)
+        place, of_model = tsv.row((name, self._number, score.line)), tsv.field(model)
         if self._shows_words:
             for position, (word, is_oov, nats, rank) in enumerate(_words(score), start=1):
-                scores = (int(is_oov), nats, surprisal_bits(nats), rank)
-                echo_line(tsv.row((*place, position, word, *scores, model)))
+                scored = (position, word, int(is_oov), nats, surprisal_bits(nats), rank)
+                echo_line(f"{place}\t{tsv.row(scored)}\t{of_model}")
         elif self._shows_sentences:
             figures = pseudo_sentence_figures(score)
-            counts = (len(score.words), score.oov)
-            echo_line(tsv.row((*place, *counts, figures.pll, figures.pseudo_perplexity, model)))
+            counted = tsv.row((len(score.words), score.oov, figures.pll, figures.pseudo_perplexity))
+            echo_line(f"{place}\t{counted}\t{of_model}")
 
     def end(self, results: Sequence[Scored[PseudoFigures]]) -> None:
         if not self._shows_sentences:

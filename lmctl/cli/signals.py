@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The exit code of a process that a signal ended is this plus the signal's number.
 EXIT_SIGNAL = 128
-# Seconds until a lost signal is sent again. Clean-up is rarely longer, so that it is rarely looked at meanwhile.
+# Seconds until a lost signal is sent again. Clean-up rarely takes as long.
 SECONDS = 1.0
 
 

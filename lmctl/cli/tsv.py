@@ -17,8 +17,13 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 def field(value: object) -> str:
     r"""Return a value as one field, with `\t`, `\n`, `\r` and `\\` for TABs, line ends and backslashes."""
+    # The commonest kinds first: there may be a row for each word of a corpus.
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
     if isinstance(value, float):
         return f"{value:z.6f}"
+    if isinstance(value, int):
+        return str(value)
     return "" if value is None else str(value).translate(_ESCAPES)
 
 
